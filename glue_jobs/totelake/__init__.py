@@ -1,0 +1,1 @@
+"""The package that ships beside the Glue jobs: declarations, transforms and stages."""

@@ -1,0 +1,51 @@
+"""The state folder of one local world: every path in it has one name here."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The folder in which one local world keeps everything it must not forget."""
+
+    root: Path
+
+    @property
+    def world_file(self) -> Path:
+        """Ports, region and credentials of the world, as JSON, readable by its owner only."""
+        return self.root / "world.json"
+
+    @property
+    def postgres(self) -> Path:
+        """The Postgres cluster that holds the databases `totesys` and `warehouse`."""
+        return self.root / "postgres"
+
+    @property
+    def lake(self) -> Path:
+        """The S3 buckets: the object `s3://bucket/key` is the file `lake/bucket/key`."""
+        return self.root / "s3"
+
+    @property
+    def s3_meta(self) -> Path:
+        """What S3 keeps of an object besides its bytes."""
+        return self.root / "s3-meta"
+
+    @property
+    def terraform(self) -> Path:
+        """The Terraform configuration as it was applied to this world, with its state."""
+        return self.root / "terraform"
+
+    @property
+    def jobs(self) -> Path:
+        """One working folder for each Glue job run, named by its run id."""
+        return self.root / "jobs"
+
+    @property
+    def inbox(self) -> Path:
+        """The e-mails that SNS delivered, one file each."""
+        return self.root / "inbox"
+
+    @property
+    def logs(self) -> Path:
+        """The logs of the endpoint and of Postgres."""
+        return self.root / "logs"
