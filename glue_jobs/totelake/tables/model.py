@@ -1,0 +1,125 @@
+"""The words in which a table is declared."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+
+@dataclass(frozen=True, slots=True)
+class Type:
+    """One column type, as each system that holds the column spells it.
+
+    `source` is what Postgres' `format_type(type, NULL)` says of a column of totesys. `staging` is the type in which Arrow
+    reaches the warehouse, before the merge casts it to `postgres`.
+    """
+
+    spark: str
+    hive: str
+    postgres: str
+    staging: str
+    source: str = ""
+
+
+INTEGER = Type("int", "int", "integer", "integer", "integer")
+BIGINT = Type("bigint", "bigint", "bigint", "bigint", "bigint")
+BOOLEAN = Type("boolean", "boolean", "boolean", "boolean", "boolean")
+VARCHAR = Type("string", "string", "varchar", "text", "character varying")
+DATE = Type("date", "date", "date", "date", "date")
+TIMESTAMP = Type("timestamp_ntz", "timestamp", "timestamp(3)", "timestamp", "timestamp without time zone")
+# Neither Athena nor Parquet readers agree on a time of day: in the lake it is text, `HH:mm:ss.SSS`.
+TIME = Type("string", "string", "time(3)", "text")
+# Postgres' numeric without bounds: 20 digits before and 18 after the point, which is what Spark reads it as.
+NUMERIC = Type("decimal(38,18)", "decimal(38,18)", "numeric", "numeric", "numeric")
+
+
+def decimal(precision: int, scale: int) -> Type:
+    """Return the exact decimal type of `precision` digits, `scale` of them after the point."""
+    bounded = f"decimal({precision},{scale})"
+    return Type(bounded, bounded, f"numeric({precision},{scale})", "numeric")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: `references` names the dimension whose key it holds."""
+
+    name: str
+    type: Type
+    description: str
+    nullable: bool = False
+    references: str | None = None
+
+
+@dataclass(frozen=True)
+class SourceTable:
+    """A table of totesys, as it is expected to be found."""
+
+    name: str
+    grain: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+
+    @cached_property
+    def column_names(self) -> tuple[str, ...]:
+        """The names of the columns, in the order of the declaration."""
+        return tuple(column.name for column in self.columns)
+
+
+@dataclass(frozen=True)
+class StarTable:
+    """A table of the warehouse's star schemas.
+
+    `key` is the primary key in the warehouse. `natural_key` is the key of the record in totesys; where the two differ the
+    warehouse numbers the rows itself (`surrogate`) and keeps every version of a record: the table is a fact.
+    """
+
+    name: str
+    grain: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    natural_key: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Take the key for the natural key where no other is given."""
+        if not self.natural_key:
+            object.__setattr__(self, "natural_key", self.key)
+
+    @property
+    def is_fact(self) -> bool:
+        """Whether the table keeps every version of a record."""
+        return self.natural_key != self.key
+
+    @property
+    def surrogate(self) -> str | None:
+        """The column that the warehouse numbers itself, if there is one."""
+        return self.key[0] if self.is_fact else None
+
+    @property
+    def lineage(self) -> tuple[Column, ...]:
+        """The columns that say where a row came from: last in the table, their names begin with `_`."""
+        return (SOURCE_VERSION, INGESTED_SEQUENCE) if self.is_fact else (INGESTED_SEQUENCE,)
+
+    @property
+    def stored_columns(self) -> tuple[Column, ...]:
+        """The columns of the table in the lake and in the warehouse, without the surrogate key."""
+        return (*self.columns, *self.lineage)
+
+    @property
+    def partition_columns(self) -> tuple[Column, ...]:
+        """The columns that are folders in the lake, outermost first."""
+        return (BATCH_ID, MONTH) if self.is_fact else (BATCH_ID,)
+
+
+OPERATION = Column("_op", VARCHAR, "U: the row as it was at the batch's snapshot.")
+SOURCE_VERSION = Column(
+    "_source_version",
+    BIGINT,
+    "Transaction that wrote this version of the row in totesys: its xmin, widened to 64 bits.",
+)
+INGESTED_SEQUENCE = Column(
+    "_ingested_sequence",
+    INTEGER,
+    "Number of the ingested batch that brought this version; versions of one record are in this order.",
+)
+BATCH_ID = Column("batch_id", VARCHAR, "Attempt that wrote the files: snapshot time and run.")
+MONTH = Column("month", VARCHAR, "Month of the created date, yyyy-MM.")
+
+RAW_LINEAGE = (OPERATION, SOURCE_VERSION)

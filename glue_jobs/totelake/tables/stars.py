@@ -1,0 +1,193 @@
+"""The eleven tables of the warehouse: eight dimensions, three facts."""
+
+from totelake.tables.model import BOOLEAN, DATE, INTEGER, NUMERIC, TIME, VARCHAR, Column, StarTable, decimal
+
+DIM_DATE = StarTable(
+    name="dim_date",
+    grain="One row per day from 2020-01-01 to 2050-12-31, whatever happened on it.",
+    key=("date_id",),
+    columns=(
+        Column("date_id", DATE, "The day."),
+        Column("year", INTEGER, "Year, four digits."),
+        Column("month", INTEGER, "Month, 1 to 12."),
+        Column("day", INTEGER, "Day of the month, 1 to 31."),
+        Column("day_of_week", INTEGER, "ISO day of the week, Monday 1 to Sunday 7."),
+        Column("day_name", VARCHAR, "Monday to Sunday."),
+        Column("month_name", VARCHAR, "January to December."),
+        Column("quarter", INTEGER, "Quarter of the year, 1 to 4."),
+    ),
+)
+
+DIM_STAFF = StarTable(
+    name="dim_staff",
+    grain="One row per member of staff, as last known.",
+    key=("staff_id",),
+    columns=(
+        Column("staff_id", INTEGER, "Staff number in totesys."),
+        Column("first_name", VARCHAR, "First name."),
+        Column("last_name", VARCHAR, "Last name."),
+        Column("department_name", VARCHAR, "Department."),
+        Column("location", VARCHAR, "City of the department, 'Undefined' where it has none."),
+        Column("email_address", VARCHAR, "E-mail address."),
+    ),
+)
+
+DIM_LOCATION = StarTable(
+    name="dim_location",
+    grain="One row per address, as last known.",
+    key=("location_id",),
+    columns=(
+        Column("location_id", INTEGER, "Address number in totesys."),
+        Column("address_line_1", VARCHAR, "First line."),
+        Column("address_line_2", VARCHAR, "Second line.", nullable=True),
+        Column("district", VARCHAR, "District.", nullable=True),
+        Column("city", VARCHAR, "City."),
+        Column("postal_code", VARCHAR, "Postal code, leading zeros kept."),
+        Column("country", VARCHAR, "Country."),
+        Column("phone", VARCHAR, "Telephone number."),
+    ),
+)
+
+DIM_CURRENCY = StarTable(
+    name="dim_currency",
+    grain="One row per currency, as last known.",
+    key=("currency_id",),
+    columns=(
+        Column("currency_id", INTEGER, "Currency number in totesys."),
+        Column("currency_code", VARCHAR, "ISO 4217 code."),
+        Column("currency_name", VARCHAR, "ISO 4217 name."),
+    ),
+)
+
+DIM_DESIGN = StarTable(
+    name="dim_design",
+    grain="One row per design, as last known.",
+    key=("design_id",),
+    columns=(
+        Column("design_id", INTEGER, "Design number in totesys."),
+        Column("design_name", VARCHAR, "Name."),
+        Column("file_location", VARCHAR, "Folder of the design's file."),
+        Column("file_name", VARCHAR, "Name of the design's file."),
+    ),
+)
+
+DIM_COUNTERPARTY = StarTable(
+    name="dim_counterparty",
+    grain="One row per customer or supplier, as last known.",
+    key=("counterparty_id",),
+    columns=(
+        Column("counterparty_id", INTEGER, "Counterparty number in totesys."),
+        Column("counterparty_legal_name", VARCHAR, "Name in law."),
+        Column("counterparty_legal_address_line_1", VARCHAR, "First line of the address in law."),
+        Column("counterparty_legal_address_line_2", VARCHAR, "Second line of it.", nullable=True),
+        Column("counterparty_legal_district", VARCHAR, "District of it.", nullable=True),
+        Column("counterparty_legal_city", VARCHAR, "City of it."),
+        Column("counterparty_legal_postal_code", VARCHAR, "Postal code of it, leading zeros kept."),
+        Column("counterparty_legal_country", VARCHAR, "Country of it."),
+        Column("counterparty_legal_phone_number", VARCHAR, "Telephone number of it."),
+    ),
+)
+
+DIM_TRANSACTION = StarTable(
+    name="dim_transaction",
+    grain="One row per sale or purchase that money moves for, as last known.",
+    key=("transaction_id",),
+    columns=(
+        Column("transaction_id", INTEGER, "Transaction number in totesys."),
+        Column("transaction_type", VARCHAR, "SALE or PURCHASE."),
+        Column("sales_order_id", INTEGER, "Order, when it is a sale.", nullable=True),
+        Column("purchase_order_id", INTEGER, "Order, when it is a purchase.", nullable=True),
+    ),
+)
+
+DIM_PAYMENT_TYPE = StarTable(
+    name="dim_payment_type",
+    grain="One row per kind of payment, as last known.",
+    key=("payment_type_id",),
+    columns=(
+        Column("payment_type_id", INTEGER, "Payment type number in totesys."),
+        Column("payment_type_name", VARCHAR, "Name."),
+    ),
+)
+
+_STAMPS = (
+    Column("created_date", DATE, "Day the record was made.", references="dim_date"),
+    Column("created_time", TIME, "Time the record was made, to the millisecond."),
+    Column("last_updated_date", DATE, "Day the record says it was last changed.", references="dim_date"),
+    Column("last_updated_time", TIME, "Time the record says it was last changed."),
+)
+
+FACT_SALES_ORDER = StarTable(
+    name="fact_sales_order",
+    grain="One row per recorded change to a sales order, so history is kept.",
+    key=("sales_record_id",),
+    natural_key=("sales_order_id",),
+    columns=(
+        Column("sales_order_id", INTEGER, "Order number in totesys."),
+        *_STAMPS,
+        Column("sales_staff_id", INTEGER, "Who made the sale.", references="dim_staff"),
+        Column("counterparty_id", INTEGER, "Customer.", references="dim_counterparty"),
+        Column("units_sold", INTEGER, "Tote bags sold."),
+        Column("unit_price", decimal(10, 2), "Price of one bag, in the order's currency."),
+        Column("currency_id", INTEGER, "Currency of the price.", references="dim_currency"),
+        Column("design_id", INTEGER, "Design that was sold.", references="dim_design"),
+        Column("agreed_payment_date", DATE, "Day on which payment is due.", references="dim_date"),
+        Column("agreed_delivery_date", DATE, "Day of delivery.", references="dim_date"),
+        Column("agreed_delivery_location_id", INTEGER, "Where to deliver.", references="dim_location"),
+    ),
+)
+
+FACT_PURCHASE_ORDER = StarTable(
+    name="fact_purchase_order",
+    grain="One row per recorded change to a purchase order, so history is kept.",
+    key=("purchase_record_id",),
+    natural_key=("purchase_order_id",),
+    columns=(
+        Column("purchase_order_id", INTEGER, "Order number in totesys."),
+        *_STAMPS,
+        Column("staff_id", INTEGER, "Who placed the order.", references="dim_staff"),
+        Column("counterparty_id", INTEGER, "Supplier.", references="dim_counterparty"),
+        Column("item_code", VARCHAR, "Supplier's code of the item."),
+        Column("item_quantity", INTEGER, "Items ordered."),
+        Column("item_unit_price", NUMERIC, "Price of one item, in the order's currency."),
+        Column("currency_id", INTEGER, "Currency of the price.", references="dim_currency"),
+        Column("agreed_delivery_date", DATE, "Day of delivery.", references="dim_date"),
+        Column("agreed_payment_date", DATE, "Day on which payment is due.", references="dim_date"),
+        Column("agreed_delivery_location_id", INTEGER, "Where to deliver.", references="dim_location"),
+    ),
+)
+
+FACT_PAYMENT = StarTable(
+    name="fact_payment",
+    grain="One row per recorded change to a payment, so history is kept.",
+    key=("payment_record_id",),
+    natural_key=("payment_id",),
+    columns=(
+        Column("payment_id", INTEGER, "Payment number in totesys."),
+        *_STAMPS,
+        Column("transaction_id", INTEGER, "What the payment settles.", references="dim_transaction"),
+        Column("counterparty_id", INTEGER, "Who pays or is paid.", references="dim_counterparty"),
+        Column("payment_amount", NUMERIC, "Amount, in the payment's currency."),
+        Column("currency_id", INTEGER, "Currency of the amount.", references="dim_currency"),
+        Column("payment_type_id", INTEGER, "Receipt, payment or refund.", references="dim_payment_type"),
+        Column("paid", BOOLEAN, "Whether the money has moved."),
+        Column("payment_date", DATE, "Day on which payment is due.", references="dim_date"),
+    ),
+)
+
+STAR_TABLES = {
+    table.name: table
+    for table in (
+        DIM_DATE,
+        DIM_STAFF,
+        DIM_LOCATION,
+        DIM_CURRENCY,
+        DIM_DESIGN,
+        DIM_COUNTERPARTY,
+        DIM_TRANSACTION,
+        DIM_PAYMENT_TYPE,
+        FACT_SALES_ORDER,
+        FACT_PURCHASE_ORDER,
+        FACT_PAYMENT,
+    )
+}
