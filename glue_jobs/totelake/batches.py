@@ -1,0 +1,102 @@
+"""What a commit record says: one batch of the ingested zone, or of the processed one."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The moment of totesys that a batch shows: `xmin`, `xmax` and `xip` are 64-bit transaction ids."""
+
+    system_identifier: int
+    database_oid: int
+    xmin: int
+    xmax: int
+    xip: tuple[int, ...]
+    taken_at: str
+
+    def continues(self, previous: Self) -> bool:
+        """Return whether the rows changed since `previous` can be told from the transaction ids alone."""
+        return (
+            (self.system_identifier, self.database_oid) == (previous.system_identifier, previous.database_oid)
+            and self.xmin >= previous.xmin
+            and self.xmax >= previous.xmax
+            and self.xmax - previous.xmin < 2**31
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class IngestedTable:
+    """One table's part in an ingested batch; `bytes` are those of its files."""
+
+    path: str
+    rows: int
+    deletes: int
+    bytes: int
+    lowest_last_updated: str | None
+    highest_last_updated: str | None
+    schema: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessedTable:
+    """One star table's part in a processed batch; `quarantined` rows broke its rules and are not among `rows`."""
+
+    path: str
+    rows: int
+    bytes: int
+    months: tuple[str, ...]
+    quarantined: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class IngestedBatch:
+    """A committed batch of the ingested zone."""
+
+    sequence: int
+    batch_id: str
+    full: bool
+    snapshot: Snapshot
+    tables: dict[str, IngestedTable]
+    run_id: str
+    code_version: str
+    committed_at: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the record as JSON's types."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, record: dict[str, Any]) -> Self:
+        """Return the batch that `record` describes."""
+        snapshot = record["snapshot"] | {"xip": tuple(record["snapshot"]["xip"])}
+        tables = {name: IngestedTable(**table) for name, table in record["tables"].items()}
+        return cls(**record | {"snapshot": Snapshot(**snapshot), "tables": tables})
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessedBatch:
+    """A committed batch of the processed zone: it covers the ingested sequences `first_ingested` to `last_ingested`."""
+
+    sequence: int
+    batch_id: str
+    first_ingested: int
+    last_ingested: int
+    snapshot_taken_at: str
+    tables: dict[str, ProcessedTable]
+    run_id: str
+    code_version: str
+    committed_at: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the record as JSON's types."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, record: dict[str, Any]) -> Self:
+        """Return the batch that `record` describes."""
+        tables = {
+            name: ProcessedTable(**table | {"months": tuple(table["months"])})
+            for name, table in record["tables"].items()
+        }
+        return cls(**record | {"tables": tables})

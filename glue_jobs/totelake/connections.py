@@ -1,0 +1,70 @@
+"""Where a database is and how to log in to it: a Glue connection, and the secret that it names."""
+
+import json
+import re
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl
+
+import boto3
+import psycopg
+
+from totelake.errors import ConnectionSettingsError
+
+_JDBC_URL = re.compile(r"jdbc:postgresql://(?P<host>[^:/?]+):(?P<port>\d+)/(?P<database>[^?]+)(?:\?(?P<options>.*))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A Postgres database and a role in it; the password never shows in a representation."""
+
+    host: str
+    port: int
+    database: str
+    user: str
+    password: str = field(repr=False)
+    options: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def jdbc_url(self) -> str:
+        """The address for JDBC, without user and password."""
+        query = "&".join(f"{name}={value}" for name, value in self.options)
+        return f"jdbc:postgresql://{self.host}:{self.port}/{self.database}" + (f"?{query}" if query else "")
+
+    @property
+    def conninfo(self) -> str:
+        """The address for libpq (psycopg and ADBC), with user and password."""
+        return psycopg.conninfo.make_conninfo(
+            host=self.host,
+            port=self.port,
+            dbname=self.database,
+            user=self.user,
+            password=self.password,
+            application_name="totelake",
+            **dict(self.options),
+        )
+
+
+def login(connection: str) -> Login:
+    """Return the login that the Glue `connection` and its secret describe.
+
+    The connection has the properties JDBC_CONNECTION_URL and SECRET_ID; the secret is `{"username": …, "password": …}`.
+    Raises `ConnectionSettingsError` when either lacks something.
+    """
+    properties = boto3.client("glue").get_connection(Name=connection)["Connection"]["ConnectionProperties"]
+    if missing := {"JDBC_CONNECTION_URL", "SECRET_ID"} - properties.keys():
+        raise ConnectionSettingsError(connection, f"it has no property {', '.join(sorted(missing))}")
+    url = _JDBC_URL.fullmatch(properties["JDBC_CONNECTION_URL"])
+    if not url:
+        raise ConnectionSettingsError(connection, "its JDBC_CONNECTION_URL is not jdbc:postgresql://host:port/database")
+    secret = boto3.client("secretsmanager").get_secret_value(SecretId=properties["SECRET_ID"])["SecretString"]
+    credentials = json.loads(secret)
+    if missing := {"username", "password"} - credentials.keys():
+        raise ConnectionSettingsError(connection, f"its secret has no {', '.join(sorted(missing))}")
+    return Login(
+        host=url["host"],
+        port=int(url["port"]),
+        database=url["database"],
+        user=credentials["username"],
+        password=credentials["password"],
+        options=tuple(parse_qsl(url["options"] or "")),
+    )

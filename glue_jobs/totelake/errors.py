@@ -1,0 +1,99 @@
+"""Everything that totelake itself can find wrong.
+
+TotelakeError
+├── SourceSchemaError      a table of totesys is not the one that was declared
+├── ConnectionSettingsError a Glue connection or its secret does not say how to connect
+├── CommitConflictError    another run took the sequence number: nothing of this run is visible
+├── LogError               a commit log has a gap or an unreadable record
+├── SchemaError            a frame does not have the columns that its table declares
+├── RowRuleError           rows break the rules of their table and cannot be held back
+├── AlreadyRunningError    another run of this stage holds its lock
+├── LedgerError            a batch would be loaded out of order, or twice with other content
+└── StagingError           what was copied into staging is not what the batch holds
+"""
+
+
+class TotelakeError(Exception):
+    """Base of every error that totelake raises itself."""
+
+
+class SourceSchemaError(TotelakeError):
+    """The source table is not the one that was declared."""
+
+    def __init__(self, table: str, missing: list[str], retyped: dict[str, tuple[str, str]]) -> None:
+        """Name the `missing` columns, and for each of the `retyped` what was found and what is declared."""
+        faults = [f"column {name} is missing" for name in missing]
+        faults += [f"column {name} is {found}, declared {declared}" for name, (found, declared) in retyped.items()]
+        super().__init__(
+            f"totesys.{table}: {'; '.join(faults)}. Nothing was read. "
+            f"Undo the change in totesys or declare it in totelake/tables/sources.py."
+        )
+        self.table, self.missing, self.retyped = table, missing, retyped
+
+
+class ConnectionSettingsError(TotelakeError):
+    """A Glue connection or its secret does not say how to connect."""
+
+    def __init__(self, connection: str, fault: str) -> None:
+        """Name the Glue `connection` and what is wrong with it."""
+        super().__init__(f"Glue connection {connection}: {fault}.")
+        self.connection = connection
+
+
+class CommitConflictError(TotelakeError):
+    """Another run committed under the same sequence number."""
+
+    def __init__(self, bucket: str, sequence: int, batch_id: str) -> None:
+        """Name the number that was taken, and the batch that is left without one."""
+        super().__init__(
+            f"s3://{bucket}: sequence {sequence} was committed by another run at the same time. "
+            f"The files of batch {batch_id} stay behind unread; the next run takes its rows again."
+        )
+        self.bucket, self.sequence, self.batch_id = bucket, sequence, batch_id
+
+
+class LogError(TotelakeError):
+    """A commit log has a gap, or a record that cannot be read."""
+
+
+class SchemaError(TotelakeError):
+    """A frame does not have the columns that its table declares."""
+
+    def __init__(self, table: str, missing: list[str]) -> None:
+        """Name the `table` and the columns that are `missing` from the frame."""
+        super().__init__(f"{table}: the frame has no column {', '.join(missing)}.")
+        self.table, self.missing = table, missing
+
+
+class RowRuleError(TotelakeError):
+    """Rows break the rules of their table and cannot be held back."""
+
+    def __init__(self, table: str, rows: int, examples: list[str]) -> None:
+        """Name the `table`, how many `rows` break a rule, and a few of them with the rule."""
+        super().__init__(
+            f"{table}: {rows} rows break its rules, for example {'; '.join(examples)}. "
+            f"Nothing was written. Correct the rows in totesys, or the rule, and run again."
+        )
+        self.table, self.rows = table, rows
+
+
+class AlreadyRunningError(TotelakeError):
+    """Another run of this stage holds its lock."""
+
+    def __init__(self, stage: str, holder: str) -> None:
+        """Name the `stage` and who holds its lock."""
+        super().__init__(f"{stage}: already running ({holder}). Nothing was done; run again when it has ended.")
+        self.stage = stage
+
+
+class LedgerError(TotelakeError):
+    """A batch would be loaded out of order, or the ledger and the log disagree."""
+
+
+class StagingError(TotelakeError):
+    """What was copied into staging is not what the batch holds."""
+
+    def __init__(self, table: str, expected: int, found: int) -> None:
+        """Say how many distinct rows the batch has for `table` and how many reached staging."""
+        super().__init__(f"{table}: the batch holds {expected} rows, staging {found}. Nothing was merged; run again.")
+        self.table, self.expected, self.found = table, expected, found

@@ -1,0 +1,30 @@
+"""One line of JSON on stdout for each unit of work, ok or failed."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+@contextmanager
+def unit(event: str, **fields: Any) -> Iterator[dict[str, Any]]:
+    """Print one line when the block ends: `event`, `status`, `seconds`, `fields` and what the block added to them.
+
+    The block gets a dictionary to put its figures into, such as `rows`. An exception is recorded and goes on.
+    """
+    figures = dict(fields)
+    began = time.monotonic()
+    status = "ok"
+    try:
+        yield figures
+    except BaseException as error:
+        status = "failed"
+        figures["error"] = f"{type(error).__name__}: {error}"
+        raise
+    finally:
+        seconds = round(time.monotonic() - began, 3)
+        line = json.dumps({"event": event, "status": status, "seconds": seconds, **figures}, default=str)
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
