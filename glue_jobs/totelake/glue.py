@@ -36,7 +36,7 @@ def job(argv: list[str], *names: str) -> Iterator[JobRun]:
 
     An exception goes on to Glue, which then fails the run with its last line as the message.
     """
-    resolved = getResolvedOptions(argv, ["JOB_NAME", "JOB_RUN_ID", "code_version", *names])
+    resolved = getResolvedOptions(argv, ["JOB_NAME", "code_version", *names])  # JOB_RUN_ID comes unasked
     run = JobRun(
         id=resolved["JOB_RUN_ID"],
         code_version=resolved["code_version"],

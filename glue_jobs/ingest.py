@@ -1,0 +1,15 @@
+"""Glue job: bring what changed in totesys into the ingested bucket."""
+
+import sys
+
+from totelake import connections, glue, ingest
+
+
+def main(argv: list[str]) -> None:
+    """Run the ingest stage as the Glue job that `argv` names."""
+    with glue.job(argv, "source_connection", "ingested") as run:
+        ingest.run(run, connections.login(run.arguments["source_connection"]), run.arguments["ingested"])
+
+
+if __name__ == "__main__":
+    main(sys.argv)

@@ -1,0 +1,15 @@
+"""Glue job: build the star schemas from what was ingested."""
+
+import sys
+
+from totelake import glue, transform
+
+
+def main(argv: list[str]) -> None:
+    """Run the transform stage as the Glue job that `argv` names."""
+    with glue.job(argv, "ingested", "processed") as run:
+        transform.run(run, run.arguments["ingested"], run.arguments["processed"])
+
+
+if __name__ == "__main__":
+    main(sys.argv)
