@@ -8,8 +8,8 @@ from functools import cached_property
 class Type:
     """One column type, as each system that holds the column spells it.
 
-    `source` is what Postgres' `format_type(type, NULL)` says of a column of totesys. `staging` is the type in which Arrow
-    reaches the warehouse, before the merge casts it to `postgres`.
+    `source` is what Postgres' `format_type(type, NULL)` says of a column of totesys. `staging` is the type in which
+    Arrow reaches the warehouse, before the merge casts it to `postgres`.
     """
 
     spark: str
@@ -67,8 +67,8 @@ class SourceTable:
 class StarTable:
     """A table of the warehouse's star schemas.
 
-    `key` is the primary key in the warehouse. `natural_key` is the key of the record in totesys; where the two differ the
-    warehouse numbers the rows itself (`surrogate`) and keeps every version of a record: the table is a fact.
+    `key` is the primary key in the warehouse. `natural_key` is the key of the record in totesys; where the two differ
+    the warehouse numbers the rows itself (`surrogate`) and keeps every version of a record: the table is a fact.
     """
 
     name: str

@@ -1,0 +1,86 @@
+"""The partitions of committed batches in the Glue Data Catalog.
+
+A partition is registered after its batch has been committed, so no query ever meets half a batch. What a killed run
+committed but did not register is made good by the next run, or by `register_committed`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+
+from totelake.batches import IngestedBatch, ProcessedBatch
+from totelake.log import CommitLog
+from totelake.zones import Zone
+
+_AT_ONCE = 100  # BatchCreatePartition's limit
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """One partition: the `values` of its keys, outermost folder first, and its folder below the table's."""
+
+    values: tuple[str, ...]
+    folder: str
+
+
+class CatalogError(Exception):
+    """The Glue Data Catalog refused a partition."""
+
+
+def register_committed[B: (IngestedBatch, ProcessedBatch)](log: CommitLog[B], zone: Zone) -> int:
+    """Register the partitions of every committed batch that the catalog lacks; return how many were new.
+
+    Batches are registered in the order of their commits, so the walk goes back from the newest one and ends at the first
+    batch that is there whole.
+    """
+    new = 0
+    for batch in log.backwards():
+        created = register(batch, zone)
+        new += created
+        if not created and batch.tables:
+            break
+    return new
+
+
+def register(batch: IngestedBatch | ProcessedBatch, zone: Zone) -> int:
+    """Register the partitions of `batch` in the catalog database of `zone`; return how many were new."""
+    glue = boto3.client("glue")
+    return sum(_register_table(glue, zone.database, table, partitions(batch, table)) for table in batch.tables)
+
+
+def partitions(batch: IngestedBatch | ProcessedBatch, table: str) -> list[Partition]:
+    """Return the partitions that `batch` adds to `table`."""
+    folder = f"batch_id={batch.batch_id}/"
+    if isinstance(batch, ProcessedBatch) and (months := batch.tables[table].months):
+        return [Partition((batch.batch_id, month), f"{folder}month={month}/") for month in months]
+    return [Partition((batch.batch_id,), folder)]
+
+
+def _register_table(glue: Any, database: str, table: str, partitions: list[Partition]) -> int:
+    storage = glue.get_table(DatabaseName=database, Name=table)["Table"]["StorageDescriptor"]
+    created = 0
+    for some in _chunks(partitions, _AT_ONCE):
+        inputs = [
+            {
+                "Values": list(partition.values),
+                "StorageDescriptor": storage | {"Location": f"{storage['Location'].rstrip('/')}/{partition.folder}"},
+            }
+            for partition in some
+        ]
+        answer = glue.batch_create_partition(DatabaseName=database, TableName=table, PartitionInputList=inputs)
+        errors = answer.get("Errors", [])
+        refused = [error for error in errors if error["ErrorDetail"]["ErrorCode"] != "AlreadyExistsException"]
+        if refused:
+            detail = refused[0]["ErrorDetail"]
+            raise CatalogError(
+                f"{database}.{table}: partition {'/'.join(refused[0]['PartitionValues'])} was refused: "
+                f"{detail['ErrorCode']}: {detail.get('ErrorMessage', '')}"
+            )
+        created += len(some) - len(errors)
+    return created
+
+
+def _chunks[T](items: list[T], size: int) -> Iterable[list[T]]:
+    return (items[start : start + size] for start in range(0, len(items), size))

@@ -1,0 +1,34 @@
+"""Frames held to the schema of their table."""
+
+from collections.abc import Iterable
+from functools import reduce
+
+from pyspark.sql import Column as SparkColumn
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
+from pyspark.sql.types import StructType
+
+from totelake.errors import SchemaError
+from totelake.tables import Column
+
+
+def schema(columns: Iterable[Column]) -> StructType:
+    """Return the Spark schema of `columns`; every field is nullable, as Parquet readers see it."""
+    return StructType.fromDDL(", ".join(f"`{column.name}` {column.type.spark}" for column in columns))
+
+
+def conform(frame: DataFrame, table: str, columns: Iterable[Column], *, keep: tuple[str, ...] = ()) -> DataFrame:
+    """Return `frame` with exactly `columns`, in their order and types, and after them the columns called `keep`.
+
+    Raises `SchemaError` when the frame lacks one. A value that does not fit its type fails the query, as ANSI mode has it.
+    """
+    wanted = list(columns)
+    missing = [name for name in (*(column.name for column in wanted), *keep) if name not in frame.columns]
+    if missing:
+        raise SchemaError(table, missing)
+    return frame.select(*(F.col(column.name).cast(column.type.spark).alias(column.name) for column in wanted), *keep)
+
+
+def same_row(left: DataFrame, right: DataFrame, columns: Iterable[str]) -> SparkColumn:
+    """Return the condition that two rows agree in all of `columns`, NULL being equal to NULL."""
+    return reduce(SparkColumn.__and__, (left[name].eqNullSafe(right[name]) for name in columns))

@@ -1,0 +1,30 @@
+"""Where the files of a batch are, and what they weigh."""
+
+from datetime import UTC, datetime
+
+import boto3
+
+
+def batch_id(taken_at: str, run_id: str) -> str:
+    """Return the name of one attempt: the time of its snapshot, then eight digits of the run that makes it.
+
+    `taken_at` is ISO 8601 in UTC with milliseconds; no two attempts share a run id.
+    """
+    moment = "".join(character for character in taken_at if character.isalnum())
+    return f"{moment}-{run_id.removeprefix('jr_')[:8]}"
+
+
+def table_path(table: str, batch: str) -> str:
+    """Return the folder of one table in one batch, below the bucket."""
+    return f"tables/{table}/batch_id={batch}/"
+
+
+def bytes_below(bucket: str, path: str) -> int:
+    """Return the bytes of all objects below `path`."""
+    pages = boto3.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=path)
+    return sum(item["Size"] for page in pages for item in page.get("Contents", []))
+
+
+def now() -> str:
+    """Return the present moment as commit records write it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,88 @@
+"""The dimensions: one row per record, as last known."""
+
+import pycountry
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
+
+
+def dim_date(calendar: DataFrame) -> DataFrame:
+    """One row per day of the calendar, whose only column is `date_id`."""
+    return calendar.select(
+        "date_id",
+        F.year("date_id").alias("year"),
+        F.month("date_id").alias("month"),
+        F.day("date_id").alias("day"),
+        (F.weekday("date_id") + 1).alias("day_of_week"),
+        F.date_format("date_id", "EEEE").alias("day_name"),
+        F.date_format("date_id", "MMMM").alias("month_name"),
+        F.quarter("date_id").alias("quarter"),
+    )
+
+
+def dim_staff(staff: DataFrame, department: DataFrame) -> DataFrame:
+    """One row per member of staff, with the department that they are in."""
+    return staff.join(department, "department_id", "inner").select(
+        "staff_id",
+        "first_name",
+        "last_name",
+        "department_name",
+        F.coalesce("location", F.lit("Undefined")).alias("location"),
+        "email_address",
+    )
+
+
+def dim_location(address: DataFrame) -> DataFrame:
+    """One row per address."""
+    return address.select(
+        F.col("address_id").alias("location_id"),
+        "address_line_1",
+        "address_line_2",
+        "district",
+        "city",
+        "postal_code",
+        "country",
+        "phone",
+    )
+
+
+def dim_currency(currency: DataFrame) -> DataFrame:
+    """One row per currency, under its name in ISO 4217."""
+    return currency.select("currency_id", "currency_code", _currency_name().alias("currency_name"))
+
+
+def dim_design(design: DataFrame) -> DataFrame:
+    """One row per design."""
+    return design.select("design_id", "design_name", "file_location", "file_name")
+
+
+def dim_counterparty(counterparty: DataFrame, address: DataFrame) -> DataFrame:
+    """One row per counterparty, with the address that it has in law."""
+    legal = address.withColumnRenamed("address_id", "legal_address_id")
+    return counterparty.join(legal, "legal_address_id", "inner").select(
+        "counterparty_id",
+        "counterparty_legal_name",
+        F.col("address_line_1").alias("counterparty_legal_address_line_1"),
+        F.col("address_line_2").alias("counterparty_legal_address_line_2"),
+        F.col("district").alias("counterparty_legal_district"),
+        F.col("city").alias("counterparty_legal_city"),
+        F.col("postal_code").alias("counterparty_legal_postal_code"),
+        F.col("country").alias("counterparty_legal_country"),
+        F.col("phone").alias("counterparty_legal_phone_number"),
+    )
+
+
+def dim_transaction(transaction: DataFrame) -> DataFrame:
+    """One row per transaction."""
+    return transaction.select("transaction_id", "transaction_type", "sales_order_id", "purchase_order_id")
+
+
+def dim_payment_type(payment_type: DataFrame) -> DataFrame:
+    """One row per kind of payment."""
+    return payment_type.select("payment_type_id", "payment_type_name")
+
+
+def _currency_name() -> Column:
+    """Return the ISO 4217 name of `currency_code`, NULL for a code that the standard does not know."""
+    currencies = sorted((currency.alpha_3, currency.name) for currency in pycountry.currencies)
+    names = F.create_map(*(F.lit(part) for currency in currencies for part in currency))
+    return F.try_element_at(names, F.upper("currency_code"))
