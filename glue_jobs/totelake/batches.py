@@ -1,6 +1,6 @@
 """What a commit record says: one batch of the ingested zone, or of the processed one."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 
@@ -40,13 +40,12 @@ class IngestedTable:
 
 @dataclass(frozen=True, slots=True)
 class ProcessedTable:
-    """One star table's part in a processed batch; `quarantined` rows broke its rules and are not among `rows`."""
+    """One star table's part in a processed batch; `months` are a fact's partitions."""
 
     path: str
     rows: int
     bytes: int
-    months: tuple[str, ...]
-    quarantined: int = 0
+    months: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,10 @@ class IngestedBatch:
 
 @dataclass(frozen=True, slots=True)
 class ProcessedBatch:
-    """A committed batch of the processed zone: it covers the ingested sequences `first_ingested` to `last_ingested`."""
+    """A committed batch of the processed zone: it covers the ingested sequences `first_ingested` to `last_ingested`.
+
+    `quarantined` counts, for each fact, the rows that broke its rules and are not among its rows.
+    """
 
     sequence: int
     batch_id: str
@@ -87,6 +89,7 @@ class ProcessedBatch:
     run_id: str
     code_version: str
     committed_at: str
+    quarantined: dict[str, int] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as JSON's types."""

@@ -32,8 +32,8 @@ class CatalogError(Exception):
 def register_committed[B: (IngestedBatch, ProcessedBatch)](log: CommitLog[B], zone: Zone) -> int:
     """Register the partitions of every committed batch that the catalog lacks; return how many were new.
 
-    Batches are registered in the order of their commits, so the walk goes back from the newest one and ends at the first
-    batch that is there whole.
+    Batches are registered in the order of their commits, so the walk goes back from the newest one and ends at the
+    first batch that is there whole.
     """
     new = 0
     for batch in log.backwards():

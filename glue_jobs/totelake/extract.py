@@ -8,7 +8,6 @@ from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 from totelake.batches import IngestedBatch
 from totelake.connections import Login
 from totelake.frames import conform, same_row, schema
-from totelake.lake import table_path
 from totelake.source import FoundTable, SourceReader
 from totelake.tables import RAW_LINEAGE, SourceTable
 
@@ -21,8 +20,8 @@ def read_changes(
 ) -> DataFrame:
     """Return the rows of `table` written by the transaction `changed_since` or a later one.
 
-    Columns: the declared ones, `_op`, `_source_version`, then those that nobody declared. One connection reads each block
-    range, all of them at the snapshot of `source`.
+    Columns: the declared ones, `_op`, `_source_version`, then those that nobody declared. One connection reads each
+    block range, all of them at the snapshot of `source`.
     """
     rows = spark.read.jdbc(
         login.jdbc_url,
@@ -56,20 +55,18 @@ def block_ranges(size: int, block_size: int) -> list[str]:
 
 
 def without_landed(
-    spark: SparkSession, rows: DataFrame, table: SourceTable, bucket: str, batches: Iterable[IngestedBatch], since: int
+    rows: DataFrame, table: SourceTable, bucket: str, batches: Iterable[IngestedBatch], since: int
 ) -> DataFrame:
-    """Return `rows` without the versions that `batches` have already brought.
+    """Return `rows` without the versions that `batches` have already brought to `bucket`.
 
     A version is its primary key and its `_source_version`; none before `since` can be among `rows`.
     """
-    paths = [
-        f"s3://{bucket}/{table_path(table.name, batch.batch_id)}" for batch in batches if table.name in batch.tables
-    ]
+    paths = [f"s3://{bucket}/{batch.tables[table.name].path}" for batch in batches if table.name in batch.tables]
     if not paths:
         return rows
     identity = (*table.key, "_source_version")
     landed = (
-        spark.read.schema(schema((*table.columns, *RAW_LINEAGE)))
+        rows.sparkSession.read.schema(schema((*table.columns, *RAW_LINEAGE)))
         .parquet(*paths)
         .where(F.col("_source_version") >= since)
         .select(*identity)

@@ -20,7 +20,7 @@ def schema(columns: Iterable[Column]) -> StructType:
 def conform(frame: DataFrame, table: str, columns: Iterable[Column], *, keep: tuple[str, ...] = ()) -> DataFrame:
     """Return `frame` with exactly `columns`, in their order and types, and after them the columns called `keep`.
 
-    Raises `SchemaError` when the frame lacks one. A value that does not fit its type fails the query, as ANSI mode has it.
+    Raises `SchemaError` when the frame lacks one. A value that does not fit its type fails the query: ANSI mode.
     """
     wanted = list(columns)
     missing = [name for name in (*(column.name for column in wanted), *keep) if name not in frame.columns]

@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, Observation
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 from totelake import catalog, lake, worklog
-from totelake.batches import IngestedBatch, IngestedTable, Snapshot
+from totelake.batches import IngestedBatch, IngestedTable
 from totelake.connections import Login
 from totelake.extract import read_changes, without_landed
 from totelake.glue import JobRun
@@ -81,9 +81,8 @@ def _land(attempt: _Attempt, table: FoundTable) -> IngestedTable | None:
             figures["undeclared_columns"] = list(table.extra)
         rows = read_changes(attempt.run.spark, attempt.login, attempt.source, table, attempt.since)
         if attempt.overlap:
-            rows = without_landed(
-                attempt.run.spark, rows, table.declared, attempt.bucket, attempt.overlap, attempt.since
-            ).persist(StorageLevel.DISK_ONLY)
+            rows = without_landed(rows, table.declared, attempt.bucket, attempt.overlap, attempt.since)
+            rows = rows.persist(StorageLevel.DISK_ONLY)
             if rows.isEmpty():
                 figures["rows"] = 0
                 return None
@@ -94,7 +93,7 @@ def _land(attempt: _Attempt, table: FoundTable) -> IngestedTable | None:
             path=path,
             rows=written["rows"],
             deletes=0,
-            bytes=lake.bytes_below(attempt.bucket, path),
+            bytes=sum(lake.files_below(attempt.bucket, path).values()),
             lowest_last_updated=written["lowest"],
             highest_last_updated=written["highest"],
             schema=_fingerprint(rows),

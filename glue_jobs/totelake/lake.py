@@ -19,10 +19,10 @@ def table_path(table: str, batch: str) -> str:
     return f"tables/{table}/batch_id={batch}/"
 
 
-def bytes_below(bucket: str, path: str) -> int:
-    """Return the bytes of all objects below `path`."""
+def files_below(bucket: str, path: str) -> dict[str, int]:
+    """Return the objects below `path`, named from there on, with their bytes."""
     pages = boto3.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=path)
-    return sum(item["Size"] for page in pages for item in page.get("Contents", []))
+    return {item["Key"].removeprefix(path): item["Size"] for page in pages for item in page.get("Contents", [])}
 
 
 def now() -> str:

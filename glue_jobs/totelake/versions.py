@@ -1,0 +1,52 @@
+"""The versions of records that a zone holds, and the latest of each."""
+
+from collections.abc import Iterable
+
+from pyspark.sql import DataFrame, SparkSession, Window
+from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
+
+from totelake.batches import IngestedBatch, ProcessedBatch
+from totelake.frames import schema
+from totelake.tables import BATCH_ID, RAW_LINEAGE, SourceTable, StarTable
+from totelake.tables.model import INGESTED_SEQUENCE
+
+SEQUENCE = INGESTED_SEQUENCE.name
+
+
+def all_of(spark: SparkSession, bucket: str, table: SourceTable, batches: Iterable[IngestedBatch]) -> DataFrame:
+    """Return the version of every row of `table` that `batches` brought, with the sequence of the batch that did.
+
+    `bucket` is the ingested one. Columns: the declared ones, `_op`, `_source_version`, `_ingested_sequence`.
+    """
+    bringing = [batch for batch in batches if table.name in batch.tables]
+    columns = (*table.columns, *RAW_LINEAGE)
+    if not bringing:
+        return spark.createDataFrame([], schema((*columns, INGESTED_SEQUENCE)))
+    numbers = [(batch.batch_id, batch.sequence) for batch in bringing]
+    sequences = spark.createDataFrame(numbers, schema((BATCH_ID, INGESTED_SEQUENCE)))
+    rows = (
+        spark.read.schema(schema((*columns, BATCH_ID)))
+        .option("basePath", f"s3://{bucket}/tables/{table.name}/")
+        .parquet(*(f"s3://{bucket}/{batch.tables[table.name].path}" for batch in bringing))
+    )
+    return rows.join(F.broadcast(sequences), "batch_id", "inner").drop("batch_id")
+
+
+def written_rows(
+    spark: SparkSession, bucket: str, table: StarTable, batches: Iterable[ProcessedBatch]
+) -> DataFrame | None:
+    """Return the latest row of each key of a dimension that `batches` wrote, None when they wrote none."""
+    paths = [f"s3://{bucket}/{batch.tables[table.name].path}" for batch in batches if table.name in batch.tables]
+    if not paths:
+        return None
+    return latest(spark.read.schema(schema(table.stored_columns)).parquet(*paths), table.key)
+
+
+def latest(rows: DataFrame, key: tuple[str, ...]) -> DataFrame:
+    """Return for each `key` the row of the youngest batch.
+
+    Batches order the versions of a record, transaction ids do not: of two transactions the one with the lower id can
+    be the later one to write the row. One batch shows one snapshot, in which a record has one version.
+    """
+    youngest = Window.partitionBy(*key).orderBy(F.col(SEQUENCE).desc())
+    return rows.withColumn("_age", F.row_number().over(youngest)).where("_age = 1").drop("_age")
