@@ -1,0 +1,78 @@
+"""The targets that an event reaches in a local world: SNS topics, SQS queues, log groups and Glue workflows."""
+
+import json
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from moto.logs import logs_backends
+from moto.sns import sns_backends
+from moto.sqs import sqs_backends
+from moto.utilities.arns import parse_arn
+
+from local_aws.events.inputs import render
+
+_LOG = logging.getLogger(__name__)
+
+
+def deliver(rule: Any, target: Mapping[str, Any], event: Mapping[str, Any]) -> bool:
+    """Send `event` to `target` as its Input, InputPath or InputTransformer says; False when the target is not known."""
+    arn = parse_arn(target["Arn"])
+    if arn.service == "sns":
+        sns_backends[arn.account][arn.region].publish(message=render(target, event, rule), arn=target["Arn"])
+    elif arn.service == "sqs":
+        _send_to_queue(target, render(target, event, rule))
+    elif arn.service == "logs" and arn.resource_type == "log-group":
+        _write_to_log_group(arn, render(target, event, rule))
+    elif arn.service == "glue" and arn.resource_type == "workflow":
+        _notify_workflow(arn.resource_id, str(event["id"]))
+    else:
+        return False
+    return True
+
+
+def bury(rule: Any, target: Mapping[str, Any], event: Mapping[str, Any], error: Exception) -> None:
+    """Send an event that did not reach its target to the target's dead-letter queue, if it has one."""
+    arn = target.get("DeadLetterConfig", {}).get("Arn")
+    if arn is None:
+        return
+    reason = {"RULE_ARN": rule.arn, "TARGET_ARN": target["Arn"], "ERROR_MESSAGE": str(error)}
+    attributes = {key: {"DataType": "String", "StringValue": value} for key, value in reason.items() if value}
+    try:
+        queue = parse_arn(arn)
+        sqs_backends[queue.account][queue.region].send_message(
+            queue.resource_id, json.dumps(event), message_attributes=attributes
+        )
+    except Exception:  # noqa: BLE001 - there is nowhere else to send it
+        _LOG.exception("event %s did not reach the dead-letter queue %s either", event["id"], arn)
+
+
+def _send_to_queue(target: Mapping[str, Any], message: str) -> None:
+    arn = parse_arn(target["Arn"])
+    group = target.get("SqsParameters", {}).get("MessageGroupId")
+    sqs_backends[arn.account][arn.region].send_message(arn.resource_id, message, group_id=group)
+
+
+def _write_to_log_group(arn: Any, message: str) -> None:
+    group = arn.resource_id.removesuffix(":*")  # Terraform hands out log group ARNs with and without it.
+    stream = str(uuid.uuid4())
+    backend = logs_backends[arn.account][arn.region]
+    backend.create_log_stream(group, stream)
+    backend.put_log_events(group, stream, [{"timestamp": int(time.time() * 1000), "message": message}])
+
+
+def _notify_workflow(name: str, event_id: str) -> None:
+    """Tell the workflow engine from a thread of its own, so that whoever emits may hold the engine's lock."""
+
+    def notify() -> None:
+        from local_aws import glue  # noqa: PLC0415 - the engine emits events itself, and imports this package
+
+        try:
+            glue.notify_event(name, event_id)
+        except Exception:  # noqa: BLE001 - the end of a thread: nobody above could tell
+            _LOG.exception("event %s did not start the Glue workflow %s", event_id, name)
+
+    threading.Thread(target=notify, name=f"notify-{name}", daemon=True).start()
