@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
@@ -22,14 +23,21 @@ def all_of(spark: SparkSession, bucket: str, table: SourceTable, batches: Iterab
     columns = (*table.columns, *RAW_LINEAGE)
     if not bringing:
         return spark.createDataFrame([], schema((*columns, INGESTED_SEQUENCE)))
-    numbers = [(batch.batch_id, batch.sequence) for batch in bringing]
-    sequences = spark.createDataFrame(numbers, schema((BATCH_ID, INGESTED_SEQUENCE)))
+    # An Arrow table reaches Spark without starting a Python worker.
+    sequences = spark.createDataFrame(
+        pa.table(
+            {
+                BATCH_ID.name: [batch.batch_id for batch in bringing],
+                SEQUENCE: pa.array([batch.sequence for batch in bringing], pa.int32()),
+            }
+        )
+    )
     rows = (
         spark.read.schema(schema((*columns, BATCH_ID)))
         .option("basePath", f"s3://{bucket}/tables/{table.name}/")
         .parquet(*(f"s3://{bucket}/{batch.tables[table.name].path}" for batch in bringing))
     )
-    return rows.join(F.broadcast(sequences), "batch_id", "inner").drop("batch_id")
+    return rows.join(F.broadcast(sequences), BATCH_ID.name, "inner").drop(BATCH_ID.name)
 
 
 def written_rows(

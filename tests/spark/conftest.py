@@ -1,0 +1,46 @@
+"""Rows of totesys with only the columns that a test cares about."""
+
+from collections.abc import Callable
+from datetime import date, datetime
+from decimal import Decimal
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from totelake.frames import schema
+from totelake.tables import RAW_LINEAGE, SOURCE_TABLES
+from totelake.tables.model import INGESTED_SEQUENCE
+
+Rows = Callable[..., DataFrame]
+
+_ANY = {
+    "int": 1,
+    "bigint": 1,
+    "string": "any",
+    "boolean": False,
+    "timestamp_ntz": datetime(2024, 11, 21, 8, 5, 9, 7000),
+    "decimal(38,18)": Decimal("2.50"),
+}
+
+
+@pytest.fixture
+def rows(spark: SparkSession) -> Rows:
+    """Return a function that makes rows of a source table; what a row does not name gets any valid value."""
+
+    def make(table: str, *named: dict[str, object]) -> DataFrame:
+        columns = (*SOURCE_TABLES[table].columns, *RAW_LINEAGE, INGESTED_SEQUENCE)
+        defaults = {column.name: _default(column.name, column.type.spark) for column in columns}
+        assert all(row.keys() <= defaults.keys() for row in named)
+        return spark.createDataFrame([tuple((defaults | row).values()) for row in named], schema(columns))
+
+    return make
+
+
+def _default(name: str, kind: str) -> object:
+    return "2024-11-30" if name.endswith("_date") else _ANY[kind]
+
+
+@pytest.fixture
+def calendar(spark: SparkSession) -> Callable[..., DataFrame]:
+    """Return a function that makes a calendar of the given days."""
+    return lambda *days: spark.createDataFrame([(date.fromisoformat(day),) for day in days], "date_id date")

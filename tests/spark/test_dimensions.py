@@ -1,0 +1,70 @@
+"""What the dimensions make of the rows of totesys."""
+
+from datetime import date
+
+import pytest
+
+from totelake.transforms.dimensions import (
+    dim_counterparty,
+    dim_currency,
+    dim_date,
+    dim_location,
+    dim_staff,
+)
+
+
+def test_staff_get_the_department_that_they_are_in(rows):
+    """O'Keefe is spelled as in totesys."""
+    staff = rows(
+        "staff", {"staff_id": 1, "last_name": "O'Keefe", "department_id": 2}, {"staff_id": 2, "department_id": 3}
+    )
+    departments = rows(
+        "department",
+        {"department_id": 2, "department_name": "Finance", "location": "Leds"},
+        {"department_id": 3, "department_name": "HR", "location": None},
+    )
+
+    keefe, other = dim_staff(staff, departments).orderBy("staff_id").collect()
+
+    assert (keefe.last_name, keefe.department_name, keefe.location) == ("O'Keefe", "Finance", "Leds")
+    assert (other.department_name, other.location) == ("HR", "Undefined")
+
+
+def test_a_counterparty_shows_the_address_it_has_in_law(rows):
+    """NULLs and leading zeros come through; two counterparties may share an address."""
+    parties = rows(
+        "counterparty", {"counterparty_id": 1, "legal_address_id": 5}, {"counterparty_id": 2, "legal_address_id": 5}
+    )
+    address = rows("address", {"address_id": 5, "postal_code": "01138", "district": None, "phone": "0021 366201"})
+
+    found = dim_counterparty(parties, address).orderBy("counterparty_id").collect()
+
+    assert [row.counterparty_id for row in found] == [1, 2]
+    assert {row.counterparty_legal_postal_code for row in found} == {"01138"}
+    assert {row.counterparty_legal_phone_number for row in found} == {"0021 366201"}
+    assert {row.counterparty_legal_district for row in found} == {None}
+
+
+def test_a_location_is_an_address_under_another_key(rows):
+    """The address's number becomes the location's."""
+    [row] = dim_location(rows("address", {"address_id": 9, "country": "Svalbard & Jan Mayen Islands"})).collect()
+
+    assert (row.location_id, row.country) == (9, "Svalbard & Jan Mayen Islands")
+
+
+@pytest.mark.parametrize(
+    ("code", "name"), [("GBP", "Pound Sterling"), ("USD", "US Dollar"), ("EUR", "Euro"), ("XXQ", None)]
+)
+def test_a_currency_is_named_as_in_iso_4217(rows, code, name):
+    """A code that the standard does not know has no name, and so breaks the table's rules."""
+    [row] = dim_currency(rows("currency", {"currency_code": code})).collect()
+
+    assert row.currency_name == name
+
+
+def test_a_day_knows_its_place_in_the_calendar(calendar):
+    """Weeks begin on Monday, names are not padded, leap days exist."""
+    monday, leap = dim_date(calendar("2024-11-18", "2048-02-29")).orderBy("date_id").collect()
+
+    assert tuple(monday) == (date(2024, 11, 18), 2024, 11, 18, 1, "Monday", "November", 4)
+    assert tuple(leap) == (date(2048, 2, 29), 2048, 2, 29, 6, "Saturday", "February", 1)

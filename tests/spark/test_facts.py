@@ -1,0 +1,79 @@
+"""What the facts make of the rows of totesys."""
+
+from datetime import date, datetime
+from decimal import Decimal
+
+import pytest
+from chispa import assert_df_equality
+
+from totelake.frames import conform
+from totelake.tables import STAR_TABLES
+from totelake.transforms.facts import fact_payment, fact_purchase_order, fact_sales_order
+
+
+def test_a_sales_order_becomes_a_row_of_its_fact(spark, rows):
+    """Names change, timestamps part into date and time, text becomes dates, money stays exact."""
+    order = {
+        "sales_order_id": 7,
+        "created_at": datetime(2024, 11, 21, 8, 5, 9, 7000),
+        "last_updated": datetime(2024, 11, 22, 18, 59, 59, 999000),
+        "staff_id": 3,
+        "counterparty_id": 4,
+        "units_sold": 50_000,
+        "unit_price": Decimal("3.99"),
+        "currency_id": 2,
+        "design_id": 9,
+        "agreed_payment_date": "2024-11-28",
+        "agreed_delivery_date": "2026-08-01",
+        "agreed_delivery_location_id": 11,
+        "_source_version": 4_294_967_301,
+        "_ingested_sequence": 5,
+    }
+    table = STAR_TABLES["fact_sales_order"]
+
+    fact = conform(fact_sales_order(rows("sales_order", order)), table.name, table.stored_columns)
+
+    created, changed = (date(2024, 11, 21), "08:05:09.007"), (date(2024, 11, 22), "18:59:59.999")
+    sold, due = (3, 4, 50_000, Decimal("3.99"), 2, 9), (date(2024, 11, 28), date(2026, 8, 1), 11)
+    expected = (7, *created, *changed, *sold, *due, 4_294_967_301, 5)
+    assert_df_equality(fact, spark.createDataFrame([expected], fact.schema))
+
+
+def test_every_version_of_an_order_is_a_row(rows):
+    """An order that was created and then corrected is two rows."""
+    versions = rows(
+        "sales_order",
+        {"units_sold": 10, "_source_version": 100, "_ingested_sequence": 1},
+        {"units_sold": 20, "_source_version": 101, "_ingested_sequence": 2},
+    )
+
+    found = fact_sales_order(versions).select("units_sold", "_ingested_sequence").collect()
+
+    assert sorted(tuple(row) for row in found) == [(10, 1), (20, 2)]
+
+
+@pytest.mark.parametrize(
+    "text", ["2024-02-30", "2024-1-05", "21/11/2024", "2024-11-21 00:00", "", "tomorrow", " 2024-11-21"]
+)
+def test_a_text_that_is_not_exactly_a_day_is_no_date(rows, text):
+    """Dates are parsed strictly: nothing is guessed, nothing fails the query."""
+    [row] = fact_sales_order(rows("sales_order", {"agreed_payment_date": text})).collect()
+
+    assert row.agreed_payment_date is None
+
+
+def test_a_purchase_keeps_its_staff_and_item(rows):
+    """The purchase's columns keep the names of totesys."""
+    purchase = rows("purchase_order", {"staff_id": 5, "item_code": "ZDOI5EA", "item_unit_price": Decimal("361.39")})
+
+    [row] = fact_purchase_order(purchase).collect()
+
+    assert (row.staff_id, row.item_code, row.item_unit_price) == (5, "ZDOI5EA", Decimal("361.39"))
+
+
+def test_a_payment_leaves_account_numbers_behind(rows):
+    """Account numbers are of no use in the warehouse, and sensitive."""
+    [row] = fact_payment(rows("payment", {"paid": True, "payment_amount": Decimal("552548.62")})).collect()
+
+    assert (row.paid, row.payment_amount) == (True, Decimal("552548.62"))
+    assert not [name for name in row.asDict() if "ac_number" in name]
