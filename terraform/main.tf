@@ -1,0 +1,172 @@
+locals {
+  declarations = jsondecode(file("${path.module}/tables.json"))
+  code_version = coalesce(var.code_version, module.artifacts.package_hash)
+  kms_key_arn  = one(module.key[*].arn)
+}
+
+module "key" {
+  source = "./modules/key"
+  count  = var.encrypt_with_own_key ? 1 : 0
+
+  prefix = var.prefix
+}
+
+module "lake" {
+  source = "./modules/lake"
+
+  prefix          = var.prefix
+  kms_key_arn     = local.kms_key_arn
+  retention_days  = var.retention_days
+  lifecycle_rules = var.lifecycle_rules
+  force_destroy   = var.force_destroy
+}
+
+module "artifacts" {
+  source = "./modules/artifacts"
+
+  bucket  = module.lake.buckets.artifacts
+  stages  = ["ingest", "transform", "load"]
+  scripts = var.scripts
+  package = var.package
+}
+
+module "catalog" {
+  source = "./modules/catalog"
+
+  databases = local.declarations.databases
+  tables    = local.declarations.tables
+  buckets   = module.lake.buckets
+}
+
+module "totesys" {
+  source = "./modules/connection"
+
+  prefix                  = var.prefix
+  name                    = "totesys"
+  description             = "The source, read by a role that can only read."
+  login                   = var.totesys
+  ssl_mode                = var.ssl_mode
+  placement               = var.totesys_placement
+  kms_key_arn             = local.kms_key_arn
+  recovery_window_in_days = var.secret_recovery_days
+}
+
+module "warehouse" {
+  source = "./modules/connection"
+
+  prefix                  = var.prefix
+  name                    = "warehouse"
+  description             = "The warehouse, loaded by the role that owns it."
+  login                   = var.warehouse
+  ssl_mode                = var.ssl_mode
+  placement               = var.warehouse_placement
+  kms_key_arn             = local.kms_key_arn
+  recovery_window_in_days = var.secret_recovery_days
+}
+
+module "ingest" {
+  source = "./modules/glue_job"
+
+  name           = "${var.prefix}-ingest"
+  description    = "Lands what changed in totesys in the ingested bucket."
+  script         = module.artifacts.scripts.ingest
+  package        = module.artifacts.package
+  artifacts      = module.lake.buckets.artifacts
+  python_modules = var.python_modules
+  code_version   = local.code_version
+  kms_key_arn    = local.kms_key_arn
+
+  arguments = {
+    "--source_connection" = module.totesys.name
+    "--ingested"          = module.lake.buckets.ingested
+  }
+
+  connections  = [module.totesys.grant]
+  reads        = [{ bucket = module.lake.buckets.ingested, keys = ["log/*", "tables/*"] }]
+  writes       = [{ bucket = module.lake.buckets.ingested, keys = ["log/*", "tables/*"] }]
+  registers_in = [module.catalog.databases.ingested]
+}
+
+module "transform" {
+  source = "./modules/glue_job"
+
+  name           = "${var.prefix}-transform"
+  description    = "Builds the star schemas in the processed bucket from what was ingested."
+  script         = module.artifacts.scripts.transform
+  package        = module.artifacts.package
+  artifacts      = module.lake.buckets.artifacts
+  python_modules = var.python_modules
+  code_version   = local.code_version
+  kms_key_arn    = local.kms_key_arn
+
+  arguments = {
+    "--ingested"  = module.lake.buckets.ingested
+    "--processed" = module.lake.buckets.processed
+  }
+
+  reads = [
+    { bucket = module.lake.buckets.ingested, keys = ["log/*", "tables/*"] },
+    { bucket = module.lake.buckets.processed, keys = ["log/*", "tables/*"] },
+  ]
+  writes       = [{ bucket = module.lake.buckets.processed, keys = ["log/*", "tables/*", "quarantine/*"] }]
+  registers_in = [module.catalog.databases.processed]
+}
+
+module "load" {
+  source = "./modules/glue_job"
+
+  name           = "${var.prefix}-load"
+  description    = "Loads the star schemas from the processed bucket into the warehouse."
+  script         = module.artifacts.scripts.load
+  package        = module.artifacts.package
+  artifacts      = module.lake.buckets.artifacts
+  python_modules = var.python_modules
+  code_version   = local.code_version
+  kms_key_arn    = local.kms_key_arn
+
+  arguments = {
+    "--processed"            = module.lake.buckets.processed
+    "--warehouse_connection" = module.warehouse.name
+  }
+
+  connections = [module.warehouse.grant]
+  reads       = [{ bucket = module.lake.buckets.processed, keys = ["log/*", "tables/*"] }]
+}
+
+module "crawler" {
+  source = "./modules/crawler"
+
+  name        = "${var.prefix}-ingested"
+  bucket      = module.lake.buckets.ingested
+  database    = module.catalog.databases.discovered
+  kms_key_arn = local.kms_key_arn
+}
+
+module "workflow" {
+  source = "./modules/workflow"
+
+  name    = var.prefix
+  jobs    = { ingest = module.ingest.name, transform = module.transform.name, load = module.load.name }
+  crawler = module.crawler.name
+  crawl   = var.crawl
+}
+
+module "schedule" {
+  source = "./modules/schedule"
+
+  prefix      = var.prefix
+  workflow    = { name = module.workflow.name, arn = module.workflow.arn }
+  expression  = var.schedule.expression
+  timezone    = var.schedule.timezone
+  enabled     = var.schedule.enabled
+  keep_missed = var.keep_missed_starts
+}
+
+module "alerting" {
+  source = "./modules/alerting"
+
+  prefix      = var.prefix
+  jobs        = [module.ingest.name, module.transform.name, module.load.name]
+  email       = var.alert_email
+  kms_key_arn = local.kms_key_arn
+}

@@ -1,0 +1,96 @@
+data "aws_caller_identity" "current" {}
+data "aws_region" "current" {}
+
+locals {
+  region = data.aws_region.current.name
+
+  console = "https://${local.region}.console.aws.amazon.com/cloudwatch/home?region=${local.region}"
+  # The console wants slashes escaped twice, and a $ for the second %.
+  log = "${local.console}#logsV2:log-groups/log-group/$252Faws-glue$252Fjobs$252Ferror/log-events/<run>"
+}
+
+resource "aws_sns_topic" "this" {
+  name              = "${var.prefix}-alerts"
+  display_name      = "Alerts of ${var.prefix}"
+  kms_master_key_id = var.kms_key_arn
+}
+
+resource "aws_sns_topic_policy" "this" {
+  arn = aws_sns_topic.this.arn
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Sid       = "RulePublishes"
+        Effect    = "Allow"
+        Principal = { Service = "events.amazonaws.com" }
+        Action    = "sns:Publish"
+        Resource  = aws_sns_topic.this.arn
+        Condition = {
+          StringEquals = { "aws:SourceAccount" = data.aws_caller_identity.current.account_id }
+          ArnEquals    = { "aws:SourceArn" = aws_cloudwatch_event_rule.job_failed.arn }
+        }
+      },
+      {
+        Sid       = "DenyInsecureTransport"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = "sns:Publish"
+        Resource  = aws_sns_topic.this.arn
+        Condition = { Bool = { "aws:SecureTransport" = "false" } }
+      },
+    ]
+  })
+}
+
+resource "aws_sns_topic_subscription" "email" {
+  count = var.email == null ? 0 : 1
+
+  topic_arn = aws_sns_topic.this.arn
+  protocol  = "email"
+  endpoint  = var.email
+}
+
+# Glue sends no event for a workflow, nor for a job in the state ERROR: a run that could not start shows in the schedule's
+# dead-letter queue.
+resource "aws_cloudwatch_event_rule" "job_failed" {
+  name        = "${var.prefix}-job-failed"
+  description = "A job of ${var.prefix} failed, ran out of time or was stopped."
+
+  event_pattern = jsonencode({
+    source        = ["aws.glue"]
+    "detail-type" = ["Glue Job State Change"]
+    detail = {
+      jobName = var.jobs
+      state   = ["FAILED", "TIMEOUT", "STOPPED"]
+    }
+  })
+}
+
+resource "aws_cloudwatch_event_target" "topic" {
+  rule      = aws_cloudwatch_event_rule.job_failed.name
+  target_id = "topic"
+  arn       = aws_sns_topic.this.arn
+
+  input_transformer {
+    input_paths = {
+      job     = "$.detail.jobName"
+      message = "$.detail.message"
+      run     = "$.detail.jobRunId"
+      state   = "$.detail.state"
+      time    = "$.time"
+    }
+
+    # EventBridge wants each line of a text in quotes of its own.
+    input_template = join("\n", [for line in [
+      "The Glue job <job> ended as <state> at <time>.",
+      "Error: <message>",
+      "Run: <run>",
+      "Log: stream <run> of the log group /aws-glue/jobs/error, ${local.log}",
+      "Nothing was lost: the next run takes up what this one left.",
+    ] : "\"${line}\""])
+  }
+
+  depends_on = [aws_sns_topic_policy.this]
+}

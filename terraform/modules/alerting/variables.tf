@@ -1,0 +1,21 @@
+variable "prefix" {
+  description = "First part of every name."
+  type        = string
+}
+
+variable "jobs" {
+  description = "Names of the jobs that are watched."
+  type        = list(string)
+}
+
+variable "email" {
+  description = "Address that gets the alerts, once it has confirmed; null for none."
+  type        = string
+  default     = null
+}
+
+variable "kms_key_arn" {
+  description = "Key that encrypts the topic, which EventBridge must be allowed to use; null for no encryption at rest."
+  type        = string
+  default     = null
+}

@@ -1,0 +1,13 @@
+output "databases" {
+  description = "Names of the databases, by zone."
+  value       = { for zone, database in aws_glue_catalog_database.this : zone => database.name }
+}
+
+output "tables" {
+  description = "Names of the tables, by zone."
+  value = {
+    for zone in keys(var.tables) : zone => sort([
+      for table in aws_glue_catalog_table.this : table.name if table.database_name == var.databases[zone].name
+    ])
+  }
+}

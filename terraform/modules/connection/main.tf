@@ -1,0 +1,41 @@
+locals {
+  address = "${nonsensitive(var.login.host)}:${nonsensitive(var.login.port)}/${nonsensitive(var.login.database)}"
+  query   = var.ssl_mode == null ? "" : "?sslmode=${var.ssl_mode}"
+}
+
+resource "aws_secretsmanager_secret" "this" {
+  name                    = "${var.prefix}/${var.name}"
+  description             = "User and password for ${var.name}."
+  kms_key_id              = var.kms_key_arn
+  recovery_window_in_days = var.recovery_window_in_days
+}
+
+# Write-only: the password is neither in the state nor in a plan.
+resource "aws_secretsmanager_secret_version" "this" {
+  secret_id        = aws_secretsmanager_secret.this.id
+  secret_string_wo = jsonencode({ username = var.login.username, password = var.login.password })
+  # Another user or password makes another number, which makes Terraform write the secret again. Only 24 bits of the
+  # hash are kept, so the number gives nothing away.
+  secret_string_wo_version = parseint(substr(sha256("${var.login.username}\n${var.login.password}"), 0, 6), 16)
+}
+
+resource "aws_glue_connection" "this" {
+  name            = "${var.prefix}-${var.name}"
+  description     = var.description
+  connection_type = "JDBC"
+
+  connection_properties = {
+    JDBC_CONNECTION_URL = "jdbc:${var.engine}://${local.address}${local.query}"
+    SECRET_ID           = aws_secretsmanager_secret.this.name
+  }
+
+  dynamic "physical_connection_requirements" {
+    for_each = var.placement == null ? [] : [var.placement]
+
+    content {
+      availability_zone      = physical_connection_requirements.value.availability_zone
+      subnet_id              = physical_connection_requirements.value.subnet_id
+      security_group_id_list = physical_connection_requirements.value.security_group_ids
+    }
+  }
+}

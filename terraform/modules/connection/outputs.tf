@@ -1,0 +1,16 @@
+output "name" {
+  description = "Name of the Glue connection."
+  value       = aws_glue_connection.this.name
+}
+
+output "grant" {
+  description = "What a job that uses the connection has to be granted: the connection, its secret, its place in a VPC."
+  value = {
+    name       = aws_glue_connection.this.name
+    arn        = aws_glue_connection.this.arn
+    secret_arn = aws_secretsmanager_secret.this.arn
+    placement  = var.placement
+  }
+
+  depends_on = [aws_secretsmanager_secret_version.this]
+}

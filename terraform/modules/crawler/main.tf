@@ -1,0 +1,113 @@
+data "aws_caller_identity" "current" {}
+data "aws_partition" "current" {}
+data "aws_region" "current" {}
+
+locals {
+  account   = data.aws_caller_identity.current.account_id
+  partition = data.aws_partition.current.partition
+  region    = data.aws_region.current.name
+
+  bucket  = "arn:${local.partition}:s3:::${var.bucket}"
+  catalog = "arn:${local.partition}:glue:${local.region}:${local.account}"
+  logs    = "arn:${local.partition}:logs:${local.region}:${local.account}:log-group:/aws-glue/crawlers"
+}
+
+resource "aws_glue_crawler" "this" {
+  name          = var.name
+  description   = "Writes down what really lies in ${var.bucket}, to be held against the declared tables."
+  role          = aws_iam_role.this.arn
+  database_name = var.database
+
+  s3_target {
+    path = "s3://${var.bucket}/tables/"
+  }
+
+  # Batches are written once, into new folders, so looking at new folders sees everything, and a crawl takes as long in a
+  # year as today. Glue wants both policies on LOG for that; new tables and partitions are added all the same.
+  recrawl_policy {
+    recrawl_behavior = "CRAWL_NEW_FOLDERS_ONLY"
+  }
+
+  schema_change_policy {
+    delete_behavior = "LOG"
+    update_behavior = "LOG"
+  }
+
+  # The bucket is level 1, tables/ is 2, a table's folder 3. Partitions do not inherit the table's schema: a batch with
+  # other columns has to show.
+  configuration = jsonencode({
+    Version  = 1.0
+    Grouping = { TableLevelConfiguration = 3 }
+  })
+
+  depends_on = [aws_iam_role_policy.this]
+}
+
+resource "aws_iam_role" "this" {
+  name        = "${var.name}-crawler"
+  description = "What the Glue crawler ${var.name} may do."
+
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Action    = "sts:AssumeRole"
+      Principal = { Service = "glue.amazonaws.com" }
+      Condition = {
+        StringEquals = { "aws:SourceAccount" = local.account }
+        ArnLike      = { "aws:SourceArn" = "${local.catalog}:*" }
+      }
+    }]
+  })
+}
+
+resource "aws_iam_role_policy" "this" {
+  name = "crawler"
+  role = aws_iam_role.this.id
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = concat(
+      [
+        {
+          Sid      = "ListBucket"
+          Effect   = "Allow"
+          Action   = ["s3:ListBucket", "s3:GetBucketLocation"]
+          Resource = [local.bucket]
+        },
+        {
+          Sid      = "ReadTables"
+          Effect   = "Allow"
+          Action   = ["s3:GetObject"]
+          Resource = ["${local.bucket}/tables/*"]
+        },
+        {
+          Sid    = "WriteWhatWasFound"
+          Effect = "Allow"
+          Action = [
+            "glue:GetDatabase", "glue:GetTable", "glue:GetTables", "glue:CreateTable", "glue:UpdateTable",
+            "glue:GetPartition", "glue:GetPartitions", "glue:BatchGetPartition", "glue:BatchCreatePartition",
+            "glue:UpdatePartition", "glue:BatchUpdatePartition",
+          ]
+          Resource = [
+            "${local.catalog}:catalog", "${local.catalog}:database/${var.database}",
+            "${local.catalog}:table/${var.database}/*",
+          ]
+        },
+        {
+          Sid      = "WriteLogs"
+          Effect   = "Allow"
+          Action   = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
+          Resource = [local.logs, "${local.logs}:*"]
+        },
+      ],
+      [for arn in var.kms_key_arn == null ? [] : [var.kms_key_arn] : {
+        Sid       = "UseKey"
+        Effect    = "Allow"
+        Action    = ["kms:Decrypt"]
+        Resource  = [arn]
+        Condition = { StringEquals = { "kms:ViaService" = ["s3.${local.region}.amazonaws.com"] } }
+      }],
+    )
+  })
+}

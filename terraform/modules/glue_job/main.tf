@@ -1,0 +1,240 @@
+data "aws_caller_identity" "current" {}
+data "aws_partition" "current" {}
+data "aws_region" "current" {}
+
+locals {
+  account   = data.aws_caller_identity.current.account_id
+  partition = data.aws_partition.current.partition
+  region    = data.aws_region.current.name
+
+  temporary  = { bucket = var.artifacts, prefix = "temporary/${var.name}/" }
+  placements = compact([for connection in var.connections : connection.placement == null ? "" : connection.name])
+
+  # Settings of Spark; S3A guesses a region when it is told none, and a bucket with Object Lock takes no object without
+  # a checksum.
+  settings = [
+    "spark.hadoop.fs.s3a.endpoint.region=${local.region}",
+    "spark.hadoop.fs.s3a.create.checksum.algorithm=CRC32",
+  ]
+
+  arguments = {
+    "--job-language"                     = "python"
+    "--job-bookmark-option"              = "job-bookmark-disable"
+    "--extra-py-files"                   = var.package
+    "--additional-python-modules"        = join(",", var.python_modules)
+    "--code_version"                     = var.code_version
+    "--TempDir"                          = "s3://${local.temporary.bucket}/${local.temporary.prefix}"
+    "--conf"                             = join(" --conf ", local.settings)
+    "--enable-metrics"                   = "" # on by being there, whatever the value
+    "--enable-observability-metrics"     = "true"
+    "--enable-continuous-cloudwatch-log" = "true"
+  }
+}
+
+resource "aws_glue_job" "this" {
+  name              = var.name
+  description       = var.description
+  role_arn          = aws_iam_role.this.arn
+  glue_version      = var.glue_version
+  worker_type       = var.worker_type
+  number_of_workers = var.number_of_workers
+  timeout           = var.timeout
+  execution_class   = "STANDARD"
+  # Every stage catches up by itself at the next run; whether a workflow's triggers fire for each attempt is undocumented.
+  max_retries       = 0
+  connections       = local.placements
+  default_arguments = merge(local.arguments, var.arguments)
+
+  command {
+    name            = "glueetl"
+    python_version  = "3"
+    script_location = var.script
+  }
+
+  execution_property {
+    max_concurrent_runs = 1
+  }
+
+  depends_on = [aws_iam_role_policy.this]
+}
+
+resource "aws_iam_role" "this" {
+  name        = var.name
+  description = "What the Glue job ${var.name} may do."
+
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Action    = "sts:AssumeRole"
+      Principal = { Service = "glue.amazonaws.com" }
+      Condition = {
+        StringEquals = { "aws:SourceAccount" = local.account }
+        ArnLike      = { "aws:SourceArn" = "arn:${local.partition}:glue:${local.region}:${local.account}:*" }
+      }
+    }]
+  })
+}
+
+resource "aws_iam_role_policy" "this" {
+  name   = "job"
+  role   = aws_iam_role.this.id
+  policy = jsonencode({ Version = "2012-10-17", Statement = local.statements })
+}
+
+locals {
+  s3      = "arn:${local.partition}:s3:::"
+  catalog = "arn:${local.partition}:glue:${local.region}:${local.account}"
+  logs    = "arn:${local.partition}:logs:${local.region}:${local.account}:log-group:/aws-glue/jobs"
+
+  reads  = concat(var.reads, [{ bucket = var.artifacts, keys = ["scripts/*", "packages/*", "${local.temporary.prefix}*"] }])
+  writes = concat(var.writes, [{ bucket = var.artifacts, keys = ["${local.temporary.prefix}*"] }])
+  erases = concat(
+    # Spark's committer moves files out of these folders when a task is done. No data file can be deleted.
+    [for write in var.writes : { bucket = write.bucket, keys = ["tables/*/_temporary/*", "tables/*/__magic*"] }],
+    [{ bucket = var.artifacts, keys = ["${local.temporary.prefix}*"] }],
+  )
+
+  objects = {
+    ReadObjects   = { actions = ["s3:GetObject"], places = local.reads }
+    WriteObjects  = { actions = ["s3:PutObject", "s3:AbortMultipartUpload"], places = local.writes }
+    EraseUnneeded = { actions = ["s3:DeleteObject"], places = local.erases }
+  }
+
+  object_statements = [
+    for sid, grant in local.objects : {
+      Sid      = sid
+      Effect   = "Allow"
+      Action   = grant.actions
+      Resource = flatten([for place in grant.places : [for key in place.keys : "${local.s3}${place.bucket}/${key}"]])
+    }
+  ]
+
+  list_statement = {
+    # Not narrowed to prefixes: without the right to list a bucket, S3 answers 403 instead of 404 to a HEAD of a key that
+    # is not there yet, and a HEAD has no prefix that a condition could match.
+    Sid      = "ListBuckets"
+    Effect   = "Allow"
+    Action   = ["s3:ListBucket", "s3:GetBucketLocation"]
+    Resource = distinct([for place in concat(local.reads, local.writes) : "${local.s3}${place.bucket}"])
+  }
+
+  log_statement = {
+    Sid    = "WriteLogs"
+    Effect = "Allow"
+    Action = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
+    Resource = flatten([
+      for group in ["output", "error", "logs-v2"] : ["${local.logs}/${group}", "${local.logs}/${group}:*"]
+    ])
+  }
+
+  metric_statement = {
+    # CloudWatch knows no resource here; the namespace is the limit.
+    Sid       = "PublishMetrics"
+    Effect    = "Allow"
+    Action    = ["cloudwatch:PutMetricData"]
+    Resource  = ["*"]
+    Condition = { StringEquals = { "cloudwatch:namespace" = ["Glue", "Totelake"] } }
+  }
+
+  catalog_statements = [
+    for database in var.registers_in : {
+      Sid    = "RegisterPartitions"
+      Effect = "Allow"
+      Action = [
+        "glue:GetDatabase", "glue:GetTable", "glue:GetTables", "glue:GetPartition", "glue:GetPartitions",
+        "glue:BatchGetPartition", "glue:BatchCreatePartition",
+      ]
+      Resource = [
+        "${local.catalog}:catalog", "${local.catalog}:database/${database}", "${local.catalog}:table/${database}/*",
+      ]
+    }
+  ]
+
+  connection_statements = flatten([
+    for connection in var.connections : [
+      {
+        Sid      = "ReadConnection"
+        Effect   = "Allow"
+        Action   = ["glue:GetConnection"]
+        Resource = ["${local.catalog}:catalog", connection.arn]
+      },
+      {
+        Sid      = "ReadSecret"
+        Effect   = "Allow"
+        Action   = ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"]
+        Resource = [connection.secret_arn]
+      },
+    ]
+  ])
+
+  key_statements = [
+    for arn in var.kms_key_arn == null ? [] : [var.kms_key_arn] : {
+      Sid      = "UseKey"
+      Effect   = "Allow"
+      Action   = ["kms:Decrypt", "kms:GenerateDataKey"]
+      Resource = [arn]
+      Condition = {
+        StringEquals = {
+          "kms:ViaService" = [for service in ["s3", "secretsmanager"] : "${service}.${local.region}.amazonaws.com"]
+        }
+      }
+    }
+  ]
+
+  ec2    = "arn:${local.partition}:ec2:${local.region}:${local.account}"
+  places = [for connection in var.connections : connection.placement if connection.placement != null]
+
+  # What Glue does in a VPC with the job's role: one network interface for each worker.
+  network_statements = [for statement in [
+    {
+      # EC2 does not limit Describe actions to resources.
+      Sid    = "LookAroundInTheVpc"
+      Effect = "Allow"
+      Action = [
+        "ec2:DescribeNetworkInterfaces", "ec2:DescribeRouteTables", "ec2:DescribeSecurityGroups",
+        "ec2:DescribeSubnets", "ec2:DescribeVpcAttribute", "ec2:DescribeVpcEndpoints",
+      ]
+      Resource  = ["*"]
+      Condition = { StringEquals = { "aws:RequestedRegion" = [local.region] } }
+    },
+    {
+      Sid    = "PlugIntoTheVpc"
+      Effect = "Allow"
+      Action = ["ec2:CreateNetworkInterface"]
+      Resource = concat(
+        ["${local.ec2}:network-interface/*"],
+        distinct([for place in local.places : "${local.ec2}:subnet/${place.subnet_id}"]),
+        distinct(flatten([
+          for place in local.places : [for id in place.security_group_ids : "${local.ec2}:security-group/${id}"]
+        ])),
+      )
+    },
+    {
+      Sid       = "TagNetworkInterfaces"
+      Effect    = "Allow"
+      Action    = ["ec2:CreateTags", "ec2:DeleteTags"]
+      Resource  = ["${local.ec2}:network-interface/*"]
+      Condition = { "ForAllValues:StringEquals" = { "aws:TagKeys" = ["aws-glue-service-resource"] } }
+    },
+    {
+      # Only interfaces in the job's own subnets.
+      Sid      = "UnplugFromTheVpc"
+      Effect   = "Allow"
+      Action   = ["ec2:DeleteNetworkInterface"]
+      Resource = ["${local.ec2}:network-interface/*"]
+      Condition = {
+        ArnEquals = { "ec2:Subnet" = distinct([for place in local.places : "${local.ec2}:subnet/${place.subnet_id}"]) }
+      }
+    },
+  ] : statement if length(local.places) > 0]
+
+  statements = concat(
+    [local.list_statement, local.log_statement, local.metric_statement],
+    local.object_statements,
+    local.catalog_statements,
+    local.connection_statements,
+    local.network_statements,
+    local.key_statements,
+  )
+}

@@ -1,0 +1,102 @@
+data "aws_caller_identity" "current" {}
+data "aws_partition" "current" {}
+data "aws_region" "current" {}
+
+locals {
+  account   = data.aws_caller_identity.current.account_id
+  partition = data.aws_partition.current.partition
+  region    = data.aws_region.current.name
+  name      = "${var.prefix}-run"
+
+  # Scheduler looks for its keywords in the text as it is, and jsonencode escapes their angle brackets.
+  input = replace(replace(jsonencode({
+    Name          = var.workflow.name
+    RunProperties = { logical_date = "<aws.scheduler.scheduled-time>" }
+  }), "\\u003c", "<"), "\\u003e", ">")
+}
+
+resource "aws_scheduler_schedule" "this" {
+  name                         = local.name
+  description                  = "Runs the workflow ${var.workflow.name}."
+  schedule_expression          = var.expression
+  schedule_expression_timezone = var.timezone
+  state                        = var.enabled ? "ENABLED" : "DISABLED"
+
+  flexible_time_window {
+    mode = "OFF"
+  }
+
+  target {
+    arn      = "arn:${local.partition}:scheduler:::aws-sdk:glue:startWorkflowRun"
+    role_arn = aws_iam_role.this.arn
+    input    = local.input
+
+    # A start that is later than the next one due is worth nothing: that one catches up.
+    retry_policy {
+      maximum_event_age_in_seconds = 600
+      maximum_retry_attempts       = 3
+    }
+
+    dynamic "dead_letter_config" {
+      for_each = aws_sqs_queue.missed
+
+      content {
+        arn = dead_letter_config.value.arn
+      }
+    }
+  }
+
+  depends_on = [aws_iam_role_policy.this]
+}
+
+resource "aws_sqs_queue" "missed" {
+  count = var.keep_missed ? 1 : 0
+
+  name                      = "${local.name}-missed"
+  message_retention_seconds = 1209600 # 14 days, the most that SQS keeps
+  sqs_managed_sse_enabled   = true
+}
+
+resource "aws_iam_role" "this" {
+  name        = local.name
+  description = "Lets EventBridge Scheduler start the workflow ${var.workflow.name}."
+
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Action    = "sts:AssumeRole"
+      Principal = { Service = "scheduler.amazonaws.com" }
+      Condition = {
+        StringEquals = {
+          "aws:SourceAccount" = local.account
+          # Scheduler names the group of the schedule, not the schedule.
+          "aws:SourceArn" = "arn:${local.partition}:scheduler:${local.region}:${local.account}:schedule-group/default"
+        }
+      }
+    }]
+  })
+}
+
+resource "aws_iam_role_policy" "this" {
+  name = "schedule"
+  role = aws_iam_role.this.id
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = concat(
+      [{
+        Sid      = "StartWorkflow"
+        Effect   = "Allow"
+        Action   = ["glue:StartWorkflowRun"]
+        Resource = [var.workflow.arn]
+      }],
+      [for queue in aws_sqs_queue.missed : {
+        Sid      = "KeepMissedStarts"
+        Effect   = "Allow"
+        Action   = ["sqs:SendMessage"]
+        Resource = [queue.arn]
+      }],
+    )
+  })
+}

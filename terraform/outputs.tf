@@ -1,0 +1,49 @@
+output "prefix" {
+  description = "First part of every name."
+  value       = var.prefix
+}
+
+output "region" {
+  description = "AWS region."
+  value       = var.region
+}
+
+output "buckets" {
+  description = "Names of the buckets ingested, processed and artifacts."
+  value       = module.lake.buckets
+}
+
+output "databases" {
+  description = "Names of the catalog databases ingested, processed and discovered."
+  value       = module.catalog.databases
+}
+
+output "connections" {
+  description = "Names of the Glue connections to totesys and to the warehouse."
+  value       = { totesys = module.totesys.name, warehouse = module.warehouse.name }
+}
+
+output "jobs" {
+  description = "Names of the jobs ingest, transform and load."
+  value       = { ingest = module.ingest.name, transform = module.transform.name, load = module.load.name }
+}
+
+output "workflow" {
+  description = "Name of the workflow."
+  value       = module.workflow.name
+}
+
+output "crawler" {
+  description = "Name of the crawler."
+  value       = module.crawler.name
+}
+
+output "schedule" {
+  description = "Name of the schedule that starts the workflow."
+  value       = module.schedule.name
+}
+
+output "topic_arn" {
+  description = "ARN of the topic that alerts go to."
+  value       = module.alerting.topic_arn
+}

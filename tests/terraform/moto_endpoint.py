@@ -1,0 +1,37 @@
+"""A bare moto server for Terraform: prints its port, serves until it is ended.
+
+Run as a script, so that moto's state is in a process of its own.
+"""
+
+import signal
+
+from typing import Any
+
+from moto.glue.models import FakeConnection
+from moto.iam.access_control import PermissionResult
+from moto.s3.models import FakeBucket
+from moto.server import ThreadedMotoServer
+
+
+_connection_as_dict = FakeConnection.as_dict
+
+
+def _with_its_type(connection: FakeConnection, *, hide_password: bool = False) -> dict[str, Any]:
+    described = _connection_as_dict(connection, hide_password=hide_password)
+    return {**described, "ConnectionType": connection.connection_input["ConnectionType"]}
+
+
+def main() -> None:
+    """Serve on a free port of 127.0.0.1."""
+    FakeConnection.as_dict = _with_its_type  # moto forgets it, so every plan would set it again
+    # moto knows no conditions: it takes "deny what comes without TLS" for "deny everything".
+    FakeBucket.get_permission = lambda _bucket, _action, _resource: PermissionResult.NEUTRAL
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    print(server.get_host_and_port()[1], flush=True)  # noqa: T201 - the caller reads it
+    signal.sigwait({signal.SIGTERM, signal.SIGINT})
+    server.stop()
+
+
+if __name__ == "__main__":
+    main()
