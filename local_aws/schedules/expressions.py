@@ -1,0 +1,96 @@
+"""Schedule expressions of AWS: when `rate(…)`, `cron(…)` or `at(…)` comes next."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from local_aws.schedules.cron import Cron
+
+_EXPRESSION = re.compile(r"(rate|cron|at)\((.*)\)")
+_RATE = re.compile(r"([1-9]\d*) (minute|hour|day)s?")
+
+
+class ScheduleExpressionError(ValueError):
+    """A schedule expression or its time zone cannot be read."""
+
+    def __init__(self, expression: str, reason: str) -> None:
+        """Name the expression and what is wrong with it."""
+        self.expression = expression
+        self.reason = reason
+        super().__init__(f"Invalid Schedule Expression {expression}: {reason}.")
+
+
+def next_fire(expression: str, timezone: str, after: datetime) -> datetime | None:
+    """Give the first time later than `after` at which `expression` fires, in UTC; None when it never fires again.
+
+    `timezone` is an IANA name; `after` has to know its own. A rate fires one period after `after`, and a day of a rate
+    is 24 hours. When clocks go forward, a cron time that does not exist is skipped; when they go back, one that exists
+    twice fires the first time only (EventBridge Scheduler's user guide, "Daylight savings time"). Raises
+    ScheduleExpressionError.
+    """
+    kind, text = _split(expression)
+    zone = _zone(expression, timezone)
+    if kind == "rate":
+        return after.astimezone(UTC) + period(expression)
+    if kind == "at":
+        moment = _at(expression, text).replace(tzinfo=zone).astimezone(UTC)
+        return moment if moment > after else None
+    for local in _cron(expression, text).from_(after.astimezone(zone).replace(tzinfo=None)):
+        moment = local.replace(tzinfo=zone).astimezone(UTC)
+        exists = moment.astimezone(zone).replace(tzinfo=None) == local
+        if exists and moment > after:
+            return moment
+    return None
+
+
+def validate(expression: str, timezone: str) -> None:
+    """Raise ScheduleExpressionError unless `expression` and `timezone` can be read."""
+    next_fire(expression, timezone, datetime.now(UTC))
+
+
+def period(expression: str) -> timedelta:
+    """Give the period of a rate."""
+    found = _RATE.fullmatch(_split(expression)[1])
+    if found is None:
+        raise ScheduleExpressionError(expression, "a rate is a positive number and minutes, hours or days")
+    return timedelta(**{f"{found[2]}s": int(found[1])})
+
+
+def is_rate(expression: str) -> bool:
+    """Tell rates from the other expressions: they count from their own beginning, not from the calendar."""
+    return _split(expression)[0] == "rate"
+
+
+def is_once(expression: str) -> bool:
+    """Tell expressions that fire once from those that recur."""
+    return _split(expression)[0] == "at"
+
+
+def _split(expression: str) -> tuple[str, str]:
+    found = _EXPRESSION.fullmatch(expression)
+    if found is None:
+        raise ScheduleExpressionError(expression, "it has to be rate(…), cron(…) or at(…)")
+    return found[1], found[2]
+
+
+def _zone(expression: str, timezone: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(timezone)
+    except (KeyError, ValueError, OSError) as error:
+        raise ScheduleExpressionError(expression, f"there is no time zone {timezone!r}") from error
+
+
+def _at(expression: str, text: str) -> datetime:
+    try:
+        return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S")  # noqa: DTZ007 - the schedule names the time zone
+    except ValueError as error:
+        raise ScheduleExpressionError(expression, "a time is written yyyy-mm-ddThh:mm:ss") from error
+
+
+@lru_cache(maxsize=256)
+def _cron(expression: str, text: str) -> Cron:
+    try:
+        return Cron.parse(text)
+    except ValueError as error:
+        raise ScheduleExpressionError(expression, str(error)) from error
