@@ -7,6 +7,7 @@ TotelakeError
 ├── LogError               a commit log has a gap or an unreadable record
 ├── SchemaError            a frame does not have the columns that its table declares
 ├── RowRuleError           rows break the rules of their table and cannot be held back
+├── WarehouseSchemaError   a table of the warehouse has other columns than its declaration
 ├── AlreadyRunningError    another run of this stage holds its lock
 ├── LedgerError            a batch would be loaded out of order, or twice with other content
 └── StagingError           what was copied into staging is not what the batch holds
@@ -75,6 +76,23 @@ class RowRuleError(TotelakeError):
             f"Nothing was written. Correct the rows in totesys, or the rule, and run again."
         )
         self.table, self.rows = table, rows
+
+
+class WarehouseSchemaError(TotelakeError):
+    """A table of the warehouse has other columns than its declaration."""
+
+    def __init__(
+        self, table: str, missing: list[str], undeclared: list[str], retyped: dict[str, tuple[str, str]]
+    ) -> None:
+        """Name the columns: `missing`, `undeclared`, and for each of the `retyped` what was found and what is declared."""
+        faults = [f"column {name} is missing" for name in missing]
+        faults += [f"column {name} is not declared" for name in undeclared]
+        faults += [f"column {name} is {found}, declared {declared}" for name, (found, declared) in retyped.items()]
+        super().__init__(
+            f"warehouse table {table}: {'; '.join(faults)}. Nothing was loaded. "
+            f"Alter the table to match totelake/tables/stars.py, or move it out of the way and load again."
+        )
+        self.table, self.missing, self.undeclared, self.retyped = table, missing, undeclared, retyped
 
 
 class AlreadyRunningError(TotelakeError):

@@ -1,0 +1,95 @@
+"""Staging: where the executors copy a batch to, a fresh table for every table of every attempt."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import chain
+
+import psycopg
+import pyarrow as pa
+from adbc_driver_postgresql import dbapi
+from psycopg import sql
+from pyspark.sql import DataFrame
+
+from totelake.connections import Login
+from totelake.errors import StagingError
+from totelake.tables import StarTable
+from totelake.warehouse.definition import STAGING_SCHEMA, names
+
+_IDENTIFIER_LENGTH = 63
+# What a killed driver left running may still hold its staging table for a moment; the next load drops that one.
+_DROP_WAIT = "5s"
+_STAGING_TABLES = "SELECT relname FROM pg_class WHERE relnamespace = %s::regnamespace AND relkind = 'r'"
+
+
+@contextmanager
+def staging_tables(connection: psycopg.Connection, tables: list[StarTable], attempt: str) -> Iterator[dict[str, str]]:
+    """Make an empty staging table for each of `tables`, yield their names by table, and drop them after the block.
+
+    `attempt` is in the names, so no executor of another attempt writes to them. What attempts that died left behind is
+    dropped first.
+    """
+    drop_all(connection)
+    staged = {table.name: f"{table.name}_{attempt}"[:_IDENTIFIER_LENGTH] for table in tables}
+    for table in tables:
+        connection.execute(_create(table, staged[table.name]))
+    try:
+        yield staged
+    finally:
+        if not connection.closed:
+            drop_all(connection)
+
+
+def drop_all(connection: psycopg.Connection) -> None:
+    """Drop every staging table that nobody works on."""
+    for (name,) in connection.execute(_STAGING_TABLES, (STAGING_SCHEMA,)).fetchall():
+        try:
+            with connection.transaction():
+                connection.execute("SELECT set_config('lock_timeout', %s, true)", (_DROP_WAIT,))
+                connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.Identifier(STAGING_SCHEMA, name)))
+        except psycopg.errors.LockNotAvailable:
+            continue
+
+
+def copy(rows: DataFrame, login: Login, staging_table: str) -> None:
+    """Copy `rows` into `staging_table`, one COPY for each partition.
+
+    A partition that Spark tries again can be there twice; what is there is never less than `rows`.
+    """
+    rows.mapInArrow(_copier(login, staging_table), "rows bigint").write.format("noop").mode("overwrite").save()
+
+
+def check(connection: psycopg.Connection, table: StarTable, staging_table: str, expected: int) -> None:
+    """Raise `StagingError` unless the staged rows are `expected` different ones."""
+    identity = (*table.natural_key, "_source_version") if table.is_fact else table.key
+    count = sql.SQL("SELECT count(*) FROM (SELECT DISTINCT {} FROM {}) AS staged").format(
+        names(identity), sql.Identifier(STAGING_SCHEMA, staging_table)
+    )
+    (found,) = connection.execute(count).fetchone() or (0,)
+    if found != expected:
+        raise StagingError(table.name, expected, found)
+
+
+def _create(table: StarTable, staging_table: str) -> sql.Composed:
+    columns = sql.SQL(", ").join(
+        sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(column.type.staging))
+        for column in table.stored_columns
+    )
+    return sql.SQL("CREATE UNLOGGED TABLE {} ({}) WITH (autovacuum_enabled = off)").format(
+        sql.Identifier(STAGING_SCHEMA, staging_table), columns
+    )
+
+
+def _copier(login: Login, staging_table: str) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """Return the function that streams the record batches of one partition into `staging_table`."""
+
+    def copy_partition(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        first = next(batches, None)
+        if first is None:
+            return
+        stream = pa.RecordBatchReader.from_batches(first.schema, chain([first], batches))
+        with dbapi.connect(login.conninfo) as connection, connection.cursor() as cursor:
+            rows = cursor.adbc_ingest(staging_table, stream, mode="append", db_schema_name=STAGING_SCHEMA)
+            connection.commit()
+        yield pa.RecordBatch.from_pydict({"rows": pa.array([rows], pa.int64())})
+
+    return copy_partition
