@@ -1,0 +1,258 @@
+"""Spark on this machine: the environment of a driver whose `s3://` is the lake's folder, and what is built for it once."""
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from local_aws.state import State
+
+BUILD = Path(__file__).resolve().parents[1] / "build"
+JDBC_JAR = BUILD / "postgresql.jar"
+ARCHIVE = BUILD / "spark.jsa"
+JDBC_PACKAGE = "org.postgresql:postgresql:42.7.13"
+
+_VIEW = "org.apache.hadoop.fs.viewfs.ViewFileSystemOverloadScheme"
+# Hadoop's `file:` file system leaves a .crc file beside every file, and an S3 client would see those as objects. The
+# plain one below it does not; it is mounted under a scheme of its own because much of Hadoop insists on `file:` being
+# the former.
+_PLAIN_SCHEME = "plain"
+_SETTINGS = {
+    "spark.hadoop.fs.s3.impl": _VIEW,
+    "spark.hadoop.fs.s3a.impl": _VIEW,
+    f"spark.hadoop.fs.{_PLAIN_SCHEME}.impl": "org.apache.hadoop.fs.RawLocalFileSystem",
+    "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.ansi.enabled": "true",
+    "spark.sql.shuffle.partitions": "4",
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.log.level": "WARN",
+}
+
+
+class SparkSetupError(Exception):
+    """Something that Spark needs on this machine could not be made; the message says what and what to do."""
+
+
+def environment(
+    state: State,
+    *,
+    driver_memory: str = "2g",
+    conf: Mapping[str, str] | None = None,
+    scratch: Path | None = None,
+) -> dict[str, str]:
+    """Return the variables that make `python script.py` a local Spark driver of this world, to lay over the caller's.
+
+    `conf` adds to the settings and wins over them. `scratch` is the folder of temporary files, `<state>/tmp` where it is
+    not given. A bucket that is made later is not in the driver's mount table.
+    """
+    scratch = (scratch or state.root / "tmp").resolve()
+    scratch.mkdir(parents=True, exist_ok=True)
+    arguments = ["--master", "local[2]", "--driver-memory", driver_memory]
+    if JDBC_JAR.exists():
+        arguments += ["--driver-class-path", str(JDBC_JAR)]
+    options = settings(state, conf or {})
+    options["spark.driver.extraJavaOptions"] = shlex.join(
+        [*_java_options(scratch), *shlex.split(options.get("spark.driver.extraJavaOptions", ""))]
+    )
+    for name, value in options.items():
+        arguments += ["--conf", f"{name}={value}"]
+    return {
+        "PYSPARK_SUBMIT_ARGS": shlex.join([*arguments, "pyspark-shell"]),
+        **_launch_variables(),
+        "SPARK_LOCAL_DIRS": str(scratch),
+        "TMPDIR": str(scratch),
+    }
+
+
+def settings(state: State, conf: Mapping[str, str]) -> dict[str, str]:
+    """Return the Spark settings of this world, with a mount for each bucket of the lake, and `conf` over them."""
+    lake = state.lake.resolve()
+    buckets = sorted(path.name for path in lake.glob("*") if path.is_dir()) if lake.is_dir() else []
+    mounts = {
+        f"spark.hadoop.fs.viewfs.mounttable.{bucket}.linkFallback": f"{_PLAIN_SCHEME}://{lake / bucket}"
+        for bucket in buckets
+    }
+    return {**_SETTINGS, **mounts, **conf}
+
+
+def _launch_variables() -> dict[str, str]:
+    home = str(_spark_home())
+    return {
+        # Another Spark on this machine must not be taken for the one of the virtual environment.
+        "SPARK_HOME": home,
+        "SPARK_CONF_DIR": str(Path(home) / "conf"),
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        # spark-submit first starts a small JVM that only writes the command line of the real one.
+        "SPARK_LAUNCHER_OPTS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:-UsePerfData",
+        "PYSPARK_PYTHON": sys.executable,
+        "PYSPARK_DRIVER_PYTHON": sys.executable,
+    }
+
+
+def _java_options(scratch: Path) -> list[str]:
+    options = ["-Duser.timezone=UTC", f"-Djava.io.tmpdir={scratch}", "-XX:-UsePerfData", "-XX:+UseSerialGC"]
+    if archive_is_current(JDBC_JAR, ARCHIVE):
+        options += ["-Xshare:auto", f"-XX:SharedArchiveFile={ARCHIVE}", "-Xlog:cds=off", "-Xlog:cds+dynamic=off"]
+    return options
+
+
+def _spark_home() -> Path:
+    """Folder of the installed pyspark, found without importing it."""
+    spec = importlib.util.find_spec("pyspark")
+    if spec is None or spec.origin is None:
+        raise SparkSetupError("the package pyspark is not installed; `make setup` installs it")
+    return Path(spec.origin).parent
+
+
+def _java_home() -> Path:
+    home = os.environ.get("JAVA_HOME")
+    java = str(Path(home) / "bin" / "java") if home else shutil.which("java")
+    if java is None or not Path(java).exists():
+        raise SparkSetupError("there is no Java: install a JDK, 17 or later, or set JAVA_HOME to one")
+    return Path(java).resolve().parents[1]
+
+
+def _makers(jar: Path) -> dict[str, str]:
+    """Return what an archive is good for: this JDK, this pyspark and this driver, and no other."""
+    java = _java_home()
+    release = java / "release"
+    return {
+        "java": str(java),
+        "java_release": release.read_text(encoding="utf-8") if release.exists() else "",
+        "pyspark": f"{_spark_home()} {importlib.metadata.version('pyspark')}",
+        "jar": f"{jar} {hashlib.sha256(jar.read_bytes()).hexdigest()}" if jar.exists() else "",
+        "program": hashlib.sha256(_TRAINING.encode()).hexdigest(),
+    }
+
+
+def archive_is_current(jar: Path, target: Path) -> bool:
+    """Whether the archive `target` exists and was made by the JDK, the pyspark and the driver that are here now."""
+    try:
+        return target.exists() and json.loads(_sidecar(target).read_text(encoding="utf-8")) == _makers(jar)
+    except (OSError, ValueError, SparkSetupError):
+        return False
+
+
+def _sidecar(target: Path) -> Path:
+    return target.with_suffix(target.suffix + ".json")
+
+
+def archive(jar: Path = JDBC_JAR, target: Path = ARCHIVE) -> Path:
+    """Make the class-data-sharing archive that a driver starts from, unless it is current, and return its path.
+
+    It takes one run of a small program that uses what the jobs use. Raises SparkSetupError with what Java said.
+    """
+    if archive_is_current(jar, target):
+        return target
+    makers = _makers(jar)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _sidecar(target).unlink(missing_ok=True)
+    unfinished = target.with_name(f".{target.name}.{os.getpid()}")
+    with tempfile.TemporaryDirectory(prefix="totelake-archive-") as folder:
+        state = State(Path(folder))
+        (state.lake / "training").mkdir(parents=True)
+        conf = {
+            "spark.driver.extraJavaOptions": f"-XX:ArchiveClassesAtExit={unfinished} -Xlog:cds=off -Xlog:cds+dynamic=off"
+        }
+        ended = _run_driver(_TRAINING, environment(state, conf=conf))
+    if ended.returncode or not unfinished.exists():
+        unfinished.unlink(missing_ok=True)
+        raise SparkSetupError(f"the class-data-sharing archive {target} could not be made:\n{_tail(ended)}")
+    unfinished.replace(target)
+    _sidecar(target).write_text(json.dumps(makers, indent=1), encoding="utf-8")
+    return target
+
+
+def jdbc_jar(target: Path = JDBC_JAR) -> Path:
+    """Put the Postgres driver of JDBC at `target`, unless it is there, and return its path.
+
+    Spark's own resolver finds it: in Maven's local repository first, then in Maven Central or the repository that the
+    usual Ivy and Maven settings name. Raises SparkSetupError when it is found nowhere.
+    """
+    if target.exists():
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="totelake-ivy-") as folder:
+        arguments = {
+            "spark.jars.packages": JDBC_PACKAGE,
+            "spark.jars.excludes": "org.checkerframework:checker-qual",
+            "spark.jars.ivy": folder,
+            "spark.ui.enabled": "false",
+        }
+        options = [word for name, value in arguments.items() for word in ("--conf", f"{name}={value}")]
+        variables = {**_launch_variables(), "PYSPARK_SUBMIT_ARGS": shlex.join([*options, "pyspark-shell"])}
+        ended = _run_driver("from pyspark import SparkContext\nSparkContext._ensure_initialized()\n", variables)
+        found = list((Path(folder) / "jars").glob("*postgresql*.jar"))
+        if ended.returncode or not found:
+            raise SparkSetupError(
+                f"the JDBC driver {JDBC_PACKAGE} is neither in Maven's local repository nor could it be fetched; "
+                f"put its jar at {target} by hand, or make Maven Central reachable:\n{_tail(ended)}"
+            )
+        unfinished = target.with_name(f".{target.name}.{os.getpid()}")
+        shutil.copyfile(found[0], unfinished)
+        unfinished.replace(target)
+    return target
+
+
+def _run_driver(program: str, variables: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        check=False,
+        env={**os.environ, **variables},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def _tail(ended: subprocess.CompletedProcess[str]) -> str:
+    return "\n".join(ended.stdout.splitlines()[-15:])
+
+
+# What the jobs do, once and small, so that the classes of it are in the archive. The JVM writes the archive when it
+# exits, which the end of its standard input makes it do.
+_TRAINING = """
+from pyspark.sql import SparkSession, Window, functions as F
+
+spark = SparkSession.builder.appName("training").getOrCreate()
+rows = spark.range(1000).select(
+    "id",
+    (F.col("id") % 7).cast("int").alias("key"),
+    F.lit("x").alias("text"),
+    F.current_timestamp().cast("timestamp_ntz").alias("at"),
+    (F.col("id") / 3).cast("decimal(10,2)").alias("money"),
+)
+rows.write.partitionBy("key").mode("append").parquet("s3://training/rows/batch_id=1")
+back = spark.read.parquet("s3://training/rows")
+newest = Window.partitionBy("key").orderBy(F.col("id").desc())
+ranked = back.withColumn("rank", F.row_number().over(newest)).where("rank <= 3")
+sums = back.groupBy("key").agg(F.count("*").alias("n"), F.sum("money").alias("sum"), F.max("at").alias("last"))
+joined = ranked.join(F.broadcast(sums), "key", "left").unionByName(ranked.join(sums.hint("merge"), "key", "inner"))
+joined.withColumn("day", F.to_date("at")).join(rows.select("id"), "id", "left_anti").write.parquet("s3://training/joined")
+spark.read.schema(back.schema).parquet("s3a://training/rows/batch_id=1").dropDuplicates(["id"]).orderBy("id").take(3)
+spark.sparkContext.parallelize(range(4), 2).mapPartitions(lambda part: [sum(part)]).collect()
+spark.createDataFrame([(1, "a")], "id int, name string").join(back, "id", "left_semi").collect()
+try:
+    options = {"driver": "org.postgresql.Driver", "url": "jdbc:postgresql://127.0.0.1:1/none", "dbtable": "none"}
+    spark.read.format("jdbc").options(**options).load()
+except Exception as error:
+    assert "refused" in str(error) or "ClassNotFound" in str(error), error
+gateway = spark.sparkContext._gateway
+spark.stop()
+gateway.proc.stdin.close()
+gateway.shutdown()
+gateway.proc.wait()
+"""
