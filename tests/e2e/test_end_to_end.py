@@ -1,0 +1,274 @@
+"""The whole platform through its command line, and the warehouse held against plain SQL on the source."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import boto3
+import psycopg
+import pytest
+
+pytestmark = pytest.mark.timeout(900)
+
+# What a plain SQL transformation of totesys gives, table by table, in the order of the warehouse's columns. A fact's
+# row begins with the transaction that wrote it.
+FACTS = {
+    "fact_sales_order": """
+        SELECT xmin::text::bigint, sales_order_id, created_at::date, created_at::time, last_updated::date,
+               last_updated::time, staff_id, counterparty_id, units_sold, unit_price, currency_id, design_id,
+               agreed_payment_date::date, agreed_delivery_date::date, agreed_delivery_location_id
+        FROM sales_order""",
+    "fact_purchase_order": """
+        SELECT xmin::text::bigint, purchase_order_id, created_at::date, created_at::time, last_updated::date,
+               last_updated::time, staff_id, counterparty_id, item_code, item_quantity, item_unit_price, currency_id,
+               agreed_delivery_date::date, agreed_payment_date::date, agreed_delivery_location_id
+        FROM purchase_order""",
+    "fact_payment": """
+        SELECT xmin::text::bigint, payment_id, created_at::date, created_at::time, last_updated::date,
+               last_updated::time, transaction_id, counterparty_id, payment_amount, currency_id, payment_type_id, paid,
+               payment_date::date
+        FROM payment""",
+}
+DIMENSIONS = {
+    "dim_staff": """
+        SELECT staff_id, first_name, last_name, department_name, coalesce(location, 'Undefined'), email_address
+        FROM staff JOIN department USING (department_id)""",
+    "dim_location": """
+        SELECT address_id, address_line_1, address_line_2, district, city, postal_code, country, phone FROM address""",
+    "dim_currency": """
+        SELECT currency_id, currency_code,
+               CASE currency_code WHEN 'GBP' THEN 'Pound Sterling' WHEN 'USD' THEN 'US Dollar'
+                    WHEN 'EUR' THEN 'Euro' END
+        FROM currency""",
+    "dim_design": "SELECT design_id, design_name, file_location, file_name FROM design",
+    "dim_counterparty": """
+        SELECT counterparty_id, counterparty_legal_name, address_line_1, address_line_2, district, city, postal_code,
+               country, phone
+        FROM counterparty JOIN address ON address_id = legal_address_id""",
+    "dim_transaction": "SELECT transaction_id, transaction_type, sales_order_id, purchase_order_id FROM transaction",
+    "dim_payment_type": "SELECT payment_type_id, payment_type_name FROM payment_type",
+    "dim_date": """
+        SELECT day::date, extract(year FROM day)::int, extract(month FROM day)::int, extract(day FROM day)::int,
+               extract(isodow FROM day)::int, to_char(day, 'FMDay'), to_char(day, 'FMMonth'),
+               extract(quarter FROM day)::int
+        FROM generate_series(date '2020-01-01', date '2050-12-31', '1 day') AS day""",
+}
+Rows = list[tuple[object, ...]]
+
+
+@dataclass(frozen=True)
+class World:
+    """A local world, driven by its command line and looked at by SQL."""
+
+    state: Path
+
+    def totelake(self, *arguments: str, expect: int = 0) -> str:
+        """Run the command line and return what it printed."""
+        command = [sys.executable, "-m", "local_aws.cli", *arguments, "--state", str(self.state)]
+        ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=600)
+        assert ended.returncode == expect, f"totelake {' '.join(arguments)}:\n{ended.stdout}\n{ended.stderr}"
+        return ended.stdout
+
+    def urls(self) -> dict[str, str]:
+        """Return where everything is."""
+        return json.loads(self.totelake("urls", "--json"))
+
+    def ask(self, database: str, query: str) -> Rows:
+        """Return the sorted answer of a query on `totesys` or `warehouse`."""
+        with psycopg.connect(self.urls()[database]) as connection:
+            return sorted(connection.execute(query).fetchall(), key=repr)
+
+    def source(self) -> dict[str, Rows]:
+        """Return what every star table should show of totesys as it is now."""
+        return {table: self.ask("totesys", query) for table, query in (FACTS | DIMENSIONS).items()}
+
+    def warehouse(self, table: str, *, relation: str | None = None) -> Rows:
+        """Return a star table's rows, in the shape of `source`: a fact's begin with the id of their transaction."""
+        with psycopg.connect(self.urls()["warehouse"]) as connection:
+            columns = (
+                "SELECT column_name FROM information_schema.columns WHERE table_name = %s ORDER BY ordinal_position"
+            )
+            found = [name for (name,) in connection.execute(columns, (table,)).fetchall()]
+        names = ", ".join(name for name in found if not name.startswith("_") and not name.endswith("_record_id"))
+        version = "_source_version & 4294967295, " if table in FACTS else ""
+        return self.ask("warehouse", f"SELECT {version}{names} FROM {relation or table}")
+
+    def untouched(self) -> dict[str, Rows]:
+        """Return the place and writing transaction of every row of the warehouse: any write at all changes it."""
+        tables = [*FACTS, *DIMENSIONS, "load_ledger"]
+        return {table: self.ask("warehouse", f"SELECT ctid, xmin::text FROM {table}") for table in tables}
+
+    def files(self) -> dict[str, tuple[int, int]]:
+        """Return every object of the lake with its size and time."""
+        lake = Path(self.urls()["lake"])
+        found = (
+            path for bucket in ("ingested", "processed") for path in lake.glob(f"*-{bucket}/**/*") if path.is_file()
+        )
+        return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in found}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Bring a world up in a fresh state folder, seed it, and run the workflow once."""
+    world = World(tmp_path_factory.mktemp("world") / "state")
+    world.totelake("up")
+    try:
+        world.totelake("seed")
+        world.totelake("run")
+        yield world
+    finally:
+        world.totelake("down", "--purge", "--yes")
+
+
+@pytest.fixture(scope="module")
+def two_runs(world: World) -> tuple[dict[str, Rows], dict[str, Rows]]:
+    """Let the business go on after the first run, and run again; return the source as each of the runs saw it."""
+    first = world.source()
+    world.totelake("activity", "--events", "300")
+    world.totelake("run")
+    return first, world.source()
+
+
+def test_the_current_state_equals_the_source(world, two_runs):
+    """Row for row and column for column, facts and dimensions."""
+    _, now = two_runs
+
+    for table in FACTS:
+        assert world.warehouse(table, relation=f"current_{table}") == now[table], table
+    for table in DIMENSIONS:
+        assert world.warehouse(table) == now[table], table
+
+
+def test_every_version_is_there_once(world, two_runs):
+    """What either run saw is in the facts, and nothing else, and nothing twice."""
+    first, now = two_runs
+
+    for table in FACTS:
+        assert len(now[table]) > len(set(now[table]) & set(first[table])), f"{table}: the business did not touch it"
+        assert world.warehouse(table) == sorted({*first[table], *now[table]}, key=repr), table
+
+
+def test_the_awkward_values_are_all_there(world, two_runs):
+    """NULLs, apostrophes, leading zeros, milliseconds, cents, and dates 600 days ahead."""
+    present = {
+        "a NULL": "SELECT 1 FROM dim_location WHERE district IS NULL",
+        "an apostrophe": "SELECT 1 FROM dim_staff WHERE last_name = 'O''Keefe'",
+        "a leading zero": "SELECT 1 FROM dim_location WHERE postal_code = '01138'",
+        "milliseconds": "SELECT 1 FROM current_fact_payment WHERE extract(milliseconds FROM created_time) % 1000 <> 0",
+        "cents": "SELECT 1 FROM current_fact_sales_order WHERE unit_price <> round(unit_price, 1)",
+        "a far day": "SELECT 1 FROM current_fact_sales_order WHERE agreed_delivery_date > created_date + 600",
+        "no location": "SELECT 1 FROM dim_staff WHERE location = 'Undefined'",
+    }
+
+    missing = [what for what, query in present.items() if not world.ask("warehouse", f"{query} LIMIT 1")]
+
+    assert not missing
+
+
+def test_an_idle_run_changes_nothing(world, two_runs):
+    """No file, no row."""
+    files, rows = world.files(), world.untouched()
+
+    world.totelake("run")
+
+    assert world.files() == files
+    assert world.untouched() == rows
+
+
+def test_a_replayed_load_changes_nothing(world, two_runs):
+    """The ledger forgets the last batch, and the load merges it again: every row is there already."""
+    facts = {table: rows for table, rows in world.untouched().items() if table != "load_ledger"}
+    with psycopg.connect(world.urls()["warehouse"]) as connection:
+        connection.execute("DELETE FROM load_ledger WHERE sequence = (SELECT max(sequence) FROM load_ledger)")
+
+    world.totelake("run")
+
+    assert {table: rows for table, rows in world.untouched().items() if table != "load_ledger"} == facts
+
+
+def test_an_order_that_is_committed_late_arrives_in_the_next_run(world, two_runs):
+    """Its transaction was open during a run that took younger rows."""
+    with psycopg.connect(world.urls()["totesys"]) as late, psycopg.connect(world.urls()["totesys"]) as early:
+        update = "UPDATE sales_order SET units_sold = %s, last_updated = clock_timestamp() WHERE sales_order_id = %s"
+        late.execute(update, (4321, 1))
+        time.sleep(0.01)
+        early.execute(update, (1234, 2))
+        early.commit()
+        world.totelake("run")
+        assert units(world) == {2: 1234} | {1: units(world)[1]}
+        assert units(world)[1] != 4321
+        late.commit()
+
+    world.totelake("run")
+
+    assert units(world) == {1: 4321, 2: 1234}
+    for table in FACTS:
+        assert world.warehouse(table, relation=f"current_{table}") == world.source()[table]
+
+
+def units(world: World) -> dict[int, int]:
+    """Return the units of the first two orders as the warehouse shows them."""
+    query = "SELECT sales_order_id, units_sold FROM current_fact_sales_order WHERE sales_order_id IN (1, 2)"
+    return dict(world.ask("warehouse", query))
+
+
+def test_only_committed_batches_are_in_the_catalog(world, two_runs):
+    """And all of them are."""
+    urls = world.urls()
+    glue = boto3.client(
+        "glue",
+        endpoint_url=urls["aws"],
+        region_name=urls["region"],
+        aws_access_key_id="local",
+        aws_secret_access_key="local",
+    )
+    pages = glue.get_paginator("get_partitions").paginate(DatabaseName="totesys_ingested", TableName="sales_order")
+    registered = {partition["Values"][0] for page in pages for partition in page["Partitions"]}
+    records = [json.loads(path.read_text()) for path in Path(urls["lake"]).glob("*-ingested/log/*.json")]
+
+    assert registered == {record["batch_id"] for record in records if "sales_order" in record["tables"]}
+
+
+def test_a_failing_job_fails_the_run_and_is_told_by_mail(world, two_runs):
+    """The source lost a column: the exit status says so, the mail names it, and with the column back all is well."""
+    with psycopg.connect(world.urls()["totesys"]) as connection:
+        connection.execute("ALTER TABLE department RENAME COLUMN manager TO boss")
+    try:
+        world.totelake("run", expect=1)
+        status = json.loads(world.totelake("status", "--json"))
+        assert "column manager is missing" in json.dumps(status["alerts"])
+    finally:
+        with psycopg.connect(world.urls()["totesys"]) as connection:
+            connection.execute("ALTER TABLE department RENAME COLUMN boss TO manager")
+
+    world.totelake("run")
+
+
+def test_a_killed_world_comes_up_again_and_has_lost_nothing(world, two_runs):
+    """Every process is killed; what was committed is there, in the buckets, the catalog and the warehouse."""
+    files, rows = world.files(), world.untouched()
+    kill_everything_of(world.state)
+
+    world.totelake("up")
+
+    assert world.files() == files
+    assert world.untouched() == rows
+    test_only_committed_batches_are_in_the_catalog(world, two_runs)
+    world.totelake("run")
+    assert world.files() == files
+
+
+def kill_everything_of(state: Path) -> None:
+    """Kill, without a chance to tidy up, every process that has the state folder among its arguments."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_bytes().decode(errors="replace")
+        except OSError:
+            continue
+        if str(state) in words and int(process.name) != os.getpid():
+            os.kill(int(process.name), 9)
