@@ -1,12 +1,21 @@
 """What is built once and shared by every local world and by the tests: `python -m local_aws.build`."""
 
+import contextlib
 import hashlib
 import io
 import os
 import sys
 import time
 import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
+
+type Steps = Callable[[str], AbstractContextManager[Callable[[str], None]]]
+"""Called with the name of a step; the step lasts as long as the context, which gives a function to tell how far it is.
+
+May be called from any thread.
+"""
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "build"
@@ -34,10 +43,13 @@ def package_bytes(source: Path = _SOURCE) -> bytes:
 
 def package() -> Path:
     """Return the package zip, written anew where the package has changed."""
-    content = package_bytes()
-    if not PACKAGE.exists() or PACKAGE.read_bytes() != content:
-        replace(PACKAGE, content)
+    if not _package_is_current():
+        replace(PACKAGE, package_bytes())
     return PACKAGE
+
+
+def _package_is_current() -> bool:
+    return PACKAGE.exists() and PACKAGE.read_bytes() == package_bytes()
 
 
 def code_version() -> str:
@@ -57,20 +69,31 @@ def replace(path: Path, content: bytes, mode: int = 0o644) -> None:
     temporary.replace(path)
 
 
-def main() -> None:
-    """Build whatever is not up to date, and say what was built."""
+def make(steps: Steps) -> None:
+    """Build whatever is not up to date, each in a step of its own."""
     from local_aws import spark  # noqa: PLC0415 - the command line imports this module, and wants to start fast
 
-    for product in (spark.jdbc_jar, package, spark.archive):
-        began = time.monotonic()
-        before = _fingerprints()
-        path = product()
-        if before != _fingerprints():
-            sys.stdout.write(f"Built {path.relative_to(ROOT)} ({time.monotonic() - began:.1f} s)\n")
+    if not spark.JDBC_JAR.exists():
+        with steps("Get the JDBC driver of Postgres"):
+            spark.jdbc_jar()
+    if not _package_is_current():
+        with steps("Zip the package of the jobs"):
+            package()
+    if not spark.archive_is_current(spark.JDBC_JAR, spark.ARCHIVE):
+        with steps("Archive Spark's classes, for a faster start"):
+            spark.archive()
 
 
-def _fingerprints() -> dict[Path, int]:
-    return {path: path.stat().st_mtime_ns for path in FOLDER.glob("*") if path.is_file()}
+def main() -> None:
+    """Build whatever is not up to date, and say what was built."""
+    make(_print_step)
+
+
+@contextlib.contextmanager
+def _print_step(name: str) -> Iterator[Callable[[str], None]]:
+    began = time.monotonic()
+    yield lambda _detail: None
+    sys.stdout.write(f"{name}: {time.monotonic() - began:.1f} s\n")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,28 @@
+"""The databases of a local world: totesys with its owner and its reader, the warehouse with its owner."""
+
+import psycopg
+
+from local_aws.postgres import Cluster, ensure_database
+from local_aws.settings import SOURCE_DATABASE, SUPERUSER, WAREHOUSE_DATABASE, WAREHOUSE_OWNER, Settings
+from local_aws.state import State
+from totesys import roles, schema
+
+
+def cluster(state: State, settings: Settings) -> Cluster:
+    """Return the Postgres server of the world."""
+    return Cluster(state.postgres, settings.postgres_port, state.logs / "postgres.log")
+
+
+def ensure(server: Cluster, settings: Settings) -> None:
+    """Create the server, start it, and create roles, databases and the tables of totesys; what is there stays."""
+    passwords = settings.passwords
+    server.create(passwords[SUPERUSER])
+    server.start()
+    with psycopg.connect(settings.superuser_url, autocommit=True) as connection:
+        roles.create(connection, owner_password=passwords[roles.OWNER], reader_password=passwords[roles.READER])
+        roles.ensure_login(connection, WAREHOUSE_OWNER, passwords[WAREHOUSE_OWNER])
+        ensure_database(connection, SOURCE_DATABASE, roles.OWNER)
+        ensure_database(connection, WAREHOUSE_DATABASE, WAREHOUSE_OWNER)
+    with psycopg.connect(settings.totesys_url, autocommit=True) as connection:
+        schema.create(connection)
+        roles.grant(connection)

@@ -1,0 +1,113 @@
+"""The process that is the local AWS: `python -m local_aws.endpoint --state DIR --port PORT`.
+
+It is moto's server with the parts that moto only pretends made real. One process serves one world; it ends on SIGTERM,
+after the jobs that it runs.
+"""
+
+import argparse
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+import uuid
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import BaseWSGIServer, make_server
+
+from local_aws import crawlers, events, glue, health, processes, s3, schedules
+from local_aws.settings import HOST, Settings
+from local_aws.state import State
+
+type WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+_LOG = logging.getLogger("local_aws.endpoint")
+_FIRST_ERROR = 400
+
+
+class _RequestHandler(MotoRequestHandler):
+    """Logs the requests that failed, and not the thousands that did not."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        if not str(code).isdigit() or int(code) >= _FIRST_ERROR:
+            super().log_request(code, size)
+
+
+def application(state: State, boot: str) -> WsgiApp:
+    """Return moto's application behind the route that tells which world is served, since when, by which code."""
+    moto = DomainDispatcherApplication(create_backend_app)
+    answer = json.dumps(
+        {"state": str(state.root), "boot": boot, "code": health.code_version(), "pid": os.getpid()}
+    ).encode()
+
+    def serve(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        if path == health.PATH:
+            start_response("200 OK", [("Content-Type", "application/json")])
+            return [answer]
+        if path.startswith("/moto-api"):  # can reset the world, and AWS has nothing like it
+            start_response("404 Not Found", [("Content-Type", "text/plain")])
+            return [b"not part of AWS\n"]
+        served: Iterable[bytes] = moto(environ, start_response)
+        return served
+
+    return serve
+
+
+def serve(state: State, port: int) -> None:
+    """Serve the world in `state` on `port` until SIGTERM or SIGINT."""
+    server = make_server(
+        HOST, port, application(state, uuid.uuid4().hex), threaded=True, request_handler=_RequestHandler
+    )
+    s3.install(state)
+    glue.install(state, f"http://{HOST}:{port}")
+    events.install(state)
+    crawlers.install(state)
+    schedules.start()
+    _stop_on_signals(server)
+    _LOG.info("serving %s on port %d, process %d", state.root, port, os.getpid())
+    try:
+        server.serve_forever()
+    finally:
+        _LOG.info("stopping")
+        schedules.stop()
+        crawlers.stop_all()
+        glue.stop_all()
+        server.server_close()
+        _LOG.info("stopped")
+
+
+def _stop_on_signals(server: BaseWSGIServer) -> None:
+    def stop(_signal: int, _frame: object) -> None:
+        threading.Thread(target=server.shutdown, name="shutdown").start()  # it waits for the loop that this interrupts
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+
+
+def main(argv: list[str]) -> int:
+    """Serve the world that the arguments name; refuse, with exit status 1, when another process serves it."""
+    parser = argparse.ArgumentParser(prog="python -m local_aws.endpoint")
+    parser.add_argument("--state", type=Path, required=True)
+    parser.add_argument("--port", type=int, required=True)
+    arguments = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    state = State(arguments.state.resolve())
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]  # the caller's account has no business here
+    os.environ.update(Settings(arguments.port, 0, {}).aws_environment())
+    try:
+        with processes.locked(health.lock_file(state)):
+            serve(state, arguments.port)
+    except processes.LockHeldError as error:
+        sys.stderr.write(f"Process {error.pid} already serves the world in {state.root}; stop it with: totelake down\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

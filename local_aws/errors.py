@@ -1,0 +1,73 @@
+"""Everything that the local world can find wrong.
+
+WorldError
+├── NoWorldError         there is no world in the state folder
+├── NotRunningError      there is one, and a part of it is down
+├── DamagedWorldError    its world.json cannot be read
+├── BusyError            another command is starting or stopping it
+├── NotAWorldError       the folder to purge is not a state folder
+├── EndpointError        the local AWS did not start or did not stop
+└── RunFailedError       a workflow run could not start
+"""
+
+from pathlib import Path
+
+
+class WorldError(Exception):
+    """Base of every error about the local world; the message says what to do."""
+
+
+class NoWorldError(WorldError):
+    """There is no world in the state folder."""
+
+    def __init__(self, folder: Path) -> None:
+        """Name the state `folder`."""
+        super().__init__(f"There is no local world in {folder}; run: totelake up")
+        self.folder = folder
+
+
+class NotRunningError(WorldError):
+    """A part of the world is down."""
+
+    def __init__(self, folder: Path, parts: list[str]) -> None:
+        """Name the state `folder` and the `parts` that are down."""
+        super().__init__(f"The local world in {folder} is down ({' and '.join(parts)}); run: totelake up")
+        self.folder, self.parts = folder, parts
+
+
+class DamagedWorldError(WorldError):
+    """The file that holds ports and passwords cannot be read."""
+
+    def __init__(self, file: Path) -> None:
+        """Name the `file`."""
+        super().__init__(
+            f"{file} cannot be read: it holds the world's ports and passwords. Restore it, or remove the folder "
+            f"{file.parent} to begin anew."
+        )
+        self.file = file
+
+
+class BusyError(WorldError):
+    """Another command is starting or stopping the world."""
+
+    def __init__(self, folder: Path) -> None:
+        """Name the state `folder`."""
+        super().__init__(f"Another command is starting or stopping the world in {folder}; try again when it has ended.")
+        self.folder = folder
+
+
+class NotAWorldError(WorldError):
+    """The folder to purge holds no world."""
+
+    def __init__(self, folder: Path) -> None:
+        """Name the `folder`."""
+        super().__init__(f"{folder} has no world.json, so it is not the state of a local world: it was not removed.")
+        self.folder = folder
+
+
+class EndpointError(WorldError):
+    """The local AWS did not start or did not stop."""
+
+
+class RunFailedError(WorldError):
+    """A workflow run could not start."""

@@ -1,0 +1,109 @@
+"""What a local world remembers of itself: its ports and its passwords."""
+
+import json
+import secrets
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Self
+from urllib.parse import quote
+
+from local_aws import build
+from local_aws.errors import DamagedWorldError, NoWorldError
+from local_aws.state import State
+from totesys import roles
+
+REGION = "eu-west-2"
+HOST = "127.0.0.1"
+ACCESS_KEY = "local"
+SECRET_KEY = "local"  # noqa: S105 - the local endpoint takes any
+
+SUPERUSER = "postgres"
+WAREHOUSE_OWNER = "warehouse_owner"
+SOURCE_DATABASE = "totesys"
+WAREHOUSE_DATABASE = "warehouse"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Ports on 127.0.0.1 and a password for each Postgres role; they stay the same as long as the state folder does."""
+
+    endpoint_port: int
+    postgres_port: int
+    passwords: dict[str, str] = field(repr=False)
+
+    @classmethod
+    def new(cls, endpoint_port: int, postgres_port: int) -> Self:
+        """Return settings with new random passwords."""
+        names = (SUPERUSER, roles.OWNER, roles.READER, WAREHOUSE_OWNER)
+        return cls(endpoint_port, postgres_port, {name: secrets.token_urlsafe(18) for name in names})
+
+    @classmethod
+    def load(cls, state: State) -> Self:
+        """Return the settings of the world in `state`; raise `NoWorldError` when there is none."""
+        try:
+            return cls(**json.loads(state.world_file.read_bytes()))
+        except FileNotFoundError as error:
+            raise NoWorldError(state.root) from error
+        except (ValueError, TypeError) as error:
+            raise DamagedWorldError(state.world_file) from error
+
+    def save(self, state: State) -> None:
+        """Keep the settings in the world's file, which its owner alone can read."""
+        build.replace(state.world_file, json.dumps(asdict(self), indent=2).encode() + b"\n", mode=0o600)
+
+    def with_ports(self, endpoint_port: int, postgres_port: int) -> Self:
+        """Return the same settings on other ports."""
+        return replace(self, endpoint_port=endpoint_port, postgres_port=postgres_port)
+
+    @property
+    def aws_url(self) -> str:
+        """The address of the local AWS."""
+        return f"http://{HOST}:{self.endpoint_port}"
+
+    @property
+    def superuser_url(self) -> str:
+        """The address of the server's own database, as its superuser."""
+        return self._database_url(SUPERUSER, SUPERUSER)
+
+    @property
+    def totesys_url(self) -> str:
+        """The address of totesys, as the role that owns it."""
+        return self._database_url(SOURCE_DATABASE, roles.OWNER)
+
+    @property
+    def warehouse_url(self) -> str:
+        """The address of the warehouse, as the role that owns it."""
+        return self._database_url(WAREHOUSE_DATABASE, WAREHOUSE_OWNER)
+
+    def login(self, database: str, role: str) -> dict[str, Any]:
+        """Return how `role` reaches `database`, as Terraform's variables take it."""
+        return {
+            "host": HOST,
+            "port": self.postgres_port,
+            "database": database,
+            "username": role,
+            "password": self.passwords[role],
+        }
+
+    def aws_environment(self) -> dict[str, str]:
+        """Return the variables with which any AWS client speaks to this world."""
+        return {
+            "AWS_ENDPOINT_URL": self.aws_url,
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+        }
+
+    def urls(self, state: State) -> dict[str, str]:
+        """Return where other programs find the parts of this world."""
+        return {
+            "aws": self.aws_url,
+            "region": REGION,
+            "totesys": self.totesys_url,
+            "warehouse": self.warehouse_url,
+            "lake": str(state.lake),
+            "state": str(state.root),
+        }
+
+    def _database_url(self, database: str, role: str) -> str:
+        return f"postgresql://{role}:{quote(self.passwords[role], safe='')}@{HOST}:{self.postgres_port}/{database}"

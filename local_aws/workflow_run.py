@@ -1,0 +1,195 @@
+"""A workflow run as its user sees it: which jobs and crawlers wait, run, succeeded or failed, and what they did."""
+
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+OUTPUT_GROUP = "/aws-glue/jobs/output"
+ERROR_GROUP = "/aws-glue/jobs/error"
+
+
+class ActionState(StrEnum):
+    """How far a job or crawler of a run is."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+_STATES = {
+    "SUCCEEDED": ActionState.SUCCEEDED,
+    "FAILED": ActionState.FAILED,
+    "TIMEOUT": ActionState.FAILED,
+    "ERROR": ActionState.FAILED,
+    "EXPIRED": ActionState.FAILED,
+    "STOPPED": ActionState.STOPPED,
+    "CANCELLED": ActionState.STOPPED,
+}
+_AT_WORK = {"RUNNING", "STOPPING"}
+_POLL_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A job or a crawler in a run; `attempt` is the id of its last job run, `rows` what that run said it wrote."""
+
+    name: str
+    kind: str
+    state: ActionState
+    attempt: str | None = None
+    seconds: float | None = None
+    rows: int | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowRun:
+    """A workflow run; `actions` are in the order in which they follow each other."""
+
+    id: str
+    status: str
+    started_at: datetime | None
+    completed_at: datetime | None
+    actions: tuple[Action, ...] = field(default=())
+    error: str | None = None
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether anything of it still runs or may start."""
+        return self.status in _AT_WORK
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it came to its end and all its actions with it."""
+        return self.status == "COMPLETED" and all(action.state == ActionState.SUCCEEDED for action in self.actions)
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it lasted, or lasts by now."""
+        return _seconds(self.started_at, self.completed_at)
+
+
+class RowCounts:
+    """The rows that job runs wrote, from the lines of JSON that they print; each line is read once."""
+
+    def __init__(self, logs: Any) -> None:
+        """Read through `logs`, a client of CloudWatch Logs."""
+        self._logs = logs
+        self._rows: dict[str, int | None] = {}
+        self._tokens: dict[str, str] = {}
+
+    def of(self, job_run_id: str) -> int | None:
+        """Return the rows that the job run has told of by now, None when it told of none."""
+        for message in self._new_messages(job_run_id):
+            if (rows := rows_in(message)) is not None:
+                self._rows[job_run_id] = (self._rows.get(job_run_id) or 0) + rows
+        return self._rows.get(job_run_id)
+
+    def _new_messages(self, stream: str) -> Iterable[str]:
+        while True:
+            place = {"logGroupName": OUTPUT_GROUP, "logStreamName": stream, "startFromHead": True}
+            token = self._tokens.get(stream)
+            try:
+                page = self._logs.get_log_events(**place, **({"nextToken": token} if token else {}))
+            except self._logs.exceptions.ResourceNotFoundException:
+                return  # it has not said anything yet
+            yield from (event["message"] for event in page["events"])
+            self._tokens[stream] = page["nextForwardToken"]
+            if not page["events"] or page["nextForwardToken"] == token:
+                return
+
+
+def rows_in(line: str) -> int | None:
+    """Return the rows that a job's line of JSON tells of, None when it tells of none or is something else."""
+    if not line.startswith("{"):
+        return None
+    try:
+        told = json.loads(line)
+    except ValueError:
+        return None
+    rows = told.get("rows")
+    return rows if isinstance(rows, int) and not isinstance(rows, bool) and told.get("status") == "ok" else None
+
+
+def read(run: Mapping[str, Any], rows: RowCounts) -> WorkflowRun:
+    """Return the run that GetWorkflowRun describes with its graph."""
+    nodes = _in_order(run.get("Graph", {}))
+    actions = tuple(_action(node, rows) for node in nodes if node["Type"] != "TRIGGER")
+    return WorkflowRun(
+        id=run["WorkflowRunId"],
+        status=run["Status"],
+        started_at=run.get("StartedOn"),
+        completed_at=run.get("CompletedOn"),
+        actions=actions,
+        error=run.get("ErrorMessage"),
+    )
+
+
+def follow(glue: Any, logs: Any, workflow: str, run_id: str, show: Callable[[WorkflowRun], None]) -> WorkflowRun:
+    """Call `show` with the run again and again until it has ended, and return how it ended."""
+    rows = RowCounts(logs)
+    while True:
+        answer = glue.get_workflow_run(Name=workflow, RunId=run_id, IncludeGraph=True)
+        run = read(answer["Run"], rows)
+        show(run)
+        if not run.goes_on:
+            return run
+        time.sleep(_POLL_SECONDS)
+
+
+def error_log(logs: Any, job_run_id: str, lines: int) -> list[str]:
+    """Return the last `lines` lines that the job run wrote to stderr."""
+    try:
+        page = logs.get_log_events(logGroupName=ERROR_GROUP, logStreamName=job_run_id, limit=lines)
+    except logs.exceptions.ResourceNotFoundException:
+        return []
+    written = [line for event in page["events"] for line in event["message"].rstrip().splitlines()]
+    return written[-lines:]
+
+
+def _action(node: Mapping[str, Any], rows: RowCounts) -> Action:
+    """Return the job or crawler of a node, as its last attempt left it."""
+    if node["Type"] == "JOB":
+        attempts = node.get("JobDetails", {}).get("JobRuns", [])
+        last = max(attempts, key=lambda attempt: attempt.get("Attempt", 0), default=None)
+        state, attempt = (last or {}).get("JobRunState", ""), (last or {}).get("Id")
+    else:
+        last = next(reversed(node.get("CrawlerDetails", {}).get("Crawls", [])), None)
+        state, attempt = (last or {}).get("State", ""), None
+    if last is None:
+        return Action(node["Name"], node["Type"].lower(), ActionState.WAITING)
+    return Action(
+        name=node["Name"],
+        kind=node["Type"].lower(),
+        state=_STATES.get(state, ActionState.RUNNING),
+        attempt=attempt,
+        seconds=_seconds(last.get("StartedOn"), last.get("CompletedOn")),
+        rows=rows.of(attempt) if attempt else None,
+        error=last.get("ErrorMessage")
+        or (f"it ended in the state {state}" if state in {"TIMEOUT", "EXPIRED"} else None),
+    )
+
+
+def _in_order(graph: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the nodes of a run so that each comes after those that it waits for, and else by name."""
+    nodes = {node["UniqueId"]: node for node in graph.get("Nodes", [])}
+    waits_for: dict[str, set[str]] = {unique: set() for unique in nodes}
+    for edge in graph.get("Edges", []):
+        waits_for[edge["DestinationId"]].add(edge["SourceId"])
+    ordered: list[Mapping[str, Any]] = []
+    while waits_for:
+        free = [unique for unique, sources in waits_for.items() if not sources & waits_for.keys()] or list(waits_for)
+        for unique in sorted(free, key=lambda unique: (nodes[unique]["Type"] == "CRAWLER", nodes[unique]["Name"])):
+            ordered.append(nodes[unique])
+            del waits_for[unique]
+    return ordered
+
+
+def _seconds(start: datetime | None, end: datetime | None) -> float | None:
+    return ((end or datetime.now(UTC)) - start).total_seconds() if start else None
