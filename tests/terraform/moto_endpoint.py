@@ -4,7 +4,6 @@ Run as a script, so that moto's state is in a process of its own.
 """
 
 import signal
-
 from typing import Any
 
 from moto.glue.models import FakeConnection
@@ -12,12 +11,11 @@ from moto.iam.access_control import PermissionResult
 from moto.s3.models import FakeBucket
 from moto.server import ThreadedMotoServer
 
-
 _connection_as_dict = FakeConnection.as_dict
 
 
-def _with_its_type(connection: FakeConnection, *, hide_password: bool = False) -> dict[str, Any]:
-    described = _connection_as_dict(connection, hide_password=hide_password)
+def _with_its_type(connection: FakeConnection, hide_password: bool = False) -> dict[str, Any]:
+    described = _connection_as_dict(connection, hide_password)
     return {**described, "ConnectionType": connection.connection_input["ConnectionType"]}
 
 

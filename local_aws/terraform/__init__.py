@@ -1,0 +1,21 @@
+"""Terraform as a tool: where it is, how a folder of configuration is prepared and applied, what its outputs are."""
+
+from local_aws.terraform.configuration import Applied, Progress, apply, copy, destroy, init, outputs
+from local_aws.terraform.process import TerraformError, TerraformMissingError, find_terraform, run
+from local_aws.terraform.provider import provider_mirror, registry_reachable
+
+__all__ = [
+    "Applied",
+    "Progress",
+    "TerraformError",
+    "TerraformMissingError",
+    "apply",
+    "copy",
+    "destroy",
+    "find_terraform",
+    "init",
+    "outputs",
+    "provider_mirror",
+    "registry_reachable",
+    "run",
+]

@@ -1,0 +1,65 @@
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  prefix = "totelake-test"
+  jobs   = ["totelake-test-ingest", "totelake-test-load"]
+  email  = "someone@example.com"
+}
+
+run "a_failed_job_is_told_by_e_mail" {
+  module {
+    source = "./modules/alerting"
+  }
+
+  assert {
+    condition = aws_cloudwatch_event_rule.job_failed.event_pattern == jsonencode({
+      source        = ["aws.glue"]
+      "detail-type" = ["Glue Job State Change"]
+      detail        = { jobName = var.jobs, state = ["FAILED", "TIMEOUT", "STOPPED"] }
+    })
+    error_message = "The rule matches the bad ends of our jobs; Glue sends no event for ERROR."
+  }
+
+  assert {
+    condition = alltrue([
+      for name in keys(aws_cloudwatch_event_target.topic.input_transformer[0].input_paths) :
+      strcontains(aws_cloudwatch_event_target.topic.input_transformer[0].input_template, "<${name}>")
+    ])
+    error_message = "Whatever is taken from the event is told."
+  }
+
+  assert {
+    condition = alltrue([
+      for line in split("\n", aws_cloudwatch_event_target.topic.input_transformer[0].input_template) :
+      can(regex("^\"[^\"]+\"$", line))
+    ])
+    error_message = "EventBridge wants each line of a text in quotes."
+  }
+
+  assert {
+    condition     = aws_sns_topic_subscription.email[0].protocol == "email" && aws_sns_topic_subscription.email[0].endpoint == "someone@example.com"
+    error_message = "The address is subscribed."
+  }
+
+  assert {
+    condition     = jsondecode(aws_sns_topic_policy.this.policy).Statement[0].Condition.ArnEquals["aws:SourceArn"] == aws_cloudwatch_event_rule.job_failed.arn
+    error_message = "The rule publishes to the topic, and no other."
+  }
+}
+
+run "without_an_address_nobody_is_subscribed" {
+  module {
+    source = "./modules/alerting"
+  }
+
+  variables {
+    email = null
+  }
+
+  assert {
+    condition     = length(aws_sns_topic_subscription.email) == 0
+    error_message = "No address, no subscription."
+  }
+}

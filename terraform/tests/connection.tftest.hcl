@@ -1,0 +1,56 @@
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  prefix      = "totelake-test"
+  name        = "totesys"
+  description = "The source."
+  login       = { host = "db.example.com", port = 5432, database = "totesys", username = "reader", password = "secret" }
+}
+
+run "the_connection_names_the_secret_and_holds_no_password" {
+  module {
+    source = "./modules/connection"
+  }
+
+  assert {
+    condition = nonsensitive(aws_glue_connection.this.connection_properties) == tomap({
+      JDBC_CONNECTION_URL = "jdbc:postgresql://db.example.com:5432/totesys?sslmode=verify-full"
+      SECRET_ID           = "totelake-test/totesys"
+    })
+    error_message = "The connection has an address that verifies the server, and the name of a secret."
+  }
+
+  assert {
+    condition     = aws_secretsmanager_secret_version.this.secret_string == null
+    error_message = "The password is written, and not kept in the state."
+  }
+
+  assert {
+    condition     = length(aws_glue_connection.this.physical_connection_requirements) == 0
+    error_message = "Without a placement there is none."
+  }
+}
+
+run "redshift_and_a_vpc_are_values" {
+  module {
+    source = "./modules/connection"
+  }
+
+  variables {
+    engine    = "redshift"
+    ssl_mode  = null
+    placement = { availability_zone = "eu-west-2a", subnet_id = "subnet-1", security_group_ids = ["sg-1"] }
+  }
+
+  assert {
+    condition     = nonsensitive(aws_glue_connection.this.connection_properties["JDBC_CONNECTION_URL"]) == "jdbc:redshift://db.example.com:5432/totesys"
+    error_message = "The engine is part of the address."
+  }
+
+  assert {
+    condition     = aws_glue_connection.this.physical_connection_requirements[0].subnet_id == "subnet-1"
+    error_message = "The connection is placed in the subnet."
+  }
+}

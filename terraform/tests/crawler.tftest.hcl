@@ -1,0 +1,58 @@
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  name     = "totelake-test-ingested"
+  bucket   = "totelake-test-ingested"
+  database = "totesys_discovered"
+}
+
+run "the_crawler_writes_down_and_changes_nothing" {
+  module {
+    source = "./modules/crawler"
+  }
+
+  assert {
+    condition     = aws_glue_crawler.this.s3_target[0].path == "s3://totelake-test-ingested/tables/"
+    error_message = "The crawler walks the tables and not the log."
+  }
+
+  assert {
+    condition = [
+      aws_glue_crawler.this.recrawl_policy[0].recrawl_behavior,
+      aws_glue_crawler.this.schema_change_policy[0].update_behavior,
+      aws_glue_crawler.this.schema_change_policy[0].delete_behavior,
+    ] == ["CRAWL_NEW_FOLDERS_ONLY", "LOG", "LOG"]
+    error_message = "New folders only, which Glue allows with LOG and LOG alone."
+  }
+
+  assert {
+    condition     = jsondecode(aws_glue_crawler.this.configuration).Grouping.TableLevelConfiguration == 3
+    error_message = "A table is the third level: bucket, tables, name."
+  }
+
+  assert {
+    condition = alltrue([
+      for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : !contains(statement.Resource, "*")
+    ])
+    error_message = "The role names what it may touch."
+  }
+
+  assert {
+    condition = toset(flatten([
+      for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : [
+        for resource in statement.Resource : resource if strcontains(resource, ":table/")
+      ]
+    ])) == toset(["arn:aws:glue:eu-west-2:123456789012:table/totesys_discovered/*"])
+    error_message = "The crawler authors no declared table."
+  }
+
+  assert {
+    condition = length([
+      for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : statement
+      if contains(statement.Action, "s3:PutObject")
+    ]) == 0
+    error_message = "The crawler writes no object."
+  }
+}

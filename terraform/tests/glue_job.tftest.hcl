@@ -1,0 +1,154 @@
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  name           = "totelake-test-ingest"
+  description    = "Lands what changed."
+  script         = "s3://totelake-test-artifacts/scripts/ingest-0.py"
+  package        = "s3://totelake-test-artifacts/packages/totelake-0.zip"
+  artifacts      = "totelake-test-artifacts"
+  python_modules = ["psycopg[binary]==1.2.3", "pycountry==4.5.6"]
+  code_version   = "0123456789ab"
+  arguments      = { "--ingested" = "totelake-test-ingested" }
+  reads          = [{ bucket = "totelake-test-ingested", keys = ["log/*", "tables/*"] }]
+  writes         = [{ bucket = "totelake-test-ingested", keys = ["log/*", "tables/*"] }]
+  registers_in   = ["totesys_ingested"]
+  kms_key_arn    = "arn:aws:kms:eu-west-2:123456789012:key/mock"
+  connections = [{
+    name       = "totelake-test-totesys"
+    arn        = "arn:aws:glue:eu-west-2:123456789012:connection/totelake-test-totesys"
+    secret_arn = "arn:aws:secretsmanager:eu-west-2:123456789012:secret:totelake-test/totesys"
+    placement  = { availability_zone = "eu-west-2a", subnet_id = "subnet-1", security_group_ids = ["sg-1"] }
+  }]
+}
+
+run "the_job_runs_once_at_a_time_on_two_workers_and_never_again_by_itself" {
+  module {
+    source = "./modules/glue_job"
+  }
+
+  assert {
+    condition = alltrue([
+      aws_glue_job.this.glue_version == "6.0", aws_glue_job.this.worker_type == "G.1X",
+      aws_glue_job.this.number_of_workers == 2, aws_glue_job.this.max_retries == 0,
+      aws_glue_job.this.execution_property[0].max_concurrent_runs == 1,
+    ])
+    error_message = "Glue 6.0, two G.1X workers, no retries, one run at a time."
+  }
+
+  assert {
+    condition = alltrue([
+      aws_glue_job.this.default_arguments["--ingested"] == "totelake-test-ingested",
+      aws_glue_job.this.default_arguments["--extra-py-files"] == var.package,
+      aws_glue_job.this.default_arguments["--additional-python-modules"] == "psycopg[binary]==1.2.3,pycountry==4.5.6",
+      aws_glue_job.this.default_arguments["--code_version"] == "0123456789ab",
+      aws_glue_job.this.default_arguments["--TempDir"] == "s3://totelake-test-artifacts/temporary/totelake-test-ingest/",
+      strcontains(aws_glue_job.this.default_arguments["--conf"], "fs.s3a.endpoint.region=eu-west-2"),
+    ])
+    error_message = "The job gets its own arguments and those that every job gets."
+  }
+
+  assert {
+    condition     = aws_glue_job.this.connections == tolist(["totelake-test-totesys"])
+    error_message = "A connection with a place in a VPC places the job there."
+  }
+}
+
+run "the_role_names_what_it_may_touch" {
+  module {
+    source = "./modules/glue_job"
+  }
+
+  assert {
+    condition     = jsondecode(aws_iam_role.this.assume_role_policy).Statement[0].Condition.StringEquals["aws:SourceAccount"] == "123456789012"
+    error_message = "Only Glue in this account takes the role."
+  }
+
+  assert {
+    condition = alltrue([
+      for statement in jsondecode(aws_iam_role_policy.this.policy).Statement :
+      !contains(flatten([statement.Resource]), "*") || can(statement.Condition)
+    ])
+    error_message = "Where AWS allows no resource but *, a condition limits the statement."
+  }
+
+  assert {
+    condition = alltrue(flatten([
+      for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : [
+        for action in statement.Action : !strcontains(action, "*")
+      ]
+    ]))
+    error_message = "Every action is named."
+  }
+
+  assert {
+    condition = alltrue(flatten([
+      for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : [
+        for action in statement.Action : !contains(["s3:DeleteObjectVersion", "s3:BypassGovernanceRetention"], action)
+      ]
+    ]))
+    error_message = "No job can take a version away."
+  }
+
+  assert {
+    condition = toset(flatten([
+      for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : statement.Resource
+      if contains(statement.Action, "s3:DeleteObject")
+      ])) == toset([
+      "arn:aws:s3:::totelake-test-ingested/tables/*/_temporary/*",
+      "arn:aws:s3:::totelake-test-ingested/tables/*/__magic*",
+      "arn:aws:s3:::totelake-test-artifacts/temporary/totelake-test-ingest/*",
+    ])
+    error_message = "Only temporary files can be deleted."
+  }
+
+  assert {
+    condition = one([
+      for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : statement.Resource
+      if contains(statement.Action, "secretsmanager:GetSecretValue")
+    ]) == ["arn:aws:secretsmanager:eu-west-2:123456789012:secret:totelake-test/totesys"]
+    error_message = "The job reads its own secret and no other."
+  }
+}
+
+run "a_job_without_connection_gets_neither_secret_nor_network" {
+  module {
+    source = "./modules/glue_job"
+  }
+
+  variables {
+    connections  = []
+    writes       = []
+    registers_in = []
+    kms_key_arn  = null
+  }
+
+  assert {
+    condition = alltrue(flatten([
+      for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : [
+        for action in statement.Action : !contains(["secretsmanager", "ec2", "glue", "kms"], split(":", action)[0])
+      ]
+    ]))
+    error_message = "What a job does not use, it may not use."
+  }
+
+  assert {
+    condition     = length(aws_glue_job.this.connections) == 0
+    error_message = "Nothing places the job in a VPC."
+  }
+}
+
+run "arguments_of_glue_s_own_are_refused" {
+  command = plan
+
+  module {
+    source = "./modules/glue_job"
+  }
+
+  variables {
+    arguments = { "--JOB_NAME" = "mine" }
+  }
+
+  expect_failures = [var.arguments]
+}

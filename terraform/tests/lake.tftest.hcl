@@ -1,0 +1,120 @@
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  prefix      = "totelake-test"
+  kms_key_arn = "arn:aws:kms:eu-west-2:123456789012:key/mock"
+}
+
+run "every_bucket_is_private_versioned_and_encrypted" {
+  module {
+    source = "./modules/lake"
+  }
+
+  assert {
+    condition     = output.buckets == { for key in ["ingested", "processed", "artifacts"] : key => "totelake-test-${key}" }
+    error_message = "There are three buckets, named for what they hold."
+  }
+
+  assert {
+    condition = alltrue([for block in aws_s3_bucket_public_access_block.this : alltrue([
+      block.block_public_acls, block.block_public_policy, block.ignore_public_acls, block.restrict_public_buckets,
+    ])])
+    error_message = "No bucket can be made public."
+  }
+
+  assert {
+    condition     = alltrue([for versioning in aws_s3_bucket_versioning.this : versioning.versioning_configuration[0].status == "Enabled"])
+    error_message = "Every bucket keeps versions."
+  }
+
+  assert {
+    condition = alltrue([
+      for encryption in aws_s3_bucket_server_side_encryption_configuration.this :
+      one(one(encryption.rule).apply_server_side_encryption_by_default).sse_algorithm == "aws:kms"
+    ])
+    error_message = "A key that is given encrypts every bucket."
+  }
+
+  assert {
+    condition = alltrue([
+      for policy in aws_s3_bucket_policy.this : one([
+        for statement in jsondecode(policy.policy).Statement : statement if statement.Sid == "DenyInsecureTransport"
+      ]).Condition == { Bool = { "aws:SecureTransport" = "false" } }
+    ])
+    error_message = "Every bucket refuses what does not come over TLS."
+  }
+}
+
+run "commit_records_of_a_zone_are_created_once" {
+  module {
+    source = "./modules/lake"
+  }
+
+  assert {
+    condition = alltrue([for zone in ["ingested", "processed"] : one([
+      for statement in jsondecode(aws_s3_bucket_policy.this[zone].policy).Statement : statement
+      if jsonencode([statement.Effect, statement.Action, statement.Resource]) == jsonencode([
+        "Deny", "s3:PutObject", "${aws_s3_bucket.this[zone].arn}/log/*",
+      ])
+      ]).Condition == {
+      Null = { "s3:if-none-match" = "true" }
+      Bool = { "s3:ObjectCreationOperation" = "true" }
+    }])
+    error_message = "Both zones refuse a PUT of a commit record without If-None-Match."
+  }
+
+  assert {
+    condition     = length(jsondecode(aws_s3_bucket_policy.this["artifacts"].policy).Statement) == 1
+    error_message = "The artifacts bucket has no commit records."
+  }
+}
+
+run "retention_locks_the_zones_and_not_the_artifacts" {
+  module {
+    source = "./modules/lake"
+  }
+
+  variables {
+    retention_days = 30
+  }
+
+  assert {
+    condition     = keys(aws_s3_bucket_object_lock_configuration.this) == ["ingested", "processed"]
+    error_message = "Object Lock is for the two zones."
+  }
+
+  assert {
+    condition = alltrue([
+      for lock in aws_s3_bucket_object_lock_configuration.this :
+      lock.rule[0].default_retention[0].mode == "GOVERNANCE" && lock.rule[0].default_retention[0].days == 30
+    ])
+    error_message = "Retention is GOVERNANCE, for the days that were asked for."
+  }
+}
+
+run "a_local_lake_has_neither_retention_nor_lifecycle" {
+  module {
+    source = "./modules/lake"
+  }
+
+  variables {
+    retention_days  = 0
+    lifecycle_rules = false
+    kms_key_arn     = null
+  }
+
+  assert {
+    condition     = length(aws_s3_bucket_object_lock_configuration.this) + length(aws_s3_bucket_lifecycle_configuration.this) == 0
+    error_message = "Nothing is locked and nothing expires."
+  }
+
+  assert {
+    condition = alltrue([
+      for encryption in aws_s3_bucket_server_side_encryption_configuration.this :
+      one(one(encryption.rule).apply_server_side_encryption_by_default).sse_algorithm == "AES256"
+    ])
+    error_message = "Without a key S3's own encrypts."
+  }
+}

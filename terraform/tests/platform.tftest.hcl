@@ -1,0 +1,76 @@
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  environment = "test"
+  prefix      = "totelake-test"
+  scripts     = "./tests/code"
+  package     = "./tests/code/package.txt"
+  totesys     = { host = "source.example.com", port = 5432, database = "totesys", username = "reader", password = "r" }
+  warehouse   = { host = "warehouse.example.com", port = 5432, database = "warehouse", username = "owner", password = "w" }
+}
+
+run "everything_has_its_name" {
+  assert {
+    condition = output.jobs == {
+      ingest = "totelake-test-ingest", transform = "totelake-test-transform", load = "totelake-test-load"
+    }
+    error_message = "One job for each stage."
+  }
+
+  assert {
+    condition = [output.workflow, output.crawler, output.schedule] == [
+      "totelake-test", "totelake-test-ingested", "totelake-test-run",
+    ]
+    error_message = "Workflow, crawler and schedule are named for the prefix."
+  }
+
+  assert {
+    condition     = output.connections == { totesys = "totelake-test-totesys", warehouse = "totelake-test-warehouse" }
+    error_message = "A connection to each database."
+  }
+
+  assert {
+    condition = output.databases == {
+      ingested = "totesys_ingested", processed = "totesys_processed", discovered = "totesys_discovered"
+    }
+    error_message = "A catalog database for each zone, and one for what the crawler finds."
+  }
+
+  assert {
+    condition     = length(toset([module.ingest.role, module.transform.role, module.load.role])) == 3
+    error_message = "Each job has a role of its own."
+  }
+}
+
+run "every_declared_table_is_in_the_catalog" {
+  assert {
+    condition = module.catalog.tables == {
+      for zone, tables in jsondecode(file("tables.json")).tables : zone => sort(keys(tables))
+    }
+    error_message = "The catalog has the tables of tables.json."
+  }
+
+  assert {
+    condition     = length(module.catalog.tables.ingested) == 11 && length(module.catalog.tables.processed) == 11
+    error_message = "Eleven source tables, eleven star tables."
+  }
+}
+
+run "the_code_names_its_content" {
+  assert {
+    condition     = module.artifacts.package == "s3://totelake-test-artifacts/packages/totelake-${substr(filesha256("./tests/code/package.txt"), 0, 12)}.zip"
+    error_message = "The package's key changes with its content."
+  }
+}
+
+run "a_prefix_that_is_no_bucket_name_is_refused" {
+  command = plan
+
+  variables {
+    prefix = "Totelake"
+  }
+
+  expect_failures = [var.prefix]
+}

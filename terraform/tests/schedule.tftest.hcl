@@ -1,0 +1,70 @@
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  prefix     = "totelake-test"
+  workflow   = { name = "totelake-test", arn = "arn:aws:glue:eu-west-2:123456789012:workflow/totelake-test" }
+  expression = "rate(15 minutes)"
+  timezone   = "Europe/London"
+  enabled    = true
+}
+
+run "the_schedule_starts_the_workflow_with_its_logical_date" {
+  module {
+    source = "./modules/schedule"
+  }
+
+  assert {
+    condition     = aws_scheduler_schedule.this.target[0].arn == "arn:aws:scheduler:::aws-sdk:glue:startWorkflowRun"
+    error_message = "The target is Glue's StartWorkflowRun."
+  }
+
+  assert {
+    condition     = aws_scheduler_schedule.this.target[0].input == "{\"Name\":\"totelake-test\",\"RunProperties\":{\"logical_date\":\"<aws.scheduler.scheduled-time>\"}}"
+    error_message = "Scheduler's keyword stands in the input unescaped."
+  }
+
+  assert {
+    condition     = aws_scheduler_schedule.this.state == "ENABLED" && aws_scheduler_schedule.this.name == "totelake-test-run"
+    error_message = "The schedule fires when it is enabled."
+  }
+
+  assert {
+    condition = jsondecode(aws_iam_role_policy.this.policy).Statement[*].Action == [
+      ["glue:StartWorkflowRun"], ["sqs:SendMessage"],
+    ]
+    error_message = "The role starts the workflow and keeps what was missed, and does nothing else."
+  }
+
+  assert {
+    condition     = jsondecode(aws_iam_role_policy.this.policy).Statement[0].Resource == [var.workflow.arn]
+    error_message = "The role starts this workflow and no other."
+  }
+
+  assert {
+    condition     = jsondecode(aws_iam_role.this.assume_role_policy).Statement[0].Condition.StringEquals["aws:SourceAccount"] == "123456789012"
+    error_message = "Only Scheduler in this account takes the role."
+  }
+}
+
+run "a_disabled_schedule_does_not_fire_and_needs_no_queue" {
+  module {
+    source = "./modules/schedule"
+  }
+
+  variables {
+    enabled     = false
+    keep_missed = false
+  }
+
+  assert {
+    condition     = aws_scheduler_schedule.this.state == "DISABLED" && length(aws_sqs_queue.missed) == 0
+    error_message = "Disabled, and without a dead-letter queue."
+  }
+
+  assert {
+    condition     = length(jsondecode(aws_iam_role_policy.this.policy).Statement) == 1
+    error_message = "Without a queue there is nothing to be granted on it."
+  }
+}
