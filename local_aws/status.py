@@ -1,5 +1,6 @@
 """What a local world holds and how it fares: runs, batches, rows, alerts."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -29,6 +30,7 @@ class Status:
     """A world at one moment; what cannot be told because a part is down is empty."""
 
     state: str
+    workflow: str
     down: tuple[str, ...]
     runs: tuple[WorkflowRun, ...]
     batches: dict[str, Batches]
@@ -45,6 +47,7 @@ class Status:
         """Return the status in the shape that `totelake status --json` prints."""
         return {
             "state": self.state,
+            "workflow": self.workflow,
             "down": list(self.down),
             "runs": [
                 asdict(run)
@@ -71,6 +74,7 @@ def gather(state: State) -> Status:
         ends += [loaded] if (loaded := _last_load(settings)) else []
     return Status(
         state=str(state.root),
+        workflow=deployment.outputs(state)["workflow"],
         down=tuple(down),
         runs=runs,
         batches=committed_batches(state, settings) if has_aws else {},
@@ -92,8 +96,6 @@ def latest_runs(state: State, settings: Settings, count: int = _LATEST) -> tuple
 
 def committed_batches(state: State, settings: Settings, count: int = _LATEST) -> dict[str, Batches]:
     """Return the committed batches of each zone, as their commit records in the lake tell."""
-    import json  # noqa: PLC0415
-
     s3, found = aws.client(settings, "s3"), {}
     buckets = deployment.outputs(state)["buckets"]
     for zone in ("ingested", "processed"):
@@ -112,6 +114,11 @@ def row_counts(settings: Settings) -> dict[str, dict[str, int]]:
         "totesys": _count(settings.totesys_url, SOURCE_TABLES),
         "warehouse": _count(settings.warehouse_url, STAR_TABLES),
     }
+
+
+def as_text(value: object) -> str:
+    """Return what JSON has no type for as text: moments in ISO 8601."""
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def _batch(record: dict[str, Any]) -> dict[str, Any]:

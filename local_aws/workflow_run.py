@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -92,17 +92,23 @@ class RowCounts:
         return self._rows.get(job_run_id)
 
     def _new_messages(self, stream: str) -> Iterable[str]:
-        while True:
-            place = {"logGroupName": OUTPUT_GROUP, "logStreamName": stream, "startFromHead": True}
-            token = self._tokens.get(stream)
-            try:
-                page = self._logs.get_log_events(**place, **({"nextToken": token} if token else {}))
-            except self._logs.exceptions.ResourceNotFoundException:
-                return  # it has not said anything yet
+        for page in _pages(self._logs, OUTPUT_GROUP, stream, self._tokens.get(stream)):
             yield from (event["message"] for event in page["events"])
             self._tokens[stream] = page["nextForwardToken"]
-            if not page["events"] or page["nextForwardToken"] == token:
-                return
+
+
+def _pages(logs: Any, group: str, stream: str, token: str | None = None) -> Iterator[Mapping[str, Any]]:
+    """Yield what a log stream holds after `token`, page by page; one that does not exist yet holds nothing."""
+    while True:
+        place = {"logGroupName": group, "logStreamName": stream, "startFromHead": True}
+        try:
+            page = logs.get_log_events(**place, **({"nextToken": token} if token else {}))
+        except logs.exceptions.ResourceNotFoundException:
+            return
+        yield page
+        if not page["events"] or page["nextForwardToken"] == token:
+            return
+        token = page["nextForwardToken"]
 
 
 def rows_in(line: str) -> int | None:
@@ -143,14 +149,10 @@ def follow(glue: Any, logs: Any, workflow: str, run_id: str, show: Callable[[Wor
         time.sleep(_POLL_SECONDS)
 
 
-def error_log(logs: Any, job_run_id: str, lines: int) -> list[str]:
-    """Return the last `lines` lines that the job run wrote to stderr."""
-    try:
-        page = logs.get_log_events(logGroupName=ERROR_GROUP, logStreamName=job_run_id, limit=lines)
-    except logs.exceptions.ResourceNotFoundException:
-        return []
-    written = [line for event in page["events"] for line in event["message"].rstrip().splitlines()]
-    return written[-lines:]
+def log_lines(logs: Any, group: str, job_run_id: str) -> list[str]:
+    """Return the lines that the job run wrote to the log group."""
+    events = (event for page in _pages(logs, group, job_run_id) for event in page["events"])
+    return [line for event in events for line in event["message"].rstrip().splitlines()]
 
 
 def _action(node: Mapping[str, Any], rows: RowCounts) -> Action:

@@ -1,0 +1,222 @@
+"""The commands. What they need is imported when they are called, so that each starts fast."""
+
+# ruff: noqa: PLC0415 - each command imports what it needs when it is called
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from local_aws import build
+from local_aws.cli.screen import console, problems, steps
+from local_aws.state import State
+
+app = typer.Typer(
+    help="totesys to lake to warehouse with AWS Glue, exactly once, and all of it on a laptop.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+_State = Annotated[
+    Path,
+    typer.Option("--state", metavar="DIR", envvar="TOTELAKE_STATE", help="Folder that holds the local world."),
+]
+_RunId = Annotated[str | None, typer.Argument(metavar="[RUN]", help="Id of the workflow run; the latest without it.")]
+_Seed = Annotated[int, typer.Option("--random-seed", metavar="S", help="The same seed makes the same rows.")]
+_DEFAULT = build.ROOT / ".totelake"
+
+
+def _state(folder: Path) -> State:
+    return State(folder.expanduser().resolve())
+
+
+@app.command()
+def up(state: _State = _DEFAULT) -> None:
+    """Start the local world in the background: AWS, totesys, warehouse, with Terraform applied."""
+    from local_aws import world
+
+    place = _state(state)
+    with problems(place, "Stopped; what this command had started was stopped again. Run: totelake up"):
+        with steps() as show:
+            settings = world.up(place, show)
+        console.print(
+            f"Up: AWS at {settings.aws_url}, everything else with: totelake urls", markup=False, soft_wrap=True
+        )
+
+
+@app.command()
+def seed(
+    state: _State = _DEFAULT,
+    sales_orders: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Sales orders; the other tables in proportion.")
+    ] = None,
+    random_seed: _Seed = 1,
+) -> None:
+    """Fill totesys as the real one is filled."""
+    from local_aws import business, world
+
+    place = _state(state)
+    with problems(place, "Stopped; totesys is as it was before."):
+        business.seed(world.require(place), sales_orders, random_seed)
+
+
+@app.command()
+def activity(
+    state: _State = _DEFAULT,
+    events: Annotated[int, typer.Option(min=1, metavar="N", help="How many things happen.")] = 300,
+    random_seed: Annotated[
+        int | None, typer.Option("--random-seed", metavar="S", help="The same seed does the same to the same rows.")
+    ] = None,
+) -> None:
+    """Let the business go on: orders, payments, corrections, moves, some of them committed late."""
+    from local_aws import business, world
+
+    place = _state(state)
+    with problems(place, "Stopped; what was committed by then stays."):
+        business.activity(world.require(place), events, random_seed)
+
+
+@app.command()
+def run(
+    state: _State = _DEFAULT,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the run until it has ended.")] = True,
+) -> None:
+    """Run the workflow: ingest, transform, load. Exit status 1 when any of it failed."""
+    from local_aws import world
+    from local_aws.cli import running
+
+    place = _state(state)
+    with problems(place):
+        settings = world.require(place)
+        if wait:
+            running.succeed(place, settings)
+        else:
+            console.print(running.start(place, settings), markup=False, soft_wrap=True)
+
+
+@app.command()
+def follow(run: _RunId = None, state: _State = _DEFAULT) -> None:
+    """Show a run of the workflow until it has ended. Exit status 1 when any of it failed."""
+    from local_aws import world
+    from local_aws.cli import running
+
+    place = _state(state)
+    with problems(place):
+        settings = world.require(place)
+        if not running.follow(place, settings, run or running.latest(place, settings)).succeeded:
+            raise typer.Exit(1)
+
+
+@app.command()
+def stop(run: _RunId = None, state: _State = _DEFAULT) -> None:
+    """Stop a run of the workflow."""
+    from local_aws import world
+    from local_aws.cli import running
+
+    place = _state(state)
+    with problems(place):
+        settings = world.require(place)
+        running.stop(place, settings, run or running.latest(place, settings))
+
+
+@app.command()
+def status(
+    state: _State = _DEFAULT,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it for programs.")] = False,
+) -> None:
+    """Show the last runs, the committed batches, the rows of every table, the age of the last success, the alerts."""
+    from local_aws import status as world_status
+    from local_aws.cli import status_view
+
+    place = _state(state)
+    with problems(place):
+        found = world_status.gather(place)
+        if as_json:
+            typer.echo(json.dumps(found.to_json(), indent=2, default=world_status.as_text))
+        else:
+            status_view.show(found)
+
+
+@app.command()
+def urls(
+    state: _State = _DEFAULT,
+    as_json: Annotated[bool, typer.Option("--json", help="Print them for programs.")] = False,
+) -> None:
+    """Show where everything is: AWS, databases with their passwords, the lake's folder."""
+    from local_aws.settings import Settings
+
+    place = _state(state)
+    with problems(place):
+        found = Settings.load(place).urls(place)
+        if as_json:
+            typer.echo(json.dumps(found, indent=2))
+        else:
+            for name, address in found.items():
+                console.print(f"{name:<10} {address}", markup=False, soft_wrap=True)
+
+
+@app.command()
+def logs(
+    job: Annotated[str, typer.Argument(metavar="JOB", help="ingest, transform or load, or the id of a job run.")],
+    state: _State = _DEFAULT,
+) -> None:
+    """Print what the last run of a job wrote, stdout first."""
+    from local_aws import world
+    from local_aws.cli import running
+
+    place = _state(state)
+    with problems(place):
+        for line in running.log_lines(place, world.require(place), job):
+            typer.echo(line)
+
+
+@app.command()
+def ddl(
+    state: _State = _DEFAULT,
+    apply: Annotated[bool, typer.Option("--apply", help="Apply it to the local warehouse.")] = False,
+) -> None:
+    """Print the statements that make the warehouse, or apply them."""
+    from totelake import warehouse
+
+    place = _state(state)
+    with problems(place):
+        if not apply:
+            typer.echo(warehouse.ddl(), nl=False)
+            return
+        import psycopg
+
+        from local_aws import world
+
+        with psycopg.connect(world.require(place).warehouse_url) as connection:
+            warehouse.apply(connection)
+
+
+@app.command()
+def down(
+    state: _State = _DEFAULT,
+    purge: Annotated[bool, typer.Option("--purge", help="Remove the world with all that it holds.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before a purge.")] = False,
+) -> None:
+    """Stop the local world and the jobs that it runs; what it holds stays, unless it is purged."""
+    from local_aws import world
+
+    place = _state(state)
+    if purge and not yes and place.root.exists():
+        typer.confirm(f"Remove {place.root} with totesys, lake and warehouse?", abort=True)
+    with problems(place, "Stopped; run it again to stop the rest: totelake down"), steps() as show:
+        if purge:
+            world.purge(place, show)
+        elif not world.down(place, show):
+            console.print("Nothing was running.")
+
+
+@app.command()
+def demo(state: _State = _DEFAULT) -> None:
+    """Show the whole of it: up, seed, run, business, run, summary."""
+    from local_aws.cli import demonstration
+
+    place = _state(state)
+    with problems(place, "Stopped. What is up stays up; stop it with: totelake down"):
+        demonstration.show(place)

@@ -1,0 +1,102 @@
+"""Starting, following and stopping runs of the workflow."""
+
+import typer
+from rich.markup import escape
+
+from local_aws import aws, deployment, workflow_run
+from local_aws.cli import run_view
+from local_aws.cli.screen import console
+from local_aws.errors import RunFailedError
+from local_aws.settings import Settings
+from local_aws.state import State
+from local_aws.workflow_run import Action, ActionState, WorkflowRun
+
+_TAIL = 12
+
+
+def start(state: State, settings: Settings) -> str:
+    """Start a run of the workflow and return its id; raise `RunFailedError` when as many run as may."""
+    glue, workflow = aws.client(settings, "glue"), deployment.outputs(state)["workflow"]
+    try:
+        run_id: str = glue.start_workflow_run(Name=workflow)["RunId"]
+    except glue.exceptions.ConcurrentRunsExceededException:
+        raise RunFailedError(
+            f"Workflow {workflow} runs already, and not twice at a time; see it with: totelake follow"
+        ) from None
+    return run_id
+
+
+def follow(state: State, settings: Settings, run_id: str) -> WorkflowRun:
+    """Show a run until it has ended, and why it failed if it did."""
+    glue, logs = aws.client(settings, "glue"), aws.client(settings, "logs")
+    workflow = deployment.outputs(state)["workflow"]
+    try:
+        with run_view.showing(workflow) as show:
+            run = workflow_run.follow(glue, logs, workflow, run_id, show)
+    except KeyboardInterrupt:
+        console.print(
+            f"\nThe run goes on. Follow it with `totelake follow {run_id}`, stop it with `totelake stop {run_id}`.",
+            markup=False,
+            soft_wrap=True,
+        )
+        raise
+    for action in run.actions:
+        if action.state == ActionState.FAILED:
+            _explain(logs, workflow, action)
+    if run.error:
+        console.print(f"[bold red]The run ended in {run.status}:[/] {escape(run.error)}", soft_wrap=True)
+    return run
+
+
+def succeed(state: State, settings: Settings) -> WorkflowRun:
+    """Start a run and follow it; end the command with exit status 1 unless all of it succeeded."""
+    run = follow(state, settings, start(state, settings))
+    if not run.succeeded:
+        raise typer.Exit(1)
+    return run
+
+
+def latest(state: State, settings: Settings) -> str:
+    """Return the id of the latest run; raise `RunFailedError` when there was none since the world came up."""
+    glue, workflow = aws.client(settings, "glue"), deployment.outputs(state)["workflow"]
+    run_id: str | None = glue.get_workflow(Name=workflow)["Workflow"].get("LastRun", {}).get("WorkflowRunId")
+    if run_id is None:
+        raise RunFailedError(f"Workflow {workflow} has not run since the world came up; run: totelake run")
+    return run_id
+
+
+def log_lines(state: State, settings: Settings, job: str) -> list[str]:
+    """Return what a job run wrote, stdout first; `job` is the run's id, or a stage for its last run."""
+    glue, logs = aws.client(settings, "glue"), aws.client(settings, "logs")
+    names = deployment.outputs(state)["jobs"]
+    if job.startswith("jr_"):
+        run_id = job
+    elif job in names:
+        runs = glue.get_job_runs(JobName=names[job])["JobRuns"]
+        if not runs:
+            raise RunFailedError(f"Job {job} has not run since the world came up; run: totelake run")
+        run_id = max(runs, key=lambda run: run["StartedOn"])["Id"]
+    else:
+        raise RunFailedError(f"There is no job {job}; there are {', '.join(names)}")
+    groups = (workflow_run.OUTPUT_GROUP, workflow_run.ERROR_GROUP)
+    return [line for group in groups for line in workflow_run.log_lines(logs, group, run_id)]
+
+
+def stop(state: State, settings: Settings, run_id: str) -> None:
+    """Stop a run: what runs is ended, what waits never starts."""
+    glue, workflow = aws.client(settings, "glue"), deployment.outputs(state)["workflow"]
+    try:
+        glue.stop_workflow_run(Name=workflow, RunId=run_id)
+    except (glue.exceptions.IllegalWorkflowStateException, glue.exceptions.EntityNotFoundException) as error:
+        raise RunFailedError(f"{error.response['Error']['Message']} ({run_id})") from None
+
+
+def _explain(logs: object, workflow: str, action: Action) -> None:
+    """Print why an action failed: its message, the end of its error log, and where the rest is."""
+    name = run_view.name_of(action, workflow)
+    console.print(f"\n[bold red]{name} failed:[/] {escape(action.error or 'it did not say why')}", soft_wrap=True)
+    if action.attempt is None:
+        return
+    for line in workflow_run.log_lines(logs, workflow_run.ERROR_GROUP, action.attempt)[-_TAIL:]:
+        console.print(f"  {line}", markup=False, style="dim", soft_wrap=True)
+    console.print(f"See all that it wrote: totelake logs {name}", markup=False)

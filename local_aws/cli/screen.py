@@ -1,0 +1,99 @@
+"""What every command shows in the same way: steps, problems, numbers."""
+
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from local_aws.build import Steps
+from local_aws.state import State
+
+_INTERRUPTED = 130
+_OURS = {"local_aws", "totelake", "totesys"}
+
+console = Console(highlight=False)
+_problems = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def problems(state: State, when_interrupted: str = "Stopped.") -> Iterator[None]:
+    """End the command with one sentence when something goes wrong; the traceback goes to the world's log.
+
+    Ctrl-C ends it with `when_interrupted` and exit status 130, anything else with 1.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        _problems.print(f"\n{when_interrupted}", markup=False)
+        raise typer.Exit(_INTERRUPTED) from None
+    except Exception as error:
+        if isinstance(error, typer.Exit | typer.Abort):
+            raise
+        known = type(error).__module__.partition(".")[0] in _OURS
+        sentence = str(error).strip() if known else f"{type(error).__name__}: {str(error).strip()}"
+        _problems.print(f"[bold red]totelake:[/] {escape(sentence)}")
+        if (log := _keep_traceback(state)) and not known:
+            _problems.print(f"The traceback is in {log}", markup=False)
+        raise typer.Exit(1) from None
+
+
+def _keep_traceback(state: State) -> str | None:
+    """Append the traceback of the exception at hand to the log of the command line; without a world there is none."""
+    if not state.root.exists():
+        return None
+    log = state.logs / "totelake.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("a", encoding="utf-8") as file:
+        file.write(f"{time.strftime('%Y-%m-%dT%H:%M:%S')}\n{traceback.format_exc()}\n")
+    return str(log)
+
+
+@contextmanager
+def steps() -> Iterator[Steps]:
+    """Give a function that shows a step with its seconds: live on a terminal, else one line when it has ended."""
+    if not console.is_terminal:
+        yield _step_as_line
+        return
+    columns = (
+        SpinnerColumn(finished_text="[green]✔[/]"),
+        TextColumn("{task.description}"),
+        TextColumn("[dim]{task.fields[detail]}[/]"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+
+        @contextmanager
+        def step(name: str) -> Iterator[Callable[[str], None]]:
+            task = progress.add_task(name, total=1, detail="")
+            yield lambda detail: progress.update(task, detail=detail)
+            progress.update(task, completed=1, detail="")
+
+        yield step
+
+
+_line = threading.Lock()
+
+
+@contextmanager
+def _step_as_line(name: str) -> Iterator[Callable[[str], None]]:
+    began = time.monotonic()
+    yield lambda _detail: None
+    with _line:
+        console.print(f"{name}: {seconds(time.monotonic() - began)}", markup=False)
+
+
+def number(value: float | Decimal | None) -> str:
+    """Return a number as people read it, nothing for None."""
+    return "" if value is None else f"{value:,}"
+
+
+def seconds(value: float | None) -> str:
+    """Return a length of time as people read it, nothing for None."""
+    return "" if value is None else f"{value:,.1f} s"

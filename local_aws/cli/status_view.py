@@ -1,0 +1,67 @@
+"""The status of a world on the screen."""
+
+from collections.abc import Mapping
+
+from rich.columns import Columns
+from rich.markup import escape
+from rich.table import Table
+
+from local_aws.cli import run_view
+from local_aws.cli.screen import console, number, seconds
+from local_aws.status import Batches, Status
+
+_LATEST_ALERTS = 5
+
+
+def show(status: Status) -> None:
+    """Print the status."""
+    console.print(f"World in {status.state}", markup=False, soft_wrap=True)
+    for part in status.down:
+        console.print(f"[bold red]{part} is down[/]; run: totelake up")
+    if not status.runs:
+        console.print("No run of the workflow since the world came up.")
+    for run in reversed(status.runs):
+        console.print(run_view.table(status.workflow, run))
+    console.print(batches(status.batches))
+    console.print(rows(status.rows))
+    age = status.last_success_age
+    console.print("Last success: never" if age is None else f"Last success: {_age(age)} ago")
+    console.print(f"Alerts: {len(status.alerts) or 'none'}")
+    for alert in status.alerts[-_LATEST_ALERTS:]:
+        console.print(f"  {alert['sent_at']:%Y-%m-%d %H:%M:%S}  [red]{escape(alert['subject'])}[/]", soft_wrap=True)
+        console.print(f"    {escape(alert['body'])}", soft_wrap=True)
+
+
+def batches(zones: Mapping[str, Batches]) -> Columns:
+    """Return the committed batches of each zone, side by side."""
+    tables = []
+    for zone, found in zones.items():
+        table = Table(title=f"{zone}: {found.count} committed", title_justify="left", title_style="bold")
+        for heading in ("batch", "id"):
+            table.add_column(heading)
+        table.add_column("rows", justify="right")
+        for batch in found.latest:
+            table.add_row(str(batch["sequence"]), batch["batch_id"], number(batch["rows"]))
+        tables.append(table)
+    return Columns(tables)
+
+
+def rows(counts: Mapping[str, Mapping[str, int]]) -> Columns:
+    """Return the rows per table of each database, side by side."""
+    tables = []
+    for database, found in counts.items():
+        table = Table(title=database, title_justify="left", title_style="bold")
+        table.add_column("table")
+        table.add_column("rows", justify="right")
+        for name, count in found.items():
+            table.add_row(name, number(count))
+        tables.append(table)
+    return Columns(tables)
+
+
+def _age(age: float) -> str:
+    minutes, rest = divmod(int(age), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else seconds(age)
