@@ -5,7 +5,6 @@ rule without a pattern match everything, and knows neither SNS topics nor Glue w
 replaced here, in `install`, and nowhere else.
 """
 
-import copy
 import json
 import logging
 import uuid
@@ -107,8 +106,8 @@ def _send_to_each(
 
 def _leave_to_moto(rule: Any, target: Mapping[str, Any], event: Mapping[str, Any], *, transform_input: bool) -> None:
     """Deliver to what moto itself can reach: other buses, archives, API destinations."""
-    only = copy.copy(rule)
-    only.targets = [target]
+    only = object.__new__(Rule)  # and not copy(): moto remembers every model that is made in the usual way
+    vars(only).update(vars(rule), targets=[target])
     _MOTO_SEND(only, {"ingestion-time": datetime.now(UTC).timestamp(), **event}, transform_input)
 
 
