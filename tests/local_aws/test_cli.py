@@ -1,0 +1,264 @@
+"""The command line: how a run is read and shown, and what is said when there is no world."""
+
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from local_aws import workflow_run
+from local_aws.cli import run_view
+from local_aws.workflow_run import Action, ActionState, RowCounts, WorkflowRun, rows_in
+
+START = datetime(2026, 1, 5, 9, tzinfo=UTC)
+ROLES = ("postgres", "totesys_owner", "totelake_reader", "warehouse_owner")
+
+
+def totelake(*arguments, state):
+    """Run the command line and return how it ended."""
+    command = [sys.executable, "-m", "local_aws.cli", *arguments, "--state", str(state)]
+    environment = {**os.environ, "PYTHONPATH": "glue_jobs:.", "COLUMNS": "200"}
+    root = Path(__file__).resolve().parents[2]
+    return subprocess.run(command, check=False, capture_output=True, text=True, cwd=root, env=environment, timeout=60)
+
+
+@pytest.mark.parametrize("command", ["seed", "activity", "run", "follow", "stop", "status", "urls", "down"])
+def test_without_a_world_a_command_says_how_to_get_one(command, tmp_path):
+    """In one sentence, with an exit status, and without a traceback or a folder left behind."""
+    ended = totelake(command, state=tmp_path / "none")
+
+    assert ended.returncode == 1
+    assert ended.stderr == f"totelake: There is no local world in {tmp_path / 'none'}; run: totelake up\n"
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_stopped_world_is_told_from_none(tmp_path):
+    """Its settings are there, its processes are not."""
+    settings = {"endpoint_port": 1, "postgres_port": 2, "passwords": dict.fromkeys(ROLES, "secret")}
+    (tmp_path / "world.json").write_text(json.dumps(settings))
+
+    ended = totelake("run", state=tmp_path)
+
+    assert ended.returncode == 1
+    assert f"The local world in {tmp_path} is down (the local AWS and Postgres); run: totelake up" in ended.stderr
+
+
+def test_settings_that_cannot_be_read_are_not_replaced(tmp_path):
+    """New passwords would shut everybody out of the databases."""
+    (tmp_path / "world.json").write_text("{")
+
+    ended = totelake("up", state=tmp_path)
+
+    assert ended.returncode == 1
+    assert f"{tmp_path / 'world.json'} cannot be read" in ended.stderr
+    assert (tmp_path / "world.json").read_text() == "{"
+
+
+def test_urls_are_for_programs(tmp_path):
+    """Every address is there, also while the world is down."""
+    settings = {"endpoint_port": 4566, "postgres_port": 5432, "passwords": dict.fromkeys(ROLES, "se/cret")}
+    (tmp_path / "world.json").write_text(json.dumps(settings))
+
+    assert json.loads(totelake("urls", "--json", state=tmp_path).stdout) == {
+        "aws": "http://127.0.0.1:4566",
+        "region": "eu-west-2",
+        "totesys": "postgresql://totesys_owner:se%2Fcret@127.0.0.1:5432/totesys",
+        "warehouse": "postgresql://warehouse_owner:se%2Fcret@127.0.0.1:5432/warehouse",
+        "lake": str(tmp_path / "s3"),
+        "state": str(tmp_path),
+    }
+
+
+def test_a_folder_that_is_no_world_is_not_purged(tmp_path):
+    """It may be anything, such as a home."""
+    (tmp_path / "thesis.txt").touch()
+
+    ended = totelake("down", "--purge", "--yes", state=tmp_path)
+
+    assert (ended.returncode, (tmp_path / "thesis.txt").exists()) == (1, True)
+    assert "it was not removed" in ended.stderr
+
+
+def test_purging_nothing_is_fine(tmp_path):
+    """It is gone already."""
+    assert totelake("down", "--purge", "--yes", state=tmp_path / "none").returncode == 0
+
+
+def test_a_purge_asks_first(tmp_path):
+    """Without an answer nothing is removed."""
+    (tmp_path / "world.json").write_text("{}")
+
+    ended = totelake("down", "--purge", state=tmp_path)
+
+    assert ended.returncode == 1
+    assert "with totesys, lake and warehouse?" in ended.stdout
+    assert (tmp_path / "world.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "rows"),
+    [
+        ('{"event": "table_ingested", "status": "ok", "seconds": 1.0, "rows": 42}', 42),
+        ('{"event": "table_ingested", "status": "ok", "rows": 0}', 0),
+        ('{"event": "table_ingested", "status": "failed", "rows": 42}', None),
+        ('{"event": "ingest", "status": "ok", "total_rows": 42}', None),
+        ('{"status": "ok", "rows": true}', None),
+        ("rows: 42", None),
+        ("{not json", None),
+    ],
+)
+def test_rows_are_read_from_lines_of_json(line, rows):
+    """From those of units that succeeded; the sum that a stage tells at its end is not counted again."""
+    assert rows_in(line) == rows
+
+
+class Logs:
+    """CloudWatch Logs with one stream that grows."""
+
+    class exceptions:  # noqa: N801 - as boto3 has it
+        """The errors of a client."""
+
+        class ResourceNotFoundException(Exception):  # noqa: N818 - as AWS has it
+            """There is no such stream."""
+
+    def __init__(self):
+        """Begin with a stream that is empty."""
+        self.lines = []
+
+    def get_log_events(self, **place):
+        """Return what is new since the token."""
+        if place["logStreamName"] != "jr_1":
+            raise self.exceptions.ResourceNotFoundException
+        events = [{"message": line} for line in self.lines[int(place.get("nextToken", 0)) :]]
+        return {"events": events, "nextForwardToken": str(len(self.lines))}
+
+
+def test_rows_add_up_while_a_job_runs():
+    """Each line counts once, however often the log is read."""
+    logs = Logs()
+    rows = RowCounts(logs)
+    counted = [rows.of("jr_1")]
+    for line in ('{"status": "ok", "rows": 40}', "noise", '{"status": "ok", "rows": 2}'):
+        logs.lines.append(line)
+        counted.append(rows.of("jr_1"))
+
+    assert [*counted, rows.of("jr_1")] == [None, 40, 40, 42, 42]
+
+
+def test_a_job_without_a_log_has_told_of_no_rows():
+    """It has only just been started."""
+    assert RowCounts(Logs()).of("jr_2") is None
+
+
+def node(kind, name, **details):
+    """Return a node of a workflow's graph."""
+    return {"Type": kind, "Name": name, "UniqueId": f"wnode_{name}", **details}
+
+
+def edge(source, destination):
+    """Return an edge of a workflow's graph."""
+    return {"SourceId": f"wnode_{source}", "DestinationId": f"wnode_{destination}"}
+
+
+def attempt(state, **rest):
+    """Return a job run of a node."""
+    return {"Id": "jr_9", "Attempt": 0, "JobRunState": state, "StartedOn": START, **rest}
+
+
+def run_with(*nodes, status="COMPLETED", edges=()):
+    """Return the run that GetWorkflowRun describes with these nodes."""
+    described = {"WorkflowRunId": "wr_1", "Status": status, "StartedOn": START, "CompletedOn": START}
+    return workflow_run.read(described | {"Graph": {"Nodes": list(nodes), "Edges": list(edges)}}, RowCounts(Logs()))
+
+
+@pytest.mark.parametrize(
+    ("job_state", "state"),
+    [
+        ("STARTING", ActionState.RUNNING),
+        ("WAITING", ActionState.RUNNING),
+        ("STOPPING", ActionState.RUNNING),
+        ("SUCCEEDED", ActionState.SUCCEEDED),
+        ("FAILED", ActionState.FAILED),
+        ("TIMEOUT", ActionState.FAILED),
+        ("ERROR", ActionState.FAILED),
+        ("STOPPED", ActionState.STOPPED),
+    ],
+)
+def test_every_state_of_a_job_is_told(job_state, state):
+    """In the five words of the screen."""
+    (action,) = run_with(node("JOB", "ingest", JobDetails={"JobRuns": [attempt(job_state)]})).actions
+
+    assert action.state == state
+
+
+def test_the_last_attempt_counts():
+    """A retry that succeeded makes good the failure before it."""
+    failed = attempt("FAILED", ErrorMessage="first")
+    again = attempt("SUCCEEDED", Attempt=1, CompletedOn=START + timedelta(seconds=5))
+
+    run = run_with(node("JOB", "ingest", JobDetails={"JobRuns": [again, failed]}))
+
+    assert run.succeeded
+    assert (run.actions[0].seconds, run.actions[0].error) == (5.0, None)
+
+
+def test_a_completed_run_with_a_failed_job_did_not_succeed():
+    """Glue calls it COMPLETED all the same."""
+    run = run_with(
+        node("JOB", "ingest", JobDetails={"JobRuns": [attempt("FAILED", ErrorMessage="No route to host")]}),
+        node("JOB", "transform"),
+    )
+
+    assert not run.succeeded
+    assert [(action.state, action.error) for action in run.actions] == [
+        (ActionState.FAILED, "No route to host"),
+        (ActionState.WAITING, None),
+    ]
+
+
+def test_a_failed_crawl_is_a_failed_action():
+    """Crawlers have states of their own."""
+    run = run_with(node("CRAWLER", "raw", CrawlerDetails={"Crawls": [{"State": "FAILED", "ErrorMessage": "Denied"}]}))
+
+    assert (run.actions[0].state, run.actions[0].error) == (ActionState.FAILED, "Denied")
+
+
+def test_actions_are_listed_as_they_follow_each_other():
+    """Whatever the order of the nodes, and without the triggers between them."""
+    run = run_with(
+        node("JOB", "load"),
+        node("TRIGGER", "b"),
+        node("CRAWLER", "a raw crawler"),
+        node("JOB", "transform"),
+        node("JOB", "ingest"),
+        node("TRIGGER", "a"),
+        edges=[
+            edge("ingest", "a"),
+            edge("a", "transform"),
+            edge("a", "a raw crawler"),
+            edge("transform", "b"),
+            edge("b", "load"),
+        ],
+    )
+
+    assert [action.name for action in run.actions] == ["ingest", "transform", "a raw crawler", "load"]
+
+
+def test_a_table_shows_state_rows_and_seconds():
+    """And calls what waits in a run that has ended what it is."""
+    actions = (
+        Action("totelake-local-ingest", "job", ActionState.FAILED, seconds=12.34, rows=43045),
+        Action("totelake-local-transform", "job", ActionState.WAITING),
+    )
+    console = Console(width=100, record=True, file=StringIO())
+    console.print(run_view.table("totelake-local", WorkflowRun("wr_1", "COMPLETED", START, START, actions)))
+
+    lines = [" ".join(line.replace("│", " ").split()) for line in console.export_text().splitlines()]
+
+    assert "ingest ✘ failed 43,045 12.3 s" in lines
+    assert "transform · never started" in lines
