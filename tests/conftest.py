@@ -1,0 +1,139 @@
+"""A real Postgres for every test that wants one: one server a session, a fresh database a test."""
+
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import conninfo, sql
+from pyspark.sql import SparkSession
+
+from local_aws.postgres import SUPERUSER, Cluster
+from local_aws.spark import environment
+from local_aws.state import State
+from totelake.connections import Login
+from totesys import roles, schema, seed
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+PASSWORD = "a test's p@ss/word"
+WAREHOUSE_OWNER = "warehouse_owner"
+TEMPLATE = "totesys_template"
+
+type MakeDatabase = Callable[..., str]
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Cluster]:
+    """Start a Postgres server with the platform's roles, and end it with the session, however that ends."""
+    folder = Path(tempfile.mkdtemp(prefix="totelake-postgres-"))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    cluster = Cluster(folder / "data", port, folder / "postgres.log", durable=False)
+    try:
+        cluster.create(PASSWORD)
+        cluster.start()
+        with psycopg.connect(_superuser(cluster, "postgres"), autocommit=True) as connection:
+            roles.create(connection, owner_password=PASSWORD, reader_password=PASSWORD)
+            roles.ensure_login(connection, WAREHOUSE_OWNER, PASSWORD)
+        yield cluster
+    finally:
+        cluster.stop()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def make_database(postgres_server: Cluster) -> Iterator[MakeDatabase]:
+    """Return a function that makes a database, `make(template=None, owner="postgres")`, and gives its owner's URL."""
+    made: list[str] = []
+    with psycopg.connect(_superuser(postgres_server, "postgres"), autocommit=True) as connection:
+
+        def make(template: str = "template1", owner: str = SUPERUSER) -> str:
+            made.append(f"test_{uuid4().hex}")
+            names = [sql.Identifier(name) for name in (made[-1], template, owner)]
+            connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {}").format(*names))
+            return postgres_server.url(made[-1], owner, PASSWORD)
+
+        try:
+            yield make
+        finally:
+            for name in made:
+                connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="session")
+def totesys_template(postgres_server: Cluster) -> str:
+    """Seed a small totesys once, of 200 sales orders, and return the name of its database, to be copied."""
+    with psycopg.connect(_superuser(postgres_server, "postgres"), autocommit=True) as connection:
+        names = [sql.Identifier(name) for name in (TEMPLATE, roles.OWNER)]
+        connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(*names))
+    url = postgres_server.url(TEMPLATE, roles.OWNER, PASSWORD)
+    with psycopg.connect(url) as connection:
+        schema.create(connection, reader=roles.READER)
+    seed.seed(url, sales_orders=200)
+    return TEMPLATE
+
+
+@pytest.fixture
+def totesys_database(make_database: MakeDatabase, totesys_template: str) -> str:
+    """Return the URL, as its owner, of a fresh totesys with 200 sales orders."""
+    url = make_database(totesys_template, roles.OWNER)
+    with psycopg.connect(url) as connection:
+        schema.grant(connection, roles.READER)
+    return url
+
+
+@pytest.fixture
+def totesys_reader(totesys_database: str) -> str:
+    """Return the URL by which the ingest reads the same test's `totesys_database`."""
+    return as_role(totesys_database, roles.READER)
+
+
+@pytest.fixture
+def empty_totesys(make_database: MakeDatabase) -> str:
+    """Return the URL, as its owner, of a fresh totesys with the tables and no rows."""
+    url = make_database(owner=roles.OWNER)
+    with psycopg.connect(url) as connection:
+        schema.create(connection, reader=roles.READER)
+    return url
+
+
+@pytest.fixture
+def warehouse_database(make_database: MakeDatabase) -> str:
+    """Return the URL, as its owner, of a fresh empty database."""
+    return make_database(owner=WAREHOUSE_OWNER)
+
+
+@pytest.fixture
+def warehouse(warehouse_database: str) -> Login:
+    """Return the login with which a load finds the same test's `warehouse_database`."""
+    parts = {name: str(value) for name, value in conninfo.conninfo_to_dict(warehouse_database).items()}
+    return Login(parts["host"], int(parts["port"]), parts["dbname"], parts["user"], parts["password"])
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    """Start Spark once, as a Glue job of a local world has it, with a lake that has no bucket yet."""
+    packages = os.pathsep.join(str(REPOSITORY / folder) for folder in ("glue_jobs", "."))
+    variables = environment(State(tmp_path_factory.mktemp("spark"))) | {"PYTHONPATH": packages}
+    with pytest.MonkeyPatch.context() as process:
+        for name, value in variables.items():
+            process.setenv(name, value)
+        session = SparkSession.builder.getOrCreate()
+        yield session
+        session.stop()
+
+
+def as_role(url: str, role: str) -> str:
+    """Return the URL of the same database for another role."""
+    parts = conninfo.conninfo_to_dict(url)
+    return Cluster(Path(), int(str(parts["port"])), Path()).url(str(parts["dbname"]), role, PASSWORD)
+
+
+def _superuser(cluster: Cluster, database: str) -> str:
+    return cluster.url(database, SUPERUSER, PASSWORD)

@@ -1,0 +1,99 @@
+"""The tables of totesys, and who may read them."""
+
+import psycopg
+import pytest
+
+from totesys import roles, schema
+from totesys.errors import SchemaMissingError, UnreachableError
+
+
+def test_creating_twice_changes_nothing(totesys_database):
+    """What is there stays, rows included."""
+    with psycopg.connect(totesys_database) as connection:
+        schema.create(connection)
+        assert connection.execute("SELECT count(*) FROM sales_order").fetchone() == (200,)
+        assert connection.execute("SELECT count(*) FROM _prisma_migrations").fetchone() == (1,)
+
+
+def test_design_has_its_columns_in_an_order_of_its_own(empty_totesys):
+    """Nobody may load it by position."""
+    with psycopg.connect(empty_totesys) as connection:
+        names = [column.name for column in connection.execute("SELECT * FROM design").description or ()]
+    assert names == ["design_id", "created_at", "design_name", "file_location", "file_name", "last_updated"]
+
+
+def test_times_are_kept_to_the_millisecond_and_without_zone(empty_totesys):
+    """In every one of the eleven tables."""
+    with psycopg.connect(empty_totesys) as connection:
+        types = connection.execute(
+            """SELECT DISTINCT format_type(atttypid, atttypmod), attnotnull FROM pg_attribute
+               WHERE attname IN ('created_at', 'last_updated') AND attrelid = ANY(%s::regclass[])""",
+            [list(schema.TABLES)],
+        ).fetchall()
+    assert types == [("timestamp(3) without time zone", True)]
+
+
+def test_the_reader_reads_the_eleven_tables_only(totesys_reader):
+    """What the application's migration tool keeps is none of its business."""
+    with psycopg.connect(totesys_reader, autocommit=True) as connection:
+        for table in schema.TABLES:
+            connection.execute(f"SELECT * FROM {table}").fetchall()
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("SELECT * FROM _prisma_migrations")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE currency SET currency_code = 'XXX'",
+        "DELETE FROM payment",
+        "INSERT INTO currency (currency_code) VALUES ('XXX')",
+        "TRUNCATE payment",
+        "CREATE TABLE public.mine (a int)",
+        "CREATE TEMP TABLE mine (a int)",
+        "SELECT nextval('currency_currency_id_seq')",
+    ],
+)
+def test_the_reader_cannot_write_even_when_it_asks_for_it(totesys_reader, statement):
+    """Read-only is the default of its transactions, and its rights hold without that default."""
+    with psycopg.connect(totesys_reader, autocommit=True) as connection:
+        assert connection.execute("SHOW default_transaction_read_only").fetchone() == ("on",)
+        connection.execute("SET default_transaction_read_only = off")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute(statement)
+
+
+def test_a_stranger_is_not_let_into_the_database(warehouse_database, totesys_database):
+    """The warehouse's role has no business in totesys."""
+    parts = psycopg.conninfo.conninfo_to_dict(warehouse_database)
+    database = psycopg.conninfo.conninfo_to_dict(totesys_database)["dbname"]
+    with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+        psycopg.connect(psycopg.conninfo.make_conninfo("", **{**parts, "dbname": database}))
+
+
+def test_names_and_passwords_are_quoted_wherever_they_go(postgres_server, make_database):
+    """A name that would be SQL stays a name."""
+    name, password = "x'; DROP TABLE address; --\"", "p'w\\\" %s"
+    with psycopg.connect(make_database(), autocommit=True) as connection:
+        schema.create(connection)
+        roles.ensure_login(connection, name, "another")
+        roles.ensure_login(connection, name, password)
+        schema.grant(connection, name)
+        url = postgres_server.url(connection.info.dbname, name, password)
+        with psycopg.connect(url) as reader:
+            assert reader.execute("SELECT current_user, count(*) FROM address").fetchone() == (name, 0)
+        connection.execute(psycopg.sql.SQL("DROP OWNED BY {0}; DROP ROLE {0}").format(psycopg.sql.Identifier(name)))
+
+
+def test_missing_tables_are_named_with_the_way_out(warehouse_database):
+    """All of them, and the command that makes them."""
+    with pytest.raises(SchemaMissingError, match="totelake up") as caught:
+        schema.connect(warehouse_database)
+    assert set(caught.value.missing) == set(schema.TABLES)
+
+
+def test_an_unreachable_database_is_named_without_its_password():
+    """Port 1 has nobody on it."""
+    with pytest.raises(UnreachableError, match=r"127\.0\.0\.1:1/totesys.*totelake up") as caught:
+        schema.connect("postgresql://somebody:hush@127.0.0.1:1/totesys")
+    assert "hush" not in str(caught.value)

@@ -1,0 +1,77 @@
+"""The tables of totesys: made where they are missing, and found to be there."""
+
+from importlib import resources
+
+import psycopg
+from psycopg import conninfo, sql
+
+from totesys.errors import SchemaMissingError, UnreachableError
+
+TABLES = (
+    "address",
+    "currency",
+    "payment_type",
+    "department",
+    "design",
+    "staff",
+    "counterparty",
+    "sales_order",
+    "purchase_order",
+    "transaction",
+    "payment",
+)
+"""The eleven tables of the business, those that others refer to first."""
+
+
+def create(connection: psycopg.Connection, *, reader: str | None = None) -> None:
+    """Create the tables that are missing, for the role of `connection`; what exists is left as it is.
+
+    The role `reader`, where given, is let in to read them, see `grant`.
+    """
+    with connection.transaction():
+        connection.execute("SET LOCAL client_min_messages = warning")
+        connection.execute(resources.files("totesys").joinpath("schema.sql").read_bytes())
+        if reader is not None:
+            grant(connection, reader)
+
+
+def grant(connection: psycopg.Connection, reader: str) -> None:
+    """Let the role `reader` read the eleven tables, and nothing else, of the database of `connection`, its owner's.
+
+    The tables must be there. Whoever else was let in by Postgres' defaults is shut out.
+    """
+    role, database = sql.Identifier(reader), sql.Identifier(connection.info.dbname)
+    tables = sql.SQL(", ").join(sql.Identifier("public", table) for table in TABLES)
+    with connection.transaction():
+        connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database))
+        connection.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, role))
+        connection.execute(sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(role))
+        connection.execute(sql.SQL("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {}").format(role))
+        connection.execute(sql.SQL("GRANT SELECT ON {} TO {}").format(tables, role))
+
+
+def connect(url: str, *, autocommit: bool = False) -> psycopg.Connection:
+    """Connect to the totesys at `url`, whose tables must be there.
+
+    Raises UnreachableError and SchemaMissingError; neither shows the password.
+    """
+    try:
+        connection = psycopg.connect(url, autocommit=True, connect_timeout=10, application_name="totesys")
+    except psycopg.OperationalError as error:
+        raise UnreachableError(_without_password(url), " ".join(str(error).split())) from None
+    found = connection.execute(
+        "SELECT array_agg(relname::text) FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+    ).fetchone()
+    present = set(found[0] or ()) if found else set()
+    missing = [table for table in TABLES if table not in present]
+    if missing:
+        connection.close()
+        raise SchemaMissingError(missing)
+    connection.autocommit = autocommit
+    return connection
+
+
+def _without_password(url: str) -> str:
+    """Host, port and database of a URL."""
+    parts = conninfo.conninfo_to_dict(url)
+    return f"{parts.get('host')}:{parts.get('port', 5432)}/{parts.get('dbname')}"
