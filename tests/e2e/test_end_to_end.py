@@ -184,7 +184,8 @@ def test_a_replayed_load_changes_nothing(world, two_runs):
     """The ledger forgets the last batch, and the load merges it again: every row is there already."""
     facts = {table: rows for table, rows in world.untouched().items() if table != "load_ledger"}
     with psycopg.connect(world.urls()["warehouse"]) as connection:
-        connection.execute("DELETE FROM load_ledger WHERE sequence = (SELECT max(sequence) FROM load_ledger)")
+        last = "SELECT max(processed_sequence) FROM load_ledger"
+        connection.execute(f"DELETE FROM load_ledger WHERE processed_sequence = ({last})")
 
     world.totelake("run")
 

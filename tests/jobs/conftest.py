@@ -9,9 +9,11 @@ from uuid import uuid4
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
+from psycopg import conninfo
 from pyspark.sql import DataFrame, SparkSession
 
 from local_aws import s3
+from local_aws.spark import environment
 from local_aws.state import State
 from totelake import ingest, transform
 from totelake.batches import IngestedBatch, ProcessedBatch
@@ -78,6 +80,36 @@ def lake_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             environment.setenv(name, value)
         yield state.lake
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def spark(lake_root: Path) -> Iterator[SparkSession]:
+    """Start the Spark session that all tests of a session share, with the settings of a local job."""
+    with pytest.MonkeyPatch.context() as variables:
+        for name, value in environment(State(lake_root.parent)).items():
+            variables.setenv(name, value)
+        session = SparkSession.builder.appName("tests").getOrCreate()
+        yield session
+        session.stop()
+
+
+@pytest.fixture
+def totesys(totesys_database: str) -> str:
+    """Return the URL of a totesys with 200 sales orders, as its owner."""
+    return totesys_database
+
+
+@pytest.fixture
+def reader(totesys_reader: str) -> Login:
+    """Return the login by which the ingest stage reads the same totesys."""
+    parts = conninfo.conninfo_to_dict(totesys_reader)
+    return Login(
+        host=str(parts["host"]),
+        port=int(str(parts["port"])),
+        database=str(parts["dbname"]),
+        user=str(parts["user"]),
+        password=str(parts["password"]),
+    )
 
 
 @pytest.fixture
