@@ -98,8 +98,10 @@ def apply(
                 made = changes
             case {"type": "outputs", "outputs": values}:
                 found = {name: output["value"] for name, output in values.items() if "value" in output}
-            case {"type": "refresh_complete" | "apply_complete" as kind, "hook": {"resource": {"addr": address}}}:
-                done += kind == "apply_complete"
+            case {"type": "apply_complete", "hook": {"action": action, "resource": {"addr": address}}}:
+                done += action != "read"  # a data source is read, and is no change
+                on_progress(Progress(done, total, address))
+            case {"type": "refresh_complete", "hook": {"resource": {"addr": address}}}:
                 on_progress(Progress(done, total, address))
     build.replace(folder / _OUTPUTS, json.dumps(found, indent=2).encode() + b"\n")
     return Applied(made.get("add", 0), made.get("change", 0), made.get("remove", 0), found)

@@ -23,7 +23,7 @@ variables {
   }]
 }
 
-run "the_job_runs_once_at_a_time_on_two_workers_and_never_again_by_itself" {
+run "the_job_runs_with_what_it_needs_and_no_more" {
   module {
     source = "./modules/glue_job"
   }
@@ -52,12 +52,6 @@ run "the_job_runs_once_at_a_time_on_two_workers_and_never_again_by_itself" {
   assert {
     condition     = aws_glue_job.this.connections == tolist(["totelake-test-totesys"])
     error_message = "A connection with a place in a VPC places the job there."
-  }
-}
-
-run "the_role_names_what_it_may_touch" {
-  module {
-    source = "./modules/glue_job"
   }
 
   assert {

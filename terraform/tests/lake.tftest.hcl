@@ -3,11 +3,12 @@ mock_provider "aws" {
 }
 
 variables {
-  prefix      = "totelake-test"
-  kms_key_arn = "arn:aws:kms:eu-west-2:123456789012:key/mock"
+  prefix         = "totelake-test"
+  retention_days = 30
+  kms_key_arn    = "arn:aws:kms:eu-west-2:123456789012:key/mock"
 }
 
-run "every_bucket_is_private_versioned_and_encrypted" {
+run "every_bucket_is_protected" {
   module {
     source = "./modules/lake"
   }
@@ -45,12 +46,6 @@ run "every_bucket_is_private_versioned_and_encrypted" {
     ])
     error_message = "Every bucket refuses what does not come over TLS."
   }
-}
-
-run "commit_records_of_a_zone_are_created_once" {
-  module {
-    source = "./modules/lake"
-  }
 
   assert {
     condition = alltrue([for zone in ["ingested", "processed"] : one([
@@ -68,16 +63,6 @@ run "commit_records_of_a_zone_are_created_once" {
   assert {
     condition     = length(jsondecode(aws_s3_bucket_policy.this["artifacts"].policy).Statement) == 1
     error_message = "The artifacts bucket has no commit records."
-  }
-}
-
-run "retention_locks_the_zones_and_not_the_artifacts" {
-  module {
-    source = "./modules/lake"
-  }
-
-  variables {
-    retention_days = 30
   }
 
   assert {

@@ -11,7 +11,7 @@ variables {
   warehouse   = { host = "warehouse.example.com", port = 5432, database = "warehouse", username = "owner", password = "w" }
 }
 
-run "everything_has_its_name" {
+run "everything_is_there_under_its_name" {
   assert {
     condition = output.jobs == {
       ingest = "totelake-test-ingest", transform = "totelake-test-transform", load = "totelake-test-load"
@@ -42,9 +42,6 @@ run "everything_has_its_name" {
     condition     = length(toset([module.ingest.role, module.transform.role, module.load.role])) == 3
     error_message = "Each job has a role of its own."
   }
-}
-
-run "every_declared_table_is_in_the_catalog" {
   assert {
     condition = module.catalog.tables == {
       for zone, tables in jsondecode(file("tables.json")).tables : zone => sort(keys(tables))
@@ -56,9 +53,6 @@ run "every_declared_table_is_in_the_catalog" {
     condition     = length(module.catalog.tables.ingested) == 11 && length(module.catalog.tables.processed) == 11
     error_message = "Eleven source tables, eleven star tables."
   }
-}
-
-run "the_code_names_its_content" {
   assert {
     condition     = module.artifacts.package == "s3://totelake-test-artifacts/packages/totelake-${substr(filesha256("./tests/code/package.txt"), 0, 12)}.zip"
     error_message = "The package's key changes with its content."

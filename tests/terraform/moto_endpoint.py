@@ -3,10 +3,12 @@
 Run as a script, so that moto's state is in a process of its own.
 """
 
+import logging
 import signal
 from typing import Any
 
 from moto.glue.models import FakeConnection
+from moto.glue.responses import GlueResponse
 from moto.iam.access_control import PermissionResult
 from moto.s3.models import FakeBucket
 from moto.server import ThreadedMotoServer
@@ -19,11 +21,18 @@ def _with_its_type(connection: FakeConnection, hide_password: bool = False) -> d
     return {**described, "ConnectionType": connection.connection_input["ConnectionType"]}
 
 
+def _delete_connection(response: GlueResponse) -> str:
+    response.glue_backend.connections.pop(response.parameters["ConnectionName"])
+    return "{}"
+
+
 def main() -> None:
     """Serve on a free port of 127.0.0.1."""
     FakeConnection.as_dict = _with_its_type  # moto forgets it, so every plan would set it again
+    GlueResponse.delete_connection = _delete_connection  # moto makes connections and never removes one
     # moto knows no conditions: it takes "deny what comes without TLS" for "deny everything".
     FakeBucket.get_permission = lambda _bucket, _action, _resource: PermissionResult.NEUTRAL
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     print(server.get_host_and_port()[1], flush=True)  # noqa: T201 - the caller reads it

@@ -1,0 +1,84 @@
+"""The configuration as it is written: its format, its modules' own tests, and what it shares with other files."""
+
+import itertools
+import re
+from pathlib import Path
+
+import pytest
+
+from local_aws import build, terraform
+from local_aws.terraform import provider
+
+SOURCE = build.ROOT / "terraform"
+MODULES = sorted(folder.name for folder in (SOURCE / "modules").iterdir())
+
+
+def test_the_configuration_is_formatted() -> None:
+    """`terraform fmt` has nothing to change."""
+    terraform.run(SOURCE, "fmt", "-check", "-diff", "-recursive")
+
+
+def test_the_configuration_is_valid(configuration: Path) -> None:
+    """The provider's schema accepts every resource."""
+    terraform.run(configuration, "validate", "-no-color")
+
+
+def test_the_modules_pass_their_own_tests(configuration: Path) -> None:
+    """What `terraform test` asserts of policies, triggers and names holds; no test is skipped."""
+    said = terraform.run(configuration, "test", "-no-color")
+
+    assert re.search(r"Success! \d+ passed, 0 failed\.", said), said
+
+
+def test_the_triggers_are_made_one_after_the_other(configuration: Path) -> None:
+    """Glue refuses two triggers of one workflow at the same time."""
+    graph = terraform.run(configuration, "graph")
+
+    for before, after in itertools.pairwise(["start", "transform", "load", "crawl"]):
+        name = "module.workflow.aws_glue_trigger"
+        assert f'"{name}.{after}" -> "{name}.{before}"' in graph, f"{after} does not wait for {before}"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_is_four_files(module: str) -> None:
+    """Whoever knows one module knows where to look in every other."""
+    names = {path.name for path in (SOURCE / "modules" / module).iterdir()}
+
+    assert names == {"main.tf", "variables.tf", "outputs.tf", "versions.tf"}
+
+
+@pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.tf")), ids=lambda path: str(path.relative_to(SOURCE)))
+def test_every_variable_and_output_is_described(path: Path) -> None:
+    """A variable says what it means and of what type it is; an output says what it is."""
+    blocks = re.findall(r'^(variable|output) "(\w+)" \{\n(.*?)^\}', path.read_text(), re.MULTILINE | re.DOTALL)
+
+    for kind, name, body in blocks:
+        assert re.search(r'^  description\s*= ".+\."$', body, re.MULTILINE), f"{kind} {name} lacks a description"
+        assert kind == "output" or re.search(r"^  type\s*=", body, re.MULTILINE), f"variable {name} lacks a type"
+
+
+def test_the_provider_is_pinned_exactly() -> None:
+    """Every deployment gets the one version that was tested, not whatever is the newest."""
+    assert re.fullmatch(r"\d+\.\d+\.\d+", provider.version())
+
+
+def test_glue_installs_the_versions_that_are_tested() -> None:
+    """The Python modules of the jobs have the versions of requirements.lock."""
+    declared = re.search(
+        r'variable "python_modules" \{.*?default\s*=\s*\[(.*?)\]\n', (SOURCE / "variables.tf").read_text(), re.DOTALL
+    )
+    assert declared
+    pinned = dict(
+        re.findall(r"^([\w-]+)(?:\[\w+\])?==([^\s\\]+)", (build.ROOT / "requirements.lock").read_text(), re.MULTILINE)
+    )
+
+    modules = re.findall(r'"([\w-]+)(?:\[\w+\])?==([^"]+)"', declared[1])
+    assert modules
+    for name, version in modules:
+        assert pinned[name] == version, f"{name} is {version} in terraform/variables.tf and {pinned[name]} in the lock"
+
+
+def test_no_environment_holds_a_password() -> None:
+    """Logins come from whoever applies."""
+    for path in (SOURCE / "env").glob("*.tfvars"):
+        assert not re.search(r"^\s*(password|totesys|warehouse)\s*=", path.read_text(), re.MULTILINE), path.name

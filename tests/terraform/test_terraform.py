@@ -1,0 +1,160 @@
+"""Finding Terraform and its provider, and preparing a folder."""
+
+from pathlib import Path
+
+import pytest
+
+from local_aws import terraform
+from local_aws.terraform import configuration as steps
+from local_aws.terraform import process, provider
+
+
+def _mirror(folder: Path, version: str | None = None) -> Path:
+    binary = folder / f"registry.terraform.io/hashicorp/aws/{version or provider.version()}/linux_amd64"
+    binary.mkdir(parents=True)
+    (binary / "terraform-provider-aws_x5").touch()
+    return folder
+
+
+@pytest.fixture
+def bare_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Return the home of a machine on which no mirror is to be found."""
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    for name in ("TF_CLI_CONFIG_FILE", "TF_PLUGIN_CACHE_DIR", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_DATA_DIRS", str(tmp_path / "share"))
+    monkeypatch.setattr(provider, "CACHE", tmp_path / "cache")
+    monkeypatch.setattr(provider, "_places", lambda: [tmp_path / "opt"])
+    return home
+
+
+def test_a_machine_without_terraform_is_told_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The one sentence says what is missing and where it is had."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(
+        terraform.TerraformMissingError, match=r"Terraform is missing; install 1\.11 or later: https://"
+    ):
+        terraform.find_terraform()
+
+
+def test_a_terraform_that_is_too_old_is_told_its_version(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """1.9 is older than 1.11."""
+    old = tmp_path / "terraform"
+    old.write_text("""#!/bin/sh\necho '{"terraform_version": "1.9.8"}'\n""")
+    old.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+
+    with pytest.raises(terraform.TerraformMissingError, match=r"is version 1\.9, too old"):
+        terraform.find_terraform()
+
+
+@pytest.mark.parametrize("place", ["opt/a/b", "home/.terraform.d/plugins", "share/terraform/plugins", "cache"])
+def test_a_mirror_is_found_where_software_is_put(bare_machine: Path, tmp_path: Path, place: str) -> None:
+    """Nobody has to say where it is."""
+    assert terraform.provider_mirror() is None
+
+    mirror = _mirror(tmp_path / place)
+
+    assert terraform.provider_mirror() == mirror
+
+
+def test_a_mirror_that_terraform_is_configured_with_comes_first(
+    bare_machine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has written a settings file has chosen."""
+    _mirror(tmp_path / "opt")
+    chosen = _mirror(tmp_path / "chosen")
+    settings = tmp_path / "settings.tfrc"
+    settings.write_text(f'provider_installation {{\n  filesystem_mirror {{\n    path = "{chosen}"\n  }}\n}}\n')
+    monkeypatch.setenv("TF_CLI_CONFIG_FILE", str(settings))
+
+    assert terraform.provider_mirror() == chosen
+
+
+def test_a_mirror_of_another_version_is_none(bare_machine: Path, tmp_path: Path) -> None:
+    """The configuration pins one version."""
+    _mirror(tmp_path / "opt", version="4.67.0")
+
+    assert terraform.provider_mirror() is None
+
+
+def test_a_packed_mirror_is_one_too(bare_machine: Path, tmp_path: Path) -> None:
+    """`terraform providers mirror` writes zips."""
+    provider_folder = tmp_path / "opt/registry.terraform.io/hashicorp/aws"
+    provider_folder.mkdir(parents=True)
+    (provider_folder / f"terraform-provider-aws_{provider.version()}_linux_amd64.zip").touch()
+
+    assert terraform.provider_mirror() == tmp_path / "opt"
+
+
+def test_without_registry_and_mirror_the_way_out_is_named(
+    bare_machine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error says what could not be had, and how to make a mirror."""
+    monkeypatch.setattr(provider, "registry_reachable", lambda: False)
+
+    with pytest.raises(terraform.TerraformError, match=r"hashicorp/aws 5\.\S+ Go online once, or make a mirror"):
+        terraform.init(tmp_path)
+
+
+def test_a_registry_that_does_not_deliver_gives_way_to_the_mirror(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A registry may answer and its downloads be blocked."""
+    commands: list[tuple[str, ...]] = []
+
+    def run(folder: Path, *arguments: str, environment: object = None) -> str:
+        commands.append(arguments)
+        if len(commands) == 1:
+            raise terraform.TerraformError("no download")
+        (folder / ".terraform").mkdir()
+        return ""
+
+    monkeypatch.setattr(steps, "run", run)
+    monkeypatch.setattr(provider, "registry_reachable", lambda: True)
+    monkeypatch.setattr(provider, "provider_mirror", lambda: tmp_path / "mirror")
+    monkeypatch.setattr(provider, "CACHE", tmp_path / "cache")
+
+    terraform.init(tmp_path)
+
+    assert [f"-plugin-dir={tmp_path / 'mirror'}" in command for command in commands] == [False, True]
+
+
+def test_what_is_initialised_is_left_alone(configuration: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another start of a world neither asks the registry nor runs Terraform."""
+    monkeypatch.setattr(provider, "registry_reachable", lambda: pytest.fail("the registry was asked"))
+    monkeypatch.setattr(steps, "run", lambda *_, **__: pytest.fail("Terraform was run"))
+
+    terraform.init(configuration)
+
+
+def test_a_new_copy_keeps_the_state_and_drops_what_is_gone(tmp_path: Path) -> None:
+    """A file that the configuration no longer has would still be applied."""
+    source, folder = tmp_path / "source", tmp_path / "world"
+    (source / "modules/new").mkdir(parents=True)
+    (source / "modules/new/main.tf").touch()
+    (source / "main.tf").write_text("new")
+    (folder / "modules/gone").mkdir(parents=True)
+    for stale in ("modules/gone/main.tf", "gone.tf", "main.tf"):
+        (folder / stale).write_text("old")
+    (folder / "terraform.tfstate").write_text("state")
+
+    terraform.copy(folder, source)
+
+    found = {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()}
+    assert found == {"main.tf": "new", "modules/new/main.tf": "", "terraform.tfstate": "state"}
+
+
+def test_terraform_sees_nothing_of_the_developer_s_own_aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Neither a profile, nor another project's variables, nor a settings file that is gone reach a local world."""
+    monkeypatch.setenv("AWS_PROFILE", "production")
+    monkeypatch.setenv("TF_VAR_prefix", "production")
+    monkeypatch.setenv("TF_CLI_CONFIG_FILE", str(tmp_path / "gone"))
+
+    environment = process._environment({"AWS_ENDPOINT_URL": "http://127.0.0.1:1"})
+
+    assert environment["AWS_ENDPOINT_URL"] == "http://127.0.0.1:1"
+    assert not environment.keys() & {"AWS_PROFILE", "TF_VAR_prefix", "TF_CLI_CONFIG_FILE"}
