@@ -19,6 +19,7 @@ from local_aws.crawlers.crawl import Action, Crawl, CrawlCancelledError, CrawlEr
 from local_aws.crawlers.lake import data_folders
 from local_aws.crawlers.log import CrawlLog
 from local_aws.crawlers.settings import Settings
+from local_aws.settings import REGION
 from local_aws.state import State
 
 _LOG = logging.getLogger(__name__)
@@ -102,7 +103,7 @@ def current(crawler: Any) -> Crawl | None:
 
 
 def _crawler(name: str) -> Any:
-    return glue_backends[DEFAULT_ACCOUNT_ID][events.REGION].get_crawler(name)
+    return glue_backends[DEFAULT_ACCOUNT_ID][REGION].get_crawler(name)
 
 
 def _run(crawler: Any, crawl: Crawl, on_end: OnEnd | None) -> None:
@@ -168,8 +169,9 @@ def _fail(crawler: Any, crawl: Crawl, journal: CrawlLog, message: str) -> None:
 
 def _end(crawl: Crawl, journal: CrawlLog, state: Any) -> None:
     journal.benchmark("Crawler has finished running and is in state READY")
-    crawl.state = state
-    crawl.completed_on = datetime.now(UTC)
+    with _lock:  # a stop that comes at the same moment finds the crawl either running or ended
+        crawl.state = state
+        crawl.completed_on = datetime.now(UTC)
 
 
 def _outcome(crawl: Crawl) -> dict[str, str]:

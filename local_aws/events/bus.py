@@ -17,10 +17,8 @@ from moto.events.models import EventsBackend, Rule, events_backends
 
 from local_aws import inbox
 from local_aws.events import targets
+from local_aws.settings import REGION
 from local_aws.state import State
-
-REGION = "eu-west-2"
-"""The region in which the services of a local world report their events."""
 
 _LOG = logging.getLogger(__name__)
 _MOTO_SEND = Rule.send_to_targets

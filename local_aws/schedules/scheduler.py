@@ -41,7 +41,7 @@ def _entry(backend: Any, schedule: Any, clock: Clock) -> Entry:
         timezone=schedule.schedule_expression_timezone,
         starts=_moment(schedule.start_date),
         ends=_moment(schedule.end_date),
-        window=timedelta(minutes=flexible.get("MaximumWindowInMinutes") or 0),
+        window=timedelta(minutes=flexible["MaximumWindowInMinutes"] if flexible.get("Mode") == "FLEXIBLE" else 0),
         at_once=True,
         fire=lambda scheduled: invoke(Target.of(schedule.arn, schedule.target), scheduled, clock),
         finish=partial(_finish, backend, schedule),

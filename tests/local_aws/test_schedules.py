@@ -207,6 +207,14 @@ def test_times_that_were_missed_fire_once() -> None:
     assert Tape("cron(0 * * * ? *)").play("2025-03-01T10:30", 330, step=300) == ["11:00"]
 
 
+def test_a_rate_that_was_missed_fires_once_and_keeps_its_beat() -> None:
+    """After the gap it goes on where it would have been."""
+    tape = Tape("rate(10 minutes)", at_once=True)
+    tape.play("2025-03-01T10:00", 0)
+
+    assert tape.play("2025-03-01T11:05", 10) == ["10:00", "10:10", "11:10"]
+
+
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
@@ -231,6 +239,11 @@ def test_cron_fires_between_its_start_and_its_end() -> None:
 
 def test_a_schedule_is_finished_after_its_last_time() -> None:
     """Not before, and not when there is another one to come."""
+    daily = Tape("cron(0 10 * * ? *)", ends=at("2025-03-02T12:00"))
+    daily.play("2025-03-01T09:00", 120, step=60)
+    assert not daily.finished.is_set()
+    daily.play("2025-03-02T09:00", 120, step=60)
+    assert daily.finished.is_set()
     once = Tape("at(2025-03-01T10:10:00)")
     assert once.play("2025-03-01T10:00", 9) == []
     assert not once.finished.is_set()
@@ -342,13 +355,13 @@ def test_a_schedule_starts_a_glue_workflow_by_the_universal_target(client: Any) 
     """At its time in its time zone, with the scheduled time in the run properties, once; then it is deleted."""
     name = f"nightly-{uuid.uuid4().hex}"
     client("glue").create_workflow(Name=name)
-    expression, moment = soon("America/New_York")
+    expression, moment = soon("Asia/Kolkata")
     run = {"Name": name, "RunProperties": {"logical_date": "<aws.scheduler.scheduled-time>"}}
     schedule, _ = create(
         client,
         expression,
         {"Arn": "arn:aws:scheduler:::aws-sdk:glue:startWorkflowRun", "Input": json.dumps(run)},
-        ScheduleExpressionTimezone="America/New_York",
+        ScheduleExpressionTimezone="Asia/Kolkata",
         ActionAfterCompletion="DELETE",
     )
 
