@@ -1,0 +1,56 @@
+"""AWS Glue that runs: jobs are processes, triggers fire, workflows go from one to the next.
+
+moto's Glue keeps the catalog, the connections and the crawlers' definitions; what is here takes the place of its jobs,
+triggers and workflows (see `api`, which names every operation).
+"""
+
+import logging
+from collections.abc import Mapping
+
+from local_aws import schedules
+from local_aws.glue import api
+from local_aws.glue.service import Glue
+from local_aws.glue.world import World
+from local_aws.state import State
+
+_LOG = logging.getLogger(__name__)
+_installed: list[Glue] = []
+
+
+def install(state: State, endpoint_url: str, *, seconds_per_minute: float = 60.0) -> Glue:
+    """Make moto's Glue run jobs, triggers and workflows for the world in `state`, whose endpoint is at this URL.
+
+    The runs of an earlier endpoint are known again; those that were under way count as ended. A second call serves
+    another world from then on, and ends what runs in the first.
+    """
+    shutdown()
+    glue = Glue(World(state, endpoint_url, seconds_per_minute=seconds_per_minute))
+    _installed.append(glue)
+    api.replace_methods(service)
+    schedules.register("Glue triggers", glue.schedule_entries)
+    if glue.spare:
+        glue.spare.prepare()
+    return glue
+
+
+def service() -> Glue:
+    """Return the Glue that is served; raises RuntimeError before `install`."""
+    if not _installed:
+        raise RuntimeError("local_aws.glue.install has not been called")
+    return _installed[-1]
+
+
+def shutdown() -> None:
+    """End every job and every process that was started here; without `install` before, do nothing."""
+    while _installed:
+        _installed.pop().close()
+
+
+def start_workflow_run(name: str, run_properties: Mapping[str, str] | None = None) -> str:
+    """Begin a run of a workflow, as StartWorkflowRun does, and return its id."""
+    return service().start_workflow(name, run_properties or {}).id
+
+
+def notify_event(workflow_name: str, event_id: str) -> None:
+    """Hand an event to a workflow, as EventBridge does with glue:notifyEvent; its EVENT trigger gathers and fires."""
+    service().notify(workflow_name, event_id)

@@ -1,0 +1,58 @@
+"""Job definitions, as CreateJob and UpdateJob leave them."""
+
+from typing import Any
+
+from local_aws.glue.errors import InvalidInputError
+from local_aws.glue.job_runs import identifier, now
+
+DEFAULT_TIMEOUTS = {"pythonshell": 2880}
+"""Minutes, where a job gives none; Spark jobs have 480."""
+
+_DPUS = {"Standard": 1, "G.025X": 0.25, "G.1X": 1, "G.2X": 2, "G.4X": 4, "G.8X": 8, "Z.2X": 2}
+
+
+def job_definition(request: dict[str, Any], existing: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return the job that a request defines, complete with Glue's defaults; an update replaces all but name and age.
+
+    Raises InvalidInputError where members contradict each other.
+    """
+    command = request["Command"]
+    if "ScriptLocation" not in command:
+        raise InvalidInputError("Command.ScriptLocation is required")
+    if "MaxCapacity" in request and ("WorkerType" in request or "NumberOfWorkers" in request):
+        raise InvalidInputError("Please do not set Max Capacity if using Worker Type and Number of Workers.")
+    if ("WorkerType" in request) != ("NumberOfWorkers" in request):
+        raise InvalidInputError("Worker Type and Number of Workers have to be set together.")
+    kind = command.get("Name", "glueetl")
+    default_capacity = 0.0625 if kind == "pythonshell" else 10.0
+    capacity = request.get("MaxCapacity", request.get("AllocatedCapacity", default_capacity))
+    if "WorkerType" in request:
+        capacity = _DPUS.get(request["WorkerType"], 1) * request["NumberOfWorkers"]
+    moment = now()
+    return {
+        "MaxRetries": 0,
+        "Timeout": DEFAULT_TIMEOUTS.get(kind, 480),
+        "ExecutionProperty": {"MaxConcurrentRuns": 1},
+        "ExecutionClass": "STANDARD",
+        "JobMode": "SCRIPT",
+        **{name: value for name, value in request.items() if name != "Tags" and value is not None},
+        "Command": {"Name": kind, **command},
+        "MaxCapacity": float(capacity),
+        "AllocatedCapacity": int(capacity),
+        "CreatedOn": existing["CreatedOn"] if existing else moment,
+        "LastModifiedOn": moment,
+    }
+
+
+def run_settings(definition: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
+    """Return what a run says of its size and surroundings: the request's words where it has any, else the job's."""
+    names = (
+        *("WorkerType", "NumberOfWorkers", "MaxCapacity", "AllocatedCapacity", "GlueVersion", "ExecutionClass"),
+        *("SecurityConfiguration", "NotificationProperty", "JobMode", "JobRunQueuingEnabled", "MaintenanceWindow"),
+    )
+    return {name: value for name in names if (value := request.get(name, definition.get(name))) is not None}
+
+
+def job_id() -> str:
+    """Return what `--JOB_ID` says; a job keeps it for life."""
+    return identifier("j")

@@ -1,0 +1,123 @@
+"""The process of one job run: waits for its assignment, runs the script as `__main__`, and says how that ended.
+
+It is started as a file, with nothing of this repository on its path. Its standard input brings one line of JSON, the
+assignment, and stays open as long as the endpoint lives: when it ends, this process ends everything in its session, so
+that an endpoint that is killed leaves no process behind. With `--spare` the JVM of Spark is started before the line is
+there.
+"""
+
+import contextlib
+import io
+import json
+import os
+import signal
+import sys
+import threading
+import tokenize
+import traceback
+import types
+from pathlib import Path
+from typing import Any
+
+
+def _end_session() -> None:
+    """Kill every process of this session: the JVM, Python's workers, and at last this one."""
+    import psutil  # noqa: PLC0415 - not needed by a run that goes well, and each run pays for what is imported
+
+    for number in psutil.pids():
+        with contextlib.suppress(OSError):
+            if number != os.getpid() and os.getsid(number) == os.getsid(0):
+                os.kill(number, signal.SIGKILL)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _watch(lifeline: io.BufferedReader) -> None:
+    """Wait for the end of the endpoint."""
+    while lifeline.read(1):
+        pass
+    _end_session()
+
+
+def _warm_up() -> None:
+    """Start the JVM and load what every Spark job loads, before there is a job."""
+    from pyspark import SparkContext  # noqa: PLC0415
+
+    SparkContext._ensure_initialized()  # noqa: SLF001 - there is no public way to the JVM without a context
+
+
+def _hand_over(settings: dict[str, str]) -> None:
+    """Give the waiting JVM the settings of this run: Spark's configuration begins with Java's system properties."""
+    from pyspark import SparkContext  # noqa: PLC0415
+
+    properties = SparkContext._jvm.java.lang.System  # noqa: SLF001
+    for name, value in settings.items():
+        properties.setProperty(name, value)
+
+
+def _adopt(assignment: dict[str, Any], *, spare: bool) -> None:
+    """Become the process of this run: its folder, variables, path, arguments and settings."""
+    os.chdir(assignment["folder"])
+    os.environ.update(assignment["environment"])
+    if spare:
+        _hand_over(assignment["settings"])
+    sys.argv[:] = [assignment["script"], *assignment["argv"]]
+    sys.path[:0] = [assignment["folder"], *assignment["python_path"]]
+
+
+def _run(script: str) -> None:
+    main = types.ModuleType("__main__")
+    main.__file__ = script
+    main.__builtins__ = __builtins__  # type: ignore[attr-defined]
+    sys.modules["__main__"] = main
+    with tokenize.open(script) as source:
+        code = compile(source.read(), script, "exec")
+    exec(code, main.__dict__)  # noqa: S102 - running the job's script is what this is for
+
+
+def _reason(error: BaseException) -> str:
+    """Return what the last lines of the traceback say, without the module of the exception and without Java's frames."""
+    name = type(error).__qualname__
+    lines = [line for line in str(error).splitlines() if not line.startswith("\tat ")]
+    return f"{name}: {'\n'.join(lines).strip()}".removesuffix(": ")
+
+
+def _own_frames(error: BaseException, script: str) -> types.TracebackType | None:
+    """Return the traceback from the script's first frame on."""
+    trace = error.__traceback__
+    while trace and trace.tb_frame.f_code.co_filename != script:
+        trace = trace.tb_next
+    return trace
+
+
+def main() -> None:
+    """Run one assignment; the exit status is that of the script."""
+    lifeline = os.fdopen(os.dup(0), "rb", buffering=0)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    spare = "--spare" in sys.argv
+    if spare:
+        _warm_up()
+    line = bytearray()
+    while not line.endswith(b"\n"):
+        piece = lifeline.read(1)
+        if not piece:
+            _end_session()
+        line += piece
+    assignment = json.loads(line)
+    threading.Thread(target=_watch, args=(lifeline,), daemon=True, name="lifeline").start()
+    _adopt(assignment, spare=spare)
+    try:
+        _run(assignment["script"])
+    except SystemExit as error:
+        if error.code not in (None, 0):
+            Path(assignment["outcome"]).write_text(_reason(error), encoding="utf-8")
+        raise
+    except BaseException as error:  # noqa: BLE001 - whatever it is, it is how the run ended
+        Path(assignment["outcome"]).write_text(_reason(error), encoding="utf-8")
+        trace = _own_frames(error, assignment["script"])
+        traceback.print_exception(type(error), error, trace)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

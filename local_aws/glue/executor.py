@@ -1,0 +1,249 @@
+"""How a job run is carried out: its files are fetched, its process is started, watched and ended."""
+
+import importlib.metadata
+import logging
+import shutil
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local_aws import spark
+from local_aws.glue import arguments
+from local_aws.glue.errors import GlueError
+from local_aws.glue.job_runs import FAILED, STOPPED, SUCCEEDED, TIMEOUT, JobRun
+from local_aws.glue.log_streams import Pump
+from local_aws.glue.process import Assignment, DriverProcess
+from local_aws.glue.warm import Spare
+from local_aws.glue.world import World
+
+DRIVER_MEMORY = "2g"
+"""A local choice: every worker type gets this much, since all jobs share one machine."""
+
+CLOSE_SECONDS = 10.0
+"""How long the end of the endpoint waits for the end of a run that it has killed."""
+
+INTERRUPTED = "The local endpoint ended while this run was under way."
+
+_LAUNCH_SETTINGS = ("spark.driver.", "spark.jars", "spark.master", "spark.executor.extra")
+"""Settings that the start of a JVM reads, so that one that has started already cannot take them."""
+
+_LOG = logging.getLogger(__name__)
+
+
+class PreparationError(Exception):
+    """A run cannot start; the message is what GetJobRun shows."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended."""
+
+    state: str
+    error_message: str | None = None
+
+
+class Execution:
+    """One run under way; `stop` may be called at any time, from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: DriverProcess | None = None
+        self.ordered: Outcome | None = None
+        """How the run was told to end, if it was."""
+
+    def begin(self, process: DriverProcess) -> bool:
+        """Take the process of the run; false when the run was told to end before it had one."""
+        with self._lock:
+            self._process = process
+            return self.ordered is None
+
+    def stop(self, outcome: Outcome) -> None:
+        """End the run, which then has this outcome; the first order counts."""
+        with self._lock:
+            if self.ordered is None:
+                self.ordered = outcome
+                if self._process:
+                    self._process.terminate()
+
+    def kill(self, outcome: Outcome) -> None:
+        """End the run's processes at once."""
+        with self._lock:
+            self.ordered = self.ordered or outcome
+            if self._process:
+                self._process.kill()
+
+
+@dataclass
+class Executor:
+    """Carries out job runs, each in a thread that waits for its process."""
+
+    world: World
+    spare: Spare | None = None
+    _executions: dict[str, tuple[threading.Thread, Execution]] = field(default_factory=dict)
+    _closed: bool = False
+
+    @cached_property
+    def _s3(self) -> Any:
+        return self.world.client("s3")
+
+    def start(
+        self,
+        run: JobRun,
+        command: Mapping[str, str],
+        on_running: Callable[[str], None],
+        on_end: Callable[[str, Outcome], None],
+    ) -> None:
+        """Begin a run and return; `on_running` and `on_end` are called from its thread, with its id."""
+        if self._closed:
+            return
+        execution = Execution()
+
+        def carry_out() -> None:
+            try:
+                outcome = self._carry_out(run, command, execution, on_running)
+            except Exception as error:
+                _LOG.exception("job run %s could not be carried out", run.id)
+                outcome = Outcome(FAILED, f"{type(error).__name__}: {error}")
+            del self._executions[run.id]
+            on_end(run.id, outcome)
+
+        thread = threading.Thread(target=carry_out, daemon=True, name=f"job-{run.job_name}-{run.id[:11]}")
+        self._executions[run.id] = (thread, execution)
+        thread.start()
+
+    def stop(self, run_id: str, outcome: Outcome) -> None:
+        """Tell a run to end with this outcome; one that has ended is left alone."""
+        found = self._executions.get(run_id)
+        if found:
+            found[1].stop(outcome)
+
+    def close(self) -> None:
+        """End all runs at once, and the spare; what is started after that never begins."""
+        self._closed = True
+        for thread, execution in list(self._executions.values()):
+            execution.kill(Outcome(STOPPED, INTERRUPTED))
+            thread.join(CLOSE_SECONDS)
+        if self.spare:
+            self.spare.close()
+
+    def _carry_out(
+        self, run: JobRun, command: Mapping[str, str], execution: Execution, on_running: Callable[[str], None]
+    ) -> Outcome:
+        folder = self.world.state.jobs.resolve() / run.id
+        (folder / "tmp").mkdir(parents=True, exist_ok=True)
+        pump = Pump(self.world.account_id, self.world.region, run.id, folder)
+        try:
+            assignment = self._prepare(run, command, folder)
+        except (PreparationError, GlueError) as error:
+            message = error.message if isinstance(error, GlueError) else str(error)
+            pump.say(message)
+            return execution.ordered or Outcome(FAILED, message)
+        process = self._process(assignment, command, run, folder)
+        timer = threading.Timer((run.timeout or 0) * self.world.seconds_per_minute, self._time_out, (run, execution))
+        timer.daemon = True
+        pump.start(*process.output)
+        if execution.begin(process):
+            on_running(run.id)
+            if run.timeout:
+                timer.start()
+        else:
+            process.kill()
+        status = process.wait()
+        timer.cancel()
+        pump.finish()
+        shutil.rmtree(folder / "tmp", ignore_errors=True)
+        if process.folder != folder:
+            shutil.rmtree(process.folder, ignore_errors=True)
+        if execution.ordered:
+            return execution.ordered
+        return _judged(status, Path(assignment.outcome))
+
+    def _time_out(self, run: JobRun, execution: Execution) -> None:
+        execution.stop(Outcome(TIMEOUT, f"Job run exceeded its timeout of {run.timeout} minutes."))
+
+    def _prepare(self, run: JobRun, command: Mapping[str, str], folder: Path) -> Assignment:
+        """Fetch what the run needs into its folder; raises PreparationError naming what is not there."""
+        wanted = arguments.listed(run.arguments, "--additional-python-modules")
+        missing = arguments.missing_modules(wanted, _installed()) if wanted else []
+        if missing:
+            raise PreparationError(
+                f"ModuleNotFoundError: {'; '.join(missing)}; local runs use the virtual environment as it is, "
+                "so put the module into requirements.lock and set the environment up again"
+            )
+        script = self._fetch(command["ScriptLocation"], folder)
+        packages = [self._fetch(url, folder) for url in arguments.listed(run.arguments, "--extra-py-files")]
+        jars = [self._fetch(url, folder) for url in arguments.listed(run.arguments, "--extra-jars")]
+        for url in arguments.listed(run.arguments, "--extra-files"):
+            self._fetch(url, folder)
+        path = [str(package.parent if package.suffix == ".py" else package) for package in packages]
+        settings = spark.settings(self.world.state, arguments.spark_settings(run.arguments))
+        settings["spark.app.name"] = run.job_name
+        if jars:
+            settings["spark.jars"] = ",".join(str(jar) for jar in jars)
+        return Assignment(
+            script=str(script),
+            argv=arguments.command_line(run.arguments),
+            folder=str(folder),
+            outcome=str(folder / "outcome"),
+            environment={
+                **self.world.environment(),
+                "PYTHONPATH": ":".join(path),
+                "TMPDIR": str(folder / "tmp"),
+            },
+            python_path=path,
+            settings={**settings, "spark.executorEnv.PYTHONPATH": ":".join(path)},
+        )
+
+    def _process(self, assignment: Assignment, command: Mapping[str, str], run: JobRun, folder: Path) -> DriverProcess:
+        """Return the process of the run: the spare where that can be it, else a new one."""
+        spark_job = command.get("Name") != "pythonshell"
+        chosen = {name for name in arguments.spark_settings(run.arguments)} | (
+            {"spark.jars"} & set(assignment.settings)
+        )
+        if spark_job and self.spare and not any(name.startswith(_LAUNCH_SETTINGS) for name in chosen):
+            process = self.spare.take(assignment)
+            if process:
+                return process
+        environment = self.world.inherited()
+        if spark_job:
+            environment |= spark.environment(
+                self.world.state, driver_memory=DRIVER_MEMORY, conf=assignment.settings, scratch=folder / "tmp"
+            )
+        process = DriverProcess(folder, environment)
+        process.assign(assignment)
+        return process
+
+    def _fetch(self, url: str, folder: Path) -> Path:
+        scheme, _, rest = url.partition("://")
+        bucket, _, key = rest.partition("/")
+        if scheme not in ("s3", "s3a") or not key:
+            raise PreparationError(f"InvalidInputException: {url} is not the URL of an object in S3")
+        target = folder / key.rpartition("/")[2]
+        try:
+            self._s3.download_file(bucket, key, str(target))
+        except (ClientError, BotoCoreError) as error:
+            raise PreparationError(f"Failed to download {url}: {error}") from error
+        return target
+
+
+def _judged(status: int, outcome: Path) -> Outcome:
+    if status == 0:
+        return Outcome(SUCCEEDED)
+    try:
+        message = outcome.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        message = f"Command failed with exit code {status}" if status > 0 else f"Command was ended by signal {-status}"
+    return Outcome(FAILED, message)
+
+
+def _installed() -> dict[str, str]:
+    return {
+        arguments.normalised(item.metadata["Name"]): item.version
+        for item in importlib.metadata.distributions()
+        if item.metadata["Name"]
+    }

@@ -1,0 +1,258 @@
+"""Jobs and their runs: who may start, what follows an end, and what is known of each run."""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from local_aws.glue import arguments, definitions
+from local_aws.glue.errors import AlreadyExistsError, ConcurrentRunsExceededError, EntityNotFoundError
+from local_aws.glue.executor import INTERRUPTED, Executor, Outcome
+from local_aws.glue.history import History
+from local_aws.glue.job_runs import (
+    ACTIVE,
+    ERROR,
+    FAILED,
+    RUNNING,
+    STARTING,
+    STOPPED,
+    STOPPING,
+    WAITING,
+    JobRun,
+    Predecessor,
+    identifier,
+    now,
+)
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Order:
+    """What somebody wants of a run besides the job's name: the request's members, and what a trigger adds."""
+
+    request: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments, Timeout, WorkerType and whatever else StartJobRun takes."""
+    trigger_arguments: Mapping[str, str] = field(default_factory=dict)
+    trigger_name: str | None = None
+    workflow_name: str | None = None
+    workflow_run_id: str | None = None
+    predecessors: tuple[Predecessor, ...] = ()
+    attempt: int = 0
+    previous_run_id: str | None = None
+
+
+class Jobs:
+    """The jobs of a world and their runs, behind one lock, which the workflows share.
+
+    `announce` is called, without the lock, with every run that has ended.
+    """
+
+    def __init__(
+        self, executor: Executor, history: History, lock: threading.RLock, announce: Callable[[JobRun], None]
+    ) -> None:
+        self._executor = executor
+        self._history = history
+        self._lock = lock
+        self._announce = announce
+        self._definitions: dict[str, dict[str, Any]] = {}
+        self._ids: dict[str, str] = {}
+        self._runs: dict[str, JobRun] = {}
+        self._orders: dict[str, Order] = {}
+        self._listeners: dict[str, Callable[[JobRun], None]] = {}
+        self._retries: dict[str, str] = {}
+        for record in history.read():
+            self._recover(JobRun.from_json(record))
+
+    def _recover(self, run: JobRun) -> None:
+        if run.state in ACTIVE | {WAITING}:
+            run = run.to(FAILED, error_message=INTERRUPTED)
+            self._history.write(run.to_json())
+        self._runs[run.id] = run
+
+    def create(self, request: dict[str, Any]) -> None:
+        """Add a job; raises AlreadyExistsError."""
+        with self._lock:
+            if request["Name"] in self._definitions:
+                raise AlreadyExistsError(f"Job {request['Name']} already exists.")
+            self._definitions[request["Name"]] = definitions.job_definition(request)
+            self._ids[request["Name"]] = definitions.job_id()
+
+    def update(self, name: str, update: dict[str, Any]) -> None:
+        """Replace the definition of a job; runs that have started keep theirs."""
+        with self._lock:
+            existing = self.definition(name)
+            complete = {"Command": existing["Command"], "Role": existing["Role"], **update, "Name": name}
+            self._definitions[name] = definitions.job_definition(complete, existing)
+
+    def delete(self, name: str) -> None:
+        """Remove a job; one that does not exist is no error, as on AWS."""
+        with self._lock:
+            self._definitions.pop(name, None)
+
+    def definition(self, name: str) -> dict[str, Any]:
+        """Return a job as GetJob shows it; raises EntityNotFoundError."""
+        try:
+            return self._definitions[name]
+        except KeyError:
+            raise EntityNotFoundError(f"Entity not found: job {name}") from None
+
+    def names(self) -> list[str]:
+        """Return the names of all jobs, in the order in which they were made."""
+        return list(self._definitions)
+
+    def run(self, run_id: str, job_name: str | None = None) -> JobRun:
+        """Return a run, of this job if one is named; raises EntityNotFoundError."""
+        run = self._runs.get(run_id)
+        if run is None or (job_name is not None and run.job_name != job_name):
+            raise EntityNotFoundError(f"Job run not found: {run_id}")
+        return run
+
+    def runs(self, job_name: str) -> list[JobRun]:
+        """Return the runs of a job, newest first."""
+        self.definition(job_name)
+        with self._lock:
+            return [run for run in reversed(self._runs.values()) if run.job_name == job_name]
+
+    def attempts(self, run_id: str) -> list[JobRun]:
+        """Return a run and the retries of it, in order."""
+        with self._lock:
+            found = [self.run(run_id)]
+            while found[-1].id in self._retries:
+                found.append(self.run(self._retries[found[-1].id]))
+            return found
+
+    def start(self, name: str, order: Order, on_end: Callable[[JobRun], None] | None = None) -> JobRun:
+        """Start a run, or let it wait where the job queues its runs.
+
+        `on_end` is called, under the lock, when the last attempt has ended. Raises EntityNotFoundError and
+        ConcurrentRunsExceededError.
+        """
+        with self._lock:
+            definition = self.definition(name)
+            state = STARTING
+            if not self._has_room(name):
+                queued = order.request.get("JobRunQueuingEnabled", definition.get("JobRunQueuingEnabled", False))
+                if not queued:
+                    raise ConcurrentRunsExceededError(f"Concurrent runs exceeded for {name}")
+                state = WAITING
+            run = self._new_run(name, order, state)
+            if on_end:
+                self._listeners[run.id] = on_end
+            if state == STARTING:
+                self._begin(run)
+            return run
+
+    def refuse(self, name: str, order: Order, reason: str) -> JobRun:
+        """Record a run that a trigger could not start: it is in state ERROR from the beginning."""
+        with self._lock:
+            run = JobRun(
+                id=identifier("jr"),
+                job_name=name,
+                state=ERROR,
+                arguments=dict(order.trigger_arguments),
+                trigger_name=order.trigger_name,
+                workflow_name=order.workflow_name,
+                workflow_run_id=order.workflow_run_id,
+                predecessors=order.predecessors,
+            )
+            self._keep(run.to(ERROR, error_message=reason))
+            return self._runs[run.id]
+
+    def stop(self, run_id: str) -> bool:
+        """Tell a run to stop; false when it has ended already."""
+        with self._lock:
+            run = self._runs[run_id]
+            if run.state == WAITING:
+                self._end(run.to(STOPPED))
+                threading.Thread(target=self._announce, args=(self._runs[run_id],), daemon=True).start()
+            elif run.state in (STARTING, RUNNING):
+                self._keep(run.to(STOPPING))
+                self._executor.stop(run_id, Outcome(STOPPED))
+            return run.state in ACTIVE | {WAITING}
+
+    def _has_room(self, name: str) -> bool:
+        limit = self._definitions[name]["ExecutionProperty"].get("MaxConcurrentRuns", 1)
+        return sum(run.job_name == name and run.state in ACTIVE for run in self._runs.values()) < limit
+
+    def _new_run(self, name: str, order: Order, state: str) -> JobRun:
+        definition, request = self._definitions[name], order.request
+        run_id = identifier("jr")
+        identity = {"--JOB_NAME": name, "--JOB_ID": self._ids[name], "--JOB_RUN_ID": run_id}
+        if order.workflow_name and order.workflow_run_id:
+            identity |= {"--WORKFLOW_NAME": order.workflow_name, "--WORKFLOW_RUN_ID": order.workflow_run_id}
+        run = JobRun(
+            id=run_id,
+            job_name=name,
+            state=state,
+            arguments=arguments.merge(
+                definition.get("DefaultArguments") or {},
+                order.trigger_arguments,
+                request.get("Arguments") or {},
+                definition.get("NonOverridableArguments") or {},
+                identity,
+            ),
+            attempt=order.attempt,
+            previous_run_id=order.previous_run_id,
+            trigger_name=order.trigger_name,
+            workflow_name=order.workflow_name,
+            workflow_run_id=order.workflow_run_id,
+            predecessors=order.predecessors,
+            timeout=request.get("Timeout") or definition["Timeout"],
+            settings=definitions.run_settings(definition, dict(request)),
+        )
+        self._orders[run.id] = order
+        self._keep(run)
+        return run
+
+    def _begin(self, run: JobRun) -> None:
+        self._executor.start(run, self._definitions[run.job_name]["Command"], self._running, self._ended)
+
+    def _running(self, run_id: str) -> None:
+        with self._lock:
+            if self._runs[run_id].state == STARTING:
+                self._keep(self._runs[run_id].to(RUNNING))
+
+    def _ended(self, run_id: str, outcome: Outcome) -> None:
+        with self._lock:
+            self._end(self._runs[run_id].to(outcome.state, error_message=outcome.error_message))
+            run = self._runs[run_id]
+        try:
+            self._announce(run)
+        except Exception:
+            _LOG.exception("the end of job run %s could not be announced", run_id)
+
+    def _end(self, run: JobRun) -> None:
+        """Record the end of a run, then start what follows: its retry or the next that waits, and what listens."""
+        self._keep(run)
+        order = self._orders.pop(run.id)
+        listener = self._listeners.pop(run.id, None)
+        definition = self._definitions.get(run.job_name)
+        # A run that timed out is never retried, nor is one that somebody stopped.
+        if definition and run.state == FAILED and run.attempt < definition["MaxRetries"]:
+            again = replace(order, attempt=run.attempt + 1, previous_run_id=run.id)
+            retry = self._new_run(run.job_name, again, STARTING)
+            self._retries[run.id] = retry.id
+            if listener:
+                self._listeners[retry.id] = listener
+            self._begin(retry)
+            return
+        self._start_waiting(run.job_name)
+        # (Undocumented.) A predicate is evaluated after the last attempt of a job.
+        if listener:
+            listener(run)
+
+    def _start_waiting(self, name: str) -> None:
+        for run in [item for item in self._runs.values() if item.job_name == name and item.state == WAITING]:
+            if name not in self._definitions:
+                self._end(run.to(FAILED, error_message=f"Job {name} was deleted while the run waited."))
+            elif self._has_room(name):
+                self._keep(replace(run.to(STARTING), started_on=now()))
+                self._begin(self._runs[run.id])
+
+    def _keep(self, run: JobRun) -> None:
+        previous = self._runs.get(run.id)
+        self._runs[run.id] = run
+        if previous is None or run.completed_on:
+            self._history.write(run.to_json())

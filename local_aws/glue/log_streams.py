@@ -1,0 +1,88 @@
+"""What a job run prints, brought line by line to CloudWatch Logs and to files while it runs."""
+
+import contextlib
+import threading
+from pathlib import Path
+from typing import IO
+
+from moto.logs.exceptions import ResourceAlreadyExistsException, ResourceNotFoundException
+from moto.logs.models import LogsBackend, logs_backends
+
+from local_aws.glue.job_runs import LOG_GROUP, now
+
+LONGEST_EVENT = 262_118
+"""Bytes of one event of CloudWatch Logs, without the 26 that it counts for itself; longer lines are cut in pieces."""
+
+_PIECE = 65_536
+
+
+class LogStream:
+    """One stream of a log group."""
+
+    def __init__(self, account_id: str, region: str, group: str, stream: str) -> None:
+        self._backend: LogsBackend = logs_backends[account_id][region]
+        self._group = group
+        self._stream = stream
+
+    def open(self) -> None:
+        """Make the group and the stream where they are missing."""
+        with contextlib.suppress(ResourceAlreadyExistsException):
+            self._backend.create_log_group(self._group, {})
+        with contextlib.suppress(ResourceAlreadyExistsException):
+            self._backend.create_log_stream(self._group, self._stream)
+
+    def write(self, lines: list[str]) -> None:
+        """Add an event for each line; one that is empty has no event, since CloudWatch takes none."""
+        moment = int(now().timestamp() * 1000)
+        pieces = [line[at : at + LONGEST_EVENT] for line in lines for at in range(0, len(line), LONGEST_EVENT)]
+        events = [{"timestamp": moment, "message": piece} for piece in pieces]
+        if not events:
+            return
+        try:
+            self._backend.put_log_events(self._group, self._stream, events)
+        except ResourceNotFoundException:
+            # Somebody deleted the group while the job runs; its lines must go somewhere, or it stands still.
+            self.open()
+            self._backend.put_log_events(self._group, self._stream, events)
+
+
+class Pump:
+    """Two threads that carry a process's standard output and error to its files and its log streams."""
+
+    def __init__(self, account_id: str, region: str, run_id: str, folder: Path) -> None:
+        self._folder = folder
+        self._streams = {
+            name: LogStream(account_id, region, f"{LOG_GROUP}/{kind}", run_id)
+            for name, kind in (("stdout", "output"), ("stderr", "error"))
+        }
+        for stream in self._streams.values():
+            stream.open()
+        self._threads: list[threading.Thread] = []
+
+    def start(self, stdout: IO[bytes], stderr: IO[bytes]) -> None:
+        """Begin to read."""
+        for name, pipe in (("stdout", stdout), ("stderr", stderr)):
+            thread = threading.Thread(target=self._carry, args=(name, pipe), daemon=True, name=f"log-{name}")
+            thread.start()
+            self._threads.append(thread)
+
+    def say(self, text: str) -> None:
+        """Add lines of Glue's own to standard error."""
+        self._streams["stderr"].write(text.splitlines())
+        with (self._folder / "stderr").open("a", encoding="utf-8") as file:
+            file.write(text + "\n")
+
+    def finish(self, wait_seconds: float = 10) -> None:
+        """Wait until everything that was printed has arrived."""
+        for thread in self._threads:
+            thread.join(wait_seconds)
+
+    def _carry(self, name: str, pipe: IO[bytes]) -> None:
+        rest = b""
+        with pipe, (self._folder / name).open("ab", buffering=0) as file:
+            while piece := pipe.read(_PIECE):
+                file.write(piece)
+                *lines, rest = (rest + piece).split(b"\n")
+                self._streams[name].write([line.decode("utf-8", "replace").rstrip("\r") for line in lines])
+            if rest:
+                self._streams[name].write([rest.decode("utf-8", "replace")])

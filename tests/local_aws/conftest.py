@@ -1,0 +1,156 @@
+"""A local AWS in the process of the tests: moto's server on a free port, with every part that this package makes real."""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+import pytest
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from local_aws import crawlers, events, glue, s3, schedules
+from local_aws.state import State
+
+REGION = "eu-west-2"
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Say nothing."""
+
+
+@dataclass(frozen=True)
+class LocalAws:
+    """A local AWS that is being served: its state folder, its URL, and clients for it."""
+
+    state: State
+    url: str
+
+    def client(self, service: str) -> Any:
+        """Return a boto3 client of it."""
+        session = boto3.session.Session(aws_access_key_id="local", aws_secret_access_key="local", region_name=REGION)
+        return session.client(service, endpoint_url=self.url)
+
+
+@pytest.fixture(scope="module")
+def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
+    """Serve a local AWS for one module of tests; a minute of a job's timeout takes a second in it."""
+    os.environ["TOTELAKE_WARM_SPARK"] = "0"
+    state = State(tmp_path_factory.mktemp("world"))
+    server = make_server(
+        "127.0.0.1", 0, DomainDispatcherApplication(create_backend_app), threaded=True, request_handler=_Quiet
+    )
+    url = f"http://127.0.0.1:{server.server_port}"
+    if hasattr(s3, "install"):
+        s3.install(state)
+    glue.install(state, url, seconds_per_minute=1.0)
+    events.install(state)
+    crawlers.install(state)
+    schedules.start()
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield LocalAws(state, url)
+    schedules.stop()
+    crawlers.stop_all()
+    glue.shutdown()
+    server.shutdown()
+    server.server_close()
+    thread.join()
+    del os.environ["TOTELAKE_WARM_SPARK"]
+
+
+class GlueWorld:
+    """Short words for what the tests of Glue do: scripts in S3, jobs of them, triggers between them."""
+
+    bucket = "glue-tests"
+
+    def __init__(self, aws: LocalAws) -> None:
+        """Make the bucket of the scripts."""
+        self.aws = aws
+        self.glue = aws.client("glue")
+        self.s3 = aws.client("s3")
+        self.logs = aws.client("logs")
+        self.s3.create_bucket(Bucket=self.bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+
+    @staticmethod
+    def wait[Value](look: Callable[[], Value], until: Callable[[Value], bool], seconds: float = 30) -> Value:
+        """Look until what is seen is as it should be, and return it; fail with the last look after `seconds`."""
+        end = time.monotonic() + seconds
+        while not until(seen := look()):
+            assert time.monotonic() < end, f"still not there after {seconds} s: {seen}"
+            time.sleep(0.02)
+        return seen
+
+    def put(self, key: str, content: str | bytes) -> str:
+        """Put an object and return its URL."""
+        self.s3.put_object(Bucket=self.bucket, Key=key, Body=content)
+        return f"s3://{self.bucket}/{key}"
+
+    def job(self, name: str, script: str = "", *, kind: str = "pythonshell", **members: Any) -> str:
+        """Make a job of a script and return its name."""
+        url = self.put(f"scripts/{name}.py", script)
+        self.glue.create_job(Name=name, Role="role", Command={"Name": kind, "ScriptLocation": url}, **members)
+        return name
+
+    def start(self, name: str, **members: Any) -> str:
+        """Start a run of a job and return its id."""
+        return str(self.glue.start_job_run(JobName=name, **members)["JobRunId"])
+
+    def run(self, name: str, run_id: str) -> dict[str, Any]:
+        """Return what GetJobRun says."""
+        return dict(self.glue.get_job_run(JobName=name, RunId=run_id)["JobRun"])
+
+    def in_state(self, name: str, run_id: str, *states: str) -> dict[str, Any]:
+        """Wait until a run is in one of these states."""
+        return self.wait(lambda: self.run(name, run_id), lambda run: run["JobRunState"] in states)
+
+    def ended(self, name: str, run_id: str, seconds: float = 30) -> dict[str, Any]:
+        """Wait for the end of a run."""
+        return self.wait(lambda: self.run(name, run_id), lambda run: "CompletedOn" in run, seconds)
+
+    def output(self, run_id: str, kind: str = "output") -> list[str]:
+        """Return the lines that a run has printed."""
+        events_ = self.logs.get_log_events(logGroupName=f"/aws-glue/jobs/{kind}", logStreamName=run_id)["events"]
+        return [event["message"] for event in events_]
+
+    def trigger(self, name: str, workflow: str | None, *jobs: str, **members: Any) -> str:
+        """Make a trigger that starts jobs (ON_DEMAND unless told otherwise), active where it can be."""
+        members = {"Type": "ON_DEMAND", "Actions": [{"JobName": job} for job in jobs], **members}
+        if workflow:
+            members["WorkflowName"] = workflow
+        self.glue.create_trigger(Name=name, StartOnCreation=members["Type"] != "ON_DEMAND", **members)
+        return name
+
+    def after(
+        self, name: str, workflow: str | None, conditions: dict[str, str], *jobs: str, logical: str = "AND"
+    ) -> str:
+        """Make a conditional trigger on the states of jobs."""
+        predicate = {
+            "Logical": logical,
+            "Conditions": [
+                {"LogicalOperator": "EQUALS", "JobName": job, "State": state} for job, state in conditions.items()
+            ],
+        }
+        return self.trigger(name, workflow, *jobs, Type="CONDITIONAL", Predicate=predicate)
+
+    def workflow_run(self, name: str, run_id: str) -> dict[str, Any]:
+        """Return what GetWorkflowRun says, with the graph."""
+        return dict(self.glue.get_workflow_run(Name=name, RunId=run_id, IncludeGraph=True)["Run"])
+
+    def nodes(self, run: dict[str, Any]) -> dict[str, dict[str, Any]]:
+        """Return the nodes of a run's graph by their names."""
+        return {node["Name"]: node for node in run["Graph"]["Nodes"]}
+
+    def workflow_ended(self, name: str, run_id: str) -> dict[str, Any]:
+        """Wait for the end of a workflow run."""
+        return self.wait(lambda: self.workflow_run(name, run_id), lambda run: "CompletedOn" in run)
+
+
+@pytest.fixture(scope="module")
+def world(local_aws: LocalAws) -> GlueWorld:
+    """Give the tests of Glue their words."""
+    return GlueWorld(local_aws)
