@@ -13,7 +13,7 @@ from psycopg import conninfo
 from pyspark.sql import DataFrame, SparkSession
 
 from local_aws import s3
-from local_aws.spark import environment
+from local_aws.spark import settings
 from local_aws.state import State
 from totelake import ingest, transform
 from totelake.batches import IngestedBatch, ProcessedBatch
@@ -61,7 +61,7 @@ def job_run() -> JobRun:
     return JobRun(id=f"jr_{uuid4().hex}", code_version="test", arguments={})
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def lake_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Serve all buckets by an endpoint; this is their folder."""
     state = State(tmp_path_factory.mktemp("lake"))
@@ -80,17 +80,6 @@ def lake_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             environment.setenv(name, value)
         yield state.lake
     server.stop()
-
-
-@pytest.fixture(scope="session")
-def spark(lake_root: Path) -> Iterator[SparkSession]:
-    """Start the Spark session that all tests of a session share, with the settings of a local job."""
-    with pytest.MonkeyPatch.context() as variables:
-        for name, value in environment(State(lake_root.parent)).items():
-            variables.setenv(name, value)
-        session = SparkSession.builder.appName("tests").getOrCreate()
-        yield session
-        session.stop()
 
 
 @pytest.fixture
@@ -120,8 +109,10 @@ def lake(lake_root: Path, spark: SparkSession) -> Iterator[Lake]:
     client = boto3.client("s3")
     for bucket in (lake.ingested, lake.processed):
         client.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-2"})
-        mount = f"fs.viewfs.mounttable.{bucket}.linkFallback"
-        spark.sparkContext._jsc.hadoopConfiguration().set(mount, f"file://{lake_root / bucket}")
+    hadoop = spark.sparkContext._jsc.hadoopConfiguration()
+    for name, value in settings(State(lake_root.parent), {}).items():
+        if "mounttable" in name:
+            hadoop.set(name.removeprefix("spark.hadoop."), value)
     _declare(INGESTED, lake.ingested)
     _declare(PROCESSED, lake.processed)
     yield lake
