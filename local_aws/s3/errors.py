@@ -1,0 +1,80 @@
+"""What this S3 says no to because its objects are files.
+
+    LakeError                 an S3 error with the HTTP status that it travels under
+    ├── UnusableKeyError      the key cannot be the path of a file in the bucket's folder
+    ├── StorageFullError      there is no room on the disk
+    ├── StorageError          the file system refused for any other reason
+    └── ObjectReplacedError   the object was replaced again and again while it was being opened
+"""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from moto.s3.exceptions import S3ClientError
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
+_NO_SUCH_PATH = {
+    errno.ENOTDIR: "what comes before one of its slashes is an object itself",
+    errno.EEXIST: "what comes before one of its slashes is an object itself",
+    errno.EISDIR: "it is the beginning of the keys of other objects",
+    errno.ENOTEMPTY: "a folder of that name holds files that are no objects",
+    errno.ENAMETOOLONG: "it is longer than the file system takes",
+}
+
+
+class LakeError(S3ClientError):  # type: ignore[misc] # moto is not typed
+    """An S3 error with the HTTP status that it travels under."""
+
+    code = "InternalError"
+    status = 500
+
+
+class UnusableKeyError(LakeError):
+    """The key cannot be the path of a file in the bucket's folder."""
+
+    code = "InvalidRequest"
+    status = 400
+
+    def __init__(self, key: str, reason: str) -> None:
+        super().__init__(f"The key {key!r} cannot be used: {reason}. This endpoint keeps objects as files.")
+
+
+class StorageFullError(LakeError):
+    """There is no room on the disk; nothing was written."""
+
+    code = "InsufficientStorage"
+    status = 507
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"The object {key!r} was not written: the disk of the lake is full. Free some space and retry.")
+
+
+class StorageError(LakeError):
+    """The file system refused; nothing was written."""
+
+    def __init__(self, key: str, cause: OSError) -> None:
+        super().__init__(f"The object {key!r} was left as it is: the file system of the lake says {cause.strerror!r}.")
+
+
+class ObjectReplacedError(LakeError):
+    """The object was replaced again and again while it was being opened."""
+
+    code = "OperationAborted"
+    status = 409
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"The object {key!r} is being replaced over and over; try again.")
+
+
+@contextmanager
+def told_as_s3(key: str) -> Iterator[None]:
+    """Turn the file system's errors within into S3's, for the object `key`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise StorageFullError(key) from error
+        if error.errno in _NO_SUCH_PATH:
+            raise UnusableKeyError(key, _NO_SUCH_PATH[error.errno]) from error
+        raise StorageError(key, error) from error

@@ -1,0 +1,170 @@
+"""Bucket policies with their conditions, which moto leaves out: it takes "deny what comes without TLS" for "deny all".
+
+A Deny counts when all its conditions are known here and true. A statement with a condition, or a principal, that this
+endpoint cannot judge is passed over, and the log says so once: AWS may refuse what passes here, never the other way round.
+"""
+
+import json
+import logging
+import re
+from collections.abc import Callable, Mapping
+from fnmatch import translate
+from functools import lru_cache
+from typing import Any
+
+from flask import has_request_context, request
+from moto.iam.access_control import PermissionResult
+from moto.s3.models import FakeBucket
+
+log = logging.getLogger(__name__)
+
+Context = Mapping[str, str]
+"""The condition keys of a request in lower case; a key that the request does not have is not in it."""
+
+
+def permission(bucket: FakeBucket, action: str, resource: str) -> PermissionResult:
+    """Return what the policy of `bucket` says to the request in progress; a stand-in for FakeBucket.get_permission."""
+    if bucket.policy is None or not has_request_context():
+        return PermissionResult.NEUTRAL
+    several = "delete" in request.args and request.method == "POST"
+    if not several:
+        action = _action(request.method, request.args)
+    context = _context(action, request.headers, request.args)
+    effects = set(_effects(bucket.policy, action, resource, context))
+    if "Deny" in effects:
+        return PermissionResult.DENIED
+    return PermissionResult.PERMITTED if "Allow" in effects else PermissionResult.NEUTRAL
+
+
+def _effects(policy: bytes, action: str, resource: str, context: Context) -> list[str]:
+    """Return the effects of the statements that apply."""
+    statements = json.loads(policy).get("Statement", [])
+    return [each["Effect"] for each in _listed(statements) if _applies(each, action, resource, context)]
+
+
+def _applies(statement: Mapping[str, Any], action: str, resource: str, context: Context) -> bool:
+    return (
+        _everybody(statement.get("Principal"))
+        and _named(statement, "Action", action)
+        and _named(statement, "Resource", resource)
+        and _fulfilled(statement, context)
+    )
+
+
+def _everybody(principal: Any) -> bool:
+    """Whether a statement is for everybody: whose credentials a request carries is not judged here."""
+    return principal == "*" or (isinstance(principal, dict) and "*" in _listed(principal.get("AWS")))
+
+
+def _named(statement: Mapping[str, Any], element: str, value: str) -> bool:
+    """Whether `value` is among what a statement's Action or Resource (or NotAction, NotResource) names."""
+    if f"Not{element}" in statement:
+        return not any(_like(value, pattern) for pattern in _listed(statement[f"Not{element}"]))
+    return any(_like(value, pattern) for pattern in _listed(statement.get(element)))
+
+
+def _fulfilled(statement: Mapping[str, Any], context: Context) -> bool:
+    for operator, tests in statement.get("Condition", {}).items():
+        for key, values in tests.items():
+            judge = _OPERATORS.get(operator.removesuffix("IfExists"))
+            if judge is None or not _KNOWN.fullmatch(key.lower()):
+                _tell(str(statement.get("Sid", statement["Effect"])), operator, key)
+                return False
+            actual = context.get(key.lower())
+            if actual is None and operator.endswith("IfExists"):
+                continue
+            if not judge(actual, [str(value) for value in _listed(values)]):
+                return False
+    return True
+
+
+@lru_cache
+def _tell(statement: str, operator: str, key: str) -> None:
+    log.warning("the bucket policy statement %s is passed over: %s of %s cannot be judged here", statement, operator, key)
+
+
+def _context(action: str, headers: Mapping[str, str], arguments: Mapping[str, str]) -> dict[str, str]:
+    """Return the condition keys of a request.
+
+    The endpoint is bound to the loopback device, so what comes to it counts as having come safely.
+    """
+    parts = "uploadId" in arguments and "partNumber" in arguments
+    creates = action == "s3:PutObject" and not parts and "uploads" not in arguments
+    context = {"aws:securetransport": "true", "s3:objectcreationoperation": str(creates).lower()}
+    for name in ("If-None-Match", "If-Match"):
+        if name in headers:
+            context[f"s3:{name.lower()}"] = headers[name]
+    context |= {f"s3:{name.lower()}": value for name, value in headers.items() if name.lower().startswith("x-amz-")}
+    if "versionId" in arguments:
+        context["s3:versionid"] = arguments["versionId"]
+    return context
+
+
+_KNOWN = re.compile(r"aws:securetransport|s3:(objectcreationoperation|if-none-match|if-match|versionid|x-amz-[a-z0-9-]+)")
+
+
+def _action(method: str, arguments: Mapping[str, str]) -> str:
+    """Return the permission that a request on an object needs."""
+    for argument, action in _ACTIONS[method]:
+        if argument in arguments:
+            return action
+    return _ACTIONS[method][-1][1]
+
+
+_READ = (
+    ("uploadId", "s3:ListMultipartUploadParts"),
+    ("acl", "s3:GetObjectAcl"),
+    ("tagging", "s3:GetObjectTagging"),
+    ("retention", "s3:GetObjectRetention"),
+    ("legal-hold", "s3:GetObjectLegalHold"),
+    ("versionId", "s3:GetObjectVersion"),
+    ("", "s3:GetObject"),
+)
+_ACTIONS = {
+    "GET": _READ,
+    "HEAD": _READ,
+    "OPTIONS": _READ,
+    "PUT": (
+        ("acl", "s3:PutObjectAcl"),
+        ("tagging", "s3:PutObjectTagging"),
+        ("retention", "s3:PutObjectRetention"),
+        ("legal-hold", "s3:PutObjectLegalHold"),
+        ("", "s3:PutObject"),
+    ),
+    "POST": (("restore", "s3:RestoreObject"), ("select", "s3:GetObject"), ("", "s3:PutObject")),
+    "DELETE": (
+        ("uploadId", "s3:AbortMultipartUpload"),
+        ("tagging", "s3:DeleteObjectTagging"),
+        ("versionId", "s3:DeleteObjectVersion"),
+        ("", "s3:DeleteObject"),
+    ),
+}
+
+
+def _like(value: str, pattern: str) -> bool:
+    """Whether `value` matches a pattern with `*` and `?`; square brackets mean themselves."""
+    return re.fullmatch(translate(pattern.replace("[", "[[]")), value) is not None
+
+
+def _is(actual: str | None, expected: list[str]) -> bool:
+    return actual is not None and actual in expected
+
+
+def _is_alike(actual: str | None, expected: list[str]) -> bool:
+    return actual is not None and any(_like(actual, pattern) for pattern in expected)
+
+
+_OPERATORS: dict[str, Callable[[str | None, list[str]], bool]] = {
+    "Bool": lambda actual, expected: actual is not None and actual.lower() in [each.lower() for each in expected],
+    "Null": lambda actual, expected: str(actual is None).lower() in [each.lower() for each in expected],
+    "StringEquals": _is,
+    "StringNotEquals": lambda actual, expected: not _is(actual, expected),
+    "StringLike": _is_alike,
+    "StringNotLike": lambda actual, expected: not _is_alike(actual, expected),
+}
+
+
+def _listed(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]

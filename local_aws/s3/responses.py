@@ -1,0 +1,60 @@
+"""moto's handling of S3 requests, where objects that are files and policies with conditions ask for more."""
+
+from typing import Any
+
+from moto.core.responses import TYPE_RESPONSE, ActionResult
+from moto.s3.exceptions import S3AccessDeniedError
+from moto.s3.responses import S3Response
+from moto.s3.utils import metadata_from_headers
+
+from local_aws.s3.backend import demanding
+from local_aws.s3.errors import LakeError, ObjectReplacedError
+from local_aws.s3.folder import Demands
+from local_aws.s3.objects import FileKey
+
+_FORBIDDEN = (403, {}, "")
+
+
+class LakeResponse(S3Response):  # type: ignore[misc] # moto is not typed
+    """One request to this S3."""
+
+    def put_object(self) -> TYPE_RESPONSE:
+        """Handle PutObject: its conditions hold at the moment of writing, its metadata is there from the first."""
+        metadata = metadata_from_headers(self.headers)
+        metadata.update(metadata_from_headers(self.querystring))
+        with demanding(self._demands(), dict(metadata)):
+            return super().put_object()
+
+    def copy_object(self) -> TYPE_RESPONSE:
+        """Handle CopyObject under the conditions that it makes on the object to be written."""
+        with demanding(self._demands(), {}):
+            return super().copy_object()
+
+    def _key_response_post(
+        self, request: Any, body: bytes, bucket_name: str, query: dict[str, Any], key_name: str
+    ) -> TYPE_RESPONSE:
+        with demanding(self._demands(), {}):
+            return super()._key_response_post(request, body, bucket_name, query, key_name)
+
+    def _key_response(self, request: Any, full_url: str) -> TYPE_RESPONSE:
+        try:
+            response = super()._key_response(request, full_url)
+        except LakeError as error:
+            _, headers, body = self.serialized(ActionResult(error))
+            return error.status, headers, body
+        if response == _FORBIDDEN and request.method != "HEAD":
+            raise S3AccessDeniedError  # moto says nothing at all
+        return response
+
+    def _get_key(self, validate_storage_class: bool = True) -> tuple[FileKey, bool]:  # noqa: FBT001 - moto's signature
+        """Find the object and open it, so that it stays what its headers say while it is sent."""
+        for _ in range(20):
+            key, not_modified = super()._get_key(validate_storage_class)
+            try:
+                return key.opened(), not_modified
+            except FileNotFoundError:
+                continue  # replaced or removed in between: look again
+        raise ObjectReplacedError(self.parse_key_name())
+
+    def _demands(self) -> Demands:
+        return Demands(absent=self.headers.get("If-None-Match") == "*", etag=self.headers.get("If-Match"))

@@ -1,0 +1,143 @@
+"""Multipart uploads whose parts are files, put together into one file when the upload is completed."""
+
+import hashlib
+import os
+import shutil
+import zlib
+from base64 import b64encode
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Self
+
+from moto.s3.exceptions import EntityTooSmall, InvalidPart, InvalidPartOrder, MalformedXML, NoSuchUpload
+from moto.s3.models import FakeBucket, FakeMultipart
+from moto.settings import S3_UPLOAD_PART_MIN_SIZE
+
+from local_aws.s3.errors import told_as_s3
+from local_aws.s3.objects import FileKey
+from local_aws.s3.records import Stamp
+
+
+class _Crc32:
+    """CRC-32 with the interface of hashlib."""
+
+    def __init__(self) -> None:
+        self._value = 0
+
+    def update(self, chunk: bytes) -> None:
+        self._value = zlib.crc32(chunk, self._value)
+
+    def digest(self) -> bytes:
+        return self._value.to_bytes(4, "big")
+
+
+# CRC32C and CRC64NVME are not in the standard library: an object that is uploaded with them simply has no checksum.
+_ALGORITHMS: dict[str, Callable[[], Any]] = {"CRC32": _Crc32, "SHA1": hashlib.sha1, "SHA256": hashlib.sha256}
+
+
+@dataclass(frozen=True, slots=True)
+class Checksum:
+    """The checksum of a whole object (`parts` is 1), or the checksum of the checksums of its parts (COMPOSITE)."""
+
+    algorithm: str
+    type: str
+    value: str
+    parts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """What a completed upload amounts to; `etag` is the one that S3 gives to an object of several parts."""
+
+    etag: str
+    checksum: Checksum | None
+
+
+class Upload(FakeMultipart):  # type: ignore[misc] # moto is not typed
+    """An upload in progress: its parts are files in a folder of its own."""
+
+    def __new__(cls, *_: Any, **__: Any) -> Self:
+        """Make an upload without moto's register of all instances, which keeps them for ever."""
+        return object.__new__(cls)
+
+    def place(self, bucket: FakeBucket, uploads: Path) -> Self:
+        """Give the upload its folder in `uploads`; done once, right after it is made."""
+        self._bucket = bucket
+        self._folder = uploads / self.id
+        self._folder.mkdir(parents=True)
+        return self
+
+    def set_part(self, part_id: int, value: bytes | Iterable[bytes]) -> FileKey:
+        """Take one part, instead of an earlier one of the same number."""
+        if part_id < 1:
+            raise NoSuchUpload(upload_id=part_id)
+        path = self._folder / f"{part_id}.{os.urandom(8).hex()}"
+        md5 = hashlib.md5(usedforsecurity=False)
+        try:
+            with told_as_s3(self.key_name), path.open("xb") as part:
+                for chunk in [value] if isinstance(value, bytes) else value:
+                    md5.update(chunk)
+                    part.write(chunk)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        key = FileKey(self._bucket, part_id, str(path), Stamp.of(path.stat()), {"_etag": md5.hexdigest()})
+        replaced = self.parts.get(part_id)
+        self.parts[part_id] = key
+        self.partlist = sorted(self.parts)
+        if replaced is not None:
+            os.unlink(replaced.path)
+        return key
+
+    def assemble(self, listed: Iterable[tuple[int, str]], target: BinaryIO) -> Assembled:
+        """Write the listed parts (number, ETag) to `target`, one after another.
+
+        Raises InvalidPart, InvalidPartOrder, EntityTooSmall and MalformedXML as S3 does.
+        """
+        parts = self._checked(list(listed))
+        algorithm = _ALGORITHMS.get(self.metadata.get("x-amz-checksum-algorithm") or "")
+        whole = algorithm() if algorithm else None
+        digests = []
+        for part in parts:
+            single = algorithm() if algorithm else None
+            for chunk in part.body():
+                target.write(chunk)
+                for checksum in (whole, single):
+                    if checksum is not None:
+                        checksum.update(chunk)
+            if single is not None:
+                digests.append(single.digest())
+        md5s = b"".join(bytes.fromhex(part.etag.strip('"')) for part in parts)
+        etag = f"{hashlib.md5(md5s, usedforsecurity=False).hexdigest()}-{len(parts)}"
+        return Assembled(etag, self._checksum(whole, digests))
+
+    def dispose(self) -> None:
+        """Remove the files of the parts."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _checked(self, listed: list[tuple[int, str]]) -> list[FileKey]:
+        """Return the parts that are listed, in order."""
+        if not listed:
+            raise MalformedXML
+        numbers = [number for number, _ in listed]
+        if numbers != sorted(set(numbers)):
+            raise InvalidPartOrder
+        parts = [self.parts.get(number) for number in numbers]
+        for part, (_, etag) in zip(parts, listed, strict=True):
+            if part is None or part.etag.strip('"') != etag.strip('"'):
+                raise InvalidPart
+        if any(part.size < S3_UPLOAD_PART_MIN_SIZE for part in parts[:-1]):
+            raise EntityTooSmall
+        return parts
+
+    def _checksum(self, whole: Any, digests: list[bytes]) -> Checksum | None:
+        """Return the checksum of the kind that the upload was begun with."""
+        if whole is None:
+            return None
+        name = self.metadata["x-amz-checksum-algorithm"]
+        if self.metadata.get("x-amz-checksum-type") == "FULL_OBJECT":
+            return Checksum(name, "FULL_OBJECT", b64encode(whole.digest()).decode(), 1)
+        composite = _ALGORITHMS[name]()
+        composite.update(b"".join(digests))
+        return Checksum(name, "COMPOSITE", b64encode(composite.digest()).decode(), len(digests))
