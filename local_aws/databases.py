@@ -24,5 +24,4 @@ def ensure(server: Cluster, settings: Settings) -> None:
         ensure_database(connection, SOURCE_DATABASE, roles.OWNER)
         ensure_database(connection, WAREHOUSE_DATABASE, WAREHOUSE_OWNER)
     with psycopg.connect(settings.totesys_url, autocommit=True) as connection:
-        schema.create(connection)
-        roles.grant(connection)
+        schema.create(connection, reader=roles.READER)

@@ -76,7 +76,7 @@ def serve(state: State, port: int) -> None:
         _LOG.info("stopping")
         schedules.stop()
         crawlers.stop_all()
-        glue.stop_all()
+        glue.shutdown()
         server.server_close()
         _LOG.info("stopped")
 

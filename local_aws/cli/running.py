@@ -57,11 +57,11 @@ def succeed(state: State, settings: Settings) -> WorkflowRun:
 
 
 def latest(state: State, settings: Settings) -> str:
-    """Return the id of the latest run; raise `RunFailedError` when there was none since the world came up."""
+    """Return the id of the latest run; raise `RunFailedError` when there was none."""
     glue, workflow = aws.client(settings, "glue"), deployment.outputs(state)["workflow"]
     run_id: str | None = glue.get_workflow(Name=workflow)["Workflow"].get("LastRun", {}).get("WorkflowRunId")
     if run_id is None:
-        raise RunFailedError(f"Workflow {workflow} has not run since the world came up; run: totelake run")
+        raise RunFailedError(f"Workflow {workflow} has not run yet; run: totelake run")
     return run_id
 
 
@@ -74,7 +74,7 @@ def log_lines(state: State, settings: Settings, job: str) -> list[str]:
     elif job in names:
         runs = glue.get_job_runs(JobName=names[job])["JobRuns"]
         if not runs:
-            raise RunFailedError(f"Job {job} has not run since the world came up; run: totelake run")
+            raise RunFailedError(f"Job {job} has not run yet; run: totelake run")
         run_id = max(runs, key=lambda run: run["StartedOn"])["Id"]
     else:
         raise RunFailedError(f"There is no job {job}; there are {', '.join(names)}")

@@ -19,7 +19,7 @@ def show(status: Status) -> None:
     for part in status.down:
         console.print(f"[bold red]{part} is down[/]; run: totelake up")
     if not status.runs:
-        console.print("No run of the workflow since the world came up.")
+        console.print("The workflow has not run yet; run: totelake run")
     for run in reversed(status.runs):
         console.print(run_view.table(status.workflow, run))
     console.print(batches(status.batches))

@@ -1,0 +1,286 @@
+"""A local world: it starts, comes again after a kill, and leaves nothing running."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+from local_aws import aws, deployment, health, processes, world
+from local_aws.errors import BusyError, NotRunningError
+from local_aws.settings import Settings
+from local_aws.state import State
+
+pytestmark = pytest.mark.timeout(300)
+
+ROOT = Path(__file__).resolve().parents[2]
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from local_aws import processes
+
+with processes.locked(Path(sys.argv[1])):
+    time.sleep(600)
+"""
+
+
+class Steps:
+    """Remembers the names of the steps that were taken."""
+
+    def __init__(self):
+        """Begin with none."""
+        self.names = []
+
+    @contextmanager
+    def __call__(self, name):
+        """Take a step."""
+        self.names.append(name)
+        yield lambda _detail: None
+
+
+def processes_of(state):
+    """Return the processes whose command line names the state folder, or that work in it."""
+    found = [process for process in psutil.process_iter(["cmdline", "cwd"]) if process.pid != os.getpid()]
+    return [
+        process
+        for process in found
+        if str(state.root) in " ".join([*(process.info["cmdline"] or []), process.info["cwd"] or ""])
+    ]
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory):
+    """Bring a world up that the tests of this module share, each leaving it up."""
+    state = State(tmp_path_factory.mktemp("world").resolve() / "state")
+    world.up(state, Steps())
+    yield state
+    world.purge(state, Steps())
+    assert not state.root.exists()
+    assert processes_of(state) == []
+
+
+@pytest.fixture
+def settings(state):
+    """Return the settings of the world, which is up."""
+    return world.up(state, Steps())
+
+
+def test_every_part_answers(state, settings):
+    """AWS has what Terraform describes, totesys its tables, the warehouse its owner."""
+    glue = aws.client(settings, "glue")
+    names = deployment.outputs(state)
+
+    assert glue.get_workflow(Name=names["workflow"])["Workflow"]["Name"] == "totelake-local"
+    with psycopg.connect(settings.totesys_url) as connection:
+        assert connection.execute("SELECT count(*) FROM sales_order").fetchone() == (0,)
+    with psycopg.connect(settings.warehouse_url) as connection:
+        connection.execute("CREATE TABLE mine (id int)")
+        connection.rollback()
+
+
+def test_up_twice_does_nothing_the_second_time(state, settings):
+    """The same processes go on, and no step is taken."""
+    before = world.running(state, settings)
+    steps = Steps()
+
+    assert world.up(state, steps) == settings
+    assert steps.names == []
+    assert world.running(state, settings) == before
+
+
+def test_what_is_secret_can_be_read_by_its_owner_only(state, settings):
+    """Passwords lie in world.json, and in what Terraform is told."""
+    for file in (state.world_file, state.terraform / "settings.tfvars.json"):
+        assert file.stat().st_mode & 0o077 == 0, file
+
+
+def test_no_password_is_in_a_log_or_a_command_line(state, settings):
+    """Where others, and other programs, might see it."""
+    said = "".join(path.read_text(errors="replace") for path in state.logs.iterdir())
+    said += "".join(" ".join(process.cmdline()) for process in processes_of(state))
+
+    assert [role for role, password in settings.passwords.items() if password in said] == []
+
+
+def test_the_reader_of_totesys_cannot_write(settings):
+    """Its role is refused, whatever it asks for."""
+    login = settings.login("totesys", "totelake_reader")
+    url = f"postgresql://{login['username']}:{login['password']}@{login['host']}:{login['port']}/{login['database']}"
+    with psycopg.connect(url) as connection, pytest.raises(psycopg.Error, match=r"read-only|permission denied"):
+        connection.execute("INSERT INTO currency (currency_code) VALUES ('XXX')")
+
+
+def test_a_killed_world_comes_again_with_what_it_held(state, settings):
+    """Objects and rows outlive the processes; what Terraform had made is there again."""
+    bucket = deployment.outputs(state)["buckets"]["artifacts"]
+    aws.client(settings, "s3").put_object(Bucket=bucket, Key="kept", Body=b"here")
+    with psycopg.connect(settings.totesys_url) as connection:
+        connection.execute("INSERT INTO currency (currency_code) VALUES ('CHF')")
+    for process in processes_of(state):
+        process.send_signal(signal.SIGKILL)
+    with pytest.raises(NotRunningError, match="run: totelake up"):
+        world.require(state)
+
+    again = world.up(state, Steps())
+
+    assert aws.client(again, "s3").get_object(Bucket=bucket, Key="kept")["Body"].read() == b"here"
+    assert aws.client(again, "glue").get_job(JobName="totelake-local-ingest")["Job"]["Name"] == "totelake-local-ingest"
+    with psycopg.connect(again.totesys_url) as connection:
+        assert connection.execute("DELETE FROM currency WHERE currency_code = 'CHF'").rowcount == 1
+
+
+def test_down_leaves_no_process_and_up_brings_the_same_world(state, settings):
+    """With the ports and passwords that it had."""
+    assert world.down(state, Steps())
+    assert processes_of(state) == []
+    assert not world.down(state, Steps())
+    assert world.up(state, Steps()) == settings
+
+
+def test_jobs_left_by_a_killed_endpoint_are_ended(state, settings):
+    """They would write into the lake behind the back of the next one."""
+    folder = state.jobs / "jr_left"
+    folder.mkdir(parents=True, exist_ok=True)
+    os.kill(health.pid(state), signal.SIGKILL)
+    left = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], cwd=folder)
+
+    world.up(state, Steps())
+
+    assert left.wait(timeout=10) == -signal.SIGKILL
+
+
+def test_a_port_that_a_stranger_took_is_changed(state, settings):
+    """The databases move, and Glue's connections are told."""
+    world.down(state, Steps())
+    with socket.create_server(("127.0.0.1", settings.postgres_port)):
+        moved = world.up(state, Steps())
+
+    assert moved.postgres_port != settings.postgres_port
+    connection = aws.client(moved, "glue").get_connection(Name=deployment.outputs(state)["connections"]["totesys"])
+    url = connection["Connection"]["ConnectionProperties"]["JDBC_CONNECTION_URL"]
+    assert f":{moved.postgres_port}/" in url
+
+
+def test_a_deployment_that_was_broken_off_is_made_again_from_the_start(state, settings):
+    """Nobody knows what of it is there, so the endpoint begins with an empty memory."""
+    boot = world.running(state, settings).endpoint.boot
+    (state.root / "deployment.json").unlink()
+
+    world.up(state, Steps())
+
+    assert world.running(state, settings).endpoint.boot != boot
+    assert aws.client(settings, "glue").get_workflow(Name="totelake-local")
+
+
+def test_a_second_endpoint_for_the_same_world_is_refused(state, settings):
+    """Two would answer differently."""
+    command = [sys.executable, "-m", "local_aws.endpoint", "--state", str(state.root), "--port", "0"]
+
+    ended = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, timeout=60)
+
+    assert ended.returncode == 1
+    assert f"Process {health.pid(state)} already serves the world in {state.root}" in ended.stderr
+
+
+def test_the_endpoint_keeps_what_is_not_aws_to_itself(settings):
+    """Moto's own routes could reset the world."""
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        urllib.request.urlopen(f"{settings.aws_url}/moto-api/data.json")  # noqa: S310 - the address is our own
+
+
+def test_two_commands_do_not_start_the_world_at_once(state, settings):
+    """The second one is told to wait."""
+    with processes.locked(state.root / "world.lock"), pytest.raises(BusyError, match="try again"):
+        world.up(state, Steps())
+
+
+def test_two_worlds_live_side_by_side(state, settings, tmp_path):
+    """With ports, databases and AWS of their own; the end of one is not that of the other."""
+    other = State(tmp_path.resolve() / "other")
+    try:
+        theirs = world.up(other, Steps())
+        assert {theirs.endpoint_port, theirs.postgres_port}.isdisjoint({settings.endpoint_port, settings.postgres_port})
+        aws.client(theirs, "s3").put_object(Bucket="totelake-local-artifacts", Key="theirs", Body=b"x")
+    finally:
+        world.purge(other, Steps())
+
+    assert world.running(state, settings).missing == []
+    listed = aws.client(settings, "s3").list_objects_v2(Bucket="totelake-local-artifacts", Prefix="theirs")
+    assert listed["KeyCount"] == 0
+
+
+@pytest.mark.parametrize("moment", ["terraform", "logs/endpoint.log", "terraform/settings.tfvars.json"])
+def test_ctrl_c_while_starting_leaves_no_process_and_no_broken_state(tmp_path, moment):
+    """Early or late: everything that was started is stopped again, and the next `up` works."""
+    state = State(tmp_path.resolve() / "state")
+    command = [sys.executable, "-m", "local_aws.cli", "up", "--state", str(state.root)]
+    starting = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    try:
+        wait_until((state.root / moment).exists)
+        os.killpg(starting.pid, signal.SIGINT)
+        _, said = starting.communicate(timeout=60)
+
+        assert starting.returncode == 130
+        assert "what this command had started was stopped again" in said
+        assert processes_of(state) == []
+        world.up(state, Steps())
+    finally:
+        world.purge(state, Steps())
+
+
+def wait_until(condition):
+    """Wait until the condition holds."""
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_lock_ends_with_its_holder(tmp_path):
+    """However it ends."""
+    lock = tmp_path / "lock"
+    holder = subprocess.Popen([sys.executable, "-c", HOLD, str(lock)], cwd=ROOT)
+    wait_until(lambda: processes.holder(lock) == holder.pid)
+    with pytest.raises(processes.LockHeldError, match=str(holder.pid)), processes.locked(lock):
+        pass
+
+    holder.kill()
+    holder.wait()
+
+    assert processes.holder(lock) is None
+
+
+def test_free_ports_are_free_and_different(tmp_path):
+    """Both parts of a world can listen."""
+    first, second = processes.free_ports(2)
+
+    assert first != second
+    with socket.create_server(("127.0.0.1", first)), socket.create_server(("127.0.0.1", second)):
+        assert not processes.port_is_free(first)
+
+
+def test_settings_are_what_was_saved(tmp_path):
+    """With another password for every role."""
+    state = State(tmp_path)
+    settings = Settings.new(1, 2)
+    settings.save(state)
+
+    assert Settings.load(state) == settings
+    assert len(set(settings.passwords.values())) == 4
+
+
+def test_passwords_do_not_show_in_a_representation():
+    """Representations end in logs."""
+    settings = Settings.new(1, 2)
+
+    assert not any(password in repr(settings) for password in settings.passwords.values())
