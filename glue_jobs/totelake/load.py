@@ -84,8 +84,8 @@ def _tables(load: _Load, batch: ProcessedBatch) -> list[StarTable]:
 def _stage(load: _Load, batch: ProcessedBatch, table: StarTable, staging_table: str) -> None:
     with worklog.unit("stage_table", stage="load", table=table.name):
         path = f"s3://{load.bucket}/{batch.tables[table.name].path}"
-        rows = load.run.spark.read.schema(schema(table.stored_columns)).parquet(path)
-        staging.copy(rows, load.login, staging_table)
+        files = load.run.spark.read.option("recursiveFileLookup", "true")  # the warehouse has no use for month= folders
+        staging.copy(files.schema(schema(table.stored_columns)).parquet(path), load.login, staging_table)
 
 
 def _merge(load: _Load, batch: ProcessedBatch, table: StarTable, staging_table: str) -> int:

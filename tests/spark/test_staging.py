@@ -1,0 +1,120 @@
+"""The copy into staging: every value as it was, one COPY for each partition, no password in what goes wrong."""
+
+import datetime as dt
+from decimal import Decimal
+
+import psycopg
+import pytest
+
+from totelake.errors import StagingError
+from totelake.frames import schema
+from totelake.tables import STAR_TABLES
+from totelake.warehouse import apply, staging
+
+LOCATION, PURCHASE = STAR_TABLES["dim_location"], STAR_TABLES["fact_purchase_order"]
+DAY = dt.date(2026, 9, 1)
+# Money of 38 digits, a time of day in milliseconds, a code with leading zeros.
+ORDER = (
+    7,
+    DAY,
+    "08:05:09.007",
+    DAY,
+    "00:00:00.000",
+    1,
+    1,
+    "00Y7Z12",
+    3,
+    Decimal("12345678901234567890.123456789012345678"),
+)
+ORDER += (1, DAY, DAY, 1, 2**40, 1)
+
+
+@pytest.fixture
+def connection(warehouse):
+    """Connect to a warehouse without rows."""
+    with psycopg.connect(warehouse.conninfo, autocommit=True) as opened:
+        apply(opened)
+        yield opened
+
+
+def locations(spark, *numbers):
+    """Return a location for each of `numbers`."""
+    rows = [(number, "1 O'Keefe Road", None, None, "Köln", "01138", "DE", "0021 366201", 1) for number in numbers]
+    return spark.createDataFrame(rows, schema(LOCATION.stored_columns))
+
+
+def staged_rows(connection, name):
+    """Return what is in the staging table `name`."""
+    return connection.execute(f'SELECT * FROM staging."{name}" ORDER BY 1').fetchall()
+
+
+def test_text_and_null_arrive_as_they_are(spark, warehouse, connection):
+    """Apostrophes, leading zeros, umlauts and missing lines."""
+    with staging.staging_tables(connection, [LOCATION], "1_test") as names:
+        staging.copy(locations(spark, 1), warehouse, names["dim_location"])
+        assert staged_rows(connection, names["dim_location"]) == [
+            (1, "1 O'Keefe Road", None, None, "Köln", "01138", "DE", "0021 366201", 1)
+        ]
+
+
+def test_money_dates_and_wide_numbers_arrive_exactly(spark, warehouse, connection):
+    """All 38 digits of a decimal, a date ahead of today, a version beyond 32 bits."""
+    frame = spark.createDataFrame([ORDER], schema(PURCHASE.stored_columns))
+    with staging.staging_tables(connection, [PURCHASE], "1_test") as names:
+        staging.copy(frame, warehouse, names["fact_purchase_order"])
+        assert staged_rows(connection, names["fact_purchase_order"]) == [ORDER]
+
+
+def test_every_partition_is_copied_and_an_empty_one_is_nothing(spark, warehouse, connection):
+    """More partitions than rows."""
+    with staging.staging_tables(connection, [LOCATION], "1_test") as names:
+        staging.copy(locations(spark, 1, 2, 3).repartition(5), warehouse, names["dim_location"])
+        assert [row[0] for row in staged_rows(connection, names["dim_location"])] == [1, 2, 3]
+
+
+def test_a_partition_that_was_copied_twice_counts_once(spark, warehouse, connection):
+    """The count is that of different rows."""
+    with staging.staging_tables(connection, [LOCATION], "1_test") as names:
+        staging.copy(locations(spark, 1, 2), warehouse, names["dim_location"])
+        staging.copy(locations(spark, 2), warehouse, names["dim_location"])
+        assert len(staged_rows(connection, names["dim_location"])) == 3
+        staging.check(connection, LOCATION, names["dim_location"], expected=2)
+
+
+@pytest.mark.parametrize("expected", [1, 3])
+def test_a_count_other_than_the_batch_has_is_refused(spark, warehouse, connection, expected):
+    """Too few and too many alike, with both numbers."""
+    with staging.staging_tables(connection, [LOCATION], "1_test") as names:
+        staging.copy(locations(spark, 1, 2), warehouse, names["dim_location"])
+        with pytest.raises(StagingError, match=f"dim_location: the batch holds {expected} rows, staging 2") as raised:
+            staging.check(connection, LOCATION, names["dim_location"], expected)
+    assert (raised.value.expected, raised.value.found) == (expected, 2)
+
+
+def test_a_copy_that_fails_says_why_and_not_the_password(spark, warehouse, connection):
+    """The table is gone: the job's error names it; nothing that an executor says holds the password."""
+    with pytest.raises(Exception, match="no_such_table") as raised:
+        staging.copy(locations(spark, 1), warehouse, "no_such_table")
+    assert warehouse.password not in str(raised.value)
+
+
+def test_what_dead_attempts_left_is_dropped(connection):
+    """Before the next attempt's tables are made, and those after it."""
+    connection.execute("CREATE TABLE staging.dim_location_1_dead (location_id int)")
+    with staging.staging_tables(connection, [LOCATION], "1_test") as names:
+        tables = connection.execute("SELECT relname FROM pg_class WHERE relnamespace = 'staging'::regnamespace")
+        assert tables.fetchall() == [(names["dim_location"],)]
+    assert connection.execute("SELECT FROM pg_class WHERE relnamespace = 'staging'::regnamespace").fetchall() == []
+
+
+def test_a_leftover_that_is_still_written_to_does_not_stop_the_next_attempt(connection, warehouse, monkeypatch):
+    """It is left to the next load."""
+    monkeypatch.setattr(staging, "_DROP_WAIT", "50ms")
+    connection.execute("CREATE TABLE staging.dim_location_1_dead (location_id int)")
+    with psycopg.connect(warehouse.conninfo) as executor:
+        executor.execute("INSERT INTO staging.dim_location_1_dead VALUES (1)")
+        with staging.staging_tables(connection, [LOCATION], "1_test") as names:
+            assert staged_rows(connection, names["dim_location"]) == []
+        executor.rollback()
+    staging.drop_all(connection)
+    assert connection.execute("SELECT FROM pg_class WHERE relnamespace = 'staging'::regnamespace").fetchall() == []

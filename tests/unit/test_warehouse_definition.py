@@ -1,0 +1,268 @@
+"""The warehouse's definition against the predefined schema, and a warehouse held to it."""
+
+import psycopg
+import pytest
+
+from totelake import warehouse as postgres
+from totelake.errors import WarehouseSchemaError
+
+INT, DATE, TEXT, TIME = "integer", "date", "character varying", "time without time zone"
+LINEAGE = {"_ingested_sequence": INT}
+FACT_LINEAGE = {"_source_version": "bigint", "_ingested_sequence": INT}
+STAMPS = {"created_date": DATE, "created_time": TIME, "last_updated_date": DATE, "last_updated_time": TIME}
+# Column by column as the customer predefined it, lineage last. A question mark: the column may be NULL.
+PREDEFINED = {
+    "dim_date": {
+        "date_id": DATE,
+        "year": INT,
+        "month": INT,
+        "day": INT,
+        "day_of_week": INT,
+        "day_name": TEXT,
+        "month_name": TEXT,
+        "quarter": INT,
+        **LINEAGE,
+    },
+    "dim_staff": {
+        "staff_id": INT,
+        "first_name": TEXT,
+        "last_name": TEXT,
+        "department_name": TEXT,
+        "location": TEXT,
+        "email_address": TEXT,
+        **LINEAGE,
+    },
+    "dim_location": {
+        "location_id": INT,
+        "address_line_1": TEXT,
+        "address_line_2": TEXT + "?",
+        "district": TEXT + "?",
+        "city": TEXT,
+        "postal_code": TEXT,
+        "country": TEXT,
+        "phone": TEXT,
+        **LINEAGE,
+    },
+    "dim_currency": {"currency_id": INT, "currency_code": TEXT, "currency_name": TEXT, **LINEAGE},
+    "dim_design": {"design_id": INT, "design_name": TEXT, "file_location": TEXT, "file_name": TEXT, **LINEAGE},
+    "dim_counterparty": {
+        "counterparty_id": INT,
+        "counterparty_legal_name": TEXT,
+        "counterparty_legal_address_line_1": TEXT,
+        "counterparty_legal_address_line_2": TEXT + "?",
+        "counterparty_legal_district": TEXT + "?",
+        "counterparty_legal_city": TEXT,
+        "counterparty_legal_postal_code": TEXT,
+        "counterparty_legal_country": TEXT,
+        "counterparty_legal_phone_number": TEXT,
+        **LINEAGE,
+    },
+    "dim_transaction": {
+        "transaction_id": INT,
+        "transaction_type": TEXT,
+        "sales_order_id": INT + "?",
+        "purchase_order_id": INT + "?",
+        **LINEAGE,
+    },
+    "dim_payment_type": {"payment_type_id": INT, "payment_type_name": TEXT, **LINEAGE},
+    "fact_sales_order": {
+        "sales_record_id": INT,
+        "sales_order_id": INT,
+        **STAMPS,
+        "sales_staff_id": INT,
+        "counterparty_id": INT,
+        "units_sold": INT,
+        "unit_price": "numeric(10,2)",
+        "currency_id": INT,
+        "design_id": INT,
+        "agreed_payment_date": DATE,
+        "agreed_delivery_date": DATE,
+        "agreed_delivery_location_id": INT,
+        **FACT_LINEAGE,
+    },
+    "fact_purchase_order": {
+        "purchase_record_id": INT,
+        "purchase_order_id": INT,
+        **STAMPS,
+        "staff_id": INT,
+        "counterparty_id": INT,
+        "item_code": TEXT,
+        "item_quantity": INT,
+        "item_unit_price": "numeric",
+        "currency_id": INT,
+        "agreed_delivery_date": DATE,
+        "agreed_payment_date": DATE,
+        "agreed_delivery_location_id": INT,
+        **FACT_LINEAGE,
+    },
+    "fact_payment": {
+        "payment_record_id": INT,
+        "payment_id": INT,
+        **STAMPS,
+        "transaction_id": INT,
+        "counterparty_id": INT,
+        "payment_amount": "numeric",
+        "currency_id": INT,
+        "payment_type_id": INT,
+        "paid": "boolean",
+        "payment_date": DATE,
+        **FACT_LINEAGE,
+    },
+}
+TO_DATE = {
+    (table, column): ("dim_date", "date_id")
+    for table, columns in PREDEFINED.items()
+    for column in columns
+    if table.startswith("fact_") and column.endswith("_date")
+}
+FOREIGN_KEYS = TO_DATE | {
+    ("fact_sales_order", "sales_staff_id"): ("dim_staff", "staff_id"),
+    ("fact_sales_order", "counterparty_id"): ("dim_counterparty", "counterparty_id"),
+    ("fact_sales_order", "currency_id"): ("dim_currency", "currency_id"),
+    ("fact_sales_order", "design_id"): ("dim_design", "design_id"),
+    ("fact_sales_order", "agreed_delivery_location_id"): ("dim_location", "location_id"),
+    ("fact_purchase_order", "staff_id"): ("dim_staff", "staff_id"),
+    ("fact_purchase_order", "counterparty_id"): ("dim_counterparty", "counterparty_id"),
+    ("fact_purchase_order", "currency_id"): ("dim_currency", "currency_id"),
+    ("fact_purchase_order", "agreed_delivery_location_id"): ("dim_location", "location_id"),
+    ("fact_payment", "transaction_id"): ("dim_transaction", "transaction_id"),
+    ("fact_payment", "counterparty_id"): ("dim_counterparty", "counterparty_id"),
+    ("fact_payment", "currency_id"): ("dim_currency", "currency_id"),
+    ("fact_payment", "payment_type_id"): ("dim_payment_type", "payment_type_id"),
+}
+COLUMNS = """
+SELECT table_name, column_name,
+    data_type || CASE WHEN data_type = 'numeric' AND numeric_precision IS NOT NULL
+        THEN format('(%s,%s)', numeric_precision, numeric_scale) ELSE '' END
+    || CASE is_nullable WHEN 'YES' THEN '?' ELSE '' END
+FROM information_schema.columns
+WHERE table_schema = 'public' AND table_name NOT LIKE 'current!_%' ESCAPE '!' AND table_name <> 'load_ledger'
+ORDER BY table_name, ordinal_position
+"""
+KEYS = """
+SELECT k.conrelid::regclass::text, a.attname, k.confrelid::regclass::text, f.attname
+FROM pg_constraint AS k
+JOIN pg_attribute AS a ON a.attrelid = k.conrelid AND a.attnum = ALL (k.conkey)
+JOIN pg_attribute AS f ON f.attrelid = k.confrelid AND f.attnum = ALL (k.confkey)
+WHERE k.contype = 'f' AND k.convalidated
+"""
+PRIMARY_KEYS = "SELECT conrelid::regclass::text, pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'p'"
+
+
+@pytest.fixture
+def connection(warehouse):
+    """Connect to an empty warehouse."""
+    with psycopg.connect(warehouse.conninfo, autocommit=True) as opened:
+        yield opened
+
+
+@pytest.fixture
+def defined(connection):
+    """Return the connection to a warehouse that was made by the definition."""
+    postgres.apply(connection)
+    return connection
+
+
+def found_columns(connection):
+    """Return the columns of every table, in their order, as PREDEFINED writes them."""
+    found = {}
+    for table, name, kind in connection.execute(COLUMNS):
+        found.setdefault(table, {})[name] = kind
+    return {table: list(columns.items()) for table, columns in found.items()}
+
+
+def catalog(connection):
+    """Return everything that the catalog says of the warehouse's relations."""
+    relations = "SELECT oid, relname, relfilenode, xmin::text FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+    return connection.execute(f"{relations} ORDER BY oid").fetchall()
+
+
+def test_the_tables_are_the_predefined_ones(defined):
+    """Every column by name, type, NOT NULL and place; lineage last."""
+    assert found_columns(defined) == {table: list(columns.items()) for table, columns in PREDEFINED.items()}
+
+
+def test_the_first_column_is_the_primary_key_and_facts_number_themselves(defined):
+    """As the predefined schema's serial does."""
+    keys = dict(defined.execute(PRIMARY_KEYS).fetchall())
+    assert {table: keys[table] for table in PREDEFINED} == {
+        table: f"PRIMARY KEY ({next(iter(columns))})" for table, columns in PREDEFINED.items()
+    }
+    numbered = "SELECT table_name, column_name FROM information_schema.columns WHERE is_identity = 'YES' ORDER BY 1"
+    assert defined.execute(numbered).fetchall() == [
+        ("fact_payment", "payment_record_id"),
+        ("fact_purchase_order", "purchase_record_id"),
+        ("fact_sales_order", "sales_record_id"),
+    ]
+
+
+def test_times_keep_their_milliseconds(defined):
+    """And no more than them."""
+    precision = (
+        "SELECT DISTINCT datetime_precision FROM information_schema.columns WHERE data_type LIKE 'time without%'"
+    )
+    assert defined.execute(precision).fetchall() == [(3,)]
+
+
+def test_every_reference_is_a_foreign_key(defined):
+    """Every date to the calendar, every other key to its dimension."""
+    found = {(table, column): (to, key) for table, column, to, key in defined.execute(KEYS)}
+    assert found == FOREIGN_KEYS
+
+
+def test_the_text_of_the_definition_makes_the_same_warehouse(warehouse, make_database, defined):
+    """Run by any client, and run twice."""
+    with psycopg.connect(make_database(), autocommit=True) as other:
+        other.execute(postgres.ddl())
+        other.execute(postgres.ddl())
+        assert found_columns(other) == found_columns(defined)
+        assert sorted(other.execute(KEYS)) == sorted(defined.execute(KEYS))
+
+
+def test_tables_and_columns_say_what_they_hold(defined):
+    """Each has a comment from its declaration."""
+    uncommented = """
+    SELECT c.relname, a.attname FROM pg_class AS c LEFT JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0
+    WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND c.relname <> 'load_ledger'
+        AND (obj_description(c.oid) IS NULL OR col_description(c.oid, a.attnum) IS NULL)
+    """
+    assert defined.execute(uncommented).fetchall() == []
+
+
+def test_applying_the_definition_again_touches_nothing(defined):
+    """Not even a view, whose replacement would wait for its readers."""
+    before = catalog(defined)
+    postgres.apply(defined)
+    assert catalog(defined) == before
+
+
+def test_what_is_missing_is_made_and_what_is_there_stays(defined):
+    """A view, an index and a key that somebody dropped come back; rows are not touched."""
+    defined.execute("INSERT INTO dim_currency VALUES (1, 'GBP', 'Pound Sterling', 1)")
+    defined.execute("DROP VIEW current_fact_payment")
+    defined.execute("DROP INDEX fact_payment_versions")
+    defined.execute("ALTER TABLE fact_payment DROP CONSTRAINT fact_payment_transaction_id_fkey")
+
+    postgres.apply(defined)
+
+    came_back = "SELECT to_regclass('current_fact_payment'), to_regclass('fact_payment_versions')"
+    assert defined.execute(came_back).fetchone() == ("current_fact_payment", "fact_payment_versions")
+    assert len(defined.execute(KEYS).fetchall()) == len(FOREIGN_KEYS)
+    assert defined.execute("SELECT count(*) FROM dim_currency").fetchone() == (1,)
+
+
+def test_a_table_with_other_columns_is_refused_by_name(connection):
+    """The customer's own table lacks lineage, and somebody retyped a column: nothing is made beside it."""
+    connection.execute(
+        "CREATE TABLE dim_currency (currency_id int PRIMARY KEY, currency_code text NOT NULL, symbol text)"
+    )
+
+    with pytest.raises(WarehouseSchemaError) as raised:
+        postgres.apply(connection)
+
+    assert raised.value.table == "dim_currency"
+    assert raised.value.missing == ["currency_name", "_ingested_sequence"]
+    assert raised.value.undeclared == ["symbol"]
+    assert raised.value.retyped == {"currency_code": ("text NOT NULL", "character varying NOT NULL")}
+    assert "dim_currency: column currency_name is missing" in str(raised.value)
+    assert connection.execute("SELECT to_regclass('load_ledger')").fetchone() == (None,)
