@@ -1,4 +1,4 @@
-"""Spark on this machine: the environment of a driver whose `s3://` is the lake's folder, and what is built for it once."""
+"""Spark on this machine: the environment of a driver whose `s3://` is the lake's folder, and what is built for it."""
 
 import hashlib
 import importlib.metadata
@@ -18,6 +18,7 @@ from local_aws.state import State
 BUILD = Path(__file__).resolve().parents[1] / "build"
 JDBC_JAR = BUILD / "postgresql.jar"
 ARCHIVE = BUILD / "spark.jsa"
+_TRAINING = Path(__file__).with_name("spark_training.py")
 JDBC_PACKAGE = "org.postgresql:postgresql:42.7.13"
 
 _VIEW = "org.apache.hadoop.fs.viewfs.ViewFileSystemOverloadScheme"
@@ -54,8 +55,8 @@ def environment(
 ) -> dict[str, str]:
     """Return the variables that make `python script.py` a local Spark driver of this world, to lay over the caller's.
 
-    `conf` adds to the settings and wins over them. `scratch` is the folder of temporary files, `<state>/tmp` where it is
-    not given. A bucket that is made later is not in the driver's mount table.
+    `conf` adds to the settings and wins over them. `scratch` is the folder of temporary files, `<state>/tmp` where none
+    is given. A bucket that is made later is not in the driver's mount table.
     """
     scratch = (scratch or state.root / "tmp").resolve()
     scratch.mkdir(parents=True, exist_ok=True)
@@ -133,7 +134,7 @@ def _makers(jar: Path) -> dict[str, str]:
         "java_release": release.read_text(encoding="utf-8") if release.exists() else "",
         "pyspark": f"{_spark_home()} {importlib.metadata.version('pyspark')}",
         "jar": f"{jar} {hashlib.sha256(jar.read_bytes()).hexdigest()}" if jar.exists() else "",
-        "program": hashlib.sha256(_TRAINING.encode()).hexdigest(),
+        "program": hashlib.sha256(_TRAINING.read_bytes()).hexdigest(),
     }
 
 
@@ -163,10 +164,9 @@ def archive(jar: Path = JDBC_JAR, target: Path = ARCHIVE) -> Path:
     with tempfile.TemporaryDirectory(prefix="totelake-archive-") as folder:
         state = State(Path(folder))
         (state.lake / "training").mkdir(parents=True)
-        conf = {
-            "spark.driver.extraJavaOptions": f"-XX:ArchiveClassesAtExit={unfinished} -Xlog:cds=off -Xlog:cds+dynamic=off"
-        }
-        ended = _run_driver(_TRAINING, environment(state, conf=conf))
+        dump = f"-XX:ArchiveClassesAtExit={unfinished} -Xlog:cds=off -Xlog:cds+dynamic=off"
+        variables = environment(state, conf={"spark.driver.extraJavaOptions": dump})
+        ended = _run_driver(["-P", str(_TRAINING)], variables)
     if ended.returncode or not unfinished.exists():
         unfinished.unlink(missing_ok=True)
         raise SparkSetupError(f"the class-data-sharing archive {target} could not be made:\n{_tail(ended)}")
@@ -193,7 +193,7 @@ def jdbc_jar(target: Path = JDBC_JAR) -> Path:
         }
         options = [word for name, value in arguments.items() for word in ("--conf", f"{name}={value}")]
         variables = {**_launch_variables(), "PYSPARK_SUBMIT_ARGS": shlex.join([*options, "pyspark-shell"])}
-        ended = _run_driver("from pyspark import SparkContext\nSparkContext._ensure_initialized()\n", variables)
+        ended = _run_driver(["-c", "from pyspark import SparkContext; SparkContext._ensure_initialized()"], variables)
         found = list((Path(folder) / "jars").glob("*postgresql*.jar"))
         if ended.returncode or not found:
             raise SparkSetupError(
@@ -206,9 +206,9 @@ def jdbc_jar(target: Path = JDBC_JAR) -> Path:
     return target
 
 
-def _run_driver(program: str, variables: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+def _run_driver(arguments: list[str], variables: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", program],
+        [sys.executable, *arguments],
         check=False,
         env={**os.environ, **variables},
         stdin=subprocess.DEVNULL,
@@ -220,39 +220,3 @@ def _run_driver(program: str, variables: Mapping[str, str]) -> subprocess.Comple
 
 def _tail(ended: subprocess.CompletedProcess[str]) -> str:
     return "\n".join(ended.stdout.splitlines()[-15:])
-
-
-# What the jobs do, once and small, so that the classes of it are in the archive. The JVM writes the archive when it
-# exits, which the end of its standard input makes it do.
-_TRAINING = """
-from pyspark.sql import SparkSession, Window, functions as F
-
-spark = SparkSession.builder.appName("training").getOrCreate()
-rows = spark.range(1000).select(
-    "id",
-    (F.col("id") % 7).cast("int").alias("key"),
-    F.lit("x").alias("text"),
-    F.current_timestamp().cast("timestamp_ntz").alias("at"),
-    (F.col("id") / 3).cast("decimal(10,2)").alias("money"),
-)
-rows.write.partitionBy("key").mode("append").parquet("s3://training/rows/batch_id=1")
-back = spark.read.parquet("s3://training/rows")
-newest = Window.partitionBy("key").orderBy(F.col("id").desc())
-ranked = back.withColumn("rank", F.row_number().over(newest)).where("rank <= 3")
-sums = back.groupBy("key").agg(F.count("*").alias("n"), F.sum("money").alias("sum"), F.max("at").alias("last"))
-joined = ranked.join(F.broadcast(sums), "key", "left").unionByName(ranked.join(sums.hint("merge"), "key", "inner"))
-joined.withColumn("day", F.to_date("at")).join(rows.select("id"), "id", "left_anti").write.parquet("s3://training/joined")
-spark.read.schema(back.schema).parquet("s3a://training/rows/batch_id=1").dropDuplicates(["id"]).orderBy("id").take(3)
-spark.sparkContext.parallelize(range(4), 2).mapPartitions(lambda part: [sum(part)]).collect()
-spark.createDataFrame([(1, "a")], "id int, name string").join(back, "id", "left_semi").collect()
-try:
-    options = {"driver": "org.postgresql.Driver", "url": "jdbc:postgresql://127.0.0.1:1/none", "dbtable": "none"}
-    spark.read.format("jdbc").options(**options).load()
-except Exception as error:
-    assert "refused" in str(error) or "ClassNotFound" in str(error), error
-gateway = spark.sparkContext._gateway
-spark.stop()
-gateway.proc.stdin.close()
-gateway.shutdown()
-gateway.proc.wait()
-"""

@@ -31,8 +31,8 @@ def merge(
 ) -> dict[str, str]:
     """Return the arguments of a run.
 
-    The job's non-overridable ones win over the run's, those over its trigger's, those over the job's defaults; what Glue
-    says of the run itself (`identity`) nobody overrides.
+    The job's non-overridable ones win over the run's, those over its trigger's, those over the job's defaults; nobody
+    overrides what Glue says of the run itself (`identity`).
     """
     chosen = {**defaults, **trigger, **run, **fixed}
     return {**{name: value for name, value in chosen.items() if name not in RESERVED}, **identity}

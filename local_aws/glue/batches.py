@@ -37,6 +37,7 @@ class Batches:
     """Gathers events by the workflow that they are for; `full` is called with each batch, in some thread."""
 
     def __init__(self, full: Callable[[str, Batch], None]) -> None:
+        """Begin with nothing gathered."""
         self._full = full
         self._lock = threading.Lock()
         self._gathering: dict[str, _Gathering] = {}

@@ -1,14 +1,64 @@
 """Job definitions, as CreateJob and UpdateJob leave them."""
 
+import threading
 from typing import Any
 
-from local_aws.glue.errors import InvalidInputError
+from local_aws.glue.errors import AlreadyExistsError, EntityNotFoundError, InvalidInputError
 from local_aws.glue.job_runs import identifier, now
 
 DEFAULT_TIMEOUTS = {"pythonshell": 2880}
 """Minutes, where a job gives none; Spark jobs have 480."""
 
 _DPUS = {"Standard": 1, "G.025X": 0.25, "G.1X": 1, "G.2X": 2, "G.4X": 4, "G.8X": 8, "Z.2X": 2}
+
+
+class JobDefinitions:
+    """The jobs of a world, by name, behind the lock of their runs."""
+
+    def __init__(self, lock: threading.RLock) -> None:
+        """Begin without jobs."""
+        self._lock = lock
+        self._definitions: dict[str, dict[str, Any]] = {}
+        self._ids: dict[str, str] = {}
+
+    def create(self, request: dict[str, Any]) -> None:
+        """Add a job; raises AlreadyExistsError."""
+        with self._lock:
+            if request["Name"] in self._definitions:
+                raise AlreadyExistsError(f"Job {request['Name']} already exists.")
+            self._definitions[request["Name"]] = job_definition(request)
+            self._ids[request["Name"]] = identifier("j")
+
+    def update(self, name: str, update: dict[str, Any]) -> None:
+        """Replace the definition of a job; runs that have started keep theirs."""
+        with self._lock:
+            existing = self.get(name)
+            complete = {"Command": existing["Command"], "Role": existing["Role"], **update, "Name": name}
+            self._definitions[name] = job_definition(complete, existing)
+
+    def delete(self, name: str) -> None:
+        """Remove a job; one that does not exist is no error, as on AWS."""
+        with self._lock:
+            self._definitions.pop(name, None)
+
+    def find(self, name: str) -> dict[str, Any] | None:
+        """Return a job as GetJob shows it, if there is one of this name."""
+        return self._definitions.get(name)
+
+    def get(self, name: str) -> dict[str, Any]:
+        """Return a job as GetJob shows it; raises EntityNotFoundError."""
+        definition = self.find(name)
+        if definition is None:
+            raise EntityNotFoundError(f"Entity not found: job {name}")
+        return definition
+
+    def job_id(self, name: str) -> str:
+        """Return what `--JOB_ID` says; a job keeps it for life."""
+        return self._ids[name]
+
+    def names(self) -> list[str]:
+        """Return the names of all jobs, in the order in which they were made."""
+        return list(self._definitions)
 
 
 def job_definition(request: dict[str, Any], existing: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -51,8 +101,3 @@ def run_settings(definition: dict[str, Any], request: dict[str, Any]) -> dict[st
         *("SecurityConfiguration", "NotificationProperty", "JobMode", "JobRunQueuingEnabled", "MaintenanceWindow"),
     )
     return {name: value for name in names if (value := request.get(name, definition.get(name))) is not None}
-
-
-def job_id() -> str:
-    """Return what `--JOB_ID` says; a job keeps it for life."""
-    return identifier("j")

@@ -75,7 +75,7 @@ def _run(script: str) -> None:
 
 
 def _reason(error: BaseException) -> str:
-    """Return what the last lines of the traceback say, without the module of the exception and without Java's frames."""
+    """Return what the end of the traceback says, without the module of the exception and without Java's frames."""
     name = type(error).__qualname__
     lines = [line for line in str(error).splitlines() if not line.startswith("\tat ")]
     return f"{name}: {'\n'.join(lines).strip()}".removesuffix(": ")

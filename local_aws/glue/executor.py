@@ -1,6 +1,5 @@
 """How a job run is carried out: its files are fetched, its process is started, watched and ended."""
 
-import importlib.metadata
 import logging
 import shutil
 import threading
@@ -10,14 +9,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from local_aws import spark
-from local_aws.glue import arguments
 from local_aws.glue.errors import GlueError
 from local_aws.glue.job_runs import FAILED, STOPPED, SUCCEEDED, TIMEOUT, JobRun
 from local_aws.glue.log_streams import Pump
-from local_aws.glue.process import Assignment, DriverProcess
+from local_aws.glue.preparation import Preparation, PreparationError, prepare
+from local_aws.glue.process import DriverProcess
 from local_aws.glue.warm import Spare
 from local_aws.glue.world import World
 
@@ -29,14 +26,7 @@ CLOSE_SECONDS = 10.0
 
 INTERRUPTED = "The local endpoint ended while this run was under way."
 
-_LAUNCH_SETTINGS = ("spark.driver.", "spark.jars", "spark.master", "spark.executor.extra")
-"""Settings that the start of a JVM reads, so that one that has started already cannot take them."""
-
 _LOG = logging.getLogger(__name__)
-
-
-class PreparationError(Exception):
-    """A run cannot start; the message is what GetJobRun shows."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +41,7 @@ class Execution:
     """One run under way; `stop` may be called at any time, from any thread."""
 
     def __init__(self) -> None:
+        """Begin without a process and without an order."""
         self._lock = threading.Lock()
         self._process: DriverProcess | None = None
         self.ordered: Outcome | None = None
@@ -106,7 +97,7 @@ class Executor:
         def carry_out() -> None:
             try:
                 outcome = self._carry_out(run, command, execution, on_running)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - the end of a thread: the run has to end with it
                 _LOG.exception("job run %s could not be carried out", run.id)
                 outcome = Outcome(FAILED, f"{type(error).__name__}: {error}")
             del self._executions[run.id]
@@ -138,12 +129,12 @@ class Executor:
         (folder / "tmp").mkdir(parents=True, exist_ok=True)
         pump = Pump(self.world.account_id, self.world.region, run.id, folder)
         try:
-            assignment = self._prepare(run, command, folder)
+            preparation = prepare(self.world, self._s3, run, command, folder)
         except (PreparationError, GlueError) as error:
             message = error.message if isinstance(error, GlueError) else str(error)
             pump.say(message)
             return execution.ordered or Outcome(FAILED, message)
-        process = self._process(assignment, command, run, folder)
+        process = self._process(preparation, command, folder)
         timer = threading.Timer((run.timeout or 0) * self.world.seconds_per_minute, self._time_out, (run, execution))
         timer.daemon = True
         pump.start(*process.output)
@@ -161,74 +152,28 @@ class Executor:
             shutil.rmtree(process.folder, ignore_errors=True)
         if execution.ordered:
             return execution.ordered
-        return _judged(status, Path(assignment.outcome))
+        return _judged(status, Path(preparation.assignment.outcome))
 
     def _time_out(self, run: JobRun, execution: Execution) -> None:
         execution.stop(Outcome(TIMEOUT, f"Job run exceeded its timeout of {run.timeout} minutes."))
 
-    def _prepare(self, run: JobRun, command: Mapping[str, str], folder: Path) -> Assignment:
-        """Fetch what the run needs into its folder; raises PreparationError naming what is not there."""
-        wanted = arguments.listed(run.arguments, "--additional-python-modules")
-        missing = arguments.missing_modules(wanted, _installed()) if wanted else []
-        if missing:
-            raise PreparationError(
-                f"ModuleNotFoundError: {'; '.join(missing)}; local runs use the virtual environment as it is, "
-                "so put the module into requirements.lock and set the environment up again"
-            )
-        script = self._fetch(command["ScriptLocation"], folder)
-        packages = [self._fetch(url, folder) for url in arguments.listed(run.arguments, "--extra-py-files")]
-        jars = [self._fetch(url, folder) for url in arguments.listed(run.arguments, "--extra-jars")]
-        for url in arguments.listed(run.arguments, "--extra-files"):
-            self._fetch(url, folder)
-        path = [str(package.parent if package.suffix == ".py" else package) for package in packages]
-        settings = spark.settings(self.world.state, arguments.spark_settings(run.arguments))
-        settings["spark.app.name"] = run.job_name
-        if jars:
-            settings["spark.jars"] = ",".join(str(jar) for jar in jars)
-        return Assignment(
-            script=str(script),
-            argv=arguments.command_line(run.arguments),
-            folder=str(folder),
-            outcome=str(folder / "outcome"),
-            environment={
-                **self.world.environment(),
-                "PYTHONPATH": ":".join(path),
-                "TMPDIR": str(folder / "tmp"),
-            },
-            python_path=path,
-            settings={**settings, "spark.executorEnv.PYTHONPATH": ":".join(path)},
-        )
-
-    def _process(self, assignment: Assignment, command: Mapping[str, str], run: JobRun, folder: Path) -> DriverProcess:
+    def _process(self, preparation: Preparation, command: Mapping[str, str], folder: Path) -> DriverProcess:
         """Return the process of the run: the spare where that can be it, else a new one."""
         spark_job = command.get("Name") != "pythonshell"
-        chosen = {name for name in arguments.spark_settings(run.arguments)} | (
-            {"spark.jars"} & set(assignment.settings)
-        )
-        if spark_job and self.spare and not any(name.startswith(_LAUNCH_SETTINGS) for name in chosen):
-            process = self.spare.take(assignment)
+        if spark_job and self.spare and not preparation.needs_own_jvm:
+            process = self.spare.take(preparation.assignment)
             if process:
                 return process
         environment = self.world.inherited()
         if spark_job:
+            settings = preparation.assignment.settings
+            scratch = folder / "tmp"
             environment |= spark.environment(
-                self.world.state, driver_memory=DRIVER_MEMORY, conf=assignment.settings, scratch=folder / "tmp"
+                self.world.state, driver_memory=DRIVER_MEMORY, conf=settings, scratch=scratch
             )
         process = DriverProcess(folder, environment)
-        process.assign(assignment)
+        process.assign(preparation.assignment)
         return process
-
-    def _fetch(self, url: str, folder: Path) -> Path:
-        scheme, _, rest = url.partition("://")
-        bucket, _, key = rest.partition("/")
-        if scheme not in ("s3", "s3a") or not key:
-            raise PreparationError(f"InvalidInputException: {url} is not the URL of an object in S3")
-        target = folder / key.rpartition("/")[2]
-        try:
-            self._s3.download_file(bucket, key, str(target))
-        except (ClientError, BotoCoreError) as error:
-            raise PreparationError(f"Failed to download {url}: {error}") from error
-        return target
 
 
 def _judged(status: int, outcome: Path) -> Outcome:
@@ -239,11 +184,3 @@ def _judged(status: int, outcome: Path) -> Outcome:
     except FileNotFoundError:
         message = f"Command failed with exit code {status}" if status > 0 else f"Command was ended by signal {-status}"
     return Outcome(FAILED, message)
-
-
-def _installed() -> dict[str, str]:
-    return {
-        arguments.normalised(item.metadata["Name"]): item.version
-        for item in importlib.metadata.distributions()
-        if item.metadata["Name"]
-    }

@@ -1,4 +1,4 @@
-"""The graph of a workflow, as values and pure functions: which trigger is satisfied, and what lies downstream of what."""
+"""The graph of a workflow, as values and pure functions: which trigger is satisfied, what is downstream of what."""
 
 import hashlib
 from collections.abc import Iterable, Mapping

@@ -1,7 +1,6 @@
 """Runs on disk: one line of JSON each time a run begins or ends, so that they are known after a restart."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ class History:
     """A file of records with an `id`; of those with the same id the last one counts."""
 
     def __init__(self, path: Path) -> None:
+        """Use this file, which need not exist."""
         self._path = path
 
     def write(self, record: dict[str, Any]) -> None:
@@ -36,5 +36,5 @@ class History:
             records[record["id"]] = record
         rewritten = self._path.with_suffix(".new")
         rewritten.write_text("".join(json.dumps(record) + "\n" for record in records.values()), encoding="utf-8")
-        os.replace(rewritten, self._path)
+        rewritten.replace(self._path)
         return list(records.values())

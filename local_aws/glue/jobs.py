@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from local_aws.glue import arguments, definitions
-from local_aws.glue.errors import AlreadyExistsError, ConcurrentRunsExceededError, EntityNotFoundError
+from local_aws.glue import arguments
+from local_aws.glue.definitions import JobDefinitions, run_settings
+from local_aws.glue.errors import ConcurrentRunsExceededError, EntityNotFoundError
 from local_aws.glue.executor import INTERRUPTED, Executor, Outcome
 from local_aws.glue.history import History
 from local_aws.glue.job_runs import (
@@ -52,12 +53,12 @@ class Jobs:
     def __init__(
         self, executor: Executor, history: History, lock: threading.RLock, announce: Callable[[JobRun], None]
     ) -> None:
+        """Begin with the runs that the history knows; those that were under way have ended with their endpoint."""
         self._executor = executor
         self._history = history
         self._lock = lock
         self._announce = announce
-        self._definitions: dict[str, dict[str, Any]] = {}
-        self._ids: dict[str, str] = {}
+        self.definitions = JobDefinitions(lock)
         self._runs: dict[str, JobRun] = {}
         self._orders: dict[str, Order] = {}
         self._listeners: dict[str, Callable[[JobRun], None]] = {}
@@ -71,37 +72,6 @@ class Jobs:
             self._history.write(run.to_json())
         self._runs[run.id] = run
 
-    def create(self, request: dict[str, Any]) -> None:
-        """Add a job; raises AlreadyExistsError."""
-        with self._lock:
-            if request["Name"] in self._definitions:
-                raise AlreadyExistsError(f"Job {request['Name']} already exists.")
-            self._definitions[request["Name"]] = definitions.job_definition(request)
-            self._ids[request["Name"]] = definitions.job_id()
-
-    def update(self, name: str, update: dict[str, Any]) -> None:
-        """Replace the definition of a job; runs that have started keep theirs."""
-        with self._lock:
-            existing = self.definition(name)
-            complete = {"Command": existing["Command"], "Role": existing["Role"], **update, "Name": name}
-            self._definitions[name] = definitions.job_definition(complete, existing)
-
-    def delete(self, name: str) -> None:
-        """Remove a job; one that does not exist is no error, as on AWS."""
-        with self._lock:
-            self._definitions.pop(name, None)
-
-    def definition(self, name: str) -> dict[str, Any]:
-        """Return a job as GetJob shows it; raises EntityNotFoundError."""
-        try:
-            return self._definitions[name]
-        except KeyError:
-            raise EntityNotFoundError(f"Entity not found: job {name}") from None
-
-    def names(self) -> list[str]:
-        """Return the names of all jobs, in the order in which they were made."""
-        return list(self._definitions)
-
     def run(self, run_id: str, job_name: str | None = None) -> JobRun:
         """Return a run, of this job if one is named; raises EntityNotFoundError."""
         run = self._runs.get(run_id)
@@ -111,7 +81,7 @@ class Jobs:
 
     def runs(self, job_name: str) -> list[JobRun]:
         """Return the runs of a job, newest first."""
-        self.definition(job_name)
+        self.definitions.get(job_name)
         with self._lock:
             return [run for run in reversed(self._runs.values()) if run.job_name == job_name]
 
@@ -130,7 +100,7 @@ class Jobs:
         ConcurrentRunsExceededError.
         """
         with self._lock:
-            definition = self.definition(name)
+            definition = self.definitions.get(name)
             state = STARTING
             if not self._has_room(name):
                 queued = order.request.get("JobRunQueuingEnabled", definition.get("JobRunQueuingEnabled", False))
@@ -173,13 +143,13 @@ class Jobs:
             return run.state in ACTIVE | {WAITING}
 
     def _has_room(self, name: str) -> bool:
-        limit = self._definitions[name]["ExecutionProperty"].get("MaxConcurrentRuns", 1)
+        limit: int = self.definitions.get(name)["ExecutionProperty"].get("MaxConcurrentRuns", 1)
         return sum(run.job_name == name and run.state in ACTIVE for run in self._runs.values()) < limit
 
     def _new_run(self, name: str, order: Order, state: str) -> JobRun:
-        definition, request = self._definitions[name], order.request
+        definition, request = self.definitions.get(name), order.request
         run_id = identifier("jr")
-        identity = {"--JOB_NAME": name, "--JOB_ID": self._ids[name], "--JOB_RUN_ID": run_id}
+        identity = {"--JOB_NAME": name, "--JOB_ID": self.definitions.job_id(name), "--JOB_RUN_ID": run_id}
         if order.workflow_name and order.workflow_run_id:
             identity |= {"--WORKFLOW_NAME": order.workflow_name, "--WORKFLOW_RUN_ID": order.workflow_run_id}
         run = JobRun(
@@ -200,14 +170,14 @@ class Jobs:
             workflow_run_id=order.workflow_run_id,
             predecessors=order.predecessors,
             timeout=request.get("Timeout") or definition["Timeout"],
-            settings=definitions.run_settings(definition, dict(request)),
+            settings=run_settings(definition, dict(request)),
         )
         self._orders[run.id] = order
         self._keep(run)
         return run
 
     def _begin(self, run: JobRun) -> None:
-        self._executor.start(run, self._definitions[run.job_name]["Command"], self._running, self._ended)
+        self._executor.start(run, self.definitions.get(run.job_name)["Command"], self._running, self._ended)
 
     def _running(self, run_id: str) -> None:
         with self._lock:
@@ -220,7 +190,7 @@ class Jobs:
             run = self._runs[run_id]
         try:
             self._announce(run)
-        except Exception:
+        except Exception:  # noqa: BLE001 - the end of a thread: nobody above could tell
             _LOG.exception("the end of job run %s could not be announced", run_id)
 
     def _end(self, run: JobRun) -> None:
@@ -228,7 +198,7 @@ class Jobs:
         self._keep(run)
         order = self._orders.pop(run.id)
         listener = self._listeners.pop(run.id, None)
-        definition = self._definitions.get(run.job_name)
+        definition = self.definitions.find(run.job_name)
         # A run that timed out is never retried, nor is one that somebody stopped.
         if definition and run.state == FAILED and run.attempt < definition["MaxRetries"]:
             again = replace(order, attempt=run.attempt + 1, previous_run_id=run.id)
@@ -245,7 +215,7 @@ class Jobs:
 
     def _start_waiting(self, name: str) -> None:
         for run in [item for item in self._runs.values() if item.job_name == name and item.state == WAITING]:
-            if name not in self._definitions:
+            if self.definitions.find(name) is None:
                 self._end(run.to(FAILED, error_message=f"Job {name} was deleted while the run waited."))
             elif self._has_room(name):
                 self._keep(replace(run.to(STARTING), started_on=now()))

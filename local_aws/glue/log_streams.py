@@ -20,6 +20,7 @@ class LogStream:
     """One stream of a log group."""
 
     def __init__(self, account_id: str, region: str, group: str, stream: str) -> None:
+        """Name the stream; `open` makes it."""
         self._backend: LogsBackend = logs_backends[account_id][region]
         self._group = group
         self._stream = stream
@@ -50,6 +51,7 @@ class Pump:
     """Two threads that carry a process's standard output and error to its files and its log streams."""
 
     def __init__(self, account_id: str, region: str, run_id: str, folder: Path) -> None:
+        """Make the streams of a run; its files are `stdout` and `stderr` in `folder`."""
         self._folder = folder
         self._streams = {
             name: LogStream(account_id, region, f"{LOG_GROUP}/{kind}", run_id)

@@ -37,6 +37,7 @@ class DriverProcess:
     """A started driver: idle until `assign`, then the process of that run."""
 
     def __init__(self, folder: Path, environment: Mapping[str, str], *, spare: bool = False) -> None:
+        """Start it in `folder`, with these variables and no others; a spare starts its JVM at once."""
         self.folder = folder
         self._process = subprocess.Popen(
             # -P: the folder of the driver is not a place to import from; -u: what is printed is seen at once.
@@ -80,7 +81,7 @@ class DriverProcess:
         return self.alive
 
     def wait(self) -> int:
-        """Wait for the end of the process, then end what it left behind; return its exit status, negative for a signal."""
+        """Wait for the end of the process, end what it left behind, and return its exit status (a signal is negative)."""
         status = self._process.wait()
         if self._killer:
             self._killer.cancel()

@@ -52,8 +52,8 @@ def _structure_problems(shape: Any, value: Any, path: str) -> Iterator[str]:
 def _string_problems(shape: Any, value: Any, path: str) -> Iterator[str]:
     allowed = getattr(shape, "enum", None)
     if allowed and value not in allowed:
-        members = ", ".join(allowed)
-        yield f"Value '{value}' at '{path}' failed to satisfy constraint: Member must satisfy enum value set: [{members}]"
+        said = f"Value '{value}' at '{path}' failed to satisfy constraint"
+        yield f"{said}: Member must satisfy enum value set: [{', '.join(allowed)}]"
     yield from _range_problems(shape, len(str(value)), value, path, "length")
 
 

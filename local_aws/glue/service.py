@@ -33,13 +33,14 @@ class Glue:
     """Jobs, triggers and workflows of one world."""
 
     def __init__(self, world: World) -> None:
+        """Put the parts together; the runs of an earlier endpoint are read from the state folder."""
         self.world = world
         self.lock = threading.RLock()
         self.spare = Spare(world) if wanted() else None
         self.executor = Executor(world, self.spare)
         folder = world.state.jobs
         self.jobs = Jobs(self.executor, History(folder / "job-runs.jsonl"), self.lock, self._announce)
-        self.triggers = Triggers(self.lock, self.jobs.definition, self.workflow)
+        self.triggers = Triggers(self.lock, self.jobs.definitions.get, self.workflow)
         self.runs = WorkflowRuns(self.jobs, History(folder / "workflow-runs.jsonl"), self.lock)
         self.batches = Batches(self._start_by_events)
         self._workflows: dict[str, dict[str, Any]] = {}

@@ -23,6 +23,9 @@ DEACTIVATED = "DEACTIVATED"
 
 JOB_STATES = ("SUCCEEDED", "STOPPED", "FAILED", "TIMEOUT")
 CRAWL_STATES = ("SUCCEEDED", "FAILED", "CANCELLED")
+_LASTING = ("Name", "Type", "WorkflowName", "State")
+"""What an update leaves as it is."""
+
 MOST_CRAWLERS = 2
 LARGEST_WORKFLOW = 100
 """Jobs, crawlers and triggers together."""
@@ -37,6 +40,7 @@ class Triggers:
     def __init__(
         self, lock: threading.RLock, demand_job: Callable[[str], Any], demand_workflow: Callable[[str], Any]
     ) -> None:
+        """Begin without triggers."""
         self._lock = lock
         self._demand_job = demand_job
         self._demand_workflow = demand_workflow
@@ -61,9 +65,10 @@ class Triggers:
         """Replace what a trigger does and waits for; name, type, workflow and state stay."""
         with self._lock:
             existing = self.definition(name)
-            kept = {key: existing[key] for key in ("Name", "Type", "WorkflowName", "State") if key in existing}
-            actions = {"Actions": existing["Actions"]}
-            definition = _definition({**actions, **update, **kept}) | {"State": existing["State"]}
+            kept: dict[str, Any] = {key: existing[key] for key in _LASTING if key in existing}
+                key: existing[key] for key in ("Name", "Type", "WorkflowName", "State") if key in existing
+            }
+            definition = _definition({"Actions": existing["Actions"], **update, **kept}) | {"State": existing["State"]}
             self._check(definition)
             self._definitions[name] = definition
             return definition

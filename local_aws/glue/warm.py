@@ -24,6 +24,7 @@ class Spare:
     """Keeps at most one warm driver."""
 
     def __init__(self, world: World) -> None:
+        """Begin without a spare; `prepare` starts one."""
         self._world = world
         self._lock = threading.Lock()
         self._process: DriverProcess | None = None

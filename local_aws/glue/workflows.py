@@ -1,4 +1,4 @@
-"""Workflows and their runs: triggers fire, jobs and crawlers start, ends lead to the next ones, until nothing is left."""
+"""Workflow runs: triggers fire, jobs and crawlers start, their ends lead to the next ones, until nothing is left."""
 
 import importlib
 import logging
@@ -36,6 +36,7 @@ class WorkflowRuns:
     """All runs of all workflows, and the chains of triggers that belong to no workflow, behind the lock of the jobs."""
 
     def __init__(self, jobs: Jobs, history: History, lock: threading.RLock) -> None:
+        """Begin with the runs that the history knows; those that were under way have ended with their endpoint."""
         self._jobs = jobs
         self._history = history
         self._lock = lock

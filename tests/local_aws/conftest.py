@@ -1,4 +1,4 @@
-"""A local AWS in the process of the tests: moto's server on a free port, with every part that this package makes real."""
+"""A local AWS in the process of the tests: moto's server on a free port, with the parts that are made real."""
 
 import os
 import threading

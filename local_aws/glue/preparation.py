@@ -1,0 +1,97 @@
+"""What happens before a job's process starts: its modules are checked, its files fetched, its settings put together."""
+
+import importlib.metadata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local_aws import spark
+from local_aws.glue import arguments
+from local_aws.glue.job_runs import JobRun
+from local_aws.glue.process import Assignment
+from local_aws.glue.world import World
+
+_LAUNCH_SETTINGS = ("spark.driver.", "spark.jars", "spark.master", "spark.executor.extra")
+"""Settings that the start of a JVM reads, so that one that has started already cannot take them."""
+
+
+class PreparationError(Exception):
+    """A run cannot start; the message is what GetJobRun shows."""
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """A run that is ready to start."""
+
+    assignment: Assignment
+    needs_own_jvm: bool
+    """Whether its settings have to be known when the JVM starts."""
+
+
+def prepare(world: World, s3: Any, run: JobRun, command: Mapping[str, str], folder: Path) -> Preparation:
+    """Fetch what a run needs into its folder; `s3` is the client to fetch it with.
+
+    Raises PreparationError, naming what is not there, and InvalidInputError for a `--conf` that cannot be read.
+    """
+    _check_modules(run)
+
+    def fetched(name: str) -> list[Path]:
+        return [_fetch(s3, url, folder) for url in arguments.listed(run.arguments, name)]
+
+    script = _fetch(s3, command["ScriptLocation"], folder)
+    packages, jars = fetched("--extra-py-files"), fetched("--extra-jars")
+    fetched("--extra-files")
+    python_path = [str(package.parent if package.suffix == ".py" else package) for package in packages]
+    chosen = arguments.spark_settings(run.arguments)
+    if jars:
+        chosen["spark.jars"] = ",".join(str(jar) for jar in jars)
+    settings = spark.settings(world.state, chosen)
+    assignment = Assignment(
+        script=str(script),
+        argv=arguments.command_line(run.arguments),
+        folder=str(folder),
+        outcome=str(folder / "outcome"),
+        environment={
+            **world.environment(),
+            "PYTHONPATH": ":".join(python_path),
+            "TMPDIR": str(folder / "tmp"),
+        },
+        python_path=python_path,
+        settings={**settings, "spark.app.name": run.job_name, "spark.executorEnv.PYTHONPATH": ":".join(python_path)},
+    )
+    return Preparation(assignment, any(name.startswith(_LAUNCH_SETTINGS) for name in chosen))
+
+
+def _check_modules(run: JobRun) -> None:
+    """Raise PreparationError unless the modules that Glue would install are here, since nothing is installed here."""
+    wanted = arguments.listed(run.arguments, "--additional-python-modules")
+    if not wanted:
+        return
+    installed = {
+        arguments.normalised(item.metadata["Name"]): item.version
+        for item in importlib.metadata.distributions()
+        if item.metadata["Name"]
+    }
+    missing = arguments.missing_modules(wanted, installed)
+    if missing:
+        raise PreparationError(
+            f"ModuleNotFoundError: {'; '.join(missing)}. Local runs use the virtual environment as it is: put the "
+            "module into requirements.lock and set the environment up again"
+        )
+
+
+def _fetch(s3: Any, url: str, folder: Path) -> Path:
+    scheme, _, rest = url.partition("://")
+    bucket, _, key = rest.partition("/")
+    name = key.rpartition("/")[2]
+    if scheme not in ("s3", "s3a") or not name:
+        raise PreparationError(f"InvalidInputException: {url!r} is not the URL of an object in S3")
+    try:
+        body = s3.get_object(Bucket=bucket, Key=key)["Body"]
+        (folder / name).write_bytes(body.read())
+    except (ClientError, BotoCoreError) as error:
+        raise PreparationError(f"Failed to download {url}: {error}") from error
+    return folder / name
