@@ -81,7 +81,7 @@ class DriverProcess:
         return self.alive
 
     def wait(self) -> int:
-        """Wait for the end of the process, end what it left behind, and return its exit status (a signal is negative)."""
+        """Wait for the end of the process, end what it left behind, and return its exit status (negative: a signal)."""
         status = self._process.wait()
         if self._killer:
             self._killer.cancel()

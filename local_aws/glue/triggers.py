@@ -66,9 +66,7 @@ class Triggers:
         with self._lock:
             existing = self.definition(name)
             kept: dict[str, Any] = {key: existing[key] for key in _LASTING if key in existing}
-                key: existing[key] for key in ("Name", "Type", "WorkflowName", "State") if key in existing
-            }
-            definition = _definition({"Actions": existing["Actions"], **update, **kept}) | {"State": existing["State"]}
+            definition = _definition({"Actions": existing["Actions"], **update, **kept})
             self._check(definition)
             self._definitions[name] = definition
             return definition
