@@ -20,7 +20,8 @@ from totelake.warehouse.session import open_warehouse
 
 DAY = dt.date(2024, 11, 21)
 FAR = dt.date(2026, 9, 1)
-DIMENSIONS = {
+type Rows = list[tuple[object, ...]]
+DIMENSIONS: dict[str, Rows] = {
     "dim_date": [
         (DAY, 2024, 11, 21, 4, "Thursday", "November", 4, 1),
         (FAR, 2026, 9, 1, 2, "Tuesday", "September", 3, 1),
@@ -45,7 +46,7 @@ def payment(*, paid, version=100, batch=1):
     return (9, DAY, "08:05:09.007", DAY, "07:55:11.000", 5, 1, Decimal("7.50"), 1, 3, paid, DAY, version, batch)
 
 
-FIRST = {**DIMENSIONS, "fact_purchase_order": [order()], "fact_payment": [payment(paid=False)]}
+FIRST: dict[str, Rows] = {**DIMENSIONS, "fact_purchase_order": [order()], "fact_payment": [payment(paid=False)]}
 
 
 @pytest.fixture

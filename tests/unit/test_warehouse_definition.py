@@ -165,7 +165,7 @@ def defined(connection):
 
 def found_columns(connection):
     """Return the columns of every table, in their order, as PREDEFINED writes them."""
-    found = {}
+    found: dict[str, dict[str, str]] = {}
     for table, name, kind in connection.execute(COLUMNS):
         found.setdefault(table, {})[name] = kind
     return {table: list(columns.items()) for table, columns in found.items()}

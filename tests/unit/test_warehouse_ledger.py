@@ -7,6 +7,7 @@ import pytest
 
 from totelake.batches import ProcessedBatch, ProcessedTable
 from totelake.errors import AlreadyRunningError, LedgerError
+from totelake.log import CommitLog
 from totelake.warehouse import apply, ledger
 from totelake.warehouse.session import open_warehouse
 
@@ -24,13 +25,12 @@ BATCH = ProcessedBatch(
 NEXT = replace(BATCH, sequence=2, batch_id="20241121T093000000Z-bbbbbbbb", first_ingested=3, last_ingested=3)
 
 
-class Log:
+class Log(CommitLog[ProcessedBatch]):
     """A commit log of these batches, without a bucket."""
-
-    bucket = "processed"
 
     def __init__(self, *batches):
         """Hold `batches`, the first of them sequence 1."""
+        self.bucket = "processed"
         self.batches = batches
 
     def last_sequence(self):
