@@ -5,6 +5,7 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -49,21 +50,34 @@ def postgres_server() -> Iterator[Cluster]:
 
 @pytest.fixture
 def make_database(postgres_server: Cluster) -> Iterator[MakeDatabase]:
-    """Return a function that makes a database, `make(template=None, owner="postgres")`, and gives its owner's URL."""
+    """Return a function that makes a database, `make(template="template1", owner="postgres")`: its owner's URL."""
+    with _databases(postgres_server) as make:
+        yield make
+
+
+@pytest.fixture(scope="module")
+def make_module_database(postgres_server: Cluster) -> Iterator[MakeDatabase]:
+    """Return a `make_database` whose databases are there for all tests of a module, which must not change them."""
+    with _databases(postgres_server) as make:
+        yield make
+
+
+@contextmanager
+def _databases(server: Cluster) -> Iterator[MakeDatabase]:
     made: list[str] = []
-    with psycopg.connect(_superuser(postgres_server, "postgres"), autocommit=True) as connection:
+    with psycopg.connect(_superuser(server, "postgres"), autocommit=True) as connection:
 
         def make(template: str = "template1", owner: str = SUPERUSER) -> str:
             made.append(f"test_{uuid4().hex}")
             names = [sql.Identifier(name) for name in (made[-1], template, owner)]
             connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {}").format(*names))
-            return postgres_server.url(made[-1], owner, PASSWORD)
+            return server.url(made[-1], owner, PASSWORD)
 
         try:
             yield make
         finally:
             for name in made:
-                connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+                connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 @pytest.fixture(scope="session")

@@ -134,4 +134,4 @@ DESIGN_FOLDERS = (
 
 def email(first_name: str, last_name: str) -> str:
     """Return the address that the company gives to a member of its staff."""
-    return f"{first_name}.{last_name}@terrifictotes.com".lower()
+    return f"{first_name}.{last_name}@terrifictotes.com".lower().replace(" ", "")
