@@ -1,10 +1,10 @@
 """What this S3 says no to because its objects are files.
 
-    LakeError                 an S3 error with the HTTP status that it travels under
-    ├── UnusableKeyError      the key cannot be the path of a file in the bucket's folder
-    ├── StorageFullError      there is no room on the disk
-    ├── StorageError          the file system refused for any other reason
-    └── ObjectReplacedError   the object was replaced again and again while it was being opened
+LakeError                 an S3 error with the HTTP status that it travels under
+├── UnusableKeyError      the key cannot be the path of a file in the bucket's folder
+├── StorageFullError      there is no room on the disk
+├── StorageError          the file system refused for any other reason
+└── ObjectReplacedError   the object was replaced again and again while it was being opened
 """
 
 import errno
@@ -37,6 +37,7 @@ class UnusableKeyError(LakeError):
     status = 400
 
     def __init__(self, key: str, reason: str) -> None:
+        """Say which key and why."""
         super().__init__(f"The key {key!r} cannot be used: {reason}. This endpoint keeps objects as files.")
 
 
@@ -47,13 +48,17 @@ class StorageFullError(LakeError):
     status = 507
 
     def __init__(self, key: str) -> None:
-        super().__init__(f"The object {key!r} was not written: the disk of the lake is full. Free some space and retry.")
+        """Say which object."""
+        super().__init__(
+            f"The object {key!r} was not written: the disk of the lake is full. Free some space and retry."
+        )
 
 
 class StorageError(LakeError):
     """The file system refused; nothing was written."""
 
     def __init__(self, key: str, cause: OSError) -> None:
+        """Say which object, and what the file system says."""
         super().__init__(f"The object {key!r} was left as it is: the file system of the lake says {cause.strerror!r}.")
 
 
@@ -64,6 +69,7 @@ class ObjectReplacedError(LakeError):
     status = 409
 
     def __init__(self, key: str) -> None:
+        """Say which object."""
         super().__init__(f"The object {key!r} is being replaced over and over; try again.")
 
 

@@ -4,6 +4,7 @@ import os
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 CHECKSUM_SUFFIX = ".crc"
 
@@ -11,12 +12,6 @@ CHECKSUM_SUFFIX = ".crc"
 def hidden(name: str) -> bool:
     """Whether a file name is that of a checksum file, which Hadoop keeps beside the file that it is of."""
     return name.startswith(".") and name.endswith(CHECKSUM_SUFFIX) and len(name) > len("." + CHECKSUM_SUFFIX)
-
-
-def checksum_file(path: str) -> str:
-    """Return the path of the checksum file that Hadoop may have put beside the file `path`."""
-    folder, name = os.path.split(path)
-    return os.path.join(folder, f".{name}{CHECKSUM_SUFFIX}")
 
 
 def after(name: str) -> str:
@@ -45,10 +40,12 @@ class Listing:
     `marked` says whether the key of a directory was put as an object of its own.
     """
 
-    def __init__(self, locate: Callable[[str], str | None], marked: Callable[[str], bool]) -> None:
+    def __init__(self, locate: Callable[[str], Path | None], marked: Callable[[str], bool]) -> None:
+        """Start a walk."""
         self._locate = locate
         self._marked = marked
         self._read: dict[str, list[str]] = {}
+        self._paths: dict[str, Path] = {}
 
     def names(self, prefix: str = "", start: str = "") -> Iterator[str]:
         """Yield the keys with `prefix` from `start` on (inclusive), in the order of their code points, as S3 does."""
@@ -74,6 +71,11 @@ class Listing:
             else:
                 return Page(keys, prefixes, None)
 
+    def path(self, key: str) -> Path:
+        """Return the path of the file of a key that this walk has come by."""
+        folder, _, name = key.removesuffix("/").rpartition("/")
+        return self._paths[f"{folder}/" if folder else ""] / name
+
     def _below(self, folder: str, prefix: str, start: str) -> Iterator[str]:
         """Yield the keys below the directory `folder`, which is "" or ends with a slash."""
         if folder.startswith(prefix) and folder >= start and folder and self._marked(folder):
@@ -93,6 +95,8 @@ class Listing:
         """Return the keys of the files and, with a slash at the end, of the directories right in `folder`, sorted."""
         if folder not in self._read:
             path = self._locate(folder)
+            if path is not None:
+                self._paths[folder] = path
             self._read[folder] = sorted(_scan(path, folder)) if path is not None else []
         return self._read[folder]
 
@@ -103,7 +107,7 @@ def common_prefix(name: str, prefix: str, delimiter: str | None) -> str | None:
     return None if end < 0 or not delimiter else name[: end + len(delimiter)]
 
 
-def _scan(path: str, folder: str) -> Iterator[str]:
+def _scan(path: Path, folder: str) -> Iterator[str]:
     try:
         with os.scandir(path) as entries:
             for entry in entries:

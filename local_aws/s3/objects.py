@@ -6,11 +6,14 @@ from collections.abc import Callable, Iterator
 from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from threading import Lock
 from typing import Any, Self
 
 from moto.s3.models import FakeBucket, FakeKey
+from moto.utilities.utils import LowercaseDict
 
-from local_aws.s3.errors import ObjectReplacedError
 from local_aws.s3.records import Record, Stamp
 
 CHUNK = 1 << 20
@@ -43,18 +46,22 @@ class FileBody:
     """
 
     def __init__(self, descriptor: "Descriptor", start: int, length: int) -> None:
+        """Stand for `length` bytes from `start` on."""
         self._descriptor = descriptor
         self._start = start
         self._length = length
 
     def __len__(self) -> int:
+        """Return the number of bytes."""
         return self._length
 
     def __getitem__(self, part: slice) -> "FileBody":
+        """Return a part of the bytes, still unread."""
         start, stop, _ = part.indices(self._length)
         return FileBody(self._descriptor, self._start + start, max(0, stop - start))
 
     def __iter__(self) -> Iterator[bytes]:
+        """Read the bytes, CHUNK of them at a time."""
         position, end = self._start, self._start + self._length
         while position < end:
             chunk = os.pread(self._descriptor.number, min(CHUNK, end - position), position)
@@ -71,40 +78,47 @@ class Descriptor:
     number: int
 
     def __del__(self) -> None:
+        """Close the file."""
         os.close(self.number)
 
 
 class FileKey(FakeKey):  # type: ignore[misc] # moto is not typed
     """The object `name` of a bucket, which is the file `path` in the state `stamp`.
 
-    `path` changes when the version is put aside; `stamp` never does. `keep` is called after each change of what is KEPT.
+    `path` changes when the version is put aside; `stamp` never does.
     """
 
-    path: str
+    path: Path
     stamp: Stamp
+    _keep: Callable[["FileKey"], None] | None
+    _metadata: Any
 
     def __new__(cls, *_: Any, **__: Any) -> Self:
         """Make an object without moto's register of all instances, which keeps them for ever."""
         return object.__new__(cls)
 
-    def __init__(self, bucket: FakeBucket, name: str | int, path: str, stamp: Stamp, record: Record | None) -> None:
-        self._keep: Callable[[FileKey], None] | None = None
-        super().__init__(
+    def __init__(self, bucket: FakeBucket, name: str | int, path: Path, stamp: Stamp, record: Record | None) -> None:
+        """Describe a file, with what is kept of it if anything is."""
+        # A listing makes thousands of these, and moto's own constructor opens a buffer and builds an ACL for each.
+        self.__dict__.update(
+            _blank(),
             name=name,
-            value=b"",
             account_id=bucket.account_id,
             region_name=bucket.region_name,
+            partition=bucket.partition,
             bucket_name=bucket.name,
-            is_versioned=bucket.is_versioned,
-            etag=_derived_etag(stamp),
-            version_id=_derived_version(stamp) if bucket.is_versioned else "null",
+            lock=Lock(),
+            _keep=None,
+            _metadata=LowercaseDict({"Content-Type": "binary/octet-stream"}),
+            _is_versioned=bucket.is_versioned,
+            _etag=_derived_etag(stamp),
+            _version_id=_derived_version(stamp) if bucket.is_versioned else "null",
         )
-        self._value_buffer.close()
         self.path = path
         self.stamp = stamp
         self.contentsize = stamp.size
-        if stamp.changed:
-            self.last_modified = datetime.fromtimestamp(stamp.changed / 1e9, UTC).replace(tzinfo=None)
+        changed = datetime.fromtimestamp(stamp.changed / 1e9, UTC) if stamp.changed else datetime.now(UTC)
+        self.last_modified = changed.replace(tzinfo=None)  # as moto has it
         for attribute, value in (record or {}).items():
             if attribute == "_metadata":
                 self._metadata.update(value)
@@ -120,7 +134,7 @@ class FileKey(FakeKey):  # type: ignore[misc] # moto is not typed
         """Return what is kept of this object besides its bytes."""
         return {name: dict(value) if name == "_metadata" else value for name, value in self._kept()}
 
-    def set_metadata(self, metadata: Any, replace: bool = False) -> None:  # noqa: FBT001 - moto's signature
+    def set_metadata(self, metadata: Any, replace: bool = False) -> None:
         """Add to the object's metadata."""
         super().set_metadata(metadata, replace)
         self._metadata = self._metadata  # moto changes it in place; this is what keeps it
@@ -134,13 +148,18 @@ class FileKey(FakeKey):  # type: ignore[misc] # moto is not typed
     def value(self, _: bytes) -> None:
         """Leave the content to the file."""
 
+    @property
+    def last_modified_ISO8601(self) -> datetime:  # noqa: N802 - moto's name
+        """The time of the last change: moto makes text of it here, and a time of the text again, slowly, later."""
+        return self.last_modified.replace(tzinfo=UTC)
+
     def body(self) -> FileBody:
         """Return the content, open. Raises FileNotFoundError when the file is gone or no longer this one."""
         if isinstance(self.name, str) and self.name.endswith("/"):
             return FileBody(Descriptor(os.open(os.devnull, os.O_RDONLY)), 0, 0)
         opened = Descriptor(os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW))
         if os.fstat(opened.number).st_ino != self.stamp.inode:
-            raise FileNotFoundError(self.path)
+            raise FileNotFoundError(str(self.path))
         return FileBody(opened, 0, self.contentsize)
 
     def opened(self) -> "OpenKey":
@@ -149,20 +168,23 @@ class FileKey(FakeKey):  # type: ignore[misc] # moto is not typed
         opened.__dict__.update(self.__dict__, _keep=None, content=self.body())
         return opened
 
-    def dispose(self, garbage: bool = False) -> None:  # noqa: FBT001 - moto's signature
+    def dispose(self, garbage: bool = False) -> None:
         """Do nothing: what moto lets go of is only its model of the file."""
 
     def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute, as moto does from many places, and keep it if it is one of those."""
         super().__setattr__(name, value)
         if name in KEPT and self._keep is not None:
             self._keep(self)
 
     def __copy__(self) -> Self:
+        """Return another model of the same file, whose changes nobody keeps."""
         copied = object.__new__(type(self))
         copied.__dict__.update(self.__dict__, _keep=None)
         return copied
 
     def __deepcopy__(self, _: Any) -> Self:
+        """Return another model of the same file: moto copies all versions to list them."""
         return copy(self)
 
     def _kept(self) -> Iterator[tuple[str, Any]]:
@@ -175,27 +197,26 @@ class OpenKey(FileKey):
 
     content: FileBody
 
-    @property
-    def value(self) -> FileBody:  # type: ignore[override] # moto sends what it gets, and slices it for a range
+    @property  # type: ignore[override] # moto slices it for a range and sends it
+    def value(self) -> FileBody:
         """The content, to be iterated."""
         return self.content
 
+    @value.setter
+    def value(self, _: object) -> None:
+        """Leave the content to the file."""
 
-def latest_body(find: Callable[[], FileKey | None]) -> OpenKey | None:
-    """Open what `find` returns, asking it again when the object was replaced in between."""
-    for _ in range(20):
-        key = find()
-        if key is None:
-            return None
-        try:
-            return key.opened()
-        except FileNotFoundError:
-            continue
-    raise ObjectReplacedError(str(key.name))
+
+@cache
+def _blank() -> dict[str, Any]:
+    """Return the attributes of an object of which moto knows nothing yet."""
+    blank = FakeKey(name="", value=b"", account_id="", region_name="")
+    blank.dispose()
+    return dict(vars(blank))
 
 
 def _derived_etag(stamp: Stamp) -> str:
-    """Return the ETag of a file that another program wrote: never read, changed with the file, and no MD5 by its form."""
+    """Return the ETag of a file that another program wrote: changed with the file, and by its form no MD5."""
     return f"{_digest('etag', stamp)}-1"
 
 

@@ -1,7 +1,7 @@
 """Bucket policies with their conditions, which moto leaves out: it takes "deny what comes without TLS" for "deny all".
 
-A Deny counts when all its conditions are known here and true. A statement with a condition, or a principal, that this
-endpoint cannot judge is passed over, and the log says so once: AWS may refuse what passes here, never the other way round.
+A Deny counts when all its conditions are known here and true. A statement with a condition that this endpoint cannot
+judge is passed over, and the log says so once; so is one that is not for everybody. AWS may then refuse what passes.
 """
 
 import json
@@ -80,7 +80,9 @@ def _fulfilled(statement: Mapping[str, Any], context: Context) -> bool:
 
 @lru_cache
 def _tell(statement: str, operator: str, key: str) -> None:
-    log.warning("the bucket policy statement %s is passed over: %s of %s cannot be judged here", statement, operator, key)
+    log.warning(
+        "the bucket policy statement %s is passed over: %s of %s cannot be judged here", statement, operator, key
+    )
 
 
 def _context(action: str, headers: Mapping[str, str], arguments: Mapping[str, str]) -> dict[str, str]:
@@ -100,7 +102,9 @@ def _context(action: str, headers: Mapping[str, str], arguments: Mapping[str, st
     return context
 
 
-_KNOWN = re.compile(r"aws:securetransport|s3:(objectcreationoperation|if-none-match|if-match|versionid|x-amz-[a-z0-9-]+)")
+_KNOWN = re.compile(
+    r"aws:securetransport|s3:(objectcreationoperation|if-none-match|if-match|versionid|x-amz-[a-z0-9-]+)"
+)
 
 
 def _action(method: str, arguments: Mapping[str, str]) -> str:

@@ -36,14 +36,18 @@ class Stamp:
 
 
 class Records:
-    """The records in one folder; `swept` removes those whose file is gone."""
+    """The records in one folder; `sweep` removes those whose file is gone."""
 
     def __init__(self, folder: Path) -> None:
+        """Find out which files have a record."""
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
+        self._inodes = {int(path.stem) for path in folder.glob("*.json")}
 
     def read(self, stamp: Stamp, bucket: str, key: str) -> Record | None:
         """Return what is kept of the file with `stamp` as the object `key`; None when nothing is."""
+        if stamp.inode not in self._inodes:  # most files are Spark's, and a listing asks for each
+            return None
         try:
             kept = json.loads(self._path(stamp.inode).read_bytes())
             matches = kept["file"] == [stamp.size, stamp.changed] and kept["bucket"] == bucket and kept["key"] == key
@@ -59,12 +63,14 @@ class Records:
         try:
             unfinished.write_text(json.dumps(content), encoding="utf-8")
             unfinished.replace(path)
+            self._inodes.add(stamp.inode)
         except OSError:
             unfinished.unlink(missing_ok=True)
             raise
 
     def forget(self, stamp: Stamp) -> None:
         """Drop what is kept of the file with `stamp`."""
+        self._inodes.discard(stamp.inode)
         self._path(stamp.inode).unlink(missing_ok=True)
 
     def sweep(self, lake: Path) -> None:
@@ -76,6 +82,7 @@ class Records:
             except (OSError, ValueError, KeyError):
                 found = None
             if path.name != f"{found}.json":
+                self._inodes.discard(int(path.stem) if path.stem.isdigit() else -1)
                 path.unlink(missing_ok=True)
 
     def _path(self, inode: int) -> Path:

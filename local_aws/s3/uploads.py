@@ -82,12 +82,12 @@ class Upload(FakeMultipart):  # type: ignore[misc] # moto is not typed
         except BaseException:
             path.unlink(missing_ok=True)
             raise
-        key = FileKey(self._bucket, part_id, str(path), Stamp.of(path.stat()), {"_etag": md5.hexdigest()})
+        key = FileKey(self._bucket, part_id, path, Stamp.of(path.stat()), {"_etag": md5.hexdigest()})
         replaced = self.parts.get(part_id)
         self.parts[part_id] = key
         self.partlist = sorted(self.parts)
         if replaced is not None:
-            os.unlink(replaced.path)
+            replaced.path.unlink(missing_ok=True)
         return key
 
     def assemble(self, listed: Iterable[tuple[int, str]], target: BinaryIO) -> Assembled:

@@ -1,23 +1,27 @@
 """moto's handling of S3 requests, where objects that are files and policies with conditions ask for more."""
 
-from typing import Any
+from typing import Any, override
 
+from moto.core.mime_types import APP_XML
 from moto.core.responses import TYPE_RESPONSE, ActionResult
-from moto.s3.exceptions import S3AccessDeniedError
+from moto.s3.exceptions import InvalidContinuationToken, S3AccessDeniedError
 from moto.s3.responses import S3Response
 from moto.s3.utils import metadata_from_headers
 
-from local_aws.s3.backend import demanding
+from local_aws.s3 import answers
 from local_aws.s3.errors import LakeError, ObjectReplacedError
 from local_aws.s3.folder import Demands
 from local_aws.s3.objects import FileKey
+from local_aws.s3.storage import demanding
 
-_FORBIDDEN = (403, {}, "")
+MOST_KEYS = 1000
+_FORBIDDEN: TYPE_RESPONSE = (403, {}, "")
 
 
 class LakeResponse(S3Response):  # type: ignore[misc] # moto is not typed
     """One request to this S3."""
 
+    @override
     def put_object(self) -> TYPE_RESPONSE:
         """Handle PutObject: its conditions hold at the moment of writing, its metadata is there from the first."""
         metadata = metadata_from_headers(self.headers)
@@ -25,17 +29,52 @@ class LakeResponse(S3Response):  # type: ignore[misc] # moto is not typed
         with demanding(self._demands(), dict(metadata)):
             return super().put_object()
 
+    @override
     def copy_object(self) -> TYPE_RESPONSE:
         """Handle CopyObject under the conditions that it makes on the object to be written."""
         with demanding(self._demands(), {}):
             return super().copy_object()
 
+    @override
+    def list_objects_v2(self) -> TYPE_RESPONSE:
+        """Handle ListObjectsV2."""
+        query = self._list_query()
+        if query.token == "":
+            raise InvalidContinuationToken
+        found, _, token = self.backend.list_objects_v2(
+            self.backend.get_bucket(query.bucket),
+            query.prefix,
+            query.delimiter,
+            query.token,
+            query.start_after,
+            query.most,
+        )
+        objects = [each for each in found if isinstance(each, FileKey)]
+        prefixes = [each for each in found if isinstance(each, str)]
+        return 200, {"content-type": APP_XML}, answers.list_objects_v2(query, objects, prefixes, token)
+
+    def _list_query(self) -> answers.ListQuery:
+        """Return what a ListObjectsV2 request asks for; like S3, at most a thousand keys at a time."""
+        asked = {name: values[0] for name, values in self._get_querystring(self.request, self.uri).items()}
+        return answers.ListQuery(
+            bucket=self.bucket_name,
+            prefix=asked.get("prefix", ""),
+            delimiter=asked.get("delimiter"),
+            token=asked.get("continuation-token"),
+            start_after=asked.get("start-after"),
+            most=min(int(asked.get("max-keys", MOST_KEYS)), MOST_KEYS),
+            url_encoded=asked.get("encoding-type") == "url",
+            owners=asked.get("fetch-owner") == "true",
+        )
+
+    @override
     def _key_response_post(
         self, request: Any, body: bytes, bucket_name: str, query: dict[str, Any], key_name: str
     ) -> TYPE_RESPONSE:
         with demanding(self._demands(), {}):
             return super()._key_response_post(request, body, bucket_name, query, key_name)
 
+    @override
     def _key_response(self, request: Any, full_url: str) -> TYPE_RESPONSE:
         try:
             response = super()._key_response(request, full_url)
@@ -46,7 +85,8 @@ class LakeResponse(S3Response):  # type: ignore[misc] # moto is not typed
             raise S3AccessDeniedError  # moto says nothing at all
         return response
 
-    def _get_key(self, validate_storage_class: bool = True) -> tuple[FileKey, bool]:  # noqa: FBT001 - moto's signature
+    @override
+    def _get_key(self, validate_storage_class: bool = True) -> tuple[FileKey, bool]:
         """Find the object and open it, so that it stays what its headers say while it is sent."""
         for _ in range(20):
             key, not_modified = super()._get_key(validate_storage_class)

@@ -1,0 +1,192 @@
+"""moto's S3 with its buckets as folders, and how an object gets into one."""
+
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from time import time_ns
+from types import MappingProxyType
+from typing import Any, BinaryIO, ClassVar, override
+from uuid import uuid4
+
+from moto.s3 import notifications
+from moto.s3.exceptions import InvalidBucketName, InvalidBucketState, InvalidStorageClass
+from moto.s3.models import FakeBucket, FakeTableStorageBucket, S3Backend
+from moto.s3.utils import STORAGE_CLASS
+
+from local_aws.s3.errors import UnusableKeyError, told_as_s3
+from local_aws.s3.folder import BucketFolder, Demands
+from local_aws.s3.objects import FileBody, FileKey
+from local_aws.s3.records import Record, Records, Stamp
+from local_aws.state import State
+
+Content = bytes | str | FileBody
+
+EVENTS = notifications.S3NotificationEvent
+_BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_NONE = Demands()
+_DEMANDS: ContextVar[Demands] = ContextVar("demands", default=_NONE)
+_METADATA: ContextVar[Mapping[str, str]] = ContextVar("metadata", default=MappingProxyType({}))
+
+
+@contextmanager
+def demanding(demands: Demands, metadata: Mapping[str, str]) -> Iterator[None]:
+    """Let what is written within hold to `demands` and come into the world with `metadata`.
+
+    moto's backend knows nothing of the request; this is how the two things that must be atomic get from there to here.
+    """
+    tokens = _DEMANDS.set(demands), _METADATA.set(metadata)
+    try:
+        yield
+    finally:
+        _DEMANDS.reset(tokens[0])
+        _METADATA.reset(tokens[1])
+
+
+class LakeStorage(S3Backend):  # type: ignore[misc] # moto is not typed
+    """S3 whose buckets are the folders in `state.lake`; `install` makes one subclass of it for each world."""
+
+    state: ClassVar[State]
+    records: ClassVar[Records]
+
+    @override
+    def create_bucket(self, bucket_name: str, region_name: str, bucket_namespace: str | None = None) -> FakeBucket:
+        """Make a bucket, and its folder unless that is there already: then its files are the bucket's objects."""
+        if not _BUCKET_NAME.fullmatch(bucket_name) or ".." in bucket_name:
+            raise InvalidBucketName
+        return self._mount(super().create_bucket(bucket_name, region_name, bucket_namespace))
+
+    @override
+    def delete_bucket(self, bucket_name: str) -> FakeBucket | None:
+        """Remove an empty bucket and its folder; return None when it is not empty."""
+        bucket = self.get_bucket(bucket_name)
+        return super().delete_bucket(bucket_name) if bucket.keys.remove() else None
+
+    @override
+    def create_table_storage_bucket(self, region_name: str) -> FakeTableStorageBucket:
+        """Make the bucket of an S3 table."""
+        return self._mount(super().create_table_storage_bucket(region_name))
+
+    @override
+    def delete_table_storage_bucket(self, bucket_name: str) -> FakeBucket | None:
+        """Remove the bucket of an S3 table with what is in it."""
+        shutil.rmtree(self.get_bucket(bucket_name).keys.folder)
+        return super().delete_table_storage_bucket(bucket_name)
+
+    @override
+    def put_object_lock_configuration(
+        self,
+        bucket_name: str,
+        lock_enabled: bool,
+        mode: str | None = None,
+        days: int | None = None,
+        years: int | None = None,
+    ) -> None:
+        """Set the default retention. As on AWS since 2023 the bucket may hold objects: a folder that was left does."""
+        bucket = self.get_bucket(bucket_name)
+        if not bucket.is_versioned:
+            raise InvalidBucketState("Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration")
+        bucket.object_lock_enabled = bucket.object_lock_enabled or lock_enabled
+        bucket.default_lock_mode, bucket.default_lock_days, bucket.default_lock_years = mode, days, years
+
+    @override
+    def put_object(
+        self,
+        bucket_name: str,
+        key_name: str,
+        value: Content,
+        storage: str | None = None,
+        etag: str | None = None,
+        multipart: object = None,
+        encryption: str | None = None,
+        kms_key_id: str | None = None,
+        bucket_key_enabled: Any = None,
+        lock_mode: str | None = None,
+        lock_legal_status: str | None = None,
+        lock_until: str | None = None,
+        checksum_value: str | None = None,
+        request_method: str | None = "PUT",
+        disable_notification: bool | None = False,
+    ) -> FileKey:
+        """Write an object, whole or not at all, under the demands of the request that it is for."""
+        if storage is not None and storage not in STORAGE_CLASS:
+            raise InvalidStorageClass(storage=storage)
+        bucket = self.get_bucket(bucket_name)
+        if key_name.endswith("/"):
+            if value:
+                raise UnusableKeyError(key_name, "a key with a slash at its end can only be an empty marker")
+            marker: FileKey = bucket.keys.mark(key_name, _DEMANDS.get())
+            return marker
+        described = {
+            **encrypted(bucket, encryption, kms_key_id, bucket_key_enabled),
+            "_storage_class": storage or "STANDARD",
+            "lock_mode": lock_mode,
+            "lock_legal_status": lock_legal_status,
+            "lock_until": lock_until,
+            "checksum_value": checksum_value,
+            "_metadata": _METADATA.get(),
+        }
+
+        def write(file: BinaryIO) -> Record:
+            md5 = _copy(value, file)
+            return described | {"_etag": etag or md5}
+
+        key = self.write(bucket, key_name, write)
+        if not disable_notification:
+            posted = request_method == "POST"
+            event = EVENTS.OBJECT_CREATED_POST_EVENT if posted else EVENTS.OBJECT_CREATED_PUT_EVENT
+            notifications.send_event(self.account_id, event, bucket, key)
+        return key
+
+    @override
+    def copy_object(self, src_key: FileKey, *args: Any, **kwargs: Any) -> None:
+        """Copy an object, piece by piece and as it is now, whatever becomes of the source meanwhile."""
+        super().copy_object(src_key.opened(), *args, **kwargs)
+
+    def write(self, bucket: FakeBucket, name: str, write: Callable[[BinaryIO], Record]) -> FileKey:
+        """Write a file beside the buckets and move it to its place when it is whole; `write` returns what to keep."""
+        bucket.keys.check(name)
+        unfinished = self.state.s3_meta / "incoming" / uuid4().hex
+        try:
+            with told_as_s3(name):
+                with unfinished.open("xb") as file:
+                    record = write(file)
+                # The clock of the file system is too coarse to tell which of two versions came first.
+                now = time_ns()
+                os.utime(unfinished, ns=(now, now))
+                stamp = Stamp.of(unfinished.stat())
+            record = {"_version_id": uuid4().hex if bucket.is_versioned else "null"} | record
+            key = FileKey(bucket, name, unfinished, stamp, record)
+            bucket.keys.publish(key, _DEMANDS.get())
+        finally:
+            unfinished.unlink(missing_ok=True)
+        return key
+
+    def _mount(self, bucket: FakeBucket) -> FakeBucket:
+        """Make the bucket's folder the place of its objects."""
+        aside = self.state.s3_meta / "versions" / bucket.name
+        bucket.keys = BucketFolder(bucket, self.state.lake / bucket.name, aside, self.records)
+        return bucket
+
+
+def encrypted(bucket: FakeBucket, algorithm: str | None, key_id: str | None, bucket_key: Any) -> Record:
+    """Return how an object is said to be encrypted: as the request says, else as the bucket does."""
+    rule = (bucket.encryption or {}).get("Rule", {})
+    default = rule.get("ApplyServerSideEncryptionByDefault", {})
+    return {
+        "encryption": algorithm or default.get("SSEAlgorithm"),
+        "kms_key_id": key_id or default.get("KMSMasterKeyID"),
+        "bucket_key_enabled": bucket_key or (rule.get("BucketKeyEnabled", False) if rule else bucket_key),
+    }
+
+
+def _copy(value: Content, file: BinaryIO) -> str:
+    """Write content to a file; return its MD5 in hex."""
+    md5 = hashlib.md5(usedforsecurity=False)
+    for chunk in value if isinstance(value, FileBody) else [value.encode() if isinstance(value, str) else value]:
+        md5.update(chunk)
+        file.write(chunk)
+    return md5.hexdigest()
