@@ -47,7 +47,8 @@ class Lake:
 
     def files(self) -> list[str]:
         """Return every object of both buckets."""
-        return sorted(str(path.relative_to(self.folder)) for path in self.folder.rglob("*") if path.is_file())
+        found = [*(self.folder / self.ingested).rglob("*"), *(self.folder / self.processed).rglob("*")]
+        return sorted(str(path.relative_to(self.folder)) for path in found if path.is_file())
 
     def rows(self, batch: IngestedBatch | ProcessedBatch | None, table: str) -> DataFrame:
         """Return what `batch` holds of `table`."""
