@@ -112,15 +112,20 @@ def _pages(logs: Any, group: str, stream: str, token: str | None = None) -> Iter
 
 
 def rows_in(line: str) -> int | None:
-    """Return the rows that a job's line of JSON tells of, None when it tells of none or is something else."""
+    """Return the rows that a job's line of JSON says are done, None when it tells of none or is something else.
+
+    Only the lines `table_…` count (`table_ingested`, …): there is one for each table of a stage when it is done; others
+    tell of steps on the way and of sums.
+    """
     if not line.startswith("{"):
         return None
     try:
         told = json.loads(line)
     except ValueError:
         return None
+    is_done = str(told.get("event")).startswith("table_") and told.get("status") == "ok"
     rows = told.get("rows")
-    return rows if isinstance(rows, int) and not isinstance(rows, bool) and told.get("status") == "ok" else None
+    return rows if is_done and isinstance(rows, int) else None
 
 
 def read(run: Mapping[str, Any], rows: RowCounts) -> WorkflowRun:

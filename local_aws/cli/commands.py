@@ -24,7 +24,9 @@ _State = Annotated[
     typer.Option("--state", metavar="DIR", envvar="TOTELAKE_STATE", help="Folder that holds the local world."),
 ]
 _RunId = Annotated[str | None, typer.Argument(metavar="[RUN]", help="Id of the workflow run; the latest without it.")]
-_Seed = Annotated[int, typer.Option("--random-seed", metavar="S", help="The same seed makes the same rows.")]
+_RandomSeed = Annotated[
+    int | None, typer.Option("--random-seed", metavar="S", help="The same number makes up the same things.")
+]
 _DEFAULT = build.ROOT / ".totelake"
 
 
@@ -52,10 +54,11 @@ def seed(
     sales_orders: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Sales orders; the other tables in proportion.")
     ] = None,
-    random_seed: _Seed = 1,
+    random_seed: _RandomSeed = None,
 ) -> None:
     """Fill totesys as the real one is filled."""
-    from local_aws import business, world
+    from local_aws import world
+    from local_aws.cli import business
 
     place = _state(state)
     with problems(place, "Stopped; totesys is as it was before."):
@@ -66,12 +69,11 @@ def seed(
 def activity(
     state: _State = _DEFAULT,
     events: Annotated[int, typer.Option(min=1, metavar="N", help="How many things happen.")] = 300,
-    random_seed: Annotated[
-        int | None, typer.Option("--random-seed", metavar="S", help="The same seed does the same to the same rows.")
-    ] = None,
+    random_seed: _RandomSeed = None,
 ) -> None:
     """Let the business go on: orders, payments, corrections, moves, some of them committed late."""
-    from local_aws import business, world
+    from local_aws import world
+    from local_aws.cli import business
 
     place = _state(state)
     with problems(place, "Stopped; what was committed by then stays."):

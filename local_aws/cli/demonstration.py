@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import psycopg
 from rich.table import Table
 
-from local_aws import build, business, deployment, status, world
-from local_aws.cli import run_view, running, status_view
+from local_aws import build, deployment, status, world
+from local_aws.cli import business, run_view, running, status_view
 from local_aws.cli.screen import console, number, seconds, steps
 from local_aws.settings import Settings
 from local_aws.state import State
@@ -35,11 +35,11 @@ def show(state: State) -> None:
     with steps() as step:
         settings = world.up(state, step)
     if not status.row_counts(settings)["totesys"]["sales_order"]:
-        business.seed(settings, None, 1)
+        business.seed(settings)
     _heading("First run of the workflow")
     first = running.succeed(state, settings)
     _heading("The business goes on")
-    business.activity(settings, _EVENTS, None)
+    business.activity(settings, _EVENTS)
     _heading("Second run of the workflow")
     second = running.succeed(state, settings)
     _heading("Summary")

@@ -34,7 +34,7 @@ def problems(state: State, when_interrupted: str = "Stopped.") -> Iterator[None]
         _problems.print(f"\n{when_interrupted}", markup=False)
         raise typer.Exit(_INTERRUPTED) from None
     except Exception as error:
-        if isinstance(error, typer.Exit | typer.Abort):
+        if isinstance(error, typer.Exit | typer.Abort | BrokenPipeError):  # nothing is wrong, or nobody reads on
             raise
         known = type(error).__module__.partition(".")[0] in _OURS
         sentence = str(error).strip() if known else f"{type(error).__name__}: {str(error).strip()}"
