@@ -24,7 +24,8 @@ class KeyPaths:
         if "\0" in key or any(part in {"", ".", ".."} for part in parts):
             return None
         path = self.root.joinpath(*parts)
-        return path if os.path.realpath(path.parent) == str(path.parent) else None
+        folder = path if key.endswith("/") else path.parent
+        return path if os.path.realpath(folder) == str(folder) else None
 
     def target(self, key: str) -> Path:
         """Return the path where the object `key` is to be written. Raises UnusableKeyError where there can be none."""

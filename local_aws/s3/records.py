@@ -76,14 +76,20 @@ class Records:
     def sweep(self, lake: Path) -> None:
         """Drop the records of files that are no longer where they were, in the folder of buckets `lake`."""
         for path in self._folder.iterdir():
-            try:
-                kept = json.loads(path.read_bytes())
-                found = os.lstat(lake / kept["bucket"] / kept["key"]).st_ino
-            except (OSError, ValueError, KeyError):
-                found = None
-            if path.name != f"{found}.json":
-                self._inodes.discard(int(path.stem) if path.stem.isdigit() else -1)
+            if not path.stem.isdigit() or not _holds(path, int(path.stem), lake):
                 path.unlink(missing_ok=True)
+        self._inodes = {int(path.stem) for path in self._folder.glob("*.json")}
 
     def _path(self, inode: int) -> Path:
         return self._folder / f"{inode}.json"
+
+
+def _holds(path: Path, inode: int, lake: Path) -> bool:
+    """Whether the record `path` is of a file that is still where it was, as it was."""
+    try:
+        kept = json.loads(path.read_bytes())
+        status = os.lstat(lake / kept["bucket"] / kept["key"])
+        stamp = Stamp.of_directory(status) if kept["key"].endswith("/") else Stamp.of(status)
+        return stamp == Stamp(inode, *kept["file"])
+    except (OSError, ValueError, KeyError):
+        return False

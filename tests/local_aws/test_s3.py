@@ -1,0 +1,473 @@
+"""S3 whose objects are files: what is put is a file, what is a file is an object, by plain boto3."""
+
+import errno
+import hashlib
+import os
+import socket
+import threading
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from botocore.exceptions import ClientError
+
+from local_aws import s3
+from local_aws.s3 import uploads
+from local_aws.state import State
+from tests.local_aws.s3_endpoint import REGION, client, served, spawned
+
+MIB = 1 << 20
+PART = 5 * MIB
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A bucket of a served world, its folder, and the words of S3 with the bucket left out."""
+
+    state: State
+    port: int
+    name: str
+
+    def __getattr__(self, word: str) -> Any:
+        """Return the operation of boto3, for this bucket."""
+        operation = getattr(client(self.port), word)
+        return lambda **arguments: operation(Bucket=self.name, **arguments)
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the bucket."""
+        return self.state.lake / self.name
+
+    def create(self) -> "Bucket":
+        """Make the bucket."""
+        self.create_bucket(CreateBucketConfiguration={"LocationConstraint": REGION})
+        return self
+
+    def write(self, key: str, content: bytes = b"written by Spark") -> Path:
+        """Write a file as another program does."""
+        path = self.folder / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        return path
+
+    def read(self, key: str) -> bytes:
+        """Return the content of an object."""
+        content: bytes = self.get_object(Key=key)["Body"].read()
+        return content
+
+    def keys(self, **arguments: Any) -> list[str]:
+        """Return the keys of one page of a listing."""
+        return [each["Key"] for each in self.list_objects_v2(**arguments).get("Contents", [])]
+
+    def upload(self, key: str, *parts: bytes) -> dict[str, Any]:
+        """Send an object in parts; return what completes it."""
+        upload = self.create_multipart_upload(Key=key)["UploadId"]
+        sent = [
+            {"PartNumber": n, "ETag": self.upload_part(Key=key, UploadId=upload, PartNumber=n, Body=part)["ETag"]}
+            for n, part in enumerate(parts, start=1)
+        ]
+        return {"Key": key, "UploadId": upload, "MultipartUpload": {"Parts": sent}}
+
+
+def refusal(call: Any, **arguments: Any) -> tuple[int, str, str]:
+    """Return the status, code and message by which S3 refuses a call."""
+    with pytest.raises(ClientError) as refused:
+        call(**arguments)
+    response = refused.value.response
+    return response["ResponseMetadata"]["HTTPStatusCode"], response["Error"]["Code"], response["Error"]["Message"]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[State, int]]:
+    """Serve one state folder; give it and the port."""
+    state = State(tmp_path_factory.mktemp("world"))
+    with served(state) as port:
+        yield state, port
+
+
+@pytest.fixture
+def bucket(world: tuple[State, int]) -> Bucket:
+    """Make a bucket that no other test uses."""
+    return Bucket(*world, f"b-{uuid.uuid4().hex}").create()
+
+
+def test_what_is_put_is_a_plain_file(bucket: Bucket) -> None:
+    """The file has the bytes and nothing is beside it; the ETag is the MD5 that Terraform compares."""
+    put = bucket.put_object(Key="jobs/ingest.py", Body=b"print()", ContentType="text/x-python", Metadata={"by": "me"})
+    assert (bucket.folder / "jobs/ingest.py").read_bytes() == b"print()"
+    assert [path.name for path in bucket.folder.rglob("*") if path.is_file()] == ["ingest.py"]
+    head = bucket.head_object(Key="jobs/ingest.py")
+    assert put["ETag"] == head["ETag"] == f'"{hashlib.md5(b"print()").hexdigest()}"'
+    assert (head["ContentType"], head["Metadata"], head["ContentLength"]) == ("text/x-python", {"by": "me"}, 7)
+    assert not list((bucket.state.s3_meta / "incoming").iterdir())
+
+
+def test_what_another_program_writes_is_an_object_at_once(bucket: Bucket) -> None:
+    """Listing, head and get agree on it; when the file changes, so does what they say."""
+    path = bucket.write("tables/t/part-0.parquet")
+    os.utime(path, (1_700_000_000, 1_700_000_000))
+    listed = bucket.list_objects_v2(Prefix="tables/")["Contents"][0]
+    head, got = bucket.head_object(Key="tables/t/part-0.parquet"), bucket.get_object(Key="tables/t/part-0.parquet")
+    assert got["Body"].read() == b"written by Spark"
+    assert listed["Size"] == head["ContentLength"] == got["ContentLength"] == 16
+    assert listed["ETag"] == head["ETag"] == got["ETag"]
+    assert {each["LastModified"].timestamp() for each in (listed, head, got)} == {1_700_000_000}
+    bucket.write("tables/t/part-0.parquet", b"written by Spark again")
+    again = bucket.head_object(Key="tables/t/part-0.parquet")
+    assert again["ETag"] != head["ETag"]
+    assert again["ContentLength"] == 22
+    path.unlink()
+    assert refusal(bucket.head_object, Key="tables/t/part-0.parquet")[0] == 404
+    assert bucket.keys() == []
+
+
+def test_a_file_that_replaces_an_object_has_none_of_its_metadata(bucket: Bucket) -> None:
+    """What was said of the bytes that were put does not hold for other bytes."""
+    bucket.put_object(Key="x", Body=b"aaa", ContentType="text/plain", Metadata={"by": "me"})
+    bucket.write("x", b"bbb")
+    head = bucket.head_object(Key="x")
+    assert (head["ContentType"], head["Metadata"]) == ("binary/octet-stream", {})
+    assert head["ETag"].endswith('-1"')
+
+
+@pytest.mark.parametrize(
+    ("asked", "given"),
+    [("bytes=2-4", b"234"), ("bytes=7-", b"789"), ("bytes=-2", b"89"), ("bytes=0-99", b"0123456789")],
+)
+def test_a_range_gives_a_part(bucket: Bucket, asked: str, given: bytes) -> None:
+    """Readers of Parquet ask for the end of a file first."""
+    bucket.write("digits", b"0123456789")
+    got = bucket.get_object(Key="digits", Range=asked)
+    assert got["Body"].read() == given
+    assert got["ContentLength"] == len(given)
+    assert got["ContentRange"].endswith("/10")
+
+
+def test_a_range_beyond_the_end_is_refused(bucket: Bucket) -> None:
+    """As S3 refuses it."""
+    bucket.write("digits", b"0123456789")
+    assert refusal(bucket.get_object, Key="digits", Range="bytes=10-")[:2] == (416, "InvalidRange")
+
+
+def test_one_of_twenty_creates_a_key(bucket: Bucket) -> None:
+    """`If-None-Match: *` lets one writer through, whose content stays, and answers 412 to all others."""
+    start = threading.Barrier(20)
+
+    def create(number: int) -> int | None:
+        start.wait()
+        try:
+            bucket.put_object(Key="log/00000001.json", Body=f"{number}".encode(), IfNoneMatch="*")
+        except ClientError as error:
+            assert error.response["Error"]["Code"] == "PreconditionFailed"
+            assert error.response["ResponseMetadata"]["HTTPStatusCode"] == 412
+            return None
+        return number
+
+    with ThreadPoolExecutor(20) as pool:
+        winners = [number for number in pool.map(create, range(20)) if number is not None]
+    assert len(winners) == 1
+    assert bucket.read("log/00000001.json") == str(winners[0]).encode()
+    assert not list((bucket.state.s3_meta / "incoming").iterdir())
+
+
+def test_either_s3_or_another_program_creates_a_key(bucket: Bucket) -> None:
+    """The file system is what decides, so a file that Spark creates counts, however lately."""
+    for attempt in range(20):
+        key = f"log/{attempt:08}.json"
+        (bucket.folder / "log").mkdir(exist_ok=True)
+        start = threading.Barrier(2)
+
+        def by_file(path: Path = bucket.folder / key, start: threading.Barrier = start) -> bool:
+            start.wait()
+            try:
+                path.open("xb").close()
+            except FileExistsError:
+                return False
+            return True
+
+        def by_s3(key: str = key, start: threading.Barrier = start) -> bool:
+            start.wait()
+            try:
+                bucket.put_object(Key=key, Body=b"{}", IfNoneMatch="*")
+            except ClientError as error:
+                assert error.response["Error"]["Code"] == "PreconditionFailed"
+                return False
+            return True
+
+        with ThreadPoolExecutor(2) as pool:
+            assert sum(each.result() for each in [pool.submit(by_file), pool.submit(by_s3)]) == 1
+
+
+def test_a_completed_upload_does_not_overwrite_when_told_so(bucket: Bucket) -> None:
+    """`If-None-Match: *` holds for uploads in parts, against another program's file too, and the upload stays."""
+    finish = bucket.upload("x", b"parts")
+    path = bucket.write("x")
+    assert refusal(bucket.complete_multipart_upload, **finish, IfNoneMatch="*")[0] == 412
+    path.unlink()
+    bucket.complete_multipart_upload(**finish, IfNoneMatch="*")
+    assert bucket.read("x") == b"parts"
+
+
+def test_an_object_is_replaced_only_as_it_was_seen(bucket: Bucket) -> None:
+    """`If-Match` is held to the ETag, also to that of another program's file."""
+    bucket.write("x")
+    seen = bucket.head_object(Key="x")["ETag"]
+    bucket.put_object(Key="x", Body=b"mine", IfMatch=seen)
+    assert refusal(bucket.put_object, Key="x", Body=b"late", IfMatch=seen)[:2] == (412, "PreconditionFailed")
+    assert refusal(bucket.put_object, Key="none", Body=b"late", IfMatch=seen)[:2] == (404, "NoSuchKey")
+    assert bucket.read("x") == b"mine"
+
+
+def test_a_reader_sees_one_version_whole(bucket: Bucket) -> None:
+    """While an object is replaced again and again, what is read is one of its contents and has that one's ETag."""
+    contents = [letter * MIB for letter in (b"a", b"b")]
+    etags = {hashlib.md5(content).hexdigest(): content for content in contents}
+    bucket.put_object(Key="x", Body=contents[0])
+    done = threading.Event()
+
+    def write() -> None:
+        while not done.is_set():
+            for content in contents:
+                bucket.put_object(Key="x", Body=content)
+
+    with ThreadPoolExecutor(1) as pool:
+        writer = pool.submit(write)
+        try:
+            for _ in range(15):
+                got = bucket.get_object(Key="x")
+                assert got["Body"].read() == etags[got["ETag"].strip('"')]
+        finally:
+            done.set()
+        writer.result()
+
+
+def test_a_delete_takes_the_file_and_the_folders_that_it_leaves_empty(bucket: Bucket) -> None:
+    """A folder without objects is nothing in S3; the bucket's own stays."""
+    bucket.write("a/b/c/one")
+    bucket.write("a/b/c/.one.crc")
+    bucket.write("a/two")
+    bucket.delete_object(Key="a/b/c/one")
+    assert sorted(path.name for path in bucket.folder.rglob("*")) == ["a", "two"]
+    answer = bucket.delete_objects(Delete={"Objects": [{"Key": "a/two"}, {"Key": "never/there"}]})
+    assert "Errors" not in answer
+    assert list(bucket.folder.iterdir()) == []
+
+
+def test_a_stale_checksum_of_hadoop_goes_when_its_file_is_replaced(bucket: Bucket) -> None:
+    """Hadoop would take the new content for corrupt."""
+    bucket.write("t/part-0")
+    crc = bucket.write("t/.part-0.crc")
+    bucket.put_object(Key="t/part-0", Body=b"new")
+    assert not crc.exists()
+
+
+def test_an_upload_in_parts_becomes_one_file(bucket: Bucket) -> None:
+    """Its ETag is S3's for parts; nothing of the parts is left."""
+    parts = [os.urandom(PART), os.urandom(PART), b"end"]
+    bucket.complete_multipart_upload(**bucket.upload("big/object", *parts))
+    assert (bucket.folder / "big/object").read_bytes() == b"".join(parts)
+    digest = hashlib.md5(b"".join(hashlib.md5(part).digest() for part in parts)).hexdigest()
+    assert bucket.head_object(Key="big/object")["ETag"] == f'"{digest}-3"'
+    assert bucket.read("big/object") == b"".join(parts)  # boto3 holds it to the checksum
+    assert not any((bucket.state.s3_meta / "uploads").iterdir())
+
+
+def test_boto3_uploads_and_downloads_large_files(bucket: Bucket, tmp_path: Path) -> None:
+    """The transfer manager sends parts in parallel and checks what it gets back."""
+    source, back = tmp_path / "source", tmp_path / "back"
+    source.write_bytes(os.urandom(20 * MIB))
+    client(bucket.port).upload_file(str(source), bucket.name, "large", ExtraArgs={"Metadata": {"k": "v"}})
+    client(bucket.port).download_file(bucket.name, "large", str(back))
+    assert back.read_bytes() == source.read_bytes()
+    assert bucket.head_object(Key="large")["Metadata"] == {"k": "v"}
+
+
+def test_completing_an_upload_again_says_the_same_again(bucket: Bucket) -> None:
+    """A client that lost the first answer asks again."""
+    finish = bucket.upload("x", b"parts")
+    assert bucket.complete_multipart_upload(**finish)["ETag"] == bucket.complete_multipart_upload(**finish)["ETag"]
+
+
+def test_an_upload_that_is_no_good_is_refused(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unknown uploads, unknown parts, parts out of order, and parts that are too small."""
+    finish = bucket.upload("x", b"one", b"two")
+    parts = finish["MultipartUpload"]["Parts"]
+
+    def told(listed: list[dict[str, Any]]) -> str:
+        return refusal(bucket.complete_multipart_upload, **finish | {"MultipartUpload": {"Parts": listed}})[1]
+
+    assert told([{"PartNumber": 1, "ETag": '"0"'}]) == "InvalidPart"
+    assert told(parts[::-1]) == "InvalidPartOrder"
+    assert told(parts) == "EntityTooSmall"
+    monkeypatch.setattr(uploads, "S3_UPLOAD_PART_MIN_SIZE", 1)
+    bucket.abort_multipart_upload(Key="x", UploadId=finish["UploadId"])
+    assert told(parts) == "NoSuchUpload"
+    assert refusal(bucket.upload_part, Key="x", UploadId="none", PartNumber=1, Body=b"")[1] == "NoSuchUpload"
+    assert not any((bucket.state.s3_meta / "uploads").iterdir())
+    assert bucket.keys() == []
+
+
+def test_a_copy_is_a_file_of_its_own(bucket: Bucket) -> None:
+    """It keeps what was said of the source unless that is replaced."""
+    bucket.put_object(Key="a", Body=b"content", ContentType="text/plain", Metadata={"k": "v"})
+    bucket.copy_object(Key="b/c", CopySource={"Bucket": bucket.name, "Key": "a"})
+    bucket.write("a", b"changed")
+    copied = bucket.get_object(Key="b/c")
+    assert (copied["Body"].read(), copied["ContentType"], copied["Metadata"]) == (b"content", "text/plain", {"k": "v"})
+    bucket.copy_object(
+        Key="b/c", CopySource={"Bucket": bucket.name, "Key": "b/c"}, MetadataDirective="REPLACE", Metadata={"k": "w"}
+    )
+    assert bucket.head_object(Key="b/c")["Metadata"] == {"k": "w"}
+    assert bucket.read("b/c") == b"content"
+
+
+def test_a_part_is_copied_from_an_object(bucket: Bucket) -> None:
+    """UploadPartCopy takes a range of another program's file."""
+    bucket.write("digits", b"0123456789")
+    upload = bucket.create_multipart_upload(Key="x")["UploadId"]
+    part = bucket.upload_part_copy(
+        Key="x",
+        UploadId=upload,
+        PartNumber=1,
+        CopySource={"Bucket": bucket.name, "Key": "digits"},
+        CopySourceRange="bytes=2-4",
+    )["CopyPartResult"]
+    bucket.complete_multipart_upload(
+        Key="x", UploadId=upload, MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
+    )
+    assert bucket.read("x") == b"234"
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["../x", "/x", "a//b", "a/../../x", "./x", "a/./b", "..", "nul\0", "z" * 256, "é" * 128, "t/.part.crc", "..//"],
+)
+def test_a_key_that_cannot_be_a_file_is_refused(bucket: Bucket, key: str) -> None:
+    """It never leads out of the bucket's folder, and reading it finds nothing."""
+    bucket.put_object(Key="good", Body=b"")
+    before = sorted(bucket.state.root.rglob("*"))
+    for refused in (
+        refusal(bucket.put_object, Key=key, Body=b""),
+        refusal(bucket.create_multipart_upload, Key=key),
+        refusal(bucket.copy_object, Key=key, CopySource={"Bucket": bucket.name, "Key": "good"}),
+    ):
+        assert refused[:2] == (400, "InvalidRequest")
+    assert "keeps objects as files" in refusal(bucket.put_object, Key=key, Body=b"", IfNoneMatch="*")[2]
+    assert refusal(bucket.get_object, Key=key)[0] == 404
+    bucket.delete_object(Key=key)
+    assert bucket.keys(Prefix=key) == []
+    assert sorted(bucket.state.root.rglob("*")) == before
+
+
+def test_a_key_below_another_is_refused(bucket: Bucket) -> None:
+    """A file cannot be a folder, nor a folder with objects a file; an empty folder makes room."""
+    bucket.put_object(Key="a/b", Body=b"x")
+    for key in ("a", "a/b/c", "a/b/c/d", "a/b/"):
+        for condition in ({}, {"IfNoneMatch": "*"}):
+            status, code, message = refusal(bucket.put_object, Key=key, Body=b"", **condition)
+            assert (status, code) == (400, "InvalidRequest")
+            assert "keeps objects as files" in message
+    (bucket.folder / "empty/below").mkdir(parents=True)
+    bucket.put_object(Key="empty", Body=b"x", IfNoneMatch="*")
+    assert bucket.keys() == ["a/b", "empty"]
+
+
+def test_a_link_does_not_lead_out_of_the_bucket(bucket: Bucket, tmp_path: Path) -> None:
+    """Neither reading nor writing follows it."""
+    (tmp_path / "secret").write_text("secret")
+    (bucket.folder / "link").symlink_to(tmp_path)
+    (bucket.folder / "file").symlink_to(tmp_path / "secret")
+    assert refusal(bucket.put_object, Key="link/x", Body=b"")[:2] == (400, "InvalidRequest")
+    assert refusal(bucket.get_object, Key="link/secret")[0] == 404
+    assert refusal(bucket.get_object, Key="file")[0] == 404
+    assert bucket.keys() == bucket.keys(Prefix="link/") == []
+    assert [path.name for path in tmp_path.iterdir()] == ["secret"]
+
+
+def test_a_full_disk_leaves_the_object_as_it_was(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error says so, and nothing half-written stays."""
+    bucket.put_object(Key="x", Body=b"old")
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("local_aws.s3.storage.os.utime", full)
+    status, code, message = refusal(bucket.put_object, Key="x", Body=b"new")
+    assert (status, code) == (507, "InsufficientStorage")
+    assert "disk of the lake is full" in message
+    assert bucket.read("x") == b"old"
+    assert not list((bucket.state.s3_meta / "incoming").iterdir())
+
+
+def test_a_put_that_breaks_off_leaves_nothing(bucket: Bucket) -> None:
+    """A client that dies has written no object."""
+    with socket.create_connection(("127.0.0.1", bucket.port)) as connection:
+        connection.sendall(
+            f"PUT /{bucket.name}/x HTTP/1.1\r\nHost: 127.0.0.1:{bucket.port}\r\nContent-Length: 1000\r\n"
+            "Authorization: AWS4-HMAC-SHA256 Credential=local/20260101/eu-west-2/s3/aws4_request\r\n\r\nhalf".encode()
+        )
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(4096):
+            pass
+    assert bucket.keys() == []
+
+
+def test_objects_outlive_the_process(tmp_path: Path) -> None:
+    """After a kill the folder is no bucket until that is created; then everything is there, with what was said of it."""
+    state = State(tmp_path)
+    with spawned(state) as (port, process):
+        before = Bucket(state, port, "lake").create()
+        before.put_object(Key="a/put", Body=b"put", ContentType="text/x", Metadata={"k": "v"})
+        before.put_object(Key="replaced", Body=b"put", ContentType="text/x")
+        before.write("spark", b"s")
+        seen = before.head_object(Key="spark")["ETag"]
+        before.upload("unfinished", b"part")
+        process.kill()
+        process.wait()
+    before.write("replaced", b"by Spark")
+    with served(state) as port:
+        after = Bucket(state, port, "lake")
+        assert refusal(after.list_objects_v2)[1] == "NoSuchBucket"
+        assert client(port).list_buckets()["Buckets"] == []
+        after.create()
+        assert after.keys() == ["a/put", "replaced", "spark"]
+        head = after.head_object(Key="a/put")
+        assert (head["ContentType"], head["Metadata"]) == ("text/x", {"k": "v"})
+        assert head["ETag"] == f'"{hashlib.md5(b"put").hexdigest()}"'
+        assert after.head_object(Key="replaced")["ContentType"] == "binary/octet-stream"
+        assert after.head_object(Key="spark")["ETag"] == seen
+        assert not any((state.s3_meta / "uploads").iterdir())
+        assert len(list((state.s3_meta / "objects").iterdir())) == 1
+
+
+def test_a_large_object_is_not_held_in_memory(tmp_path: Path) -> None:
+    """400 MiB go out, and are copied, and the end of them is read, in a process that does not grow by a fraction of that."""
+    state = State(tmp_path)
+    with spawned(state) as (port, process):
+        bucket = Bucket(state, port, "lake").create()
+        with (bucket.folder / "large").open("wb") as file:
+            file.truncate(400 * MIB)
+        bucket.list_objects_v2()
+        memory = psutil.Process(process.pid).memory_info
+        before = most = memory().rss
+        for chunk in bucket.get_object(Key="large")["Body"].iter_chunks(16 * MIB):
+            assert not any(chunk[:: 1 << 16])
+            most = max(most, memory().rss)
+        assert bucket.get_object(Key="large", Range="bytes=-4")["Body"].read() == bytes(4)
+        bucket.copy_object(Key="copy", CopySource={"Bucket": "lake", "Key": "large"})
+        most = max(most, memory().rss)
+        assert (bucket.folder / "copy").stat().st_size == 400 * MIB
+        assert most - before < 80 * MIB
+
+
+def test_install_again_is_another_world(tmp_path: Path) -> None:
+    """Nothing of the first one shows in the second."""
+    with served(State(tmp_path / "one")) as port:
+        Bucket(State(tmp_path / "one"), port, "lake").create().put_object(Key="x", Body=b"")
+        s3.install(State(tmp_path / "two"))
+        assert Bucket(State(tmp_path / "two"), port, "lake").create().keys() == []
