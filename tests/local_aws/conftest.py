@@ -45,8 +45,7 @@ def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
         "127.0.0.1", 0, DomainDispatcherApplication(create_backend_app), threaded=True, request_handler=_Quiet
     )
     url = f"http://127.0.0.1:{server.server_port}"
-    if hasattr(s3, "install"):
-        s3.install(state)
+    s3.install(state)
     glue.install(state, url, seconds_per_minute=1.0)
     events.install(state)
     crawlers.install(state)

@@ -1,0 +1,91 @@
+"""The graph of a workflow, as pure functions."""
+
+from typing import Any
+
+import pytest
+
+from local_aws.glue.graph import CRAWLER, JOB, TRIGGER, Node, Plan, Trigger, satisfied, trigger_of, unique_id
+from local_aws.glue.workflow_runs import Step, WorkflowRun
+
+
+def trigger(name: str, *actions: str, after: dict[str, str] | None = None, logical: str = "AND") -> Trigger:
+    """Make a trigger that starts jobs, at once or after others."""
+    conditions = [{"JobName": job, "State": state} for job, state in (after or {}).items()]
+    definition: dict[str, Any] = {
+        "Name": name,
+        "Type": "CONDITIONAL" if after else "ON_DEMAND",
+        "State": "ACTIVATED",
+        "Actions": [{"JobName": action} for action in actions],
+        "Predicate": {"Logical": logical, "Conditions": conditions},
+    }
+    return trigger_of(definition)
+
+
+CHAIN = Plan(
+    (trigger("start", "a"), trigger("t", "b", after={"a": "SUCCEEDED"}), trigger("u", "c", after={"b": "FAILED"}))
+)
+
+
+@pytest.mark.parametrize(
+    ("logical", "outcomes", "expected"),
+    [
+        ("AND", {"a": "SUCCEEDED"}, False),
+        ("AND", {"a": "SUCCEEDED", "b": "FAILED"}, True),
+        ("AND", {"a": "SUCCEEDED", "b": "SUCCEEDED"}, False),
+        ("ANY", {"a": "SUCCEEDED"}, True),
+        ("ANY", {"a": "FAILED", "b": "SUCCEEDED"}, False),
+        ("ANY", {}, False),
+    ],
+)
+def test_a_predicate_holds_when_all_or_any_of_its_conditions_do(logical: str, outcomes: dict[str, str], expected: bool):
+    """AND needs each condition, ANY one."""
+    waiting = trigger("t", "c", after={"a": "SUCCEEDED", "b": "FAILED"}, logical=logical)
+    assert satisfied(waiting, {Node(JOB, name): state for name, state in outcomes.items()}) is expected
+
+
+def test_a_condition_on_a_crawler_is_not_met_by_a_job_of_the_same_name():
+    """Jobs and crawlers have names of their own."""
+    definition = {
+        "Name": "t",
+        "Type": "CONDITIONAL",
+        "State": "ACTIVATED",
+        "Predicate": {"Conditions": [{"CrawlerName": "x", "CrawlState": "SUCCEEDED"}]},
+    }
+    waiting = trigger_of(definition)
+    assert not satisfied(waiting, {Node(JOB, "x"): "SUCCEEDED"})
+    assert satisfied(waiting, {Node(CRAWLER, "x"): "SUCCEEDED"})
+
+
+def test_edges_go_from_triggers_to_actions_and_from_conditions_to_triggers():
+    """The graph is the one that GetWorkflowRun draws."""
+    names = [(source.name, target.name) for source, target in CHAIN.edges]
+    assert names == [("start", "a"), ("a", "t"), ("t", "b"), ("b", "u"), ("u", "c")]
+
+
+def test_downstream_of_a_job_are_the_triggers_and_jobs_after_it():
+    """The job itself is not, unless the graph leads back to it."""
+    assert CHAIN.downstream([Node(JOB, "b")]) == {Node(TRIGGER, "u"), Node(JOB, "c")}
+
+
+def test_statistics_count_planned_actions_and_each_taken_one_by_its_state():
+    """An action that was never taken is in the total only."""
+    run = WorkflowRun("wr_1", "w", CHAIN, {})
+    run.steps = [Step("start", Node(JOB, "a"), "SUCCEEDED"), Step("t", Node(JOB, "b"), "TIMEOUT")]
+    counts = run.statistics()
+    assert (counts["TotalActions"], counts["SucceededActions"], counts["TimeoutActions"]) == (3, 1, 1)
+    assert counts["RunningActions"] == counts["FailedActions"] == counts["ErroredActions"] == 0
+
+
+def test_a_run_is_the_same_after_being_written_and_read():
+    """History keeps the graph, the steps and the properties."""
+    run = WorkflowRun("wr_1", "w", CHAIN, {"k": "v"}, fired={"start"}, batch={"BatchSize": 2, "BatchWindow": 1})
+    run.steps = [Step("start", Node(JOB, "a"), "FAILED", ["jr_1", "jr_2"])]
+    run.finish("COMPLETED")
+    assert WorkflowRun.from_json(run.to_json()) == run
+
+
+def test_ids_of_nodes_differ_by_workflow_kind_and_name():
+    """An id stands for one node of one workflow."""
+    ids = {unique_id("w", Node(JOB, "a")), unique_id("v", Node(JOB, "a")), unique_id("w", Node(TRIGGER, "a"))}
+    assert len(ids) == 3
+    assert all(item.startswith("wnode_") and len(item) == len("wnode_") + 64 for item in ids)
