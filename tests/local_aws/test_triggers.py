@@ -1,0 +1,211 @@
+"""Glue triggers: what may be in one, its states, schedules, batches of events, and those that belong to no workflow."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from local_aws import glue
+
+CONDITION = {"LogicalOperator": "EQUALS", "JobName": "t-watched", "State": "SUCCEEDED"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def jobs(world: Any) -> None:
+    """Make two jobs and a workflow that requests can name."""
+    world.job("t-watched")
+    world.job("t-started")
+    world.glue.create_workflow(Name="t-workflow")
+
+
+def conditional(**changes: Any) -> dict[str, Any]:
+    """Return the request of a conditional trigger, with changes."""
+    predicate = {"Conditions": [CONDITION]}
+    return {"Type": "CONDITIONAL", "Actions": [{"JobName": "t-started"}], "Predicate": predicate, **changes}
+
+
+@pytest.mark.parametrize(
+    ("request_", "code"),
+    [
+        (conditional(Predicate={"Conditions": []}), "InvalidInputException"),
+        (conditional(Predicate={"Conditions": [CONDITION, {**CONDITION, "State": "FAILED"}]}), "InvalidInputException"),
+        (conditional(Predicate={"Conditions": [{**CONDITION, "State": "ERROR"}]}), "InvalidInputException"),
+        (conditional(Predicate={"Conditions": [{**CONDITION, "LogicalOperator": "LIKE"}]}), "InvalidInputException"),
+        (conditional(Predicate={"Conditions": [{"JobName": "t-watched", "State": "FAILED"}]}), "InvalidInputException"),
+        (conditional(Actions=[{"JobName": "t-watched"}]), "InvalidInputException"),
+        (conditional(Actions=[{"JobName": "t-none"}]), "EntityNotFoundException"),
+        (conditional(Actions=[]), "InvalidInputException"),
+        (conditional(Actions=[{"CrawlerName": name} for name in "abc"]), "InvalidInputException"),
+        (conditional(WorkflowName="t-no-workflow"), "EntityNotFoundException"),
+        (conditional(Type="SOMETIMES"), "InvalidInputException"),
+        (
+            {"Type": "ON_DEMAND", "Actions": [{"JobName": "t-started"}], "StartOnCreation": True},
+            "InvalidInputException",
+        ),
+        ({"Type": "SCHEDULED", "Actions": [{"JobName": "t-started"}]}, "InvalidInputException"),
+        (
+            {"Type": "SCHEDULED", "Actions": [{"JobName": "t-started"}], "Schedule": "cron(nonsense)"},
+            "InvalidInputException",
+        ),
+        ({"Type": "EVENT", "Actions": [{"JobName": "t-started"}]}, "InvalidInputException"),
+        (
+            {
+                "Type": "EVENT",
+                "WorkflowName": "t-workflow",
+                "Actions": [{"JobName": "t-started"}],
+                "EventBatchingCondition": {"BatchSize": 101},
+            },
+            "InvalidInputException",
+        ),
+    ],
+)
+def test_a_trigger_that_breaks_a_rule_is_refused(world: Any, request_: dict[str, Any], code: str):
+    """The rules are those of CreateTrigger."""
+    with pytest.raises(ClientError) as refused:
+        world.glue.create_trigger(Name="t-refused", **request_)
+    assert refused.value.response["Error"]["Code"] == code
+    assert "t-refused" not in world.glue.list_triggers()["TriggerNames"]
+
+
+def test_a_workflow_has_one_start_trigger(world: Any):
+    """A second one of any starting type is refused."""
+    world.glue.create_workflow(Name="t-one")
+    world.trigger("t-one-start", "t-one", "t-started")
+    with pytest.raises(ClientError, match="t-one-start") as refused:
+        world.trigger("t-one-again", "t-one", "t-started", Type="SCHEDULED", Schedule="cron(0 0 * * ? *)")
+    assert refused.value.response["Error"]["Code"] == "InvalidInputException"
+
+
+def test_a_workflow_holds_a_hundred_parts_at_most(world: Any):
+    """Jobs, crawlers and triggers are counted together."""
+    world.glue.create_workflow(Name="t-large")
+    many = [world.job(f"t-large-{number}") for number in range(99)]
+    world.trigger("t-large-start", "t-large", *many)
+    with pytest.raises(ClientError) as refused:
+        world.after("t-large-next", "t-large", {many[0]: "SUCCEEDED"}, "t-started")
+    assert refused.value.response["Error"]["Code"] == "ResourceNumberLimitExceededException"
+
+
+def test_triggers_are_created_activated_deactivated_updated_and_deleted(world: Any):
+    """States and definitions as GetTrigger shows them."""
+    name = "t-states"
+
+    def state() -> str:
+        return str(world.glue.get_trigger(Name=name)["Trigger"]["State"])
+
+    world.glue.create_trigger(Name=name, Tags={"team": "data"}, **conditional())
+    assert state() == "CREATED"
+    world.glue.start_trigger(Name=name)
+    assert state() == "ACTIVATED"
+    world.glue.stop_trigger(Name=name)
+    assert state() == "DEACTIVATED"
+    update = {**conditional(Description="new"), "Actions": [{"JobName": "t-started", "Timeout": 3}]}
+    del update["Type"]
+    updated = world.glue.update_trigger(Name=name, TriggerUpdate=update)["Trigger"]
+    assert (updated["State"], updated["Description"], updated["Type"]) == ("DEACTIVATED", "new", "CONDITIONAL")
+    assert updated["Actions"] == [{"JobName": "t-started", "Timeout": 3}]
+    assert name in world.glue.list_triggers(DependentJobName="t-started")["TriggerNames"]
+    assert world.glue.list_triggers(Tags={"team": "data"})["TriggerNames"] == [name]
+    found = world.glue.batch_get_triggers(TriggerNames=[name, "t-none"])
+    assert ([item["Name"] for item in found["Triggers"]], found["TriggersNotFound"]) == ([name], ["t-none"])
+    assert name in [item["Name"] for item in world.glue.get_triggers()["Triggers"]]
+    with pytest.raises(ClientError) as refused:
+        world.glue.create_trigger(Name=name, **conditional())
+    assert refused.value.response["Error"]["Code"] == "AlreadyExistsException"
+    world.glue.delete_trigger(Name=name)
+    with pytest.raises(ClientError) as refused:
+        world.glue.get_trigger(Name=name)
+    assert refused.value.response["Error"]["Code"] == "EntityNotFoundException"
+
+
+def test_a_trigger_on_demand_fires_and_stays_created(world: Any):
+    """StartTrigger starts its jobs at once; conditional triggers without a workflow follow, and a job by hand does not."""
+    first, second = world.job("t-alone-1", "import sys; print(sys.argv[1:])"), world.job("t-alone-2")
+    world.trigger("t-alone", None, Actions=[{"JobName": first, "Arguments": {"--from": "trigger"}}])
+    world.after("t-alone-next", None, {first: "SUCCEEDED"}, second)
+    world.ended(first, world.start(first))
+    world.glue.start_trigger(Name="t-alone")
+    assert world.glue.get_trigger(Name="t-alone")["Trigger"]["State"] == "CREATED"
+    (followed,) = world.wait(
+        lambda: world.glue.get_job_runs(JobName=second)["JobRuns"], lambda runs: runs and "CompletedOn" in runs[0]
+    )
+    fired = world.glue.get_job_runs(JobName=first)["JobRuns"][0]
+    assert followed["PredecessorRuns"] == [{"JobName": first, "RunId": fired["Id"]}]
+    assert (fired["TriggerName"], followed["TriggerName"]) == ("t-alone", "t-alone-next")
+    assert (fired["Arguments"]["--from"], "--WORKFLOW_NAME" in fired["Arguments"]) == ("trigger", False)
+
+
+def test_a_start_trigger_on_demand_begins_a_run_of_its_workflow(world: Any):
+    """StartTrigger and StartWorkflowRun come to the same."""
+    world.glue.create_workflow(Name="t-demanded")
+    world.trigger("t-demanded-start", "t-demanded", world.job("t-demanded-1"))
+    world.glue.start_trigger(Name="t-demanded-start")
+    (run,) = world.glue.get_workflow_runs(Name="t-demanded")["Runs"]
+    assert world.workflow_ended("t-demanded", run["WorkflowRunId"])["Statistics"]["SucceededActions"] == 1
+
+
+def test_a_schedule_fires_its_trigger_while_it_is_active(world: Any):
+    """The entry for the schedules' thread is there, begins a run, and goes away with the activation."""
+    world.glue.create_workflow(Name="t-daily", MaxConcurrentRuns=1)
+    job = world.job("t-daily-1", "import time; time.sleep(60)")
+    world.trigger("t-daily-start", "t-daily", job, Type="SCHEDULED", Schedule="cron(0 6 * * ? *)")
+
+    def entries() -> dict[str, Any]:
+        return {entry.key: entry for entry in glue.service().schedule_entries()}
+
+    entry = entries()["glue-trigger/t-daily-start"]
+    assert entry.expression == "cron(0 6 * * ? *)"
+    entry.fire(datetime.now(UTC))
+    (run,) = world.glue.get_workflow_runs(Name="t-daily")["Runs"]
+    entry.fire(datetime.now(UTC))
+    refused = world.glue.get_workflow_runs(Name="t-daily")["Runs"][0]
+    assert refused["Status"] == "ERROR"
+    assert refused["ErrorMessage"] == "Concurrent runs exceeded for workflow: t-daily."
+    world.glue.stop_trigger(Name="t-daily-start")
+    assert entries() == {}
+    world.glue.stop_workflow_run(Name="t-daily", RunId=run["WorkflowRunId"])
+    world.workflow_ended("t-daily", run["WorkflowRunId"])
+
+
+def test_events_gather_until_they_are_enough(world: Any):
+    """The run says how many came in how long, and its jobs learn which."""
+    world.glue.create_workflow(Name="t-batch")
+    batching = {"BatchSize": 2}
+    world.trigger("t-batch-start", "t-batch", world.job("t-batch-1"), Type="EVENT", EventBatchingCondition=batching)
+    assert world.glue.get_trigger(Name="t-batch-start")["Trigger"]["EventBatchingCondition"] == {
+        "BatchSize": 2,
+        "BatchWindow": 900,
+    }
+    glue.notify_event("t-batch", "event-1")
+    assert world.glue.get_workflow_runs(Name="t-batch")["Runs"] == []
+    glue.notify_event("t-batch", "event-2")
+    (run,) = world.glue.get_workflow_runs(Name="t-batch")["Runs"]
+    assert run["StartingEventBatchCondition"] == {"BatchSize": 2, "BatchWindow": 0}
+    assert run["WorkflowRunProperties"] == {"aws:eventIds": "[event-1,event-2]"}
+    assert world.workflow_ended("t-batch", run["WorkflowRunId"])["Statistics"]["SucceededActions"] == 1
+
+
+def test_events_do_not_wait_longer_than_the_window(world: Any):
+    """One event of two begins a run when the window closes."""
+    world.glue.create_workflow(Name="t-window")
+    batching = {"BatchSize": 2, "BatchWindow": 1}
+    world.trigger("t-window-start", "t-window", world.job("t-window-1"), Type="EVENT", EventBatchingCondition=batching)
+    glue.notify_event("t-window", "event-1")
+    (run,) = world.wait(lambda: world.glue.get_workflow_runs(Name="t-window")["Runs"], bool)
+    assert run["StartingEventBatchCondition"] == {"BatchSize": 1, "BatchWindow": 1}
+    world.workflow_ended("t-window", run["WorkflowRunId"])
+
+
+def test_a_rule_of_eventbridge_begins_a_run(world: Any):
+    """The workflow's ARN is the rule's target; the event's id arrives."""
+    world.glue.create_workflow(Name="t-rule")
+    world.trigger("t-rule-start", "t-rule", world.job("t-rule-1"), Type="EVENT")
+    events = world.aws.client("events")
+    events.put_rule(Name="t-rule", EventPattern='{"source": ["t-rule"]}')
+    arn = "arn:aws:glue:eu-west-2:123456789012:workflow/t-rule"
+    events.put_targets(Rule="t-rule", Targets=[{"Id": "workflow", "Arn": arn, "RoleArn": "arn:aws:iam::1:role/r"}])
+    (entry,) = events.put_events(Entries=[{"Source": "t-rule", "DetailType": "x", "Detail": "{}"}])["Entries"]
+    (run,) = world.wait(lambda: world.glue.get_workflow_runs(Name="t-rule")["Runs"], bool)
+    assert run["WorkflowRunProperties"]["aws:eventIds"] == f"[{entry['EventId']}]"
+    world.workflow_ended("t-rule", run["WorkflowRunId"])

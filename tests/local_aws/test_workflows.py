@@ -1,0 +1,416 @@
+"""Glue workflows that run: triggers, predicates, properties, statistics, graph, limits, stop and resume, by boto3."""
+
+import json
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+SLEEP = "import time; time.sleep(60)"
+FAIL = "raise ValueError('no')"
+
+
+def workflow(world: Any, name: str, **members: Any) -> str:
+    """Make a workflow and return its name."""
+    return str(world.glue.create_workflow(Name=name, **members)["Name"])
+
+
+def start(world: Any, name: str, **members: Any) -> str:
+    """Start a run of a workflow and return its id."""
+    return str(world.glue.start_workflow_run(Name=name, **members)["RunId"])
+
+
+def states(world: Any, run: dict[str, Any]) -> dict[str, list[str]]:
+    """Return the states of the job runs of each job of a workflow run."""
+    nodes = world.nodes(run)
+    return {
+        name: [job_run["JobRunState"] for job_run in node["JobDetails"].get("JobRuns", [])]
+        for name, node in nodes.items()
+        if node["Type"] == "JOB"
+    }
+
+
+def code(error: Any) -> str:
+    """Return the code of a refused request."""
+    return str(error.value.response["Error"]["Code"])
+
+
+def test_a_workflow_goes_from_job_to_job(world: Any):
+    """A start trigger, then a conditional one; every job knows the workflow, its trigger and its predecessors."""
+    name = workflow(world, "chain")
+    first, second = world.job("chain-1", "import sys; print(sys.argv[1:])"), world.job("chain-2")
+    world.trigger("chain-start", name, first)
+    world.after("chain-next", name, {first: "SUCCEEDED"}, second)
+    run_id = start(world, name)
+    run = world.workflow_ended(name, run_id)
+    assert run_id.startswith("wr_")
+    assert (run["Status"], run["Name"], run["WorkflowRunId"]) == ("COMPLETED", name, run_id)
+    assert run["Statistics"] == {
+        "TotalActions": 2,
+        "SucceededActions": 2,
+        "TimeoutActions": 0,
+        "FailedActions": 0,
+        "StoppedActions": 0,
+        "RunningActions": 0,
+        "ErroredActions": 0,
+        "WaitingActions": 0,
+    }
+    nodes = world.nodes(run)
+    (one,), (two,) = (nodes[job]["JobDetails"]["JobRuns"] for job in (first, second))
+    assert (one["TriggerName"], two["TriggerName"]) == ("chain-start", "chain-next")
+    assert (one["PredecessorRuns"], two["PredecessorRuns"]) == ([], [{"JobName": first, "RunId": one["Id"]}])
+    assert f"'--WORKFLOW_NAME', '{name}', '--WORKFLOW_RUN_ID', '{run_id}'" in world.output(one["Id"])[0]
+    assert one["CompletedOn"] <= two["StartedOn"]
+
+
+def test_the_graph_has_a_node_for_each_part_and_an_edge_for_each_step(world: Any):
+    """A workflow shows its graph before it ever ran, a run shows it with its job runs."""
+    name = workflow(world, "drawn")
+    first, second = world.job("drawn-1"), world.job("drawn-2")
+    world.trigger("drawn-start", name, first)
+    world.after("drawn-next", name, {first: "SUCCEEDED"}, second)
+    shown = world.glue.get_workflow(Name=name, IncludeGraph=True)["Workflow"]
+    assert "LastRun" not in shown
+    graph = shown["Graph"]
+    names = {node["UniqueId"]: node["Name"] for node in graph["Nodes"]}
+    assert [(names[edge["SourceId"]], names[edge["DestinationId"]]) for edge in graph["Edges"]] == [
+        ("drawn-start", first),
+        (first, "drawn-next"),
+        ("drawn-next", second),
+    ]
+    assert {node["Name"]: node["Type"] for node in graph["Nodes"]}["drawn-next"] == "TRIGGER"
+    run_id = start(world, name)
+    run = world.workflow_ended(name, run_id)
+    assert {node["UniqueId"] for node in run["Graph"]["Nodes"]} == set(names)
+    assert world.nodes(run)["drawn-next"]["TriggerDetails"]["Trigger"]["State"] == "ACTIVATED"
+    assert "Graph" not in world.glue.get_workflow_run(Name=name, RunId=run_id)["Run"]
+    assert world.glue.get_workflow(Name=name)["Workflow"]["LastRun"]["WorkflowRunId"] == run_id
+
+
+def test_a_failed_job_completes_the_run_and_what_waits_for_success_never_starts(world: Any):
+    """COMPLETED says that it ended, the statistics say how."""
+    name = workflow(world, "broken")
+    first, second, alarm = world.job("broken-1", FAIL), world.job("broken-2"), world.job("broken-alarm")
+    world.trigger("broken-start", name, first)
+    world.after("broken-next", name, {first: "SUCCEEDED"}, second)
+    world.after("broken-if", name, {first: "FAILED"}, alarm)
+    run = world.workflow_ended(name, start(world, name))
+    assert run["Status"] == "COMPLETED"
+    assert states(world, run) == {first: ["FAILED"], second: [], alarm: ["SUCCEEDED"]}
+    statistics = run["Statistics"]
+    assert (statistics["TotalActions"], statistics["FailedActions"], statistics["SucceededActions"]) == (3, 1, 1)
+
+
+def test_and_waits_for_all_and_any_for_the_first_and_fires_once(world: Any):
+    """Two jobs side by side, one of them slower."""
+    name = workflow(world, "both")
+    quick, slow = world.job("both-quick"), world.job("both-slow", "import time; time.sleep(1.5)")
+    after_all, after_any = world.job("both-all"), world.job("both-any")
+    world.trigger("both-start", name, quick, slow)
+    world.after("both-and", name, {quick: "SUCCEEDED", slow: "SUCCEEDED"}, after_all)
+    world.after("both-or", name, {quick: "SUCCEEDED", slow: "SUCCEEDED"}, after_any, logical="ANY")
+    run = world.workflow_ended(name, start(world, name))
+    assert states(world, run) == {job: ["SUCCEEDED"] for job in (quick, slow, after_all, after_any)}
+    nodes = world.nodes(run)
+    ended = nodes[slow]["JobDetails"]["JobRuns"][0]["CompletedOn"]
+    assert nodes[after_any]["JobDetails"]["JobRuns"][0]["StartedOn"] < ended
+    assert nodes[after_all]["JobDetails"]["JobRuns"][0]["StartedOn"] >= ended
+    assert len(nodes[after_all]["JobDetails"]["JobRuns"][0]["PredecessorRuns"]) == 2
+
+
+def test_a_predicate_is_evaluated_after_the_last_attempt(world: Any):
+    """The first attempt fails, the second succeeds: what waits for failure stays away."""
+    name = workflow(world, "attempts")
+    mark = world.aws.state.root / "attempted"
+    script = f"import pathlib; p = pathlib.Path({str(mark)!r}); there = p.exists(); p.touch(); assert there"
+    first, second, alarm = (
+        world.job("attempts-1", script, MaxRetries=1),
+        world.job("attempts-2"),
+        world.job("attempts-a"),
+    )
+    world.trigger("attempts-start", name, first)
+    world.after("attempts-next", name, {first: "SUCCEEDED"}, second)
+    world.after("attempts-if", name, {first: "FAILED"}, alarm)
+    run = world.workflow_ended(name, start(world, name))
+    assert states(world, run) == {first: ["FAILED", "SUCCEEDED"], second: ["SUCCEEDED"], alarm: []}
+    assert (run["Statistics"]["SucceededActions"], run["Statistics"]["FailedActions"]) == (2, 0)
+
+
+def test_trigger_arguments_lie_between_the_jobs_defaults_and_its_fixed_ones(world: Any):
+    """An action's arguments reach its job."""
+    name = workflow(world, "argued")
+    job = world.job(
+        "argued-1",
+        "import sys; print(sys.argv[1:])",
+        DefaultArguments={"--a": "default", "--b": "default"},
+        NonOverridableArguments={"--c": "fixed"},
+    )
+    actions = [{"JobName": job, "Arguments": {"--b": "trigger", "--c": "trigger", "--d": "trigger"}, "Timeout": 7}]
+    world.trigger("argued-start", name, Actions=actions)
+    run = world.workflow_ended(name, start(world, name))
+    (job_run,) = world.nodes(run)[job]["JobDetails"]["JobRuns"]
+    given = {key: value for key, value in job_run["Arguments"].items() if len(key) == 3}
+    assert given == {"--a": "default", "--b": "trigger", "--c": "fixed", "--d": "trigger"}
+    assert job_run["Timeout"] == 7
+
+
+def test_run_properties_begin_with_the_defaults_and_can_be_added_to(world: Any):
+    """PutWorkflowRunProperties merges, and leaves the workflow's defaults alone."""
+    name = workflow(world, "proper", DefaultRunProperties={"a": "1", "b": "1"})
+    world.trigger("proper-start", name, world.job("proper-1"))
+    run_id = start(world, name, RunProperties={"b": "2"})
+    world.glue.put_workflow_run_properties(Name=name, RunId=run_id, RunProperties={"c": "3", "a": "9"})
+    properties = world.glue.get_workflow_run_properties(Name=name, RunId=run_id)["RunProperties"]
+    assert properties == {"a": "9", "b": "2", "c": "3"}
+    assert world.workflow_ended(name, run_id)["WorkflowRunProperties"] == properties
+    assert world.glue.get_workflow(Name=name)["Workflow"]["DefaultRunProperties"] == {"a": "1", "b": "1"}
+
+
+def test_no_more_runs_of_a_workflow_than_allowed(world: Any):
+    """The next one is refused while one runs."""
+    name = workflow(world, "limited", MaxConcurrentRuns=1)
+    world.trigger("limited-start", name, world.job("limited-1", SLEEP))
+    run_id = start(world, name)
+    with pytest.raises(ClientError) as refused:
+        start(world, name)
+    assert code(refused) == "ConcurrentRunsExceededException"
+    world.glue.stop_workflow_run(Name=name, RunId=run_id)
+    world.workflow_ended(name, run_id)
+
+
+def test_a_job_that_cannot_start_is_an_errored_action(world: Any):
+    """The job is at its own limit; the run says so and ends."""
+    name = workflow(world, "errored")
+    job = world.job("errored-1", SLEEP)
+    world.trigger("errored-start", name, job)
+    busy = world.start(job)
+    run = world.workflow_ended(name, start(world, name))
+    assert (run["Status"], run["Statistics"]["ErroredActions"]) == ("COMPLETED", 1)
+    (job_run,) = world.nodes(run)[job]["JobDetails"]["JobRuns"]
+    assert (job_run["JobRunState"], job_run["ErrorMessage"]) == ("ERROR", f"Concurrent runs exceeded for {job}")
+    world.glue.batch_stop_job_run(JobName=job, JobRunIds=[busy])
+
+
+def test_a_run_without_a_start_trigger_is_an_error(world: Any):
+    """Nothing began, and that is not called completed."""
+    name = workflow(world, "beginless")
+    run = world.workflow_ended(name, start(world, name))
+    assert (run["Status"], run["ErrorMessage"]) == ("ERROR", "Workflow beginless has no start trigger.")
+
+
+def test_a_stopped_run_ends_what_runs_and_starts_nothing_more(world: Any):
+    """RUNNING, STOPPING, STOPPED; a second stop is refused."""
+    name = workflow(world, "halted")
+    first, second = world.job("halted-1", SLEEP), world.job("halted-2")
+    world.trigger("halted-start", name, first)
+    world.after("halted-next", name, {first: "STOPPED"}, second)
+    run_id = start(world, name)
+    world.wait(lambda: world.workflow_run(name, run_id), lambda run: run["Statistics"]["RunningActions"] == 1)
+    world.glue.stop_workflow_run(Name=name, RunId=run_id)
+    run = world.workflow_ended(name, run_id)
+    assert run["Status"] == "STOPPED"
+    assert states(world, run) == {first: ["STOPPED"], second: []}
+    assert run["Statistics"]["StoppedActions"] == 1
+    with pytest.raises(ClientError) as refused:
+        world.glue.stop_workflow_run(Name=name, RunId=run_id)
+    assert code(refused) == "IllegalWorkflowStateException"
+
+
+def test_a_job_stopped_by_hand_fires_what_waits_for_that(world: Any):
+    """STOPPED can be listened for."""
+    name = workflow(world, "by-hand")
+    first, second = world.job("by-hand-1", SLEEP), world.job("by-hand-2")
+    world.trigger("by-hand-start", name, first)
+    world.after("by-hand-next", name, {first: "STOPPED"}, second)
+    run_id = start(world, name)
+    job_runs = world.glue.get_job_runs(JobName=first)["JobRuns"]
+    world.glue.batch_stop_job_run(JobName=first, JobRunIds=[job_runs[0]["Id"]])
+    run = world.workflow_ended(name, run_id)
+    assert (run["Status"], states(world, run)) == ("COMPLETED", {first: ["STOPPED"], second: ["SUCCEEDED"]})
+
+
+def test_a_resumed_run_repeats_the_named_node_and_what_follows(world: Any):
+    """The middle of three jobs fails; the resumed run keeps the first and repeats the second and the third."""
+    name = workflow(world, "resumed")
+    first, second, third = world.job("resumed-1"), world.job("resumed-2", FAIL), world.job("resumed-3")
+    world.trigger("resumed-start", name, first)
+    world.after("resumed-next", name, {first: "SUCCEEDED"}, second)
+    world.after("resumed-last", name, {second: "SUCCEEDED"}, third)
+    run_id = start(world, name, RunProperties={"kept": "yes"})
+    run = world.workflow_ended(name, run_id)
+    nodes = world.nodes(run)
+    world.put("scripts/resumed-2.py", "print('mended')")
+    answer = world.glue.resume_workflow_run(Name=name, RunId=run_id, NodeIds=[nodes[second]["UniqueId"]])
+    assert answer["NodeIds"] == [nodes[second]["UniqueId"]]
+    resumed = world.workflow_ended(name, answer["RunId"])
+    assert (resumed["PreviousRunId"], resumed["WorkflowRunProperties"]) == (run_id, {"kept": "yes"})
+    assert states(world, resumed) == {first: ["SUCCEEDED"], second: ["SUCCEEDED"], third: ["SUCCEEDED"]}
+    kept = world.nodes(resumed)[first]["JobDetails"]["JobRuns"][0]["Id"]
+    assert kept == nodes[first]["JobDetails"]["JobRuns"][0]["Id"]
+    assert world.workflow_run(name, run_id)["Statistics"]["FailedActions"] == 1
+
+
+def test_what_is_downstream_of_another_named_node_drops_out(world: Any):
+    """Resuming at the first and the second job is resuming at the first."""
+    name = workflow(world, "dropped")
+    first, second = world.job("dropped-1"), world.job("dropped-2")
+    world.trigger("dropped-start", name, first)
+    world.after("dropped-next", name, {first: "SUCCEEDED"}, second)
+    run_id = start(world, name)
+    nodes = world.nodes(world.workflow_ended(name, run_id))
+    ids = [nodes[second]["UniqueId"], nodes[first]["UniqueId"]]
+    answer = world.glue.resume_workflow_run(Name=name, RunId=run_id, NodeIds=ids)
+    assert answer["NodeIds"] == [nodes[first]["UniqueId"]]
+    resumed = world.workflow_ended(name, answer["RunId"])
+    assert resumed["Statistics"]["SucceededActions"] == 2
+    again = {job: world.nodes(resumed)[job]["JobDetails"]["JobRuns"][0]["Id"] for job in (first, second)}
+    assert all(again[job] != nodes[job]["JobDetails"]["JobRuns"][0]["Id"] for job in again)
+
+
+def test_only_a_completed_run_is_resumed_and_only_at_nodes_that_ran(world: Any):
+    """The wrong state and the wrong nodes have their own codes."""
+    name = workflow(world, "unresumable")
+    first, second = world.job("unresumable-1", SLEEP), world.job("unresumable-2")
+    world.trigger("unresumable-start", name, first)
+    world.after("unresumable-next", name, {first: "SUCCEEDED"}, second)
+    run_id = start(world, name)
+    nodes = world.nodes(world.workflow_run(name, run_id))
+    with pytest.raises(ClientError) as refused:
+        world.glue.resume_workflow_run(Name=name, RunId=run_id, NodeIds=[nodes[first]["UniqueId"]])
+    assert code(refused) == "IllegalWorkflowStateException"
+    job_runs = world.glue.get_job_runs(JobName=first)["JobRuns"]
+    world.glue.batch_stop_job_run(JobName=first, JobRunIds=[job_runs[0]["Id"]])
+    world.workflow_ended(name, run_id)
+    for wrong in (nodes[second]["UniqueId"], "wnode_none"):
+        with pytest.raises(ClientError) as refused:
+            world.glue.resume_workflow_run(Name=name, RunId=run_id, NodeIds=[wrong])
+        assert code(refused) == "InvalidInputException"
+
+
+def test_edits_of_triggers_do_not_touch_a_run_but_edits_of_jobs_do(world: Any):
+    """The trigger graph is fixed when the run starts."""
+    name = workflow(world, "edited")
+    gate = world.aws.state.root / "edited-gate"
+    wait = f"import pathlib, time\nwhile not pathlib.Path({str(gate)!r}).exists(): time.sleep(0.05)"
+    first, second, third = world.job("edited-1", wait), world.job("edited-2"), world.job("edited-3")
+    world.trigger("edited-start", name, first)
+    world.after("edited-next", name, {first: "SUCCEEDED"}, second)
+    run_id = start(world, name)
+    update = world.glue.get_trigger(Name="edited-next")["Trigger"]
+    world.glue.update_trigger(
+        Name="edited-next", TriggerUpdate={"Actions": [{"JobName": third}], "Predicate": update["Predicate"]}
+    )
+    job = world.glue.get_job(JobName=second)["Job"]
+    world.glue.update_job(
+        JobName=second,
+        JobUpdate={"Role": "r", "Command": job["Command"], "DefaultArguments": {"--edited": "yes"}},
+    )
+    gate.touch()
+    run = world.workflow_ended(name, run_id)
+    assert states(world, run) == {first: ["SUCCEEDED"], second: ["SUCCEEDED"]}
+    assert world.nodes(run)[second]["JobDetails"]["JobRuns"][0]["Arguments"]["--edited"] == "yes"
+    later = world.workflow_ended(name, start(world, name))
+    assert states(world, later) == {first: ["SUCCEEDED"], third: ["SUCCEEDED"]}
+
+
+def test_a_trigger_that_is_not_active_does_not_fire(world: Any):
+    """A stopped conditional trigger keeps its jobs from starting."""
+    name = workflow(world, "inactive")
+    first, second = world.job("inactive-1"), world.job("inactive-2")
+    world.trigger("inactive-start", name, first)
+    world.after("inactive-next", name, {first: "SUCCEEDED"}, second)
+    world.glue.stop_trigger(Name="inactive-next")
+    run = world.workflow_ended(name, start(world, name))
+    assert states(world, run) == {first: ["SUCCEEDED"], second: []}
+
+
+def test_a_job_started_by_hand_fires_nothing(world: Any):
+    """Conditional triggers follow triggers only."""
+    name = workflow(world, "manual")
+    first, second = world.job("manual-1"), world.job("manual-2")
+    world.trigger("manual-start", name, first)
+    world.after("manual-next", name, {first: "SUCCEEDED"}, second)
+    world.ended(first, world.start(first))
+    assert world.glue.get_job_runs(JobName=second)["JobRuns"] == []
+    assert world.glue.get_workflow_runs(Name=name)["Runs"] == []
+
+
+def test_crawlers_are_nodes_and_conditions(world: Any):
+    """A job starts a crawler by its success, the crawler's success starts a job."""
+    name = workflow(world, "crawling")
+    world.put("crawled/rows.json", json.dumps({"a": 1}))
+    world.glue.create_database(DatabaseInput={"Name": "crawling"})
+    world.glue.create_crawler(
+        Name="crawling-crawler",
+        Role="r",
+        DatabaseName="crawling",
+        Targets={"S3Targets": [{"Path": f"s3://{world.bucket}/nothing-here/"}]},
+    )
+    first, last = world.job("crawling-1"), world.job("crawling-2")
+    world.trigger("crawling-start", name, first)
+    succeeded = {"LogicalOperator": "EQUALS", "JobName": first, "State": "SUCCEEDED"}
+    world.trigger(
+        "crawling-crawl",
+        name,
+        Type="CONDITIONAL",
+        Actions=[{"CrawlerName": "crawling-crawler"}],
+        Predicate={"Conditions": [succeeded]},
+    )
+    crawled = {"LogicalOperator": "EQUALS", "CrawlerName": "crawling-crawler", "CrawlState": "SUCCEEDED"}
+    world.trigger("crawling-next", name, last, Type="CONDITIONAL", Predicate={"Conditions": [crawled]})
+    run = world.workflow_ended(name, start(world, name))
+    assert run["Statistics"]["SucceededActions"] == 3
+    (crawl,) = world.nodes(run)["crawling-crawler"]["CrawlerDetails"]["Crawls"]
+    assert (crawl["State"], crawl["LogGroup"]) == ("SUCCEEDED", "/aws-glue/crawlers")
+    assert crawl["StartedOn"] <= crawl["CompletedOn"]
+    assert states(world, run)[last] == ["SUCCEEDED"]
+
+
+def test_a_crawler_that_does_not_exist_is_an_errored_action(world: Any):
+    """The run ends, and the node says why."""
+    name = workflow(world, "uncrawled")
+    world.trigger("uncrawled-start", name, Actions=[{"CrawlerName": "no-such-crawler"}])
+    run = world.workflow_ended(name, start(world, name))
+    (crawl,) = world.nodes(run)["no-such-crawler"]["CrawlerDetails"]["Crawls"]
+    assert (run["Statistics"]["ErroredActions"], crawl["State"]) == (1, "ERROR")
+    assert "no-such-crawler" in crawl["ErrorMessage"]
+
+
+def test_runs_of_a_workflow_come_newest_first_and_in_pages(world: Any):
+    """Each with its statistics, the graph when asked for."""
+    name = workflow(world, "paged", MaxConcurrentRuns=5)
+    world.trigger("paged-start", name, world.job("paged-1", ExecutionProperty={"MaxConcurrentRuns": 5}))
+    ids = [start(world, name) for _ in range(3)]
+    page = world.glue.get_workflow_runs(Name=name, MaxResults=2)
+    rest = world.glue.get_workflow_runs(Name=name, IncludeGraph=True, NextToken=page["NextToken"])
+    assert [run["WorkflowRunId"] for run in [*page["Runs"], *rest["Runs"]]] == ids[::-1]
+    assert ("Graph" in page["Runs"][0], "Graph" in rest["Runs"][0]) == (False, True)
+    for run_id in ids:
+        world.workflow_ended(name, run_id)
+
+
+def test_workflows_are_kept_changed_listed_and_removed(world: Any):
+    """The operations on definitions."""
+    name = workflow(world, "kept", Description="first", Tags={"team": "data"})
+    with pytest.raises(ClientError) as refused:
+        workflow(world, name)
+    assert code(refused) == "AlreadyExistsException"
+    world.glue.update_workflow(Name=name, Description="second", MaxConcurrentRuns=3)
+    shown = world.glue.batch_get_workflows(Names=[name, "none"])
+    assert shown["MissingWorkflows"] == ["none"]
+    assert (shown["Workflows"][0]["Description"], shown["Workflows"][0]["MaxConcurrentRuns"]) == ("second", 3)
+    tags = world.glue.get_tags(ResourceArn=f"arn:aws:glue:eu-west-2:123456789012:workflow/{name}")["Tags"]
+    assert tags == {"team": "data"}
+    listed = world.glue.list_workflows(MaxResults=25)["Workflows"]
+    assert listed
+    world.glue.delete_workflow(Name=name)
+    for operation, request in (
+        (world.glue.get_workflow, {"Name": name}),
+        (world.glue.start_workflow_run, {"Name": name}),
+        (world.glue.get_workflow_runs, {"Name": name}),
+        (world.glue.get_workflow_run, {"Name": name, "RunId": "wr_1"}),
+        (world.glue.update_workflow, {"Name": name}),
+    ):
+        with pytest.raises(ClientError) as refused:
+            operation(**request)
+        assert code(refused) == "EntityNotFoundException"
