@@ -125,8 +125,8 @@ def _add_design(scene: Scene) -> int:
     return 1
 
 
-def _late(act: Callable[[Scene], int]) -> Callable[[Scene], int]:
-    """Return the same deed in a transaction that commits after a younger one has."""
+def late(act: Callable[[Scene], int]) -> Callable[[Scene], int]:
+    """Return the same deed in a transaction that commits after a younger one has, if there is one in time."""
 
     def act_late(scene: Scene) -> int:
         with scene.business.connection.transaction():
@@ -166,8 +166,8 @@ DEEDS = (
     Deed("sales orders corrected", 10, _correct_sale, "sales_order"),
     Deed("purchase orders corrected", 5, _correct_purchase, "purchase_order"),
     Deed("corrections that forgot last_updated", 3, _correct_forgetfully, "sales_order"),
-    Deed("sales orders committed late", 4, _late(_place_sale)),
-    Deed("corrections committed late", 2, _late(_correct_sale), "sales_order"),
+    Deed("sales orders committed late", 4, late(_place_sale)),
+    Deed("corrections committed late", 2, late(_correct_sale), "sales_order"),
     Deed("transactions rolled back in part", 2, _think_better_of_it),
     Deed("transactions rolled back", 1, _roll_back),
     Deed("addresses changed", 3, _move_address, "address"),

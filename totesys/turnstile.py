@@ -11,6 +11,7 @@ class Turnstile:
         self._condition = Condition()
         self._people = people
         self._patience = patience
+        self._waiting: list[int] = []
         self._begun = 0
         self._youngest_done = 0
 
@@ -33,8 +34,19 @@ class Turnstile:
             self._condition.notify_all()
 
     def let_a_younger_pass(self) -> bool:
-        """Wait for a doing that begins after this call to end; return whether one did while there was patience."""
+        """Wait for a doing that begins after this call to end; return whether one did while there was patience.
+
+        When everybody waits, nobody would begin anything: whoever began to wait last goes on.
+        """
         with self._condition:
             newest = self._begun
-            self._condition.wait_for(lambda: self._youngest_done > newest or self._people <= 1, self._patience)
+            self._waiting.append(newest)
+            self._condition.notify_all()
+
+            def may_go() -> bool:
+                alone = len(self._waiting) == self._people and newest == max(self._waiting)
+                return self._youngest_done > newest or alone
+
+            self._condition.wait_for(may_go, self._patience)
+            self._waiting.remove(newest)
             return self._youngest_done > newest
