@@ -120,7 +120,7 @@ def test_triggers_are_created_activated_deactivated_updated_and_deleted(world: A
 
 
 def test_a_trigger_on_demand_fires_and_stays_created(world: Any):
-    """StartTrigger starts its jobs at once; conditional triggers without a workflow follow, and a job by hand does not."""
+    """Its jobs start at once, and conditional triggers without a workflow follow; a job started by hand has none."""
     first, second = world.job("t-alone-1", "import sys; print(sys.argv[1:])"), world.job("t-alone-2")
     world.trigger("t-alone", None, Actions=[{"JobName": first, "Arguments": {"--from": "trigger"}}])
     world.after("t-alone-next", None, {first: "SUCCEEDED"}, second)
