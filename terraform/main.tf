@@ -106,7 +106,8 @@ module "transform" {
 
   reads = [
     { bucket = module.lake.buckets.ingested, keys = ["log/*", "tables/*"] },
-    { bucket = module.lake.buckets.processed, keys = ["log/*", "tables/*"] },
+    # Spark's committer copies what it has written, quarantine included, so it has to read it.
+    { bucket = module.lake.buckets.processed, keys = ["log/*", "tables/*", "quarantine/*"] },
   ]
   writes       = [{ bucket = module.lake.buckets.processed, keys = ["log/*", "tables/*", "quarantine/*"] }]
   registers_in = [module.catalog.databases.processed]

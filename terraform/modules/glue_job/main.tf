@@ -91,7 +91,10 @@ locals {
   writes = concat(var.writes, [{ bucket = var.artifacts, keys = ["${local.temporary.prefix}*"] }])
   erases = concat(
     # Spark's committer moves files out of these folders when a task is done. No data file can be deleted.
-    [for write in var.writes : { bucket = write.bucket, keys = ["tables/*/_temporary/*", "tables/*/__magic*"] }],
+    [for write in var.writes : {
+      bucket = write.bucket
+      keys   = flatten([for key in write.keys : ["${key}/_temporary/*", "${key}/__magic*"] if !startswith(key, "log/")])
+    }],
     [{ bucket = var.artifacts, keys = ["${local.temporary.prefix}*"] }],
   )
 
