@@ -3,12 +3,14 @@
 import base64
 import binascii
 import sys
+from collections.abc import Iterator
 from typing import Any, override
 
 from moto.s3 import notifications
 from moto.s3.exceptions import AccessDeniedByLock, InvalidContinuationToken, MethodNotAllowed
 from moto.s3.models import FakeBucket, FakeDeleteMarker, FakeTableStorageBucket
 
+from local_aws.s3.folder import BucketFolder, Version
 from local_aws.s3.listing import Page, after, beyond, common_prefix
 from local_aws.s3.multipart import LakeUploads
 from local_aws.s3.objects import FileKey
@@ -107,6 +109,41 @@ class LakeBackend(LakeUploads):
         token = _to_token(page.resume) if page.resume is not None else None
         return [*found, *page.prefixes], token is not None, token
 
+    @override
+    def list_object_versions(
+        self,
+        bucket_name: str,
+        delimiter: str | None = None,
+        key_marker: str | None = None,
+        max_keys: int | None = 1000,
+        prefix: str = "",
+        version_id_marker: str | None = None,
+    ) -> tuple[list[FileKey], list[str], list[FakeDeleteMarker], str | None, str | None]:
+        """Return one page of versions, common prefixes and delete markers, and where the next one starts.
+
+        A page goes on where the last one ended even if what that ended with has been deleted meanwhile.
+        """
+        folder = self.get_bucket(bucket_name).keys
+        start = key_marker if key_marker and version_id_marker else _start(key_marker, prefix, delimiter)
+        last: tuple[str | None, str | None] = (None, None)
+        versions: list[FileKey] = []
+        groups: list[str] = []
+        markers: list[FakeDeleteMarker] = []
+        for key, version in _flat(folder, prefix, start or ""):
+            group = common_prefix(key, prefix, delimiter)
+            if group is not None and group in groups[-1:]:
+                continue
+            if group is None and key == key_marker and version_id_marker and _seen(folder, version, version_id_marker):
+                continue
+            if max_keys is not None and len(versions) + len(groups) + len(markers) >= max_keys:
+                return versions, groups, markers, *last
+            if group is not None:
+                groups.append(group)
+            else:
+                (versions if isinstance(version, FileKey) else markers).append(version)
+            last = (group, None) if group is not None else (key, version.version_id)
+        return versions, groups, markers, None, None
+
     def page(
         self, bucket: FakeBucket, prefix: str | None, delimiter: str | None, start: str, limit: int | None
     ) -> tuple[list[FileKey], Page]:
@@ -117,6 +154,20 @@ class LakeBackend(LakeUploads):
             prefix or "", delimiter, start, sys.maxsize if limit is None else limit
         )
         return found
+
+
+def _flat(folder: BucketFolder, prefix: str, start: str) -> Iterator[tuple[str, Version]]:
+    """Yield keys and their versions, one after another, each told whether it is the latest."""
+    for key, versions in folder.histories(prefix, start):
+        for version in versions:
+            version.is_latest = version is versions[0]
+            yield key, version
+
+
+def _seen(folder: BucketFolder, version: Version, version_id: str) -> bool:
+    """Whether a version stands at or above the one with this id; nothing does when that one is gone."""
+    ids = [each.version_id for each in reversed(folder.versions(version.name))]
+    return version_id in ids and ids.index(version.version_id) <= ids.index(version_id)
 
 
 def _start(marker: str | None, prefix: str | None, delimiter: str | None) -> str:

@@ -43,7 +43,10 @@ class Files:
         """Return one page of a listing and its objects, without those that are removed meanwhile."""
         listing = self.listing()
         page = listing.page(prefix, delimiter, start, limit)
-        found = [self._at(key, listing.path(key)) for key in page.keys]
+        found = [
+            self.current(key) if key.endswith("/") else self._at(key, listing.path(key))  # the latter is the faster
+            for key in page.keys
+        ]
         return [each for each in found if each is not None], page
 
     def values(self) -> Iterator[FileKey]:

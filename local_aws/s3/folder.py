@@ -11,6 +11,8 @@ import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from heapq import merge
+from itertools import groupby
 from pathlib import Path
 from uuid import uuid4
 
@@ -21,7 +23,7 @@ from local_aws.s3.errors import told_as_s3
 from local_aws.s3.files import Files
 from local_aws.s3.objects import FileKey
 from local_aws.s3.paths import drop_checksum, remove_empty
-from local_aws.s3.records import Stamp
+from local_aws.s3.records import Record, Stamp
 
 EMPTY_ETAG = hashlib.md5(b"", usedforsecurity=False).hexdigest()
 
@@ -92,14 +94,14 @@ class BucketFolder(Files):
             key.path = path
             self._known[key.stamp.inode] = key.keep_with(self._keep)
 
-    def mark(self, key: str, demands: Demands) -> FileKey:
+    def mark(self, key: str, described: Record, demands: Demands) -> FileKey:
         """Make the directory that the key `key`, which ends with a slash, names and show it as an empty object."""
         path = self._paths.target(key)
         with self._lock, told_as_s3(key):
             demands.check(self.current(key))
             path.mkdir(parents=True, exist_ok=True)
             stamp = Stamp.of_directory(path.stat())
-            marker = FileKey(self.bucket, key, path, stamp, {"_etag": EMPTY_ETAG})
+            marker = FileKey(self.bucket, key, path, stamp, described | {"_etag": EMPTY_ETAG})
             self.records.write(stamp, self.bucket.name, key, marker.record())
             self._known[stamp.inode] = marker.keep_with(self._keep)
             return marker
@@ -215,10 +217,11 @@ class BucketFolder(Files):
         """Whether there is any object, or an older version of one."""
         return bool(self._older) or next(self.listing().names(), None) is not None
 
-    def iterlists(self) -> Iterator[tuple[str, list[Version]]]:
-        """Yield each key with its versions, latest first: moto sorts by time and leaves equal times as they come."""
-        for name in sorted({*self.listing().names(), *self._older}):
-            yield name, self.versions(name)[::-1]
+    def histories(self, prefix: str, start: str) -> Iterator[tuple[str, list[Version]]]:
+        """Yield each key with `prefix` from `start` on (inclusive), in order, with its versions, latest first."""
+        older = sorted(key for key in list(self._older) if key.startswith(prefix) and key >= start)
+        for key, _ in groupby(merge(older, self.listing().names(prefix, start))):
+            yield key, self.versions(key)[::-1]
 
 
 def _place_where_absent(unfinished: Path, path: Path) -> None:

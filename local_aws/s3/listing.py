@@ -73,7 +73,7 @@ class Listing:
 
     def path(self, key: str) -> Path:
         """Return the path of the file of a key that this walk has come by."""
-        folder, _, name = key.removesuffix("/").rpartition("/")
+        folder, _, name = key.rpartition("/")
         return self._paths[f"{folder}/" if folder else ""] / name
 
     def _below(self, folder: str, prefix: str, start: str) -> Iterator[str]:

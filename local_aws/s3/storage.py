@@ -115,11 +115,8 @@ class LakeStorage(S3Backend):  # type: ignore[misc] # moto is not typed
         if storage is not None and storage not in STORAGE_CLASS:
             raise InvalidStorageClass(storage=storage)
         bucket = self.get_bucket(bucket_name)
-        if key_name.endswith("/"):
-            if value:
-                raise UnusableKeyError(key_name, "a key with a slash at its end can only be an empty marker")
-            marker: FileKey = bucket.keys.mark(key_name, _DEMANDS.get())
-            return marker
+        if key_name.endswith("/") and value:
+            raise UnusableKeyError(key_name, "a key with a slash at its end can only be an empty marker")
         described = {
             **encrypted(bucket, encryption, kms_key_id, bucket_key_enabled),
             "_storage_class": storage or "STANDARD",
@@ -127,8 +124,11 @@ class LakeStorage(S3Backend):  # type: ignore[misc] # moto is not typed
             "lock_legal_status": lock_legal_status,
             "lock_until": lock_until,
             "checksum_value": checksum_value,
-            "_metadata": _METADATA.get(),
+            "_metadata": dict(_METADATA.get()),
         }
+        if key_name.endswith("/"):
+            marker: FileKey = bucket.keys.mark(key_name, described, _DEMANDS.get())
+            return marker
 
         def write(file: BinaryIO) -> Record:
             md5 = _copy(value, file)
@@ -144,7 +144,10 @@ class LakeStorage(S3Backend):  # type: ignore[misc] # moto is not typed
     @override
     def copy_object(self, src_key: FileKey, *args: Any, **kwargs: Any) -> None:
         """Copy an object, piece by piece and as it is now, whatever becomes of the source meanwhile."""
-        super().copy_object(src_key.opened(), *args, **kwargs)
+        source = src_key.opened()
+        if source.checksum_type == "COMPOSITE":
+            source.checksum_value = None  # the copy has no parts
+        super().copy_object(source, *args, **kwargs)
 
     def write(self, bucket: FakeBucket, name: str, write: Callable[[BinaryIO], Record]) -> FileKey:
         """Write a file beside the buckets and move it to its place when it is whole; `write` returns what to keep."""

@@ -74,6 +74,23 @@ class Bucket:
         return {"Key": key, "UploadId": upload, "MultipartUpload": {"Parts": sent}}
 
 
+def md5(content: bytes) -> bytes:
+    """Return the MD5 of some bytes."""
+    return hashlib.md5(content, usedforsecurity=False).digest()
+
+
+def created(bucket: Bucket, key: str, content: bytes) -> bool:
+    """Put an object where there is none; return False when S3 says that there is one."""
+    try:
+        bucket.put_object(Key=key, Body=content, IfNoneMatch="*")
+    except ClientError as error:
+        answer = error.response
+        if (answer["ResponseMetadata"]["HTTPStatusCode"], answer["Error"]["Code"]) != (412, "PreconditionFailed"):
+            raise
+        return False
+    return True
+
+
 def refusal(call: Any, **arguments: Any) -> tuple[int, str, str]:
     """Return the status, code and message by which S3 refuses a call."""
     with pytest.raises(ClientError) as refused:
@@ -102,7 +119,7 @@ def test_what_is_put_is_a_plain_file(bucket: Bucket) -> None:
     assert (bucket.folder / "jobs/ingest.py").read_bytes() == b"print()"
     assert [path.name for path in bucket.folder.rglob("*") if path.is_file()] == ["ingest.py"]
     head = bucket.head_object(Key="jobs/ingest.py")
-    assert put["ETag"] == head["ETag"] == f'"{hashlib.md5(b"print()").hexdigest()}"'
+    assert put["ETag"] == head["ETag"] == f'"{md5(b"print()").hex()}"'
     assert (head["ContentType"], head["Metadata"], head["ContentLength"]) == ("text/x-python", {"by": "me"}, 7)
     assert not list((bucket.state.s3_meta / "incoming").iterdir())
 
@@ -158,18 +175,12 @@ def test_one_of_twenty_creates_a_key(bucket: Bucket) -> None:
     """`If-None-Match: *` lets one writer through, whose content stays, and answers 412 to all others."""
     start = threading.Barrier(20)
 
-    def create(number: int) -> int | None:
+    def create(number: int) -> bool:
         start.wait()
-        try:
-            bucket.put_object(Key="log/00000001.json", Body=f"{number}".encode(), IfNoneMatch="*")
-        except ClientError as error:
-            assert error.response["Error"]["Code"] == "PreconditionFailed"
-            assert error.response["ResponseMetadata"]["HTTPStatusCode"] == 412
-            return None
-        return number
+        return created(bucket, "log/00000001.json", str(number).encode())
 
     with ThreadPoolExecutor(20) as pool:
-        winners = [number for number in pool.map(create, range(20)) if number is not None]
+        winners = [number for number, won in enumerate(pool.map(create, range(20))) if won]
     assert len(winners) == 1
     assert bucket.read("log/00000001.json") == str(winners[0]).encode()
     assert not list((bucket.state.s3_meta / "incoming").iterdir())
@@ -192,12 +203,7 @@ def test_either_s3_or_another_program_creates_a_key(bucket: Bucket) -> None:
 
         def by_s3(key: str = key, start: threading.Barrier = start) -> bool:
             start.wait()
-            try:
-                bucket.put_object(Key=key, Body=b"{}", IfNoneMatch="*")
-            except ClientError as error:
-                assert error.response["Error"]["Code"] == "PreconditionFailed"
-                return False
-            return True
+            return created(bucket, key, b"{}")
 
         with ThreadPoolExecutor(2) as pool:
             assert sum(each.result() for each in [pool.submit(by_file), pool.submit(by_s3)]) == 1
@@ -226,7 +232,7 @@ def test_an_object_is_replaced_only_as_it_was_seen(bucket: Bucket) -> None:
 def test_a_reader_sees_one_version_whole(bucket: Bucket) -> None:
     """While an object is replaced again and again, what is read is one of its contents and has that one's ETag."""
     contents = [letter * MIB for letter in (b"a", b"b")]
-    etags = {hashlib.md5(content).hexdigest(): content for content in contents}
+    etags = {md5(content).hex(): content for content in contents}
     bucket.put_object(Key="x", Body=contents[0])
     done = threading.Event()
 
@@ -271,9 +277,11 @@ def test_an_upload_in_parts_becomes_one_file(bucket: Bucket) -> None:
     parts = [os.urandom(PART), os.urandom(PART), b"end"]
     bucket.complete_multipart_upload(**bucket.upload("big/object", *parts))
     assert (bucket.folder / "big/object").read_bytes() == b"".join(parts)
-    digest = hashlib.md5(b"".join(hashlib.md5(part).digest() for part in parts)).hexdigest()
+    digest = md5(b"".join(md5(part) for part in parts)).hex()
     assert bucket.head_object(Key="big/object")["ETag"] == f'"{digest}-3"'
-    assert bucket.read("big/object") == b"".join(parts)  # boto3 holds it to the checksum
+    bucket.copy_object(Key="copy", CopySource={"Bucket": bucket.name, "Key": "big/object"})
+    for key in ("big/object", "copy"):
+        assert bucket.read(key) == b"".join(parts)  # boto3 holds it to the checksum
     assert not any((bucket.state.s3_meta / "uploads").iterdir())
 
 
@@ -418,7 +426,7 @@ def test_a_put_that_breaks_off_leaves_nothing(bucket: Bucket) -> None:
 
 
 def test_objects_outlive_the_process(tmp_path: Path) -> None:
-    """After a kill the folder is no bucket until that is created; then everything is there, with what was said of it."""
+    """After a kill the folder is no bucket until that is created; then all is there, with what was said of it."""
     state = State(tmp_path)
     with spawned(state) as (port, process):
         before = Bucket(state, port, "lake").create()
@@ -438,7 +446,7 @@ def test_objects_outlive_the_process(tmp_path: Path) -> None:
         assert after.keys() == ["a/put", "replaced", "spark"]
         head = after.head_object(Key="a/put")
         assert (head["ContentType"], head["Metadata"]) == ("text/x", {"k": "v"})
-        assert head["ETag"] == f'"{hashlib.md5(b"put").hexdigest()}"'
+        assert head["ETag"] == f'"{md5(b"put").hex()}"'
         assert after.head_object(Key="replaced")["ContentType"] == "binary/octet-stream"
         assert after.head_object(Key="spark")["ETag"] == seen
         assert not any((state.s3_meta / "uploads").iterdir())
@@ -446,7 +454,7 @@ def test_objects_outlive_the_process(tmp_path: Path) -> None:
 
 
 def test_a_large_object_is_not_held_in_memory(tmp_path: Path) -> None:
-    """400 MiB go out, and are copied, and the end of them is read, in a process that does not grow by a fraction of that."""
+    """400 MiB are sent, copied and read from the end by a process that does not grow by a fraction of that."""
     state = State(tmp_path)
     with spawned(state) as (port, process):
         bucket = Bucket(state, port, "lake").create()
