@@ -43,10 +43,11 @@ def seed(
     """Fill the empty totesys at `url` and return the rows of each table.
 
     The same `random_seed` and `now` (without time zone, UTC; by default the present) give the same rows. `progress` is
-    told of every table and its rows as they are there. It is all one transaction: a seed that fails leaves nothing.
-    Raises NotEmptyError, SchemaMissingError, UnreachableError, and ValueError for sizes below 0 or a `now` before the
-    business began.
+    told of every table and its rows as soon as they are in it. It is all one transaction: a seed that fails leaves
+    nothing. Raises NotEmptyError, SchemaMissingError, UnreachableError, and ValueError for sizes below 0 or a `now`
+    before the business began.
     """
+    progress = progress or (lambda _table, _rows: None)
     now = now or datetime.now(UTC).replace(tzinfo=None)
     if sales_orders < 0:
         raise ValueError(f"the number of sales orders is {sales_orders}; it must not be below 0")
@@ -56,9 +57,9 @@ def seed(
         connection.cursor_factory = psycopg.ClientCursor
         _lock_empty(connection)
         with _bare(connection):
-            _copy_reference(connection, random_seed, now)
-            _place_orders(connection, _parameters(sales_orders, random_seed, now))
-        counts = _follow(connection, progress or (lambda _table, _rows: None))
+            _copy_reference(connection, random_seed, now, progress)
+            _place_orders(connection, _parameters(sales_orders, random_seed, now), progress)
+        counts = _follow(connection)
         connection.commit()
         connection.autocommit = True
         connection.execute("ANALYZE")
@@ -151,23 +152,29 @@ def _verbatim(catalogued: str) -> sql.SQL:
     return sql.SQL(catalogued)
 
 
-def _copy_reference(connection: psycopg.Connection, random_seed: int, now: datetime) -> None:
+def _copy_reference(connection: psycopg.Connection, random_seed: int, now: datetime, progress: Progress) -> None:
     opened, staffed = (reference.OPENED,) * 2, (reference.STAFFED,) * 2
     emails = ((*person, reference.email(*person[:2])) for person in reference.STAFF)
-    _copy(connection, "address", ((*row, *opened) for row in reference.ADDRESSES))
-    _copy(connection, "currency", ((code, *opened) for code in reference.CURRENCIES))
-    _copy(connection, "payment_type", ((name, *opened) for name in reference.PAYMENT_TYPES))
-    _copy(connection, "department", ((*row, *opened) for row in reference.DEPARTMENTS))
-    _copy(connection, "staff", ((*row, *staffed) for row in emails))
-    _copy(connection, "counterparty", ((*row, *staffed) for row in reference.COUNTERPARTIES))
-    _copy(connection, "design", _designs(Random(random_seed), now))  # noqa: S311 - made-up data, not secrets
+    tables: dict[str, Iterator[tuple[object, ...]]] = {
+        "address": ((*row, *opened) for row in reference.ADDRESSES),
+        "currency": ((code, *opened) for code in reference.CURRENCIES),
+        "payment_type": ((name, *opened) for name in reference.PAYMENT_TYPES),
+        "department": ((*row, *opened) for row in reference.DEPARTMENTS),
+        "staff": ((*row, *staffed) for row in emails),
+        "counterparty": ((*row, *staffed) for row in reference.COUNTERPARTIES),
+        "design": _designs(Random(random_seed), now),  # noqa: S311 - made-up data, not secrets
+    }
+    for table, rows in tables.items():
+        progress(table, _copy(connection, table, rows))
 
 
-def _copy(connection: psycopg.Connection, table: str, rows: Iterator[tuple[object, ...]]) -> None:
-    """Copy rows, without their id, into a table whose columns they follow; ids count from 1."""
+def _copy(connection: psycopg.Connection, table: str, rows: Iterator[tuple[object, ...]]) -> int:
+    """Copy rows, without their id, into a table whose columns they follow; ids count from 1. Return how many."""
+    number = 0
     with connection.cursor().copy(sql.SQL("COPY {} FROM STDIN").format(sql.Identifier(table))) as copy:
         for number, row in enumerate(rows, start=1):
             copy.write_row((number, *row))
+    return number
 
 
 def _designs(random: Random, now: datetime) -> Iterator[tuple[object, ...]]:
@@ -183,14 +190,17 @@ def _designs(random: Random, now: datetime) -> Iterator[tuple[object, ...]]:
         yield came, name, random.choice(reference.DESIGN_FOLDERS), f"{name.lower()}-{drawn:%Y%m%d}-{letters}.json", came
 
 
-def _place_orders(connection: psycopg.Connection, parameters: dict[str, object]) -> None:
+def _place_orders(connection: psycopg.Connection, parameters: dict[str, object], progress: Progress) -> None:
     script = resources.files("totesys").joinpath("seed.sql").read_text(encoding="utf-8")
-    without_comments = re.sub(r"--.*", "", script)
-    connection.execute(without_comments.encode(), parameters)
+    for statement in re.sub(r"--.*", "", script).split(";\n\n"):
+        done = connection.execute(statement.encode(), parameters)
+        table = re.match(r"\s*INSERT INTO (\w+)", statement)
+        if table:
+            progress(table[1], done.rowcount)
 
 
-def _follow(connection: psycopg.Connection, progress: Progress) -> dict[str, int]:
-    """Set each table's sequence behind its highest id; return and tell the tables' rows."""
+def _follow(connection: psycopg.Connection) -> dict[str, int]:
+    """Set each table's sequence behind its highest id; return the tables' rows."""
     counts = {}
     for table in TABLES:
         key = f"{table}_id"
@@ -199,5 +209,4 @@ def _follow(connection: psycopg.Connection, progress: Progress) -> dict[str, int
         ).format(sql.Literal(table), sql.Literal(key), sql.Identifier(key), sql.Identifier(table))
         found = connection.execute(follow).fetchone()
         counts[table] = found[0] if found else 0
-        progress(table, counts[table])
     return counts
