@@ -84,7 +84,7 @@ class WarehouseSchemaError(TotelakeError):
     def __init__(
         self, table: str, missing: list[str], undeclared: list[str], retyped: dict[str, tuple[str, str]]
     ) -> None:
-        """Name the columns: `missing`, `undeclared`, and for each of the `retyped` what was found and what is declared."""
+        """Name the `missing` and `undeclared` columns, and for each of the `retyped` what it is and should be."""
         faults = [f"column {name} is missing" for name in missing]
         faults += [f"column {name} is not declared" for name in undeclared]
         faults += [f"column {name} is {found}, declared {declared}" for name, (found, declared) in retyped.items()]

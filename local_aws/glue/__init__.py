@@ -1,14 +1,15 @@
 """AWS Glue that runs: jobs are processes, triggers fire, workflows go from one to the next.
 
 moto's Glue keeps the catalog, the connections and the crawlers' definitions; what is here takes the place of its jobs,
-triggers and workflows: `job_operations`, `trigger_operations` and `workflow_operations` name every operation.
+triggers and workflows: `job_operations`, `trigger_operations` and `workflow_operations` name every operation, and
+`connection_operations` what moto lacks of connections.
 """
 
 import logging
 from collections.abc import Mapping
 
 from local_aws import schedules
-from local_aws.glue import api, job_operations, trigger_operations, workflow_operations
+from local_aws.glue import api, connection_operations, job_operations, trigger_operations, workflow_operations
 from local_aws.glue.service import Glue
 from local_aws.glue.world import World
 from local_aws.state import State
@@ -26,7 +27,7 @@ def install(state: State, endpoint_url: str, *, seconds_per_minute: float = 60.0
     shutdown()
     glue = Glue(World(state, endpoint_url, seconds_per_minute=seconds_per_minute))
     _installed.append(glue)
-    for module in (job_operations, trigger_operations, workflow_operations):
+    for module in (connection_operations, job_operations, trigger_operations, workflow_operations):
         api.replace_methods(module, service)
     schedules.register("Glue triggers", glue.schedule_entries)
     if glue.spare:
