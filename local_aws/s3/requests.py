@@ -75,12 +75,19 @@ class LakeResponse(S3Response):  # type: ignore[misc] # moto is not typed
             return super()._key_response_post(request, body, bucket_name, query, key_name)
 
     @override
+    def _bucket_response(self, request: Any, full_url: str) -> str | TYPE_RESPONSE:
+        try:
+            response: str | TYPE_RESPONSE = super()._bucket_response(request, full_url)
+        except LakeError as error:
+            return self._told(error)
+        return response
+
+    @override
     def _key_response(self, request: Any, full_url: str) -> TYPE_RESPONSE:
         try:
             response = super()._key_response(request, full_url)
         except LakeError as error:
-            _, headers, body = self.serialized(ActionResult(error))
-            return error.status, headers, body
+            return self._told(error)
         if response == _FORBIDDEN and request.method != "HEAD":
             raise S3AccessDeniedError  # moto says nothing at all
         return response
@@ -95,6 +102,11 @@ class LakeResponse(S3Response):  # type: ignore[misc] # moto is not typed
             except FileNotFoundError:
                 continue  # replaced or removed in between: look again
         raise ObjectReplacedError(self.parse_key_name())
+
+    def _told(self, error: LakeError) -> TYPE_RESPONSE:
+        """Return the answer that an error makes; moto would send it as a 400, not knowing its code."""
+        _, headers, body = self.serialized(ActionResult(error))
+        return error.status, headers, body
 
     def _demands(self) -> Demands:
         return Demands(absent=self.headers.get("If-None-Match") == "*", etag=self.headers.get("If-Match"))

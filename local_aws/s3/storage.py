@@ -1,13 +1,11 @@
 """moto's S3 with its buckets as folders, and how an object gets into one."""
 
 import hashlib
-import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from time import time_ns
 from types import MappingProxyType
 from typing import Any, BinaryIO, ClassVar, override
 from uuid import uuid4
@@ -157,9 +155,6 @@ class LakeStorage(S3Backend):  # type: ignore[misc] # moto is not typed
             with told_as_s3(name):
                 with unfinished.open("xb") as file:
                     record = write(file)
-                # The clock of the file system is too coarse to tell which of two versions came first.
-                now = time_ns()
-                os.utime(unfinished, ns=(now, now))
                 stamp = Stamp.of(unfinished.stat())
             record = {"_version_id": uuid4().hex if bucket.is_versioned else "null"} | record
             key = FileKey(bucket, name, unfinished, stamp, record)

@@ -10,14 +10,16 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import psutil
 import pytest
 from botocore.exceptions import ClientError
+from moto.s3.responses import S3Response
 
 from local_aws import s3
-from local_aws.s3 import uploads
+from local_aws.s3 import storage, uploads
+from local_aws.s3.folder import BucketFolder
 from local_aws.state import State
 from tests.local_aws.s3_endpoint import REGION, client, served, spawned
 
@@ -186,27 +188,19 @@ def test_one_of_twenty_creates_a_key(bucket: Bucket) -> None:
     assert not list((bucket.state.s3_meta / "incoming").iterdir())
 
 
-def test_either_s3_or_another_program_creates_a_key(bucket: Bucket) -> None:
-    """The file system is what decides, so a file that Spark creates counts, however lately."""
-    for attempt in range(20):
-        key = f"log/{attempt:08}.json"
-        (bucket.folder / "log").mkdir(exist_ok=True)
-        start = threading.Barrier(2)
+def test_another_programs_file_is_never_overwritten_by_a_creation(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file system decides, so a file counts that Spark creates at the last moment."""
+    make_room = BucketFolder._make_room
 
-        def by_file(path: Path = bucket.folder / key, start: threading.Barrier = start) -> bool:
-            start.wait()
-            try:
-                path.open("xb").close()
-            except FileExistsError:
-                return False
-            return True
+    def make_room_and_lose_it(folder: BucketFolder, path: Path, key: str) -> None:
+        make_room(folder, path, key)
+        path.write_bytes(b"written by Spark")
 
-        def by_s3(key: str = key, start: threading.Barrier = start) -> bool:
-            start.wait()
-            return created(bucket, key, b"{}")
-
-        with ThreadPoolExecutor(2) as pool:
-            assert sum(each.result() for each in [pool.submit(by_file), pool.submit(by_s3)]) == 1
+    monkeypatch.setattr(BucketFolder, "_make_room", make_room_and_lose_it)
+    assert not created(bucket, "log/00000001.json", b"{}")
+    assert bucket.read("log/00000001.json") == b"written by Spark"
 
 
 def test_a_completed_upload_does_not_overwrite_when_told_so(bucket: Bucket) -> None:
@@ -227,6 +221,44 @@ def test_an_object_is_replaced_only_as_it_was_seen(bucket: Bucket) -> None:
     assert refusal(bucket.put_object, Key="x", Body=b"late", IfMatch=seen)[:2] == (412, "PreconditionFailed")
     assert refusal(bucket.put_object, Key="none", Body=b"late", IfMatch=seen)[:2] == (404, "NoSuchKey")
     assert bucket.read("x") == b"mine"
+
+
+def test_one_of_ten_replaces_what_all_have_seen(bucket: Bucket) -> None:
+    """`If-Match` holds at the moment of writing."""
+    bucket.put_object(Key="x", Body=b"seen")
+    seen = bucket.head_object(Key="x")["ETag"]
+    start = threading.Barrier(10)
+
+    def replace(number: int) -> bool:
+        start.wait()
+        try:
+            bucket.put_object(Key="x", Body=str(number).encode(), IfMatch=seen)
+        except ClientError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(10) as pool:
+        assert sum(pool.map(replace, range(10))) == 1
+
+
+def test_an_object_that_is_replaced_while_it_is_opened_is_read_as_it_is_then(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The headers are those of the content."""
+    bucket.put_object(Key="x", Body=b"old")
+    (bucket.folder / "new").write_bytes(b"longer than old")
+    find = S3Response._get_key
+
+    def find_and_replace(*arguments: Any) -> Any:
+        found = find(*arguments)
+        if (bucket.folder / "new").exists():
+            (bucket.folder / "new").replace(bucket.folder / "x")
+        return found
+
+    monkeypatch.setattr(S3Response, "_get_key", find_and_replace)
+    got = bucket.get_object(Key="x")
+    assert got["Body"].read() == b"longer than old"
+    assert got["ETag"] == bucket.head_object(Key="x")["ETag"]
 
 
 def test_a_reader_sees_one_version_whole(bucket: Bucket) -> None:
@@ -401,10 +433,11 @@ def test_a_full_disk_leaves_the_object_as_it_was(bucket: Bucket, monkeypatch: py
     """The error says so, and nothing half-written stays."""
     bucket.put_object(Key="x", Body=b"old")
 
-    def full(*_: object, **__: object) -> None:
+    def fill(_: bytes, file: BinaryIO) -> str:
+        file.write(b"n")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("local_aws.s3.storage.os.utime", full)
+    monkeypatch.setattr(storage, "_copy", fill)
     status, code, message = refusal(bucket.put_object, Key="x", Body=b"new")
     assert (status, code) == (507, "InsufficientStorage")
     assert "disk of the lake is full" in message

@@ -74,10 +74,7 @@ def test_every_listing_is_what_s3_would_give(bucket: tuple[Any, str, Path]) -> N
     keys = ["a-b", "a.b", "a/b", "a/b-c", "a/c/d", "a/c/e", "a0", "b=1/x", "b=1/y", "b=2/x", "z/ü/ñ", "Z", "é+ &<>%.x"]
     write(folder, *keys)
     for prefix, delimiter, after, most in itertools.product(
-        ["", "a", "a/", "a/b", "a/c/", "b=", "z/ü", "none/", "a//"],
-        ["", "/", "="],
-        ["", "a/b", "a/c", "b"],
-        [1, 2, 1000],
+        ["", "a", "a/", "a/b", "b=", "z/ü", "none/", "a//"], ["", "/", "="], ["", "a/b", "a/c"], [2, 1000]
     ):
         arguments = {"Bucket": name, "Prefix": prefix, "Delimiter": delimiter, "PaginationConfig": {"PageSize": most}}
         found = pages(s3, "list_objects_v2", StartAfter=after, **arguments)
@@ -104,7 +101,7 @@ def test_any_tree_is_walked_in_the_order_of_its_keys(tmp_path: Path) -> None:
         keys = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
         for start in ["", *choose.sample(keys, 5), "a", "b/", "~"]:
             for prefix in ["", "a", "a/", start[:2]]:
-                walk = Listing(lambda key, root=root: root / key, lambda _: False)
+                walk = Listing(root.joinpath, lambda _: False)
                 wanted = [key for key in keys if key >= start and key.startswith(prefix)]
                 assert list(walk.names(prefix, start)) == wanted
 
@@ -165,10 +162,14 @@ def test_ten_thousand_files_are_listed_without_a_look_into_them(
     found = pages(s3, "list_objects_v2", Bucket=name)
     assert entries(found)[0] == sorted(f"t/batch_id={n % 10}/part-{n:05}" for n in range(10_000))
     assert [page["KeyCount"] for page in found] == [1000] * 10
-    folders: list[str] = []
-    walk = Listing(lambda key: folders.append(key) or folder / key, lambda _: False)
-    assert len(walk.page("t/", "/", "", 1000).prefixes) == 10
-    assert len(folders) == 11
+    walked: list[str] = []
+
+    def locate(key: str) -> Path:
+        walked.append(key)
+        return folder / key
+
+    assert len(Listing(locate, lambda _: False).page("t/", "/", "", 1000).prefixes) == 10
+    assert len(walked) == 11
 
 
 def test_a_bucket_with_objects_is_not_deleted(bucket: tuple[Any, str, Path]) -> None:
