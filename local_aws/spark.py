@@ -125,7 +125,7 @@ def _java_home() -> Path:
     return Path(java).resolve().parents[1]
 
 
-def _makers(jar: Path) -> dict[str, str]:
+def makers(jar: Path) -> dict[str, str]:
     """Return what an archive is good for: this JDK, this pyspark and this driver, and no other."""
     java = _java_home()
     release = java / "release"
@@ -141,7 +141,7 @@ def _makers(jar: Path) -> dict[str, str]:
 def archive_is_current(jar: Path, target: Path) -> bool:
     """Whether the archive `target` exists and was made by the JDK, the pyspark and the driver that are here now."""
     try:
-        return target.exists() and json.loads(_sidecar(target).read_text(encoding="utf-8")) == _makers(jar)
+        return target.exists() and json.loads(_sidecar(target).read_text(encoding="utf-8")) == makers(jar)
     except (OSError, ValueError, SparkSetupError):
         return False
 
@@ -157,7 +157,7 @@ def archive(jar: Path = JDBC_JAR, target: Path = ARCHIVE) -> Path:
     """
     if archive_is_current(jar, target):
         return target
-    makers = _makers(jar)
+    made_by = makers(jar)
     target.parent.mkdir(parents=True, exist_ok=True)
     _sidecar(target).unlink(missing_ok=True)
     unfinished = target.with_name(f".{target.name}.{os.getpid()}")
@@ -171,7 +171,7 @@ def archive(jar: Path = JDBC_JAR, target: Path = ARCHIVE) -> Path:
         unfinished.unlink(missing_ok=True)
         raise SparkSetupError(f"the class-data-sharing archive {target} could not be made:\n{_tail(ended)}")
     unfinished.replace(target)
-    _sidecar(target).write_text(json.dumps(makers, indent=1), encoding="utf-8")
+    _sidecar(target).write_text(json.dumps(made_by, indent=1), encoding="utf-8")
     return target
 
 

@@ -162,6 +162,8 @@ class Executor:
         spark_job = command.get("Name") != "pythonshell"
         if spark_job and self.spare and not preparation.needs_own_jvm:
             process = self.spare.take(preparation.assignment)
+            # The next one starts while this job runs: the job after this one is likely to begin when this one ends.
+            self.spare.prepare()
             if process:
                 return process
         environment = self.world.inherited()

@@ -44,8 +44,14 @@ class Spare:
             environment = {**self._world.inherited(), **variables, **self._world.environment()}
             self._process = DriverProcess(folder, environment, spare=True)
 
+    @property
+    def process_id(self) -> int | None:
+        """Number of the process that waits, if one does."""
+        with self._lock:
+            return self._process.id if self._process else None
+
     def take(self, assignment: Assignment) -> DriverProcess | None:
-        """Return the spare with this assignment, and start the next; none where there is none alive."""
+        """Return the spare with this assignment; none where there is none alive."""
         with self._lock:
             process, self._process = self._process, None
         taken = process is not None and process.assign(assignment)

@@ -1,0 +1,166 @@
+"""Spark jobs on the local Glue: the lake is s3:// to them, their settings arrive, and a warm spare changes nothing."""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from local_aws import glue, spark
+from local_aws.glue.warm import Spare
+from local_aws.state import State
+
+SCRIPT = """
+import json, os, sys
+import parcel
+from pyspark.sql import SparkSession
+
+bucket, folder = (sys.argv[sys.argv.index(name) + 1] for name in ("--bucket", "--folder"))
+session = SparkSession.builder.getOrCreate()
+put = session.read.json(f"s3://{bucket}/put/rows.json")
+put.selectExpr("id", "id % 2 AS half").write.partitionBy("half").parquet(f"s3a://{bucket}/{folder}/batch_id=1")
+back = session.read.parquet(f"s3://{bucket}/{folder}/batch_id=1")
+settings = ("spark.sql.session.timeZone", "spark.sql.ansi.enabled", "spark.test.mine", "spark.app.name")
+print(json.dumps({
+    "ids": sorted(row.id for row in back.collect()),
+    "settings": [session.conf.get(name) for name in settings],
+    "in_a_worker": session.sparkContext.parallelize([1], 1).map(parcel.word).collect(),
+    "folder": os.getcwd(),
+    "process": os.getpid(),
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def job(world: Any) -> str:
+    """Make a Spark job that reads what was put, writes Parquet, and uses its package in Python workers."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as package:
+        package.writestr("parcel.py", "def word(_): return 'from the zip'")
+    world.put("put/rows.json", "".join(json.dumps({"id": number}) + "\n" for number in range(4)))
+    arguments = {
+        "--bucket": world.bucket,
+        "--extra-py-files": world.put("lib/parcel.zip", archive.getvalue()),
+        "--conf": "spark.test.mine=yes --conf spark.hadoop.fs.s3a.endpoint.region=eu-west-2",
+    }
+    return str(world.job("spark", SCRIPT, kind="glueetl", DefaultArguments=arguments))
+
+
+def outcome(world: Any, job: str, folder: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Run the job with this folder as target; return the run and what it printed."""
+    run_id = world.start(job, Arguments={"--folder": folder})
+    run = world.ended(job, run_id, seconds=180)
+    assert run["JobRunState"] == "SUCCEEDED", "\n".join(world.output(run_id, "error"))
+    return run, json.loads(world.output(run_id)[-1])
+
+
+def check(world: Any, run: dict[str, Any], said: dict[str, Any], folder: str) -> None:
+    """Hold what the job said, and what is in S3 now, to what it should be."""
+    assert said["ids"] == [0, 1, 2, 3]
+    assert said["settings"] == ["UTC", "true", "yes", "spark"]
+    assert said["in_a_worker"] == ["from the zip"]
+    assert said["folder"] == str(world.aws.state.jobs / run["Id"])
+    listed = world.s3.list_objects_v2(Bucket=world.bucket, Prefix=folder)["Contents"]
+    keys = [item["Key"] for item in listed if not item["Key"].endswith("/")]
+    assert all(key.endswith(".parquet") for key in keys)
+    assert {key.split("/")[2] for key in keys} == {"half=0", "half=1"}
+    body = world.s3.get_object(Bucket=world.bucket, Key=keys[0])["Body"].read()
+    assert pq.read_table(io.BytesIO(body)).column_names == ["id"]
+    assert not (world.aws.state.jobs / run["Id"] / "tmp").exists()
+
+
+def test_a_spark_job_reads_and_writes_the_lake(world: Any, job: str):
+    """PutObject and Spark see the same objects, and no file is there that Spark needs for itself only."""
+    run, said = outcome(world, job, "cold")
+    check(world, run, said, "cold")
+
+
+@pytest.fixture
+def spare(world: Any) -> Iterator[Spare]:
+    """Give the local Glue a warm spare for one test."""
+    service = glue.service()
+    fresh = Spare(service.world)
+    service.executor.spare = fresh
+    fresh.prepare()
+    yield fresh
+    service.executor.spare = None
+    fresh.close()
+
+
+def test_a_job_in_the_warm_spare_is_run_as_in_a_process_of_its_own(world: Any, job: str, spare: Spare):
+    """Settings, package, folder and logs are those of the run; the spare ends with it and leaves no folder."""
+    waiting = spare.process_id
+    run, said = outcome(world, job, "warm")
+    assert said["process"] == waiting
+    check(world, run, said, "warm")
+    assert spare.process_id not in (None, waiting)
+    world.wait(lambda: list(world.aws.state.jobs.glob("spare-*")), lambda folders: len(folders) == 1)
+
+
+def test_a_dead_spare_is_replaced_by_a_process_of_its_own(world: Any, spare: Spare):
+    """Whatever became of the spare, the job runs."""
+    assert spare.process_id is not None
+    dead = spare.process_id
+    os.kill(dead, signal.SIGKILL)
+    name = world.job("unspared", "import os; print(os.getpid())", kind="glueetl")
+    run_id = world.start(name)
+    assert world.ended(name, run_id)["JobRunState"] == "SUCCEEDED"
+    assert world.output(run_id) != [str(dead)]
+
+
+def test_settings_of_the_jvm_itself_need_a_process_of_their_own(world: Any, spare: Spare):
+    """A JVM that has started cannot take them."""
+    waiting = spare.process_id
+    conf = {"--conf": "spark.driver.extraJavaOptions=-Dmine=1"}
+    name = world.job("own-jvm", "import os; print(os.getpid())", kind="glueetl", DefaultArguments=conf)
+    run_id = world.start(name)
+    assert world.ended(name, run_id)["JobRunState"] == "SUCCEEDED"
+    assert world.output(run_id) != [str(waiting)]
+    assert spare.process_id == waiting
+
+
+def test_an_archive_is_used_only_with_the_java_and_spark_that_made_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The file beside it says who made it."""
+    archive = tmp_path / "spark.jsa"
+    monkeypatch.setattr(spark, "ARCHIVE", archive)
+
+    def used() -> bool:
+        variables = spark.environment(State(tmp_path / "state"))
+        return f"-XX:SharedArchiveFile={archive}" in variables["PYSPARK_SUBMIT_ARGS"]
+
+    archive.touch()
+    assert not used()
+    sidecar = tmp_path / "spark.jsa.json"
+    sidecar.write_text(json.dumps(spark.makers(spark.JDBC_JAR)))
+    assert used()
+    sidecar.write_text(json.dumps({**spark.makers(spark.JDBC_JAR), "pyspark": "another"}))
+    assert not used()
+
+
+def test_buckets_are_folders_of_the_lake_whatever_their_names(tmp_path: Path):
+    """Each has its place in the mount table; what the caller sets wins."""
+    state = State(tmp_path)
+    (state.lake / "a-bucket.with-dots").mkdir(parents=True)
+    settings = spark.settings(state, {"spark.sql.ansi.enabled": "false"})
+    mount = settings["spark.hadoop.fs.viewfs.mounttable.a-bucket.with-dots.linkFallback"]
+    assert mount.endswith(f"://{state.lake}/a-bucket.with-dots")
+    assert settings["spark.sql.ansi.enabled"] == "false"
+
+
+def test_a_driver_of_jdbc_that_cannot_be_had_is_named_with_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The message tells the package, the place to put it, and what the resolver said."""
+    failed = subprocess.CompletedProcess[str]([], 1, "unresolved dependency: not found")
+    monkeypatch.setattr(spark, "_run_driver", lambda *_: failed)
+    target = tmp_path / "postgresql.jar"
+    with pytest.raises(spark.SparkSetupError, match="unresolved dependency") as refused:
+        spark.jdbc_jar(target)
+    assert spark.JDBC_PACKAGE in str(refused.value)
+    assert str(target) in str(refused.value)
+    assert not target.exists()
