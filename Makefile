@@ -19,7 +19,7 @@ test: lint  ## Lint, check types and run every test.
 lint: setup  ## Check style, format and types.
 	$(PYTHON) -m ruff check
 	$(PYTHON) -m ruff format --check
-	$(PYTHON) -m mypy glue_jobs local_aws totesys tests
+	$(PYTHON) -m mypy glue_jobs local_aws totesys benchmarks
 
 format: setup  ## Put the code into the one format.
 	$(PYTHON) -m ruff check --fix
