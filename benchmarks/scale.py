@@ -77,7 +77,8 @@ def last_run(urls: dict[str, str], stage: str) -> dict[str, Any]:
     """Return the last run of a stage's job, as GetJobRuns tells it."""
     glue = boto3.Session("local", "local", region_name=urls["region"]).client("glue", endpoint_url=urls["aws"])
     [name] = [name for name in glue.list_jobs()["JobNames"] if name.endswith(f"-{stage}")]
-    return glue.get_job_runs(JobName=name)["JobRuns"][0]
+    newest: dict[str, Any] = glue.get_job_runs(JobName=name)["JobRuns"][0]
+    return newest
 
 
 def totelake(*arguments: str, state: Path) -> str:

@@ -29,7 +29,7 @@ _LOG = logging.getLogger("local_aws.endpoint")
 _FIRST_ERROR = 400
 
 
-class _RequestHandler(MotoRequestHandler):
+class _RequestHandler(MotoRequestHandler):  # type: ignore[misc] # moto is not typed
     """Logs the requests that failed, and not the thousands that did not."""
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
