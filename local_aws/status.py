@@ -44,7 +44,19 @@ class Status:
         return (datetime.now(UTC) - self.last_success_at).total_seconds() if self.last_success_at else None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the status in the shape that `totelake status --json` prints."""
+        """Return the status in the shape that `totelake status --json` prints, with moments in ISO 8601 (UTC).
+
+        - `state`, `workflow`: the state folder, and the workflow's name
+        - `down`: the parts that are down, of "the local AWS" and "Postgres"; what they alone know is empty then
+        - `runs`: the latest five, newest first: `id`, `status` (Glue's word), `succeeded`, `started_at`, `completed_at`,
+          `seconds`, `error`, and `actions` in their order: `name`, `kind` (job or crawler), `state` (waiting, running,
+          succeeded, failed, stopped), `attempt` (id of the job run), `seconds`, `rows`, `error`
+        - `batches`: for `ingested` and `processed` the `count`, and the `latest` five, newest first: `sequence`,
+          `batch_id`, `committed_at`, `rows`, and `tables` with the rows of each
+        - `rows`: for `totesys` and `warehouse` the rows of each table
+        - `last_success`: `at` and `age_seconds`, null before the first
+        - `alerts`: oldest first: `sent_at`, `to`, `subject`, `topic`, `body`
+        """
         return {
             "state": self.state,
             "workflow": self.workflow,

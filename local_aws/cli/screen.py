@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from local_aws.build import Steps
+from local_aws.errors import WorldError
 from local_aws.state import State
 
 _INTERRUPTED = 130
@@ -36,12 +37,29 @@ def problems(state: State, when_interrupted: str = "Stopped.") -> Iterator[None]
     except Exception as error:
         if isinstance(error, typer.Exit | typer.Abort | BrokenPipeError):  # nothing is wrong, or nobody reads on
             raise
-        known = type(error).__module__.partition(".")[0] in _OURS
-        sentence = str(error).strip() if known else f"{type(error).__name__}: {str(error).strip()}"
-        _problems.print(f"[bold red]totelake:[/] {escape(sentence)}")
-        if (log := _keep_traceback(state)) and not known:
+        log = _keep_traceback(state)
+        known = _ours(error) or _down(state)
+        sentence = str(known) if known else f"{type(error).__name__}: {error}"
+        _problems.print(f"[bold red]totelake:[/] {escape(sentence.strip())}")
+        if log and not known:
             _problems.print(f"The traceback is in {log}", markup=False)
         raise typer.Exit(1) from None
+
+
+def _ours(error: Exception) -> Exception | None:
+    """Return an error whose message we wrote ourselves, and nothing for any other."""
+    return error if type(error).__module__.partition(".")[0] in _OURS else None
+
+
+def _down(state: State) -> Exception | None:
+    """Return what is to be said when a part of the world has ended: it explains whatever error came of that."""
+    from local_aws import world  # noqa: PLC0415 - needed only when something is wrong
+
+    try:
+        world.require(state)
+    except WorldError as error:
+        return error
+    return None
 
 
 def _keep_traceback(state: State) -> str | None:

@@ -11,6 +11,7 @@ from local_aws.cli.screen import console, number, seconds
 from local_aws.status import Batches, Status
 
 _LATEST_ALERTS = 5
+_ALERT_LINES = 2
 
 
 def show(status: Status) -> None:
@@ -29,7 +30,8 @@ def show(status: Status) -> None:
     console.print(f"Alerts: {len(status.alerts) or 'none'}")
     for alert in status.alerts[-_LATEST_ALERTS:]:
         console.print(f"  {alert['sent_at']:%Y-%m-%d %H:%M:%S}  [red]{escape(alert['subject'])}[/]", soft_wrap=True)
-        console.print(f"    {escape(alert['body'])}", soft_wrap=True)
+        for line in alert["body"].splitlines()[:_ALERT_LINES]:
+            console.print(f"    {line.strip('"')}", markup=False, soft_wrap=True)
 
 
 def batches(zones: Mapping[str, Batches]) -> Columns:

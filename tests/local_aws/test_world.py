@@ -121,7 +121,7 @@ def test_the_reader_of_totesys_cannot_write(settings):
 
 
 def test_a_killed_world_comes_again_with_what_it_held(state, settings):
-    """Objects and rows outlive the processes; what Terraform had made is there again."""
+    """Objects and rows outlive the processes, what Terraform had made is there again, and no job of before goes on."""
     bucket = deployment.outputs(state)["buckets"]["artifacts"]
     aws.client(settings, "s3").put_object(Bucket=bucket, Key="kept", Body=b"here")
     with psycopg.connect(settings.totesys_url) as connection:
@@ -130,43 +130,31 @@ def test_a_killed_world_comes_again_with_what_it_held(state, settings):
         process.send_signal(signal.SIGKILL)
     with pytest.raises(NotRunningError, match="run: totelake up"):
         world.require(state)
+    folder = state.jobs / "jr_left"
+    folder.mkdir(parents=True, exist_ok=True)
+    job = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], cwd=folder)
 
     again = world.up(state, Steps())
 
+    assert again == settings
     assert aws.client(again, "s3").get_object(Bucket=bucket, Key="kept")["Body"].read() == b"here"
     assert aws.client(again, "glue").get_job(JobName="totelake-local-ingest")["Job"]["Name"] == "totelake-local-ingest"
     with psycopg.connect(again.totesys_url) as connection:
         assert connection.execute("DELETE FROM currency WHERE currency_code = 'CHF'").rowcount == 1
+    job.wait(timeout=10)
+    assert not psutil.pid_exists(job.pid)
 
 
-def test_down_leaves_no_process_and_up_brings_the_same_world(state, settings):
-    """With the ports and passwords that it had."""
+def test_down_leaves_no_process_and_a_port_that_a_stranger_took_is_changed(state, settings):
+    """The databases move, and Glue's connections are told; the rest stays as it was."""
     assert world.down(state, Steps())
     assert processes_of(state) == []
     assert not world.down(state, Steps())
-    assert world.up(state, Steps()) == settings
-
-
-def test_jobs_left_by_a_killed_endpoint_are_ended(state, settings):
-    """They would write into the lake behind the back of the next one."""
-    folder = state.jobs / "jr_left"
-    folder.mkdir(parents=True, exist_ok=True)
-    os.kill(health.pid(state), signal.SIGKILL)
-    left = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], cwd=folder)
-
-    world.up(state, Steps())
-
-    left.wait(timeout=10)
-    assert not psutil.pid_exists(left.pid)
-
-
-def test_a_port_that_a_stranger_took_is_changed(state, settings):
-    """The databases move, and Glue's connections are told."""
-    world.down(state, Steps())
     with socket.create_server(("127.0.0.1", settings.postgres_port)):
         moved = world.up(state, Steps())
 
     assert moved.postgres_port != settings.postgres_port
+    assert moved == settings.with_ports(settings.endpoint_port, moved.postgres_port)
     connection = aws.client(moved, "glue").get_connection(Name=deployment.outputs(state)["connections"]["totesys"])
     url = connection["Connection"]["ConnectionProperties"]["JDBC_CONNECTION_URL"]
     assert f":{moved.postgres_port}/" in url
@@ -220,7 +208,7 @@ def test_two_worlds_live_side_by_side(state, settings, tmp_path):
     assert listed["KeyCount"] == 0
 
 
-@pytest.mark.parametrize("moment", ["terraform", "logs/endpoint.log", "terraform/settings.tfvars.json"])
+@pytest.mark.parametrize("moment", ["logs/endpoint.log", "terraform/settings.tfvars.json"])
 def test_ctrl_c_while_starting_leaves_no_process_and_no_broken_state(tmp_path, moment):
     """Early or late: everything that was started is stopped again, and the next `up` works."""
     state = State(tmp_path.resolve() / "state")
