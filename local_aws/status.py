@@ -48,9 +48,9 @@ class Status:
 
         - `state`, `workflow`: the state folder, and the workflow's name
         - `down`: the parts that are down, of "the local AWS" and "Postgres"; what they alone know is empty then
-        - `runs`: the latest five, newest first: `id`, `status` (Glue's word), `succeeded`, `started_at`, `completed_at`,
-          `seconds`, `error`, and `actions` in their order: `name`, `kind` (job or crawler), `state` (waiting, running,
-          succeeded, failed, stopped), `attempt` (id of the job run), `seconds`, `rows`, `error`
+        - `runs`: the latest five, newest first: `id`, `status` (Glue's word), `succeeded`, `started_at`,
+          `completed_at`, `seconds`, `error`, and `actions` in their order: `name`, `kind` (job or crawler), `state`
+          (waiting, running, succeeded, failed, stopped), `attempt` (id of the job run), `seconds`, `rows`, `error`
         - `batches`: for `ingested` and `processed` the `count`, and the `latest` five, newest first: `sequence`,
           `batch_id`, `committed_at`, `rows`, and `tables` with the rows of each
         - `rows`: for `totesys` and `warehouse` the rows of each table

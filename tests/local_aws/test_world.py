@@ -120,6 +120,62 @@ def test_the_reader_of_totesys_cannot_write(settings):
         connection.execute("INSERT INTO currency (currency_code) VALUES ('XXX')")
 
 
+def totelake(state, *arguments):
+    """Begin a command of the command line in the world."""
+    command = [sys.executable, "-m", "local_aws.cli", *arguments, "--state", str(state.root)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_a_failed_run_says_why_and_an_alert_arrives(state, settings):
+    """The command ends with exit status 1, and status tells of it."""
+    with psycopg.connect(settings.totesys_url, autocommit=True) as connection:
+        connection.execute("ALTER TABLE currency RENAME COLUMN currency_code TO code")
+        try:
+            running = totelake(state, "run")
+            said, _ = running.communicate(timeout=120)
+        finally:
+            connection.execute("ALTER TABLE currency RENAME COLUMN code TO currency_code")
+
+    assert running.returncode == 1
+    assert "ingest: failed" in said
+    assert "ingest failed: SourceSchemaError: totesys.currency: column currency_code is missing." in said
+    assert "totelake logs ingest" in said
+    wait_until(lambda: status.gather(state).alerts)
+    found = status.gather(state).to_json()
+    assert [action["state"] for action in found["runs"][0]["actions"]] == ["failed", "waiting", "waiting", "waiting"]
+    assert "SourceSchemaError" in found["alerts"][-1]["body"]
+    assert found["runs"][0]["succeeded"] is False
+
+
+def test_ctrl_c_while_following_leaves_the_run_alone(state, settings):
+    """It says how to follow and how to stop it, and both work."""
+    running = totelake(state, "run")
+    run_id = running.stdout.readline().split()[-1]
+    running.send_signal(signal.SIGINT)
+    said, _ = running.communicate(timeout=30)
+
+    assert running.returncode == 130
+    assert f"The run goes on. Follow it with `totelake follow {run_id}`, stop it with `totelake stop {run_id}`" in said
+    assert totelake(state, "stop", run_id).wait(timeout=30) == 0
+    assert totelake(state, "follow", run_id).wait(timeout=120) == 1
+    assert status.gather(state).runs[0].status == "STOPPED"
+
+
+def test_status_tells_what_is_in_every_table(state, settings):
+    """For people and for programs, in one shape."""
+    told, _ = totelake(state, "status", "--json").communicate(timeout=60)
+    found = json.loads(told)
+
+    assert found.keys() == {"state", "workflow", "down", "runs", "batches", "rows", "last_success", "alerts"}
+    assert (found["state"], found["down"]) == (str(state.root), [])
+    assert found["rows"]["totesys"]["sales_order"] == 0
+    assert found["batches"] == {zone: {"count": 0, "latest": []} for zone in ("ingested", "processed")}
+    assert found["last_success"] == {"at": None, "age_seconds": None}
+    shown = totelake(state, "status")
+    assert "sales_order" in shown.communicate(timeout=60)[0]
+    assert shown.returncode == 0
+
+
 def test_a_killed_world_comes_again_with_what_it_held(state, settings):
     """Objects and rows outlive the processes, what Terraform had made is there again, and no job of before goes on."""
     bucket = deployment.outputs(state)["buckets"]["artifacts"]
