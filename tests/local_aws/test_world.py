@@ -1,5 +1,6 @@
 """A local world: it starts, comes again after a kill, and leaves nothing running."""
 
+import json
 import os
 import signal
 import socket
@@ -15,7 +16,7 @@ import psutil
 import psycopg
 import pytest
 
-from local_aws import aws, deployment, health, processes, world
+from local_aws import aws, deployment, health, processes, status, world
 from local_aws.errors import BusyError, NotRunningError
 from local_aws.settings import Settings
 from local_aws.state import State
