@@ -19,7 +19,7 @@ def show(status: Status) -> None:
     console.print(f"World in {status.state}", markup=False, soft_wrap=True)
     for part in status.down:
         console.print(f"[bold red]{part} is down[/]; run: totelake up")
-    if not status.runs:
+    if not status.runs and not status.down:
         console.print("The workflow has not run yet; run: totelake run")
     for run in reversed(status.runs):
         console.print(run_view.table(status.workflow, run))
