@@ -30,8 +30,6 @@ def install(state: State, endpoint_url: str, *, seconds_per_minute: float = 60.0
     for module in (connection_operations, job_operations, trigger_operations, workflow_operations):
         api.replace_methods(module, service)
     schedules.register("Glue triggers", glue.schedule_entries)
-    if glue.spare:
-        glue.spare.prepare()
     return glue
 
 

@@ -82,6 +82,11 @@ class Executor:
     def _s3(self) -> Any:
         return self.world.client("s3")
 
+    def expect(self, command: Mapping[str, str]) -> None:
+        """Get ready for a job with this command: a world with a Spark job in it keeps a warm spare."""
+        if self.spare and _needs_spark(command):
+            threading.Thread(target=self.spare.prepare, daemon=True, name="spare").start()
+
     def start(
         self,
         run: JobRun,
@@ -159,7 +164,7 @@ class Executor:
 
     def _process(self, preparation: Preparation, command: Mapping[str, str], folder: Path) -> DriverProcess:
         """Return the process of the run: the spare where that can be it, else a new one."""
-        spark_job = command.get("Name") != "pythonshell"
+        spark_job = _needs_spark(command)
         if spark_job and self.spare and not preparation.needs_own_jvm:
             process = self.spare.take(preparation.assignment)
             # The next one starts while this job runs: the job after this one is likely to begin when this one ends.
@@ -176,6 +181,10 @@ class Executor:
         process = DriverProcess(folder, environment)
         process.assign(preparation.assignment)
         return process
+
+
+def _needs_spark(command: Mapping[str, str]) -> bool:
+    return command.get("Name") != "pythonshell"
 
 
 def _judged(status: int, outcome: Path) -> Outcome:

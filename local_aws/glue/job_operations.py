@@ -10,6 +10,7 @@ from local_aws.glue.service import Glue
 def create_job(glue: Glue, request: Request) -> Answer:
     """Add a job."""
     glue.jobs.definitions.create(request)
+    glue.executor.expect(request["Command"])
     tag(glue, "job", request)
     return {"Name": request["Name"]}
 
