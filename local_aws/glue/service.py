@@ -48,6 +48,7 @@ class Glue:
     def close(self) -> None:
         """End every process that was started here; nothing starts after that."""
         self.batches.close()
+        self.runs.interrupt()
         self.executor.close()
 
     def create_workflow(self, request: Mapping[str, Any]) -> None:

@@ -1,15 +1,12 @@
 """Workflow runs: triggers fire, jobs and crawlers start, their ends lead to the next ones, until nothing is left."""
 
-import importlib
 import logging
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from moto.glue.exceptions import GlueClientError
-
-from local_aws.glue import workflow_runs
+from local_aws.glue import crawls, workflow_runs
 from local_aws.glue.errors import ConcurrentRunsExceededError, EntityNotFoundError, GlueError, IllegalWorkflowStateError
 from local_aws.glue.executor import INTERRUPTED
 from local_aws.glue.graph import JOB, Action, Node, Plan, Trigger, satisfied
@@ -43,6 +40,14 @@ class WorkflowRuns:
         self._runs: dict[str, WorkflowRun] = {}
         for record in history.read():
             self._recover(WorkflowRun.from_json(record))
+
+    def interrupt(self) -> None:
+        """End every run that is under way, because the endpoint ends; nothing in it starts any more."""
+        with self._lock:
+            for run in self._runs.values():
+                if run.open:
+                    run.finish(STOPPED, INTERRUPTED)
+                    self._history.write(run.to_json())
 
     def _recover(self, run: WorkflowRun) -> None:
         if run.open:
@@ -130,8 +135,8 @@ class WorkflowRuns:
             self._jobs.stop(self._jobs.attempts(step.job_run_ids[0])[-1].id)
             return
         try:
-            _crawlers().stop(step.node.name)
-        except (GlueClientError, GlueError):
+            crawls.stop(step.node.name)
+        except crawls.CrawlerError:
             _LOG.exception("crawler %s could not be stopped", step.node.name)
 
     def refresh(self, run: WorkflowRun) -> WorkflowRun:
@@ -189,17 +194,17 @@ class WorkflowRuns:
     def _start_crawl(self, run: WorkflowRun, step: Step) -> None:
         def ended(crawl: Any) -> None:
             with self._lock:
-                step.crawl = _described_crawl(crawl)
+                step.crawl = crawls.described(crawl)
                 self._ended(run, step, crawl.state)
 
         try:
-            crawl = _crawlers().start(step.node.name, ended)
-        except (GlueClientError, GlueError) as error:
+            crawl = crawls.start(step.node.name, ended)
+        except crawls.CrawlerError as error:
             step.state = ERROR
             step.crawl = {"State": ERROR, "ErrorMessage": error.message}
         else:
             if not step.over:
-                step.crawl = _described_crawl(crawl)
+                step.crawl = crawls.described(crawl)
 
     def _predecessors(self, run: WorkflowRun, trigger: Trigger) -> Sequence[Predecessor]:
         met = {
@@ -229,20 +234,3 @@ class WorkflowRuns:
 
 def _names(trigger: Trigger, node: Node) -> bool:
     return any(condition.node == node for condition in trigger.conditions)
-
-
-def _crawlers() -> Any:
-    # Imported when it is needed: the crawlers are another part of the local AWS, and know nothing of workflows.
-    return importlib.import_module("local_aws.crawlers")
-
-
-def _described_crawl(crawl: Any) -> dict[str, Any]:
-    said = {
-        "State": crawl.state,
-        "StartedOn": crawl.started_on,
-        "CompletedOn": crawl.completed_on,
-        "ErrorMessage": crawl.error_message,
-        "LogGroup": crawl.log_group,
-        "LogStream": crawl.log_stream,
-    }
-    return {name: value for name, value in said.items() if value is not None}

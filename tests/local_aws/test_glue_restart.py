@@ -18,6 +18,7 @@ REGION = "eu-west-2"
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 SERVER = """
+import signal
 import sys
 from pathlib import Path
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
@@ -29,8 +30,12 @@ state = State(Path(sys.argv[1]))
 server = make_server("127.0.0.1", 0, DomainDispatcherApplication(create_backend_app), threaded=True)
 s3.install(state)
 glue.install(state, f"http://127.0.0.1:{server.server_port}")
+signal.signal(signal.SIGTERM, lambda *_: sys.exit())
 print(server.server_port, flush=True)
-server.serve_forever()
+try:
+    server.serve_forever()
+finally:
+    glue.shutdown()
 """
 
 SPARK_WITH_WORKERS = """
@@ -150,6 +155,25 @@ def test_histories_outlive_the_endpoint(endpoints: Any, tmp_path: Path):
     assert (interrupted["JobRunState"], "endpoint ended" in interrupted["ErrorMessage"]) == ("FAILED", True)
     again = glue.start_workflow_run(Name="workflow")["RunId"]
     until(lambda: "CompletedOn" in glue.get_workflow_run(Name="workflow", RunId=again)["Run"])
+
+
+def test_an_endpoint_that_is_told_to_end_ends_its_runs(endpoints: Any, tmp_path: Path):
+    """The job is stopped and the workflow run with it, and both say why."""
+    first = endpoints()
+    glue = first.define("import time; time.sleep(120)", "pythonshell")
+    run_id = glue.start_workflow_run(Name="workflow")["RunId"]
+    until(lambda: glue.get_job_runs(JobName="job")["JobRuns"][0]["JobRunState"] == "RUNNING")
+    processes = descendants(first.process)
+    first.process.terminate()
+    first.process.wait(timeout=30)
+    assert processes
+    assert not living(processes)
+    glue = endpoints().define("", "pythonshell")
+    run = glue.get_workflow_run(Name="workflow", RunId=run_id)["Run"]
+    job_run = glue.get_job_runs(JobName="job")["JobRuns"][0]
+    assert (run["Status"], job_run["JobRunState"]) == ("STOPPED", "STOPPED")
+    assert "endpoint ended" in run["ErrorMessage"]
+    assert "endpoint ended" in job_run["ErrorMessage"]
 
 
 def test_a_history_that_a_crash_cut_off_is_read_up_to_there(endpoints: Any, tmp_path: Path):
