@@ -6,9 +6,13 @@ from typing import Any, Self
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The moment of totesys that a batch shows: `xmin`, `xmax` and `xip` are 64-bit transaction ids."""
+    """The moment of totesys that a batch shows: `xmin`, `xmax` and `xip` are 64-bit transaction ids.
+
+    A restore or a promotion begins a new `timeline`, on which the ids of the old one are given out again.
+    """
 
     system_identifier: int
+    timeline: int
     database_oid: int
     xmin: int
     xmax: int
@@ -18,11 +22,15 @@ class Snapshot:
     def continues(self, previous: Self) -> bool:
         """Return whether the rows changed since `previous` can be told from the transaction ids alone."""
         return (
-            (self.system_identifier, self.database_oid) == (previous.system_identifier, previous.database_oid)
+            self._place == previous._place
             and self.xmin >= previous.xmin
             and self.xmax >= previous.xmax
             and self.xmax - previous.xmin < 2**31
         )
+
+    @property
+    def _place(self) -> tuple[int, int, int]:
+        return self.system_identifier, self.timeline, self.database_oid
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,10 @@ from totelake.errors import RowRuleError
 from totelake.frames import conform, same_row
 from totelake.rules import BROKEN, is_broken, judge
 from totelake.tables import SOURCE_TABLES, STAR_TABLES, StarTable
+from totelake.tables.stars import FIRST_DAY, LAST_DAY
 from totelake.transforms import CALENDAR, Transform
 from totelake.versions import SEQUENCE, all_of, latest, written_rows
 
-FIRST_DAY, LAST_DAY = "2020-01-01", "2050-12-31"
 _EXAMPLES = 3
 
 
@@ -101,7 +101,7 @@ def _build_dimension(attempt: Attempt, transform: Transform, table: StarTable) -
 def _states(attempt: Attempt, transform: Transform) -> list[DataFrame]:
     """Return the latest state of each source; of the driving one only the changed rows, while no other has changed."""
     if transform.sources == (CALENDAR,):
-        days = "SELECT explode(sequence(to_date(:first), to_date(:last))) AS date_id"
+        days = "SELECT explode(sequence(:first, :last)) AS date_id"
         return [attempt.spark.sql(days, {"first": FIRST_DAY, "last": LAST_DAY})]
     driving, *joined = (SOURCE_TABLES[name] for name in transform.sources)
     batches = attempt.pending if attempt.changed.isdisjoint(table.name for table in joined) else attempt.known
@@ -114,19 +114,23 @@ def _write(judged: DataFrame, attempt: Attempt, table: StarTable) -> Part:
     """Write the rows that keep the rules, and count the others."""
     counts = Observation()
     broken = F.count_if(is_broken())
-    observed = judged.observe(counts, broken.alias("broken"), (F.count(F.lit(1)) - broken).alias("sound"))
-    rows = conform(observed.where(~is_broken()), table.name, table.stored_columns)
-    path = lake.table_path(table.name, attempt.batch_id)
-    address = f"s3://{attempt.processed}/{path}"
     if table.is_fact:
-        by_month = rows.withColumn("month", F.date_format("created_date", "yyyy-MM")).repartition("month")
-        by_month.write.mode("errorifexists").partitionBy("month").parquet(address)
-    else:
-        rows.write.mode("errorifexists").parquet(address)
+        # Before the rows are counted: what is counted in the stage that writes is counted once, whatever Spark repeats.
+        judged = judged.withColumn("month", F.date_format("created_date", "yyyy-MM")).repartition("month")
+    observed = judged.observe(counts, broken.alias("broken"), (F.count(F.lit(1)) - broken).alias("sound"))
+    months = ("month",) if table.is_fact else ()
+    rows = conform(observed.where(~is_broken()), table.name, table.stored_columns, keep=months)
+    path = lake.table_path(table.name, attempt.batch_id)
+    rows.write.mode("errorifexists").partitionBy(*months).parquet(f"s3://{attempt.processed}/{path}")
     figures: dict[str, int] = counts.get
     if not figures["sound"]:
         return Part(quarantined=figures["broken"])
     files = lake.files_below(attempt.processed, path)
-    months = sorted({name.split("/")[0].removeprefix("month=") for name in files}) if table.is_fact else []
-    written = ProcessedTable(path, rows=figures["sound"], bytes=sum(files.values()), months=tuple(months))
+    folders = sorted({name.split("/")[0] for name in files if name.startswith("month=")})
+    written = ProcessedTable(
+        path,
+        rows=figures["sound"],
+        bytes=sum(files.values()),
+        months=tuple(folder.removeprefix("month=") for folder in folders),
+    )
     return Part(written, figures["broken"])

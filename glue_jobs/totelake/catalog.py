@@ -30,10 +30,10 @@ class CatalogError(Exception):
 
 
 def register_committed[B: (IngestedBatch, ProcessedBatch)](log: CommitLog[B], zone: Zone) -> int:
-    """Register the partitions of every committed batch that the catalog lacks; return how many were new.
+    """Register the partitions of the committed batches that the catalog lacks; return how many were new.
 
     Batches are registered in the order of their commits, so the walk goes back from the newest one and ends at the
-    first batch that is there whole.
+    first batch that is there whole. A single table that was made anew beside others is not made good by it.
     """
     new = 0
     for batch in log.backwards():

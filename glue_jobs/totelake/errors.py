@@ -2,6 +2,7 @@
 
 TotelakeError
 ├── SourceSchemaError      a table of totesys is not the one that was declared
+├── SourceValueError       a value of totesys cannot be held exactly
 ├── ConnectionSettingsError a Glue connection or its secret does not say how to connect
 ├── CommitConflictError    another run took the sequence number: nothing of this run is visible
 ├── LogError               a commit log has a gap or an unreadable record
@@ -30,6 +31,18 @@ class SourceSchemaError(TotelakeError):
             f"Undo the change in totesys or declare it in totelake/tables/sources.py."
         )
         self.table, self.missing, self.retyped = table, missing, retyped
+
+
+class SourceValueError(TotelakeError):
+    """Rows of the source hold numbers that the lake's exact type cannot hold."""
+
+    def __init__(self, table: str, rows: int) -> None:
+        """Name the `table` and how many of its changed `rows` do."""
+        super().__init__(
+            f"totesys.{table}: {rows} changed rows hold a number with more than 18 digits after the point or 20 before "
+            f"it, or one that is not finite. Nothing was read, since it would be rounded. Correct the rows in totesys."
+        )
+        self.table, self.rows = table, rows
 
 
 class ConnectionSettingsError(TotelakeError):

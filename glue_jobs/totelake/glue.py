@@ -26,6 +26,7 @@ class JobRun:
         return (
             SparkSession.builder.config("spark.sql.session.timeZone", "UTC")
             .config("spark.sql.ansi.enabled", "true")
+            .config("spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs", "false")
             .getOrCreate()
         )
 

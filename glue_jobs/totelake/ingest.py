@@ -1,9 +1,9 @@
 """The ingest stage: what changed in totesys since the last batch, at one snapshot, into the ingested bucket."""
 
 import hashlib
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import takewhile
 from typing import Any
 
 from pyspark import StorageLevel
@@ -63,8 +63,18 @@ def _attempt(
     if previous is None or not source.snapshot.continues(previous.snapshot):
         return _Attempt(run, login, source, bucket=log.bucket, batch_id=name, since=EVERYTHING, overlap=())
     since = previous.snapshot.xmin
-    overlap = takewhile(lambda batch: batch.snapshot.xmax > since, log.backwards())
-    return _Attempt(run, login, source, bucket=log.bucket, batch_id=name, since=since, overlap=tuple(overlap))
+    overlap = tuple(_overlapping(log, since))
+    return _Attempt(run, login, source, bucket=log.bucket, batch_id=name, since=since, overlap=overlap)
+
+
+def _overlapping(log: CommitLog[IngestedBatch], since: int) -> Iterator[IngestedBatch]:
+    """Yield the batches that may hold a version from `since` on; transaction ids before a full reload mean nothing."""
+    for batch in log.backwards():
+        if batch.snapshot.xmax <= since:
+            return
+        yield batch
+        if batch.full:
+            return
 
 
 def _land_all(attempt: _Attempt, found: list[FoundTable]) -> dict[str, IngestedTable]:

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, Self
 
 import boto3
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from totelake.errors import CommitConflictError, LogError
@@ -40,7 +41,7 @@ class CommitLog[B: Batch]:
         """Open the log of `bucket`, whose records are of the type `batch`."""
         self.bucket = bucket
         self._batch = batch
-        self._s3 = boto3.client("s3")
+        self._s3 = boto3.client("s3", config=Config(max_pool_connections=_READERS))
 
     def last_sequence(self) -> int:
         """Return the highest committed sequence number, 0 when nothing has been committed."""

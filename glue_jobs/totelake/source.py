@@ -11,14 +11,16 @@ from psycopg import sql
 
 from totelake.batches import Snapshot
 from totelake.connections import Login
-from totelake.errors import SourceSchemaError
+from totelake.errors import SourceSchemaError, SourceValueError
 from totelake.tables import SourceTable
+from totelake.tables.model import NUMERIC
 
 _SNAPSHOT_ID = re.compile(r"[0-9A-F]+-[0-9A-F]+-[0-9]+")
 _BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 _EXPORT = """
     SELECT pg_export_snapshot(),
            (SELECT system_identifier FROM pg_control_system()),
+           (SELECT timeline_id FROM pg_control_checkpoint()),
            (SELECT oid::bigint FROM pg_database WHERE datname = current_database()),
            pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
            pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
@@ -65,10 +67,10 @@ class SourceReader:
         self._connection = connection
         found = connection.execute(_EXPORT).fetchone()
         assert found is not None  # noqa: S101 - a SELECT without FROM has one row
-        self._snapshot_id, identifier, database, xmin, xmax, xip, taken_at = found
+        self._snapshot_id, identifier, timeline, database, xmin, xmax, xip, taken_at = found
         if not _SNAPSHOT_ID.fullmatch(self._snapshot_id):
             raise psycopg.DataError(f"totesys exported a snapshot under the strange name {self._snapshot_id!r}")
-        self.snapshot = Snapshot(identifier, database, xmin, xmax, tuple(xip), taken_at)
+        self.snapshot = Snapshot(identifier, timeline, database, xmin, xmax, tuple(xip), taken_at)
 
     @property
     def session_statement(self) -> str:
@@ -105,18 +107,30 @@ class SourceReader:
         return FoundTable(table, extra, *row)
 
     def count_changed(self, tables: list[SourceTable], changed_since: int) -> dict[str, int]:
-        """Return how many rows of each of `tables` were written by the transaction `changed_since` or a later one."""
+        """Return how many rows of each of `tables` were written by the transaction `changed_since` or a later one.
+
+        Raises `SourceValueError` when one of them holds a number that would not come through exactly.
+        """
         self._connection.execute(
             "SELECT set_config('totelake.snapshot_xmax', %s, false), set_config('totelake.changed_since', %s, false)",
             (str(self.snapshot.xmax), str(changed_since)),
         )
         counts = sql.SQL(" UNION ALL ").join(
-            sql.SQL("SELECT {name}, count(*) FROM {table} AS t WHERE {changed}").format(
-                name=sql.Literal(table.name), table=sql.Identifier("public", table.name), changed=_CHANGED
+            sql.SQL(
+                "SELECT {name}, count(*), count(*) FILTER (WHERE {inexact}) FROM {table} AS t WHERE {changed}"
+            ).format(
+                name=sql.Literal(table.name),
+                inexact=_inexact(table),
+                table=sql.Identifier("public", table.name),
+                changed=_CHANGED,
             )
             for table in tables
         )
-        return dict(self._connection.execute(counts).fetchall())
+        found = self._connection.execute(counts).fetchall()
+        for name, _, inexact in found:
+            if inexact:
+                raise SourceValueError(name, inexact)
+        return {name: rows for name, rows, _ in found}
 
     def changed_rows(self, table: FoundTable) -> str:
         """Return the statement that reads the changed rows of `table`, with `_source_version` and `_ctid`."""
@@ -130,6 +144,18 @@ class SourceReader:
             table=sql.Identifier("public", table.declared.name),
             changed=_CHANGED,
         ).as_string(self._connection)
+
+
+def _inexact(table: SourceTable) -> sql.Composable:
+    """Return the condition that a row holds a number beyond decimal(38,18): `scale` of NaN and infinity is NULL."""
+    conditions = [
+        sql.SQL("{0} IS NOT NULL AND (coalesce(scale({0}), 19) > 18 OR abs({0}) >= 1e20)").format(
+            sql.Identifier("t", column.name)
+        )
+        for column in table.columns
+        if column.type == NUMERIC
+    ]
+    return sql.SQL(" OR ").join(conditions) if conditions else sql.SQL("false")
 
 
 @contextmanager

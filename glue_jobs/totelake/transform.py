@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from totelake import catalog, lake, worklog
 from totelake.batches import IngestedBatch, ProcessedBatch
 from totelake.build import Attempt, Part, build
+from totelake.errors import LogError
 from totelake.glue import JobRun
 from totelake.log import CommitLog
 from totelake.transforms import TRANSFORMS, Transform
@@ -21,21 +22,33 @@ def run(run: JobRun, ingested: str, processed: str) -> ProcessedBatch | None:
     """
     log = CommitLog(processed, ProcessedBatch)
     catalog.register_committed(log, PROCESSED)
-    written = tuple(log.since(0))
-    known = tuple(CommitLog(ingested, IngestedBatch).since(0))
+    ingested_log = CommitLog(ingested, IngestedBatch)
     with worklog.unit("transform", stage="transform") as figures:
-        if len(known) == (written[-1].last_ingested if written else 0):
-            figures["pending_batches"] = 0
+        figures["pending_batches"] = _pending(ingested_log, log)
+        if not figures["pending_batches"]:
             return None
+        known, written = tuple(ingested_log.since(0)), tuple(log.since(0))
         name = lake.batch_id(known[-1].snapshot.taken_at, run.id)
         attempt = Attempt(run.spark, ingested, processed, name, known, written)
         with ThreadPoolExecutor(_TABLES_AT_ONCE) as pool:
             parts = list(pool.map(lambda transform: _build(attempt, transform), TRANSFORMS.values()))
         batch = _batch(run, attempt, dict(zip(TRANSFORMS, parts, strict=True)))
-        figures |= {"pending_batches": len(attempt.pending), "batch_id": name, "quarantined": batch.quarantined}
+        figures |= {"batch_id": name, "quarantined": batch.quarantined}
         log.commit(batch)
     catalog.register(batch, PROCESSED)
     return batch
+
+
+def _pending(ingested: CommitLog[IngestedBatch], processed: CommitLog[ProcessedBatch]) -> int:
+    """Return how many ingested batches no processed one covers yet."""
+    last = next(processed.backwards(), None)
+    covered, committed = last.last_ingested if last else 0, ingested.last_sequence()
+    if committed < covered:
+        raise LogError(
+            f"s3://{ingested.bucket}: the log ends with {committed}, and s3://{processed.bucket} covers it up to "
+            f"{covered}. The ingested bucket lost records, or is another one: restore them before the next run."
+        )
+    return committed - covered
 
 
 def _build(attempt: Attempt, transform: Transform) -> Part:

@@ -2,13 +2,14 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import psycopg
 import pytest
 
-from totelake import catalog, extract
+from totelake import catalog, extract, source
 from totelake.batches import IngestedBatch
-from totelake.errors import CommitConflictError, SourceSchemaError
+from totelake.errors import CommitConflictError, SourceSchemaError, SourceValueError
 from totelake.log import CommitLog
 from totelake.tables import SOURCE_TABLES
 from totelake.zones import INGESTED
@@ -176,6 +177,39 @@ def test_a_source_column_that_changed_stops_the_batch(lake, totesys, reader, cha
         lake.ingest(reader)
 
     assert lake.files() == []
+
+
+@pytest.mark.parametrize("amount", ["'NaN'", "0.1234567890123456789", "1e20"])
+def test_a_number_that_would_be_rounded_stops_the_batch(lake, totesys, reader, amount):
+    """Money is exact or refused."""
+    with psycopg.connect(totesys) as connection:
+        connection.execute(f"UPDATE payment SET payment_amount = {amount} WHERE payment_id = 1")
+
+    with pytest.raises(SourceValueError, match=r"totesys\.payment: 1 changed rows"):
+        lake.ingest(reader)
+
+
+def test_a_restored_source_is_read_in_full(lake, totesys, reader, monkeypatch):
+    """A new timeline gives the transaction ids of the old one out again; what the old ones said is not compared."""
+    lake.ingest(reader)
+    snapshot = source.SourceReader.__init__
+
+    def restored(self, *arguments):
+        snapshot(self, *arguments)
+        self.snapshot = replace(self.snapshot, timeline=2)
+
+    monkeypatch.setattr(source.SourceReader, "__init__", restored)
+
+    assert lake.ingest(reader).full
+    with psycopg.connect(totesys) as late, psycopg.connect(totesys) as early:
+        late.execute("UPDATE department SET location = 'late' WHERE department_id = 1")
+        early.execute("UPDATE department SET location = 'early' WHERE department_id = 2")
+        early.commit()
+        lake.ingest(reader)
+        late.commit()
+    batch = lake.ingest(reader)
+    assert not batch.full
+    assert [row.location for row in lake.rows(batch, "department").collect()] == ["late"]
 
 
 def test_a_new_source_column_is_landed_as_it_is(lake, totesys, reader):

@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from totelake.errors import RowRuleError
+from totelake.errors import LogError, RowRuleError
 from totelake.tables import STAR_TABLES
 from totelake.zones import PROCESSED
 
@@ -139,6 +139,29 @@ def test_a_row_that_breaks_a_rule_is_quarantined_and_the_others_go_on(lake, tote
     change(totesys, "UPDATE sales_order SET agreed_payment_date = '2024-02-29' WHERE sales_order_id = 3")
     lake.ingest(reader)
     assert lake.transform().tables["fact_sales_order"].rows == 1
+
+
+def test_a_batch_whose_only_change_breaks_a_rule_is_covered_all_the_same(lake, totesys, reader):
+    """A day beyond the calendar, which the warehouse would refuse for ever."""
+    lake.ingest(reader)
+    lake.transform()
+    change(totesys, "UPDATE sales_order SET agreed_delivery_date = '2119-11-20' WHERE sales_order_id = 3")
+    lake.ingest(reader)
+
+    batch = lake.transform()
+
+    assert (batch.tables, batch.quarantined) == ({}, {"fact_sales_order": 1})
+    assert lake.transform() is None
+
+
+def test_an_ingested_log_that_lost_records_stops_the_stage(lake, reader):
+    """Going on would number later versions below those that were loaded."""
+    lake.ingest(reader)
+    lake.transform()
+    (lake.folder / lake.ingested / "log" / "00000001.json").unlink()
+
+    with pytest.raises(LogError, match="covers it up to 1"):
+        lake.transform()
 
 
 def test_a_dimension_that_breaks_a_rule_stops_the_stage(lake, totesys, reader):

@@ -9,6 +9,7 @@ from totelake.batches import IngestedBatch, IngestedTable, ProcessedBatch, Proce
 
 SNAPSHOT = Snapshot(
     system_identifier=7_300_000_000_000_000_001,
+    timeline=1,
     database_oid=16_384,
     xmin=900,
     xmax=910,
@@ -45,12 +46,13 @@ def test_a_later_snapshot_of_the_same_database_continues_the_chain():
     "change",
     [
         {"system_identifier": 1},
+        {"timeline": 2},
         {"database_oid": 1},
         {"xmin": 799},
         {"xmax": 849},
         {"xmin": 2**31 + 800, "xmax": 2**31 + 800},
     ],
-    ids=["another cluster", "another database", "xmin behind", "xmax behind", "half the ids passed"],
+    ids=["another cluster", "a restore", "another database", "xmin behind", "xmax behind", "half the ids passed"],
 )
 def test_a_broken_chain_is_noticed(change):
     """Another database, a restore or too many transactions leave nothing to compare with."""

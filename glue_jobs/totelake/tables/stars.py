@@ -1,10 +1,14 @@
 """The eleven tables of the warehouse: eight dimensions, three facts."""
 
+from datetime import date
+
 from totelake.tables.model import BOOLEAN, DATE, INTEGER, NUMERIC, TIME, VARCHAR, Column, StarTable, decimal
+
+FIRST_DAY, LAST_DAY = date(2020, 1, 1), date(2050, 12, 31)
 
 DIM_DATE = StarTable(
     name="dim_date",
-    grain="One row per day from 2020-01-01 to 2050-12-31, whatever happened on it.",
+    grain=f"One row per day from {FIRST_DAY} to {LAST_DAY}, whatever happened on it.",
     key=("date_id",),
     columns=(
         Column("date_id", DATE, "The day."),
