@@ -6,6 +6,9 @@ prefix      = "totelake-dev"
 
 retention_days = 30
 
+# Encrypted, without looking at who answers: verify-full needs the certificate of the databases' authority on every worker.
+ssl_mode = "require"
+
 schedule = {
   expression = "rate(15 minutes)"
   enabled    = true

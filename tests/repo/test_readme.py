@@ -1,0 +1,44 @@
+"""What the README says is there is there."""
+
+import re
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from local_aws.cli.commands import app
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+MAKEFILE = (ROOT / "Makefile").read_text()
+TARGETS = set(re.findall(r"^([a-z]+):", MAKEFILE, re.MULTILINE))
+
+
+def test_every_make_target_has_help():
+    """`make` alone lists them."""
+    helped = set(re.findall(r"^([a-z]+):.*## .+\.$", MAKEFILE, re.MULTILINE))
+    assert helped == TARGETS
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"\bmake ([a-z]+)\b", README))))
+def test_every_make_target_that_the_readme_names_exists(target):
+    """Copied from the README, it runs."""
+    assert target in TARGETS
+
+
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"`totelake ([a-z]+)", README))))
+def test_every_command_that_the_readme_names_exists(command):
+    """Copied from the README, it runs."""
+    assert command in get_command(app).commands
+
+
+@pytest.mark.parametrize("variable", sorted(set(re.findall(r"TF_VAR_([a-z_]+)", README))))
+def test_every_terraform_variable_that_the_readme_names_is_declared(variable):
+    """Terraform ignores one that it does not know."""
+    assert f'variable "{variable}"' in (ROOT / "terraform/variables.tf").read_text()
+
+
+@pytest.mark.parametrize("folder", sorted(set(re.findall(r"^\| `([a-z_/]+/)` \|", README, re.MULTILINE))))
+def test_every_folder_of_the_tour_exists(folder):
+    """And says what it is."""
+    assert (ROOT / folder).is_dir()
