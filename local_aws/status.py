@@ -52,7 +52,7 @@ class Status:
           `completed_at`, `seconds`, `error`, and `actions` in their order: `name`, `kind` (job or crawler), `state`
           (waiting, running, succeeded, failed, stopped), `attempt` (id of the job run), `seconds`, `rows`, `error`
         - `batches`: for `ingested` and `processed` the `count`, and the `latest` five, newest first: `sequence`,
-          `batch_id`, `committed_at`, `rows`, and `tables` with the rows of each
+          `batch_id`, `committed_at`, `rows`, `quarantined`, and `tables` with the rows of each
         - `rows`: for `totesys` and `warehouse` the rows of each table
         - `last_success`: `at` and `age_seconds`, null before the first
         - `alerts`: oldest first: `sent_at`, `to`, `subject`, `topic`, `body`
@@ -139,6 +139,7 @@ def _batch(record: dict[str, Any]) -> dict[str, Any]:
         "batch_id": record["batch_id"],
         "committed_at": record["committed_at"],
         "rows": sum(table["rows"] for table in record["tables"].values()),
+        "quarantined": sum(record.get("quarantined", {}).values()),
         "tables": {name: table["rows"] for name, table in record["tables"].items()},
     }
 

@@ -44,6 +44,8 @@ def batches(zones: Mapping[str, Batches]) -> Columns:
         table.add_column("rows", justify="right")
         for batch in found.latest:
             table.add_row(str(batch["sequence"]), batch["batch_id"], number(batch["rows"]))
+            if batch["quarantined"]:
+                table.add_row("", f"[red]{number(batch['quarantined'])} rows broke a rule and are in quarantine/[/]")
         tables.append(table)
     return Columns(tables)
 

@@ -1,0 +1,26 @@
+"""The status on the screen."""
+
+from rich.console import Console
+
+from local_aws.cli.status_view import batches
+from local_aws.status import Batches
+
+
+def shown(quarantined):
+    """Return what the screen shows of one processed batch."""
+    batch = {"sequence": 7, "batch_id": "b-7", "rows": 1200, "quarantined": quarantined}
+    console = Console(width=120)
+    with console.capture() as capture:
+        console.print(batches({"processed": Batches(7, (batch,))}))
+    return capture.get()
+
+
+def test_a_batch_that_held_rows_back_says_so():
+    """Nothing is withheld in silence."""
+    assert "3 rows broke a rule and are in quarantine/" in shown(3)
+
+
+def test_a_batch_that_held_nothing_back_does_not_mention_it():
+    """Its rows are all there is to say."""
+    assert "1,200" in shown(0)
+    assert "quarantine" not in shown(0)
