@@ -15,7 +15,7 @@ from totelake.rules import BROKEN, is_broken, judge
 from totelake.tables import SOURCE_TABLES, STAR_TABLES, StarTable
 from totelake.tables.stars import FIRST_DAY, LAST_DAY
 from totelake.transforms import CALENDAR, Transform
-from totelake.versions import SEQUENCE, all_of, latest, written_rows
+from totelake.versions import SEQUENCE, all_of, latest_of, written_rows
 
 _EXAMPLES = 3
 
@@ -105,9 +105,8 @@ def _states(attempt: Attempt, transform: Transform) -> list[DataFrame]:
         return [attempt.spark.sql(days, {"first": FIRST_DAY, "last": LAST_DAY})]
     driving, *joined = (SOURCE_TABLES[name] for name in transform.sources)
     batches = attempt.pending if attempt.changed.isdisjoint(table.name for table in joined) else attempt.known
-    states = [all_of(attempt.spark, attempt.ingested, driving, batches)]
-    states += [all_of(attempt.spark, attempt.ingested, table, attempt.known) for table in joined]
-    return [latest(rows, table.key) for rows, table in zip(states, (driving, *joined), strict=True)]
+    states = [latest_of(attempt.spark, attempt.ingested, driving, batches)]
+    return states + [latest_of(attempt.spark, attempt.ingested, table, attempt.known) for table in joined]
 
 
 def _write(judged: DataFrame, attempt: Attempt, table: StarTable) -> Part:

@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
 import boto3
+import psycopg
 import pytest
 from moto.server import ThreadedMotoServer
 from psycopg import conninfo
@@ -22,6 +24,7 @@ from totelake.glue import JobRun
 from totelake.log import CommitLog
 from totelake.tables.__main__ import terraform_input
 from totelake.zones import INGESTED, PROCESSED, Zone
+from totesys import roles, schema
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,12 @@ def totesys(totesys_database: str) -> str:
 @pytest.fixture
 def reader(totesys_reader: str) -> Login:
     """Return the login by which the ingest stage reads the same totesys."""
-    parts = conninfo.conninfo_to_dict(totesys_reader)
+    return login_of(totesys_reader)
+
+
+def login_of(url: str) -> Login:
+    """Return the login that a URL describes."""
+    parts = conninfo.conninfo_to_dict(url)
     return Login(
         host=str(parts["host"]),
         port=int(str(parts["port"])),
@@ -102,9 +110,38 @@ def reader(totesys_reader: str) -> Login:
     )
 
 
+@pytest.fixture(scope="module")
+def shared_totesys(make_module_database: Callable[..., str], totesys_template: str) -> str:
+    """Return the URL of one totesys for all tests of a module: each goes on from where the one before left it."""
+    url = make_module_database(totesys_template, roles.OWNER)
+    with psycopg.connect(url) as connection:
+        schema.grant(connection, roles.READER)
+    return url
+
+
+@pytest.fixture(scope="module")
+def shared_reader(shared_totesys: str) -> Login:
+    """Return the login by which the ingest stage reads it."""
+    return replace(login_of(shared_totesys), user=roles.READER)
+
+
+@pytest.fixture(scope="module")
+def shared_lake(lake_root: Path, spark: SparkSession) -> Iterator[Lake]:
+    """Return one lake for all tests of a module, so that the first batch, which is the largest, is made once."""
+    with empty_lake(lake_root, spark) as lake:
+        yield lake
+
+
 @pytest.fixture
 def lake(lake_root: Path, spark: SparkSession) -> Iterator[Lake]:
     """Two empty buckets and empty tables in the catalog."""
+    with empty_lake(lake_root, spark) as lake:
+        yield lake
+
+
+@contextmanager
+def empty_lake(lake_root: Path, spark: SparkSession) -> Iterator[Lake]:
+    """Make two buckets and the catalog's tables, and drop the tables after the block."""
     suffix = uuid4().hex[:8]
     lake = Lake(spark, lake_root, f"ingested-{suffix}", f"processed-{suffix}")
     client = boto3.client("s3")
