@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from cronsim import CronSim
 from moto.server import ThreadedMotoServer
 
-from local_aws import events, schedules
+from local_aws import events, glue, schedules
 from local_aws.schedules import Entry, ScheduleExpressionError, next_fire
 from local_aws.schedules.invocation import Target, invoke
 from local_aws.schedules.timetable import Timetable
@@ -289,10 +289,12 @@ def test_a_source_that_fails_does_not_stop_the_others() -> None:
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Any]]:
     """Give clients of an endpoint whose schedules fire."""
-    events.install(State(tmp_path_factory.mktemp("state")))
+    state = State(tmp_path_factory.mktemp("state"))
+    events.install(state)
     server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
+    glue.install(state, f"http://{host}:{port}")
     schedules.start()
     yield lambda service: boto3.client(
         service,
@@ -302,6 +304,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str],
         aws_secret_access_key="local",
     )
     schedules.stop()
+    glue.shutdown()
     server.stop()
 
 
