@@ -27,6 +27,20 @@ def test_the_first_batch_holds_every_row_of_all_tables(lake, totesys, reader):
             assert part.rows == count == lake.rows(batch, table).count(), table
 
 
+def test_the_declared_tables_are_those_of_totesys(reader):
+    """Every column under its name and of its type, none besides."""
+    with source.open_source(reader) as opened:
+        found = [opened.find(table) for table in SOURCE_TABLES.values()]
+
+    assert {table.declared.name: table.extra for table in found} == dict.fromkeys(SOURCE_TABLES, ())
+
+
+def test_the_reader_can_only_read(reader):
+    """Whatever the jobs are told to do."""
+    with psycopg.connect(reader.conninfo) as connection, pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+        connection.execute("DELETE FROM payment")
+
+
 def test_nothing_changed_means_nothing_written(lake, reader):
     """No file, no record."""
     lake.ingest(reader)
