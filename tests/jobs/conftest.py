@@ -125,6 +125,12 @@ def shared_reader(shared_totesys: str) -> Login:
     return replace(login_of(shared_totesys), user=roles.READER)
 
 
+@pytest.fixture
+def empty_reader(empty_totesys: str) -> Login:
+    """Return the login by which the ingest stage reads the same test's `empty_totesys`."""
+    return replace(login_of(empty_totesys), user=roles.READER)
+
+
 @pytest.fixture(scope="module")
 def shared_lake(lake_root: Path, spark: SparkSession) -> Iterator[Lake]:
     """Return one lake for all tests of a module, so that the first batch, which is the largest, is made once."""

@@ -1,5 +1,6 @@
 """The ingest stage on a real totesys: every version of every row, once, at one moment."""
 
+import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -13,6 +14,7 @@ from totelake.errors import CommitConflictError, SourceSchemaError, SourceValueE
 from totelake.log import CommitLog
 from totelake.tables import SOURCE_TABLES
 from totelake.zones import INGESTED
+from totesys import seed
 
 
 def test_the_first_batch_holds_every_row_of_all_tables(lake, totesys, reader):
@@ -120,34 +122,47 @@ def test_the_later_of_two_writers_wins_even_with_the_older_transaction(lake, tot
     assert second.sequence > first.sequence
 
 
-def test_a_batch_is_one_moment_of_the_whole_database(lake, totesys, reader, monkeypatch):
+def test_a_batch_is_one_moment_of_the_whole_database(lake, empty_totesys, empty_reader, monkeypatch):
     """Writers move money between rows while a table is read in many ranges: the sum is that of every moment."""
-    monkeypatch.setattr(extract, "PARTITION_BYTES", 64 * 1024)
-    with psycopg.connect(totesys) as connection:
-        [[total]] = connection.execute("SELECT sum(payment_amount) FROM payment").fetchall()
-    stop = threading.Event()
+    seed.seed(empty_totesys, sales_orders=5_000)
+    monkeypatch.setattr(extract, "PARTITION_BYTES", 32 * 1024)
+    with psycopg.connect(empty_totesys) as connection:
+        [(total, payments)] = connection.execute("SELECT sum(payment_amount), count(*) FROM payment").fetchall()
+    go, stop = threading.Event(), threading.Event()
+    ranges = extract.block_ranges
+
+    def measured(size, block_size):
+        """Let the writers go when the ranges are fixed: rows that moved before would all lie in the last one."""
+        go.set()
+        return ranges(size, block_size)
+
+    monkeypatch.setattr(extract, "block_ranges", measured)
     with ThreadPoolExecutor(2) as pool:
-        writers = [pool.submit(_move_money, totesys, stop) for _ in range(2)]
+        writers = [pool.submit(_move_money, empty_totesys, payments, go, stop) for _ in range(2)]
         try:
-            batch = lake.ingest(reader)
+            batch = lake.ingest(empty_reader)
         finally:
+            go.set()
             stop.set()
     moves = sum(writer.result() for writer in writers)
 
-    [row] = lake.rows(batch, "payment").selectExpr("sum(payment_amount) AS total").collect()
-    assert moves > 10
-    assert row.total == total
+    columns = ("sum(payment_amount) AS total", "count(*) AS rows", "count(DISTINCT payment_id) AS payments")
+    [row] = lake.rows(batch, "payment").selectExpr(*columns).collect()
+    assert moves > 100
+    assert (row.total, row.rows, row.payments) == (total, payments, payments)
 
 
-def _move_money(url: str, stop: threading.Event) -> int:
-    moves = 0
+def _move_money(url: str, payments: int, go: threading.Event, stop: threading.Event) -> int:
+    choice, moves = random.Random(7), 0
+    go.wait()
     with psycopg.connect(url) as connection:
         while not stop.is_set():
+            giver, taker = sorted(choice.sample(range(1, payments + 1), 2))
             connection.execute(
-                "WITH pair AS (SELECT payment_id FROM payment ORDER BY random() LIMIT 2), "
-                "both_rows AS (SELECT min(payment_id) AS a, max(payment_id) AS b FROM pair) "
-                "UPDATE payment SET payment_amount = payment_amount + CASE WHEN payment_id = a THEN 10 ELSE -10 END "
-                "FROM both_rows WHERE payment_id IN (a, b) AND a <> b"
+                "UPDATE payment SET payment_amount = payment_amount + CASE WHEN payment_id = %s THEN 10 ELSE -10 END"
+                " WHERE payment_id IN (SELECT payment_id FROM payment WHERE payment_id IN (%s, %s)"
+                " ORDER BY payment_id FOR UPDATE)",
+                (giver, giver, taker),
             )
             connection.commit()
             moves += 1
