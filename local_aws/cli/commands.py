@@ -193,6 +193,7 @@ def ddl(
 
         with psycopg.connect(world.require(place).warehouse_url) as connection:
             warehouse.apply(connection)
+        typer.echo("The warehouse has all its tables, keys and views.")
 
 
 @app.command()
