@@ -116,8 +116,8 @@ class World:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Bring a world up in a fresh state folder, seed it, and run the workflow once."""
     world = World(tmp_path_factory.mktemp("world") / "state")
-    world.totelake("up")
     try:
+        world.totelake("up")
         world.totelake("seed")
         world.totelake("run")
         yield world
