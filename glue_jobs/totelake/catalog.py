@@ -11,6 +11,7 @@ from typing import Any
 import boto3
 
 from totelake.batches import IngestedBatch, ProcessedBatch
+from totelake.errors import CatalogError
 from totelake.log import CommitLog
 from totelake.zones import Zone
 
@@ -23,10 +24,6 @@ class Partition:
 
     values: tuple[str, ...]
     folder: str
-
-
-class CatalogError(Exception):
-    """The Glue Data Catalog refused a partition."""
 
 
 def register_committed[B: (IngestedBatch, ProcessedBatch)](log: CommitLog[B], zone: Zone) -> int:
@@ -74,10 +71,8 @@ def _register_table(glue: Any, database: str, table: str, partitions: list[Parti
         refused = [error for error in errors if error["ErrorDetail"]["ErrorCode"] != "AlreadyExistsException"]
         if refused:
             detail = refused[0]["ErrorDetail"]
-            raise CatalogError(
-                f"{database}.{table}: partition {'/'.join(refused[0]['PartitionValues'])} was refused: "
-                f"{detail['ErrorCode']}: {detail.get('ErrorMessage', '')}"
-            )
+            reason = f"{detail['ErrorCode']}: {detail.get('ErrorMessage', '')}"
+            raise CatalogError(f"{database}.{table}", "/".join(refused[0]["PartitionValues"]), reason)
         created += len(some) - len(errors)
     return created
 

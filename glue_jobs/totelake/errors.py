@@ -6,6 +6,7 @@ TotelakeError
 ├── ConnectionSettingsError a Glue connection or its secret does not say how to connect
 ├── CommitConflictError    another run took the sequence number: nothing of this run is visible
 ├── LogError               a commit log has a gap or an unreadable record
+├── CatalogError           the Glue Data Catalog refused a partition of a committed batch
 ├── SchemaError            a frame does not have the columns that its table declares
 ├── RowRuleError           rows break the rules of their table and cannot be held back
 ├── WarehouseSchemaError   a table of the warehouse has other columns than its declaration
@@ -68,6 +69,17 @@ class CommitConflictError(TotelakeError):
 
 class LogError(TotelakeError):
     """A commit log has a gap, or a record that cannot be read."""
+
+
+class CatalogError(TotelakeError):
+    """The Glue Data Catalog refused a partition of a committed batch."""
+
+    def __init__(self, table: str, partition: str, reason: str) -> None:
+        """Name the `table` with its database, the `partition` by its values, and the catalog's `reason`."""
+        super().__init__(
+            f"{table}: partition {partition} was refused: {reason}. Its batch is committed; the next run registers it."
+        )
+        self.table, self.partition = table, partition
 
 
 class SchemaError(TotelakeError):

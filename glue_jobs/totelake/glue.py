@@ -1,6 +1,5 @@
 """The door to Glue: what a job is given, and the session that it works with."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,4 +44,3 @@ def job(argv: list[str], *names: str) -> Iterator[JobRun]:
     )
     with worklog.unit("job", job=resolved["JOB_NAME"], run_id=run.id, code_version=run.code_version):
         yield run
-    sys.stdout.flush()
