@@ -10,7 +10,7 @@ from pyspark import StorageLevel
 from pyspark.sql import DataFrame, Observation
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
-from totelake import catalog, lake, worklog
+from totelake import boundaries, catalog, lake, worklog
 from totelake.batches import IngestedBatch, IngestedTable
 from totelake.connections import Login
 from totelake.extract import read_changes, without_landed
@@ -42,6 +42,7 @@ def run(run: JobRun, login: Login, bucket: str) -> IngestedBatch | None:
     catalog.register_committed(log, INGESTED)
     previous = next(log.backwards(), None)
     with worklog.unit("ingest", stage="ingest") as figures, open_source(login) as source:
+        boundaries.reached(boundaries.SNAPSHOT_EXPORTED)
         attempt = _attempt(run, login, source, log, previous)
         figures |= {"batch_id": attempt.batch_id, "full": attempt.since == EVERYTHING}
         found = [source.find(table) for table in SOURCE_TABLES.values()]
@@ -51,8 +52,11 @@ def run(run: JobRun, login: Login, bucket: str) -> IngestedBatch | None:
         if not tables:
             return None
         batch = _batch(attempt, (previous.sequence if previous else 0) + 1, tables)
+        boundaries.reached(boundaries.BEFORE_LOG_CREATED)
         log.commit(batch)
+    boundaries.reached(boundaries.LOG_CREATED)
     catalog.register(batch, INGESTED)
+    boundaries.reached(boundaries.PARTITIONS_REGISTERED)
     return batch
 
 
@@ -98,6 +102,7 @@ def _land(attempt: _Attempt, table: FoundTable) -> IngestedTable | None:
                 return None
         path = lake.table_path(name, attempt.batch_id)
         written = _write(rows, f"s3://{attempt.bucket}/{path}")
+        boundaries.reached(boundaries.TABLE_WRITTEN)
         figures["rows"] = written["rows"]
         return IngestedTable(
             path=path,

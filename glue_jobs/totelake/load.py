@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from totelake import worklog
+from totelake import boundaries, worklog
 from totelake.batches import ProcessedBatch
 from totelake.connections import Login
 from totelake.errors import LogError
@@ -67,6 +67,8 @@ def _load(load: _Load, batch: ProcessedBatch) -> dict[str, int]:
             merged = {table.name: _merge(load, batch, table, staged[table.name]) for table in tables}
             shape.add_foreign_keys(load.connection)
             ledger.enter(load.connection, batch, load.run.id, load.run.code_version)
+            boundaries.reached(boundaries.BEFORE_MERGE_COMMITTED)
+        boundaries.reached(boundaries.MERGE_COMMITTED)
     return merged
 
 
@@ -86,6 +88,7 @@ def _stage(load: _Load, batch: ProcessedBatch, table: StarTable, staging_table: 
         path = f"s3://{load.bucket}/{batch.tables[table.name].path}"
         files = load.run.spark.read.option("recursiveFileLookup", "true")  # the warehouse has no use for month= folders
         staging.copy(files.schema(schema(table.stored_columns)).parquet(path), load.login, staging_table)
+        boundaries.reached(boundaries.TABLE_STAGED)
 
 
 def _merge(load: _Load, batch: ProcessedBatch, table: StarTable, staging_table: str) -> int:

@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from totelake import catalog, lake, worklog
+from totelake import boundaries, catalog, lake, worklog
 from totelake.batches import IngestedBatch, ProcessedBatch
 from totelake.build import Attempt, Part, build
 from totelake.errors import LogError
@@ -34,8 +34,11 @@ def run(run: JobRun, ingested: str, processed: str) -> ProcessedBatch | None:
             parts = list(pool.map(lambda transform: _build(attempt, transform), TRANSFORMS.values()))
         batch = _batch(run, attempt, dict(zip(TRANSFORMS, parts, strict=True)))
         figures |= {"batch_id": name, "quarantined": batch.quarantined}
+        boundaries.reached(boundaries.BEFORE_LOG_CREATED)
         log.commit(batch)
+    boundaries.reached(boundaries.LOG_CREATED)
     catalog.register(batch, PROCESSED)
+    boundaries.reached(boundaries.PARTITIONS_REGISTERED)
     return batch
 
 
@@ -54,6 +57,8 @@ def _pending(ingested: CommitLog[IngestedBatch], processed: CommitLog[ProcessedB
 def _build(attempt: Attempt, transform: Transform) -> Part:
     with worklog.unit("table_transformed", stage="transform", table=transform.table) as figures:
         part = build(attempt, transform)
+        if part.table:
+            boundaries.reached(boundaries.TABLE_WRITTEN)
         figures |= {"rows": part.table.rows if part.table else 0, "quarantined": part.quarantined}
         return part
 
