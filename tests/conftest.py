@@ -1,9 +1,6 @@
 """A real Postgres for every test that wants one: one server a session, a fresh database a test."""
 
 import os
-import shutil
-import socket
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,18 +8,17 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from psycopg import conninfo, sql
+from psycopg import sql
 from pyspark.sql import SparkSession
 
 from local_aws.postgres import SUPERUSER, Cluster
 from local_aws.spark import environment
 from local_aws.state import State
+from tests.worlds import PASSWORD, WAREHOUSE_OWNER, as_role, login_of, postgres, superuser
 from totelake.connections import Login
 from totesys import roles, schema, seed
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-PASSWORD = "a test's p@ss/word"
-WAREHOUSE_OWNER = "warehouse_owner"
 TEMPLATE = "totesys_template"
 
 type MakeDatabase = Callable[..., str]
@@ -31,21 +27,8 @@ type MakeDatabase = Callable[..., str]
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Cluster]:
     """Start a Postgres server with the platform's roles, and end it with the session, however that ends."""
-    folder = Path(tempfile.mkdtemp(prefix="totelake-postgres-"))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    cluster = Cluster(folder / "data", port, folder / "postgres.log", durable=False)
-    try:
-        cluster.create(PASSWORD)
-        cluster.start()
-        with psycopg.connect(_superuser(cluster, "postgres"), autocommit=True) as connection:
-            roles.create(connection, owner_password=PASSWORD, reader_password=PASSWORD)
-            roles.ensure_login(connection, WAREHOUSE_OWNER, PASSWORD)
+    with postgres() as cluster:
         yield cluster
-    finally:
-        cluster.stop()
-        shutil.rmtree(folder)
 
 
 @pytest.fixture
@@ -65,7 +48,7 @@ def make_module_database(postgres_server: Cluster) -> Iterator[MakeDatabase]:
 @contextmanager
 def _databases(server: Cluster) -> Iterator[MakeDatabase]:
     made: list[str] = []
-    with psycopg.connect(_superuser(server, "postgres"), autocommit=True) as connection:
+    with psycopg.connect(superuser(server, "postgres"), autocommit=True) as connection:
 
         def make(template: str = "template1", owner: str = SUPERUSER) -> str:
             made.append(f"test_{uuid4().hex}")
@@ -83,7 +66,7 @@ def _databases(server: Cluster) -> Iterator[MakeDatabase]:
 @pytest.fixture(scope="session")
 def totesys_template(postgres_server: Cluster) -> str:
     """Seed a small totesys once, of 200 sales orders, and return the name of its database, to be copied."""
-    with psycopg.connect(_superuser(postgres_server, "postgres"), autocommit=True) as connection:
+    with psycopg.connect(superuser(postgres_server, "postgres"), autocommit=True) as connection:
         names = [sql.Identifier(name) for name in (TEMPLATE, roles.OWNER)]
         connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(*names))
     url = postgres_server.url(TEMPLATE, roles.OWNER, PASSWORD)
@@ -126,8 +109,7 @@ def warehouse_database(make_database: MakeDatabase) -> str:
 @pytest.fixture
 def warehouse(warehouse_database: str) -> Login:
     """Return the login with which a load finds the same test's `warehouse_database`."""
-    parts = {name: str(value) for name, value in conninfo.conninfo_to_dict(warehouse_database).items()}
-    return Login(parts["host"], int(parts["port"]), parts["dbname"], parts["user"], parts["password"])
+    return login_of(warehouse_database)
 
 
 @pytest.fixture(scope="session")
@@ -141,13 +123,3 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
         session = SparkSession.builder.getOrCreate()
         yield session
         session.stop()
-
-
-def as_role(url: str, role: str) -> str:
-    """Return the URL of the same database for another role."""
-    parts = conninfo.conninfo_to_dict(url)
-    return Cluster(Path(), int(str(parts["port"])), Path()).url(str(parts["dbname"]), role, PASSWORD)
-
-
-def _superuser(cluster: Cluster, database: str) -> str:
-    return cluster.url(database, SUPERUSER, PASSWORD)

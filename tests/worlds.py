@@ -1,0 +1,168 @@
+"""What tests and proofs stand on: a real Postgres, and a lake in folders behind an S3 endpoint and a real catalog."""
+
+import json
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import boto3
+import psycopg
+from moto.server import ThreadedMotoServer
+from psycopg import conninfo
+from pyspark.sql import DataFrame, SparkSession
+
+from local_aws import s3
+from local_aws.postgres import SUPERUSER, Cluster
+from local_aws.spark import settings
+from local_aws.state import State
+from totelake import ingest, load, transform
+from totelake.batches import IngestedBatch, ProcessedBatch
+from totelake.connections import Login
+from totelake.glue import JobRun
+from totelake.log import CommitLog
+from totelake.tables.__main__ import terraform_input
+from totelake.zones import INGESTED, PROCESSED, Zone
+from totesys import roles
+
+PASSWORD = "a test's p@ss/word"
+WAREHOUSE_OWNER = "warehouse_owner"
+
+
+@contextmanager
+def postgres(**parameters: str) -> Iterator[Cluster]:
+    """Run a Postgres server with the platform's roles and the server `parameters`; remove it after the block."""
+    folder = Path(tempfile.mkdtemp(prefix="totelake-postgres-"))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    cluster = Cluster(folder / "data", port, folder / "postgres.log", durable=False)
+    try:
+        cluster.create(PASSWORD)
+        with (folder / "data" / "postgresql.conf").open("a") as configuration:
+            configuration.writelines(f"{name} = {value}\n" for name, value in parameters.items())
+        cluster.start()
+        with psycopg.connect(superuser(cluster, "postgres"), autocommit=True) as connection:
+            roles.create(connection, owner_password=PASSWORD, reader_password=PASSWORD)
+            roles.ensure_login(connection, WAREHOUSE_OWNER, PASSWORD)
+        yield cluster
+    finally:
+        cluster.stop()
+        shutil.rmtree(folder)
+
+
+def superuser(cluster: Cluster, database: str) -> str:
+    """Return the URL of `database` for the role that may do anything."""
+    return cluster.url(database, SUPERUSER, PASSWORD)
+
+
+def as_role(url: str, role: str) -> str:
+    """Return the URL of the same database for another role."""
+    parts = conninfo.conninfo_to_dict(url)
+    return Cluster(Path(), int(str(parts["port"])), Path()).url(str(parts["dbname"]), role, PASSWORD)
+
+
+def login_of(url: str) -> Login:
+    """Return the login that a URL describes."""
+    parts = {name: str(value) for name, value in conninfo.conninfo_to_dict(url).items()}
+    return Login(parts["host"], int(parts["port"]), parts["dbname"], parts["user"], parts["password"])
+
+
+@contextmanager
+def s3_endpoint(folder: Path) -> Iterator[tuple[Path, dict[str, str]]]:
+    """Serve AWS with its buckets below `folder`; yield the buckets' folder and the variables by which it is found."""
+    state = State(folder)
+    s3.install(state)
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield (
+        state.lake,
+        {
+            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+            "AWS_ACCESS_KEY_ID": "local",
+            "AWS_SECRET_ACCESS_KEY": "local",
+            "AWS_DEFAULT_REGION": "eu-west-2",
+        },
+    )
+    server.stop()
+
+
+@dataclass(frozen=True)
+class Lake:
+    """Two buckets, and the stages that work on them."""
+
+    spark: SparkSession
+    folder: Path
+    ingested: str
+    processed: str
+
+    def ingest(self, login: Login) -> IngestedBatch | None:
+        """Run the ingest stage once."""
+        return ingest.run(job_run(), login, self.ingested)
+
+    def transform(self) -> ProcessedBatch | None:
+        """Run the transform stage once."""
+        return transform.run(job_run(), self.ingested, self.processed)
+
+    def load(self, warehouse: Login) -> None:
+        """Run the load stage once."""
+        load.run(job_run(), self.processed, warehouse)
+
+    def ingested_batches(self) -> list[IngestedBatch]:
+        """Return what has been committed to the ingested bucket."""
+        return CommitLog(self.ingested, IngestedBatch).since(0)
+
+    def files(self) -> list[str]:
+        """Return every object of both buckets."""
+        found = [*(self.folder / self.ingested).rglob("*"), *(self.folder / self.processed).rglob("*")]
+        return sorted(str(path.relative_to(self.folder)) for path in found if path.is_file())
+
+    def rows(self, batch: IngestedBatch | ProcessedBatch | None, table: str) -> DataFrame:
+        """Return what `batch` holds of `table`."""
+        assert batch is not None
+        bucket = self.ingested if isinstance(batch, IngestedBatch) else self.processed
+        return self.spark.read.parquet(f"s3://{bucket}/{batch.tables[table].path}")
+
+
+def job_run() -> JobRun:
+    """Return a run of a job, with an id that no other run has."""
+    return JobRun(id=f"jr_{uuid4().hex}", code_version="test", arguments={})
+
+
+@contextmanager
+def empty_lake(lake_root: Path, spark: SparkSession) -> Iterator[Lake]:
+    """Make two buckets and the catalog's tables, and drop the tables after the block."""
+    suffix = uuid4().hex[:8]
+    lake = Lake(spark, lake_root, f"ingested-{suffix}", f"processed-{suffix}")
+    client = boto3.client("s3")
+    for bucket in (lake.ingested, lake.processed):
+        client.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-2"})
+    hadoop = spark.sparkContext._jsc.hadoopConfiguration()
+    for name, value in settings(State(lake_root.parent), {}).items():
+        if "mounttable" in name:
+            hadoop.set(name.removeprefix("spark.hadoop."), value)
+    _declare(INGESTED, lake.ingested)
+    _declare(PROCESSED, lake.processed)
+    yield lake
+    for zone in (INGESTED, PROCESSED):
+        boto3.client("glue").delete_database(Name=zone.database)
+
+
+def _declare(zone: Zone, bucket: str) -> None:
+    glue = boto3.client("glue")
+    glue.create_database(DatabaseInput={"Name": zone.database})
+    for name, table in json.loads(terraform_input())["tables"][zone.name].items():
+        columns, keys = (
+            [{"Name": column["name"], "Type": column["type"]} for column in table[part]]
+            for part in ("columns", "partition_keys")
+        )
+        storage = {"Columns": columns, "Location": f"s3://{bucket}/tables/{name}/"}
+        glue.create_table(
+            DatabaseName=zone.database,
+            TableInput={"Name": name, "StorageDescriptor": storage, "PartitionKeys": keys},
+        )
