@@ -7,7 +7,7 @@ from totelake import connections, glue, ingest
 
 def main(argv: list[str]) -> None:
     """Run the ingest stage as the Glue job that `argv` names."""
-    with glue.job(argv, "source_connection", "ingested") as run:
+    with glue.job(argv, "source_connection", "ingested", optional=("deletable_share", "reload")) as run:
         ingest.run(run, connections.login(run.arguments["source_connection"]), run.arguments["ingested"])
 
 

@@ -7,7 +7,7 @@ from totelake import connections, glue, load
 
 def main(argv: list[str]) -> None:
     """Run the load stage as the Glue job that `argv` names."""
-    with glue.job(argv, "processed", "warehouse_connection") as run:
+    with glue.job(argv, "processed", "warehouse_connection", optional=("rebuild",)) as run:
         load.run(run, run.arguments["processed"], connections.login(run.arguments["warehouse_connection"]))
 
 

@@ -7,7 +7,7 @@ from totelake import glue, transform
 
 def main(argv: list[str]) -> None:
     """Run the transform stage as the Glue job that `argv` names."""
-    with glue.job(argv, "ingested", "processed") as run:
+    with glue.job(argv, "ingested", "processed", optional=("quarantine_share", "rebuild")) as run:
         transform.run(run, run.arguments["ingested"], run.arguments["processed"])
 
 

@@ -117,6 +117,10 @@ class Lake:
         """Return what has been committed to the ingested bucket."""
         return CommitLog(self.ingested, IngestedBatch).since(0)
 
+    def processed_batches(self) -> list[ProcessedBatch]:
+        """Return what has been committed to the processed bucket."""
+        return CommitLog(self.processed, ProcessedBatch).since(0)
+
     def files(self) -> list[str]:
         """Return every object of both buckets."""
         found = [*(self.folder / self.ingested).rglob("*"), *(self.folder / self.processed).rglob("*")]
@@ -129,9 +133,9 @@ class Lake:
         return self.spark.read.parquet(f"s3://{bucket}/{batch.tables[table].path}")
 
 
-def job_run() -> JobRun:
-    """Return a run of a job, with an id that no other run has."""
-    return JobRun(id=f"jr_{uuid4().hex}", code_version="test", arguments={})
+def job_run(**arguments: str) -> JobRun:
+    """Return a run of a job with these `arguments`, and with an id that no other run has."""
+    return JobRun(id=f"jr_{uuid4().hex}", code_version="test", arguments=arguments)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """What a commit record says: one batch of the ingested zone, or of the processed one."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
@@ -19,23 +20,25 @@ class Snapshot:
     xip: tuple[int, ...]
     taken_at: str
 
-    def continues(self, previous: Self) -> bool:
-        """Return whether the rows changed since `previous` can be told from the transaction ids alone."""
-        return (
-            self._place == previous._place
-            and self.xmin >= previous.xmin
-            and self.xmax >= previous.xmax
-            and self.xmax - previous.xmin < 2**31
-        )
-
-    @property
-    def _place(self) -> tuple[int, int, int]:
-        return self.system_identifier, self.timeline, self.database_oid
+    def break_after(self, previous: Self) -> str | None:
+        """Return why the rows changed since `previous` cannot be told from transaction ids, None when they can."""
+        if (self.system_identifier, self.database_oid) != (previous.system_identifier, previous.database_oid):
+            return "totesys is another cluster or database than at the last batch"
+        if self.timeline != previous.timeline:
+            return "totesys was restored, or its standby promoted, since the last batch"
+        if self.xmin < previous.xmin or self.xmax < previous.xmax:
+            return "totesys is at an earlier point than at the last batch"
+        if self.xmax - previous.xmin >= 2**31:
+            return "totesys went through more than 2^31 transactions since the last batch"
+        return None
 
 
 @dataclass(frozen=True, slots=True)
 class IngestedTable:
-    """One table's part in an ingested batch; `bytes` are those of its files."""
+    """One table's part in an ingested batch: `rows` counts all of them, `deletes` the tombstones among them.
+
+    `bytes` are those of its files.
+    """
 
     path: str
     rows: int
@@ -57,8 +60,21 @@ class ProcessedTable:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldRows:
+    """The rows of one star table that are held back: `rows` of them, brought by the ingested batches `sequences`."""
+
+    path: str
+    rows: int
+    sequences: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class IngestedBatch:
-    """A committed batch of the ingested zone."""
+    """A committed batch of the ingested zone.
+
+    It is `full` when it could not go on from the transaction ids of a batch before it; where there was one, `reload`
+    says why not. `alive` counts the rows of every table that were in the snapshot.
+    """
 
     sequence: int
     batch_id: str
@@ -68,6 +84,8 @@ class IngestedBatch:
     run_id: str
     code_version: str
     committed_at: str
+    alive: dict[str, int]
+    reload: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as JSON's types."""
@@ -85,7 +103,10 @@ class IngestedBatch:
 class ProcessedBatch:
     """A committed batch of the processed zone: it covers the ingested sequences `first_ingested` to `last_ingested`.
 
-    `quarantined` counts, for each fact, the rows that broke its rules and are not among its rows.
+    `quarantined` counts for each table the rows that were first held back by this batch, `held` says of each where all
+    rows are that were held back when it was committed. A batch that begins with the first ingested one begins the zone
+    anew, and no earlier one is in force any more. It may have `replayed` a batch for each one before it, and then is
+    made up of those.
     """
 
     sequence: int
@@ -98,6 +119,13 @@ class ProcessedBatch:
     code_version: str
     committed_at: str
     quarantined: dict[str, int] = field(default_factory=dict)
+    held: dict[str, HeldRows] = field(default_factory=dict)
+    replayed: tuple[Self, ...] = ()
+
+    @property
+    def parts(self) -> tuple[Self, ...]:
+        """The batches that it is made up of, in order: itself where it has replayed none."""
+        return self.replayed or (self,)
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as JSON's types."""
@@ -110,4 +138,18 @@ class ProcessedBatch:
             name: ProcessedTable(**table | {"months": tuple(table["months"])})
             for name, table in record["tables"].items()
         }
-        return cls(**record | {"tables": tables})
+        held = {
+            name: HeldRows(**rows | {"sequences": tuple(rows["sequences"])}) for name, rows in record["held"].items()
+        }
+        replayed = tuple(map(cls.from_json, record["replayed"]))
+        return cls(**record | {"tables": tables, "held": held, "replayed": replayed})
+
+
+def in_force(newest_first: Iterable[ProcessedBatch]) -> list[ProcessedBatch]:
+    """Return the batches, the oldest first, from the last one that begins the zone anew."""
+    batches: list[ProcessedBatch] = []
+    for batch in newest_first:
+        batches.append(batch)
+        if batch.first_ingested == 1:
+            break
+    return batches[::-1]

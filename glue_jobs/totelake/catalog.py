@@ -13,9 +13,11 @@ import boto3
 from totelake.batches import IngestedBatch, ProcessedBatch
 from totelake.errors import CatalogError
 from totelake.log import CommitLog
+from totelake.tables import STAR_TABLES
 from totelake.zones import Zone
 
 _AT_ONCE = 100  # BatchCreatePartition's limit
+_DELETED_AT_ONCE = 25  # BatchDeletePartition's limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +38,25 @@ def register_committed[B: (IngestedBatch, ProcessedBatch)](log: CommitLog[B], zo
     for batch in log.backwards():
         created = register(batch, zone)
         new += created
-        if not created and batch.tables:
+        begins_anew = isinstance(batch, ProcessedBatch) and batch.first_ingested == 1
+        if begins_anew or (not created and batch.tables):
             break
     return new
 
 
 def register(batch: IngestedBatch | ProcessedBatch, zone: Zone) -> int:
-    """Register the partitions of `batch` in the catalog database of `zone`; return how many were new."""
+    """Register the partitions of `batch` in the catalog database of `zone`; return how many were new.
+
+    The partitions of all others are removed when it begins the zone anew.
+    """
     glue = boto3.client("glue")
-    return sum(_register_table(glue, zone.database, table, partitions(batch, table)) for table in batch.tables)
+    parts = batch.parts if isinstance(batch, ProcessedBatch) else (batch,)
+    if isinstance(batch, ProcessedBatch) and batch.first_ingested == 1 and batch.sequence > 1:
+        for table in STAR_TABLES:
+            _remove_others(glue, zone.database, table, {part.batch_id for part in parts})
+    return sum(
+        _register_table(glue, zone.database, table, partitions(part, table)) for part in parts for table in part.tables
+    )
 
 
 def partitions(batch: IngestedBatch | ProcessedBatch, table: str) -> list[Partition]:
@@ -75,6 +87,19 @@ def _register_table(glue: Any, database: str, table: str, partitions: list[Parti
             raise CatalogError(f"{database}.{table}", "/".join(refused[0]["PartitionValues"]), reason)
         created += len(some) - len(errors)
     return created
+
+
+def _remove_others(glue: Any, database: str, table: str, batch_ids: set[str]) -> None:
+    pages = glue.get_paginator("get_partitions").paginate(
+        DatabaseName=database, TableName=table, ExcludeColumnSchema=True
+    )
+    others = [part["Values"] for page in pages for part in page["Partitions"] if part["Values"][0] not in batch_ids]
+    for some in _chunks(others, _DELETED_AT_ONCE):
+        values = [{"Values": value} for value in some]
+        answer = glue.batch_delete_partition(DatabaseName=database, TableName=table, PartitionsToDelete=values)
+        if errors := answer.get("Errors", []):
+            detail = errors[0]["ErrorDetail"]
+            raise CatalogError(f"{database}.{table}", "/".join(errors[0]["PartitionValues"]), detail["ErrorCode"])
 
 
 def _chunks[T](items: list[T], size: int) -> Iterable[list[T]]:

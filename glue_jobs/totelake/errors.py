@@ -3,12 +3,14 @@
 TotelakeError
 ├── SourceSchemaError      a table of totesys is not the one that was declared
 ├── SourceValueError       a value of totesys cannot be held exactly
+├── MassDeletionError      more rows of a table are gone than may vanish at once
+├── ArgumentError          an argument of the job is not what it has to be
 ├── ConnectionSettingsError a Glue connection or its secret does not say how to connect
 ├── CommitConflictError    another run took the sequence number: nothing of this run is visible
 ├── LogError               a commit log has a gap or an unreadable record
 ├── CatalogError           the Glue Data Catalog refused a partition of a committed batch
 ├── SchemaError            a frame does not have the columns that its table declares
-├── RowRuleError           rows break the rules of their table and cannot be held back
+├── QuarantineError        more rows break the rules of their table than may be held back
 ├── WarehouseSchemaError   a table of the warehouse has other columns than its declaration
 ├── AlreadyRunningError    another run of this stage holds its lock
 ├── LedgerError            a batch would be loaded out of order, or twice with other content
@@ -23,15 +25,43 @@ class TotelakeError(Exception):
 class SourceSchemaError(TotelakeError):
     """The source table is not the one that was declared."""
 
-    def __init__(self, table: str, missing: list[str], retyped: dict[str, tuple[str, str]]) -> None:
-        """Name the `missing` columns, and for each of the `retyped` what was found and what is declared."""
-        faults = [f"column {name} is missing" for name in missing]
+    def __init__(
+        self, table: str, missing: list[str] | None, retyped: dict[str, tuple[str, str]], taken: list[str]
+    ) -> None:
+        """Name the `missing` columns, and for each of the `retyped` what was found and what is declared.
+
+        Nothing is left where `missing` is None. Columns whose name is `taken` are new, and the lake has one of its own.
+        """
+        faults = ["the table is missing"] if missing is None else [f"column {name} is missing" for name in missing]
         faults += [f"column {name} is {found}, declared {declared}" for name, (found, declared) in retyped.items()]
+        faults += [f"column {name} is new and has the name of a column of the lake" for name in taken]
         super().__init__(
             f"totesys.{table}: {'; '.join(faults)}. Nothing was read. "
             f"Undo the change in totesys or declare it in totelake/tables/sources.py."
         )
-        self.table, self.missing, self.retyped = table, missing, retyped
+        self.table, self.missing, self.retyped, self.taken = table, missing, retyped, taken
+
+
+class MassDeletionError(TotelakeError):
+    """So many rows of a table are gone that it looks like an accident."""
+
+    def __init__(self, table: str, deletes: int, alive: int, share: float) -> None:
+        """Say how many of the rows `alive` at the last batch would vanish, and the `share` that may."""
+        super().__init__(
+            f"totesys.{table}: {deletes} of its {alive} rows are gone since the last batch, more than the share of "
+            f"{share:g} that may vanish at once. Nothing was committed. Bring the rows back, or, where they were "
+            f"deleted on purpose, run the job once with --deletable_share 1."
+        )
+        self.table, self.deletes, self.alive, self.share = table, deletes, alive, share
+
+
+class ArgumentError(TotelakeError):
+    """An argument of the job is not what it has to be."""
+
+    def __init__(self, name: str, value: str, expected: str) -> None:
+        """Name the argument with its `value`, and what is `expected` of it."""
+        super().__init__(f"--{name} {value}: {expected} is expected.")
+        self.name, self.value = name, value
 
 
 class SourceValueError(TotelakeError):
@@ -91,16 +121,17 @@ class SchemaError(TotelakeError):
         self.table, self.missing = table, missing
 
 
-class RowRuleError(TotelakeError):
-    """Rows break the rules of their table and cannot be held back."""
+class QuarantineError(TotelakeError):
+    """More rows break the rules of their table than may be held back."""
 
-    def __init__(self, table: str, rows: int, examples: list[str]) -> None:
-        """Name the `table`, how many `rows` break a rule, and a few of them with the rule."""
+    def __init__(self, table: str, broken: int, rows: int, share: float, examples: list[str]) -> None:
+        """Say how many of the new `rows` of `table` are `broken`, the `share` that may be, and a few of them."""
         super().__init__(
-            f"{table}: {rows} rows break its rules, for example {'; '.join(examples)}. "
-            f"Nothing was written. Correct the rows in totesys, or the rule, and run again."
+            f"{table}: {broken} of {rows} new rows break a rule, more than the share of {share:g} that may be held "
+            f"back, for example {'; '.join(examples)}. Nothing was committed. Correct the rows in totesys, or, where "
+            f"they are to be held back, run the job once with --quarantine_share 1."
         )
-        self.table, self.rows = table, rows
+        self.table, self.broken, self.rows, self.share = table, broken, rows, share
 
 
 class WarehouseSchemaError(TotelakeError):

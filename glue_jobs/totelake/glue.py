@@ -1,5 +1,6 @@
 """The door to Glue: what a job is given, and the session that it works with."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,6 +10,9 @@ from awsglue.utils import getResolvedOptions
 from pyspark.sql import SparkSession
 
 from totelake import worklog
+from totelake.errors import ArgumentError
+
+_SHARE = re.compile(r"0(\.\d+)?|1(\.0+)?")
 
 
 @dataclass(frozen=True)
@@ -18,6 +22,22 @@ class JobRun:
     id: str
     code_version: str
     arguments: dict[str, str]
+
+    def share(self, name: str) -> float | None:
+        """Return the optional argument `name` as a share, from 0 to 1, None where the run was not given it."""
+        value = self.arguments.get(name)
+        if value is None:
+            return None
+        if not _SHARE.fullmatch(value):
+            raise ArgumentError(name, value, "a share from 0 to 1, such as 0.25,")
+        return float(value)
+
+    def flag(self, name: str) -> bool:
+        """Return whether the run was given the optional argument `name` as `true`."""
+        value = self.arguments.get(name, "false")
+        if value not in {"true", "false"}:
+            raise ArgumentError(name, value, "true or false")
+        return value == "true"
 
     @cached_property
     def spark(self) -> SparkSession:
@@ -31,16 +51,18 @@ class JobRun:
 
 
 @contextmanager
-def job(argv: list[str], *names: str) -> Iterator[JobRun]:
+def job(argv: list[str], *names: str, optional: tuple[str, ...] = ()) -> Iterator[JobRun]:
     """Run the block as the Glue job run that `argv` describes, with the arguments called `names`.
 
-    An exception goes on to Glue, which then fails the run with its last line as the message.
+    Those called `optional` are there when the run was given them. An exception goes on to Glue, which then fails the
+    run with its last line as the message.
     """
-    resolved = getResolvedOptions(argv, ["JOB_NAME", "code_version", *names])  # JOB_RUN_ID comes unasked
+    given = [name for name in optional if any(word.split("=")[0] == f"--{name}" for word in argv)]
+    resolved = getResolvedOptions(argv, ["JOB_NAME", "code_version", *names, *given])  # JOB_RUN_ID comes unasked
     run = JobRun(
         id=resolved["JOB_RUN_ID"],
         code_version=resolved["code_version"],
-        arguments={name: resolved[name] for name in names},
+        arguments={name: resolved[name] for name in (*names, *given)},
     )
     with worklog.unit("job", job=resolved["JOB_NAME"], run_id=run.id, code_version=run.code_version):
         yield run

@@ -1,34 +1,83 @@
 """Whether a row keeps the rules that its table declares."""
 
-from pyspark.sql import Column, DataFrame
+from collections.abc import Mapping
+
+from pyspark.sql import Column as SparkColumn
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
-from totelake.tables import StarTable
-from totelake.tables.stars import FIRST_DAY, LAST_DAY
+from totelake.tables import STAR_TABLES, Column, StarTable
+from totelake.tables.model import DATE
+from totelake.tables.stars import CALENDAR_TABLE, FIRST_DAY, LAST_DAY
 
 BROKEN = "_broken"
+NOT_NULL, PARSES, FITS, ACCEPTED, RANGE, REFERENCE = (
+    "not null",
+    "date",
+    "type",
+    "accepted values",
+    "range",
+    "reference",
+)
+_DAY = "yyyy-MM-dd"
 
 
-def judge(rows: DataFrame, table: StarTable) -> DataFrame:
+def judge(rows: DataFrame, table: StarTable, keys: Mapping[str, DataFrame]) -> DataFrame:
     """Return `rows` with the column `_broken`: what each row has wrong, an empty array where nothing is.
 
-    A column that may not be NULL has to have a value, a value has to fit the declared type without losing a digit, and
-    a day that refers to the calendar has to be in it.
+    A fault is the rule, the column and its value as text. A column that may not be NULL has to have a value; text has
+    to be a day in the form yyyy-mm-dd where a date is declared, and any other value has to fit its type without losing
+    a digit; it has to be one of those accepted, and in its range, which for a day is the calendar's; what it refers to
+    has to be there. `keys` has the keys of each dimension, each once, in a frame of one column.
     """
-    faults: list[Column] = []
+    faults: list[SparkColumn] = []
     for column in table.stored_columns:
-        value = F.col(column.name)
-        if not column.nullable:
-            faults.append(F.when(value.isNull(), F.lit(f"{column.name} is missing or not of type {column.type.hive}")))
-        if rows.schema[column.name].dataType.simpleString() != column.type.spark:
-            loses = value.isNotNull() & ~value.try_cast(column.type.spark).eqNullSafe(value)
-            faults.append(F.when(loses, F.lit(f"{column.name} does not fit {column.type.hive}")))
-        if column.references == "dim_date":
-            outside = ~value.between(FIRST_DAY, LAST_DAY)
-            faults.append(F.when(outside, F.lit(f"{column.name} is not between {FIRST_DAY} and {LAST_DAY}")))
+        kind = rows.schema[column.name].dataType.simpleString()
+        faults += _faults_of_value(column, kind)
+        if column.references == CALENDAR_TABLE:
+            outside = ~typed(column, kind).between(FIRST_DAY, LAST_DAY)
+            faults.append(_fault(outside, RANGE, column))
+        elif column.references:
+            found = f"_{column.name}_found"
+            [key] = STAR_TABLES[column.references].key
+            known = keys[column.references].withColumnRenamed(key, found)
+            rows = rows.join(known, rows[column.name] == known[found], "left")
+            faults.append(_fault(F.col(column.name).isNotNull() & F.col(found).isNull(), REFERENCE, column))
     return rows.withColumn(BROKEN, F.array_compact(F.array(*faults)))
 
 
-def is_broken() -> Column:
+def is_broken() -> SparkColumn:
     """Return the condition that a judged row breaks a rule."""
     return F.size(BROKEN) > 0
+
+
+def only_lacks_references() -> SparkColumn:
+    """Return the condition that a broken row would keep the rules if what it refers to were there."""
+    return F.forall(BROKEN, lambda fault: fault["rule"] == REFERENCE)
+
+
+def typed(column: Column, kind: str) -> SparkColumn:
+    """Return the value of `column`, which is of Spark's type `kind`, in its declared type; NULL where it is none."""
+    value = F.col(column.name)
+    if column.type == DATE and kind == "string":
+        return F.try_to_date(value, _DAY)
+    return value if kind == column.type.spark else value.try_cast(column.type.spark)
+
+
+def _faults_of_value(column: Column, kind: str) -> list[SparkColumn]:
+    value, converted = F.col(column.name), typed(column, kind)
+    faults = [] if column.nullable else [_fault(value.isNull(), NOT_NULL, column)]
+    if column.type == DATE and kind == "string":
+        faults.append(_fault(value.isNotNull() & converted.isNull(), PARSES, column))
+    elif kind != column.type.spark:
+        faults.append(_fault(value.isNotNull() & ~converted.eqNullSafe(value), FITS, column))
+    if column.accepted:
+        faults.append(_fault(~value.isin(*column.accepted), ACCEPTED, column))
+    if column.between:
+        faults.append(_fault(~value.between(*column.between), RANGE, column))
+    return faults
+
+
+def _fault(broken: SparkColumn, rule: str, column: Column) -> SparkColumn:
+    said = (F.lit(rule).alias("rule"), F.lit(column.name).alias("column"))
+    return F.when(broken, F.struct(*said, F.col(column.name).cast("string").alias("value")))

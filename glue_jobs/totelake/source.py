@@ -12,8 +12,8 @@ from psycopg import sql
 from totelake.batches import Snapshot
 from totelake.connections import Login
 from totelake.errors import SourceSchemaError, SourceValueError
-from totelake.tables import SourceTable
-from totelake.tables.model import NUMERIC
+from totelake.tables import BATCH_ID, RAW_LINEAGE, SourceTable
+from totelake.tables.model import DELETED_AT, INGESTED_SEQUENCE, NUMERIC
 
 _SNAPSHOT_ID = re.compile(r"[0-9A-F]+-[0-9A-F]+-[0-9]+")
 _BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
@@ -44,8 +44,24 @@ _VERSION = sql.SQL(
 _CHANGED = sql.SQL("{version} >= (SELECT current_setting('totelake.changed_since')::bigint)").format(version=_VERSION)
 
 
+# The lake's own columns, of each row and of each version when several batches are read.
+_TAKEN = {column.name for column in (*RAW_LINEAGE, INGESTED_SEQUENCE, DELETED_AT, BATCH_ID)} | {"_ctid"}
+
 # Below every widened version: a row frozen long ago may seem to be from before the first epoch.
 EVERYTHING = -(2**32)
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many rows a table has in the snapshot, and how many of them changed."""
+
+    rows: int
+    changed: int
+
+    @property
+    def unchanged(self) -> int:
+        """How many rows no transaction has written since."""
+        return self.rows - self.changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +106,11 @@ class SourceReader:
         return f"-c totelake.snapshot_xmax={self.snapshot.xmax} -c totelake.changed_since={changed_since}"
 
     def find(self, table: SourceTable) -> FoundTable:
-        """Hold `table` against the database; raise `SourceSchemaError` when a column is missing or has another type."""
+        """Hold `table` against the database.
+
+        Raises `SourceSchemaError` when it or a column is missing, a column has another type, or one that nobody
+        declared has a name that the lake gives to a column of its own.
+        """
         name = f"public.{table.name}"
         found = dict(self._connection.execute(_COLUMNS, (name,)).fetchall())
         missing = [column.name for column in table.columns if column.name not in found]
@@ -99,15 +119,16 @@ class SourceReader:
             for column in table.columns
             if column.name in found and found[column.name] != column.type.source
         }
-        if missing or retyped:
-            raise SourceSchemaError(table.name, missing, retyped)
+        taken = [name for name in found if name in _TAKEN]
+        if missing or retyped or taken:
+            raise SourceSchemaError(table.name, missing if found else None, retyped, taken)
         row = self._connection.execute(_SIZE, (name,)).fetchone()
         assert row is not None  # noqa: S101 - a SELECT without FROM has one row
         extra = tuple(column for column in found if column not in table.column_names)
         return FoundTable(table, extra, *row)
 
-    def count_changed(self, tables: list[SourceTable], changed_since: int) -> dict[str, int]:
-        """Return how many rows of each of `tables` were written by the transaction `changed_since` or a later one.
+    def count(self, tables: list[SourceTable], changed_since: int) -> dict[str, Count]:
+        """Count the rows of `tables`; changed are those that the transaction `changed_since` or a later one wrote.
 
         Raises `SourceValueError` when one of them holds a number that would not come through exactly.
         """
@@ -117,7 +138,8 @@ class SourceReader:
         )
         counts = sql.SQL(" UNION ALL ").join(
             sql.SQL(
-                "SELECT {name}, count(*), count(*) FILTER (WHERE {inexact}) FROM {table} AS t WHERE {changed}"
+                "SELECT {name}, count(*), count(*) FILTER (WHERE {changed}),"
+                " count(*) FILTER (WHERE {changed} AND ({inexact})) FROM {table} AS t"
             ).format(
                 name=sql.Literal(table.name),
                 inexact=_inexact(table),
@@ -127,10 +149,10 @@ class SourceReader:
             for table in tables
         )
         found = self._connection.execute(counts).fetchall()
-        for name, _, inexact in found:
+        for name, _, _, inexact in found:
             if inexact:
                 raise SourceValueError(name, inexact)
-        return {name: rows for name, rows, _ in found}
+        return {name: Count(rows, changed) for name, rows, changed, _ in found}
 
     def changed_rows(self, table: FoundTable) -> str:
         """Return the statement that reads the changed rows of `table`, with `_source_version` and `_ctid`."""
@@ -144,6 +166,14 @@ class SourceReader:
             table=sql.Identifier("public", table.declared.name),
             changed=_CHANGED,
         ).as_string(self._connection)
+
+    def keys(self, table: FoundTable) -> str:
+        """Return the statement that reads the primary keys of all rows of `table`, with `_ctid`."""
+        statement = sql.SQL('SELECT {key}, t.ctid AS "_ctid" FROM {table} AS t').format(
+            key=sql.SQL(", ").join(sql.Identifier("t", column) for column in table.declared.key),
+            table=sql.Identifier("public", table.declared.name),
+        )
+        return statement.as_string(self._connection)
 
 
 def _inexact(table: SourceTable) -> sql.Composable:

@@ -1,39 +1,111 @@
 """The transform stage: the star schemas' part in everything that was ingested since the last time."""
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from pyspark.sql import DataFrame
 
 from totelake import boundaries, catalog, lake, worklog
-from totelake.batches import IngestedBatch, ProcessedBatch
-from totelake.build import Attempt, Part, build
+from totelake.batches import IngestedBatch, ProcessedBatch, in_force
 from totelake.errors import LogError
 from totelake.glue import JobRun
 from totelake.log import CommitLog
+from totelake.parts import Attempt, Part, build
+from totelake.parts.quarantine import DEFAULT_SHARE
+from totelake.tables import STAR_TABLES, StarTable
+from totelake.tables.stars import CALENDAR_TABLE
 from totelake.transforms import TRANSFORMS, Transform
+from totelake.versions import written_keys
 from totelake.zones import PROCESSED
 
 _TABLES_AT_ONCE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """One run of the stage: the buckets, everything that is `known` to be ingested, and the number it commits under."""
+
+    run: JobRun
+    ingested: str
+    processed: str
+    known: tuple[IngestedBatch, ...]
+    sequence: int
+    quarantine_share: float
+
+    def batch(
+        self, written: tuple[ProcessedBatch, ...], last_ingested: int, quarantine_share: float | None = None
+    ) -> ProcessedBatch:
+        """Write the batch that goes on from those `written`, up to the sequence `last_ingested`."""
+        known = self.known[:last_ingested]
+        attempt = Attempt(
+            self.run.spark,
+            self.ingested,
+            self.processed,
+            lake.batch_id(known[-1].snapshot.taken_at, self.run.id),
+            known,
+            written,
+            self.quarantine_share if quarantine_share is None else quarantine_share,
+        )
+        return self._batch(attempt, _parts(attempt))
+
+    def replayed(self, written: tuple[ProcessedBatch, ...]) -> ProcessedBatch:
+        """Write each of the batches `written` once more, then what is pending, and return the batch made up of them.
+
+        What was held back once is held back again, however much it is.
+        """
+        parts: tuple[ProcessedBatch, ...] = ()
+        for last in (batch.last_ingested for batch in written):
+            with worklog.unit("batch_replayed", stage="transform", last_ingested=last, of=len(self.known)):
+                parts = (*parts, self.batch(parts, last, quarantine_share=1))
+        if len(self.known) > parts[-1].last_ingested:
+            parts = (*parts, self.batch(parts, len(self.known)))
+        return replace(parts[-1], first_ingested=1, tables={}, quarantined={}, replayed=parts)
+
+    def _batch(self, attempt: Attempt, parts: dict[str, Part]) -> ProcessedBatch:
+        return ProcessedBatch(
+            sequence=self.sequence,
+            batch_id=attempt.batch_id,
+            first_ingested=attempt.covered + 1,
+            last_ingested=attempt.known[-1].sequence,
+            snapshot_taken_at=attempt.known[-1].snapshot.taken_at,
+            tables={name: part.table for name, part in parts.items() if part.table},
+            run_id=self.run.id,
+            code_version=self.run.code_version,
+            committed_at=lake.now(),
+            quarantined={name: part.quarantined for name, part in parts.items() if part.quarantined},
+            held={name: part.held for name, part in parts.items() if part.held},
+        )
 
 
 def run(run: JobRun, ingested: str, processed: str) -> ProcessedBatch | None:
     """Commit one batch that covers everything ingested since the last one; return it, or None when nothing is pending.
 
     `ingested` and `processed` are the buckets. Facts get every new version, dimensions the rows that differ from what
-    was last written. Raises `RowRuleError` when a dimension's row breaks its rules; a fact's row goes to quarantine.
+    was last written; rows that break a rule are held back. With the argument `rebuild` the batch replaces all batches
+    before it: each is made once more, from the same ingested batches. Raises `QuarantineError` when more rows of a
+    table break its rules than the argument `quarantine_share` lets pass.
     """
+    share, rebuild = run.share("quarantine_share"), run.flag("rebuild")
     log = CommitLog(processed, ProcessedBatch)
     catalog.register_committed(log, PROCESSED)
     ingested_log = CommitLog(ingested, IngestedBatch)
-    with worklog.unit("transform", stage="transform") as figures:
+    with worklog.unit("transform", stage="transform", rebuild=rebuild) as figures:
         figures["pending_batches"] = _pending(ingested_log, log)
-        if not figures["pending_batches"]:
+        batches = log.since(0)
+        if not figures["pending_batches"] and not (rebuild and batches):
             return None
-        known, written = tuple(ingested_log.since(0)), tuple(log.since(0))
-        name = lake.batch_id(known[-1].snapshot.taken_at, run.id)
-        attempt = Attempt(run.spark, ingested, processed, name, known, written)
-        with ThreadPoolExecutor(_TABLES_AT_ONCE) as pool:
-            parts = list(pool.map(lambda transform: _build(attempt, transform), TRANSFORMS.values()))
-        batch = _batch(run, attempt, dict(zip(TRANSFORMS, parts, strict=True)))
-        figures |= {"batch_id": name, "quarantined": batch.quarantined}
+        stage = _Stage(
+            run,
+            ingested,
+            processed,
+            known=tuple(ingested_log.since(0)),
+            sequence=len(batches) + 1,
+            quarantine_share=DEFAULT_SHARE if share is None else share,
+        )
+        written = tuple(part for batch in in_force(reversed(batches)) for part in batch.parts)
+        batch = stage.replayed(written) if rebuild and written else stage.batch(written, len(stage.known))
+        figures |= {"batch_id": batch.batch_id, "quarantined": batch.quarantined}
         boundaries.reached(boundaries.BEFORE_LOG_CREATED)
         log.commit(batch)
     boundaries.reached(boundaries.LOG_CREATED)
@@ -54,25 +126,36 @@ def _pending(ingested: CommitLog[IngestedBatch], processed: CommitLog[ProcessedB
     return committed - covered
 
 
-def _build(attempt: Attempt, transform: Transform) -> Part:
+def _parts(attempt: Attempt) -> dict[str, Part]:
+    """Write all tables: the dimensions first, since facts are held against their keys."""
+    facts = [transform for transform in TRANSFORMS.values() if STAR_TABLES[transform.table].is_fact]
+    dimensions = [transform for transform in TRANSFORMS.values() if not STAR_TABLES[transform.table].is_fact]
+    with ThreadPoolExecutor(_TABLES_AT_ONCE) as pool:
+        parts = dict(pool.map(lambda transform: _build(attempt, transform, {}), dimensions))
+        keys = _keys(attempt, parts)
+        parts |= dict(pool.map(lambda transform: _build(attempt, transform, keys), facts))
+    for frame in keys.values():
+        frame.unpersist()
+    return parts
+
+
+def _build(attempt: Attempt, transform: Transform, keys: Mapping[str, DataFrame]) -> tuple[str, Part]:
     with worklog.unit("table_transformed", stage="transform", table=transform.table) as figures:
-        part = build(attempt, transform)
+        part = build(attempt, transform, keys)
         if part.table:
             boundaries.reached(boundaries.TABLE_WRITTEN)
-        figures |= {"rows": part.table.rows if part.table else 0, "quarantined": part.quarantined}
-        return part
+        rows = part.table.rows if part.table else 0
+        figures |= {"rows": rows, "quarantined": part.quarantined, "held": part.held.rows if part.held else 0}
+        return transform.table, part
 
 
-def _batch(run: JobRun, attempt: Attempt, parts: dict[str, Part]) -> ProcessedBatch:
-    return ProcessedBatch(
-        sequence=len(attempt.written) + 1,
-        batch_id=attempt.batch_id,
-        first_ingested=attempt.covered + 1,
-        last_ingested=attempt.known[-1].sequence,
-        snapshot_taken_at=attempt.known[-1].snapshot.taken_at,
-        tables={name: part.table for name, part in parts.items() if part.table},
-        run_id=run.id,
-        code_version=run.code_version,
-        committed_at=lake.now(),
-        quarantined={name: part.quarantined for name, part in parts.items() if part.quarantined},
-    )
+def _keys(attempt: Attempt, parts: Mapping[str, Part]) -> dict[str, DataFrame]:
+    """Return the keys of each dimension that facts refer to, those that this attempt has written included."""
+    return {
+        name: _keys_of(attempt, STAR_TABLES[name], parts[name]).persist() for name in parts if name != CALENDAR_TABLE
+    }
+
+
+def _keys_of(attempt: Attempt, table: StarTable, part: Part) -> DataFrame:
+    written = [batch.tables[table.name] for batch in attempt.written if table.name in batch.tables]
+    return written_keys(attempt.spark, attempt.processed, table, [*written, *([part.table] if part.table else [])])

@@ -1,40 +1,59 @@
 """The versions of records that a zone holds, and the latest of each."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession, Window
+from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
-from totelake.batches import IngestedBatch, ProcessedBatch
+from totelake.batches import IngestedBatch, ProcessedBatch, ProcessedTable
 from totelake.frames import schema
 from totelake.tables import BATCH_ID, RAW_LINEAGE, SourceTable, StarTable
-from totelake.tables.model import INGESTED_SEQUENCE
+from totelake.tables.model import DELETED_AT, INGESTED_SEQUENCE
 
 SEQUENCE = INGESTED_SEQUENCE.name
+_TAKEN_AT = "_taken_at"
 
 
 def all_of(spark: SparkSession, bucket: str, table: SourceTable, batches: Iterable[IngestedBatch]) -> DataFrame:
     """Return the version of every row of `table` that `batches` brought, with the sequence of the batch that did.
 
-    `bucket` is the ingested one. Columns: the declared ones, `_op`, `_source_version`, `_ingested_sequence`.
+    `bucket` is the ingested one. Columns: the declared ones, `_op`, `_source_version`, `_ingested_sequence`, and
+    `_deleted_at`, which is the time of the batch's snapshot where the batch found the row gone.
     """
     bringing = _bringing(table.name, batches)
     columns = (*table.columns, *RAW_LINEAGE)
     if not bringing:
-        return spark.createDataFrame([], schema((*columns, INGESTED_SEQUENCE)))
+        return spark.createDataFrame([], schema((*columns, INGESTED_SEQUENCE, DELETED_AT)))
     rows = (
         spark.read.schema(schema((*columns, BATCH_ID)))
         .option("basePath", f"s3://{bucket}/tables/{table.name}/")
         .parquet(*(f"s3://{bucket}/{batch.tables[table.name].path}" for batch in bringing))
     )
     if len(bringing) == 1:
-        return rows.drop(BATCH_ID.name).withColumn(SEQUENCE, F.lit(bringing[0].sequence))
-    # An Arrow table reaches Spark without starting a Python worker.
-    numbers = pa.array([batch.sequence for batch in bringing], pa.int32())
-    names = [batch.batch_id for batch in bringing]
-    sequences = spark.createDataFrame(pa.table({BATCH_ID.name: names, SEQUENCE: numbers}))
-    return rows.join(F.broadcast(sequences), BATCH_ID.name, "inner").drop(BATCH_ID.name)
+        numbered = rows.withColumn(SEQUENCE, F.lit(bringing[0].sequence)).withColumn(
+            _TAKEN_AT, F.lit(_taken_at(bringing[0]))
+        )
+    else:
+        # An Arrow table reaches Spark without starting a Python worker.
+        told = {
+            BATCH_ID.name: [batch.batch_id for batch in bringing],
+            SEQUENCE: pa.array([batch.sequence for batch in bringing], pa.int32()),
+            _TAKEN_AT: pa.array([_taken_at(batch) for batch in bringing], pa.timestamp("us")),
+        }
+        numbered = rows.join(F.broadcast(spark.createDataFrame(pa.table(told))), BATCH_ID.name, "inner")
+    gone = F.when(F.col("_op") == "D", F.col(_TAKEN_AT).cast(DELETED_AT.type.spark))
+    return numbered.withColumn(DELETED_AT.name, gone).drop(BATCH_ID.name, _TAKEN_AT)
+
+
+def is_gone() -> Column:
+    """Return the condition that a version says that the record was deleted."""
+    return F.col(DELETED_AT.name).isNotNull()
+
+
+def _taken_at(batch: IngestedBatch) -> datetime:
+    return datetime.fromisoformat(batch.snapshot.taken_at).replace(tzinfo=None)
 
 
 def latest_of(spark: SparkSession, bucket: str, table: SourceTable, batches: Iterable[IngestedBatch]) -> DataFrame:
@@ -48,15 +67,26 @@ def _bringing[B: (IngestedBatch, ProcessedBatch)](table: str, batches: Iterable[
     return [batch for batch in batches if table in batch.tables]
 
 
-def written_rows(
-    spark: SparkSession, bucket: str, table: StarTable, batches: Iterable[ProcessedBatch]
-) -> DataFrame | None:
-    """Return the latest row of each key of a dimension that `batches` wrote, None when they wrote none."""
-    paths = [f"s3://{bucket}/{batch.tables[table.name].path}" for batch in _bringing(table.name, batches)]
-    if not paths:
-        return None
-    rows = spark.read.schema(schema(table.stored_columns)).parquet(*paths)
+def written_versions(spark: SparkSession, bucket: str, table: StarTable, paths: Iterable[str]) -> DataFrame:
+    """Return the rows of `table` in the files below `paths` of the processed `bucket`."""
+    addresses = [f"s3://{bucket}/{path}" for path in paths]
+    if not addresses:
+        return spark.createDataFrame([], schema(table.stored_columns))
+    # The folders of months say what is in the rows already.
+    files = spark.read.schema(schema(table.stored_columns)).option("recursiveFileLookup", "true")
+    return files.parquet(*addresses)
+
+
+def written_rows(spark: SparkSession, bucket: str, table: StarTable, batches: Iterable[ProcessedBatch]) -> DataFrame:
+    """Return the latest row of each key of a dimension that `batches` wrote to the processed `bucket`."""
+    paths = [batch.tables[table.name].path for batch in _bringing(table.name, batches)]
+    rows = written_versions(spark, bucket, table, paths)
     return rows if len(paths) == 1 else latest(rows, table.key)
+
+
+def written_keys(spark: SparkSession, bucket: str, table: StarTable, parts: Iterable[ProcessedTable]) -> DataFrame:
+    """Return the keys of the dimension `table` that are in the files of `parts`, each once."""
+    return written_versions(spark, bucket, table, [part.path for part in parts]).select(*table.key).distinct()
 
 
 def latest(rows: DataFrame, key: tuple[str, ...]) -> DataFrame:

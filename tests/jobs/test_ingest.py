@@ -7,14 +7,22 @@ from dataclasses import replace
 
 import psycopg
 import pytest
+from psycopg import conninfo
 
-from totelake import catalog, extract, source
+from tests.worlds import job_run
+from totelake import catalog, extract, ingest, source
 from totelake.batches import IngestedBatch
-from totelake.errors import CommitConflictError, SourceSchemaError, SourceValueError
+from totelake.errors import (
+    ArgumentError,
+    CommitConflictError,
+    MassDeletionError,
+    SourceSchemaError,
+    SourceValueError,
+)
 from totelake.log import CommitLog
 from totelake.tables import SOURCE_TABLES
 from totelake.zones import INGESTED
-from totesys import seed
+from totesys import roles, schema, seed
 
 
 def test_the_first_batch_holds_every_row_of_all_tables(lake, totesys, reader):
@@ -194,8 +202,11 @@ def test_two_ingests_at_once_make_one_commit(lake, reader):
         ("ALTER TABLE payment DROP COLUMN paid", "column paid is missing"),
         ("ALTER TABLE payment RENAME COLUMN paid TO settled", "column paid is missing"),
         ("ALTER TABLE payment ALTER COLUMN paid TYPE varchar", "column paid is character varying, declared boolean"),
+        ("ALTER TABLE payment ALTER COLUMN payment_id TYPE bigint", "column payment_id is bigint, declared integer"),
+        ("ALTER TABLE payment ADD COLUMN _op int", "column _op is new and has the name of a column of the lake"),
+        ("ALTER TABLE payment RENAME TO payments", "totesys.payment: the table is missing"),
     ],
-    ids=["dropped", "renamed", "retyped"],
+    ids=["dropped", "renamed", "retyped", "widened", "taken name", "dropped table"],
 )
 def test_a_source_column_that_changed_stops_the_batch(lake, totesys, reader, change, message):
     """Before a row is read, and with the column's name."""
@@ -218,7 +229,7 @@ def test_a_number_that_would_be_rounded_stops_the_batch(lake, totesys, reader, a
         lake.ingest(reader)
 
 
-def test_a_restored_source_is_read_in_full(lake, totesys, reader, monkeypatch):
+def test_a_restored_source_is_read_in_full_and_only_what_differs_lands(lake, totesys, reader, monkeypatch, capsys):
     """A new timeline gives the transaction ids of the old one out again; what the old ones said is not compared."""
     lake.ingest(reader)
     snapshot = source.SourceReader.__init__
@@ -228,27 +239,121 @@ def test_a_restored_source_is_read_in_full(lake, totesys, reader, monkeypatch):
         self.snapshot = replace(self.snapshot, timeline=2)
 
     monkeypatch.setattr(source.SourceReader, "__init__", restored)
-
-    assert lake.ingest(reader).full
     with psycopg.connect(totesys) as late, psycopg.connect(totesys) as early:
         late.execute("UPDATE department SET location = 'late' WHERE department_id = 1")
         early.execute("UPDATE department SET location = 'early' WHERE department_id = 2")
+        early.execute("UPDATE design SET design_name = design_name")
         early.commit()
-        lake.ingest(reader)
+        reload = lake.ingest(reader)
         late.commit()
     batch = lake.ingest(reader)
-    assert not batch.full
+
+    reason = "totesys was restored, or its standby promoted, since the last batch"
+    assert (reload.full, reload.reload, set(reload.tables)) == (True, reason, {"department"})
+    assert reason in capsys.readouterr().out
+    assert [row.location for row in lake.rows(reload, "department").collect()] == ["early"]
+    assert (batch.full, set(batch.tables)) == (False, {"department"})
     assert [row.location for row in lake.rows(batch, "department").collect()] == ["late"]
+    assert lake.ingest(reader) is None
 
 
-def test_a_new_source_column_is_landed_as_it_is(lake, totesys, reader):
-    """Nobody declared it, and it is not lost."""
+def test_another_database_is_compared_with_what_the_lake_knows(lake, totesys, reader, make_database):
+    """A copy lands what differs from the original, what it has more and what it has less."""
+    lake.ingest(reader)
+    copy = make_database(conninfo.conninfo_to_dict(totesys)["dbname"], roles.OWNER)
+    with psycopg.connect(copy) as connection:
+        schema.grant(connection, roles.READER)
+        connection.execute("UPDATE sales_order SET units_sold = 4711 WHERE sales_order_id = 5")
+        connection.execute("INSERT INTO currency (currency_id, currency_code) VALUES (4, 'CHF')")
+        connection.execute("DELETE FROM payment WHERE payment_id = 7")
+
+    batch = lake.ingest(replace(reader, database=conninfo.conninfo_to_dict(copy)["dbname"]))
+
+    assert batch.reload == "totesys is another cluster or database than at the last batch"
+    landed = {table: (part.rows, part.deletes) for table, part in batch.tables.items()}
+    assert landed == {"sales_order": (1, 0), "currency": (1, 0), "payment": (1, 1)}
+
+
+def test_a_reload_that_finds_nothing_new_mends_the_chain(lake, reader):
+    """It commits all the same: the next batch goes on from its transaction ids."""
+    lake.ingest(reader)
+
+    batch = ingest.run(job_run(reload="true"), reader, lake.ingested)
+
+    assert (batch.tables, batch.reload) == ({}, "the run was told to compare every row")
+    assert lake.ingest(reader) is None
+
+
+def test_a_deleted_row_lands_as_a_tombstone_once(lake, totesys, reader):
+    """With the values that it had when it was last seen; a row that comes back is a row again."""
+    lake.ingest(reader)
+    with psycopg.connect(totesys) as connection:
+        connection.execute("UPDATE payment SET paid = true WHERE payment_id IN (3, 4)")
+    lake.ingest(reader)
+    with psycopg.connect(totesys) as connection:
+        [(amount,)] = connection.execute("DELETE FROM payment WHERE payment_id = 4 RETURNING payment_amount").fetchall()
+        connection.execute("UPDATE payment SET paid = true WHERE payment_id = 5")
+
+    batch = lake.ingest(reader)
+
+    rows = lake.rows(batch, "payment").orderBy("payment_id").collect()
+    assert [(row.payment_id, row._op, row.paid) for row in rows] == [(4, "D", True), (5, "U", True)]
+    assert rows[0].payment_amount == amount
+    assert (batch.tables["payment"].rows, batch.tables["payment"].deletes) == (2, 1)
+    assert lake.ingest(reader) is None
+
+    with psycopg.connect(totesys) as connection:
+        connection.execute(
+            "INSERT INTO payment (payment_id, transaction_id, counterparty_id, payment_amount, currency_id,"
+            " payment_type_id, paid, payment_date, company_ac_number, counterparty_ac_number)"
+            " SELECT 4, transaction_id, counterparty_id, 99, currency_id, payment_type_id, paid, payment_date,"
+            " company_ac_number, counterparty_ac_number FROM payment WHERE payment_id = 5"
+        )
+    [back] = lake.rows(lake.ingest(reader), "payment").collect()
+    assert (back.payment_id, back._op, back.payment_amount) == (4, "U", 99)
+
+
+def test_a_batch_of_nothing_but_deletions_is_a_batch(lake, totesys, reader):
+    """No row of the table was written since the last one."""
+    lake.ingest(reader)
+    with psycopg.connect(totesys) as connection:
+        connection.execute("DELETE FROM payment WHERE payment_id IN (1, 2)")
+
+    batch = lake.ingest(reader)
+
+    assert {table: (part.rows, part.deletes) for table, part in batch.tables.items()} == {"payment": (2, 2)}
+
+
+def test_a_mass_deletion_stops_the_batch_until_it_is_allowed(lake, totesys, reader):
+    """The error says how many rows of which table would vanish; an argument of the run lets them."""
+    lake.ingest(reader)
+    with psycopg.connect(totesys) as connection:
+        [(payments,)] = connection.execute("SELECT count(*) FROM payment").fetchall()
+        connection.execute("TRUNCATE payment")
+
+    with pytest.raises(MassDeletionError, match=f"totesys.payment: {payments} of its {payments} rows are gone"):
+        lake.ingest(reader)
+    assert len(lake.ingested_batches()) == 1
+
+    batch = ingest.run(job_run(deletable_share="1"), reader, lake.ingested)
+    assert batch.tables["payment"].deletes == payments
+
+
+def test_a_share_that_is_none_is_refused(lake, reader):
+    """Before anything is opened."""
+    with pytest.raises(ArgumentError, match="--deletable_share 20%: a share from 0 to 1"):
+        ingest.run(job_run(deletable_share="20%"), reader, lake.ingested)
+
+
+def test_a_new_source_column_is_landed_as_it_is(lake, totesys, reader, capsys):
+    """Nobody declared it, and it is not lost; the run's line names it."""
     with psycopg.connect(totesys) as connection:
         connection.execute("ALTER TABLE currency ADD COLUMN symbol varchar DEFAULT '£'")
 
     batch = lake.ingest(reader)
 
     assert {row.symbol for row in lake.rows(batch, "currency").collect()} == {"£"}
+    assert '"undeclared_columns": ["symbol"]' in capsys.readouterr().out
 
 
 def test_a_committed_batch_is_in_the_catalog(lake, reader, partitions):

@@ -27,27 +27,27 @@ FAR = dt.date(2026, 9, 1)
 type Rows = list[tuple[object, ...]]
 DIMENSIONS: dict[str, Rows] = {
     "dim_date": [
-        (DAY, 2024, 11, 21, 4, "Thursday", "November", 4, 1),
-        (FAR, 2026, 9, 1, 2, "Tuesday", "September", 3, 1),
+        (DAY, 2024, 11, 21, 4, "Thursday", "November", 4, 1, None),
+        (FAR, 2026, 9, 1, 2, "Tuesday", "September", 3, 1, None),
     ],
-    "dim_staff": [(1, "Pat", "O'Keefe", "HR", "Undefined", "pat.o'keefe@example.com", 1)],
-    "dim_location": [(1, "1 Road", None, None, "Leeds", "01138", "Svalbard & Jan Mayen Islands", "0021 366201", 1)],
-    "dim_currency": [(1, "GBP", "Pound Sterling", 1)],
-    "dim_counterparty": [(1, "Fahey", "1 Road", None, None, "Leeds", "01138", "UK", "0021 366201", 1)],
-    "dim_transaction": [(5, "PURCHASE", None, 7, 1)],
-    "dim_payment_type": [(3, "PURCHASE_PAYMENT", 1)],
+    "dim_staff": [(1, "Pat", "O'Keefe", "HR", "Undefined", "pat.o'keefe@example.com", 1, None)],
+    "dim_location": [(1, "1 Road", None, None, "Leeds", "01138", "Svalbard & Jan Mayen", "0021 366201", 1, None)],
+    "dim_currency": [(1, "GBP", "Pound Sterling", 1, None)],
+    "dim_counterparty": [(1, "Fahey", "1 Road", None, None, "Leeds", "01138", "UK", "0021 366201", 1, None)],
+    "dim_transaction": [(5, "PURCHASE", None, 7, 1, None)],
+    "dim_payment_type": [(3, "PURCHASE_PAYMENT", 1, None)],
 }
 
 
 def order(number=7, *, version=100, batch=1, quantity=3, price="2.50"):
     """Return one version of a purchase order."""
     stamps = (DAY, "08:05:09.007", DAY, "23:59:59.999")
-    return (number, *stamps, 1, 1, "00Y7Z12", quantity, Decimal(price), 1, FAR, DAY, 1, version, batch)
+    return (number, *stamps, 1, 1, "00Y7Z12", quantity, Decimal(price), 1, FAR, DAY, 1, version, batch, None)
 
 
 def payment(*, paid, version=100, batch=1):
     """Return one version of the payment of that order."""
-    return (9, DAY, "08:05:09.007", DAY, "07:55:11.000", 5, 1, Decimal("7.50"), 1, 3, paid, DAY, version, batch)
+    return (9, DAY, "08:05:09.007", DAY, "07:55:11.000", 5, 1, Decimal("7.50"), 1, 3, paid, DAY, version, batch, None)
 
 
 SMALL = {name: DIMENSIONS[name] for name in ("dim_currency", "dim_payment_type")}
@@ -94,8 +94,8 @@ def commit(lake):
 def run_load(lake, warehouse):
     """Return a function that runs the load stage once and returns its run."""
 
-    def once():
-        run = JobRun(id=f"jr_{uuid4().hex}", code_version="v2", arguments={})
+    def once(**arguments):
+        run = JobRun(id=f"jr_{uuid4().hex}", code_version="v2", arguments=arguments)
         load.run(run, lake.processed, warehouse)
         return run
 
@@ -137,7 +137,7 @@ def test_a_batch_arrives_whole_and_exactly(commit, run_load, query):
 
     assert query("SELECT * FROM dim_location") == DIMENSIONS["dim_location"]
     assert query("SELECT last_name, email_address FROM dim_staff") == [("O'Keefe", "pat.o'keefe@example.com")]
-    assert query("SELECT * FROM dim_transaction") == [(5, "PURCHASE", None, 7, 1)]
+    assert query("SELECT * FROM dim_transaction") == [(5, "PURCHASE", None, 7, 1, None)]
     facts = "created_time::text, last_updated_time::text, item_code, item_unit_price::text, agreed_delivery_date"
     assert query(f"SELECT {facts} FROM fact_purchase_order") == [
         ("08:05:09.007", "23:59:59.999", "00Y7Z12", "2.5", FAR)
@@ -211,7 +211,7 @@ def test_a_dimension_takes_its_latest_state(commit, run_load, query):
     """The facts that refer to it stay."""
     commit(FIRST)
     run_load()
-    commit({"dim_staff": [(1, "Pat", "O'Keefe", "Sales", "Leeds", "pat.o'keefe@example.com", 2)]})
+    commit({"dim_staff": [(1, "Pat", "O'Keefe", "Sales", "Leeds", "pat.o'keefe@example.com", 2, None)]})
     run_load()
     assert query("SELECT department_name, location, _ingested_sequence FROM dim_staff") == [("Sales", "Leeds", 2)]
 
@@ -258,7 +258,7 @@ def test_a_batch_that_did_not_arrive_whole_is_not_merged(commit, run_load, query
     run_load()
     before = contents(query)
     orders = [order(number, version=200, batch=2) for number in (11, 12, 13)]
-    dollar = (2, "USD", "US Dollar", 2)
+    dollar = (2, "USD", "US Dollar", 2, None)
     commit({"fact_purchase_order": orders, "dim_currency": [dollar]}, counts={"fact_purchase_order": count})
 
     with pytest.raises(StagingError, match=f"the batch holds {count} rows"):
@@ -269,7 +269,7 @@ def test_a_batch_that_did_not_arrive_whole_is_not_merged(commit, run_load, query
 def test_batches_that_do_not_follow_each_other_are_refused(commit, run_load, query):
     """The second leaves an ingested batch out: nothing is loaded, not even the first."""
     commit(SMALL)
-    commit({"dim_currency": [(2, "USD", "US Dollar", 3)]}, ingested=(3, 3))
+    commit({"dim_currency": [(2, "USD", "US Dollar", 3, None)]}, ingested=(3, 3))
     with pytest.raises(LedgerError, match="begins with ingested batch 3"):
         run_load()
     assert query("SELECT count(*) FROM dim_currency") == [(0,)]
@@ -301,3 +301,64 @@ def test_no_line_holds_the_password(commit, run_load, warehouse, capfd):
     said = capfd.readouterr()
     assert "table_loaded" in said.out
     assert warehouse.password not in said.out + said.err
+
+
+def without_surrogates(query):
+    """Return every row of every star table, but for the numbers that the warehouse gives."""
+    tables = {name: [column.name for column in table.stored_columns] for name, table in STAR_TABLES.items()}
+    return {name: sorted(map(repr, query(f"SELECT {', '.join(names)} FROM {name}"))) for name, names in tables.items()}
+
+
+def test_a_rebuilt_warehouse_has_the_same_rows(commit, warehouse, run_load, query):
+    """History, deletions and the last state of each dimension; what was in it besides is gone."""
+    commit({**FIRST, "fact_purchase_order": [order(version=101), order(8)]})
+    commit({"fact_purchase_order": [order(version=100, batch=2, quantity=4)]})
+    deleted = (*order(version=100, batch=3, quantity=4)[:-1], dt.datetime(2024, 11, 21, 9))
+    commit({"fact_purchase_order": [deleted], "dim_currency": [(1, "GBP", "Sterling", 3, None)]})
+    run_load()
+    before, ledger_before = (
+        without_surrogates(query),
+        query("SELECT processed_sequence, batch_id, rows FROM load_ledger"),
+    )
+    with psycopg.connect(warehouse.conninfo) as connection:
+        connection.execute("UPDATE fact_payment SET payment_amount = 0")
+        connection.execute("DELETE FROM fact_purchase_order WHERE _ingested_sequence = 2")
+        connection.execute("INSERT INTO dim_currency VALUES (5, 'XXX', 'None', 1, NULL)")
+
+    run_load(rebuild="true")
+
+    assert without_surrogates(query) == before
+    assert query(loaded) == ledger_before
+    assert query("SELECT count(*) FROM pg_constraint WHERE contype = 'f'") == [(24,)]
+    run_load()
+    assert without_surrogates(query) == before
+
+
+def test_a_rebuild_that_fails_leaves_the_warehouse_as_it_was(commit, run_load, query, monkeypatch):
+    """All of it is one transaction."""
+    commit(FIRST)
+    run_load()
+    before = contents(query)
+    with monkeypatch.context() as broken:
+        broken.setattr(ledger, "enter", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            run_load(rebuild="true")
+    assert contents(query) == before
+
+
+def test_a_batch_that_begins_the_zone_anew_takes_the_place_of_the_others(commit, run_load, query):
+    """The rows that only they had are gone, and the ledger goes on from it."""
+    commit(FIRST)
+    run_load()
+    commit({"fact_payment": [payment(paid=True, batch=2)]})
+    anew = commit({**DIMENSIONS, "fact_payment": [payment(paid=False)]}, ingested=(1, 2))
+    last = commit({"fact_payment": [payment(paid=True, batch=3)]}, ingested=(3, 3))
+
+    run_load()
+
+    assert query("SELECT processed_sequence, batch_id FROM load_ledger") == [
+        (anew.sequence, anew.batch_id),
+        (last.sequence, last.batch_id),
+    ]
+    assert query("SELECT paid, _ingested_sequence FROM fact_payment ORDER BY 2") == [(False, 1), (True, 3)]
+    assert query("SELECT count(*) FROM fact_purchase_order") == [(0,)]

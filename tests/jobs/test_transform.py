@@ -1,9 +1,16 @@
 """The transform stage on ingested batches: every change of a fact, and of a dimension only what differs."""
 
+import datetime as dt
+import hashlib
+
 import psycopg
 import pytest
 
-from totelake.errors import LogError, RowRuleError
+from tests.worlds import job_run
+from totelake import transform
+from totelake.batches import in_force
+from totelake.errors import LogError, QuarantineError
+from totelake.frames import schema
 from totelake.tables import STAR_TABLES
 from totelake.zones import PROCESSED
 
@@ -132,8 +139,14 @@ def test_a_changed_and_a_new_member_of_staff_are_the_only_rows_that_go_out(lake,
     assert [(row.department_name, row.last_name == "O'Keefe") for row in rows] == [("HR", False), ("Sales", True)]
 
 
+def held_rows(lake, batch, table):
+    """Return what is held back of `table`: key, rule, column, value, superseded."""
+    rows = lake.spark.read.parquet(f"s3://{lake.processed}/{batch.held[table].path}").collect()
+    return [(row[0], row.rule, row.column, row.value, row.superseded) for row in rows]
+
+
 def test_a_row_that_breaks_a_rule_is_quarantined_and_the_others_go_on(lake, totesys, reader):
-    """With its key and what is wrong; corrected in totesys, it comes with the next batch."""
+    """With its key, the rule and the value; corrected in totesys, it comes with the next batch and nothing waits."""
     change(
         totesys,
         "UPDATE sales_order SET agreed_payment_date = '2024-02-30' WHERE sales_order_id = 3",
@@ -145,14 +158,105 @@ def test_a_row_that_breaks_a_rule_is_quarantined_and_the_others_go_on(lake, tote
 
     assert batch.quarantined == {"fact_sales_order": 1}
     assert batch.tables["fact_sales_order"].rows == 2
-    place = f"s3://{lake.processed}/quarantine/fact_sales_order/batch_id={batch.batch_id}/"
-    [held] = lake.spark.read.parquet(place).collect()
-    assert held.sales_order_id == 3
-    assert held._broken == ["agreed_payment_date is missing or not of type date"]
+    assert batch.held["fact_sales_order"].rows == 1
+    assert held_rows(lake, batch, "fact_sales_order") == [(3, "date", "agreed_payment_date", "2024-02-30", False)]
+
+    change(totesys, "UPDATE currency SET last_updated = clock_timestamp() WHERE currency_id = 1")
+    lake.ingest(reader)
+    assert lake.transform().held["fact_sales_order"].rows == 1
 
     change(totesys, "UPDATE sales_order SET agreed_payment_date = '2024-02-29' WHERE sales_order_id = 3")
     lake.ingest(reader)
-    assert lake.transform().tables["fact_sales_order"].rows == 1
+    corrected = lake.transform()
+    assert corrected.tables["fact_sales_order"].rows == 1
+    assert (corrected.held, corrected.quarantined) == ({}, {})
+
+
+def test_an_order_waits_for_what_it_refers_to_and_its_history_is_whole(lake, totesys, reader):
+    """A currency that nobody knows is held back, and both versions of the order with it, until it is corrected."""
+    change(
+        totesys,
+        "INSERT INTO currency (currency_id, currency_code) VALUES (9, 'XXQ')",
+        "UPDATE sales_order SET currency_id = 9 WHERE sales_order_id = 6",
+    )
+    lake.ingest(reader)
+    change(totesys, "UPDATE sales_order SET units_sold = 6666 WHERE sales_order_id = 6")
+    last = lake.ingest(reader)
+
+    batch = lake.transform()
+
+    assert held_rows(lake, batch, "dim_currency") == [(9, "not null", "currency_name", None, False)]
+    assert batch.held["fact_sales_order"].sequences == (last.sequence - 1, last.sequence)
+    assert set(held_rows(lake, batch, "fact_sales_order")) == {(6, "reference", "currency_id", "9", False)}
+
+    change(totesys, "UPDATE currency SET currency_code = 'CHF' WHERE currency_id = 9")
+    lake.ingest(reader)
+    released = lake.transform()
+
+    assert (released.held, released.quarantined) == ({}, {})
+    assert [row.currency_name for row in lake.rows(released, "dim_currency").collect()] == ["Swiss Franc"]
+    rows = lake.rows(released, "fact_sales_order").orderBy("_ingested_sequence").collect()
+    assert [row._ingested_sequence for row in rows] == [last.sequence - 1, last.sequence]
+    assert rows[1].units_sold == 6666
+
+
+def test_a_deleted_record_is_one_more_row_with_the_time(lake, totesys, reader):
+    """Of a fact and of a dimension alike; a broken last version does not keep the deletion back."""
+    change(totesys, "INSERT INTO currency (currency_id, currency_code) VALUES (8, 'NOK')")
+    change(totesys, "UPDATE payment SET payment_amount = 2000000 WHERE payment_id = 12")
+    lake.ingest(reader)
+    held = lake.transform()
+    change(totesys, "DELETE FROM currency WHERE currency_id = 8", "DELETE FROM payment WHERE payment_id IN (11, 12)")
+    ingested = lake.ingest(reader)
+
+    batch = lake.transform()
+
+    assert held_rows(lake, held, "fact_payment") == [
+        (12, "range", "payment_amount", "2000000.000000000000000000", False)
+    ]
+    gone = dt.datetime.fromisoformat(ingested.snapshot.taken_at).replace(tzinfo=None)
+    payments = lake.rows(batch, "fact_payment").orderBy("payment_id").collect()
+    assert [(row.payment_id, row._ingested_sequence, row._deleted_at) for row in payments] == [
+        (11, ingested.sequence, gone),
+        (12, ingested.sequence, gone),
+    ]
+    assert payments[1].payment_amount < 1_000_000
+    [currency] = lake.rows(batch, "dim_currency").collect()
+    assert (currency.currency_code, currency._deleted_at) == ("NOK", gone)
+    assert batch.held == {}
+
+
+def test_a_record_that_was_broken_all_its_life_leaves_nothing(lake, totesys, reader):
+    """It was deleted before it was corrected: nobody waits for it, and the warehouse never heard of it."""
+    change(
+        totesys,
+        "INSERT INTO sales_order (sales_order_id, design_id, staff_id, counterparty_id, units_sold, unit_price,"
+        " currency_id, agreed_delivery_date, agreed_payment_date, agreed_delivery_location_id)"
+        " VALUES (9001, 1, 1, 1, 7, 3, 1, '2024-11-21', '2024-11-21', 1)",
+    )
+    lake.ingest(reader)
+    assert lake.transform().held["fact_sales_order"].rows == 1
+    change(totesys, "DELETE FROM sales_order WHERE sales_order_id = 9001")
+    lake.ingest(reader)
+
+    batch = lake.transform()
+
+    assert (batch.tables, batch.held, batch.quarantined) == ({}, {}, {})
+
+
+def test_more_broken_rows_than_may_be_stop_the_stage_until_they_are_allowed(lake, totesys, reader):
+    """A mistake in every row is not one that is put aside."""
+    change(totesys, "UPDATE payment SET payment_amount = 0 WHERE payment_id BETWEEN 21 AND 40")
+    lake.ingest(reader)
+
+    with pytest.raises(QuarantineError, match="fact_payment: 20 of 20 new rows break a rule"):
+        lake.transform()
+    batch = transform.run(job_run(quarantine_share="1"), lake.ingested, lake.processed)
+    assert batch.quarantined == {"fact_payment": 20}
+
+    change(totesys, "UPDATE payment SET payment_amount = 100 WHERE payment_id BETWEEN 21 AND 40")
+    lake.ingest(reader)
+    assert lake.transform().held == {}
 
 
 def test_a_batch_whose_only_change_breaks_a_rule_is_covered_all_the_same(lake, totesys, reader):
@@ -164,6 +268,9 @@ def test_a_batch_whose_only_change_breaks_a_rule_is_covered_all_the_same(lake, t
 
     assert (batch.tables, batch.quarantined) == ({}, {"fact_sales_order": 1})
     assert lake.transform() is None
+    change(totesys, "UPDATE sales_order SET agreed_delivery_date = '2024-11-20' WHERE sales_order_id = 3")
+    lake.ingest(reader)
+    assert lake.transform().held == {}
 
 
 def test_an_ingested_log_that_lost_records_stops_the_stage(lake):
@@ -179,20 +286,22 @@ def test_an_ingested_log_that_lost_records_stops_the_stage(lake):
     record.write_bytes(kept)
 
 
-def test_a_dimension_that_breaks_a_rule_stops_the_stage(lake, totesys, reader):
-    """Facts refer to it, so it cannot be held back; nothing is committed."""
-    change(totesys, "UPDATE currency SET currency_code = 'XXQ' WHERE currency_id = 2")
+def test_a_dimension_row_that_breaks_a_rule_leaves_the_one_before_in_force(lake, totesys, reader):
+    """Facts that refer to it pass; taken back in totesys, it leaves no trace."""
+    change(
+        totesys,
+        "UPDATE currency SET currency_code = 'XXQ' WHERE currency_id = 2",
+        "UPDATE sales_order SET units_sold = 7777, currency_id = 2 WHERE sales_order_id = 8",
+    )
     lake.ingest(reader)
-
-    with pytest.raises(
-        RowRuleError, match="dim_currency: 1 rows break its rules, for example 2: currency_name is missing"
-    ):
-        lake.transform()
+    batch = lake.transform()
+    assert set(batch.tables) == {"fact_sales_order"}
+    assert set(batch.held) == {"dim_currency"}
 
     change(totesys, "UPDATE currency SET currency_code = 'USD' WHERE currency_id = 2")
-    corrected = lake.ingest(reader)
+    lake.ingest(reader)
     batch = lake.transform()
-    assert (batch.first_ingested, batch.last_ingested) == (corrected.sequence - 1, corrected.sequence)
+    assert (batch.tables, batch.held) == ({}, {})
 
 
 def test_a_facts_months_are_partitions_of_the_catalog(lake, first, totesys, partitions):
@@ -210,3 +319,43 @@ def test_a_facts_months_are_partitions_of_the_catalog(lake, first, totesys, part
             "SELECT DISTINCT to_char(created_at, 'YYYY-MM') FROM sales_order ORDER BY 1"
         ).fetchall()
     assert [month for (month,) in found] == list(months)
+
+
+def test_a_rebuilt_zone_has_the_same_rows_and_the_old_files_stay(lake, partitions):
+    """All rows of all tables, in new files; the catalog shows those alone, and the log goes on."""
+    before, files = contents(lake), {name: checksum(lake, name) for name in lake.files()}
+    written = in_force(reversed(lake.processed_batches()))
+
+    batch = transform.run(job_run(rebuild="true"), lake.ingested, lake.processed)
+
+    assert (batch.first_ingested, batch.last_ingested) == (1, written[-1].last_ingested)
+    assert len(batch.parts) == len(written) > 10
+    assert contents(lake) == before
+    assert {name: checksum(lake, name) for name in files} == files
+    assert {values[0] for values in partitions(PROCESSED, "fact_payment")} <= {part.batch_id for part in batch.parts}
+    assert len(partitions(PROCESSED, "fact_payment")) == sum(
+        len(part.tables["fact_payment"].months) for part in batch.parts if "fact_payment" in part.tables
+    )
+    assert lake.transform() is None
+
+
+def contents(lake):
+    """Return the rows of all parts in force of the processed zone, by table."""
+    parts = [part for batch in in_force(reversed(lake.processed_batches())) for part in batch.parts]
+    return {
+        name: sorted(
+            map(
+                str,
+                lake.spark.read.schema(schema(table.stored_columns))
+                .option("recursiveFileLookup", "true")
+                .parquet(*(f"s3://{lake.processed}/{part.tables[name].path}" for part in parts if name in part.tables))
+                .collect(),
+            )
+        )
+        for name, table in STAR_TABLES.items()
+    }
+
+
+def checksum(lake, name):
+    """Return the digest of a file of the lake."""
+    return hashlib.sha256((lake.folder / name).read_bytes()).hexdigest()

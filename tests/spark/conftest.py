@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from totelake.frames import schema
 from totelake.tables import RAW_LINEAGE, SOURCE_TABLES
-from totelake.tables.model import INGESTED_SEQUENCE
+from totelake.tables.model import DELETED_AT, INGESTED_SEQUENCE
 
 Rows = Callable[..., DataFrame]
 
@@ -28,7 +28,7 @@ def rows(spark: SparkSession) -> Rows:
     """Return a function that makes rows of a source table; what a row does not name gets any valid value."""
 
     def make(table: str, *named: dict[str, object]) -> DataFrame:
-        columns = (*SOURCE_TABLES[table].columns, *RAW_LINEAGE, INGESTED_SEQUENCE)
+        columns = (*SOURCE_TABLES[table].columns, *RAW_LINEAGE, INGESTED_SEQUENCE, DELETED_AT)
         defaults = {column.name: _default(column.name, column.type.spark) for column in columns}
         assert all(row.keys() <= defaults.keys() for row in named)
         return spark.createDataFrame([tuple((defaults | row).values()) for row in named], schema(columns))
@@ -37,10 +37,13 @@ def rows(spark: SparkSession) -> Rows:
 
 
 def _default(name: str, kind: str) -> object:
+    if name == DELETED_AT.name:
+        return None
     return "2024-11-30" if name.endswith("_date") else _ANY[kind]
 
 
 @pytest.fixture
 def calendar(spark: SparkSession) -> Callable[..., DataFrame]:
     """Return a function that makes a calendar of the given days."""
-    return lambda *days: spark.createDataFrame([(date.fromisoformat(day),) for day in days], "date_id date")
+    columns = "date_id date, _deleted_at timestamp_ntz"
+    return lambda *days: spark.createDataFrame([(date.fromisoformat(day), None) for day in days], columns)

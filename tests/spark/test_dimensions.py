@@ -66,5 +66,5 @@ def test_a_day_knows_its_place_in_the_calendar(calendar):
     """Weeks begin on Monday, names are not padded, leap days exist."""
     monday, leap = dim_date(calendar("2024-11-18", "2048-02-29")).orderBy("date_id").collect()
 
-    assert tuple(monday) == (date(2024, 11, 18), 2024, 11, 18, 1, "Monday", "November", 4)
-    assert tuple(leap) == (date(2048, 2, 29), 2048, 2, 29, 6, "Saturday", "February", 1)
+    assert tuple(monday) == (date(2024, 11, 18), 2024, 11, 18, 1, "Monday", "November", 4, None)
+    assert tuple(leap) == (date(2048, 2, 29), 2048, 2, 29, 6, "Saturday", "February", 1, None)

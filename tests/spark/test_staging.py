@@ -25,7 +25,7 @@ ORDER = (
     "00Y7Z12",
     3,
     Decimal("12345678901234567890.123456789012345678"),
-    *(1, DAY, DAY, 1, 2**40, 1),
+    *(1, DAY, DAY, 1, 2**40, 1, dt.datetime(2026, 9, 1, 8, 5, 9, 7000)),
 )
 
 
@@ -39,7 +39,7 @@ def connection(warehouse):
 
 def locations(spark, *numbers):
     """Return a location for each of `numbers`."""
-    rows = [(number, "1 O'Keefe Road", None, None, "Köln", "01138", "DE", "0021 366201", 1) for number in numbers]
+    rows = [(number, "1 O'Keefe Road", None, None, "Köln", "01138", "DE", "0021 366201", 1, None) for number in numbers]
     return spark.createDataFrame(rows, schema(LOCATION.stored_columns))
 
 
@@ -53,7 +53,7 @@ def test_text_and_null_arrive_as_they_are(spark, warehouse, connection):
     with staging.staging_tables(connection, [LOCATION], "1_test") as names:
         staging.copy(locations(spark, 1), warehouse, names["dim_location"])
         assert staged_rows(connection, names["dim_location"]) == [
-            (1, "1 O'Keefe Road", None, None, "Köln", "01138", "DE", "0021 366201", 1)
+            (1, "1 O'Keefe Road", None, None, "Köln", "01138", "DE", "0021 366201", 1, None)
         ]
 
 

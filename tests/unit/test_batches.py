@@ -5,7 +5,15 @@ from dataclasses import replace
 
 import pytest
 
-from totelake.batches import IngestedBatch, IngestedTable, ProcessedBatch, ProcessedTable, Snapshot
+from totelake.batches import (
+    HeldRows,
+    IngestedBatch,
+    IngestedTable,
+    ProcessedBatch,
+    ProcessedTable,
+    Snapshot,
+    in_force,
+)
 
 SNAPSHOT = Snapshot(
     system_identifier=7_300_000_000_000_000_001,
@@ -22,38 +30,55 @@ PREVIOUS = replace(SNAPSHOT, xmin=800, xmax=850, xip=())
 def test_an_ingested_batch_comes_back_from_its_record():
     """Nothing is lost on the way through JSON, 64-bit numbers included."""
     table = IngestedTable("tables/staff/batch_id=b/", 20, 0, 4096, None, None, "abc")
-    batch = IngestedBatch(3, "b", False, SNAPSHOT, {"staff": table}, "jr_1", "v1", "2024-11-21T09:00:05.000Z")
+    batch = IngestedBatch(3, "b", False, SNAPSHOT, {"staff": table}, "jr_1", "v1", "now", {"staff": 20}, "restored")
 
     assert IngestedBatch.from_json(json.loads(json.dumps(batch.to_json()))) == batch
 
 
 def test_a_processed_batch_comes_back_from_its_record():
-    """Months and quarantine included."""
+    """Months, quarantine and what it is made up of included."""
     table = ProcessedTable("tables/fact_payment/batch_id=b/", 2, 100, ("2024-10", "2024-11"))
-    batch = ProcessedBatch(
-        1, "b", 1, 3, SNAPSHOT.taken_at, {"fact_payment": table}, "jr_1", "v1", "now", {"fact_payment": 1}
-    )
+    held = {"fact_payment": HeldRows("quarantine/fact_payment/batch_id=b/", 1, (2,))}
+    part = replace(processed(1, first_ingested=1), tables={"fact_payment": table}, held=held)
+    batch = replace(part, sequence=2, replayed=(part,))
 
     assert ProcessedBatch.from_json(json.loads(json.dumps(batch.to_json()))) == batch
 
 
+def test_a_batch_that_begins_the_zone_anew_puts_the_earlier_ones_out_of_force():
+    """Only the last beginning counts."""
+    log = [processed(1, first_ingested=1), processed(2, first_ingested=2), processed(3, first_ingested=1)]
+    log.append(processed(4, first_ingested=3))
+
+    assert [batch.sequence for batch in in_force(reversed(log))] == [3, 4]
+    assert [batch.sequence for batch in in_force(reversed(log[:2]))] == [1, 2]
+    assert in_force(()) == []
+
+
+def processed(sequence, *, first_ingested):
+    """Return a processed batch without rows."""
+    return ProcessedBatch(
+        sequence, f"b{sequence}", first_ingested, sequence, SNAPSHOT.taken_at, {}, "jr_1", "v1", "now"
+    )
+
+
 def test_a_later_snapshot_of_the_same_database_continues_the_chain():
     """Then the transaction ids alone tell what changed."""
-    assert SNAPSHOT.continues(PREVIOUS)
+    assert SNAPSHOT.break_after(PREVIOUS) is None
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "reason"),
     [
-        {"system_identifier": 1},
-        {"timeline": 2},
-        {"database_oid": 1},
-        {"xmin": 799},
-        {"xmax": 849},
-        {"xmin": 2**31 + 800, "xmax": 2**31 + 800},
+        ({"system_identifier": 1}, "another cluster"),
+        ({"timeline": 2}, "restored"),
+        ({"database_oid": 1}, "another cluster or database"),
+        ({"xmin": 799}, "at an earlier point"),
+        ({"xmax": 849}, "at an earlier point"),
+        ({"xmin": 2**31 + 800, "xmax": 2**31 + 800}, "more than 2^31 transactions"),
     ],
     ids=["another cluster", "a restore", "another database", "xmin behind", "xmax behind", "half the ids passed"],
 )
-def test_a_broken_chain_is_noticed(change):
+def test_a_broken_chain_is_noticed(change, reason):
     """Another database, a restore or too many transactions leave nothing to compare with."""
-    assert not replace(SNAPSHOT, **change).continues(PREVIOUS)
+    assert reason in replace(SNAPSHOT, **change).break_after(PREVIOUS)

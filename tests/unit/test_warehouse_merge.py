@@ -34,11 +34,11 @@ ORDER = {
     "_ingested_sequence": 1,
 }
 DIMENSIONS = """
-INSERT INTO dim_date VALUES ('2024-11-21', 2024, 11, 21, 4, 'Thursday', 'November', 4, 1);
-INSERT INTO dim_staff VALUES (1, 'Pat', 'O''Keefe', 'HR', 'Leeds', 'pat@example.com', 1);
-INSERT INTO dim_counterparty VALUES (1, 'A', '1 Road', NULL, NULL, 'Leeds', '01138', 'UK', '1', 1);
-INSERT INTO dim_location VALUES (1, '1 Road', NULL, NULL, 'Leeds', '01138', 'UK', '1', 1);
-INSERT INTO dim_currency VALUES (1, 'GBP', 'Pound Sterling', 1);
+INSERT INTO dim_date VALUES ('2024-11-21', 2024, 11, 21, 4, 'Thursday', 'November', 4, 1, NULL);
+INSERT INTO dim_staff VALUES (1, 'Pat', 'O''Keefe', 'HR', 'Leeds', 'pat@example.com', 1, NULL);
+INSERT INTO dim_counterparty VALUES (1, 'A', '1 Road', NULL, NULL, 'Leeds', '01138', 'UK', '1', 1, NULL);
+INSERT INTO dim_location VALUES (1, '1 Road', NULL, NULL, 'Leeds', '01138', 'UK', '1', 1, NULL);
+INSERT INTO dim_currency VALUES (1, 'GBP', 'Pound Sterling', 1, NULL);
 """
 
 
@@ -97,7 +97,10 @@ def test_a_dimension_takes_new_rows_and_changed_ones(connection):
     changed = {**euro, "currency_name": "Euro", "_ingested_sequence": 2}
     assert merge_rows(connection, DIM_CURRENCY, {**CURRENCY, "_ingested_sequence": 2}, changed) == 1
 
-    assert everything(connection, "dim_currency") == [(1, "GBP", "Pound Sterling", 1), (3, "EUR", "Euro", 2)]
+    assert everything(connection, "dim_currency") == [
+        (1, "GBP", "Pound Sterling", 1, None),
+        (3, "EUR", "Euro", 2, None),
+    ]
 
 
 def test_a_dimension_row_that_is_the_same_is_not_written_again(connection):
@@ -140,6 +143,37 @@ def test_a_fact_keeps_its_values_exactly(dimensions):
         ("2.5", "08:05:09.007", "23:59:59.999", "0XY7Z12")
     ]
     assert everything(dimensions, "fact_purchase_order", "item_unit_price") == [(Decimal("2.5"),)]
+
+
+def test_a_dimension_row_that_is_gone_stays_with_the_time_and_can_come_back(connection):
+    """Facts refer to it; the view of what is there now leaves it out."""
+    merge_rows(connection, DIM_CURRENCY, CURRENCY)
+    gone = {**CURRENCY, "_ingested_sequence": 2, "_deleted_at": "2024-11-21 09:00:00.123"}
+    assert merge_rows(connection, DIM_CURRENCY, gone) == 1
+    assert everything(connection, "dim_currency", "_ingested_sequence, _deleted_at::text") == [
+        (2, "2024-11-21 09:00:00.123")
+    ]
+    assert everything(connection, "current_dim_currency") == []
+    assert merge_rows(connection, DIM_CURRENCY, {**CURRENCY, "_ingested_sequence": 3}) == 1
+    assert everything(connection, "current_dim_currency") == [(1, "GBP", "Pound Sterling", 3)]
+
+
+def test_of_several_rows_of_a_dimension_the_one_of_the_last_batch_counts(connection):
+    """Whatever their order."""
+    older, newer = ({**CURRENCY, "currency_name": f"name {n}", "_ingested_sequence": n} for n in (1, 2))
+    assert merge_rows(connection, DIM_CURRENCY, newer, older) == 1
+    assert everything(connection, "dim_currency", "currency_name") == [("name 2",)]
+
+
+def test_a_deleted_order_is_in_the_history_and_not_in_the_view(dimensions):
+    """One that came back is there again."""
+    gone = {**ORDER, "_ingested_sequence": 2, "_deleted_at": "2024-11-21 09:00:00"}
+    merge_rows(dimensions, FACT, ORDER, gone, {**ORDER, "purchase_order_id": 8})
+
+    assert len(everything(dimensions, "fact_purchase_order")) == 3
+    assert everything(dimensions, "current_fact_purchase_order", "purchase_order_id") == [(8,)]
+    merge_rows(dimensions, FACT, {**ORDER, "_source_version": 200, "_ingested_sequence": 3})
+    assert everything(dimensions, "current_fact_purchase_order", "purchase_order_id") == [(7,), (8,)]
 
 
 def test_a_version_that_is_there_stays_as_it_is(dimensions):

@@ -39,23 +39,33 @@ def decimal(precision: int, scale: int) -> Type:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: `references` names the dimension whose key it holds."""
+    """One column, and the rules that its values keep.
+
+    `references` names the dimension whose key it holds, `accepted` are all the values that it may have, and `between`
+    the least and the greatest.
+    """
 
     name: str
     type: Type
     description: str
     nullable: bool = False
     references: str | None = None
+    accepted: tuple[str, ...] = ()
+    between: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
 class SourceTable:
-    """A table of totesys, as it is expected to be found."""
+    """A table of totesys, as it is expected to be found.
+
+    When more than `deletable_share` of its rows are gone since the last batch, that is taken for an accident.
+    """
 
     name: str
     grain: str
     key: tuple[str, ...]
     columns: tuple[Column, ...]
+    deletable_share: float = 0.1
 
     @cached_property
     def column_names(self) -> tuple[str, ...]:
@@ -88,6 +98,11 @@ class StarTable:
         return self.natural_key != self.key
 
     @property
+    def identity(self) -> tuple[str, ...]:
+        """The columns that tell a version from every other: a batch brings one version of a record at most."""
+        return (*self.natural_key, INGESTED_SEQUENCE.name)
+
+    @property
     def surrogate(self) -> str | None:
         """The column that the warehouse numbers itself, if there is one."""
         return self.key[0] if self.is_fact else None
@@ -95,7 +110,8 @@ class StarTable:
     @property
     def lineage(self) -> tuple[Column, ...]:
         """The columns that say where a row came from: last in the table, their names begin with `_`."""
-        return (SOURCE_VERSION, INGESTED_SEQUENCE) if self.is_fact else (INGESTED_SEQUENCE,)
+        version = (SOURCE_VERSION,) if self.is_fact else ()
+        return (*version, INGESTED_SEQUENCE, DELETED_AT)
 
     @property
     def stored_columns(self) -> tuple[Column, ...]:
@@ -108,7 +124,11 @@ class StarTable:
         return (BATCH_ID, MONTH) if self.is_fact else (BATCH_ID,)
 
 
-OPERATION = Column("_op", VARCHAR, "U: the row as it was at the batch's snapshot.")
+OPERATION = Column(
+    "_op",
+    VARCHAR,
+    "U: the row as it was at the batch's snapshot. D: it was gone by then, and this is its last version.",
+)
 SOURCE_VERSION = Column(
     "_source_version",
     BIGINT,
@@ -118,6 +138,12 @@ INGESTED_SEQUENCE = Column(
     "_ingested_sequence",
     INTEGER,
     "Number of the ingested batch that brought this version; versions of one record are in this order.",
+)
+DELETED_AT = Column(
+    "_deleted_at",
+    TIMESTAMP,
+    "Time, in UTC, of the snapshot in which the record was first seen to be gone from totesys.",
+    nullable=True,
 )
 BATCH_ID = Column("batch_id", VARCHAR, "Attempt that wrote the files: snapshot time and run.")
 MONTH = Column("month", VARCHAR, "Month of the created date, yyyy-MM.")

@@ -81,6 +81,7 @@ COUNTERPARTY = SourceTable(
     name="counterparty",
     grain="One row per customer or supplier.",
     key=("counterparty_id",),
+    deletable_share=0.5,
     columns=(
         Column("counterparty_id", INTEGER, "Counterparty number."),
         Column("counterparty_legal_name", VARCHAR, "Name in law."),
@@ -95,6 +96,7 @@ ADDRESS = SourceTable(
     name="address",
     grain="One row per address.",
     key=("address_id",),
+    deletable_share=0.5,
     columns=(
         Column("address_id", INTEGER, "Address number."),
         Column("address_line_1", VARCHAR, "First line."),
@@ -112,6 +114,7 @@ STAFF = SourceTable(
     name="staff",
     grain="One row per member of staff.",
     key=("staff_id",),
+    deletable_share=0.5,
     columns=(
         Column("staff_id", INTEGER, "Staff number."),
         Column("first_name", VARCHAR, "First name."),
@@ -126,6 +129,7 @@ DEPARTMENT = SourceTable(
     name="department",
     grain="One row per department.",
     key=("department_id",),
+    deletable_share=0.5,
     columns=(
         Column("department_id", INTEGER, "Department number."),
         Column("department_name", VARCHAR, "Name."),
@@ -139,6 +143,7 @@ DESIGN = SourceTable(
     name="design",
     grain="One row per design of a tote bag.",
     key=("design_id",),
+    deletable_share=0.5,
     columns=(
         Column("design_id", INTEGER, "Design number."),
         Column("design_name", VARCHAR, "Name."),
@@ -152,6 +157,7 @@ CURRENCY = SourceTable(
     name="currency",
     grain="One row per currency.",
     key=("currency_id",),
+    deletable_share=0.5,
     columns=(
         Column("currency_id", INTEGER, "Currency number."),
         Column("currency_code", VARCHAR, "ISO 4217 code."),
@@ -163,6 +169,7 @@ PAYMENT_TYPE = SourceTable(
     name="payment_type",
     grain="One row per kind of payment.",
     key=("payment_type_id",),
+    deletable_share=0.5,
     columns=(
         Column("payment_type_id", INTEGER, "Payment type number."),
         Column("payment_type_name", VARCHAR, "Name."),

@@ -4,10 +4,11 @@ from datetime import date
 
 from totelake.tables.model import BOOLEAN, DATE, INTEGER, NUMERIC, TIME, VARCHAR, Column, StarTable, decimal
 
+CALENDAR_TABLE = "dim_date"
 FIRST_DAY, LAST_DAY = date(2020, 1, 1), date(2050, 12, 31)
 
 DIM_DATE = StarTable(
-    name="dim_date",
+    name=CALENDAR_TABLE,
     grain=f"One row per day from {FIRST_DAY} to {LAST_DAY}, whatever happened on it.",
     key=("date_id",),
     columns=(
@@ -98,11 +99,13 @@ DIM_TRANSACTION = StarTable(
     key=("transaction_id",),
     columns=(
         Column("transaction_id", INTEGER, "Transaction number in totesys."),
-        Column("transaction_type", VARCHAR, "SALE or PURCHASE."),
+        Column("transaction_type", VARCHAR, "SALE or PURCHASE.", accepted=("SALE", "PURCHASE")),
         Column("sales_order_id", INTEGER, "Order, when it is a sale.", nullable=True),
         Column("purchase_order_id", INTEGER, "Order, when it is a purchase.", nullable=True),
     ),
 )
+
+_PAYMENT_TYPES = ("SALES_RECEIPT", "SALES_REFUND", "PURCHASE_PAYMENT", "PURCHASE_REFUND")
 
 DIM_PAYMENT_TYPE = StarTable(
     name="dim_payment_type",
@@ -110,7 +113,7 @@ DIM_PAYMENT_TYPE = StarTable(
     key=("payment_type_id",),
     columns=(
         Column("payment_type_id", INTEGER, "Payment type number in totesys."),
-        Column("payment_type_name", VARCHAR, "Name."),
+        Column("payment_type_name", VARCHAR, "Name.", accepted=_PAYMENT_TYPES),
     ),
 )
 
@@ -131,8 +134,8 @@ FACT_SALES_ORDER = StarTable(
         *_STAMPS,
         Column("sales_staff_id", INTEGER, "Who made the sale.", references="dim_staff"),
         Column("counterparty_id", INTEGER, "Customer.", references="dim_counterparty"),
-        Column("units_sold", INTEGER, "Tote bags sold."),
-        Column("unit_price", decimal(10, 2), "Price of one bag, in the order's currency."),
+        Column("units_sold", INTEGER, "Tote bags sold.", between=(1_000, 100_000)),
+        Column("unit_price", decimal(10, 2), "Price of one bag, in the order's currency.", between=(2, 4)),
         Column("currency_id", INTEGER, "Currency of the price.", references="dim_currency"),
         Column("design_id", INTEGER, "Design that was sold.", references="dim_design"),
         Column("agreed_payment_date", DATE, "Day on which payment is due.", references="dim_date"),
@@ -152,8 +155,8 @@ FACT_PURCHASE_ORDER = StarTable(
         Column("staff_id", INTEGER, "Who placed the order.", references="dim_staff"),
         Column("counterparty_id", INTEGER, "Supplier.", references="dim_counterparty"),
         Column("item_code", VARCHAR, "Supplier's code of the item."),
-        Column("item_quantity", INTEGER, "Items ordered."),
-        Column("item_unit_price", NUMERIC, "Price of one item, in the order's currency."),
+        Column("item_quantity", INTEGER, "Items ordered.", between=(1, 1_000)),
+        Column("item_unit_price", NUMERIC, "Price of one item, in the order's currency.", between=(3, 1_000)),
         Column("currency_id", INTEGER, "Currency of the price.", references="dim_currency"),
         Column("agreed_delivery_date", DATE, "Day of delivery.", references="dim_date"),
         Column("agreed_payment_date", DATE, "Day on which payment is due.", references="dim_date"),
@@ -171,7 +174,7 @@ FACT_PAYMENT = StarTable(
         *_STAMPS,
         Column("transaction_id", INTEGER, "What the payment settles.", references="dim_transaction"),
         Column("counterparty_id", INTEGER, "Who pays or is paid.", references="dim_counterparty"),
-        Column("payment_amount", NUMERIC, "Amount, in the payment's currency."),
+        Column("payment_amount", NUMERIC, "Amount, in the payment's currency.", between=(1, 1_000_000)),
         Column("currency_id", INTEGER, "Currency of the amount.", references="dim_currency"),
         Column("payment_type_id", INTEGER, "Receipt, payment or refund.", references="dim_payment_type"),
         Column("paid", BOOLEAN, "Whether the money has moved."),

@@ -1,4 +1,4 @@
-"""The dimensions: one row per record, as last known."""
+"""The dimensions: one row per record, as last known; it is deleted when the record that drives it is."""
 
 import json
 
@@ -8,7 +8,7 @@ from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 
 def dim_date(calendar: DataFrame) -> DataFrame:
-    """One row per day of the calendar, whose only column is `date_id`."""
+    """One row per day of the calendar, whose columns are `date_id` and, always NULL, `_deleted_at`."""
     return calendar.select(
         "date_id",
         F.year("date_id").alias("year"),
@@ -18,18 +18,20 @@ def dim_date(calendar: DataFrame) -> DataFrame:
         F.date_format("date_id", "EEEE").alias("day_name"),
         F.date_format("date_id", "MMMM").alias("month_name"),
         F.quarter("date_id").alias("quarter"),
+        "_deleted_at",
     )
 
 
 def dim_staff(staff: DataFrame, department: DataFrame) -> DataFrame:
     """One row per member of staff, with the department that they are in."""
-    return staff.join(department, "department_id", "inner").select(
+    return staff.join(department.drop("_deleted_at"), "department_id", "inner").select(
         "staff_id",
         "first_name",
         "last_name",
         "department_name",
         F.coalesce("location", F.lit("Undefined")).alias("location"),
         "email_address",
+        "_deleted_at",
     )
 
 
@@ -44,22 +46,23 @@ def dim_location(address: DataFrame) -> DataFrame:
         "postal_code",
         "country",
         "phone",
+        "_deleted_at",
     )
 
 
 def dim_currency(currency: DataFrame) -> DataFrame:
     """One row per currency, under its name in ISO 4217."""
-    return currency.select("currency_id", "currency_code", _currency_name().alias("currency_name"))
+    return currency.select("currency_id", "currency_code", _currency_name().alias("currency_name"), "_deleted_at")
 
 
 def dim_design(design: DataFrame) -> DataFrame:
     """One row per design."""
-    return design.select("design_id", "design_name", "file_location", "file_name")
+    return design.select("design_id", "design_name", "file_location", "file_name", "_deleted_at")
 
 
 def dim_counterparty(counterparty: DataFrame, address: DataFrame) -> DataFrame:
     """One row per counterparty, with the address that it has in law."""
-    legal = address.withColumnRenamed("address_id", "legal_address_id")
+    legal = address.withColumnRenamed("address_id", "legal_address_id").drop("_deleted_at")
     return counterparty.join(legal, "legal_address_id", "inner").select(
         "counterparty_id",
         "counterparty_legal_name",
@@ -70,17 +73,20 @@ def dim_counterparty(counterparty: DataFrame, address: DataFrame) -> DataFrame:
         F.col("postal_code").alias("counterparty_legal_postal_code"),
         F.col("country").alias("counterparty_legal_country"),
         F.col("phone").alias("counterparty_legal_phone_number"),
+        "_deleted_at",
     )
 
 
 def dim_transaction(transaction: DataFrame) -> DataFrame:
     """One row per transaction."""
-    return transaction.select("transaction_id", "transaction_type", "sales_order_id", "purchase_order_id")
+    return transaction.select(
+        "transaction_id", "transaction_type", "sales_order_id", "purchase_order_id", "_deleted_at"
+    )
 
 
 def dim_payment_type(payment_type: DataFrame) -> DataFrame:
     """One row per kind of payment."""
-    return payment_type.select("payment_type_id", "payment_type_name")
+    return payment_type.select("payment_type_id", "payment_type_name", "_deleted_at")
 
 
 def _currency_name() -> Column:

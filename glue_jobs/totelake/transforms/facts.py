@@ -1,10 +1,10 @@
-"""The facts: one row for every version of a record."""
+"""The facts: one row for every version of a record. Dates that are text in totesys stay so until they are judged."""
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
-_DATE = "yyyy-MM-dd"
 _TIME = "HH:mm:ss.SSS"
+_LINEAGE = ("_source_version", "_ingested_sequence", "_deleted_at")
 
 
 def fact_sales_order(sales_order: DataFrame) -> DataFrame:
@@ -18,11 +18,10 @@ def fact_sales_order(sales_order: DataFrame) -> DataFrame:
         "unit_price",
         "currency_id",
         "design_id",
-        _date("agreed_payment_date"),
-        _date("agreed_delivery_date"),
+        "agreed_payment_date",
+        "agreed_delivery_date",
         "agreed_delivery_location_id",
-        "_source_version",
-        "_ingested_sequence",
+        *_LINEAGE,
     )
 
 
@@ -37,11 +36,10 @@ def fact_purchase_order(purchase_order: DataFrame) -> DataFrame:
         "item_quantity",
         "item_unit_price",
         "currency_id",
-        _date("agreed_delivery_date"),
-        _date("agreed_payment_date"),
+        "agreed_delivery_date",
+        "agreed_payment_date",
         "agreed_delivery_location_id",
-        "_source_version",
-        "_ingested_sequence",
+        *_LINEAGE,
     )
 
 
@@ -56,9 +54,8 @@ def fact_payment(payment: DataFrame) -> DataFrame:
         "currency_id",
         "payment_type_id",
         "paid",
-        _date("payment_date"),
-        "_source_version",
-        "_ingested_sequence",
+        "payment_date",
+        *_LINEAGE,
     )
 
 
@@ -70,8 +67,3 @@ def _stamps() -> tuple[Column, ...]:
         F.to_date("last_updated").alias("last_updated_date"),
         F.date_format("last_updated", _TIME).alias("last_updated_time"),
     )
-
-
-def _date(name: str) -> Column:
-    """Return the text column `name` as a date: NULL where it is not exactly a day in the form yyyy-mm-dd."""
-    return F.try_to_date(name, _DATE).alias(name)

@@ -1,20 +1,22 @@
 """The ledger: which processed batches the warehouse holds, in order and each once."""
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 
 import psycopg
 from psycopg import sql
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from totelake.batches import ProcessedBatch
+from totelake.batches import ProcessedBatch, in_force
 from totelake.errors import LedgerError
 from totelake.log import CommitLog
 from totelake.warehouse.definition import LEDGER, SCHEMA
 
 _TABLE = sql.Identifier(SCHEMA, LEDGER)
 _LAST = sql.SQL(
-    "SELECT processed_sequence AS sequence, batch_id, last_ingested, (SELECT count(*) FROM {ledger}) AS entries"
+    "SELECT processed_sequence AS sequence, batch_id, last_ingested, (SELECT count(*) FROM {ledger}) AS entries,"
+    " (SELECT min(processed_sequence) FROM {ledger} WHERE first_ingested = 1) AS first"
     " FROM {ledger} ORDER BY processed_sequence DESC LIMIT 1"
 ).format(ledger=_TABLE)
 _ENTER = sql.SQL(
@@ -25,19 +27,23 @@ _ENTER = sql.SQL(
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The last batch in the ledger, and how many `entries` the ledger has up to it."""
+    """The last batch in the ledger, and how many `entries` the ledger has up to it.
+
+    They go on without a gap from the `first` one, which begins with the first ingested batch.
+    """
 
     sequence: int
     batch_id: str
     last_ingested: int
     entries: int
+    first: int | None
 
 
-_NOTHING_LOADED = Entry(sequence=0, batch_id="", last_ingested=0, entries=0)
+_NOTHING_LOADED = Entry(sequence=0, batch_id="", last_ingested=0, entries=0, first=1)
 
 
 def pending(connection: psycopg.Connection, log: CommitLog[ProcessedBatch]) -> list[ProcessedBatch]:
-    """Return the batches of `log` that are not in the ledger, in order.
+    """Return the batches of `log` that are not in the ledger, in order; none that a later one puts out of force.
 
     Raises `LedgerError` when the ledger is not what `log` says up to its last entry, or the log does not go on from it.
     """
@@ -53,11 +59,16 @@ def pending(connection: psycopg.Connection, log: CommitLog[ProcessedBatch]) -> l
             f"Sequence {last.sequence} is batch {last.batch_id} in the ledger and batch {batch_id} in the log of "
             f"s3://{log.bucket}. This warehouse was loaded from another bucket: point the job to that one."
         )
-    batches = log.since(last.sequence)
+    batches = in_force(reversed(log.since(last.sequence)))
     for batch in batches:
         _check_follows(last, batch)
-        last = Entry(batch.sequence, batch.batch_id, batch.last_ingested, batch.sequence)
+        last = replace(last, sequence=batch.sequence, last_ingested=batch.last_ingested)
     return batches
+
+
+def forget(connection: psycopg.Connection) -> None:
+    """Remove all entries, in the transaction that `connection` has open."""
+    connection.execute(sql.SQL("DELETE FROM {}").format(_TABLE))
 
 
 def enter(connection: psycopg.Connection, batch: ProcessedBatch, run_id: str, code_version: str) -> None:
@@ -66,14 +77,17 @@ def enter(connection: psycopg.Connection, batch: ProcessedBatch, run_id: str, co
     Raises `LedgerError` when it does not follow the last entry.
     """
     _check_follows(_last(connection), batch)
-    rows = {name: table.rows for name, table in batch.tables.items()}
+    rows: Counter[str] = Counter()
+    for part in batch.parts:
+        rows.update({name: table.rows for name, table in part.tables.items()})
     ingested = (batch.first_ingested, batch.last_ingested)
     told = (batch.snapshot_taken_at, Jsonb(rows), run_id, code_version)
     connection.execute(_ENTER, (batch.sequence, batch.batch_id, *ingested, *told))
 
 
 def _check_follows(last: Entry, batch: ProcessedBatch) -> None:
-    if (batch.sequence, batch.first_ingested) != (last.sequence + 1, last.last_ingested + 1):
+    begins_anew = batch.first_ingested == 1 and batch.sequence > last.sequence
+    if not begins_anew and (batch.sequence, batch.first_ingested) != (last.sequence + 1, last.last_ingested + 1):
         raise LedgerError(
             f"Batch {batch.batch_id} has sequence {batch.sequence} and begins with ingested batch "
             f"{batch.first_ingested}; the ledger goes on with sequence {last.sequence + 1} and ingested batch "
@@ -84,9 +98,9 @@ def _check_follows(last: Entry, batch: ProcessedBatch) -> None:
 def _last(connection: psycopg.Connection) -> Entry:
     with connection.cursor(row_factory=class_row(Entry)) as cursor:
         last = cursor.execute(_LAST).fetchone() or _NOTHING_LOADED
-    if last.entries != last.sequence:
+    if last.first is None or last.entries != last.sequence - last.first + 1:
         raise LedgerError(
             f"The ledger has {last.entries} entries and ends with sequence {last.sequence}: entries were removed by "
-            f"hand. Restore {SCHEMA}.{LEDGER}, or empty the warehouse and load everything again."
+            f"hand. Restore {SCHEMA}.{LEDGER}, or run the load once with --rebuild true."
         )
     return last

@@ -47,18 +47,20 @@ def _insert(table: StarTable, staging_table: str) -> sql.Composed:
         " ON CONFLICT ({identity}) DO NOTHING"
     ).format(
         **_clauses(table, staging_table),
-        identity=names((*table.natural_key, "_source_version")),
+        identity=names(table.identity),
     )
 
 
 def _upsert(table: StarTable, staging_table: str) -> sql.Composed:
-    """Return the statement that inserts new rows by key and changes those that differ in a declared column.
+    """Return the statement that inserts new rows by key and changes those that differ, or are gone or back.
 
-    A row that is the same is not written, and so keeps the batch that last changed it in `_ingested_sequence`.
+    Of several rows with one key the one of the last batch counts. A row that is the same is not written, and so keeps
+    the batch that last changed it in `_ingested_sequence`.
     """
-    described = [column.name for column in table.columns if column.name not in table.key]
+    described = [*(column.name for column in table.columns if column.name not in table.key), "_deleted_at"]
     return sql.SQL(
-        "INSERT INTO {table} AS held ({columns}) SELECT DISTINCT {values} FROM {staging}"
+        "INSERT INTO {table} AS held ({columns}) SELECT DISTINCT ON ({key}) {values} FROM {staging}"
+        ' ORDER BY {key}, "_ingested_sequence" DESC'
         " ON CONFLICT ({key}) DO UPDATE SET {changes} WHERE ({held}) IS DISTINCT FROM ({offered})"
     ).format(
         **_clauses(table, staging_table),

@@ -3,6 +3,7 @@
 from collections import defaultdict
 
 import psycopg
+from psycopg import sql
 
 from totelake.errors import WarehouseSchemaError
 from totelake.tables import STAR_TABLES, StarTable
@@ -19,7 +20,11 @@ from totelake.warehouse.definition import (
 _APPLY_LOCK = (0x746F7465, 2)
 
 # Postgres' own words for the types that the declarations spell in the short way.
-_SPELLED_OUT = {"varchar": "character varying", "time(3)": "time(3) without time zone"}
+_SPELLED_OUT = {
+    "varchar": "character varying",
+    "time(3)": "time(3) without time zone",
+    "timestamp(3)": "timestamp(3) without time zone",
+}
 _FOUND_COLUMNS = """
 SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull
 FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid
@@ -58,6 +63,26 @@ def add_foreign_keys(connection: psycopg.Connection) -> None:
     for name, statement in foreign_keys().items():
         if name not in found:
             connection.execute(statement)
+
+
+def empty(connection: psycopg.Connection) -> None:
+    """Remove the foreign keys and all rows of the star tables, in the transaction that `connection` has open.
+
+    Surrogate keys begin anew. Readers wait until the transaction has ended.
+    """
+    found = {name for (name,) in connection.execute(_FOUND_FOREIGN_KEYS, (SCHEMA,))}
+    for table in STAR_TABLES.values():
+        for name in (f"{table.name}_{column.name}_fkey" for column in table.columns):
+            if name in found:
+                connection.execute(_drop(table, name))
+    tables = sql.SQL(", ").join(sql.Identifier(SCHEMA, name) for name in STAR_TABLES)
+    connection.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY").format(tables))
+
+
+def _drop(table: StarTable, constraint: str) -> sql.Composed:
+    return sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(
+        sql.Identifier(SCHEMA, table.name), sql.Identifier(constraint)
+    )
 
 
 def _has_everything(connection: psycopg.Connection) -> bool:

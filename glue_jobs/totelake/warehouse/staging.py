@@ -64,10 +64,9 @@ def copy(rows: DataFrame, login: Login, staging_table: str) -> None:
 
 def check(connection: psycopg.Connection, table: StarTable, staging_table: str, expected: int) -> None:
     """Raise `StagingError` unless the staged rows are `expected` different ones."""
-    identity = (*table.natural_key, "_source_version") if table.is_fact else table.key
     # DISTINCT ON sorts. DISTINCT would hash, which on 5 million rows without statistics does not end in minutes.
     count = sql.SQL("SELECT count(*) FROM (SELECT DISTINCT ON ({}) true FROM {}) AS staged").format(
-        names(identity), sql.Identifier(STAGING_SCHEMA, staging_table)
+        names(table.identity), sql.Identifier(STAGING_SCHEMA, staging_table)
     )
     (found,) = connection.execute(count).fetchone() or (0,)
     if found != expected:

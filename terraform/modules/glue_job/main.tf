@@ -146,7 +146,7 @@ locals {
       Effect = "Allow"
       Action = [
         "glue:GetDatabase", "glue:GetTable", "glue:GetTables", "glue:GetPartition", "glue:GetPartitions",
-        "glue:BatchGetPartition", "glue:BatchCreatePartition",
+        "glue:BatchGetPartition", "glue:BatchCreatePartition", "glue:BatchDeletePartition",
       ]
       Resource = [
         "${local.catalog}:catalog", "${local.catalog}:database/${database}", "${local.catalog}:table/${database}/*",

@@ -1,0 +1,87 @@
+"""A fact's part in a processed batch: every new version of its records, and those that need not wait any more."""
+
+from collections.abc import Mapping
+
+from pyspark import StorageLevel
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
+
+from totelake.batches import HeldRows
+from totelake.parts import files, quarantine
+from totelake.parts.attempt import Attempt, Part
+from totelake.rules import is_broken, judge, only_lacks_references
+from totelake.tables import SOURCE_TABLES, StarTable
+from totelake.transforms import Transform
+from totelake.versions import SEQUENCE, all_of, is_gone, written_versions
+
+
+def build_fact(attempt: Attempt, transform: Transform, table: StarTable, keys: Mapping[str, DataFrame]) -> Part:
+    """Write every pending version, and those held back that keep the rules by now; hold back the ones that do not.
+
+    A deletion is never held back for its values: the last version that was written stands in for it.
+    """
+    held = attempt.held.get(table.name)
+    if attempt.changed.isdisjoint(transform.sources) and not held:
+        return Part()
+    versions = transform.function(_versions(attempt, transform, table, held))
+    judged = judge(versions, table, keys)
+    is_new = (F.col(SEQUENCE) > attempt.covered) & ~is_gone()
+    figures = files.write(judged, attempt, table, is_new=is_new)
+    if not figures.broken:
+        return Part(files.describe(attempt, table, figures.sound))
+    broken = judged.where(is_broken()).persist(StorageLevel.DISK_ONLY)
+    quarantine.check(attempt, table, broken.where(is_new), rows=figures.new, broken=figures.broken_new)
+    deletions = broken.where(is_gone())
+    stand_ins = _stand_ins(attempt, table, deletions, wrote=figures.sound > 0).persist(StorageLevel.DISK_ONLY)
+    if stood_in := stand_ins.count():
+        files.append(stand_ins, attempt, table)
+    waiting = broken.join(stand_ins.select(*table.identity), list(table.identity), "left_anti")
+    lines = quarantine.lines(_superseded(waiting, judged, table), table)
+    return Part(
+        files.describe(attempt, table, figures.sound + stood_in),
+        held=quarantine.write(lines, attempt, table),
+        quarantined=figures.broken_new,
+        broken=quarantine.count(broken.where(is_new)),
+    )
+
+
+def _versions(attempt: Attempt, transform: Transform, table: StarTable, held: HeldRows | None) -> DataFrame:
+    """Return the pending versions of the source table, and those that are held back."""
+    source = SOURCE_TABLES[transform.sources[0]]
+    pending = all_of(attempt.spark, attempt.ingested, source, attempt.pending)
+    if not held:
+        return pending
+    bringing = [attempt.known[sequence - 1] for sequence in held.sequences]
+    waiting = quarantine.read(attempt.spark, attempt.processed, held).select(*table.identity).distinct()
+    brought = all_of(attempt.spark, attempt.ingested, source, bringing)
+    return pending.unionByName(brought.join(waiting, list(table.identity), "left_semi").select(*pending.columns))
+
+
+def _stand_ins(attempt: Attempt, table: StarTable, deletions: DataFrame, *, wrote: bool) -> DataFrame:
+    """Return for each of the broken `deletions` the version written before it, unless that is a deletion itself."""
+    paths = [batch.tables[table.name].path for batch in attempt.written if table.name in batch.tables]
+    written = written_versions(attempt.spark, attempt.processed, table, paths + [files.path(attempt, table)] * wrote)
+    lineage = [column.name for column in table.lineage]
+    gone = deletions.select(*table.natural_key, *(F.col(name).alias(f"_gone{name}") for name in lineage))
+    youngest = Window.partitionBy(*table.natural_key, f"_gone{SEQUENCE}").orderBy(F.col(SEQUENCE).desc())
+    before = written.join(gone, list(table.natural_key), "inner").where(F.col(SEQUENCE) < F.col(f"_gone{SEQUENCE}"))
+    last = before.withColumn("_age", F.row_number().over(youngest)).where((F.col("_age") == 1) & ~is_gone())
+    stand_ins = last.withColumns({name: F.col(f"_gone{name}") for name in lineage})
+    return stand_ins.select(*(column.name for column in table.stored_columns))
+
+
+def _superseded(broken: DataFrame, judged: DataFrame, table: StarTable) -> DataFrame:
+    """Return `broken` with the column `superseded`.
+
+    A version that only lacks what it refers to waits for that, whatever came after it. Any other waits until there is a
+    later one, and a deletion as long as a version of its record does.
+    """
+    key = list(table.natural_key)
+    newest = judged.groupBy(*key).agg(F.max(SEQUENCE).alias("_newest"))
+    later = F.col(SEQUENCE) < F.col("_newest")
+    versions = broken.where(~is_gone()).join(newest, key, "inner")
+    versions = versions.withColumn(quarantine.SUPERSEDED, later & ~only_lacks_references()).drop("_newest")
+    waiting = versions.where(~F.col(quarantine.SUPERSEDED)).select(*key).distinct().withColumn("_waits", F.lit(1))
+    deletions = broken.where(is_gone()).join(waiting, key, "left")
+    deletions = deletions.withColumn(quarantine.SUPERSEDED, F.col("_waits").isNull()).drop("_waits")
+    return versions.unionByName(deletions)

@@ -1,0 +1,80 @@
+"""Which rows keep the rules of their table, and what is said of those that do not."""
+
+from decimal import Decimal
+
+import pytest
+from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
+
+from totelake.rules import BROKEN, judge
+from totelake.tables import STAR_TABLES
+from totelake.transforms.dimensions import dim_currency, dim_transaction
+from totelake.transforms.facts import fact_sales_order
+
+SALES = STAR_TABLES["fact_sales_order"]
+
+
+@pytest.fixture
+def keys(spark):
+    """Return the keys that every dimension has: 1."""
+    return {
+        name: spark.createDataFrame([(1,)], f"{table.key[0]} int")
+        for name, table in STAR_TABLES.items()
+        if not table.is_fact
+    }
+
+
+def faults(frame, table, keys):
+    """Return what each row has wrong, as tuples of rule, column and value."""
+    return [[tuple(fault) for fault in row[BROKEN]] for row in judge(frame, table, keys).collect()]
+
+
+def test_a_row_that_keeps_the_rules_has_no_faults(rows, keys):
+    """A price of two decimals fits, and so does a day far ahead."""
+    order = {"units_sold": 1000, "unit_price": Decimal("3.99"), "agreed_delivery_date": "2026-08-01"}
+
+    assert faults(fact_sales_order(rows("sales_order", order)), SALES, keys) == [[]]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "fault"),
+    [
+        ({"units_sold": None}, ("not null", "units_sold", None)),
+        ({"units_sold": 999}, ("range", "units_sold", "999")),
+        ({"units_sold": 100_001}, ("range", "units_sold", "100001")),
+        ({"unit_price": Decimal("3.995")}, ("type", "unit_price", "3.995000000000000000")),
+        ({"agreed_payment_date": "2024-02-30"}, ("date", "agreed_payment_date", "2024-02-30")),
+        ({"agreed_payment_date": "2024-2-3"}, ("date", "agreed_payment_date", "2024-2-3")),
+        ({"agreed_payment_date": "21/11/2024"}, ("date", "agreed_payment_date", "21/11/2024")),
+        ({"agreed_payment_date": ""}, ("date", "agreed_payment_date", "")),
+        ({"agreed_payment_date": "2119-11-20"}, ("range", "agreed_payment_date", "2119-11-20")),
+        ({"design_id": 2}, ("reference", "design_id", "2")),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+def test_a_fault_says_which_rule_which_column_and_which_value(rows, keys, wrong, fault):
+    """The value as it is in totesys."""
+    order = {"units_sold": 1000} | wrong
+
+    assert faults(fact_sales_order(rows("sales_order", order)), SALES, keys) == [[fault]]
+
+
+def test_every_fault_of_a_row_is_named(rows, keys):
+    """A price too large for its type is out of its range as well."""
+    order = {"units_sold": 1000, "unit_price": Decimal("123456789.00"), "currency_id": 7}
+
+    [found] = faults(fact_sales_order(rows("sales_order", order)), SALES, keys)
+
+    assert [(rule, column) for rule, column, _ in found] == [
+        ("type", "unit_price"),
+        ("range", "unit_price"),
+        ("reference", "currency_id"),
+    ]
+
+
+def test_a_dimension_has_rules_too(rows):
+    """Accepted values, and a currency that the standard knows."""
+    loan = dim_transaction(rows("transaction", {"transaction_type": "LOAN"})).withColumn("_ingested_sequence", F.lit(1))
+    money = dim_currency(rows("currency", {"currency_code": "XXQ"})).withColumn("_ingested_sequence", F.lit(1))
+
+    assert faults(loan, STAR_TABLES["dim_transaction"], {}) == [[("accepted values", "transaction_type", "LOAN")]]
+    assert faults(money, STAR_TABLES["dim_currency"], {}) == [[("not null", "currency_name", None)]]
