@@ -316,10 +316,8 @@ def test_a_rebuilt_warehouse_has_the_same_rows(commit, warehouse, run_load, quer
     deleted = (*order(version=100, batch=3, quantity=4)[:-1], dt.datetime(2024, 11, 21, 9))
     commit({"fact_purchase_order": [deleted], "dim_currency": [(1, "GBP", "Sterling", 3, None)]})
     run_load()
-    before, ledger_before = (
-        without_surrogates(query),
-        query("SELECT processed_sequence, batch_id, rows FROM load_ledger"),
-    )
+    loaded = "SELECT processed_sequence, batch_id, rows FROM load_ledger"
+    before, ledger_before = without_surrogates(query), query(loaded)
     with psycopg.connect(warehouse.conninfo) as connection:
         connection.execute("UPDATE fact_payment SET payment_amount = 0")
         connection.execute("DELETE FROM fact_purchase_order WHERE _ingested_sequence = 2")
