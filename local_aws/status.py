@@ -1,6 +1,7 @@
 """What a local world holds and how it fares: runs, batches, rows, alerts."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -52,7 +53,7 @@ class Status:
           `completed_at`, `seconds`, `error`, and `actions` in their order: `name`, `kind` (job or crawler), `state`
           (waiting, running, succeeded, failed, stopped), `attempt` (id of the job run), `seconds`, `rows`, `error`
         - `batches`: for `ingested` and `processed` the `count`, and the `latest` five, newest first: `sequence`,
-          `batch_id`, `committed_at`, `rows`, `quarantined`, and `tables` with the rows of each
+          `batch_id`, `committed_at`, `rows`, `quarantined`, `held`, and `tables` with the rows of each
         - `rows`: for `totesys` and `warehouse` the rows of each table
         - `last_success`: `at` and `age_seconds`, null before the first
         - `alerts`: oldest first: `sent_at`, `to`, `subject`, `topic`, `body`
@@ -134,13 +135,17 @@ def as_text(value: object) -> str:
 
 
 def _batch(record: dict[str, Any]) -> dict[str, Any]:
+    tables: Counter[str] = Counter()
+    for part in record.get("replayed") or [record]:
+        tables.update({name: table["rows"] for name, table in part["tables"].items()})
     return {
         "sequence": record["sequence"],
         "batch_id": record["batch_id"],
         "committed_at": record["committed_at"],
-        "rows": sum(table["rows"] for table in record["tables"].values()),
+        "rows": tables.total(),
         "quarantined": sum(record.get("quarantined", {}).values()),
-        "tables": {name: table["rows"] for name, table in record["tables"].items()},
+        "held": sum(held["rows"] for held in record.get("held", {}).values()),
+        "tables": dict(tables),
     }
 
 

@@ -4,7 +4,7 @@ A partition is registered after its batch has been committed, so no query ever m
 committed but did not register is made good by the next run, or by `register_committed`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,9 +34,10 @@ def register_committed[B: (IngestedBatch, ProcessedBatch)](log: CommitLog[B], zo
     Batches are registered in the order of their commits, so the walk goes back from the newest one and ends at the
     first batch that is there whole. A single table that was made anew beside others is not made good by it.
     """
-    new = 0
+    new, later = 0, set[str]()
     for batch in log.backwards():
-        created = register(batch, zone)
+        created = register(batch, zone, later)
+        later |= {part.batch_id for part in _parts(batch)}
         new += created
         begins_anew = isinstance(batch, ProcessedBatch) and batch.first_ingested == 1
         if begins_anew or (not created and batch.tables):
@@ -44,19 +45,22 @@ def register_committed[B: (IngestedBatch, ProcessedBatch)](log: CommitLog[B], zo
     return new
 
 
-def register(batch: IngestedBatch | ProcessedBatch, zone: Zone) -> int:
+def register(batch: IngestedBatch | ProcessedBatch, zone: Zone, later: Set[str] = frozenset()) -> int:
     """Register the partitions of `batch` in the catalog database of `zone`; return how many were new.
 
-    The partitions of all others are removed when it begins the zone anew.
+    When it begins the zone anew, all others are removed, but for those of the batches `later` than it.
     """
-    glue = boto3.client("glue")
-    parts = batch.parts if isinstance(batch, ProcessedBatch) else (batch,)
+    glue, parts = boto3.client("glue"), _parts(batch)
     if isinstance(batch, ProcessedBatch) and batch.first_ingested == 1 and batch.sequence > 1:
         for table in STAR_TABLES:
-            _remove_others(glue, zone.database, table, {part.batch_id for part in parts})
+            _remove_others(glue, zone.database, table, {part.batch_id for part in parts} | later)
     return sum(
         _register_table(glue, zone.database, table, partitions(part, table)) for part in parts for table in part.tables
     )
+
+
+def _parts(batch: IngestedBatch | ProcessedBatch) -> tuple[IngestedBatch | ProcessedBatch, ...]:
+    return batch.parts if isinstance(batch, ProcessedBatch) else (batch,)
 
 
 def partitions(batch: IngestedBatch | ProcessedBatch, table: str) -> list[Partition]:
@@ -89,7 +93,7 @@ def _register_table(glue: Any, database: str, table: str, partitions: list[Parti
     return created
 
 
-def _remove_others(glue: Any, database: str, table: str, batch_ids: set[str]) -> None:
+def _remove_others(glue: Any, database: str, table: str, batch_ids: Set[str]) -> None:
     pages = glue.get_paginator("get_partitions").paginate(
         DatabaseName=database, TableName=table, ExcludeColumnSchema=True
     )

@@ -4,6 +4,7 @@ TotelakeError
 ├── SourceSchemaError      a table of totesys is not the one that was declared
 ├── SourceValueError       a value of totesys cannot be held exactly
 ├── MassDeletionError      more rows of a table are gone than may vanish at once
+├── UnknownTableError      no table of that name is declared
 ├── ArgumentError          an argument of the job is not what it has to be
 ├── ConnectionSettingsError a Glue connection or its secret does not say how to connect
 ├── CommitConflictError    another run took the sequence number: nothing of this run is visible
@@ -16,6 +17,8 @@ TotelakeError
 ├── LedgerError            a batch would be loaded out of order, or twice with other content
 └── StagingError           what was copied into staging is not what the batch holds
 """
+
+from collections.abc import Iterable
 
 
 class TotelakeError(Exception):
@@ -62,6 +65,15 @@ class ArgumentError(TotelakeError):
         """Name the argument with its `value`, and what is `expected` of it."""
         super().__init__(f"--{name} {value}: {expected} is expected.")
         self.name, self.value = name, value
+
+
+class UnknownTableError(TotelakeError):
+    """No table of that name is declared."""
+
+    def __init__(self, table: str, known: Iterable[str]) -> None:
+        """Name the `table` and those that are `known`."""
+        super().__init__(f"There is no table {table}; there are {', '.join(sorted(known))}.")
+        self.table = table
 
 
 class SourceValueError(TotelakeError):

@@ -1,8 +1,12 @@
 """Where the files of a batch are, and what they weigh."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from io import BytesIO
+from typing import Any
 
 import boto3
+from pyarrow import parquet
 
 
 def batch_id(taken_at: str, run_id: str) -> str:
@@ -23,6 +27,14 @@ def files_below(bucket: str, path: str) -> dict[str, int]:
     """Return the objects below `path`, named from there on, with their bytes."""
     pages = boto3.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=path)
     return {item["Key"].removeprefix(path): item["Size"] for page in pages for item in page.get("Contents", [])}
+
+
+def rows_below(bucket: str, path: str, where: tuple[str, str, Any] | None = None) -> Iterator[dict[str, Any]]:
+    """Yield the rows of the Parquet files below `path`, only those that are as `where` says: column, operator, value."""
+    s3 = boto3.client("s3")
+    for name in files_below(bucket, path):
+        body = s3.get_object(Bucket=bucket, Key=path + name)["Body"].read()
+        yield from parquet.read_table(BytesIO(body), filters=[where] if where else None).to_pylist()
 
 
 def now() -> str:

@@ -175,6 +175,36 @@ def logs(
 
 
 @app.command()
+def history(
+    table: Annotated[str, typer.Argument(metavar="TABLE", help="A table of totesys.")],
+    key: Annotated[int, typer.Argument(metavar="KEY", help="The primary key of the record.")],
+    state: _State = _DEFAULT,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it for programs.")] = False,
+) -> None:
+    """Show every version of a record that the lake holds, from batch to batch."""
+    from local_aws import world
+    from local_aws.cli import records
+
+    place = _state(state)
+    with problems(place):
+        records.show_history(place, world.require(place), table, key, as_json=as_json)
+
+
+@app.command()
+def quarantine(
+    state: _State = _DEFAULT,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it for programs.")] = False,
+) -> None:
+    """Show the rows that are held back because they break a rule: table, key, rule and value."""
+    from local_aws import world
+    from local_aws.cli import records
+
+    place = _state(state)
+    with problems(place):
+        records.show_quarantine(place, world.require(place), as_json=as_json)
+
+
+@app.command()
 def ddl(
     state: _State = _DEFAULT,
     apply: Annotated[bool, typer.Option("--apply", help="Apply it to the local warehouse.")] = False,

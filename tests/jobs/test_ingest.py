@@ -10,7 +10,7 @@ import pytest
 from psycopg import conninfo
 
 from tests.worlds import job_run
-from totelake import catalog, extract, ingest, source
+from totelake import catalog, extract, history, ingest, source
 from totelake.batches import IngestedBatch
 from totelake.errors import (
     ArgumentError,
@@ -18,6 +18,7 @@ from totelake.errors import (
     MassDeletionError,
     SourceSchemaError,
     SourceValueError,
+    UnknownTableError,
 )
 from totelake.log import CommitLog
 from totelake.tables import SOURCE_TABLES
@@ -311,6 +312,14 @@ def test_a_deleted_row_lands_as_a_tombstone_once(lake, totesys, reader):
         )
     [back] = lake.rows(lake.ingest(reader), "payment").collect()
     assert (back.payment_id, back._op, back.payment_amount) == (4, "U", 99)
+    versions = history.versions(lake.ingested, "payment", 4)
+    assert [(version.sequence, version.deleted, version.values["paid"]) for version in versions] == [
+        (1, False, versions[0].values["paid"]),
+        (2, False, True),
+        (3, True, True),
+        (4, False, True),
+    ]
+    assert history.versions(lake.ingested, "payment", 1_000_000) == []
 
 
 def test_a_batch_of_nothing_but_deletions_is_a_batch(lake, totesys, reader):
@@ -337,6 +346,12 @@ def test_a_mass_deletion_stops_the_batch_until_it_is_allowed(lake, totesys, read
 
     batch = ingest.run(job_run(deletable_share="1"), reader, lake.ingested)
     assert batch.tables["payment"].deletes == payments
+
+
+def test_the_history_of_a_table_that_is_none_is_refused(lake):
+    """With the names of those that there are."""
+    with pytest.raises(UnknownTableError, match="There is no table payments; there are address, counterparty"):
+        history.versions(lake.ingested, "payments", 1)
 
 
 def test_a_share_that_is_none_is_refused(lake, reader):

@@ -2,15 +2,18 @@
 
 import datetime as dt
 import hashlib
+import json
 
+import boto3
 import psycopg
 import pytest
 
 from tests.worlds import job_run
-from totelake import transform
-from totelake.batches import in_force
+from totelake import catalog, held, transform
+from totelake.batches import ProcessedBatch, in_force
 from totelake.errors import LogError, QuarantineError
 from totelake.frames import schema
+from totelake.log import CommitLog
 from totelake.tables import STAR_TABLES
 from totelake.zones import PROCESSED
 
@@ -160,6 +163,9 @@ def test_a_row_that_breaks_a_rule_is_quarantined_and_the_others_go_on(lake, tote
     assert batch.tables["fact_sales_order"].rows == 2
     assert batch.held["fact_sales_order"].rows == 1
     assert held_rows(lake, batch, "fact_sales_order") == [(3, "date", "agreed_payment_date", "2024-02-30", False)]
+    [fault] = held.faults(lake.processed)
+    assert (fault.table, fault.key, fault.rule, fault.value) == ("fact_sales_order", 3, "date", "2024-02-30")
+    assert json.loads(fault.row)["agreed_payment_date"] == "2024-02-30"
 
     change(totesys, "UPDATE currency SET last_updated = clock_timestamp() WHERE currency_id = 1")
     lake.ingest(reader)
@@ -170,6 +176,7 @@ def test_a_row_that_breaks_a_rule_is_quarantined_and_the_others_go_on(lake, tote
     corrected = lake.transform()
     assert corrected.tables["fact_sales_order"].rows == 1
     assert (corrected.held, corrected.quarantined) == ({}, {})
+    assert held.faults(lake.processed) == []
 
 
 def test_an_order_waits_for_what_it_refers_to_and_its_history_is_whole(lake, totesys, reader):
@@ -205,13 +212,13 @@ def test_a_deleted_record_is_one_more_row_with_the_time(lake, totesys, reader):
     change(totesys, "INSERT INTO currency (currency_id, currency_code) VALUES (8, 'NOK')")
     change(totesys, "UPDATE payment SET payment_amount = 2000000 WHERE payment_id = 12")
     lake.ingest(reader)
-    held = lake.transform()
+    before = lake.transform()
     change(totesys, "DELETE FROM currency WHERE currency_id = 8", "DELETE FROM payment WHERE payment_id IN (11, 12)")
     ingested = lake.ingest(reader)
 
     batch = lake.transform()
 
-    assert held_rows(lake, held, "fact_payment") == [
+    assert held_rows(lake, before, "fact_payment") == [
         (12, "range", "payment_amount", "2000000.000000000000000000", False)
     ]
     gone = dt.datetime.fromisoformat(ingested.snapshot.taken_at).replace(tzinfo=None)
@@ -337,6 +344,14 @@ def test_a_rebuilt_zone_has_the_same_rows_and_the_old_files_stay(lake, partition
         len(part.tables["fact_payment"].months) for part in batch.parts if "fact_payment" in part.tables
     )
     assert lake.transform() is None
+
+    registered = partitions(PROCESSED, "dim_currency")
+    for values in registered:
+        boto3.client("glue").delete_partition(
+            DatabaseName=PROCESSED.database, TableName="dim_currency", PartitionValues=values
+        )
+    catalog.register_committed(CommitLog(lake.processed, ProcessedBatch), PROCESSED)
+    assert partitions(PROCESSED, "dim_currency") == registered
 
 
 def contents(lake):
