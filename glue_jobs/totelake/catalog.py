@@ -4,7 +4,8 @@ A partition is registered after its batch has been committed, so no query ever m
 committed but did not register is made good by the next run, or by `register_committed`.
 """
 
-from collections.abc import Iterable, Set
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,7 +46,7 @@ def register_committed[B: (IngestedBatch, ProcessedBatch)](log: CommitLog[B], zo
     return new
 
 
-def register(batch: IngestedBatch | ProcessedBatch, zone: Zone, later: Set[str] = frozenset()) -> int:
+def register(batch: IngestedBatch | ProcessedBatch, zone: Zone, later: AbstractSet[str] = frozenset()) -> int:
     """Register the partitions of `batch` in the catalog database of `zone`; return how many were new.
 
     When it begins the zone anew, all others are removed, but for those of the batches `later` than it.
@@ -93,7 +94,7 @@ def _register_table(glue: Any, database: str, table: str, partitions: list[Parti
     return created
 
 
-def _remove_others(glue: Any, database: str, table: str, batch_ids: Set[str]) -> None:
+def _remove_others(glue: Any, database: str, table: str, batch_ids: AbstractSet[str]) -> None:
     pages = glue.get_paginator("get_partitions").paginate(
         DatabaseName=database, TableName=table, ExcludeColumnSchema=True
     )

@@ -30,7 +30,7 @@ def files_below(bucket: str, path: str) -> dict[str, int]:
 
 
 def rows_below(bucket: str, path: str, where: tuple[str, str, Any] | None = None) -> Iterator[dict[str, Any]]:
-    """Yield the rows of the Parquet files below `path`, only those that are as `where` says: column, operator, value."""
+    """Yield the rows of the Parquet files below `path`, those alone that `where` (column, operator, value) takes."""
     s3 = boto3.client("s3")
     for name in files_below(bucket, path):
         body = s3.get_object(Bucket=bucket, Key=path + name)["Body"].read()
