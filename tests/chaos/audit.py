@@ -1,0 +1,112 @@
+"""An audit trail that totesys keeps of itself by triggers, and what it says of the moment of a batch.
+
+It knows nothing of transaction ids: what became visible between two moments is what the later one shows of the trail
+and the earlier one did not. A change that is rolled back, whole or to a savepoint, takes its own entry with it.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from tests.chaos.schedules import Row
+from totelake.tables import SOURCE_TABLES, SourceTable
+
+_KEEP = """
+    CREATE TABLE audit.{table} (LIKE public.{table}, _op text, _entry bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY);
+    CREATE FUNCTION audit.{function}() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF TG_OP = 'DELETE' THEN
+            INSERT INTO audit.{table} SELECT OLD.*, TG_OP;
+        ELSE
+            INSERT INTO audit.{table} SELECT NEW.*, TG_OP;
+        END IF;
+        RETURN NULL;
+    END $$;
+    CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON public.{table}
+        FOR EACH ROW EXECUTE FUNCTION audit.{function}();
+"""
+_SNAPSHOT = "SELECT pg_snapshot_xmin(s)::text::bigint, pg_snapshot_xmax(s)::text::bigint FROM pg_current_snapshot() AS s"
+_ENTRIES = "SELECT _entry, _op, {columns} FROM audit.{table} WHERE _entry > %s ORDER BY _entry"
+_LAST_ENTRY = "SELECT coalesce(max(_entry), 0) FROM audit.{table}"
+_WATERMARK = "SELECT max(last_updated) FROM public.{table}"
+_NEWER = "SELECT {key} FROM public.{table} WHERE last_updated > %s"
+
+type Values = tuple[Any, ...]
+
+
+def keep(connection: psycopg.Connection) -> None:
+    """Make totesys keep the trail from now on; `connection` is its owner's."""
+    connection.execute("CREATE SCHEMA audit")
+    for name in SOURCE_TABLES:
+        table, function = sql.Identifier(name), sql.Identifier(f"keep_{name}")
+        connection.execute(sql.SQL(_KEEP).format(table=table, function=function))
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What totesys showed at one moment, against the moment before.
+
+    `changed` has the rows that were written by what has become visible, with their values, None where a row is gone.
+    `newer` are the rows that a reader of `last_updated > watermark` takes, the watermark being the highest
+    `last_updated` of the moment before.
+    """
+
+    xmin: int
+    xmax: int
+    changed: dict[Row, Values | None]
+    newer: frozenset[Row]
+
+
+class Trail:
+    """A reader of some tables' audit trail, from one moment to the next."""
+
+    def __init__(self, connection: psycopg.Connection, tables: list[str]) -> None:
+        """Begin at the present moment, at which no transaction is open on `tables`; `connection` is in autocommit."""
+        self._connection = connection
+        self._tables = [SOURCE_TABLES[name] for name in tables]
+        self._begin = {table.name: self._one(_LAST_ENTRY, table) for table in self._tables}
+        self._watermark = {table.name: self._one(_WATERMARK, table) for table in self._tables}
+        self._seen: dict[str, set[int]] = defaultdict(set)
+
+    def moment(self) -> Moment:
+        """Return what the present moment shows, all of it in one snapshot."""
+        changed: dict[Row, Values | None] = {}
+        newer: set[Row] = set()
+        with self._connection.transaction():
+            self._connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            [(xmin, xmax)] = self._connection.execute(_SNAPSHOT)
+            for table in self._tables:
+                changed |= self._changed(table)
+                newer |= self._newer(table)
+        return Moment(xmin, xmax, changed, frozenset(newer))
+
+    def _changed(self, table: SourceTable) -> dict[Row, Values | None]:
+        """Return the last state of each row that has a new entry: entries of a row are in the order of its locks."""
+        found: dict[Row, Values | None] = {}
+        seen = self._seen[table.name]
+        place = table.column_names.index(*table.key)
+        for entry, operation, *values in self._connection.execute(
+            _about(_ENTRIES, table), [self._begin[table.name]]
+        ).fetchall():
+            if entry not in seen:
+                found[Row(table.name, values[place])] = None if operation == "DELETE" else tuple(values)
+                seen.add(entry)
+        return found
+
+    def _newer(self, table: SourceTable) -> set[Row]:
+        rows = self._connection.execute(_about(_NEWER, table), [self._watermark[table.name]]).fetchall()
+        self._watermark[table.name] = max(self._watermark[table.name], self._one(_WATERMARK, table))
+        return {Row(table.name, key) for (key,) in rows}
+
+    def _one(self, statement: str, table: SourceTable) -> Any:
+        [(value,)] = self._connection.execute(_about(statement, table)).fetchall()
+        return value
+
+
+def _about(statement: str, table: SourceTable) -> sql.Composed:
+    [key] = table.key
+    columns = sql.SQL(", ").join(map(sql.Identifier, table.column_names))
+    return sql.SQL(statement).format(table=sql.Identifier(table.name), key=sql.Identifier(key), columns=columns)

@@ -1,0 +1,219 @@
+"""The proof of late commits: concurrent transactions of every kind, and an ingest that loses and doubles no version.
+
+Hundreds of generated interleavings are woven into one sequence of steps on as many connections, and the real ingest
+stage runs in the midst of them, several times: transactions are open, prepared, and commit while it reads. What it
+lands is held against the source's own audit trail. The same moments are read by `last_updated > watermark`, too.
+"""
+
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import psycopg
+
+from tests.chaos.audit import Moment, Trail, Values
+from tests.chaos.audited_world import Version, World, world
+from tests.chaos.schedules import Action, Interleaving, Row, Stamp, Step, generate, owner
+from tests.chaos.sessions import DEPTH, Sessions
+from totelake import boundaries
+from totelake.batches import IngestedBatch
+from totelake.tables import SOURCE_TABLES
+
+__all__ = ["LateCommits", "LateCommitsError", "prove", "world"]
+
+TOGETHER = 200
+BATCHES = 4
+_TABLES = 3
+_SHARE_WHILE_READ = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class LateCommits:
+    """What the proof went through, and what came out of it.
+
+    `versions` had to land, `deletions` of them as tombstones. `watermark_lost` of the others do not come by
+    `last_updated > watermark`; so many of the interleavings are `watermark_losers`.
+    """
+
+    interleavings: int
+    transactions: int
+    savepoints: int
+    prepared: int
+    rollbacks: int
+    forgotten: int
+    batches: int
+    versions: int
+    deletions: int
+    lost: int
+    doubled: int
+    watermark_lost: int
+    watermark_losers: int
+    seconds: float
+
+
+class LateCommitsError(AssertionError):
+    """A batch is not what had become visible; the message has the schedule of an interleaving that shows it."""
+
+    def __init__(self, seed: int, group: Sequence[Interleaving], lost: list[Version], doubled: list[Version]) -> None:
+        """Tell what a batch among the interleavings of `group` has lost and doubled."""
+        self.seed, self.lost, self.doubled = seed, lost, doubled
+        wrong = [("lost", version) for version in lost] + [("doubled", version) for version in doubled]
+        first = owner(wrong[0][1].row)
+        schedules = [interleaving for interleaving in group if interleaving.number == first]
+        super().__init__(
+            "\n".join(
+                [
+                    f"seed {seed}, interleavings {group[0].number} to {group[-1].number}: "
+                    f"a batch has {len(lost)} versions lost and {len(doubled)} doubled",
+                    *(f"{what}: {version}" for what, version in wrong if owner(version.row) == first),
+                    *(f"interleaving {first}, again by prove(…, seed={seed}, only={first}):" for _ in schedules),
+                    *map(str, schedules),
+                ]
+            )
+        )
+
+
+def prove(
+    world: World,
+    count: int = 10_000,
+    seed: int = 1,
+    progress: Callable[[LateCommits], None] = lambda _: None,
+    *,
+    only: int | None = None,
+    deletes: bool = False,
+) -> LateCommits:
+    """Run `count` interleavings of `seed` through the ingest of `world`, which nobody has used, and return the figures.
+
+    Raises `LateCommitsError` at the first batch that lacks a version or has one too many. `progress` gets the figures
+    after every group that is woven together. `only` runs no more than the group of the interleaving of this number:
+    who it was woven with is a part of what happened.
+    """
+    proof = _Proof(world, seed)
+    world.ingest()
+    with psycopg.connect(world.url, autocommit=True) as auditor, Sessions(world.url) as sessions:
+        for first in range(0, count, TOGETHER):
+            if only is not None and not first <= only < first + TOGETHER:
+                continue
+            choice = random.Random(f"{seed}/{first}")
+            tables = choice.sample(sorted(SOURCE_TABLES), _TABLES)
+            numbers = range(first, min(first + TOGETHER, count))
+            group = [generate(seed, number, tables, BATCHES, deletes=deletes) for number in numbers]
+            proof.run(group, Trail(auditor, tables), sessions, choice)
+            progress(proof.figures())
+    proof.hold_against(group, [], world.ingest())
+    return proof.figures()
+
+
+class _Proof:
+    """A proof as far as it has come."""
+
+    def __init__(self, world: World, seed: int) -> None:
+        self._world = world
+        self._seed = seed
+        self._began = time.monotonic()
+        self._tally: Counter[str] = Counter()
+        self._losers: set[int | None] = set()
+        self._alive: dict[Row, Values] = {}
+
+    def figures(self) -> LateCommits:
+        """Return the figures so far."""
+        names = [name for name in LateCommits.__dataclass_fields__ if name not in {"watermark_losers", "seconds"}]
+        seconds = time.monotonic() - self._began
+        counted = {name: self._tally[name] for name in names}
+        return LateCommits(**counted, watermark_losers=len(self._losers), seconds=seconds)
+
+    def run(self, group: list[Interleaving], trail: Trail, sessions: Sessions, choice: random.Random) -> None:
+        """Weave the interleavings of `group`, and hold each batch against `trail`; all transactions end in here."""
+        weave = [_woven(group, part, choice) for part in range(BATCHES)]
+        for part, steps in enumerate(weave):
+            _do(sessions, steps)
+            following = weave[part + 1] if part + 1 < BATCHES else []
+            while_read = following[: int(len(following) * _SHARE_WHILE_READ)]
+            del following[: len(while_read)]
+            moment, batch = self._ingest(trail, sessions, while_read)
+            expected = self._expected(moment)
+            self._count_watermark(moment)
+            self.hold_against(group, expected, batch)
+        self._count(group)
+
+    def _ingest(
+        self, trail: Trail, sessions: Sessions, while_read: list[tuple[int, Step]]
+    ) -> tuple[Moment, IngestedBatch | None]:
+        """Ingest once, and return the moment of the snapshot; the steps `while_read` are done before it is read."""
+        moments: list[Moment] = []
+
+        def reached(boundary: str) -> None:
+            if boundary == boundaries.SNAPSHOT_EXPORTED:
+                moments.append(trail.moment())
+                _do(sessions, while_read)
+
+        with boundaries.watched(reached):
+            batch = self._world.ingest()
+        [moment] = moments
+        if batch:
+            assert (batch.snapshot.xmin, batch.snapshot.xmax) == (moment.xmin, moment.xmax), "not the batch's moment"
+        self._tally["batches"] += 1
+        return moment, batch
+
+    def _expected(self, moment: Moment) -> list[Version]:
+        """Return what has to land: each changed row as it is, or once more as it landed last, if it is gone."""
+        expected = []
+        for row, values in moment.changed.items():
+            if values is not None:
+                self._alive[row] = values
+                expected.append(Version(row, "U", values))
+            elif row in self._alive:
+                expected.append(Version(row, "D", self._alive.pop(row)))
+                self._tally["deletions"] += 1
+        return expected
+
+    def hold_against(self, group: list[Interleaving], expected: list[Version], batch: IngestedBatch | None) -> None:
+        """Compare a batch with what is expected of it."""
+        due, landed = Counter(expected), Counter(self._world.landed(batch))
+        lost, doubled = list((due - landed).elements()), list((landed - due).elements())
+        self._tally.update(versions=len(expected), lost=len(lost), doubled=len(doubled))
+        if lost or doubled:
+            raise LateCommitsError(self._seed, group, lost, doubled)
+
+    def _count_watermark(self, moment: Moment) -> None:
+        lost = [row for row, values in moment.changed.items() if values is not None and row not in moment.newer]
+        self._tally["watermark_lost"] += len(lost)
+        self._losers.update(map(owner, lost))
+
+    def _count(self, group: list[Interleaving]) -> None:
+        steps = [step for interleaving in group for step in interleaving.steps]
+        done = Counter(step.action for step in steps)
+        self._tally.update(
+            interleavings=len(group),
+            transactions=done[Action.BEGIN],
+            savepoints=done[Action.SAVEPOINT] + DEPTH * done[Action.DEEP_UPDATE],
+            prepared=done[Action.PREPARE],
+            rollbacks=done[Action.ROLLBACK] + done[Action.ROLLBACK_TO] + done[Action.ROLLBACK_PREPARED],
+            forgotten=sum(step.stamp is Stamp.FORGOTTEN for step in steps),
+        )
+
+
+def _woven(group: list[Interleaving], part: int, choice: random.Random) -> list[tuple[int, Step]]:
+    """Return the steps before the batch `part` of all interleavings, each one's in their order, all else by chance."""
+    steps = {interleaving.number: iter(_parts(interleaving)[part]) for interleaving in group}
+    order = [interleaving.number for interleaving in group for _ in _parts(interleaving)[part]]
+    choice.shuffle(order)
+    return [(number, next(steps[number])) for number in order]
+
+
+def _parts(interleaving: Interleaving) -> list[list[Step]]:
+    """Return the steps before the first batch, those before the second one, and so on."""
+    parts: list[list[Step]] = [[]]
+    for step in interleaving.steps:
+        if step.action is Action.BATCH:
+            parts.append([])
+        else:
+            parts[-1].append(step)
+    return parts[:-1]
+
+
+def _do(sessions: Sessions, steps: list[tuple[int, Step]]) -> None:
+    for number, step in steps:
+        sessions.do(number, step)

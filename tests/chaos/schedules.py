@@ -1,0 +1,212 @@
+"""Generated interleavings: what a few concurrent transactions do to rows of their own, one step after another.
+
+An interleaving is known by the seed and its number. Its steps never wait: a row that a transaction has written or
+locked is left alone by the others until that transaction, or the savepoint it was written behind, is gone. What order
+the transactions come in is open: one that began first may write a row last, over a younger one's committed version.
+"""
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+ROWS_OF_ONE = 4
+FIRST_KEY = 1_000_000
+
+_ROWS = (2, ROWS_OF_ONE)
+_TRANSACTIONS = (2, 4)
+_OPEN_AT_ONCE = 3
+_DEEDS = (1, 7)
+_SHARE_OF_SLOW = 0.3
+_SLOWNESS = 0.2
+_SHARE_OF_DEEP = 0.01
+
+
+class Row(NamedTuple):
+    """A row of totesys, by its table and its primary key."""
+
+    table: str
+    key: int
+
+
+class Action(StrEnum):
+    """What one step does."""
+
+    BEGIN = "begin"
+    INSERT = "insert"
+    UPDATE = "update"
+    DELETE = "delete"
+    LOCK = "lock"
+    DEEP_UPDATE = "update behind more savepoints than a snapshot lists"
+    SAVEPOINT = "savepoint"
+    ROLLBACK_TO = "rollback to"
+    RELEASE = "release"
+    COMMIT = "commit"
+    ROLLBACK = "rollback"
+    PREPARE = "prepare"
+    COMMIT_PREPARED = "commit prepared"
+    ROLLBACK_PREPARED = "rollback prepared"
+    BATCH = "batch"
+
+
+class Stamp(StrEnum):
+    """What a change says in `last_updated`: when its transaction began, when it was made, or nothing new."""
+
+    START = "current_timestamp"
+    CLOCK = "clock_timestamp()"
+    FORGOTTEN = "last_updated"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of one transaction, or a batch; `mark` tells the values that it writes from all others of the row."""
+
+    action: Action
+    transaction: int = 0
+    row: Row | None = None
+    stamp: Stamp | None = None
+    mark: int = 0
+    savepoint: str = ""
+
+    def __str__(self) -> str:
+        """Say who does what to which row."""
+        who = f"T{self.transaction}" if self.transaction else "  "
+        row = f"{self.row.table} {self.row.key}" if self.row else ""
+        stamp = f"= {self.mark}, last_updated = {self.stamp}" if self.stamp else ""
+        return " ".join(part for part in (who, self.action, row, stamp, self.savepoint) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Interleaving:
+    """The steps of a few transactions in the order in which they are done; the last one is a batch."""
+
+    number: int
+    steps: tuple[Step, ...]
+
+    def __str__(self) -> str:
+        """Print the schedule, a step a line."""
+        return "\n".join(f"{place:4}  {step}" for place, step in enumerate(self.steps, 1))
+
+
+def owner(row: Row) -> int | None:
+    """Return the number of the interleaving that `row` belongs to, None when it belongs to none."""
+    return (row.key - FIRST_KEY) // ROWS_OF_ONE if row.key >= FIRST_KEY else None
+
+
+def generate(seed: int, number: int, tables: list[str], batches: int, *, deletes: bool) -> Interleaving:
+    """Return the interleaving `number` of `seed`, on rows of `tables`, with `batches` batches among its steps.
+
+    The last batch comes when all its transactions have ended. Rows are only deleted where `deletes` says so.
+    """
+    choice = random.Random(f"{seed}/{number}")
+    keys = range(FIRST_KEY + number * ROWS_OF_ONE, FIRST_KEY + (number + 1) * ROWS_OF_ONE)
+    rows = [Row(choice.choice(tables), key) for key in keys[: choice.randint(*_ROWS)]]
+    steps = list(_Business(choice, rows, deletes=deletes).steps())
+    places = sorted(choice.randint(0, len(steps)) for _ in range(batches - 1))
+    for place in reversed(places):
+        steps.insert(place, Step(Action.BATCH))
+    return Interleaving(number, (*steps, Step(Action.BATCH)))
+
+
+@dataclass
+class _Transaction:
+    """A transaction as far as it has come: `held` are the rows it locks, and whether they exist for it."""
+
+    number: int
+    deeds: int
+    eagerness: float
+    state: Action | None = None
+    held: dict[Row, bool] = field(default_factory=dict)
+    savepoints: list[tuple[str, dict[Row, bool]]] = field(default_factory=list)
+
+
+class _Business:
+    """The transactions of one interleaving, and which rows exist and are held while they go on."""
+
+    def __init__(self, choice: random.Random, rows: list[Row], *, deletes: bool) -> None:
+        self._choice = choice
+        self._exists = dict.fromkeys(rows, False)
+        self._deletes = deletes
+        self._marks = 0
+        self._named = 0
+        self._unended = [
+            _Transaction(number, choice.randint(*_DEEDS), _SLOWNESS if choice.random() < _SHARE_OF_SLOW else 1.0)
+            for number in range(1, choice.randint(*_TRANSACTIONS) + 1)
+        ]
+
+    def steps(self) -> Iterator[Step]:
+        """Yield steps until every transaction has ended."""
+        while self._unended:
+            crowded = sum(transaction.state is Action.BEGIN for transaction in self._unended) == _OPEN_AT_ONCE
+            able = [transaction for transaction in self._unended if transaction.state or not crowded]
+            [transaction] = self._choice.choices(able, [transaction.eagerness for transaction in able])
+            if transaction.state is None:
+                transaction.state = Action.BEGIN
+                yield Step(Action.BEGIN, transaction.number)
+            elif transaction.state is Action.PREPARE or transaction.deeds == 0:
+                yield self._end(transaction)
+            else:
+                transaction.deeds -= 1
+                yield from self._deed(transaction)
+
+    def _end(self, transaction: _Transaction) -> Step:
+        if transaction.state is Action.PREPARE:
+            ends, weights = (Action.COMMIT_PREPARED, Action.ROLLBACK_PREPARED), (4, 1)
+        else:
+            ends, weights = (Action.COMMIT, Action.PREPARE, Action.ROLLBACK), (12, 5, 3)
+        [end] = self._choice.choices(ends, weights)
+        transaction.state = end
+        if end is not Action.PREPARE:
+            self._unended.remove(transaction)
+        if end in {Action.COMMIT, Action.COMMIT_PREPARED}:
+            self._exists |= transaction.held
+        return Step(end, transaction.number)
+
+    def _deed(self, transaction: _Transaction) -> Iterator[Step]:
+        savepoints = transaction.savepoints
+        kind = self._choice.choices(
+            (Action.UPDATE, Action.SAVEPOINT, Action.ROLLBACK_TO, Action.RELEASE),
+            (8, 2, 2 if savepoints else 0, 1 if savepoints else 0),
+        )[0]
+        if kind is Action.UPDATE:
+            yield from self._change(transaction)
+            return
+        if kind is Action.SAVEPOINT:
+            self._named += 1
+            savepoints.append((f"s{self._named}", dict(transaction.held)))
+            yield Step(kind, transaction.number, savepoint=f"s{self._named}")
+            return
+        place = self._choice.randrange(len(savepoints))
+        name, held = savepoints[place]
+        if kind is Action.ROLLBACK_TO:
+            transaction.held = dict(held)
+            del savepoints[place + 1 :]
+        else:
+            del savepoints[place:]
+        yield Step(kind, transaction.number, savepoint=name)
+
+    def _change(self, transaction: _Transaction) -> Iterator[Step]:
+        """Write or lock a row that no other transaction holds, where there is one."""
+        held_by_others = {row for other in self._unended if other is not transaction for row in other.held}
+        free = [row for row in self._exists if row not in held_by_others]
+        if not free:
+            return
+        row = self._choice.choice(free)
+        action = self._action({**self._exists, **transaction.held}[row])
+        transaction.held[row] = action is not Action.DELETE
+        self._marks += 1
+        stamp = None
+        if action in {Action.UPDATE, Action.DEEP_UPDATE}:
+            stamp = self._choice.choice(list(Stamp))
+        elif action is Action.INSERT:
+            stamp = self._choice.choice((Stamp.START, Stamp.CLOCK))
+        yield Step(action, transaction.number, row, stamp, self._marks)
+
+    def _action(self, exists: bool) -> Action:
+        if not exists:
+            return Action.INSERT
+        if self._choice.random() < _SHARE_OF_DEEP:
+            return Action.DEEP_UPDATE
+        kinds = (Action.UPDATE, Action.LOCK, Action.DELETE)
+        return self._choice.choices(kinds, (16, 1, 4 if self._deletes else 0))[0]

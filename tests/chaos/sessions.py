@@ -1,0 +1,120 @@
+"""Many open connections to totesys, and the steps of interleavings on them."""
+
+from contextlib import ExitStack
+from typing import Self
+
+import psycopg
+from psycopg import sql
+
+from tests.chaos.schedules import Action, Row, Step
+from totelake.tables import SOURCE_TABLES
+
+# A step never waits for another one; should one do so, it fails and says so.
+_OPTIONS = "-c lock_timeout=10s"
+
+# A snapshot lists 64 subtransactions of a transaction, and for more of them only that there are more.
+DEPTH = 70
+
+# The column of each table that a change is seen by.
+_MARKED = {
+    "sales_order": "units_sold",
+    "purchase_order": "item_quantity",
+    "payment": "payment_amount",
+    "transaction": "transaction_type",
+    "counterparty": "commercial_contact",
+    "address": "address_line_2",
+    "staff": "last_name",
+    "department": "location",
+    "design": "file_name",
+    "currency": "currency_code",
+    "payment_type": "payment_type_name",
+}
+_STATEMENTS = {
+    Action.BEGIN: "BEGIN",
+    Action.COMMIT: "COMMIT",
+    Action.ROLLBACK: "ROLLBACK",
+    Action.SAVEPOINT: "SAVEPOINT {savepoint}",
+    Action.ROLLBACK_TO: "ROLLBACK TO {savepoint}",
+    Action.RELEASE: "RELEASE {savepoint}",
+    Action.PREPARE: "PREPARE TRANSACTION {name}",
+    Action.COMMIT_PREPARED: "COMMIT PREPARED {name}",
+    Action.ROLLBACK_PREPARED: "ROLLBACK PREPARED {name}",
+    # New rows are copies of the first one, so that they refer to records that nobody changes.
+    Action.INSERT: "INSERT INTO {table} ({columns}) SELECT {values} FROM {table} WHERE {key} = 1",
+    Action.UPDATE: "UPDATE {table} SET {mark} = {value}, last_updated = {stamp} WHERE {key} = {number}",
+    Action.DELETE: "DELETE FROM {table} WHERE {key} = {number}",
+    Action.LOCK: "SELECT FROM {table} WHERE {key} = {number} FOR UPDATE",
+}
+_STATEMENTS[Action.DEEP_UPDATE] = f"SAVEPOINT deep; {_STATEMENTS[Action.UPDATE]}; " * DEPTH
+_WRITES = {Action.INSERT, Action.UPDATE, Action.DELETE}
+
+
+class Sessions:
+    """The connections on which transactions are open, each used again when its transaction has ended."""
+
+    def __init__(self, url: str) -> None:
+        """Connect to the totesys at `url`, as its owner, whenever one more connection is needed."""
+        self._url = url
+        self._stack = ExitStack()
+        self._idle: list[psycopg.Connection] = []
+        self._busy: dict[tuple[int, int], psycopg.Connection] = {}
+
+    def __enter__(self) -> Self:
+        """Own the connections."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close them all; what is open on them is rolled back."""
+        self._stack.close()
+
+    def do(self, interleaving: int, step: Step) -> None:
+        """Do one step of an interleaving; raise AssertionError when it does not change the one row that it should."""
+        transaction = (interleaving, step.transaction)
+        if step.action is Action.BEGIN:
+            self._busy[transaction] = self._idle.pop() if self._idle else self._connect()
+        if step.action in {Action.COMMIT_PREPARED, Action.ROLLBACK_PREPARED}:
+            connection = self._any_idle()
+        else:
+            connection = self._busy[transaction]
+        changed = connection.execute(_statement(interleaving, step)).rowcount
+        if step.action in _WRITES and changed != 1:
+            raise AssertionError(f"interleaving {interleaving}: {step}: {changed} rows were changed")
+        if step.action in {Action.COMMIT, Action.ROLLBACK, Action.PREPARE}:
+            self._idle.append(self._busy.pop(transaction))
+
+    def _any_idle(self) -> psycopg.Connection:
+        if not self._idle:
+            self._idle.append(self._connect())
+        return self._idle[-1]
+
+    def _connect(self) -> psycopg.Connection:
+        connection = psycopg.connect(self._url, autocommit=True, prepare_threshold=None, options=_OPTIONS)
+        return self._stack.enter_context(connection)
+
+
+def _statement(interleaving: int, step: Step) -> sql.Composed:
+    words = {
+        "savepoint": sql.Identifier(step.savepoint or "none"),
+        "name": sql.Literal(f"{interleaving}/{step.transaction}"),
+        **(_words(step.row, step) if step.row else {}),
+    }
+    return sql.SQL(_STATEMENTS[step.action]).format(**words)
+
+
+def _words(row: Row, step: Step) -> dict[str, sql.Composable]:
+    table, mark = SOURCE_TABLES[row.table], _MARKED[row.table]
+    [key] = table.key
+    number, stamp = sql.Literal(row.key), sql.SQL(step.stamp or "")
+    # Quoted and of no type, so that it goes into numbers and text alike.
+    value = sql.SQL(f"'{step.mark}'")
+    new: dict[str, sql.Composable] = {key: number, mark: value, "created_at": stamp, "last_updated": stamp}
+    return {
+        "table": sql.Identifier("public", row.table),
+        "key": sql.Identifier(key),
+        "number": number,
+        "mark": sql.Identifier(mark),
+        "value": value,
+        "stamp": stamp,
+        "columns": sql.SQL(", ").join(map(sql.Identifier, table.column_names)),
+        "values": sql.SQL(", ").join(new.get(name, sql.Identifier(name)) for name in table.column_names),
+    }
