@@ -80,16 +80,18 @@ def s3_endpoint(folder: Path) -> Iterator[tuple[Path, dict[str, str]]]:
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    yield (
-        state.lake,
-        {
-            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-            "AWS_ACCESS_KEY_ID": "local",
-            "AWS_SECRET_ACCESS_KEY": "local",
-            "AWS_DEFAULT_REGION": "eu-west-2",
-        },
-    )
-    server.stop()
+    try:
+        yield (
+            state.lake,
+            {
+                "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+                "AWS_ACCESS_KEY_ID": "local",
+                "AWS_SECRET_ACCESS_KEY": "local",
+                "AWS_DEFAULT_REGION": "eu-west-2",
+            },
+        )
+    finally:
+        server.stop()
 
 
 @dataclass(frozen=True)
@@ -152,9 +154,11 @@ def empty_lake(lake_root: Path, spark: SparkSession) -> Iterator[Lake]:
             hadoop.set(name.removeprefix("spark.hadoop."), value)
     _declare(INGESTED, lake.ingested)
     _declare(PROCESSED, lake.processed)
-    yield lake
-    for zone in (INGESTED, PROCESSED):
-        boto3.client("glue").delete_database(Name=zone.database)
+    try:
+        yield lake
+    finally:
+        for zone in (INGESTED, PROCESSED):
+            boto3.client("glue").delete_database(Name=zone.database)
 
 
 def _declare(zone: Zone, bucket: str) -> None:

@@ -28,7 +28,9 @@ _KEEP = """
     CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON public.{table}
         FOR EACH ROW EXECUTE FUNCTION audit.{function}();
 """
-_SNAPSHOT = "SELECT pg_snapshot_xmin(s)::text::bigint, pg_snapshot_xmax(s)::text::bigint FROM pg_current_snapshot() AS s"
+_SNAPSHOT = (
+    "SELECT pg_snapshot_xmin(s)::text::bigint, pg_snapshot_xmax(s)::text::bigint FROM pg_current_snapshot() AS s"
+)
 _ENTRIES = "SELECT _entry, _op, {columns} FROM audit.{table} WHERE _entry > %s ORDER BY _entry"
 _LAST_ENTRY = "SELECT coalesce(max(_entry), 0) FROM audit.{table}"
 _WATERMARK = "SELECT max(last_updated) FROM public.{table}"

@@ -33,14 +33,16 @@ _SHARE_WHILE_READ = 0.3
 class LateCommits:
     """What the proof went through, and what came out of it.
 
-    `versions` had to land, `deletions` of them as tombstones. `watermark_lost` of the others do not come by
-    `last_updated > watermark`; so many of the interleavings are `watermark_losers`.
+    `late` transactions changed something before a batch and committed it after that; the changes of `forgotten` left
+    `last_updated` as it was. `versions` had to land, `deletions` of them as tombstones; `watermark_lost` of the others
+    do not come by `last_updated > watermark`, and so many of the interleavings are `watermark_losers`.
     """
 
     interleavings: int
     transactions: int
     savepoints: int
     prepared: int
+    late: int
     rollbacks: int
     forgotten: int
     batches: int
@@ -56,23 +58,20 @@ class LateCommits:
 class LateCommitsError(AssertionError):
     """A batch is not what had become visible; the message has the schedule of an interleaving that shows it."""
 
-    def __init__(self, seed: int, group: Sequence[Interleaving], lost: list[Version], doubled: list[Version]) -> None:
-        """Tell what a batch among the interleavings of `group` has lost and doubled."""
-        self.seed, self.lost, self.doubled = seed, lost, doubled
+    def __init__(
+        self, seed: int, group: Sequence[Interleaving], batch: int, lost: list[Version], doubled: list[Version]
+    ) -> None:
+        """Tell what the batch number `batch` among the interleavings of `group` has lost and doubled."""
+        self.seed, self.batch, self.lost, self.doubled = seed, batch, lost, doubled
         wrong = [("lost", version) for version in lost] + [("doubled", version) for version in doubled]
         first = owner(wrong[0][1].row)
-        schedules = [interleaving for interleaving in group if interleaving.number == first]
-        super().__init__(
-            "\n".join(
-                [
-                    f"seed {seed}, interleavings {group[0].number} to {group[-1].number}: "
-                    f"a batch has {len(lost)} versions lost and {len(doubled)} doubled",
-                    *(f"{what}: {version}" for what, version in wrong if owner(version.row) == first),
-                    *(f"interleaving {first}, again by prove(…, seed={seed}, only={first}):" for _ in schedules),
-                    *map(str, schedules),
-                ]
-            )
-        )
+        lines = [f"seed {seed}, interleavings {group[0].number} to {group[-1].number}, batch {batch}:"]
+        lines.append(f"{len(lost)} versions lost, {len(doubled)} doubled")
+        lines += [f"{what}: {version}" for what, version in wrong if owner(version.row) == first]
+        for interleaving in group:
+            if interleaving.number == first:
+                lines += [f"interleaving {first}, again by prove(…, seed={seed}, only={first}):", str(interleaving)]
+        super().__init__("\n".join(lines))
 
 
 def prove(
@@ -84,7 +83,7 @@ def prove(
     only: int | None = None,
     deletes: bool = False,
 ) -> LateCommits:
-    """Run `count` interleavings of `seed` through the ingest of `world`, which nobody has used, and return the figures.
+    """Run `count` interleavings of `seed` through the ingest of `world`, where none of them ran before; return figures.
 
     Raises `LateCommitsError` at the first batch that lacks a version or has one too many. `progress` gets the figures
     after every group that is woven together. `only` runs no more than the group of the interleaving of this number:
@@ -102,7 +101,7 @@ def prove(
             group = [generate(seed, number, tables, BATCHES, deletes=deletes) for number in numbers]
             proof.run(group, Trail(auditor, tables), sessions, choice)
             progress(proof.figures())
-    proof.hold_against(group, [], world.ingest())
+    proof.hold_against(group, BATCHES + 1, [], world.ingest())
     return proof.figures()
 
 
@@ -135,7 +134,7 @@ class _Proof:
             moment, batch = self._ingest(trail, sessions, while_read)
             expected = self._expected(moment)
             self._count_watermark(moment)
-            self.hold_against(group, expected, batch)
+            self.hold_against(group, part + 1, expected, batch)
         self._count(group)
 
     def _ingest(
@@ -169,13 +168,15 @@ class _Proof:
                 self._tally["deletions"] += 1
         return expected
 
-    def hold_against(self, group: list[Interleaving], expected: list[Version], batch: IngestedBatch | None) -> None:
-        """Compare a batch with what is expected of it."""
+    def hold_against(
+        self, group: list[Interleaving], number: int, expected: list[Version], batch: IngestedBatch | None
+    ) -> None:
+        """Compare a batch, by its number among the steps of `group`, with what is expected of it."""
         due, landed = Counter(expected), Counter(self._world.landed(batch))
         lost, doubled = list((due - landed).elements()), list((landed - due).elements())
         self._tally.update(versions=len(expected), lost=len(lost), doubled=len(doubled))
         if lost or doubled:
-            raise LateCommitsError(self._seed, group, lost, doubled)
+            raise LateCommitsError(self._seed, group, number, lost, doubled)
 
     def _count_watermark(self, moment: Moment) -> None:
         lost = [row for row, values in moment.changed.items() if values is not None and row not in moment.newer]
@@ -190,6 +191,7 @@ class _Proof:
             transactions=done[Action.BEGIN],
             savepoints=done[Action.SAVEPOINT] + DEPTH * done[Action.DEEP_UPDATE],
             prepared=done[Action.PREPARE],
+            late=sum(len(interleaving.late) for interleaving in group),
             rollbacks=done[Action.ROLLBACK] + done[Action.ROLLBACK_TO] + done[Action.ROLLBACK_PREPARED],
             forgotten=sum(step.stamp is Stamp.FORGOTTEN for step in steps),
         )

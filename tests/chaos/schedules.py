@@ -14,12 +14,12 @@ from typing import NamedTuple
 ROWS_OF_ONE = 4
 FIRST_KEY = 1_000_000
 
-_ROWS = (2, ROWS_OF_ONE)
+_ROWS = (3, ROWS_OF_ONE)
 _TRANSACTIONS = (2, 4)
 _OPEN_AT_ONCE = 3
-_DEEDS = (1, 7)
-_SHARE_OF_SLOW = 0.3
-_SLOWNESS = 0.2
+_DEEDS = (2, 8)
+_SHARE_OF_SLOW = 0.4
+_SLOW = 0.15
 _SHARE_OF_DEEP = 0.01
 
 
@@ -50,6 +50,10 @@ class Action(StrEnum):
     BATCH = "batch"
 
 
+CHANGES = frozenset({Action.INSERT, Action.UPDATE, Action.DELETE, Action.DEEP_UPDATE})
+COMMITS = frozenset({Action.COMMIT, Action.COMMIT_PREPARED})
+
+
 class Stamp(StrEnum):
     """What a change says in `last_updated`: when its transaction began, when it was made, or nothing new."""
 
@@ -60,7 +64,10 @@ class Stamp(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of one transaction, or a batch; `mark` tells the values that it writes from all others of the row."""
+    """One step of a transaction, or a batch.
+
+    `mark` tells the values that the step writes from all others that the row ever has; of a batch it is the number.
+    """
 
     action: Action
     transaction: int = 0
@@ -71,10 +78,13 @@ class Step:
 
     def __str__(self) -> str:
         """Say who does what to which row."""
-        who = f"T{self.transaction}" if self.transaction else "  "
+        if self.action is Action.BATCH:
+            return f"batch {self.mark}"
         row = f"{self.row.table} {self.row.key}" if self.row else ""
-        stamp = f"= {self.mark}, last_updated = {self.stamp}" if self.stamp else ""
-        return " ".join(part for part in (who, self.action, row, stamp, self.savepoint) if part)
+        said = "forgotten" if self.stamp is Stamp.FORGOTTEN else f"= {self.stamp}"
+        values = f"to {self.mark}, last_updated {said}" if self.stamp else ""
+        words = (f"  T{self.transaction}", self.action, row, values, self.savepoint)
+        return " ".join(word for word in words if word)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +93,19 @@ class Interleaving:
 
     number: int
     steps: tuple[Step, ...]
+
+    @property
+    def late(self) -> frozenset[int]:
+        """The transactions that changed something before a batch, and committed it after that."""
+        batch, changed, late = 0, dict[int, int](), set()
+        for step in self.steps:
+            if step.action is Action.BATCH:
+                batch = step.mark
+            elif step.action in CHANGES:
+                changed.setdefault(step.transaction, batch)
+            elif step.action in COMMITS and changed.get(step.transaction, batch) < batch:
+                late.add(step.transaction)
+        return frozenset(late)
 
     def __str__(self) -> str:
         """Print the schedule, a step a line."""
@@ -104,9 +127,9 @@ def generate(seed: int, number: int, tables: list[str], batches: int, *, deletes
     rows = [Row(choice.choice(tables), key) for key in keys[: choice.randint(*_ROWS)]]
     steps = list(_Business(choice, rows, deletes=deletes).steps())
     places = sorted(choice.randint(0, len(steps)) for _ in range(batches - 1))
-    for place in reversed(places):
-        steps.insert(place, Step(Action.BATCH))
-    return Interleaving(number, (*steps, Step(Action.BATCH)))
+    for batch, place in reversed(list(enumerate(places, 1))):
+        steps.insert(place, Step(Action.BATCH, mark=batch))
+    return Interleaving(number, (*steps, Step(Action.BATCH, mark=batches)))
 
 
 @dataclass
@@ -131,9 +154,13 @@ class _Business:
         self._marks = 0
         self._named = 0
         self._unended = [
-            _Transaction(number, choice.randint(*_DEEDS), _SLOWNESS if choice.random() < _SHARE_OF_SLOW else 1.0)
+            _Transaction(number, choice.randint(*_DEEDS), self._eagerness())
             for number in range(1, choice.randint(*_TRANSACTIONS) + 1)
         ]
+
+    def _eagerness(self) -> float:
+        """Return how readily a transaction goes on: a slow one stays open, or prepared, while others come and go."""
+        return _SLOW if self._choice.random() < _SHARE_OF_SLOW else 1.0
 
     def steps(self) -> Iterator[Step]:
         """Yield steps until every transaction has ended."""
@@ -157,9 +184,11 @@ class _Business:
             ends, weights = (Action.COMMIT, Action.PREPARE, Action.ROLLBACK), (12, 5, 3)
         [end] = self._choice.choices(ends, weights)
         transaction.state = end
-        if end is not Action.PREPARE:
+        if end is Action.PREPARE:
+            transaction.eagerness = self._eagerness()
+        else:
             self._unended.remove(transaction)
-        if end in {Action.COMMIT, Action.COMMIT_PREPARED}:
+        if end in COMMITS:
             self._exists |= transaction.held
         return Step(end, transaction.number)
 

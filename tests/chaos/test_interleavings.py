@@ -1,0 +1,133 @@
+"""The proof of late commits on a few hundred interleavings, and that it would tell if it failed."""
+
+from collections.abc import Iterator
+
+import pytest
+from pyspark.sql import SparkSession
+
+from tests.chaos.audited_world import Version, World, world
+from tests.chaos.interleavings import BATCHES, TOGETHER, LateCommitsError, prove
+from tests.chaos.schedules import CHANGES, COMMITS, Action, Interleaving, Row, generate
+from totelake.batches import IngestedBatch
+
+TABLES = ["department", "payment", "sales_order"]
+
+
+@pytest.fixture(scope="module")
+def audited(spark: SparkSession) -> Iterator[World]:
+    """Make one world for all tests of this module, each of which takes a group of interleavings of its own."""
+    with world(spark) as made:
+        yield made
+
+
+def test_no_version_is_lost_or_doubled_and_a_watermark_loses_many(audited):
+    """The first group; every kind of step is among it."""
+    figures = prove(audited, TOGETHER)
+
+    assert (figures.interleavings, figures.batches, figures.lost, figures.doubled) == (TOGETHER, BATCHES, 0, 0)
+    assert figures.versions > TOGETHER
+    assert min(figures.savepoints, figures.prepared, figures.late, figures.rollbacks, figures.forgotten) > TOGETHER / 4
+    assert figures.versions > figures.watermark_lost > TOGETHER / 2
+    assert TOGETHER > figures.watermark_losers > TOGETHER / 4
+
+
+class _Forgetful(World):
+    """A lake that lacks one version of each batch."""
+
+    def landed(self, batch: IngestedBatch | None) -> list[Version]:
+        """Leave the first one out."""
+        return super().landed(batch)[1:]
+
+
+class _Repeating(World):
+    """A lake that has one version of each batch twice."""
+
+    def landed(self, batch: IngestedBatch | None) -> list[Version]:
+        """Give the first one again."""
+        return [*(landed := super().landed(batch)), *landed[:1]]
+
+
+class _Altering(World):
+    """A lake in which one value is another."""
+
+    def landed(self, batch: IngestedBatch | None) -> list[Version]:
+        """Change the last value of the first version."""
+        return [version._replace(values=(*version.values[:-1], None)) for version in super().landed(batch)[:1]] + (
+            super().landed(batch)[1:]
+        )
+
+
+@pytest.mark.parametrize(
+    ("lake", "group", "lost", "doubled"), [(_Forgetful, 1, 1, 0), (_Repeating, 2, 0, 1), (_Altering, 3, 1, 1)]
+)
+def test_a_wrong_batch_is_told_with_the_schedule_that_shows_it(audited, lake, group, lost, doubled):
+    """By the number of the interleaving its group is run again, with the same steps."""
+    number = group * TOGETHER
+    wrong = lake(audited.url, audited.reader, audited.lake)
+
+    with pytest.raises(LateCommitsError) as told:
+        prove(wrong, (group + 1) * TOGETHER, seed=7, only=number)
+
+    assert (told.value.batch, len(told.value.lost), len(told.value.doubled)) == (1, lost, doubled)
+    message = str(told.value)
+    assert f"seed 7, interleavings {number} to {number + TOGETHER - 1}, batch 1:\n{lost} versions lost" in message
+    assert f"batch {BATCHES}\n" in f"{message}\n"
+
+
+def test_an_interleaving_is_its_seed_and_its_number():
+    """The same steps each time, and others for others."""
+    first, again, other, next_seed = (
+        str(generate(seed, number, TABLES, BATCHES, deletes=True)) for seed, number in [(1, 5), (1, 5), (1, 6), (2, 5)]
+    )
+
+    assert first == again
+    assert len({first, other, next_seed}) == 3
+
+
+def test_transactions_stay_open_and_prepared_over_batches():
+    """And some of them over two."""
+    open_for = [span for schedule in _schedules() for span in _batches_between(schedule, Action.BEGIN)]
+    prepared_for = [span for schedule in _schedules() for span in _batches_between(schedule, Action.PREPARE)]
+
+    assert sum(span >= 2 for span in open_for) > len(open_for) / 4
+    assert sum(span >= 1 for span in prepared_for) > len(prepared_for) / 5
+    assert max(prepared_for) >= 2
+
+
+def test_an_older_transaction_writes_over_a_younger_one():
+    """The one that changed something first, and so has the lower id, comes to the row last."""
+    assert sum(_overwritten_by_elders(schedule) for schedule in _schedules()) > 50
+
+
+def _schedules() -> list[Interleaving]:
+    return [generate(1, number, TABLES, BATCHES, deletes=False) for number in range(500)]
+
+
+def _batches_between(schedule: Interleaving, action: Action) -> list[int]:
+    """Count, for each committed transaction, the batches between its step `action` and its commit."""
+    batches, since, found = 0, {}, []
+    for step in schedule.steps:
+        if step.action is Action.BATCH:
+            batches += 1
+        elif step.action is action:
+            since[step.transaction] = batches
+        elif step.action in COMMITS and step.transaction in since:
+            found.append(batches - since[step.transaction])
+    return found
+
+
+def _overwritten_by_elders(schedule: Interleaving) -> int:
+    first_change: dict[int, int] = {}
+    writers: dict[Row, int] = {}
+    committed: set[int] = set()
+    overwritten = 0
+    for place, step in enumerate(schedule.steps):
+        if step.action in CHANGES:
+            first_change.setdefault(step.transaction, place)
+            before = writers.get(step.row)
+            younger = before in committed and first_change[before] > first_change[step.transaction]
+            overwritten += younger
+            writers[step.row] = step.transaction
+        elif step.action in COMMITS:
+            committed.add(step.transaction)
+    return overwritten
