@@ -89,7 +89,7 @@ class Trail:
         """Return the last state of each row that has a new entry: entries of a row are in the order of its locks."""
         found: dict[Row, Values | None] = {}
         seen = self._seen[table.name]
-        place = table.column_names.index(*table.key)
+        place = place_of_key(table)
         for entry, operation, *values in self._connection.execute(
             _about(_ENTRIES, table), [self._begin[table.name]]
         ).fetchall():
@@ -106,6 +106,12 @@ class Trail:
     def _one(self, statement: str, table: SourceTable) -> Any:
         [(value,)] = self._connection.execute(_about(statement, table)).fetchall()
         return value
+
+
+def place_of_key(table: SourceTable) -> int:
+    """Return where among the columns of `table` its key is."""
+    [key] = table.key
+    return table.column_names.index(key)
 
 
 def _about(statement: str, table: SourceTable) -> sql.Composed:

@@ -20,7 +20,7 @@ from local_aws.spark import environment
 from local_aws.state import State
 from tests import worlds
 from tests.chaos import audit
-from tests.chaos.audit import Values
+from tests.chaos.audit import Values, place_of_key
 from tests.chaos.schedules import Row
 from totelake import ingest
 from totelake.batches import IngestedBatch
@@ -67,7 +67,7 @@ class World:
         versions = []
         for name, part in batch.tables.items() if batch else ():
             table = SOURCE_TABLES[name]
-            place = table.column_names.index(*table.key)
+            place = place_of_key(table)
             folder = self.lake.folder / self.lake.ingested / part.path
             rows = dataset.dataset(folder, format="parquet").to_table(["_op", *table.column_names])
             for op, *values in zip(*rows.to_pydict().values(), strict=True):

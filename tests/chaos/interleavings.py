@@ -8,8 +8,8 @@ lands is held against the source's own audit trail. The same moments are read by
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 
 import psycopg
 
@@ -58,9 +58,7 @@ class LateCommits:
 class LateCommitsError(AssertionError):
     """A batch is not what had become visible; the message has the schedule of an interleaving that shows it."""
 
-    def __init__(
-        self, seed: int, group: Sequence[Interleaving], batch: int, lost: list[Version], doubled: list[Version]
-    ) -> None:
+    def __init__(self, seed: int, group: list[Interleaving], batch: int, lost: list[Version], doubled: list[Version]):
         """Tell what the batch number `batch` among the interleavings of `group` has lost and doubled."""
         self.seed, self.batch, self.lost, self.doubled = seed, batch, lost, doubled
         wrong = [("lost", version) for version in lost] + [("doubled", version) for version in doubled]
@@ -83,25 +81,23 @@ def prove(
     only: int | None = None,
     deletes: bool = False,
 ) -> LateCommits:
-    """Run `count` interleavings of `seed` through the ingest of `world`, where none of them ran before; return figures.
+    """Run at least `count` interleavings of `seed` through the ingest of `world`, and return the figures.
 
-    Raises `LateCommitsError` at the first batch that lacks a version or has one too many. `progress` gets the figures
-    after every group that is woven together. `only` runs no more than the group of the interleaving of this number:
-    who it was woven with is a part of what happened.
+    None of them may have run in `world` before. `progress` gets the figures after each group that is woven together.
+    `only` is the number of an interleaving: nothing but its group is run, as who it is woven with is a part of it.
+    Raises `LateCommitsError` at the first batch that lacks a version or has one too many.
     """
     proof = _Proof(world, seed)
     world.ingest()
+    groups = range(-(-count // TOGETHER)) if only is None else [only // TOGETHER]
     with psycopg.connect(world.url, autocommit=True) as auditor, Sessions(world.url) as sessions:
-        for first in range(0, count, TOGETHER):
-            if only is not None and not first <= only < first + TOGETHER:
-                continue
-            choice = random.Random(f"{seed}/{first}")
+        for number in groups:
+            choice = random.Random(f"{seed}/group {number}")
             tables = choice.sample(sorted(SOURCE_TABLES), _TABLES)
-            numbers = range(first, min(first + TOGETHER, count))
-            group = [generate(seed, number, tables, BATCHES, deletes=deletes) for number in numbers]
+            members = range(number * TOGETHER, (number + 1) * TOGETHER)
+            group = [generate(seed, member, tables, BATCHES, deletes=deletes) for member in members]
             proof.run(group, Trail(auditor, tables), sessions, choice)
             progress(proof.figures())
-    proof.hold_against(group, BATCHES + 1, [], world.ingest())
     return proof.figures()
 
 
@@ -118,13 +114,12 @@ class _Proof:
 
     def figures(self) -> LateCommits:
         """Return the figures so far."""
-        names = [name for name in LateCommits.__dataclass_fields__ if name not in {"watermark_losers", "seconds"}]
-        seconds = time.monotonic() - self._began
-        counted = {name: self._tally[name] for name in names}
-        return LateCommits(**counted, watermark_losers=len(self._losers), seconds=seconds)
+        tally = self._tally | Counter(watermark_losers=len(self._losers))
+        counted = {field.name: tally[field.name] for field in fields(LateCommits) if field.type is int}
+        return LateCommits(**counted, seconds=time.monotonic() - self._began)
 
     def run(self, group: list[Interleaving], trail: Trail, sessions: Sessions, choice: random.Random) -> None:
-        """Weave the interleavings of `group`, and hold each batch against `trail`; all transactions end in here."""
+        """Weave the interleavings of `group`, and hold each batch against `trail`; another one finds nothing more."""
         weave = [_woven(group, part, choice) for part in range(BATCHES)]
         for part, steps in enumerate(weave):
             _do(sessions, steps)
@@ -134,7 +129,8 @@ class _Proof:
             moment, batch = self._ingest(trail, sessions, while_read)
             expected = self._expected(moment)
             self._count_watermark(moment)
-            self.hold_against(group, part + 1, expected, batch)
+            self._hold_against(group, part + 1, expected, batch)
+        self._hold_against(group, BATCHES + 1, [], self._world.ingest())
         self._count(group)
 
     def _ingest(
@@ -168,7 +164,7 @@ class _Proof:
                 self._tally["deletions"] += 1
         return expected
 
-    def hold_against(
+    def _hold_against(
         self, group: list[Interleaving], number: int, expected: list[Version], batch: IngestedBatch | None
     ) -> None:
         """Compare a batch, by its number among the steps of `group`, with what is expected of it."""

@@ -179,10 +179,10 @@ class _Business:
 
     def _end(self, transaction: _Transaction) -> Step:
         if transaction.state is Action.PREPARE:
-            ends, weights = (Action.COMMIT_PREPARED, Action.ROLLBACK_PREPARED), (4, 1)
+            weights = {Action.COMMIT_PREPARED: 4, Action.ROLLBACK_PREPARED: 1}
         else:
-            ends, weights = (Action.COMMIT, Action.PREPARE, Action.ROLLBACK), (12, 5, 3)
-        [end] = self._choice.choices(ends, weights)
+            weights = {Action.COMMIT: 12, Action.PREPARE: 5, Action.ROLLBACK: 3}
+        [end] = self._choice.choices(list(weights), list(weights.values()))
         transaction.state = end
         if end is Action.PREPARE:
             transaction.eagerness = self._eagerness()

@@ -49,6 +49,14 @@ _STATEMENTS[Action.DEEP_UPDATE] = f"SAVEPOINT deep; {_STATEMENTS[Action.UPDATE]}
 _WRITES = {Action.INSERT, Action.UPDATE, Action.DELETE}
 
 
+class StepError(Exception):
+    """A step did not do what its schedule says: the schedule is no possible one."""
+
+    def __init__(self, interleaving: int, step: Step, reason: str) -> None:
+        """Name the interleaving and the step, and say what Postgres said."""
+        super().__init__(f"interleaving {interleaving}: {str(step).strip()}: {reason}")
+
+
 class Sessions:
     """The connections on which transactions are open, each used again when its transaction has ended."""
 
@@ -68,7 +76,7 @@ class Sessions:
         self._stack.close()
 
     def do(self, interleaving: int, step: Step) -> None:
-        """Do one step of an interleaving; raise AssertionError when it does not change the one row that it should."""
+        """Do one step of an interleaving; raise `StepError` when it fails, or does not change its one row."""
         transaction = (interleaving, step.transaction)
         if step.action is Action.BEGIN:
             self._busy[transaction] = self._idle.pop() if self._idle else self._connect()
@@ -76,9 +84,12 @@ class Sessions:
             connection = self._any_idle()
         else:
             connection = self._busy[transaction]
-        changed = connection.execute(_statement(interleaving, step)).rowcount
+        try:
+            changed = connection.execute(_statement(interleaving, step)).rowcount
+        except psycopg.Error as error:
+            raise StepError(interleaving, step, str(error)) from error
         if step.action in _WRITES and changed != 1:
-            raise AssertionError(f"interleaving {interleaving}: {step}: {changed} rows were changed")
+            raise StepError(interleaving, step, f"{changed} rows were changed")
         if step.action in {Action.COMMIT, Action.ROLLBACK, Action.PREPARE}:
             self._idle.append(self._busy.pop(transaction))
 
