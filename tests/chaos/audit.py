@@ -1,7 +1,7 @@
 """An audit trail that totesys keeps of itself by triggers, and what it says of the moment of a batch.
 
-It knows nothing of transaction ids: what became visible between two moments is what the later one shows of the trail
-and the earlier one did not. A change that is rolled back, whole or to a savepoint, takes its own entry with it.
+Transaction ids play no part in it: what became visible between two moments is what the later one shows of the trail and
+the earlier one did not. A change that is rolled back, whole or to a savepoint, takes its own entry with it.
 """
 
 from collections import defaultdict
@@ -33,9 +33,11 @@ _SNAPSHOT = (
 )
 _ENTRIES = "SELECT _entry, _op, {columns} FROM audit.{table} WHERE _entry > %s ORDER BY _entry"
 _LAST_ENTRY = "SELECT coalesce(max(_entry), 0) FROM audit.{table}"
+_VERSIONS = "SELECT {key}, xmin::text::bigint FROM public.{table} WHERE {key} = ANY(%s)"
 _WATERMARK = "SELECT max(last_updated) FROM public.{table}"
 _NEWER = "SELECT {key} FROM public.{table} WHERE last_updated > %s"
 
+# The transaction that wrote the row, whose ids have not begun anew in a server that was just made; then the columns.
 type Values = tuple[Any, ...]
 
 
@@ -87,16 +89,15 @@ class Trail:
 
     def _changed(self, table: SourceTable) -> dict[Row, Values | None]:
         """Return the last state of each row that has a new entry: entries of a row are in the order of its locks."""
-        found: dict[Row, Values | None] = {}
-        seen = self._seen[table.name]
-        place = place_of_key(table)
-        for entry, operation, *values in self._connection.execute(
-            _about(_ENTRIES, table), [self._begin[table.name]]
-        ).fetchall():
+        found: dict[int, list[Any]] = {}
+        seen, place = self._seen[table.name], place_of_key(table)
+        entries = self._connection.execute(_about(_ENTRIES, table), [self._begin[table.name]])
+        for entry, operation, *values in entries.fetchall():
             if entry not in seen:
-                found[Row(table.name, values[place])] = None if operation == "DELETE" else tuple(values)
+                found[values[place]] = [] if operation == "DELETE" else values
                 seen.add(entry)
-        return found
+        versions: dict[int, int] = dict(self._connection.execute(_about(_VERSIONS, table), [list(found)]).fetchall())
+        return {Row(table.name, key): (versions[key], *values) if values else None for key, values in found.items()}
 
     def _newer(self, table: SourceTable) -> set[Row]:
         rows = self._connection.execute(_about(_NEWER, table), [self._watermark[table.name]]).fetchall()

@@ -1,5 +1,6 @@
 """A totesys that keeps an audit trail, a lake, and the real ingest stage between them."""
 
+import logging
 import os
 import tempfile
 from collections.abc import Iterator
@@ -69,15 +70,16 @@ class World:
             table = SOURCE_TABLES[name]
             place = place_of_key(table)
             folder = self.lake.folder / self.lake.ingested / part.path
-            rows = dataset.dataset(folder, format="parquet").to_table(["_op", *table.column_names])
-            for op, *values in zip(*rows.to_pydict().values(), strict=True):
-                versions.append(Version(Row(name, values[place]), op, tuple(values)))
+            rows = dataset.dataset(folder, format="parquet").to_table(["_op", "_source_version", *table.column_names])
+            for op, version, *values in zip(*rows.to_pydict().values(), strict=True):
+                versions.append(Version(Row(name, values[place]), op, (version, *values)))
         return versions
 
 
 @contextmanager
 def world(spark: SparkSession | None = None) -> Iterator[World]:
     """Make a world on the session `spark`, or on one of its own, and remove it after the block."""
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # the endpoint would tell of every request
     with tempfile.TemporaryDirectory(prefix="totelake-interleavings-") as name, patch.dict(os.environ):
         folder = Path(name)
         session = spark or _spark(folder / "spark")
