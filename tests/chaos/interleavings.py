@@ -23,7 +23,7 @@ from totelake.tables import SOURCE_TABLES
 
 __all__ = ["LateCommits", "LateCommitsError", "prove", "world"]
 
-TOGETHER = 200
+TOGETHER = 400
 BATCHES = 4
 _TABLES = 3
 _SHARE_WHILE_READ = 0.3

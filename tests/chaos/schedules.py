@@ -238,4 +238,4 @@ class _Business:
         if self._choice.random() < _SHARE_OF_DEEP:
             return Action.DEEP_UPDATE
         kinds = (Action.UPDATE, Action.LOCK, Action.DELETE)
-        return self._choice.choices(kinds, (16, 1, 4 if self._deletes else 0))[0]
+        return self._choice.choices(kinds, (16, 1, 7 if self._deletes else 0))[0]
