@@ -54,6 +54,18 @@ class LateCommits:
     watermark_losers: int
     seconds: float
 
+    def __str__(self) -> str:
+        """Tell it in three lines."""
+        return (
+            f"{self.interleavings:,} interleavings: {self.transactions:,} transactions ({self.prepared:,} prepared,"
+            f" {self.late:,} committed after a batch that had passed their changes), {self.savepoints:,} savepoints,"
+            f" {self.rollbacks:,} rollbacks, {self.forgotten:,} changes without a new last_updated\n"
+            f"{self.batches:,} batches, {self.versions:,} versions due ({self.deletions:,} of them deletions):"
+            f" {self.lost:,} lost, {self.doubled:,} doubled, in {self.seconds:,.0f} s\n"
+            f"last_updated > watermark, at the same moments: {self.watermark_lost:,} versions lost,"
+            f" in {self.watermark_losers:,} interleavings"
+        )
+
 
 class LateCommitsError(AssertionError):
     """A batch is not what had become visible; the message has the schedule of an interleaving that shows it."""
