@@ -26,7 +26,6 @@ from tests.chaos.schedules import Row
 from totelake import ingest
 from totelake.batches import IngestedBatch
 from totelake.connections import Login
-from totelake.glue import JobRun
 from totelake.tables import SOURCE_TABLES
 from totesys import roles, schema, seed
 
@@ -59,9 +58,8 @@ class World:
 
     def ingest(self) -> IngestedBatch | None:
         """Run the ingest stage once; any share of a table may vanish, and its work lines are not shown."""
-        run = JobRun(worlds.job_run().id, "proof", {"deletable_share": "1.0"})
         with redirect_stdout(StringIO()):
-            return ingest.run(run, self.reader, self.lake.ingested)
+            return ingest.run(worlds.job_run(deletable_share="1.0"), self.reader, self.lake.ingested)
 
     def landed(self, batch: IngestedBatch | None) -> list[Version]:
         """Return what `batch` has brought to the raw lake."""

@@ -91,7 +91,6 @@ def prove(
     progress: Callable[[LateCommits], None] = lambda _: None,
     *,
     only: int | None = None,
-    deletes: bool = False,
 ) -> LateCommits:
     """Run at least `count` interleavings of `seed` through the ingest of `world`, and return the figures.
 
@@ -107,7 +106,7 @@ def prove(
             choice = random.Random(f"{seed}/group {number}")
             tables = choice.sample(sorted(SOURCE_TABLES), _TABLES)
             members = range(number * TOGETHER, (number + 1) * TOGETHER)
-            group = [generate(seed, member, tables, BATCHES, deletes=deletes) for member in members]
+            group = [generate(seed, member, tables, BATCHES) for member in members]
             proof.run(group, Trail(auditor, tables), sessions, choice)
             progress(proof.figures())
     return proof.figures()

@@ -117,15 +117,15 @@ def owner(row: Row) -> int | None:
     return (row.key - FIRST_KEY) // ROWS_OF_ONE if row.key >= FIRST_KEY else None
 
 
-def generate(seed: int, number: int, tables: list[str], batches: int, *, deletes: bool) -> Interleaving:
+def generate(seed: int, number: int, tables: list[str], batches: int) -> Interleaving:
     """Return the interleaving `number` of `seed`, on rows of `tables`, with `batches` batches among its steps.
 
-    The last batch comes when all its transactions have ended. Rows are only deleted where `deletes` says so.
+    The last batch comes when all its transactions have ended.
     """
     choice = random.Random(f"{seed}/{number}")
     keys = range(FIRST_KEY + number * ROWS_OF_ONE, FIRST_KEY + (number + 1) * ROWS_OF_ONE)
     rows = [Row(choice.choice(tables), key) for key in keys[: choice.randint(*_ROWS)]]
-    steps = list(_Business(choice, rows, deletes=deletes).steps())
+    steps = list(_Business(choice, rows).steps())
     places = sorted(choice.randint(0, len(steps)) for _ in range(batches - 1))
     for batch, place in reversed(list(enumerate(places, 1))):
         steps.insert(place, Step(Action.BATCH, mark=batch))
@@ -147,10 +147,9 @@ class _Transaction:
 class _Business:
     """The transactions of one interleaving, and which rows exist and are held while they go on."""
 
-    def __init__(self, choice: random.Random, rows: list[Row], *, deletes: bool) -> None:
+    def __init__(self, choice: random.Random, rows: list[Row]) -> None:
         self._choice = choice
         self._exists = dict.fromkeys(rows, False)
-        self._deletes = deletes
         self._marks = 0
         self._named = 0
         self._unended = [
@@ -238,4 +237,4 @@ class _Business:
         if self._choice.random() < _SHARE_OF_DEEP:
             return Action.DEEP_UPDATE
         kinds = (Action.UPDATE, Action.LOCK, Action.DELETE)
-        return self._choice.choices(kinds, (16, 1, 7 if self._deletes else 0))[0]
+        return self._choice.choices(kinds, (16, 1, 7))[0]

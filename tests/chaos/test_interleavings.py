@@ -26,6 +26,7 @@ def test_no_version_is_lost_or_doubled_and_a_watermark_loses_many(audited):
 
     assert (figures.interleavings, figures.batches, figures.lost, figures.doubled) == (TOGETHER, BATCHES, 0, 0)
     assert figures.versions > TOGETHER
+    assert figures.deletions > TOGETHER / 8
     assert min(figures.savepoints, figures.prepared, figures.late, figures.rollbacks, figures.forgotten) > TOGETHER / 4
     assert figures.versions > figures.watermark_lost > TOGETHER / 2
     assert TOGETHER > figures.watermark_losers > TOGETHER / 4
@@ -58,7 +59,7 @@ def test_a_wrong_batch_is_told_with_the_schedule_that_shows_it(audited):
 def test_an_interleaving_is_its_seed_and_its_number():
     """The same steps each time, and others for others."""
     first, again, other, next_seed = (
-        str(generate(seed, number, TABLES, BATCHES, deletes=True)) for seed, number in [(1, 5), (1, 5), (1, 6), (2, 5)]
+        str(generate(seed, number, TABLES, BATCHES)) for seed, number in [(1, 5), (1, 5), (1, 6), (2, 5)]
     )
 
     assert first == again
@@ -81,7 +82,7 @@ def test_an_older_transaction_writes_over_a_younger_one():
 
 
 def _schedules() -> list[Interleaving]:
-    return [generate(1, number, TABLES, BATCHES, deletes=False) for number in range(500)]
+    return [generate(1, number, TABLES, BATCHES) for number in range(500)]
 
 
 def _batches_between(schedule: Interleaving, action: Action) -> list[int]:
