@@ -1,0 +1,231 @@
+"""A totesys, a lake and a warehouse of their own, which go back to their beginning in a fraction of a second."""
+
+import copy
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import boto3
+import psycopg
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.glue.models import glue_backends
+from psycopg import sql
+from pyspark.sql import SparkSession
+
+from local_aws.spark import environment
+from local_aws.state import State
+from tests.chaos import oracle
+from tests.chaos.warm import Job, WarmSpark
+from tests.worlds import PASSWORD, WAREHOUSE_OWNER, Lake, empty_lake, job_run, login_of, s3_endpoint
+from totelake import catalog, ingest, load, transform
+from totelake.batches import IngestedBatch, ProcessedBatch, in_force
+from totelake.connections import Login
+from totelake.log import CommitLog
+from totelake.zones import INGESTED, PROCESSED, Zone
+from totesys import roles, schema, seed
+
+REGION = "eu-west-2"
+SALES_ORDERS = 12
+# A database that is made anew under the same number still is the one of the last batch.
+_FIRST_OID = 60_000
+_SETTLES_WITHIN = 30.0
+_SETTINGS = {"spark.sql.shuffle.partitions": "1"}
+_SESSIONS = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = ANY(%s) AND pid <> pg_backend_pid() AND usename = ANY(%s)"
+)
+BASE, EMPTY = "base", "empty"
+
+
+@dataclass
+class Site:
+    """One place at which histories take place, one after the other.
+
+    `superuser` is the URL, without a database, of the Postgres server's superuser.
+    """
+
+    number: int
+    server: str
+    folder: Path
+    lake: Lake
+    warm: WarmSpark
+    admin: psycopg.Connection[Any]
+    catalogs: dict[str, Any] = field(default_factory=dict)
+    checksums: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def totesys(self) -> str:
+        """The URL of totesys, as its owner."""
+        return self._url(f"totesys_{self.number}", roles.OWNER)
+
+    @property
+    def reader(self) -> Login:
+        """The login of the ingest."""
+        return login_of(self._url(f"totesys_{self.number}", roles.READER))
+
+    @property
+    def warehouse(self) -> Login:
+        """The login of the load."""
+        return login_of(self._url(f"warehouse_{self.number}", WAREHOUSE_OWNER))
+
+    def job(self, stage: str) -> Job:
+        """Return what a process runs as the `stage`; any number of rows may be deleted."""
+        run = job_run(deletable_share="1") if stage == "ingest" else job_run()
+        jobs: dict[str, Job] = {
+            "ingest": lambda: ingest.run(run, self.reader, self.lake.ingested),
+            "transform": lambda: transform.run(run, self.lake.ingested, self.lake.processed),
+            "load": lambda: load.run(run, self.lake.processed, self.warehouse),
+        }
+        return jobs[stage]
+
+    def keep_as(self, name: str) -> None:
+        """Keep the state of everything under `name`."""
+        for database in ("totesys", "warehouse"):
+            self._copy_database(f"{database}_{self.number}", f"{name}_{database}_{self.number}")
+        shutil.copytree(self.lake.folder, self.folder / name, dirs_exist_ok=True)
+        self.catalogs[name] = copy.deepcopy(self._glue.databases)
+
+    def go_back_to(self, name: str) -> None:
+        """Make everything as it was when it was kept under `name`."""
+        for offset, database in enumerate(("totesys", "warehouse")):
+            oid = _FIRST_OID + 2 * self.number + offset
+            self._copy_database(f"{name}_{database}_{self.number}", f"{database}_{self.number}", oid)
+        for bucket in (self.lake.ingested, self.lake.processed):
+            shutil.rmtree(self.lake.folder / bucket)
+            shutil.copytree(self.folder / name / bucket, self.lake.folder / bucket, copy_function=shutil.copyfile)
+        self._glue.databases = copy.deepcopy(self.catalogs[name])
+        self.checksums = {}
+        self.note_committed()
+
+    def await_quiet(self) -> None:
+        """Wait until Postgres has noticed that the clients of a killed process are gone."""
+        databases = [f"totesys_{self.number}", f"warehouse_{self.number}"]
+        deadline = time.monotonic() + _SETTLES_WITHIN
+        while self.admin.execute(_SESSIONS, (databases, [roles.READER, WAREHOUSE_OWNER])).fetchone() != (0,):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"sessions of a killed process are still there after {_SETTLES_WITHIN:g} s")
+            time.sleep(0.01)
+
+    def ingested(self) -> list[IngestedBatch]:
+        """Return the committed batches of the ingested zone."""
+        return CommitLog(self.lake.ingested, IngestedBatch).since(0)
+
+    def processed(self) -> list[ProcessedBatch]:
+        """Return the committed batches of the processed zone."""
+        return CommitLog(self.lake.processed, ProcessedBatch).since(0)
+
+    def note_committed(self) -> None:
+        """Take the checksum of every committed file that has none yet."""
+        for path in self._committed_files():
+            self.checksums.setdefault(path, self._checksum(path))
+
+    def faults(self) -> list[str]:
+        """Return what is wrong: a row of the warehouse, a committed file, a partition of the catalog, the ledger."""
+        batches = [(batch.sequence, _snapshot(batch), batch.snapshot.taken_at.rstrip("Z")) for batch in self.ingested()]
+        with psycopg.connect(self.totesys) as source, psycopg.connect(self.warehouse.conninfo) as warehouse:
+            faults = oracle.differences(oracle.expected(source, batches), oracle.held(warehouse))
+            loaded = warehouse.execute("SELECT batch_id FROM load_ledger ORDER BY processed_sequence").fetchall()
+        if (committed := [(batch.batch_id,) for batch in self.processed()]) != loaded:
+            faults.append(f"the ledger has {loaded}, the log {committed}")
+        changed = [path for path, checksum in self.checksums.items() if self._checksum(path) != checksum]
+        faults += [f"{path} was committed and is not the same any more" for path in changed]
+        return faults + self._faults_of_catalog(INGESTED, self.ingested()) + self._faults_of_catalog(
+            PROCESSED, self.processed()
+        )
+
+    @property
+    def _glue(self) -> Any:
+        return glue_backends[DEFAULT_ACCOUNT_ID][REGION]
+
+    def _url(self, database: str, role: str) -> str:
+        return self.server.format(database=database, role=role)
+
+    def _copy_database(self, template: str, name: str, oid: int | None = None) -> None:
+        self.admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+        owner = roles.OWNER if "totesys" in name else WAREHOUSE_OWNER
+        number = sql.SQL(" OID {}").format(oid) if oid else sql.SQL("")
+        self.admin.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {}{}").format(
+                sql.Identifier(name), sql.Identifier(template), sql.Identifier(owner), number
+            )
+        )
+
+    def _committed_files(self) -> Iterator[str]:
+        logs: list[tuple[str, list[Any]]] = [
+            (self.lake.ingested, self.ingested()),
+            (self.lake.processed, self.processed()),
+        ]
+        for bucket, batches in logs:
+            for batch in batches:
+                yield f"{bucket}/log/{batch.sequence:08d}.json"
+                for table in batch.tables.values():
+                    files = (self.lake.folder / bucket / table.path).rglob("*.parquet")
+                    yield from (str(file.relative_to(self.lake.folder)) for file in files)
+
+    def _checksum(self, path: str) -> str:
+        file = self.lake.folder / path
+        return hashlib.sha256(file.read_bytes()).hexdigest() if file.exists() else "gone"
+
+    def _faults_of_catalog(self, zone: Zone, batches: list[Any]) -> list[str]:
+        tables = self._glue.databases[zone.database].tables
+        faults = []
+        for name, table in tables.items():
+            found = sorted("/".join(partition.values) for partition in table.partitions.values())
+            wanted = sorted(
+                "/".join(partition.values)
+                for batch in batches
+                if name in batch.tables
+                for partition in catalog.partitions(batch, name)
+            )
+            if found != wanted:
+                faults.append(f"{zone.database}.{name}: the catalog has {found}, the log {wanted}")
+        return faults
+
+
+def _snapshot(batch: IngestedBatch) -> str:
+    snapshot = batch.snapshot
+    return f"{snapshot.xmin}:{snapshot.xmax}:{','.join(map(str, sorted(snapshot.xip)))}"
+
+
+@contextmanager
+def site(number: int, server: str, folder: Path) -> Iterator[Site]:
+    """Make a site on the Postgres server whose URLs `server` spells, in the empty `folder`, with two beginnings.
+
+    `EMPTY`: totesys has rows, and nothing was ingested. `BASE`: all of it went through all stages.
+    """
+    superuser = server.format(database="postgres", role="postgres")
+    with s3_endpoint(folder / "world") as (buckets, variables), psycopg.connect(superuser, autocommit=True) as admin:
+        os.environ.update(variables)
+        os.environ.update(environment(State(folder / "world"), conf=_SETTINGS, driver_memory="1g"))
+        spark = SparkSession.builder.getOrCreate()
+        with empty_lake(buckets, spark) as lake:
+            made = Site(number, server, folder, lake, WarmSpark(spark, folder / "jobs.log"), admin)
+            _begin(made)
+            yield made
+        spark.stop()
+
+
+def _begin(made: Site) -> None:
+    number, admin = made.number, made.admin
+    for offset, (name, owner) in enumerate((("totesys", roles.OWNER), ("warehouse", WAREHOUSE_OWNER))):
+        statement = sql.SQL("CREATE DATABASE {} OWNER {} OID {}")
+        oid = _FIRST_OID + 2 * number + offset
+        admin.execute(statement.format(sql.Identifier(f"{name}_{number}"), sql.Identifier(owner), oid))
+    with psycopg.connect(made.totesys) as connection:
+        schema.create(connection, reader=roles.READER)
+    seed.seed(made.totesys, sales_orders=SALES_ORDERS)
+    with psycopg.connect(made.totesys) as connection:
+        oracle.keep_trail(connection)
+    made.keep_as(EMPTY)
+    for stage in ("ingest", "transform", "load"):
+        outcome = made.warm.run(made.job(stage))
+        if outcome.error:
+            raise RuntimeError(f"the first {stage} failed: {outcome.error}")
+    made.await_quiet()
+    made.keep_as(BASE)
