@@ -46,7 +46,7 @@ variable "code_version" {
 variable "python_modules" {
   description = "Python modules that Glue installs for the jobs, as name==version, in the versions of requirements.lock."
   type        = list(string)
-  default     = ["psycopg[binary]==3.3.9", "adbc-driver-postgresql==1.13.0", "pycountry==26.2.16"]
+  default     = ["psycopg[binary]==3.3.9", "adbc-driver-postgresql==1.13.0", "pycountry==26.2.16", "tenacity==9.2.1"]
 
   validation {
     condition     = alltrue([for module in var.python_modules : can(regex("^[^=]+==[^=]+$", module))])

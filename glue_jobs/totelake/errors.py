@@ -1,6 +1,12 @@
 """Everything that totelake itself can find wrong.
 
 TotelakeError
+├── TransientError         what may pass by itself: the run tries again, and so does the next one
+│   ├── DatabaseUnavailableError  totesys or the warehouse does not answer, or hung up
+│   ├── DatabaseInterruptedError  it broke off a statement: a deadlock, a timeout, a snapshot that is gone
+│   └── AwsUnavailableError       S3, the catalog or another service does not answer
+├── DatabaseRefusedError   totesys or the warehouse does not let the role in, or not do what it has to
+├── StorageFullError       there is no space left where the run writes
 ├── SourceSchemaError      a table of totesys is not the one that was declared
 ├── SourceValueError       a value of totesys cannot be held exactly
 ├── MassDeletionError      more rows of a table are gone than may vanish at once
@@ -20,9 +26,63 @@ TotelakeError
 
 from collections.abc import Iterable
 
+_GOES_ON = "Nothing was lost; the next run goes on from the last commit."
+
 
 class TotelakeError(Exception):
     """Base of every error that totelake raises itself."""
+
+
+class TransientError(TotelakeError):
+    """What stood in the way may pass by itself: the run tries again, and so does the next one."""
+
+
+class DatabaseUnavailableError(TransientError):
+    """A database does not answer, or hung up."""
+
+    def __init__(self, database: str, said: str) -> None:
+        """Name the `database` with the role and its place, and what it or the way to it `said`."""
+        super().__init__(f"{database} is not available: {said}. {_GOES_ON}")
+        self.database, self.said = database, said
+
+
+class DatabaseInterruptedError(TransientError):
+    """A database broke off what the run had asked of it."""
+
+    def __init__(self, database: str, said: str) -> None:
+        """Name the `database` with the role and its place, and what it `said`."""
+        super().__init__(f"{database} broke off a statement: {said}. {_GOES_ON}")
+        self.database, self.said = database, said
+
+
+class AwsUnavailableError(TransientError):
+    """A service of AWS does not answer, or asks to come again later."""
+
+    def __init__(self, said: str) -> None:
+        """Repeat what the service or the way to it `said`."""
+        super().__init__(f"AWS is not available: {said}. {_GOES_ON}")
+        self.said = said
+
+
+class DatabaseRefusedError(TotelakeError):
+    """A database does not let the role in, or does not let it do what the run has to do."""
+
+    def __init__(self, database: str, said: str) -> None:
+        """Name the `database` with the role and its place, and what was `said`."""
+        super().__init__(
+            f"{database} refused: {said}. Nothing was lost. Correct the Glue connection, its secret or the rights of "
+            f"the role, and run again."
+        )
+        self.database, self.said = database, said
+
+
+class StorageFullError(TotelakeError):
+    """There is no space left where the run writes."""
+
+    def __init__(self, said: str) -> None:
+        """Repeat what was `said` by whoever could not write."""
+        super().__init__(f"{said}. Nothing of the batch is visible. Make room and run again.")
+        self.said = said
 
 
 class SourceSchemaError(TotelakeError):

@@ -17,11 +17,21 @@ _SHARE = re.compile(r"0(\.\d+)?|1(\.0+)?")
 
 @dataclass(frozen=True)
 class JobRun:
-    """One run of a job: its id, the code that it runs, and the arguments that it asked for."""
+    """One run of a job: its id, the code that it runs, and the arguments that it asked for.
+
+    A stage that a passing fault cut off is tried again within the run, see `attempts.retried`: `attempt` counts from 1.
+    """
 
     id: str
     code_version: str
     arguments: dict[str, str]
+    attempt: int = 1
+
+    @property
+    def attempt_id(self) -> str:
+        """What no other attempt has, of this run or another: eight digits of the run, then which attempt it is."""
+        digits = self.id.removeprefix("jr_")[:8]
+        return digits if self.attempt == 1 else f"{digits}-{self.attempt}"
 
     def share(self, name: str) -> float | None:
         """Return the optional argument `name` as a share, from 0 to 1, None where the run was not given it."""

@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from totelake import boundaries, catalog, lake, worklog
+from totelake import attempts, boundaries, catalog, lake, worklog
 from totelake.batches import IngestedBatch, IngestedTable
 from totelake.connections import Login
 from totelake.extract import Extract
@@ -16,6 +16,7 @@ from totelake.zones import INGESTED
 _TABLES_AT_ONCE = 4
 
 
+@attempts.retried("ingest", database="totesys")
 def run(run: JobRun, login: Login, bucket: str) -> IngestedBatch | None:
     """Commit one batch of what changed in totesys to `bucket`, and return it; None when nothing changed.
 
@@ -29,7 +30,7 @@ def run(run: JobRun, login: Login, bucket: str) -> IngestedBatch | None:
     with worklog.unit("ingest", stage="ingest") as figures, open_source(login) as source:
         boundaries.reached(boundaries.SNAPSHOT_EXPORTED)
         chain = _chain(run, source, log)
-        name = lake.batch_id(source.snapshot.taken_at, run.id)
+        name = lake.batch_id(source.snapshot.taken_at, run.attempt_id)
         figures |= {"batch_id": name, "full": chain.since == EVERYTHING, "reload": chain.reload}
         found = [source.find(table) for table in SOURCE_TABLES.values()]
         counts = source.count(list(SOURCE_TABLES.values()), chain.since)

@@ -9,13 +9,13 @@ import boto3
 from pyarrow import parquet
 
 
-def batch_id(taken_at: str, run_id: str) -> str:
-    """Return the name of one attempt: the time of its snapshot, then eight digits of the run that makes it.
+def batch_id(taken_at: str, attempt_id: str) -> str:
+    """Return the name of what one attempt writes: the time of its snapshot, then the id that no other attempt has.
 
-    `taken_at` is ISO 8601 in UTC with milliseconds; no two attempts share a run id.
+    `taken_at` is ISO 8601 in UTC with milliseconds.
     """
     moment = "".join(character for character in taken_at if character.isalnum())
-    return f"{moment}-{run_id.removeprefix('jr_')[:8]}"
+    return f"{moment}-{attempt_id}"
 
 
 def table_path(table: str, batch: str) -> str:

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import psycopg
 
-from totelake import boundaries, worklog
+from totelake import attempts, boundaries, worklog
 from totelake.batches import ProcessedBatch, ProcessedTable, in_force
 from totelake.connections import Login
 from totelake.errors import LogError
@@ -34,6 +34,7 @@ class _Load:
     connection: psycopg.Connection
 
 
+@attempts.retried("load", database="the warehouse")
 def run(run: JobRun, processed: str, warehouse: Login) -> None:
     """Load the batches of the bucket `processed` that the ledger of `warehouse` lacks, in their order.
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from pyspark.sql import DataFrame
 
-from totelake import boundaries, catalog, lake, worklog
+from totelake import attempts, boundaries, catalog, lake, worklog
 from totelake.batches import IngestedBatch, ProcessedBatch, in_force
 from totelake.errors import LogError
 from totelake.glue import JobRun
@@ -42,7 +42,7 @@ class _Stage:
             self.run.spark,
             self.ingested,
             self.processed,
-            lake.batch_id(known[-1].snapshot.taken_at, self.run.id),
+            lake.batch_id(known[-1].snapshot.taken_at, self.run.attempt_id),
             known,
             written,
             self.quarantine_share if quarantine_share is None else quarantine_share,
@@ -78,6 +78,7 @@ class _Stage:
         )
 
 
+@attempts.retried("transform")
 def run(run: JobRun, ingested: str, processed: str) -> ProcessedBatch | None:
     """Commit one batch that covers everything ingested since the last one; return it, or None when nothing is pending.
 

@@ -24,7 +24,10 @@ def unit(event: str, **fields: Any) -> Iterator[dict[str, Any]]:
         figures["error"] = f"{type(error).__name__}: {error}"
         raise
     finally:
-        seconds = round(time.monotonic() - began, 3)
-        line = json.dumps({"event": event, "status": status, "seconds": seconds, **figures}, default=str)
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
+        say(event, status=status, seconds=round(time.monotonic() - began, 3), **figures)
+
+
+def say(event: str, **fields: Any) -> None:
+    """Print one line at once."""
+    sys.stdout.write(json.dumps({"event": event, **fields}, default=str) + "\n")
+    sys.stdout.flush()

@@ -1,6 +1,9 @@
 """How a large table is split, and what a batch is called."""
 
+from dataclasses import replace
+
 from totelake.extract import PARTITION_BYTES, block_ranges
+from totelake.glue import JobRun
 from totelake.lake import batch_id
 
 
@@ -19,6 +22,8 @@ def test_ranges_meet_without_gap_and_the_last_one_is_open():
     ]
 
 
-def test_a_batch_is_named_for_its_snapshot_and_its_run():
+def test_a_batch_is_named_for_its_snapshot_and_its_attempt():
     """So names sort by time, and no two attempts share one."""
-    assert batch_id("2024-11-21T09:00:00.123Z", "jr_0123456789abcdef") == "20241121T090000123Z-01234567"
+    run = JobRun("jr_0123456789abcdef", "v1", {})
+    names = [batch_id("2024-11-21T09:00:00.123Z", attempt.attempt_id) for attempt in (run, replace(run, attempt=2))]
+    assert names == ["20241121T090000123Z-01234567", "20241121T090000123Z-01234567-2"]
