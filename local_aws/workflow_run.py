@@ -87,7 +87,9 @@ class RowCounts:
     def of(self, job_run_id: str) -> int | None:
         """Return the rows that the job run has told of by now, None when it told of none."""
         for message in self._new_messages(job_run_id):
-            if (rows := rows_in(message)) is not None:
+            if begins_anew(message):
+                self._rows.pop(job_run_id, None)
+            elif (rows := rows_in(message)) is not None:
                 self._rows[job_run_id] = (self._rows.get(job_run_id) or 0) + rows
         return self._rows.get(job_run_id)
 
@@ -117,15 +119,28 @@ def rows_in(line: str) -> int | None:
     Only the lines `table_…` count (`table_ingested`, …): there is one for each table of a stage when it is done; others
     tell of steps on the way and of sums.
     """
-    if not line.startswith("{"):
-        return None
-    try:
-        told = json.loads(line)
-    except ValueError:
-        return None
+    told = _told(line)
     is_done = str(told.get("event")).startswith("table_") and told.get("status") == "ok"
     rows = told.get("rows")
     return rows if is_done and isinstance(rows, int) else None
+
+
+def begins_anew(line: str) -> bool:
+    """Return whether a job's line says that its rows up to here count for nothing, since the stage is tried again.
+
+    A load commits batch by batch, and tells of rows that are committed.
+    """
+    told = _told(line)
+    return told.get("event") == "retry" and told.get("stage") != "load"
+
+
+def _told(line: str) -> Mapping[str, Any]:
+    """Return what a line of JSON says, nothing where it is something else."""
+    try:
+        told = json.loads(line) if line.startswith("{") else {}
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
 
 
 def read(run: Mapping[str, Any], rows: RowCounts) -> WorkflowRun:

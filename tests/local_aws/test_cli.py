@@ -153,6 +153,15 @@ def test_rows_add_up_while_a_job_runs():
     assert [*counted, rows.of("jr_1")] == [None, 40, 40, 42, 42]
 
 
+@pytest.mark.parametrize(("stage", "rows"), [("ingest", 2), ("load", 42)])
+def test_rows_of_an_attempt_that_failed_do_not_count(stage, rows):
+    """Except those that a load had committed."""
+    logs = Logs()
+    logs.lines += [LINE % 40, json.dumps({"event": "retry", "status": "waiting", "stage": stage}), LINE % 2]
+
+    assert RowCounts(logs).of("jr_1") == rows
+
+
 def test_a_job_without_a_log_has_told_of_no_rows():
     """It has only just been started."""
     assert RowCounts(Logs()).of("jr_2") is None
