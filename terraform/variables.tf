@@ -43,6 +43,8 @@ variable "code_version" {
   default     = null
 }
 
+# psycopg speaks to both databases, ADBC copies into the warehouse, pycountry names the currencies, tenacity waits between
+# the attempts of a stage.
 variable "python_modules" {
   description = "Python modules that Glue installs for the jobs, as name==version, in the versions of requirements.lock."
   type        = list(string)

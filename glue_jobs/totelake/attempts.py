@@ -22,8 +22,8 @@ from totelake.errors import TransientError
 from totelake.faults import explain
 from totelake.glue import JobRun
 
-# A restart of Postgres takes seconds, the failover to a standby a minute or two. Waits of 1, 2, 4, 8, 16, 30 and 30
-# seconds outlast both; each is up to a second longer, so that jobs that fell together do not come again together.
+# A server restarts in seconds and fails over in a minute or so. Waits of 1, 2, 4, 8, 16, 30 and 30 seconds outlast both;
+# each is up to a second longer, so that jobs that fell together do not come again together.
 ATTEMPTS = 8
 FIRST_WAIT = 1.0
 _LONGEST_WAIT = 30.0
