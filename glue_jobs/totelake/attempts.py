@@ -22,7 +22,7 @@ from totelake.errors import TransientError
 from totelake.faults import explain
 from totelake.glue import JobRun
 
-# A server restarts in seconds and fails over in a minute or so. Waits of 1, 2, 4, 8, 16, 30 and 30 seconds outlast both;
+# A server restarts in seconds and fails over in a minute or so. Waits of 1, 2, 4, 8, 16, 30 and 30 seconds outlast it;
 # each is up to a second longer, so that jobs that fell together do not come again together.
 ATTEMPTS = 8
 FIRST_WAIT = 1.0

@@ -30,6 +30,7 @@ _OF_DATABASE: tuple[_Fault, ...] = (DatabaseRefusedError, DatabaseInterruptedErr
 _FAULTS: tuple[_Fault, ...] = (StorageFullError, *_OF_DATABASE, AwsUnavailableError)
 
 _FULL = re.compile("no space left on device", re.IGNORECASE)
+_WRITING = re.compile(r"(while writing rows to s3://\S+?)\.?(\s|\Z)")  # Spark's words around that
 
 # By the beginning of the SQLSTATE, the first that fits: postgresql.org/docs/current/errcodes-appendix.html
 _SQLSTATES: dict[str, _Fault] = {
@@ -124,10 +125,12 @@ def _fault(error: BaseException) -> _Fault | None:
 
 def _java_faults(error: Any) -> Iterator[tuple[_Fault, str]]:
     """Yield what is known of a Java exception and its causes; Spark's own only repeat the words of their causes."""
-    of_database = False
+    of_database, written = False, ""
     while error is not None:
         name, text = error.getClass().getName(), error.getMessage() or ""
         fault: _Fault | None = None
+        if writing := _WRITING.search(text):
+            written = f" {writing[1]}"
         if name == "org.postgresql.util.PSQLException":
             of_database = True
             fault = _database_fault(error.getSQLState(), text)
@@ -137,7 +140,7 @@ def _java_faults(error: Any) -> Iterator[tuple[_Fault, str]]:
         elif not name.startswith("org.apache.spark."):
             fault = _java_fault(name, text, of_database=of_database)
         if fault:
-            yield fault, text or name
+            yield fault, (text or name) + (written if fault is StorageFullError else "")
         error = error.getCause()
 
 

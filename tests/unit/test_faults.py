@@ -217,6 +217,15 @@ def test_a_fault_names_the_database_and_the_role_and_not_the_password():
     assert LOGIN.password not in str(explained)
 
 
+def test_a_full_disk_is_named_by_what_was_written_to_it():
+    """Spark says that, and Java what went wrong."""
+    said = (
+        "java.io.IOException: No space left on device while writing rows to s3://b/x. Nothing of the batch is visible."
+    )
+
+    assert str(explain(FULL[-1], "totesys", LOGIN)).startswith(said)
+
+
 def raised(error, *, cleanup):
     """Return the exception that comes out of a block in which `error` was raised and whose cleanup fails as well."""
     try:
