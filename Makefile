@@ -1,6 +1,6 @@
 # `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format lock generated up down clean
+.PHONY: help setup run test chaos lint format lock generated up down clean
 PYTHON := .venv/bin/python
 TOTELAKE := $(PYTHON) -m local_aws.cli
 
@@ -15,6 +15,9 @@ run: setup  ## The whole of it: local AWS, totesys, workflow, more business, wor
 
 test: lint  ## Lint, check types and run every test.
 	$(PYTHON) -m pytest
+
+chaos: setup  ## Prove that no row is lost, doubled or torn: HISTORIES=1000 SEED=1, or REPLAY=seed alone.
+	@$(PYTHON) -m tests.chaos $(if $(HISTORIES),--histories $(HISTORIES)) $(if $(SEED),--seed $(SEED)) $(if $(REPLAY),--replay $(REPLAY))
 
 lint: setup  ## Check style, format and types.
 	$(PYTHON) -m ruff check

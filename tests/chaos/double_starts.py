@@ -5,6 +5,7 @@ import select
 from collections import Counter
 from dataclasses import dataclass, field
 from random import Random
+from typing import Self
 
 from tests.chaos.history import STAGES, People, Told
 from tests.chaos.site import BASE, Site
@@ -40,7 +41,7 @@ def start_twice(site: Site, seed: int) -> Twice:
         site.await_quiet()
     if (batches := (len(site.ingested()), len(site.processed()))) != (2, 2):
         twice.faults.append(f"there are {batches} batches, and not one more in each zone")
-    twice.faults += site.faults()
+    site.hold_against_source(twice.faults)
     return twice
 
 
@@ -70,7 +71,7 @@ class _Meeting:
         self._arrived, self._arrive = os.pipe()
         self._go, self._let_go = os.pipe()
 
-    def __enter__(self) -> "_Meeting":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -11,9 +11,7 @@ from psycopg import sql
 from totelake.tables import SOURCE_TABLES, STAR_TABLES, StarTable
 
 HERE = Path(__file__).parent
-_STAMPS = (
-    "r.created_at::date, r.created_at::time(3), r.last_updated::date, r.last_updated::time(3)"
-)
+_STAMPS = "r.created_at::date, r.created_at::time(3), r.last_updated::date, r.last_updated::time(3)"
 _VERSIONS = """
     SELECT {columns}, v.batch, v.deleted_at
     FROM version AS v CROSS JOIN LATERAL jsonb_populate_record(NULL::public.{table}, v.values) AS r
@@ -22,48 +20,62 @@ _VERSIONS = """
 _FACTS = {
     "fact_sales_order": (
         "sales_order",
-        f"r.sales_order_id, {_STAMPS}, r.staff_id, r.counterparty_id, r.units_sold, r.unit_price, r.currency_id,"
-        " r.design_id, r.agreed_payment_date::date, r.agreed_delivery_date::date, r.agreed_delivery_location_id",
+        (
+            f"r.sales_order_id, {_STAMPS}, r.staff_id, r.counterparty_id, r.units_sold, r.unit_price, r.currency_id,"
+            " r.design_id, r.agreed_payment_date::date, r.agreed_delivery_date::date, r.agreed_delivery_location_id"
+        ),
     ),
     "fact_purchase_order": (
         "purchase_order",
-        f"r.purchase_order_id, {_STAMPS}, r.staff_id, r.counterparty_id, r.item_code, r.item_quantity,"
-        " r.item_unit_price, r.currency_id, r.agreed_delivery_date::date, r.agreed_payment_date::date,"
-        " r.agreed_delivery_location_id",
+        (
+            f"r.purchase_order_id, {_STAMPS}, r.staff_id, r.counterparty_id, r.item_code, r.item_quantity,"
+            " r.item_unit_price, r.currency_id, r.agreed_delivery_date::date, r.agreed_payment_date::date,"
+            " r.agreed_delivery_location_id"
+        ),
     ),
     "fact_payment": (
         "payment",
-        f"r.payment_id, {_STAMPS}, r.transaction_id, r.counterparty_id, r.payment_amount, r.currency_id,"
-        " r.payment_type_id, r.paid, r.payment_date::date",
+        (
+            f"r.payment_id, {_STAMPS}, r.transaction_id, r.counterparty_id, r.payment_amount, r.currency_id,"
+            " r.payment_type_id, r.paid, r.payment_date::date"
+        ),
     ),
 }
 _CURRENCIES = "(VALUES ('GBP', 'Pound Sterling'), ('USD', 'US Dollar'), ('EUR', 'Euro'), ('CHF', 'Swiss Franc'))"
 _DIMENSIONS = {
     "dim_staff": (
         "staff",
-        "SELECT s.staff_id, s.first_name, s.last_name, d.department_name, coalesce(d.location, 'Undefined'),"
-        " s.email_address FROM {staff} AS s JOIN {department} AS d USING (department_id)",
+        (
+            "SELECT s.staff_id, s.first_name, s.last_name, d.department_name, coalesce(d.location, 'Undefined'),"
+            " s.email_address FROM {staff} AS s JOIN {department} AS d USING (department_id)"
+        ),
     ),
     "dim_location": (
         "address",
-        "SELECT address_id, address_line_1, address_line_2, district, city, postal_code, country, phone"
-        " FROM {address} AS a",
+        (
+            "SELECT address_id, address_line_1, address_line_2, district, city, postal_code, country, phone"
+            " FROM {address} AS a"
+        ),
     ),
     "dim_currency": (
         "currency",
-        f"SELECT c.currency_id, c.currency_code, n.name FROM {{currency}} AS c JOIN {_CURRENCIES} AS n (code, name)"
-        " ON n.code = c.currency_code",
+        (
+            f"SELECT c.currency_id, c.currency_code, n.name FROM {{currency}} AS c JOIN {_CURRENCIES} AS n (code, name)"
+            " ON n.code = c.currency_code"
+        ),
     ),
     "dim_design": ("design", "SELECT design_id, design_name, file_location, file_name FROM {design} AS d"),
     "dim_counterparty": (
         "counterparty",
-        "SELECT c.counterparty_id, c.counterparty_legal_name, a.address_line_1, a.address_line_2, a.district, a.city,"
-        " a.postal_code, a.country, a.phone"
-        " FROM {counterparty} AS c JOIN {address} AS a ON a.address_id = c.legal_address_id",
+        (
+            "SELECT c.counterparty_id, c.counterparty_legal_name, a.address_line_1, a.address_line_2, a.district,"
+            " a.city, a.postal_code, a.country, a.phone"
+            " FROM {counterparty} AS c JOIN {address} AS a ON a.address_id = c.legal_address_id"
+        ),
     ),
     "dim_transaction": (
         "transaction",
-        "SELECT transaction_id, transaction_type, sales_order_id, purchase_order_id FROM {transaction} AS t",
+        ("SELECT transaction_id, transaction_type, sales_order_id, purchase_order_id FROM {transaction} AS t"),
     ),
     "dim_payment_type": ("payment_type", "SELECT payment_type_id, payment_type_name FROM {payment_type} AS p"),
 }

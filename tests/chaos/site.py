@@ -2,17 +2,15 @@
 
 import copy
 import hashlib
-import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import boto3
 import psycopg
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.glue.models import glue_backends
@@ -23,9 +21,9 @@ from local_aws.spark import environment
 from local_aws.state import State
 from tests.chaos import oracle
 from tests.chaos.warm import Job, WarmSpark
-from tests.worlds import PASSWORD, WAREHOUSE_OWNER, Lake, empty_lake, job_run, login_of, s3_endpoint
+from tests.worlds import WAREHOUSE_OWNER, Lake, empty_lake, job_run, login_of, s3_endpoint
 from totelake import catalog, ingest, load, transform
-from totelake.batches import IngestedBatch, ProcessedBatch, in_force
+from totelake.batches import IngestedBatch, ProcessedBatch
 from totelake.connections import Login
 from totelake.log import CommitLog
 from totelake.zones import INGESTED, PROCESSED, Zone
@@ -125,19 +123,23 @@ class Site:
         for path in self._committed_files():
             self.checksums.setdefault(path, self._checksum(path))
 
-    def faults(self) -> list[str]:
-        """Return what is wrong: a row of the warehouse, a committed file, a partition of the catalog, the ledger."""
+    def hold_against_source(self, faults: list[str]) -> int:
+        """Add to `faults` what is wrong: in the warehouse, its ledger, the committed files, the catalog.
+
+        Returns how many rows of the warehouse were compared.
+        """
         batches = [(batch.sequence, _snapshot(batch), batch.snapshot.taken_at.rstrip("Z")) for batch in self.ingested()]
         with psycopg.connect(self.totesys) as source, psycopg.connect(self.warehouse.conninfo) as warehouse:
-            faults = oracle.differences(oracle.expected(source, batches), oracle.held(warehouse))
+            held = oracle.held(warehouse)
+            faults += oracle.differences(oracle.expected(source, batches), held)
             loaded = warehouse.execute("SELECT batch_id FROM load_ledger ORDER BY processed_sequence").fetchall()
         if (committed := [(batch.batch_id,) for batch in self.processed()]) != loaded:
             faults.append(f"the ledger has {loaded}, the log {committed}")
         changed = [path for path, checksum in self.checksums.items() if self._checksum(path) != checksum]
         faults += [f"{path} was committed and is not the same any more" for path in changed]
-        return faults + self._faults_of_catalog(INGESTED, self.ingested()) + self._faults_of_catalog(
-            PROCESSED, self.processed()
-        )
+        faults += self._faults_of_catalog(INGESTED, self.ingested())
+        faults += self._faults_of_catalog(PROCESSED, self.processed())
+        return sum(rows.total() for rows in held.values())
 
     @property
     def _glue(self) -> Any:
