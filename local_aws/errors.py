@@ -7,7 +7,7 @@ WorldError
 ├── BusyError            another command is starting or stopping it
 ├── NotAWorldError       the folder to purge is not a state folder
 ├── EndpointError        the local AWS did not start or did not stop
-└── RunFailedError       a workflow run could not start
+└── RunFailedError       a run could not start
 """
 
 from pathlib import Path
@@ -70,4 +70,4 @@ class EndpointError(WorldError):
 
 
 class RunFailedError(WorldError):
-    """A workflow run could not start."""
+    """A run of the workflow or of a job could not start."""

@@ -25,7 +25,7 @@ module "artifacts" {
   source = "./modules/artifacts"
 
   bucket  = module.lake.buckets.artifacts
-  stages  = ["ingest", "transform", "load"]
+  stages  = ["ingest", "transform", "load", "reconcile"]
   scripts = var.scripts
   package = var.package
 }
@@ -134,6 +134,32 @@ module "load" {
   reads       = [{ bucket = module.lake.buckets.processed, keys = ["log/*", "tables/*"] }]
 }
 
+module "reconcile" {
+  source = "./modules/glue_job"
+
+  name           = "${var.prefix}-reconcile"
+  description    = "Holds the warehouse against totesys, and fails when they differ."
+  script         = module.artifacts.scripts.reconcile
+  package        = module.artifacts.package
+  artifacts      = module.lake.buckets.artifacts
+  python_modules = var.python_modules
+  code_version   = local.code_version
+  kms_key_arn    = local.kms_key_arn
+
+  arguments = {
+    "--source_connection"    = module.totesys.name
+    "--warehouse_connection" = module.warehouse.name
+    "--ingested"             = module.lake.buckets.ingested
+    "--processed"            = module.lake.buckets.processed
+  }
+
+  connections = [module.totesys.grant, module.warehouse.grant]
+  reads = [
+    { bucket = module.lake.buckets.ingested, keys = ["log/*", "tables/*"] },
+    { bucket = module.lake.buckets.processed, keys = ["log/*", "quarantine/*"] },
+  ]
+}
+
 module "crawler" {
   source = "./modules/crawler"
 
@@ -155,11 +181,20 @@ module "workflow" {
 module "schedule" {
   source = "./modules/schedule"
 
-  prefix      = var.prefix
-  workflow    = { name = module.workflow.name, arn = module.workflow.arn }
+  target      = { kind = "workflow", name = module.workflow.name, arn = module.workflow.arn }
   expression  = var.schedule.expression
   timezone    = var.schedule.timezone
   enabled     = var.schedule.enabled
+  keep_missed = var.keep_missed_starts
+}
+
+module "reconcile_schedule" {
+  source = "./modules/schedule"
+
+  target      = { kind = "job", name = module.reconcile.name, arn = module.reconcile.arn }
+  expression  = var.reconcile_schedule.expression
+  timezone    = var.reconcile_schedule.timezone
+  enabled     = var.reconcile_schedule.enabled
   keep_missed = var.keep_missed_starts
 }
 
@@ -167,7 +202,7 @@ module "alerting" {
   source = "./modules/alerting"
 
   prefix      = var.prefix
-  jobs        = [module.ingest.name, module.transform.name, module.load.name]
+  jobs        = [module.ingest.name, module.transform.name, module.load.name, module.reconcile.name]
   email       = var.alert_email
   kms_key_arn = local.kms_key_arn
 }

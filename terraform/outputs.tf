@@ -24,8 +24,13 @@ output "connections" {
 }
 
 output "jobs" {
-  description = "Names of the jobs ingest, transform and load."
-  value       = { ingest = module.ingest.name, transform = module.transform.name, load = module.load.name }
+  description = "Names of the jobs ingest, transform, load and reconcile."
+  value = {
+    ingest    = module.ingest.name
+    transform = module.transform.name
+    load      = module.load.name
+    reconcile = module.reconcile.name
+  }
 }
 
 output "workflow" {
@@ -41,6 +46,11 @@ output "crawler" {
 output "schedule" {
   description = "Name of the schedule that starts the workflow."
   value       = module.schedule.name
+}
+
+output "reconcile_schedule" {
+  description = "Name of the schedule that starts the job reconcile."
+  value       = module.reconcile_schedule.name
 }
 
 output "topic_arn" {

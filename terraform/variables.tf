@@ -26,7 +26,7 @@ variable "local" {
 }
 
 variable "scripts" {
-  description = "Folder that holds the jobs' entry scripts: ingest.py, transform.py, load.py."
+  description = "Folder that holds the jobs' entry scripts: ingest.py, transform.py, load.py, reconcile.py."
   type        = string
   default     = "../glue_jobs"
 }
@@ -96,6 +96,16 @@ variable "schedule" {
   description = "When the workflow runs by itself: expression (rate or cron), its time zone, and whether it fires."
   type = object({
     expression = optional(string, "rate(15 minutes)")
+    timezone   = optional(string, "Europe/London")
+    enabled    = optional(bool, false)
+  })
+  default = {}
+}
+
+variable "reconcile_schedule" {
+  description = "When the warehouse is held against totesys: expression (rate or cron), its time zone, and whether it fires."
+  type = object({
+    expression = optional(string, "rate(1 hour)")
     timezone   = optional(string, "Europe/London")
     enabled    = optional(bool, false)
   })

@@ -21,7 +21,8 @@ TotelakeError
 ├── WarehouseSchemaError   a table of the warehouse has other columns than its declaration
 ├── AlreadyRunningError    another run of this stage holds its lock
 ├── LedgerError            a batch would be loaded out of order, or twice with other content
-└── StagingError           what was copied into staging is not what the batch holds
+├── StagingError           what was copied into staging is not what the batch holds
+└── ReconcileError         the warehouse shows something else than totesys holds
 """
 
 from collections.abc import Iterable
@@ -243,3 +244,16 @@ class StagingError(TotelakeError):
         """Say how many distinct rows the batch has for `table` and how many reached staging."""
         super().__init__(f"{table}: the batch holds {expected} rows, staging {found}. Nothing was merged; run again.")
         self.table, self.expected, self.found = table, expected, found
+
+
+class ReconcileError(TotelakeError):
+    """The warehouse shows something else than totesys holds, and no batch to come explains it."""
+
+    def __init__(self, last_ingested: int, differences: dict[str, list[str]], rows: dict[str, int]) -> None:
+        """Name the ingested batch that was loaded last, and for each table its `differences` and how many `rows`."""
+        told = [f"{table}: {rows[table]} rows ({'; '.join(found)})" for table, found in differences.items()]
+        super().__init__(
+            f"The warehouse differs from totesys beyond what came after ingested batch {last_ingested}. "
+            f"{'. '.join(told)}. Nothing was changed. Find out what wrote or lost these rows before they are put right."
+        )
+        self.last_ingested, self.differences, self.rows = last_ingested, differences, rows

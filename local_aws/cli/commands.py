@@ -99,6 +99,17 @@ def run(
 
 
 @app.command()
+def reconcile(state: _State = _DEFAULT) -> None:
+    """Hold the warehouse against totesys, row by row. Exit status 1 when they differ and nothing explains it."""
+    from local_aws import world
+    from local_aws.cli import reconciling
+
+    place = _state(state)
+    with problems(place, "Stopped; the comparison goes on. See what it says with: totelake logs reconcile"):
+        reconciling.reconcile(place, world.require(place))
+
+
+@app.command()
 def follow(run: _RunId = None, state: _State = _DEFAULT) -> None:
     """Show a run of the workflow until it has ended. Exit status 1 when any of it failed."""
     from local_aws import world
@@ -161,7 +172,9 @@ def urls(
 
 @app.command()
 def logs(
-    job: Annotated[str, typer.Argument(metavar="JOB", help="ingest, transform or load, or the id of a job run.")],
+    job: Annotated[
+        str, typer.Argument(metavar="JOB", help="ingest, transform, load or reconcile, or the id of a job run.")
+    ],
     state: _State = _DEFAULT,
 ) -> None:
     """Print what the last run of a job wrote, stdout first."""

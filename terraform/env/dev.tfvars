@@ -13,3 +13,8 @@ schedule = {
   expression = "rate(15 minutes)"
   enabled    = true
 }
+
+reconcile_schedule = {
+  expression = "rate(1 hour)"
+  enabled    = true
+}

@@ -106,6 +106,37 @@ run "the_job_runs_with_what_it_needs_and_no_more" {
   }
 }
 
+run "a_job_with_two_connections_reads_the_secrets_of_both" {
+  module {
+    source = "./modules/glue_job"
+  }
+
+  variables {
+    connections = [for name in ["totesys", "warehouse"] : {
+      name       = "totelake-test-${name}"
+      arn        = "arn:aws:glue:eu-west-2:123456789012:connection/totelake-test-${name}"
+      secret_arn = "arn:aws:secretsmanager:eu-west-2:123456789012:secret:totelake-test/${name}"
+      placement  = null
+    }]
+  }
+
+  assert {
+    condition = one([
+      for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : statement.Resource
+      if contains(statement.Action, "secretsmanager:GetSecretValue")
+    ]) == [for connection in var.connections : connection.secret_arn]
+    error_message = "One statement names them all."
+  }
+
+  assert {
+    condition = (
+      length(distinct(jsondecode(aws_iam_role_policy.this.policy).Statement[*].Sid))
+      == length(jsondecode(aws_iam_role_policy.this.policy).Statement)
+    )
+    error_message = "IAM refuses a policy that uses a Sid twice."
+  }
+}
+
 run "a_job_without_connection_gets_neither_secret_nor_network" {
   module {
     source = "./modules/glue_job"

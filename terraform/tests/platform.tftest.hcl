@@ -14,16 +14,16 @@ variables {
 run "everything_is_there_under_its_name" {
   assert {
     condition = output.jobs == {
-      ingest = "totelake-test-ingest", transform = "totelake-test-transform", load = "totelake-test-load"
+      for stage in ["ingest", "transform", "load", "reconcile"] : stage => "totelake-test-${stage}"
     }
     error_message = "One job for each stage."
   }
 
   assert {
-    condition = [output.workflow, output.crawler, output.schedule] == [
-      "totelake-test", "totelake-test-ingested", "totelake-test-run",
+    condition = [output.workflow, output.crawler, output.schedule, output.reconcile_schedule] == [
+      "totelake-test", "totelake-test-ingested", "totelake-test-run", "totelake-test-reconcile-run",
     ]
-    error_message = "Workflow, crawler and schedule are named for the prefix."
+    error_message = "Workflow, crawler and schedules are named for the prefix."
   }
 
   assert {
@@ -39,7 +39,7 @@ run "everything_is_there_under_its_name" {
   }
 
   assert {
-    condition     = length(toset([module.ingest.role, module.transform.role, module.load.role])) == 3
+    condition     = length(toset([module.ingest.role, module.transform.role, module.load.role, module.reconcile.role])) == 4
     error_message = "Each job has a role of its own."
   }
   assert {

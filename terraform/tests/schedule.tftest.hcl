@@ -3,8 +3,11 @@ mock_provider "aws" {
 }
 
 variables {
-  prefix     = "totelake-test"
-  workflow   = { name = "totelake-test", arn = "arn:aws:glue:eu-west-2:123456789012:workflow/totelake-test" }
+  target = {
+    kind = "workflow"
+    name = "totelake-test"
+    arn  = "arn:aws:glue:eu-west-2:123456789012:workflow/totelake-test"
+  }
   expression = "rate(15 minutes)"
   timezone   = "Europe/London"
   enabled    = true
@@ -38,7 +41,7 @@ run "the_schedule_starts_the_workflow_with_its_logical_date" {
   }
 
   assert {
-    condition     = jsondecode(aws_iam_role_policy.this.policy).Statement[0].Resource == [var.workflow.arn]
+    condition     = jsondecode(aws_iam_role_policy.this.policy).Statement[0].Resource == [var.target.arn]
     error_message = "The role starts this workflow and no other."
   }
 
@@ -46,6 +49,53 @@ run "the_schedule_starts_the_workflow_with_its_logical_date" {
     condition     = jsondecode(aws_iam_role.this.assume_role_policy).Statement[0].Condition.StringEquals["aws:SourceAccount"] == "123456789012"
     error_message = "Only Scheduler in this account takes the role."
   }
+}
+
+run "a_job_is_started_by_its_name" {
+  module {
+    source = "./modules/schedule"
+  }
+
+  variables {
+    target = {
+      kind = "job"
+      name = "totelake-test-reconcile"
+      arn  = "arn:aws:glue:eu-west-2:123456789012:job/totelake-test-reconcile"
+    }
+  }
+
+  assert {
+    condition = [aws_scheduler_schedule.this.target[0].arn, aws_scheduler_schedule.this.target[0].input] == [
+      "arn:aws:scheduler:::aws-sdk:glue:startJobRun", "{\"JobName\":\"totelake-test-reconcile\"}",
+    ]
+    error_message = "The target is Glue's StartJobRun."
+  }
+
+  assert {
+    condition = jsondecode(aws_iam_role_policy.this.policy).Statement[0] == {
+      Sid = "StartTarget", Effect = "Allow", Action = ["glue:StartJobRun"], Resource = [var.target.arn]
+    }
+    error_message = "The role starts this job and no other."
+  }
+
+  assert {
+    condition     = aws_scheduler_schedule.this.name == "totelake-test-reconcile-run"
+    error_message = "The schedule is named for what it starts, and not like it: the job's own role has that name."
+  }
+}
+
+run "what_is_neither_workflow_nor_job_is_refused" {
+  command = plan
+
+  module {
+    source = "./modules/schedule"
+  }
+
+  variables {
+    target = { kind = "crawler", name = "totelake-test-ingested", arn = "arn:aws:glue:eu-west-2:123456789012:crawler/x" }
+  }
+
+  expect_failures = [var.target]
 }
 
 run "a_disabled_schedule_does_not_fire_and_needs_no_queue" {

@@ -235,6 +235,20 @@ def test_only_committed_batches_are_in_the_catalog(world, two_runs):
     assert registered == {record["batch_id"] for record in records if "sales_order" in record["tables"]}
 
 
+def test_reconcile_finds_nothing_until_somebody_changes_the_warehouse(world, two_runs):
+    """Then its exit status, its words and a mail say where."""
+    assert "different" not in world.totelake("reconcile")
+    with psycopg.connect(world.urls()["warehouse"]) as connection:
+        connection.execute("UPDATE dim_design SET file_name = file_name || 'x' WHERE design_id = 3")
+    try:
+        assert "different in file_name" in world.totelake("reconcile", expect=1)
+        alerts = json.loads(world.totelake("status", "--json"))["alerts"]
+        assert "dim_design: 1 rows (1 different in file_name: 3)" in alerts[-1]["body"]
+    finally:
+        with psycopg.connect(world.urls()["warehouse"]) as connection:
+            connection.execute("UPDATE dim_design SET file_name = rtrim(file_name, 'x') WHERE design_id = 3")
+
+
 def test_a_failing_job_fails_the_run_and_is_told_by_mail(world, two_runs):
     """The source lost a column: the exit status says so, the mail names it, and with the column back all is well."""
     with psycopg.connect(world.urls()["totesys"]) as connection:

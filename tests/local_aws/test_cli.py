@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from local_aws import workflow_run
-from local_aws.cli import run_view
+from local_aws.cli import reconciling, run_view
 from local_aws.workflow_run import Action, ActionState, RowCounts, WorkflowRun, rows_in
 
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
@@ -29,7 +29,9 @@ def totelake(*arguments, state):
     return subprocess.run(command, check=False, capture_output=True, text=True, cwd=root, env=environment, timeout=60)
 
 
-@pytest.mark.parametrize("command", ["seed", "activity", "run", "follow", "stop", "status", "urls", "down"])
+@pytest.mark.parametrize(
+    "command", ["seed", "activity", "run", "reconcile", "follow", "stop", "status", "urls", "down"]
+)
 def test_without_a_world_a_command_says_how_to_get_one(command, tmp_path):
     """In one sentence, with an exit status, and without a traceback or a folder left behind."""
     ended = totelake(command, state=tmp_path / "none")
@@ -274,3 +276,27 @@ def test_a_table_shows_state_rows_and_seconds():
 
     assert "ingest ✘ failed 43,045 12.3 s" in lines
     assert "transform · never started" in lines
+
+
+def test_what_reconcile_found_is_shown_table_by_table():
+    """What counts with its columns and keys, what does not with its reason."""
+    counts = {"rows_in_totesys": 1200, "rows_in_warehouse": 1199}
+    missing = {"what": "missing in the warehouse", "reason": None, "rows": 1, "keys": [7], "columns": []}
+    wrong = {"what": "different", "reason": None, "rows": 6, "keys": [1, 2, 3, 4, 5], "columns": ["paid"]}
+    newer = {"what": "different", "reason": "newer than the last batch", "rows": 1, "keys": [9], "columns": ["paid"]}
+    lines = [
+        {"table": "dim_staff", **counts, "differences": 0, "findings": []},
+        {"table": "fact_payment", **counts, "differences": 7, "findings": [missing, wrong, newer]},
+    ]
+    console = Console(width=140, record=True, file=StringIO())
+    console.print(reconciling.table(lines))
+
+    shown = [" ".join(line.replace("│", " ").split()) for line in console.export_text().splitlines()]
+
+    assert shown[-6:-1] == [
+        "dim_staff 1,200 1,199 0",
+        "fact_payment 1,200 1,199 7",
+        "missing in the warehouse 1 7",
+        "different in paid 6 1, 2, 3, 4, 5, …",
+        "newer than the last batch 1 9",
+    ]

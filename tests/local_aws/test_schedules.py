@@ -380,6 +380,20 @@ def test_a_schedule_starts_a_glue_workflow_by_the_universal_target(client: Any) 
     assert schedule not in names
 
 
+def test_a_schedule_starts_a_glue_job_by_the_universal_target(client: Any) -> None:
+    """By its name, as the reconcile's does."""
+    name = f"hourly-{uuid.uuid4().hex}"
+    client("glue").create_job(Name=name, Role=ROLE, Command={"Name": "glueetl", "ScriptLocation": "s3://x/y.py"})
+    arn = "arn:aws:scheduler:::aws-sdk:glue:startJobRun"
+
+    create(client, "rate(1 hour)", {"Arn": arn, "Input": json.dumps({"JobName": name})})
+
+    deadline = time.monotonic() + 15
+    while not (runs := client("glue").get_job_runs(JobName=name)["JobRuns"]) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert [run["JobName"] for run in runs] == [name]
+
+
 def test_context_attributes_are_filled_in(client: Any) -> None:
     """Schedule, execution, attempt and time are known to the target."""
     queue = Queue(client)

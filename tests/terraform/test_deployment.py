@@ -12,7 +12,7 @@ from local_aws import build, terraform
 
 from .conftest import Deployment, endpoint
 
-STAGES = ("ingest", "transform", "load")
+STAGES = ("ingest", "transform", "load", "reconcile")
 
 
 def test_the_outputs_name_what_was_made(deployment: Deployment) -> None:
@@ -23,12 +23,14 @@ def test_the_outputs_name_what_was_made(deployment: Deployment) -> None:
     assert outputs["buckets"] == {zone: f"totelake-local-{zone}" for zone in ("ingested", "processed", "artifacts")}
     assert outputs["jobs"] == {stage: f"totelake-local-{stage}" for stage in STAGES}
     assert outputs["topic_arn"] == "arn:aws:sns:eu-west-2:123456789012:totelake-local-alerts"
-    assert {key: outputs[key] for key in ("prefix", "region", "workflow", "crawler", "schedule")} == {
+    named = ("prefix", "region", "workflow", "crawler", "schedule", "reconcile_schedule")
+    assert {key: outputs[key] for key in named} == {
         "prefix": "totelake-local",
         "region": "eu-west-2",
         "workflow": "totelake-local",
         "crawler": "totelake-local-ingested",
         "schedule": "totelake-local-run",
+        "reconcile_schedule": "totelake-local-reconcile-run",
     }
 
 
@@ -65,6 +67,12 @@ def test_a_job_is_told_where_to_read_and_write(deployment: Deployment) -> None:
         "ingest": {"--source_connection": "totelake-local-totesys", "--ingested": "totelake-local-ingested"},
         "transform": {"--ingested": "totelake-local-ingested", "--processed": "totelake-local-processed"},
         "load": {"--processed": "totelake-local-processed", "--warehouse_connection": "totelake-local-warehouse"},
+        "reconcile": {
+            "--source_connection": "totelake-local-totesys",
+            "--warehouse_connection": "totelake-local-warehouse",
+            "--ingested": "totelake-local-ingested",
+            "--processed": "totelake-local-processed",
+        },
     }
 
     for stage, arguments in own.items():
@@ -114,7 +122,7 @@ def test_the_catalog_has_the_declared_tables(deployment: Deployment) -> None:
 
 
 def test_applying_does_not_start_the_workflow(deployment: Deployment) -> None:
-    """The start trigger waits for whoever fires it, and the local schedule is off."""
+    """The start trigger waits for whoever fires it, and the local schedules are off."""
     glue, scheduler = deployment.endpoint.client("glue"), deployment.endpoint.client("scheduler")
 
     states = {trigger["Name"]: trigger["State"] for trigger in glue.get_triggers()["Triggers"]}
@@ -130,10 +138,14 @@ def test_applying_does_not_start_the_workflow(deployment: Deployment) -> None:
         "Name": "totelake-local",
         "RunProperties": {"logical_date": "<aws.scheduler.scheduled-time>"},
     }
+    schedule = scheduler.get_schedule(Name="totelake-local-reconcile-run")
+    assert schedule["State"] == "DISABLED"
+    assert schedule["Target"]["Arn"].endswith(":aws-sdk:glue:startJobRun")
+    assert json.loads(schedule["Target"]["Input"]) == {"JobName": "totelake-local-reconcile"}
 
 
 def test_alerts_go_to_the_inbox(deployment: Deployment) -> None:
-    """The rule watches all three jobs, and its topic has the local address subscribed."""
+    """The rule watches all jobs, and its topic has the local address subscribed."""
     events, sns = deployment.endpoint.client("events"), deployment.endpoint.client("sns")
 
     pattern = json.loads(events.describe_rule(Name="totelake-local-job-failed")["EventPattern"])

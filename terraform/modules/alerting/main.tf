@@ -88,7 +88,7 @@ resource "aws_cloudwatch_event_target" "topic" {
       "Error: <message>",
       "Run: <run>",
       "Log: stream <run> of the log group /aws-glue/jobs/error, ${local.log}",
-      "Nothing was lost: the next run takes up what this one left.",
+      "What was committed stays as it is; the next run takes up what this one left.",
     ] : "\"${line}\""])
   }
 

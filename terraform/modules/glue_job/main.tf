@@ -154,22 +154,21 @@ locals {
     }
   ]
 
-  connection_statements = flatten([
-    for connection in var.connections : [
-      {
-        Sid      = "ReadConnection"
-        Effect   = "Allow"
-        Action   = ["glue:GetConnection"]
-        Resource = ["${local.catalog}:catalog", connection.arn]
-      },
-      {
-        Sid      = "ReadSecret"
-        Effect   = "Allow"
-        Action   = ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"]
-        Resource = [connection.secret_arn]
-      },
-    ]
-  ])
+  # One statement for all of them: a Sid is used once in a policy.
+  connection_statements = [for statement in [
+    {
+      Sid      = "ReadConnections"
+      Effect   = "Allow"
+      Action   = ["glue:GetConnection"]
+      Resource = concat(["${local.catalog}:catalog"], var.connections[*].arn)
+    },
+    {
+      Sid      = "ReadSecrets"
+      Effect   = "Allow"
+      Action   = ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"]
+      Resource = var.connections[*].secret_arn
+    },
+  ] : statement if length(var.connections) > 0]
 
   key_statements = [
     for arn in var.kms_key_arn == null ? [] : [var.kms_key_arn] : {

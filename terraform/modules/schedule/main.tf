@@ -6,18 +6,25 @@ locals {
   account   = data.aws_caller_identity.current.account_id
   partition = data.aws_partition.current.partition
   region    = data.aws_region.current.name
-  name      = "${var.prefix}-run"
+  name      = "${var.target.name}-run"
+
+  # What Glue is called with to start the target.
+  operation = { workflow = "StartWorkflowRun", job = "StartJobRun" }[var.target.kind]
+  request = {
+    workflow = jsonencode({
+      Name          = var.target.name
+      RunProperties = { logical_date = "<aws.scheduler.scheduled-time>" }
+    })
+    job = jsonencode({ JobName = var.target.name })
+  }[var.target.kind]
 
   # Scheduler looks for its keywords in the text as it is, and jsonencode escapes their angle brackets.
-  input = replace(replace(jsonencode({
-    Name          = var.workflow.name
-    RunProperties = { logical_date = "<aws.scheduler.scheduled-time>" }
-  }), "\\u003c", "<"), "\\u003e", ">")
+  input = replace(replace(local.request, "\\u003c", "<"), "\\u003e", ">")
 }
 
 resource "aws_scheduler_schedule" "this" {
   name                         = local.name
-  description                  = "Runs the workflow ${var.workflow.name}."
+  description                  = "Runs the ${var.target.kind} ${var.target.name}."
   schedule_expression          = var.expression
   schedule_expression_timezone = var.timezone
   state                        = var.enabled ? "ENABLED" : "DISABLED"
@@ -27,7 +34,7 @@ resource "aws_scheduler_schedule" "this" {
   }
 
   target {
-    arn      = "arn:${local.partition}:scheduler:::aws-sdk:glue:startWorkflowRun"
+    arn      = "arn:${local.partition}:scheduler:::aws-sdk:glue:s${substr(local.operation, 1, -1)}"
     role_arn = aws_iam_role.this.arn
     input    = local.input
 
@@ -59,7 +66,7 @@ resource "aws_sqs_queue" "missed" {
 
 resource "aws_iam_role" "this" {
   name        = local.name
-  description = "Lets EventBridge Scheduler start the workflow ${var.workflow.name}."
+  description = "Lets EventBridge Scheduler start the ${var.target.kind} ${var.target.name}."
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
@@ -86,10 +93,10 @@ resource "aws_iam_role_policy" "this" {
     Version = "2012-10-17"
     Statement = concat(
       [{
-        Sid      = "StartWorkflow"
+        Sid      = "StartTarget"
         Effect   = "Allow"
-        Action   = ["glue:StartWorkflowRun"]
-        Resource = [var.workflow.arn]
+        Action   = ["glue:${local.operation}"]
+        Resource = [var.target.arn]
       }],
       [for queue in aws_sqs_queue.missed : {
         Sid      = "KeepMissedStarts"

@@ -1,11 +1,11 @@
-variable "prefix" {
-  description = "First part of every name."
-  type        = string
-}
+variable "target" {
+  description = "What is started: its kind (workflow or job), its name, which begins all names here, and its ARN."
+  type        = object({ kind = string, name = string, arn = string })
 
-variable "workflow" {
-  description = "The workflow that is started."
-  type        = object({ name = string, arn = string })
+  validation {
+    condition     = contains(["workflow", "job"], var.target.kind)
+    error_message = "A schedule starts a workflow or a job."
+  }
 }
 
 variable "expression" {

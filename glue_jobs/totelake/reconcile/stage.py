@@ -1,0 +1,129 @@
+"""The reconcile stage: every star table that totesys feeds, compared at one snapshot of each database."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from totelake import attempts, metrics, worklog
+from totelake.batches import IngestedBatch, ProcessedBatch, Snapshot
+from totelake.connections import Login
+from totelake.errors import ReconcileError
+from totelake.glue import JobRun
+from totelake.log import CommitLog
+from totelake.reconcile import expected
+from totelake.reconcile.compare import Comparison, What, rows_of
+from totelake.reconcile.evidence import Evidence, last_loaded
+from totelake.reconcile.report import Report
+from totelake.source import open_source
+
+DIFFERENCES, EXPLAINED = "ReconcileDifferences", "ReconcileExplained"
+
+_BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+
+
+@dataclass(frozen=True, slots=True)
+class Databases:
+    """How the two sides are reached."""
+
+    totesys: Login
+    warehouse: Login
+
+
+@attempts.retried("reconcile", database="totesys or the warehouse")
+def run(_run: JobRun, databases: Databases, ingested: str, processed: str) -> dict[str, Report]:
+    """Compare the warehouse's current state with totesys; return what was found of each table.
+
+    `ingested` and `processed` are the buckets. Each table's differences become the metric `ReconcileDifferences`, also
+    when there are none. Raises `ReconcileError` when there is one that no batch to come explains.
+    """
+    ingested_log, processed_log = CommitLog(ingested, IngestedBatch), CommitLog(processed, ProcessedBatch)
+    reports: dict[str, Report] = {}
+    with worklog.unit("reconcile", stage="reconcile") as figures, _open_warehouse(databases.warehouse) as shown:
+        # The warehouse first: whatever is loaded while this runs, totesys is not older than what is compared with it.
+        loaded = last_loaded(shown, ingested_log, processed_log)
+        if loaded is None:
+            figures["loaded"] = False
+            return reports
+        with _open_totesys(databases.totesys) as (source, now):
+            evidence = Evidence(ingested, processed, loaded, now)
+            for table in expected.TABLES:
+                reports[table.name] = _reconcile(Comparison(table, source, shown), evidence)
+        figures.update(_figures(loaded.ingested.sequence, reports))
+        _publish(reports)
+        _raise_if_different(loaded.ingested.sequence, reports)
+    return reports
+
+
+def _reconcile(comparison: Comparison, evidence: Evidence) -> Report:
+    with worklog.unit("table_reconciled", stage="reconcile", table=comparison.table.name) as figures:
+        report = _compare(comparison, evidence)
+        figures.update(report.to_json())
+        return report
+
+
+def _compare(comparison: Comparison, evidence: Evidence) -> Report:
+    in_totesys, in_warehouse = comparison.ranges()
+    report = Report(rows_of(in_totesys), rows_of(in_warehouse))
+    name = comparison.table.name
+    open_questions = []
+    for differences in comparison.differences(in_totesys, in_warehouse):
+        for difference in differences:
+            if reason := evidence.at_once(name, difference):
+                report.findings[difference.what, reason].add(difference.key)
+            else:
+                open_questions.append(difference)
+    reasons = evidence.from_raw_zone(name, open_questions)
+    for difference in open_questions:
+        report.findings[difference.what, reasons.get(difference.key)].add(difference.key)
+    for (what, _), finding in report.findings.items():
+        if what == What.DIFFERENT:
+            columns = comparison.differing_columns(finding.keys)
+            finding.columns += dict.fromkeys(name for key in finding.keys for name in columns[key])
+    return report
+
+
+def _figures(last_ingested: int, reports: dict[str, Report]) -> dict[str, int]:
+    return {
+        "last_ingested": last_ingested,
+        "tables": len(reports),
+        "total_rows": sum(report.rows_in_totesys for report in reports.values()),
+        "differences": sum(report.differences for report in reports.values()),
+        "explained": sum(report.explained for report in reports.values()),
+    }
+
+
+def _publish(reports: dict[str, Report]) -> None:
+    for table, report in reports.items():
+        metrics.count(DIFFERENCES, report.differences, Table=table)
+        metrics.count(EXPLAINED, report.explained, Table=table)
+
+
+def _raise_if_different(last_ingested: int, reports: dict[str, Report]) -> None:
+    different = {table: report for table, report in reports.items() if report.differences}
+    if different:
+        raise ReconcileError(
+            last_ingested,
+            differences={table: report.told() for table, report in different.items()},
+            rows={table: report.differences for table, report in different.items()},
+        )
+
+
+@contextmanager
+def _open_warehouse(login: Login) -> Iterator[psycopg.Connection[Any]]:
+    """Connect to the warehouse; the first statement of the block takes the snapshot that it is read at."""
+    with psycopg.connect(login.conninfo, autocommit=True) as connection:
+        connection.execute(expected.SESSION)
+        connection.execute(_BEGIN)
+        yield connection
+
+
+@contextmanager
+def _open_totesys(login: Login) -> Iterator[tuple[psycopg.Connection[Any], Snapshot]]:
+    """Connect to totesys at one snapshot of it."""
+    with open_source(login) as source, psycopg.connect(login.conninfo, autocommit=True) as connection:
+        connection.execute(expected.SESSION)
+        connection.execute(source.session_statement.encode())
+        yield connection, source.snapshot

@@ -1,0 +1,48 @@
+"""Holding the warehouse against totesys, and what came out of it on the screen."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from local_aws import aws, deployment, job_run
+from local_aws.cli.screen import console, number, steps
+from local_aws.settings import Settings
+from local_aws.state import State
+
+
+def reconcile(state: State, settings: Settings) -> None:
+    """Run the job reconcile and show what it found; end with exit status 1 when it found a difference or failed."""
+    glue, logs = aws.client(settings, "glue"), aws.client(settings, "logs")
+    with steps() as step, step("Hold the warehouse against totesys"):
+        run = job_run.run(glue, logs, deployment.outputs(state)["jobs"]["reconcile"])
+    tables = [line for line in run.lines if line["event"] == "table_reconciled" and line["status"] == "ok"]
+    if tables:
+        console.print(table(tables))
+    elif run.succeeded:
+        console.print("Nothing has been loaded into the warehouse yet; run: totelake run")
+    if not run.succeeded:
+        console.print(f"[bold red]reconcile ended as {run.state}:[/] {escape(run.error)}", soft_wrap=True)
+        console.print("See all that it wrote: totelake logs reconcile", markup=False)
+        raise typer.Exit(1)
+
+
+def table(lines: Iterable[dict[str, Any]]) -> Table:
+    """Return the lines of the tables that were compared: each one's rows, and below it what differs and why."""
+    shown = Table(title="The warehouse held against totesys", title_justify="left", title_style="bold")
+    shown.add_column("table")
+    for heading in ("rows in totesys", "in the warehouse", "differences"):
+        shown.add_column(heading, justify="right")
+    shown.add_column("keys")
+    for line in lines:
+        counts = (line["rows_in_totesys"], line["rows_in_warehouse"], line["differences"])
+        shown.add_row(line["table"], *map(number, counts), style="bold red" if line["differences"] else None)
+        for finding in line["findings"]:
+            columns = f" in {', '.join(finding['columns'])}" if finding["columns"] else ""
+            told = f"  {finding['what']}{columns}" if finding["reason"] is None else f"  {finding['reason']}"
+            keys = ", ".join(map(str, finding["keys"])) + (", …" if finding["rows"] > len(finding["keys"]) else "")
+            style = "red" if finding["reason"] is None else "dim"
+            shown.add_row(told, "", "", number(finding["rows"]), keys, style=style)
+    return shown

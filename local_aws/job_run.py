@@ -1,0 +1,47 @@
+"""One job run of its own, outside a workflow: started, waited for, and what it printed."""
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from local_aws.errors import RunFailedError
+from local_aws.workflow_run import OUTPUT_GROUP, log_lines
+
+_AT_WORK = {"STARTING", "RUNNING", "STOPPING", "WAITING"}
+_POLL_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class JobRun:
+    """A job run that has ended: how, why when not well, and the lines of JSON that it printed."""
+
+    id: str
+    state: str
+    error: str
+    lines: tuple[dict[str, Any], ...]
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it came to its end without an error."""
+        return self.state == "SUCCEEDED"
+
+
+def run(glue: Any, logs: Any, job: str) -> JobRun:
+    """Start the job, wait for its end and return it; raise `RunFailedError` when as many run as may."""
+    try:
+        run_id: str = glue.start_job_run(JobName=job)["JobRunId"]
+    except glue.exceptions.ConcurrentRunsExceededException:
+        raise RunFailedError(f"Job {job} runs already, and not twice at a time; try again when it has ended") from None
+    while (found := glue.get_job_run(JobName=job, RunId=run_id)["JobRun"])["JobRunState"] in _AT_WORK:
+        time.sleep(_POLL_SECONDS)
+    told = tuple(_json_lines(log_lines(logs, OUTPUT_GROUP, run_id)))
+    return JobRun(run_id, found["JobRunState"], found.get("ErrorMessage", ""), told)
+
+
+def _json_lines(lines: list[str]) -> Iterator[dict[str, Any]]:
+    """Yield what the lines of JSON among `lines` say."""
+    for line in lines:
+        if line.startswith("{"):
+            yield json.loads(line)
