@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,10 +28,13 @@ class JobRun:
         return self.state == "SUCCEEDED"
 
 
-def run(glue: Any, logs: Any, job: str) -> JobRun:
-    """Start the job, wait for its end and return it; raise `RunFailedError` when as many run as may."""
+def run(glue: Any, logs: Any, job: str, arguments: Mapping[str, str] | None = None) -> JobRun:
+    """Start the job with these `arguments` besides its own, wait for its end and return it.
+
+    Raises `RunFailedError` when as many run as may.
+    """
     try:
-        run_id: str = glue.start_job_run(JobName=job)["JobRunId"]
+        run_id: str = glue.start_job_run(JobName=job, Arguments=dict(arguments or {}))["JobRunId"]
     except glue.exceptions.ConcurrentRunsExceededException:
         raise RunFailedError(f"Job {job} runs already, and not twice at a time; try again when it has ended") from None
     while (found := glue.get_job_run(JobName=job, RunId=run_id)["JobRun"])["JobRunState"] in _AT_WORK:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from pyspark.sql import DataFrame
 
-from totelake import attempts, boundaries, catalog, lake, worklog
+from totelake import attempts, boundaries, catalog, lake, metrics, worklog
 from totelake.batches import IngestedBatch, ProcessedBatch, in_force
 from totelake.errors import LogError
 from totelake.glue import JobRun
@@ -60,7 +60,7 @@ class _Stage:
                 parts = (*parts, self.batch(parts, last, quarantine_share=1))
         if len(self.known) > parts[-1].last_ingested:
             parts = (*parts, self.batch(parts, len(self.known)))
-        return replace(parts[-1], first_ingested=1, tables={}, quarantined={}, replayed=parts)
+        return replace(parts[-1], first_ingested=1, tables={}, quarantined={}, broken={}, replayed=parts)
 
     def _batch(self, attempt: Attempt, parts: dict[str, Part]) -> ProcessedBatch:
         return ProcessedBatch(
@@ -74,6 +74,7 @@ class _Stage:
             code_version=self.run.code_version,
             committed_at=lake.now(),
             quarantined={name: part.quarantined for name, part in parts.items() if part.quarantined},
+            broken={name: part.broken for name, part in parts.items() if part.broken},
             held={name: part.held for name, part in parts.items() if part.held},
         )
 
@@ -110,6 +111,9 @@ def run(run: JobRun, ingested: str, processed: str) -> ProcessedBatch | None:
         boundaries.reached(boundaries.BEFORE_LOG_CREATED)
         log.commit(batch)
     boundaries.reached(boundaries.LOG_CREATED)
+    for table, rules in batch.broken.items():
+        for rule, rows in rules.items():
+            metrics.count("QuarantinedRows", rows, Table=table, Rule=rule)
     catalog.register(batch, PROCESSED)
     boundaries.reached(boundaries.PARTITIONS_REGISTERED)
     return batch

@@ -3,6 +3,7 @@
 # ruff: noqa: PLC0415 - each command imports what it needs when it is called
 
 import json
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,14 @@ import typer
 from local_aws import build
 from local_aws.cli.screen import console, problems, steps
 from local_aws.state import State
+
+
+class Zone(StrEnum):
+    """What can be made anew."""
+
+    PROCESSED = "processed"
+    WAREHOUSE = "warehouse"
+
 
 app = typer.Typer(
     help="totesys to lake to warehouse with AWS Glue, exactly once, and all of it on a laptop.",
@@ -215,6 +224,20 @@ def quarantine(
     place = _state(state)
     with problems(place):
         records.show_quarantine(place, world.require(place), as_json=as_json)
+
+
+@app.command()
+def rebuild(
+    zone: Annotated[Zone, typer.Argument(metavar="ZONE", help="processed or warehouse.")],
+    state: _State = _DEFAULT,
+) -> None:
+    """Make the processed zone anew from the ingested one, or the warehouse from the processed one."""
+    from local_aws import world
+    from local_aws.cli import rebuilding
+
+    place = _state(state)
+    with problems(place, "Stopped; the job goes on. What it makes is there whole or not at all."):
+        rebuilding.rebuild(place, world.require(place), zone)
 
 
 @app.command()

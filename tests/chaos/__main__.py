@@ -18,7 +18,7 @@ from tests.chaos.interleavings import LateCommits, LateCommitsError, prove, worl
 from tests.chaos.report import Figures
 
 FULL = 1_000
-# To each history belong so many interleavings, and to every tenth a start of each stage twice.
+# To a thousand histories belong ten thousand interleavings and a hundred starts of each stage twice.
 _INTERLEAVINGS = 10
 _HISTORIES_PER_DOUBLE_START = 10
 _PROGRESS_SECONDS = 10.0
@@ -29,6 +29,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make chaos", description=__doc__.partition("\n")[0])
     parser.add_argument("--histories", type=int, default=FULL, help="how many histories; the rest in proportion")
     parser.add_argument("--seed", type=int, default=1, help="the seed of the first history; the next ones count up")
+    parser.add_argument("--interleavings", type=int, help="how many interleavings, ten for each history if not said")
     parser.add_argument("--replay", type=int, metavar="SEED", help="let the history of this seed happen, and no other")
     asked = parser.parse_args()
     if asked.histories < 1:
@@ -42,10 +43,14 @@ def main() -> int:
             server, figures, -(-asked.histories // _HISTORIES_PER_DOUBLE_START)
         )
         postgres = server_version(server)
-    late = _late_commits(asked.histories * _INTERLEAVINGS, asked.seed) if right else None
-    if late is None:
+    if not right:
         return 1
-    if asked.histories >= FULL:
+    interleavings = asked.histories * _INTERLEAVINGS if asked.interleavings is None else asked.interleavings
+    if not interleavings:
+        return 0
+    if not (late := _late_commits(interleavings, asked.seed)):
+        return 1
+    if asked.histories >= FULL and interleavings >= FULL * _INTERLEAVINGS:
         report.write(figures, late, postgres)
         print(f"Written: {report.PAGE}")
     return 0

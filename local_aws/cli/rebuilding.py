@@ -1,0 +1,29 @@
+"""Making a zone anew from the one before it."""
+
+import typer
+from rich.markup import escape
+
+from local_aws import aws, deployment, job_run
+from local_aws.cli.screen import console, number, steps
+from local_aws.settings import Settings
+from local_aws.state import State
+
+# A processed zone that began anew is loaded at once: the warehouse would otherwise show the old one until the next run.
+_STAGES = {
+    "processed": (("transform", {"--rebuild": "true"}), ("load", {})),
+    "warehouse": (("load", {"--rebuild": "true"}),),
+}
+
+
+def rebuild(state: State, settings: Settings, zone: str) -> None:
+    """Run the jobs that make `zone` anew; end with exit status 1 when one of them fails."""
+    glue, logs, jobs = aws.client(settings, "glue"), aws.client(settings, "logs"), deployment.outputs(state)["jobs"]
+    for stage, arguments in _STAGES[zone]:
+        with steps() as step, step(f"{stage}, everything anew" if arguments else stage):
+            run = job_run.run(glue, logs, jobs[stage], arguments)
+        if not run.succeeded:
+            console.print(f"[bold red]{stage} ended as {run.state}:[/] {escape(run.error)}", soft_wrap=True)
+            console.print(f"See all that it wrote: totelake logs {stage}", markup=False)
+            raise typer.Exit(1)
+    rows = {line["table"]: line["rows"] for line in run.lines if line["event"] == "table_loaded"}
+    console.print(f"The warehouse was loaded anew: {number(sum(rows.values()))} rows in {len(rows)} tables.")
