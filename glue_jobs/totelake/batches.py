@@ -106,8 +106,8 @@ class ProcessedBatch:
     `quarantined` counts for each table the rows that were first held back by this batch, `broken` the same by rule;
     `held` says of each where all rows are that were held back when it was committed.
 
-    A batch that begins with the first ingested one begins the zone anew, and no earlier one is in force any more. It may
-    have `replayed` a batch for each one before it, and then is made up of those.
+    A batch that begins with the first ingested one begins the zone anew, and no earlier one is in force any more. It
+    may have `replayed` a batch for each one before it, and then is made up of those.
     """
 
     sequence: int

@@ -45,7 +45,10 @@ def batches(zones: Mapping[str, Batches]) -> Columns:
         for batch in found.latest:
             table.add_row(str(batch["sequence"]), batch["batch_id"], number(batch["rows"]))
             if batch["quarantined"]:
-                table.add_row("", f"[red]{number(batch['quarantined'])} rows broke a rule and were held back[/]")
+                table.add_row(
+                    "",
+                    f"[red]{number(batch['quarantined'])} rows broke a rule and were held back; see: totelake quarantine[/]",
+                )
         tables.append(table)
     return Columns(tables)
 

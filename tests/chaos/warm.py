@@ -10,17 +10,24 @@ import os
 import signal
 import sys
 import threading
+import time
 import warnings
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from py4j.java_gateway import get_method
 from pyspark import SparkConf, SparkContext
 from pyspark.java_gateway import launch_gateway
 from pyspark.sql import SparkSession
 
 from totelake import boundaries
+
+_REQUEST = "py4j.commands.CallCommand.execute("
+_FILLING = "execution.columnar.CachedRDDBuilder."
+_SETTLES_WITHIN = 30.0
+_PAUSE = 0.005
 
 type Job = Callable[[], object]
 
@@ -96,9 +103,25 @@ class WarmSpark:
         return outcome
 
     def settle(self) -> None:
-        """End what dead processes have left running in the JVM, and forget what they have left in its cache."""
-        self._spark.sparkContext.cancelAllJobs()
+        """End what dead processes have left running in the JVM, and forget what they have left in its cache.
+
+        The last request of a dead process goes on until its jobs are cancelled, and may begin another one. The cache
+        is cleared when the last request has ended: Spark locks itself up when it is cleared while a query fills it.
+        """
+        deadline = time.monotonic() + _SETTLES_WITHIN
+        while self._is_at_work():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"a request of a dead process is still served after {_SETTLES_WITHIN:g} s")
+            self._spark.sparkContext.cancelAllJobs()
+            time.sleep(_PAUSE)
         self._spark.catalog.clearCache()
+
+    def _is_at_work(self) -> bool:
+        """Return whether the JVM serves a request besides this one, or fills its cache."""
+        jvm = SparkContext._jvm
+        stacks = get_method(jvm.java.lang.Thread.getAllStackTraces(), "values")()  # Python's own would come one by one
+        text = jvm.java.util.Arrays.deepToString(stacks.toArray())
+        return text.count(_REQUEST) > 1 or _FILLING in text
 
     def _be_child(self, job: Job, writing: int, kill: Point | None, watcher: boundaries.Watcher | None) -> None:
         told = os.fdopen(writing, "w", buffering=1)

@@ -17,10 +17,10 @@ def shown(quarantined):
 
 def test_a_batch_that_held_rows_back_says_so():
     """Nothing is withheld in silence."""
-    assert "3 rows broke a rule and are in quarantine/" in shown(3)
+    assert "3 rows broke a rule and were held back; see: totelake quarantine" in shown(3)
 
 
 def test_a_batch_that_held_nothing_back_does_not_mention_it():
     """Its rows are all there is to say."""
     assert "1,200" in shown(0)
-    assert "quarantine" not in shown(0)
+    assert "held back" not in shown(0)
