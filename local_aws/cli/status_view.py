@@ -45,10 +45,8 @@ def batches(zones: Mapping[str, Batches]) -> Columns:
         for batch in found.latest:
             table.add_row(str(batch["sequence"]), batch["batch_id"], number(batch["rows"]))
             if batch["quarantined"]:
-                table.add_row(
-                    "",
-                    f"[red]{number(batch['quarantined'])} rows broke a rule and were held back; see: totelake quarantine[/]",
-                )
+                held = f"{number(batch['quarantined'])} rows broke a rule and were held back; see: totelake quarantine"
+                table.add_row("", f"[red]{held}[/]")
         tables.append(table)
     return Columns(tables)
 
