@@ -333,6 +333,20 @@ def test_a_batch_of_nothing_but_deletions_is_a_batch(lake, totesys, reader):
     assert {table: (part.rows, part.deletes) for table, part in batch.tables.items()} == {"payment": (2, 2)}
 
 
+def test_a_deletion_is_found_when_as_many_rows_have_come(lake, totesys, reader):
+    """The table has as many rows as before."""
+    lake.ingest(reader)
+    with psycopg.connect(totesys) as connection:
+        connection.execute("DELETE FROM design WHERE design_id = (SELECT max(design_id) FROM design)")
+        connection.execute(
+            "INSERT INTO design (design_name, file_location, file_name) VALUES ('New', '/usr', 'n.json')"
+        )
+
+    batch = lake.ingest(reader)
+
+    assert (batch.tables["design"].rows, batch.tables["design"].deletes) == (2, 1)
+
+
 def test_a_mass_deletion_stops_the_batch_until_it_is_allowed(lake, totesys, reader):
     """The error says how many rows of which table would vanish; an argument of the run lets them."""
     lake.ingest(reader)
