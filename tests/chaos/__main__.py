@@ -11,7 +11,7 @@ import sys
 import time
 
 from tests.chaos import report
-from tests.chaos.crew import done, postgres_server, server_version
+from tests.chaos.crew import WORKERS, Crew, postgres_server, server_version
 from tests.chaos.double_starts import start_twice
 from tests.chaos.history import happen
 from tests.chaos.interleavings import LateCommits, LateCommitsError, prove, world
@@ -35,13 +35,12 @@ def main() -> int:
     if asked.histories < 1:
         parser.error(f"--histories {asked.histories}: at least one history is needed")
     logging.disable(logging.INFO)  # the endpoint tells of every request
-    with postgres_server() as server:
+    figures = Figures(asked.seed)
+    with postgres_server() as server, Crew(server, 1 if asked.replay is not None else WORKERS) as crew:
         if asked.replay is not None:
-            return _replay(server, asked.replay)
-        figures = Figures(asked.seed)
-        right = _histories(server, figures, asked.histories) and _double_starts(
-            server, figures, -(-asked.histories // _HISTORIES_PER_DOUBLE_START)
-        )
+            return _replay(crew, asked.replay)
+        double_starts = -(-asked.histories // _HISTORIES_PER_DOUBLE_START)
+        right = _histories(crew, figures, asked.histories) and _double_starts(crew, figures, double_starts)
         postgres = server_version(server)
     if not right:
         return 1
@@ -56,17 +55,17 @@ def main() -> int:
     return 0
 
 
-def _replay(server: str, seed: int) -> int:
-    [told] = done(server, happen, [seed])
+def _replay(crew: Crew, seed: int) -> int:
+    [told] = crew.do(happen, [seed])
     print("\n".join([f"History {seed}", *told.lines, *told.faults]))
     return 1 if told.faults else 0
 
 
-def _histories(server: str, figures: Figures, count: int) -> bool:
+def _histories(crew: Crew, figures: Figures, count: int) -> bool:
     """Let `count` histories happen; return whether all ended right."""
     print(f"Kills: {count:,} histories with the seeds {figures.seed} to {figures.seed + count - 1}", flush=True)
     began = shown = time.monotonic()
-    for told in done(server, happen, range(figures.seed, figures.seed + count)):
+    for told in crew.do(happen, range(figures.seed, figures.seed + count)):
         if told.faults:
             print("\n".join([f"History {told.seed} ended wrong:", *told.lines, "", *told.faults]))
             print(f"Replay it alone: make chaos REPLAY={told.seed}")
@@ -80,11 +79,11 @@ def _histories(server: str, figures: Figures, count: int) -> bool:
     return True
 
 
-def _double_starts(server: str, figures: Figures, count: int) -> bool:
+def _double_starts(crew: Crew, figures: Figures, count: int) -> bool:
     """Start each stage twice at once, `count` times; return whether one of each two was refused."""
     print(f"Double starts: {count:,} of each stage", flush=True)
     began = time.monotonic()
-    for twice in done(server, start_twice, range(figures.seed, figures.seed + count)):
+    for twice in crew.do(start_twice, range(figures.seed, figures.seed + count)):
         if twice.faults:
             print("\n".join([f"Two starts with the seed {twice.seed} ended wrong:", *twice.faults]))
             return False

@@ -7,10 +7,10 @@ import shutil
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote
 
 import psycopg
@@ -41,41 +41,51 @@ class CrewError(Exception):
     """A worker could not go on; the message has its traceback."""
 
 
-def done(server: str, task: Task, seeds: Iterable[int]) -> Iterator[Any]:
-    """Do `task` for each of `seeds`, by as many workers as there are to be; yield what it returns, as it comes."""
-    processes = multiprocessing.get_context("spawn")
-    wanted, found = processes.Queue(), processes.Queue()
-    seeds = list(seeds)
-    for seed in seeds:
-        wanted.put(seed)
-    workers = [
-        processes.Process(target=_work, args=(number, server, task, wanted, found), daemon=True)
-        for number in range(min(WORKERS, len(seeds)))
-    ]
-    for worker in workers:
-        wanted.put(None)
-        worker.start()
-    try:
-        for _ in seeds:
-            result = found.get()
-            if isinstance(result, CrewError):
-                raise result
-            yield result
-    finally:
-        wanted.cancel_join_thread()  # what is still wanted is not, when one of them has failed
-        for worker in workers:
+class Crew:
+    """The workers, each a process with a site; they begin with the first thing there is to do."""
+
+    def __init__(self, server: str, size: int = WORKERS) -> None:
+        """Have `size` workers whose databases are on the Postgres `server`."""
+        processes = multiprocessing.get_context("spawn")
+        self._wanted, self._found = processes.Queue(), processes.Queue()
+        self._workers = [
+            processes.Process(target=_work, args=(number, server, self._wanted, self._found)) for number in range(size)
+        ]
+
+    def __enter__(self) -> Self:
+        """Start the workers."""
+        for worker in self._workers:
+            worker.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the workers; what is still wanted is not any more."""
+        self._wanted.cancel_join_thread()
+        for _ in self._workers:
+            self._wanted.put(None)
+        for worker in self._workers:
             worker.join(timeout=_ENDS_WITHIN)
             worker.kill()
 
+    def do(self, task: Task, seeds: Sequence[int]) -> Iterator[Any]:
+        """Do `task` for each of `seeds`; yield what it returns, as it comes. Raises `CrewError`."""
+        for seed in seeds:
+            self._wanted.put((task, seed))
+        for _ in seeds:
+            result = self._found.get()
+            if isinstance(result, CrewError):
+                raise result
+            yield result
 
-def _work(number: int, server: str, task: Task, wanted: Any, found: Any) -> None:
+
+def _work(number: int, server: str, wanted: Any, found: Any) -> None:
     logging.disable(logging.INFO)  # the endpoint tells of every request
+    folder = Path(tempfile.mkdtemp(prefix="totelake-chaos-"))
+    _say_into(folder / "worker.log")
     try:
-        with (
-            tempfile.TemporaryDirectory(prefix="totelake-chaos-") as folder,
-            site(number, server, Path(folder)) as here,
-        ):
-            while (seed := wanted.get()) is not None:
+        with site(number, server, folder) as here:
+            while work := wanted.get():
+                task, seed = work
                 found.put(task(here, seed))
     except Exception:  # noqa: BLE001 - it is raised again in the process that waits
         found.put(CrewError(traceback.format_exc()))
