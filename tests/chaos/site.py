@@ -2,6 +2,7 @@
 
 import copy
 import hashlib
+import json
 import os
 import shutil
 import time
@@ -34,7 +35,18 @@ SALES_ORDERS = 12
 # A database that is made anew under the same number still is the one of the last batch.
 _FIRST_OID = 60_000
 _SETTLES_WITHIN = 30.0
-_SETTINGS = {"spark.sql.shuffle.partitions": "1"}
+# A dozen rows are not worth a class for each query, nor a plan that adapts to their number.
+_SETTINGS = {
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.shuffle.partitions": "1",
+    "spark.default.parallelism": "1",
+    # What a JVM of a thousand runs would remember of them all.
+    "spark.sql.ui.retainedExecutions": "1",
+    "spark.ui.retainedJobs": "1",
+    "spark.ui.retainedStages": "1",
+}
 _SESSIONS = (
     "SELECT count(*) FROM pg_stat_activity WHERE datname = ANY(%s) AND pid <> pg_backend_pid() AND usename = ANY(%s)"
 )
@@ -119,9 +131,11 @@ class Site:
         return CommitLog(self.lake.processed, ProcessedBatch).since(0)
 
     def note_committed(self) -> None:
-        """Take the checksum of every committed file that has none yet."""
-        for path in self._committed_files():
-            self.checksums.setdefault(path, self._checksum(path))
+        """Take the checksum of every file of a committed batch that has none yet."""
+        for bucket in (self.lake.ingested, self.lake.processed):
+            for record in sorted((self.lake.folder / bucket / "log").glob("*.json")):
+                if (name := str(record.relative_to(self.lake.folder))) not in self.checksums:
+                    self.checksums |= {path: self._checksum(path) for path in [name, *self._files_of(bucket, record)]}
 
     def hold_against_source(self, faults: list[str]) -> int:
         """Add to `faults` what is wrong: in the warehouse, its ledger, the committed files, the catalog.
@@ -158,17 +172,12 @@ class Site:
             )
         )
 
-    def _committed_files(self) -> Iterator[str]:
-        logs: list[tuple[str, list[Any]]] = [
-            (self.lake.ingested, self.ingested()),
-            (self.lake.processed, self.processed()),
-        ]
-        for bucket, batches in logs:
-            for batch in batches:
-                yield f"{bucket}/log/{batch.sequence:08d}.json"
-                for table in batch.tables.values():
-                    files = (self.lake.folder / bucket / table.path).rglob("*.parquet")
-                    yield from (str(file.relative_to(self.lake.folder)) for file in files)
+    def _files_of(self, bucket: str, record: Path) -> Iterator[str]:
+        """Yield the files of the batch that `record` describes, those with the rows held back included."""
+        batch = json.loads(record.read_text())
+        for part in (*batch["tables"].values(), *batch.get("held", {}).values()):
+            files = (self.lake.folder / bucket / part["path"]).rglob("*.parquet")
+            yield from (str(file.relative_to(self.lake.folder)) for file in files)
 
     def _checksum(self, path: str) -> str:
         file = self.lake.folder / path
