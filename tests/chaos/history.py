@@ -26,6 +26,8 @@ BOUNDARIES = {
 }
 _FROM_EMPTY = 0.04
 _KILLED = 0.85
+# Most histories are to have a batch that passes a transaction by while it shows a younger one.
+_LEFT_OPEN = 0.4
 _ALL_TOGETHER = (boundaries.TABLE_WRITTEN, boundaries.TABLE_STAGED)
 
 
@@ -106,11 +108,13 @@ class People:
         for connection in list(self._late):
             if self._choice.random() < 0.5:
                 self._end(connection)
-        for _ in range(self._choice.randint(1, 3)):
-            connection = psycopg.connect(self._url, options="-c lock_timeout=20ms")
+        for _ in range(self._choice.randint(2, 4)):
+            connection = psycopg.connect(self._url)
+            # This begins the transaction; a savepoint without one would be a transaction of its own, and commit.
+            connection.execute("SET LOCAL lock_timeout = '20ms'")
             for _ in range(self._choice.randint(1, 4)):
                 self._deed(connection)
-            if self._choice.random() < 0.25:
+            if self._choice.random() < _LEFT_OPEN:
                 self._told.lines.append("… and leaves the transaction open")
                 self._late.append(connection)
             else:
