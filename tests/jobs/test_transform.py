@@ -161,11 +161,9 @@ def test_a_row_that_breaks_a_rule_is_quarantined_and_the_others_go_on(lake, tote
 
     assert batch.quarantined == {"fact_sales_order": 1}
     assert batch.broken == {"fact_sales_order": {"date": 1}}
-    [metric] = boto3.client("cloudwatch").list_metrics(Namespace="Totelake", MetricName="QuarantinedRows")["Metrics"]
-    assert {found["Name"]: found["Value"] for found in metric["Dimensions"]} == {
-        "Table": "fact_sales_order",
-        "Rule": "date",
-    }
+    metrics = boto3.client("cloudwatch").list_metrics(Namespace="Totelake", MetricName="QuarantinedRows")["Metrics"]
+    dimensions = [{found["Name"]: found["Value"] for found in metric["Dimensions"]} for metric in metrics]
+    assert {"Table": "fact_sales_order", "Rule": "date"} in dimensions
     assert batch.tables["fact_sales_order"].rows == 2
     assert batch.held["fact_sales_order"].rows == 1
     assert held_rows(lake, batch, "fact_sales_order") == [(3, "date", "agreed_payment_date", "2024-02-30", False)]
