@@ -1,9 +1,11 @@
 """The rows that are held back now, as the processed zone tells without Spark."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from totelake import lake
-from totelake.batches import ProcessedBatch
+from totelake.batches import HeldRows, ProcessedBatch
 from totelake.log import CommitLog
 from totelake.tables import STAR_TABLES
 
@@ -24,6 +26,11 @@ class Fault:
     row: str
 
 
+def waiting(bucket: str, held: HeldRows) -> Iterator[dict[str, Any]]:
+    """Yield the lines of the set `held` of the processed `bucket` whose rows wait, one for each fault of a row."""
+    return lake.rows_below(bucket, held.path, ("superseded", "=", False))
+
+
 def faults(bucket: str) -> list[Fault]:
     """Return the faults of all rows that the last batch of the processed `bucket` holds back, by table and key."""
     last = next(CommitLog(bucket, ProcessedBatch).backwards(), None)
@@ -38,6 +45,6 @@ def faults(bucket: str) -> list[Fault]:
             row["row"],
         )
         for table, held in (last.held if last else {}).items()
-        for row in lake.rows_below(bucket, held.path, ("superseded", "=", False))
+        for row in waiting(bucket, held)
     ]
     return sorted(found, key=lambda fault: (fault.table, fault.key, fault.sequence))

@@ -16,7 +16,7 @@ from totelake.tables import BATCH_ID, RAW_LINEAGE, SourceTable
 from totelake.tables.model import DELETED_AT, INGESTED_SEQUENCE, NUMERIC
 
 _SNAPSHOT_ID = re.compile(r"[0-9A-F]+-[0-9A-F]+-[0-9]+")
-_BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 _EXPORT = """
     SELECT pg_export_snapshot(),
            (SELECT system_identifier FROM pg_control_system()),
@@ -95,7 +95,7 @@ class SourceReader:
         The name of a snapshot has to be a literal: it is Postgres' own and has been checked. Without its own BEGIN,
         a driver in autocommit mode would read outside the snapshot and say nothing.
         """
-        return f"{_BEGIN}; SET TRANSACTION SNAPSHOT '{self._snapshot_id}'"
+        return f"{BEGIN}; SET TRANSACTION SNAPSHOT '{self._snapshot_id}'"
 
     def session_options(self, changed_since: int) -> str:
         """Return the settings that a reading connection starts with, as libpq and pgjdbc take them.
@@ -193,5 +193,5 @@ def open_source(login: Login) -> Iterator[SourceReader]:
     """Connect to totesys and hold one snapshot of it open until the block ends."""
     with psycopg.connect(login.conninfo, autocommit=True) as connection:
         connection.execute("SET idle_in_transaction_session_timeout = 0")
-        connection.execute(_BEGIN)
+        connection.execute(BEGIN)
         yield SourceReader(login, connection)

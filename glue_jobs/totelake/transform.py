@@ -94,9 +94,9 @@ def run(run: JobRun, ingested: str, processed: str) -> ProcessedBatch | None:
     ingested_log = CommitLog(ingested, IngestedBatch)
     with worklog.unit("transform", stage="transform", rebuild=rebuild) as figures:
         figures["pending_batches"] = _pending(ingested_log, log)
-        batches = log.since(0)
-        if not figures["pending_batches"] and not (rebuild and batches):
+        if not figures["pending_batches"] and not (rebuild and log.last_sequence()):
             return None
+        batches = log.since(0)
         stage = _Stage(
             run,
             ingested,

@@ -1,9 +1,7 @@
 """Making a zone anew from the one before it."""
 
-import typer
-from rich.markup import escape
-
 from local_aws import aws, deployment, job_run
+from local_aws.cli import running
 from local_aws.cli.screen import console, number, steps
 from local_aws.settings import Settings
 from local_aws.state import State
@@ -22,8 +20,6 @@ def rebuild(state: State, settings: Settings, zone: str) -> None:
         with steps() as step, step(f"{stage}, everything anew" if arguments else stage):
             run = job_run.run(glue, logs, jobs[stage], arguments)
         if not run.succeeded:
-            console.print(f"[bold red]{stage} ended as {run.state}:[/] {escape(run.error)}", soft_wrap=True)
-            console.print(f"See all that it wrote: totelake logs {stage}", markup=False)
-            raise typer.Exit(1)
+            running.give_up(stage, run)
     rows = {line["table"]: line["rows"] for line in run.lines if line["event"] == "table_loaded"}
     console.print(f"The warehouse was loaded anew: {number(sum(rows.values()))} rows in {len(rows)} tables.")

@@ -3,11 +3,10 @@
 from collections.abc import Iterable
 from typing import Any
 
-import typer
-from rich.markup import escape
 from rich.table import Table
 
 from local_aws import aws, deployment, job_run
+from local_aws.cli import running
 from local_aws.cli.screen import console, number, steps
 from local_aws.settings import Settings
 from local_aws.state import State
@@ -24,9 +23,7 @@ def reconcile(state: State, settings: Settings) -> None:
     elif run.succeeded:
         console.print("Nothing has been loaded into the warehouse yet; run: totelake run")
     if not run.succeeded:
-        console.print(f"[bold red]reconcile ended as {run.state}:[/] {escape(run.error)}", soft_wrap=True)
-        console.print("See all that it wrote: totelake logs reconcile", markup=False)
-        raise typer.Exit(1)
+        running.give_up("reconcile", run)
 
 
 def table(lines: Iterable[dict[str, Any]]) -> Table:

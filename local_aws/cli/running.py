@@ -1,5 +1,7 @@
 """Starting, following and stopping runs of the workflow."""
 
+from typing import NoReturn
+
 import typer
 from rich.markup import escape
 
@@ -7,6 +9,7 @@ from local_aws import aws, deployment, workflow_run
 from local_aws.cli import run_view
 from local_aws.cli.screen import console
 from local_aws.errors import RunFailedError
+from local_aws.job_run import JobRun
 from local_aws.settings import Settings
 from local_aws.state import State
 from local_aws.workflow_run import Action, ActionState, WorkflowRun
@@ -80,6 +83,13 @@ def log_lines(state: State, settings: Settings, job: str) -> list[str]:
         raise RunFailedError(f"There is no job {job}; there are {', '.join(names)}")
     groups = (workflow_run.OUTPUT_GROUP, workflow_run.ERROR_GROUP)
     return [line for group in groups for line in workflow_run.log_lines(logs, group, run_id)]
+
+
+def give_up(job: str, run: JobRun) -> NoReturn:
+    """Say why the run of a job failed and where all that it wrote is, and end the command with exit status 1."""
+    console.print(f"[bold red]{job} ended as {run.state}:[/] {escape(run.error)}", soft_wrap=True)
+    console.print(f"See all that it wrote: totelake logs {job}", markup=False)
+    raise typer.Exit(1)
 
 
 def stop(state: State, settings: Settings, run_id: str) -> None:

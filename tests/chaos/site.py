@@ -57,7 +57,7 @@ BASE, EMPTY = "base", "empty"
 class Site:
     """One place at which histories take place, one after the other.
 
-    `superuser` is the URL, without a database, of the Postgres server's superuser.
+    `server` is the URL of the Postgres server, with places for `database` and `role`; `admin` is its superuser's.
     """
 
     number: int

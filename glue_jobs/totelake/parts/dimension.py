@@ -65,8 +65,5 @@ def _states(attempt: Attempt, transform: Transform) -> list[DataFrame]:
 
 def _stand_ins(table: StarTable, before: DataFrame, deletions: DataFrame) -> DataFrame:
     """Return for each of the broken `deletions` the row as it was written before, marked as deleted."""
-    lineage = [column.name for column in table.lineage]
-    gone = deletions.select(*table.key, *(F.col(name).alias(f"_gone{name}") for name in lineage))
-    last = before.where(~is_gone()).join(gone, list(table.key), "inner")
-    stand_ins = last.withColumns({name: F.col(f"_gone{name}") for name in lineage})
-    return stand_ins.select(*(column.name for column in table.stored_columns))
+    last = before.where(~is_gone()).join(files.marks(deletions, table), list(table.key), "inner")
+    return files.marked(last, table)

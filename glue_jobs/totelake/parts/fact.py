@@ -61,13 +61,11 @@ def _stand_ins(attempt: Attempt, table: StarTable, deletions: DataFrame, *, wrot
     """Return for each of the broken `deletions` the version written before it, unless that is a deletion itself."""
     paths = [batch.tables[table.name].path for batch in attempt.written if table.name in batch.tables]
     written = written_versions(attempt.spark, attempt.processed, table, paths + [files.path(attempt, table)] * wrote)
-    lineage = [column.name for column in table.lineage]
-    gone = deletions.select(*table.natural_key, *(F.col(name).alias(f"_gone{name}") for name in lineage))
+    gone = files.marks(deletions, table)
     youngest = Window.partitionBy(*table.natural_key, f"_gone{SEQUENCE}").orderBy(F.col(SEQUENCE).desc())
     before = written.join(gone, list(table.natural_key), "inner").where(F.col(SEQUENCE) < F.col(f"_gone{SEQUENCE}"))
     last = before.withColumn("_age", F.row_number().over(youngest)).where((F.col("_age") == 1) & ~is_gone())
-    stand_ins = last.withColumns({name: F.col(f"_gone{name}") for name in lineage})
-    return stand_ins.select(*(column.name for column in table.stored_columns))
+    return files.marked(last, table)
 
 
 def _superseded(broken: DataFrame, judged: DataFrame, table: StarTable) -> DataFrame:

@@ -51,6 +51,18 @@ def append(rows: DataFrame, attempt: Attempt, table: StarTable) -> None:
     _write(rows, attempt, table, mode="append")
 
 
+def marks(deletions: DataFrame, table: StarTable) -> DataFrame:
+    """Return the natural keys of `deletions`, and their lineage as columns whose names begin with `_gone`."""
+    lineage = (F.col(column.name).alias(f"_gone{column.name}") for column in table.lineage)
+    return deletions.select(*table.natural_key, *lineage)
+
+
+def marked(rows: DataFrame, table: StarTable) -> DataFrame:
+    """Return `rows`, joined with `marks`, as the rows of deletions: with the lineage of those."""
+    lineage = {column.name: F.col(f"_gone{column.name}") for column in table.lineage}
+    return rows.withColumns(lineage).select(*(column.name for column in table.stored_columns))
+
+
 def path(attempt: Attempt, table: StarTable) -> str:
     """Return the folder of the files, below the bucket."""
     return lake.table_path(table.name, attempt.batch_id)

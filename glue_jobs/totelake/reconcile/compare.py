@@ -20,7 +20,6 @@ RANGE_BITS = 12
 _HASH = sql.SQL("hashtextextended(r::text, 0)")
 _RANGES = sql.SQL("SELECT {key} >> {bits}, count(*), sum({hash}) FROM ({rows}) AS r GROUP BY 1")
 _ROWS_OF_RANGE = sql.SQL("SELECT {key}, r::text FROM ({rows}) AS r WHERE {key} BETWEEN %s AND %s")
-_VERSIONS = sql.SQL("SELECT * FROM ({rows}) AS r WHERE {key} = ANY(%s)")
 _SOME_ROWS = sql.SQL("SELECT * FROM ({rows}) AS r WHERE {key} = ANY(%s)")
 
 type Ranges = dict[int, tuple[int, int]]
@@ -114,13 +113,13 @@ class Comparison:
 
     def _versions(self, keys: list[int]) -> dict[int, tuple[Version, ...]]:
         tables = expected.ORIGINS[self.table.name].tables
-        statement = _VERSIONS.format(key=self._key, rows=expected.versions_in_totesys(self.table))
+        found = self._some_rows(self.totesys, expected.versions_in_totesys(self.table), keys)
         return {
             key: tuple(
                 Version(table, *part)
                 for table, part in zip(tables, zip(rest[::2], rest[1::2], strict=True), strict=True)
             )
-            for key, *rest in self.totesys.execute(statement, (keys,))
+            for key, *rest in found.values()
         }
 
     def _some_rows(

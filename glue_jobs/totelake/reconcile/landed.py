@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from totelake import lake
+from totelake import held, lake
 from totelake.batches import IngestedBatch, ProcessedBatch
 from totelake.log import CommitLog
 from totelake.tables import SOURCE_TABLES, STAR_TABLES
@@ -42,9 +42,6 @@ def held_back(bucket: str, batch: ProcessedBatch) -> dict[str, frozenset[int]]:
     `bucket` is the processed one.
     """
     return {
-        table: frozenset(
-            row[STAR_TABLES[table].natural_key[0]]
-            for row in lake.rows_below(bucket, held.path, ("superseded", "=", False))
-        )
-        for table, held in batch.held.items()
+        table: frozenset(row[STAR_TABLES[table].natural_key[0]] for row in held.waiting(bucket, rows))
+        for table, rows in batch.held.items()
     }

@@ -17,11 +17,9 @@ from totelake.reconcile import expected
 from totelake.reconcile.compare import Comparison, What, rows_of
 from totelake.reconcile.evidence import Evidence, last_loaded
 from totelake.reconcile.report import Report
-from totelake.source import open_source
+from totelake.source import BEGIN, open_source
 
 DIFFERENCES, EXPLAINED = "ReconcileDifferences", "ReconcileExplained"
-
-_BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +114,7 @@ def _open_warehouse(login: Login) -> Iterator[psycopg.Connection[Any]]:
     """Connect to the warehouse; the first statement of the block takes the snapshot that it is read at."""
     with psycopg.connect(login.conninfo, autocommit=True) as connection:
         connection.execute(expected.SESSION)
-        connection.execute(_BEGIN)
+        connection.execute(BEGIN)
         yield connection
 
 
