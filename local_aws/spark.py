@@ -39,6 +39,9 @@ _SETTINGS = {
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
     "spark.log.level": "WARN",
+    # Without it Spark is told of every column which line of Python made it, in eight requests: most of what a small
+    # batch asks of it.
+    "spark.python.sql.dataFrameDebugging.enabled": "false",
 }
 
 

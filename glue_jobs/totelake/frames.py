@@ -1,11 +1,10 @@
 """Frames held to the schema of their table."""
 
 from collections.abc import Iterable
-from functools import reduce
+from functools import cache, reduce
 
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 from pyspark.sql.types import StructType
 
 from totelake.errors import SchemaError
@@ -14,6 +13,11 @@ from totelake.tables import Column
 
 def schema(columns: Iterable[Column]) -> StructType:
     """Return the Spark schema of `columns`; every field is nullable, as Parquet readers see it."""
+    return _schema(tuple(columns))
+
+
+@cache
+def _schema(columns: tuple[Column, ...]) -> StructType:
     return StructType.fromDDL(", ".join(f"`{column.name}` {column.type.spark}" for column in columns))
 
 
@@ -22,11 +26,11 @@ def conform(frame: DataFrame, table: str, columns: Iterable[Column], *, keep: tu
 
     Raises `SchemaError` when the frame lacks one. A value that does not fit its type fails the query: ANSI mode.
     """
-    wanted = list(columns)
-    missing = [name for name in (*(column.name for column in wanted), *keep) if name not in frame.columns]
+    wanted, found = schema(columns), frame.schema
+    missing = [name for name in (*wanted.names, *keep) if name not in found.names]
     if missing:
         raise SchemaError(table, missing)
-    return frame.select(*(F.col(column.name).cast(column.type.spark).alias(column.name) for column in wanted), *keep)
+    return frame.to(StructType([*wanted, *(found[name] for name in keep)]))
 
 
 def same_row(left: DataFrame, right: DataFrame, columns: Iterable[str]) -> SparkColumn:

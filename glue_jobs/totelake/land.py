@@ -170,14 +170,6 @@ def _alive(attempt: Attempt, table: SourceTable) -> DataFrame:
     return conform(latest.where("_op = 'U'"), table.name, (*table.columns, *RAW_LINEAGE))
 
 
-def _same_content(table: SourceTable) -> Any:
-    """Return the condition that a row has the declared values of a row of the frame called `known`."""
-    same = F.lit(True)
-    for column in table.column_names:
-        same &= F.col(column).eqNullSafe(F.col(f"known.{column}"))
-    return same
-
-
 def _write(rows: DataFrame, address: str) -> dict[str, Any]:
     written = Observation()
     observed = rows.observe(

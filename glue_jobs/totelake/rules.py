@@ -6,11 +6,12 @@ from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
-from totelake.tables import STAR_TABLES, Column, StarTable
+from totelake.tables import Column, StarTable
 from totelake.tables.model import DATE
 from totelake.tables.stars import CALENDAR_TABLE, FIRST_DAY, LAST_DAY
 
 BROKEN = "_broken"
+REFERRED = "_referred"
 NOT_NULL, PARSES, FITS, ACCEPTED, RANGE, REFERENCE = (
     "not null",
     "date",
@@ -22,27 +23,28 @@ NOT_NULL, PARSES, FITS, ACCEPTED, RANGE, REFERENCE = (
 _DAY = "yyyy-MM-dd"
 
 
-def judge(rows: DataFrame, table: StarTable, keys: Mapping[str, DataFrame]) -> DataFrame:
+def judge(rows: DataFrame, table: StarTable, missing: Mapping[str, DataFrame]) -> DataFrame:
     """Return `rows` with the column `_broken`: what each row has wrong, an empty array where nothing is.
 
     A fault is the rule, the column and its value as text. A column that may not be NULL has to have a value; text has
     to be a day in the form yyyy-mm-dd where a date is declared, and any other value has to fit its type without losing
     a digit; it has to be one of those accepted, and in its range, which for a day is the calendar's; what it refers to
-    has to be there. `keys` has the keys of each dimension, each once, in a frame of one column.
+    has to be there. `missing` has those keys that are referred to in vain, by dimension: each once, in a frame with the
+    column `_referred`.
     """
     faults: list[SparkColumn] = []
+    kinds = dict(rows.dtypes)
     for column in table.stored_columns:
-        kind = rows.schema[column.name].dataType.simpleString()
+        kind = kinds[column.name]
         faults += _faults_of_value(column, kind)
         if column.references == CALENDAR_TABLE:
             outside = ~typed(column, kind).between(FIRST_DAY, LAST_DAY)
             faults.append(_fault(outside, RANGE, column))
-        elif column.references:
-            found = f"_{column.name}_found"
-            [key] = STAR_TABLES[column.references].key
-            known = keys[column.references].withColumnRenamed(key, found)
-            rows = rows.join(known, rows[column.name] == known[found], "left")
-            faults.append(_fault(F.col(column.name).isNotNull() & F.col(found).isNull(), REFERENCE, column))
+        elif column.references and column.references in missing:
+            lacks = f"_{column.name}_lacks"
+            lacking = missing[column.references].withColumnRenamed(REFERRED, lacks)
+            rows = rows.join(lacking, rows[column.name] == lacking[lacks], "left")
+            faults.append(_fault(F.col(lacks).isNotNull(), REFERENCE, column))
     return rows.withColumn(BROKEN, F.array_compact(F.array(*faults)))
 
 
@@ -79,5 +81,6 @@ def _faults_of_value(column: Column, kind: str) -> list[SparkColumn]:
 
 
 def _fault(broken: SparkColumn, rule: str, column: Column) -> SparkColumn:
-    said = (F.lit(rule).alias("rule"), F.lit(column.name).alias("column"))
-    return F.when(broken, F.struct(*said, F.col(column.name).cast("string").alias("value")))
+    # As text it is one request to Spark; put together from columns it is a dozen.
+    said = F.expr(f"struct('{rule}' AS rule, '{column.name}' AS column, string({column.name}) AS value)")
+    return F.when(broken, said)

@@ -1,22 +1,19 @@
 """The transform stage: the star schemas' part in everything that was ingested since the last time."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-
-from pyspark.sql import DataFrame
+from functools import partial
 
 from totelake import attempts, boundaries, catalog, lake, metrics, worklog
 from totelake.batches import IngestedBatch, ProcessedBatch, in_force
 from totelake.errors import LogError
 from totelake.glue import JobRun
 from totelake.log import CommitLog
-from totelake.parts import Attempt, Part, build
+from totelake.parts import Attempt, Part, build_dimension, build_fact, missing_references, pending_versions
 from totelake.parts.quarantine import DEFAULT_SHARE
-from totelake.tables import STAR_TABLES, StarTable
-from totelake.tables.stars import CALENDAR_TABLE
-from totelake.transforms import TRANSFORMS, Transform
-from totelake.versions import written_keys
+from totelake.tables import STAR_TABLES
+from totelake.transforms import TRANSFORMS
 from totelake.zones import PROCESSED
 
 _TABLES_AT_ONCE = 4
@@ -135,32 +132,22 @@ def _parts(attempt: Attempt) -> dict[str, Part]:
     """Write all tables: the dimensions first, since facts are held against their keys."""
     facts = [transform for transform in TRANSFORMS.values() if STAR_TABLES[transform.table].is_fact]
     dimensions = [transform for transform in TRANSFORMS.values() if not STAR_TABLES[transform.table].is_fact]
+    pending = {transform.table: pending_versions(attempt, transform) for transform in facts}
+    versions = {name: frame for name, frame in pending.items() if frame}
     with ThreadPoolExecutor(_TABLES_AT_ONCE) as pool:
-        parts = dict(pool.map(lambda transform: _build(attempt, transform, {}), dimensions))
-        keys = _keys(attempt, parts)
-        parts |= dict(pool.map(lambda transform: _build(attempt, transform, keys), facts))
-    for frame in keys.values():
-        frame.unpersist()
+        makers = [partial(build_dimension, attempt, transform) for transform in dimensions]
+        parts = dict(pool.map(_build, [transform.table for transform in dimensions], makers))
+        with missing_references(attempt, versions, parts) as missing:
+            makers = [partial(build_fact, attempt, STAR_TABLES[name], versions[name], missing) for name in versions]
+            parts |= dict(pool.map(_build, versions, makers))
     return parts
 
 
-def _build(attempt: Attempt, transform: Transform, keys: Mapping[str, DataFrame]) -> tuple[str, Part]:
-    with worklog.unit("table_transformed", stage="transform", table=transform.table) as figures:
-        part = build(attempt, transform, keys)
+def _build(table: str, make: Callable[[], Part]) -> tuple[str, Part]:
+    with worklog.unit("table_transformed", stage="transform", table=table) as figures:
+        part = make()
         if part.table:
             boundaries.reached(boundaries.TABLE_WRITTEN)
         rows = part.table.rows if part.table else 0
         figures |= {"rows": rows, "quarantined": part.quarantined, "held": part.held.rows if part.held else 0}
-        return transform.table, part
-
-
-def _keys(attempt: Attempt, parts: Mapping[str, Part]) -> dict[str, DataFrame]:
-    """Return the keys of each dimension that facts refer to, those that this attempt has written included."""
-    return {
-        name: _keys_of(attempt, STAR_TABLES[name], parts[name]).persist() for name in parts if name != CALENDAR_TABLE
-    }
-
-
-def _keys_of(attempt: Attempt, table: StarTable, part: Part) -> DataFrame:
-    written = [batch.tables[table.name] for batch in attempt.written if table.name in batch.tables]
-    return written_keys(attempt.spark, attempt.processed, table, [*written, *([part.table] if part.table else [])])
+        return table, part

@@ -7,7 +7,7 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
-from totelake.batches import IngestedBatch, ProcessedBatch, ProcessedTable
+from totelake.batches import IngestedBatch, ProcessedBatch
 from totelake.frames import schema
 from totelake.tables import BATCH_ID, RAW_LINEAGE, SourceTable, StarTable
 from totelake.tables.model import DELETED_AT, INGESTED_SEQUENCE
@@ -82,11 +82,6 @@ def written_rows(spark: SparkSession, bucket: str, table: StarTable, batches: It
     paths = [batch.tables[table.name].path for batch in _bringing(table.name, batches)]
     rows = written_versions(spark, bucket, table, paths)
     return rows if len(paths) == 1 else latest(rows, table.key)
-
-
-def written_keys(spark: SparkSession, bucket: str, table: StarTable, parts: Iterable[ProcessedTable]) -> DataFrame:
-    """Return the keys of the dimension `table` that are in the files of `parts`, each once."""
-    return written_versions(spark, bucket, table, [part.path for part in parts]).select(*table.key).distinct()
 
 
 def latest(rows: DataFrame, key: tuple[str, ...]) -> DataFrame:

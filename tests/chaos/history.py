@@ -28,6 +28,7 @@ _FROM_EMPTY = 0.04
 _KILLED = 0.85
 # Most histories are to have a batch that passes a transaction by while it shows a younger one.
 _LEFT_OPEN = 0.4
+_RUN_ONCE_MORE = 0.1
 _ALL_TOGETHER = (boundaries.TABLE_WRITTEN, boundaries.TABLE_STAGED)
 
 
@@ -40,6 +41,7 @@ class Told:
     runs: int = 0
     kills: Counter[str] = field(default_factory=Counter)
     rows: int = 0
+    once_more: int = 0
     faults: list[str] = field(default_factory=list)
 
 
@@ -50,19 +52,26 @@ def happen(site: Site, seed: int) -> Told:
     site.go_back_to(beginning)
     told.lines.append(f"begins {beginning}")
     people = People(site.totesys, choice, told)
-    for _ in range(choice.randint(1, 3)):
+    for _ in range(choice.randint(1, 2)):
         people.act()
         _run(site, choice, told)
     people.go_home()
     for stage in STAGES:
         _stage(site, told, stage, None)
     told.rows = site.hold_against_source(told.faults)
+    if choice.random() < _RUN_ONCE_MORE:
+        _run_once_more(site, told)
+    return told
+
+
+def _run_once_more(site: Site, told: Told) -> None:
+    """Run all stages once more, and see that there was nothing to do."""
     before = (len(site.ingested()), len(site.processed()))
     for stage in STAGES:
         _stage(site, told, stage, None)
+    told.once_more += 1
     if (len(site.ingested()), len(site.processed())) != before:
         told.faults.append("a run after the end committed something")
-    return told
 
 
 def _run(site: Site, choice: Random, told: Told) -> None:
@@ -108,11 +117,11 @@ class People:
         for connection in list(self._late):
             if self._choice.random() < 0.5:
                 self._end(connection)
-        for _ in range(self._choice.randint(2, 4)):
+        for _ in range(self._choice.randint(1, 3)):
             connection = psycopg.connect(self._url)
             # This begins the transaction; a savepoint without one would be a transaction of its own, and commit.
             connection.execute("SET LOCAL lock_timeout = '20ms'")
-            for _ in range(self._choice.randint(1, 4)):
+            for _ in range(self._choice.randint(1, 3)):
                 self._deed(connection)
             if self._choice.random() < _LEFT_OPEN:
                 self._told.lines.append("… and leaves the transaction open")

@@ -82,6 +82,9 @@ class WarmSpark:
         }
         self._spark = spark
         self._log = log
+        self._end_jobs()
+        self._own = SparkContext._jvm.java.util.HashSet()
+        self._own.addAll(_objects_held())
 
     def start(self, job: Job, *, kill: Point | None = None, watcher: boundaries.Watcher | None = None) -> Process:
         """Fork a process that runs `job`, is killed at the point `kill`, and tells `watcher` of each boundary."""
@@ -103,7 +106,12 @@ class WarmSpark:
         return outcome
 
     def settle(self) -> None:
-        """End what dead processes have left running in the JVM, and forget what they have left in its cache.
+        """End what dead processes have left running in the JVM, and forget what they have left in it."""
+        self._end_jobs()
+        _objects_held().retainAll(self._own)
+
+    def _end_jobs(self) -> None:
+        """End what runs, and clear the cache.
 
         The last request of a dead process goes on until its jobs are cancelled, and may begin another one. The cache
         is cleared when the last request has ended: Spark locks itself up when it is cleared while a query fills it.
@@ -151,6 +159,11 @@ class WarmSpark:
         running = gateway.jvm.org.apache.spark.SparkContext.getOrCreate()
         java = gateway.jvm.org.apache.spark.api.java.JavaSparkContext.fromSparkContext(running)
         SparkContext(gateway=gateway, jsc=java, conf=SparkConf(_jconf=java.getConf()))
+
+
+def _objects_held():
+    """Return the names of the Java objects that the JVM holds for Python; a process that ends gives none of them up."""
+    return SparkContext._gateway.java_gateway_server.getGateway().getBindings().keySet()
 
 
 def _teller(told, kill: Point | None) -> boundaries.Watcher:

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from chispa import assert_df_equality
 
-from totelake.frames import conform
+from totelake.parts.files import exact
 from totelake.tables import STAR_TABLES
 from totelake.transforms.facts import fact_payment, fact_purchase_order, fact_sales_order
 
@@ -30,7 +30,7 @@ def test_a_sales_order_becomes_a_row_of_its_fact(spark, rows):
     }
     table = STAR_TABLES["fact_sales_order"]
 
-    fact = conform(fact_sales_order(rows("sales_order", order)), table.name, table.stored_columns)
+    fact = exact(fact_sales_order(rows("sales_order", order)), table)
 
     created, changed = (date(2024, 11, 21), "08:05:09.007"), (date(2024, 11, 22), "18:59:59.999")
     sold, due = (3, 4, 50_000, Decimal("3.99"), 2, 9), (date(2024, 11, 28), date(2026, 8, 1), 11)

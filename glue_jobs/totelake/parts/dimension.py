@@ -8,18 +8,20 @@ from totelake.frames import same_row
 from totelake.parts import files, quarantine
 from totelake.parts.attempt import Attempt, Part
 from totelake.rules import is_broken, judge
-from totelake.tables import SOURCE_TABLES, StarTable
+from totelake.tables import SOURCE_TABLES, STAR_TABLES, StarTable
 from totelake.tables.model import DELETED_AT
 from totelake.tables.stars import FIRST_DAY, LAST_DAY
 from totelake.transforms import CALENDAR, Transform
 from totelake.versions import SEQUENCE, is_gone, latest_of, written_rows
 
 
-def build_dimension(attempt: Attempt, transform: Transform, table: StarTable) -> Part:
+def build_dimension(attempt: Attempt, transform: Transform) -> Part:
     """Write the rows, built from the latest state of all sources, that differ from what was last written.
 
-    One that breaks a rule is held back, and the row that was written before stays in force.
+    One that breaks a rule is held back, and the row that was written before stays in force. Raises `QuarantineError`
+    when too many new rows break a rule.
     """
+    table = STAR_TABLES[transform.table]
     held = attempt.held.get(table.name)
     if attempt.changed.isdisjoint(transform.sources):
         return Part(held=held)

@@ -10,21 +10,27 @@ from totelake.batches import HeldRows
 from totelake.parts import files, quarantine
 from totelake.parts.attempt import Attempt, Part
 from totelake.rules import is_broken, judge, only_lacks_references
-from totelake.tables import SOURCE_TABLES, StarTable
+from totelake.tables import SOURCE_TABLES, STAR_TABLES, StarTable
 from totelake.transforms import Transform
 from totelake.versions import SEQUENCE, all_of, is_gone, written_versions
 
 
-def build_fact(attempt: Attempt, transform: Transform, table: StarTable, keys: Mapping[str, DataFrame]) -> Part:
-    """Write every pending version, and those held back that keep the rules by now; hold back the ones that do not.
-
-    A deletion is never held back for its values: the last version that was written stands in for it.
-    """
+def pending_versions(attempt: Attempt, transform: Transform) -> DataFrame | None:
+    """Return the versions that the batch has to judge: the pending ones and those held back; None where none is."""
+    table = STAR_TABLES[transform.table]
     held = attempt.held.get(table.name)
     if attempt.changed.isdisjoint(transform.sources) and not held:
-        return Part()
-    versions = transform.function(_versions(attempt, transform, table, held))
-    judged = judge(versions, table, keys)
+        return None
+    return transform.function(_versions(attempt, transform, table, held))
+
+
+def build_fact(attempt: Attempt, table: StarTable, versions: DataFrame, missing: Mapping[str, DataFrame]) -> Part:
+    """Write those of `versions` that keep the rules, and hold back the others.
+
+    `missing` is what they refer to in vain, see `rules.judge`. A deletion is never held back for its values: the last
+    version that was written stands in for it. Raises `QuarantineError` when too many new rows break a rule.
+    """
+    judged = judge(versions, table, missing)
     is_new = (F.col(SEQUENCE) > attempt.covered) & ~is_gone()
     figures = files.write(judged, attempt, table, is_new=is_new)
     if not figures.broken:

@@ -83,11 +83,12 @@ def _month() -> Column:
 
 def _write(rows: DataFrame, attempt: Attempt, table: StarTable, *, mode: str) -> None:
     months = ("month",) if table.is_fact else ()
-    converted = rows.withColumns(
-        {
-            column.name: typed(column, rows.schema[column.name].dataType.simpleString())
-            for column in table.stored_columns
-        }
-    )
-    exact = conform(converted, table.name, table.stored_columns, keep=months)
-    exact.write.mode(mode).partitionBy(*months).parquet(attempt.address(path(attempt, table)))
+    exact(rows, table, keep=months).write.mode(mode).partitionBy(*months).parquet(attempt.address(path(attempt, table)))
+
+
+def exact(rows: DataFrame, table: StarTable, *, keep: tuple[str, ...] = ()) -> DataFrame:
+    """Return `rows`, which keep the rules, with the columns of `table` in their types, and those called `keep`."""
+    kinds = dict(rows.dtypes)
+    others = [column for column in table.stored_columns if kinds[column.name] != column.type.spark]
+    converted = rows.withColumns({column.name: typed(column, kinds[column.name]) for column in others})
+    return conform(converted, table.name, table.stored_columns, keep=keep)
