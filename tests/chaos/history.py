@@ -29,6 +29,7 @@ _KILLED = 0.85
 # Most histories are to have a batch that passes a transaction by while it shows a younger one.
 _LEFT_OPEN = 0.4
 _RUN_ONCE_MORE = 0.1
+_ROUNDS = (1, 1, 2)
 _ALL_TOGETHER = (boundaries.TABLE_WRITTEN, boundaries.TABLE_STAGED)
 
 
@@ -52,7 +53,7 @@ def happen(site: Site, seed: int) -> Told:
     site.go_back_to(beginning)
     told.lines.append(f"begins {beginning}")
     people = People(site.totesys, choice, told)
-    for _ in range(choice.randint(1, 2)):
+    for _ in range(choice.choice(_ROUNDS)):
         people.act()
         _run(site, choice, told)
     people.go_home()
@@ -121,7 +122,7 @@ class People:
             connection = psycopg.connect(self._url)
             # This begins the transaction; a savepoint without one would be a transaction of its own, and commit.
             connection.execute("SET LOCAL lock_timeout = '20ms'")
-            for _ in range(self._choice.randint(1, 3)):
+            for _ in range(self._choice.randint(1, 2)):
                 self._deed(connection)
             if self._choice.random() < _LEFT_OPEN:
                 self._told.lines.append("… and leaves the transaction open")

@@ -27,6 +27,7 @@ class Figures:
     histories: int = 0
     runs: int = 0
     rows: int = 0
+    once_more: int = 0
     kills: Counter[str] = field(default_factory=Counter)
     history_seconds: float = 0.0
     double_starts: int = 0
@@ -38,6 +39,7 @@ class Figures:
         self.histories += 1
         self.runs += told.runs
         self.rows += told.rows
+        self.once_more += told.once_more
         self.kills += told.kills
 
 
@@ -63,6 +65,7 @@ def _page(figures: Figures, late: LateCommits, postgres: str) -> str:
         runs=f"{figures.runs:,}",
         killed=f"{figures.kills.total():,}",
         rows=f"{figures.rows:,}",
+        once_more=f"{figures.once_more:,}",
         history_minutes=round(figures.history_seconds / 60),
         kills=_table({name: figures.kills[name] for name in _boundaries()}, "killed at"),
         updates=f"{late.versions - late.deletions:,}",

@@ -42,6 +42,10 @@ _SETTINGS = {
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.shuffle.partitions": "1",
     "spark.default.parallelism": "1",
+    "spark.shuffle.compress": "false",
+    "spark.broadcast.compress": "false",
+    # Room for what a run leaves behind, so that it is seldom moved to where only a full collection finds it.
+    "spark.driver.extraJavaOptions": "-Xms1g -Xmn500m",
     # What a JVM of a thousand runs would remember of them all.
     "spark.sql.ui.retainedExecutions": "1",
     "spark.ui.retainedJobs": "1",
