@@ -1,6 +1,5 @@
 """What a commit record says: one batch of the ingested zone, or of the processed one."""
 
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
@@ -147,11 +146,7 @@ class ProcessedBatch:
         return cls(**record | {"tables": tables, "held": held, "replayed": replayed})
 
 
-def in_force(newest_first: Iterable[ProcessedBatch]) -> list[ProcessedBatch]:
-    """Return the batches, the oldest first, from the last one that begins the zone anew."""
-    batches: list[ProcessedBatch] = []
-    for batch in newest_first:
-        batches.append(batch)
-        if batch.first_ingested == 1:
-            break
-    return batches[::-1]
+def in_force(batches: list[ProcessedBatch]) -> list[ProcessedBatch]:
+    """Return those of `batches`, the oldest first, from the last one on that begins the zone anew."""
+    beginnings = [number for number, batch in enumerate(batches) if batch.first_ingested == 1]
+    return batches[beginnings[-1] :] if beginnings else batches

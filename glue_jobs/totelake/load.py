@@ -49,7 +49,7 @@ def run(run: JobRun, processed: str, warehouse: Login) -> None:
         shape.apply(connection, with_foreign_keys=False)
         load = _Load(run, processed, warehouse, connection)
         if rebuild:
-            _run(load, in_force(reversed(log.since(0))), anew=True)
+            _run(load, in_force(log.since(0)), anew=True)
             return
         pending = ledger.pending(connection, log)
         if not pending:

@@ -102,7 +102,7 @@ def run(run: JobRun, ingested: str, processed: str) -> ProcessedBatch | None:
             sequence=len(batches) + 1,
             quarantine_share=DEFAULT_SHARE if share is None else share,
         )
-        written = tuple(part for batch in in_force(reversed(batches)) for part in batch.parts)
+        written = tuple(part for batch in in_force(batches) for part in batch.parts)
         batch = stage.replayed(written) if rebuild and written else stage.batch(written, len(stage.known))
         figures |= {"batch_id": batch.batch_id, "quarantined": batch.quarantined}
         boundaries.reached(boundaries.BEFORE_LOG_CREATED)

@@ -127,6 +127,15 @@ def test_a_second_load_is_told_who_is_at_it(warehouse):
     assert warehouse.password not in str(raised.value)
 
 
+def test_an_attempt_does_not_meet_the_lock_of_the_one_before_it(warehouse):
+    """The server may not know yet that the connection of that one is gone; the lock of another run stays."""
+    with open_warehouse(warehouse, "jr_first") as cut_off:
+        with open_warehouse(warehouse, "jr_first") as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+        with pytest.raises(psycopg.OperationalError, match="terminating connection"):
+            cut_off.execute("SELECT 1")
+
+
 def test_the_lock_ends_with_its_load(warehouse):
     """However that ends."""
     with pytest.raises(ZeroDivisionError), open_warehouse(warehouse, "jr_first"):

@@ -59,7 +59,7 @@ def pending(connection: psycopg.Connection, log: CommitLog[ProcessedBatch]) -> l
             f"Sequence {last.sequence} is batch {last.batch_id} in the ledger and batch {batch_id} in the log of "
             f"s3://{log.bucket}. This warehouse was loaded from another bucket: point the job to that one."
         )
-    batches = in_force(reversed(log.since(last.sequence)))
+    batches = in_force(log.since(last.sequence))
     for batch in batches:
         _check_follows(last, batch)
         last = replace(last, sequence=batch.sequence, last_ingested=batch.last_ingested)

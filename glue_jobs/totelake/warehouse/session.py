@@ -19,16 +19,26 @@ WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 2 AND (l.classid, l
 """
 
 
+# A connection that was cut on this side may live on at the server for hours, and hold the lock.
+_END_EARLIER = """
+SELECT pg_terminate_backend(pid, 10000)
+FROM pg_stat_activity
+WHERE application_name = %s AND pid <> pg_backend_pid() AND usename = current_user AND datname = current_database()
+"""
+
+
 @contextmanager
 def open_warehouse(login: Login, run_id: str) -> Iterator[psycopg.Connection]:
     """Connect to the warehouse as its only load until the block ends; the connection commits by itself.
 
-    Raises `AlreadyRunningError`, naming the holder, when another load is under way.
+    What an earlier attempt of the same run has left open there ends. Raises `AlreadyRunningError`, naming the holder,
+    when another load is under way.
     """
     name = f"totelake load {run_id}"[:63]
     with psycopg.connect(login.conninfo, autocommit=True, application_name=name) as connection:
         for setting in _PATIENCE:
             connection.execute("SELECT set_config(%s, '0', false)", (setting,))
+        connection.execute(_END_EARLIER, (name,))
         if connection.execute("SELECT pg_try_advisory_lock(%s, %s)", _LOAD_LOCK).fetchone() != (True,):
             raise AlreadyRunningError("load", _holder(connection))
         yield connection
