@@ -28,7 +28,7 @@ class Fault:
 
 def waiting(bucket: str, held: HeldRows) -> Iterator[dict[str, Any]]:
     """Yield the lines of the set `held` of the processed `bucket` whose rows wait, one for each fault of a row."""
-    return lake.rows_below(bucket, held.path, ("superseded", "=", False))
+    return lake.rows_below(bucket, held.path, "superseded", [False])
 
 
 def faults(bucket: str) -> list[Fault]:

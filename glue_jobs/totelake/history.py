@@ -33,7 +33,7 @@ def versions(bucket: str, table: str, key: int) -> list[Version]:
     return [
         _version(batch, row)
         for batch in batches
-        for row in lake.rows_below(bucket, batch.tables[table].path, (column, "=", key))
+        for row in lake.rows_below(bucket, batch.tables[table].path, column, [key])
     ]
 
 

@@ -31,7 +31,7 @@ def last_landed(bucket: str, table: str, keys: Collection[int], up_to: int) -> d
             break
         part = log.read(sequence).tables.get(table)
         if part:
-            rows = lake.rows_below(bucket, part.path, (key, "in", missing))
+            rows = lake.rows_below(bucket, part.path, key, missing)
             found |= {row[key]: Landed(row["_op"] == "D", row["_source_version"]) for row in rows}
     return found
 
