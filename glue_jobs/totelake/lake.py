@@ -32,12 +32,11 @@ def files_below(bucket: str, path: str) -> dict[str, int]:
 
 def rows_below(bucket: str, path: str, column: str, values: Iterable[Any]) -> Iterator[dict[str, Any]]:
     """Yield the rows of the Parquet files below `path` whose `column` has one of `values`."""
-    s3 = boto3.client("s3")
+    s3, wanted = boto3.client("s3"), pa.array(list(values))
     for name in files_below(bucket, path):
         body = s3.get_object(Bucket=bucket, Key=path + name)["Body"].read()
         # Arrow's threads can outlive what they read: then the process aborts when it ends, after it has done its work.
         rows = parquet.ParquetFile(BytesIO(body)).read(use_threads=False)
-        wanted = pa.array(list(values))
         yield from rows.filter(compute.is_in(rows[column].cast(wanted.type), wanted)).to_pylist()
 
 

@@ -133,7 +133,7 @@ def _parts(attempt: Attempt) -> dict[str, Part]:
     facts = [transform for transform in TRANSFORMS.values() if STAR_TABLES[transform.table].is_fact]
     dimensions = [transform for transform in TRANSFORMS.values() if not STAR_TABLES[transform.table].is_fact]
     pending = {transform.table: pending_versions(attempt, transform) for transform in facts}
-    versions = {name: frame for name, frame in pending.items() if frame}
+    versions = {name: frame for name, frame in pending.items() if frame is not None}
     with ThreadPoolExecutor(_TABLES_AT_ONCE) as pool:
         makers = [partial(build_dimension, attempt, transform) for transform in dimensions]
         parts = dict(pool.map(_build, [transform.table for transform in dimensions], makers))
