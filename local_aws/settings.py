@@ -20,6 +20,7 @@ SUPERUSER = "postgres"
 WAREHOUSE_OWNER = "warehouse_owner"
 SOURCE_DATABASE = "totesys"
 WAREHOUSE_DATABASE = "warehouse"
+LOG_GROUP = "/aws-glue/jobs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,17 @@ class Settings:
             "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
+        }
+
+    def shell_environment(self, prefix: str) -> dict[str, str]:
+        """Return the variables that the runbooks speak of, for a world whose names begin with `prefix`."""
+        return {
+            **self.aws_environment(),
+            "PREFIX": prefix,
+            "LOG_GROUP": LOG_GROUP,
+            "TOTESYS_URL": self.totesys_url,
+            "TOTESYS_ADMIN_URL": self._database_url(SOURCE_DATABASE, SUPERUSER),
+            "WAREHOUSE_URL": self.warehouse_url,
         }
 
     def urls(self, state: State) -> dict[str, str]:

@@ -180,6 +180,23 @@ def urls(
 
 
 @app.command()
+def env(state: _State = _DEFAULT) -> None:
+    """Print the variables for a shell in which AWS is this world: eval "$(totelake env)"."""
+    import shlex
+    import sysconfig
+
+    from local_aws import deployment, postgres, world
+
+    place = _state(state)
+    with problems(place):
+        settings = world.require(place)
+        for name, value in settings.shell_environment(deployment.outputs(place)["prefix"]).items():
+            typer.echo(f"export {name}={shlex.quote(value)}")
+        programs = ":".join((sysconfig.get_path("scripts"), str(postgres.programs())))  # aws, totelake; psql
+        typer.echo(f'export PATH={shlex.quote(programs)}:"$PATH"')
+
+
+@app.command()
 def logs(
     job: Annotated[
         str, typer.Argument(metavar="JOB", help="ingest, transform, load or reconcile, or the id of a job run.")

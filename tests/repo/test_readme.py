@@ -42,3 +42,32 @@ def test_every_terraform_variable_that_the_readme_names_is_declared(variable):
 def test_every_folder_of_the_tour_exists(folder):
     """And says what it is."""
     assert (ROOT / folder).is_dir()
+
+
+RUNBOOKS = "\n".join(path.read_text() for path in sorted((ROOT / "docs/runbooks").glob("*.md")))
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"(?:^|`)make ([a-z]+)\b", RUNBOOKS, re.MULTILINE))))
+def test_every_make_target_that_a_runbook_names_exists(target):
+    """Typed at night, it runs."""
+    assert target in TARGETS
+
+
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"[`(]totelake ([a-z]+)", RUNBOOKS))))
+def test_every_command_that_a_runbook_names_exists(command):
+    """Typed at night, it runs."""
+    assert command in get_command(app).commands
+
+
+@pytest.mark.parametrize("link", sorted(set(re.findall(r"\]\(([^)#]+)\)", RUNBOOKS))))
+def test_every_page_that_a_runbook_leads_to_exists(link):
+    """One runbook often ends in another."""
+    assert (ROOT / "docs/runbooks" / link).exists()
+
+
+@pytest.mark.parametrize("error", sorted(set(re.findall(r"`(\w+Error)`", RUNBOOKS))))
+def test_every_error_that_a_runbook_names_exists(error):
+    """What is looked up under its name can be raised under it."""
+    from totelake import errors
+
+    assert hasattr(errors, error)
