@@ -7,6 +7,7 @@ import pytest
 from typer.main import get_command
 
 from local_aws.cli.commands import app
+from totelake import errors
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -68,6 +69,4 @@ def test_every_page_that_a_runbook_leads_to_exists(link):
 @pytest.mark.parametrize("error", sorted(set(re.findall(r"`(\w+Error)`", RUNBOOKS))))
 def test_every_error_that_a_runbook_names_exists(error):
     """What is looked up under its name can be raised under it."""
-    from totelake import errors
-
     assert hasattr(errors, error)
