@@ -21,23 +21,24 @@ ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "build"
 PACKAGE = FOLDER / "totelake.zip"
 
-_SOURCE = ROOT / "glue_jobs" / "totelake"
+_PACKAGES = (ROOT / "crawlers", ROOT / "glue_jobs" / "totelake")
 _TIMESTAMP = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can say
 
 
-def package_bytes(source: Path = _SOURCE) -> bytes:
-    """Return the zip of the package in `source`, the same bytes for the same files wherever and whenever it is made.
+def package_bytes(*folders: Path) -> bytes:
+    """Return the zip of the packages in `folders`, the same bytes for the same files wherever and whenever it is made.
 
-    It is not compressed, since what a compressor writes depends on its version.
+    Without any they are those of the jobs. It is not compressed, since what a compressor writes depends on its version.
     """
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for path in sorted(path for path in source.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
-            name = Path(source.name) / path.relative_to(source)
-            entry = zipfile.ZipInfo(name.as_posix(), _TIMESTAMP)
-            entry.create_system = 3  # Unix, on every system
-            entry.external_attr = 0o644 << 16
-            archive.writestr(entry, path.read_bytes())
+        for folder in folders or _PACKAGES:
+            paths = (path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+            for path in sorted(paths):
+                entry = zipfile.ZipInfo(path.relative_to(folder.parent).as_posix(), _TIMESTAMP)
+                entry.create_system = 3  # Unix, on every system
+                entry.external_attr = 0o644 << 16
+                archive.writestr(entry, path.read_bytes())
     return buffer.getvalue()
 
 

@@ -25,7 +25,7 @@ module "artifacts" {
   source = "./modules/artifacts"
 
   bucket  = module.lake.buckets.artifacts
-  stages  = ["ingest", "transform", "load", "reconcile"]
+  stages  = ["ingest", "transform", "load", "reconcile", "drift"]
   scripts = var.scripts
   package = var.package
 }
@@ -160,22 +160,16 @@ module "reconcile" {
   ]
 }
 
-module "crawler" {
-  source = "./modules/crawler"
-
-  name        = "${var.prefix}-ingested"
-  bucket      = module.lake.buckets.ingested
-  database    = module.catalog.databases.discovered
-  kms_key_arn = local.kms_key_arn
-}
-
 module "workflow" {
   source = "./modules/workflow"
 
-  name    = var.prefix
-  jobs    = { ingest = module.ingest.name, transform = module.transform.name, load = module.load.name }
-  crawler = module.crawler.name
-  crawl   = var.crawl
+  name        = var.prefix
+  description = "Brings what changed in totesys into the lake and on to the warehouse."
+  steps = [
+    { name = "ingest", job = module.ingest.name },
+    { name = "transform", job = module.transform.name },
+    { name = "load", job = module.load.name },
+  ]
 }
 
 module "schedule" {
@@ -201,8 +195,10 @@ module "reconcile_schedule" {
 module "alerting" {
   source = "./modules/alerting"
 
-  prefix      = var.prefix
-  jobs        = [module.ingest.name, module.transform.name, module.load.name, module.reconcile.name]
+  prefix = var.prefix
+  jobs = [
+    module.ingest.name, module.transform.name, module.load.name, module.reconcile.name, module.drift.name,
+  ]
   email       = var.alert_email
   kms_key_arn = local.kms_key_arn
 }

@@ -24,12 +24,13 @@ output "connections" {
 }
 
 output "jobs" {
-  description = "Names of the jobs ingest, transform, load and reconcile."
+  description = "Names of the jobs ingest, transform, load, reconcile and drift."
   value = {
     ingest    = module.ingest.name
     transform = module.transform.name
     load      = module.load.name
     reconcile = module.reconcile.name
+    drift     = module.drift.name
   }
 }
 
@@ -43,6 +44,11 @@ output "crawler" {
   value       = module.crawler.name
 }
 
+output "crawl" {
+  description = "Name of the workflow that crawls the ingested bucket and holds it against the declarations."
+  value       = module.crawl.name
+}
+
 output "schedule" {
   description = "Name of the schedule that starts the workflow."
   value       = module.schedule.name
@@ -51,6 +57,11 @@ output "schedule" {
 output "reconcile_schedule" {
   description = "Name of the schedule that starts the job reconcile."
   value       = module.reconcile_schedule.name
+}
+
+output "crawl_schedule" {
+  description = "Name of the schedule that starts the workflow that crawls."
+  value       = module.crawl_schedule.name
 }
 
 output "topic_arn" {

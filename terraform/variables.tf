@@ -26,7 +26,7 @@ variable "local" {
 }
 
 variable "scripts" {
-  description = "Folder that holds the jobs' entry scripts: ingest.py, transform.py, load.py, reconcile.py."
+  description = "Folder that holds the jobs' entry scripts: ingest.py, transform.py, load.py, reconcile.py, drift.py."
   type        = string
   default     = "../glue_jobs"
 }
@@ -118,12 +118,6 @@ variable "keep_missed_starts" {
   default     = true
 }
 
-variable "crawl" {
-  description = "Whether every ingest is followed by the crawler, of which AWS bills at least ten minutes each time."
-  type        = bool
-  default     = true
-}
-
 variable "encrypt_with_own_key" {
   description = "Whether a KMS key of the project's own encrypts buckets, secrets and alerts, instead of AWS's keys."
   type        = bool
@@ -152,4 +146,20 @@ variable "secret_recovery_days" {
   description = "Days in which a deleted secret can still be had back; 0 deletes it at once."
   type        = number
   default     = 30
+}
+
+variable "crawl_settings" {
+  description = "File that says what is crawled and how."
+  type        = string
+  default     = "../crawlers/ingested.json"
+}
+
+variable "crawl_schedule" {
+  description = "When the ingested bucket is crawled and held against the declarations: expression (rate or cron), its time zone, and whether it fires."
+  type = object({
+    expression = optional(string, "cron(0 5 * * ? *)")
+    timezone   = optional(string, "Europe/London")
+    enabled    = optional(bool, false)
+  })
+  default = {}
 }

@@ -22,7 +22,9 @@ TotelakeError
 ├── AlreadyRunningError    another run of this stage holds its lock
 ├── LedgerError            a batch would be loaded out of order, or twice with other content
 ├── StagingError           what was copied into staging is not what the batch holds
-└── ReconcileError         the warehouse shows something else than totesys holds
+├── ReconcileError         the warehouse shows something else than totesys holds
+├── CrawlError             the crawler has left nothing that could be judged
+└── DriftError             the ingested bucket holds something else than is declared
 """
 
 from collections.abc import Iterable
@@ -257,3 +259,28 @@ class ReconcileError(TotelakeError):
             f"{'. '.join(told)}. Nothing was changed. Find out what wrote or lost these rows before they are put right."
         )
         self.last_ingested, self.differences, self.rows = last_ingested, differences, rows
+
+
+class CrawlError(TotelakeError):
+    """The crawler has left nothing that could be held against the declarations."""
+
+    def __init__(self, crawler: str, said: str) -> None:
+        """Name the `crawler`, and what is `said` of its last crawl."""
+        super().__init__(f"Crawler {crawler}: {said}. Nothing was judged. Run the workflow that crawls; see its log.")
+        self.crawler, self.said = crawler, said
+
+
+class DriftError(TotelakeError):
+    """The ingested bucket holds something else than is declared."""
+
+    _TOLD = 5
+
+    def __init__(self, differences: list[str]) -> None:
+        """Tell the first five `differences`, each naming a table, and where it has one a column and the batches."""
+        more = [f"and {len(differences) - self._TOLD} more, see the log"] if len(differences) > self._TOLD else []
+        super().__init__(
+            f"The ingested bucket is not what is declared: {'; '.join(differences[: self._TOLD] + more)}. Nothing was "
+            f"changed. Declare the column in totelake/tables/sources.py and deploy, undo the change in totesys, or "
+            f"accept it in crawlers/ingested.json; what the crawler left out, its log explains."
+        )
+        self.differences = differences

@@ -11,7 +11,7 @@ from local_aws.crawlers.crawl import Crawl, CrawlError
 from local_aws.crawlers.definitions import columns_of, partition_input, schema_of, table_input
 from local_aws.crawlers.grouping import FoundPartition, FoundTable
 from local_aws.crawlers.log import CrawlLog
-from local_aws.crawlers.schema import Schema
+from local_aws.crawlers.schema import Schema, are_alike
 from local_aws.crawlers.settings import Settings
 
 DEPRECATED = "DEPRECATED_BY_CRAWLER"
@@ -40,7 +40,8 @@ class Catalog:
         """Add a table that is new, update one that has changed if the policy says so, and see to its partitions."""
         self._crawl.check()
         table = self._table_at(found.location)
-        if table is None:
+        first = table is None
+        if first:
             name = self._free_name(self._settings.table_prefix + found.name, found.location)
             definition = table_input(name, found, self._crawl.crawler_name)
             table = self._backend.create_table(self._settings.database, name, definition)
@@ -48,7 +49,7 @@ class Catalog:
             self._log.info(f"Created table {name} in database {self._settings.database}")
         else:
             self._update(table, found)
-        self._write_partitions(table, found)
+        self._write_partitions(table, found, adds_to_known=not first and self._settings.new_folders_only)
 
     def retire(self, found: Iterable[FoundTable]) -> None:
         """Treat this crawler's tables and partitions that were not found any more as the policy says."""
@@ -108,15 +109,17 @@ class Catalog:
             fresh = table_input(table.name, found, self._crawl.crawler_name)["Parameters"]
             definition["Parameters"] = {**definition.get("Parameters", {}), **fresh}
 
-    def _write_partitions(self, table: Any, found: FoundTable) -> None:
+    def _write_partitions(self, table: Any, found: FoundTable, *, adds_to_known: bool) -> None:
         inherited = schema_of(_definition(table)) if self._settings.inherit_from_table else None
         keys = _definition(table).get("PartitionKeys", [])
         for partition in found.partitions:
             self._crawl.check()
             if len(partition.values) != len(keys):
                 self._log.warn(f"{partition.location} was skipped: table {table.name} has {len(keys)} partition keys.")
-                continue
-            self._write_partition(table, partition, inherited)
+            elif adds_to_known and not _fits(partition, table):
+                self._log.warn(f"{partition.location}: Partition does not match table schema or has mismatch keys")
+            else:
+                self._write_partition(table, partition, inherited)
 
     def _write_partition(self, table: Any, found: FoundPartition, inherited: Schema | None) -> None:
         schema = found.schema if inherited is None else inherited
@@ -169,6 +172,14 @@ class Catalog:
 def _definition(table: Any) -> dict[str, Any]:
     current: dict[str, Any] = table.get_version(str(table._current_version))  # noqa: SLF001 - moto offers no other way
     return current
+
+
+def _fits(partition: FoundPartition, table: Any) -> bool:
+    """Return whether a crawl of new folders adds the partition; it never comes back to one that it has left out.
+
+    See "Scheduling incremental crawls" in Glue's developer guide.
+    """
+    return are_alike([schema_of(_definition(table)), partition.schema], combine_compatible=False)
 
 
 def _revive(definition: dict[str, Any]) -> None:

@@ -18,3 +18,7 @@ reconcile_schedule = {
   expression = "rate(1 hour)"
   enabled    = true
 }
+
+crawl_schedule = {
+  enabled = true
+}

@@ -3,7 +3,14 @@ mock_provider "aws" {
 }
 
 variables {
-  name     = "totelake-test-ingested"
+  name = "totelake-test-ingested"
+  settings = {
+    path             = "tables/"
+    table_level      = 3
+    recrawl_behavior = "CRAWL_NEW_FOLDERS_ONLY"
+    update_behavior  = "LOG"
+    delete_behavior  = "LOG"
+  }
   bucket   = "totelake-test-ingested"
   database = "totesys_discovered"
 }
@@ -55,4 +62,24 @@ run "the_crawler_writes_down_and_changes_nothing" {
     ]) == 0
     error_message = "The crawler writes no object."
   }
+}
+
+run "new_folders_only_forbids_updates" {
+  command = plan
+
+  module {
+    source = "./modules/crawler"
+  }
+
+  variables {
+    settings = {
+      path             = "tables/"
+      table_level      = 3
+      recrawl_behavior = "CRAWL_NEW_FOLDERS_ONLY"
+      update_behavior  = "UPDATE_IN_DATABASE"
+      delete_behavior  = "LOG"
+    }
+  }
+
+  expect_failures = [var.settings]
 }

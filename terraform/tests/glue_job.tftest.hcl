@@ -164,6 +164,42 @@ run "a_job_without_connection_gets_neither_secret_nor_network" {
   }
 }
 
+run "a_job_that_judges_a_crawler_only_reads_the_catalog" {
+  module {
+    source = "./modules/glue_job"
+  }
+
+  variables {
+    connections  = []
+    writes       = []
+    registers_in = []
+    judges = {
+      databases = ["found", "declared"]
+      crawler   = "arn:aws:glue:eu-west-2:123456789012:crawler/the-crawler"
+    }
+  }
+
+  assert {
+    condition = toset(flatten([
+      for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : [
+        for action in statement.Action : action if startswith(action, "glue:")
+      ]
+    ])) == toset(["glue:GetTables", "glue:GetPartitions", "glue:GetCrawler"])
+    error_message = "It reads, and asks about the one crawler."
+  }
+
+  assert {
+    condition = toset(flatten([
+      for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : [
+        for resource in statement.Resource : resource if strcontains(resource, ":table/")
+      ]
+      ])) == toset([
+      "arn:aws:glue:eu-west-2:123456789012:table/found/*", "arn:aws:glue:eu-west-2:123456789012:table/declared/*",
+    ])
+    error_message = "Of the two databases that it was given."
+  }
+}
+
 run "arguments_of_glue_s_own_are_refused" {
   command = plan
 

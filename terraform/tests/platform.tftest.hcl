@@ -14,7 +14,7 @@ variables {
 run "everything_is_there_under_its_name" {
   assert {
     condition = output.jobs == {
-      for stage in ["ingest", "transform", "load", "reconcile"] : stage => "totelake-test-${stage}"
+      for stage in ["ingest", "transform", "load", "reconcile", "drift"] : stage => "totelake-test-${stage}"
     }
     error_message = "One job for each stage."
   }
@@ -24,6 +24,11 @@ run "everything_is_there_under_its_name" {
       "totelake-test", "totelake-test-ingested", "totelake-test-run", "totelake-test-reconcile-run",
     ]
     error_message = "Workflow, crawler and schedules are named for the prefix."
+  }
+
+  assert {
+    condition     = [output.crawl, output.crawl_schedule] == ["totelake-test-crawl", "totelake-test-crawl-run"]
+    error_message = "The crawler has a workflow and a schedule of its own."
   }
 
   assert {
@@ -39,7 +44,9 @@ run "everything_is_there_under_its_name" {
   }
 
   assert {
-    condition     = length(toset([module.ingest.role, module.transform.role, module.load.role, module.reconcile.role])) == 4
+    condition = length(toset([
+      module.ingest.role, module.transform.role, module.load.role, module.reconcile.role, module.drift.role,
+    ])) == 5
     error_message = "Each job has a role of its own."
   }
   assert {

@@ -3,9 +3,13 @@ mock_provider "aws" {
 }
 
 variables {
-  name    = "totelake-test"
-  jobs    = { ingest = "the-ingest", transform = "the-transform", load = "the-load" }
-  crawler = "the-crawler"
+  name        = "totelake-test"
+  description = "Runs."
+  steps = [
+    { name = "ingest", job = "the-ingest" },
+    { name = "transform", job = "the-transform" },
+    { name = "load", job = "the-load" },
+  ]
 }
 
 run "the_stages_follow_each_other" {
@@ -19,55 +23,79 @@ run "the_stages_follow_each_other" {
   }
 
   assert {
-    condition = [for trigger in [
-      aws_glue_trigger.start, aws_glue_trigger.transform, aws_glue_trigger.load, aws_glue_trigger.crawl[0],
-    ] : trigger.type] == ["ON_DEMAND", "CONDITIONAL", "CONDITIONAL", "CONDITIONAL"]
-    error_message = "One start trigger; the others wait for a job."
+    condition = [for trigger in [aws_glue_trigger.first, aws_glue_trigger.second, aws_glue_trigger.third[0]] :
+      trigger.type
+    ] == ["ON_DEMAND", "CONDITIONAL", "CONDITIONAL"]
+    error_message = "One start trigger; the others wait for the step before."
   }
 
   assert {
-    condition     = aws_glue_trigger.start.actions[0].job_name == "the-ingest" && aws_glue_trigger.start.enabled == false
-    error_message = "The start trigger starts the ingest, and not when it is made."
+    condition     = aws_glue_trigger.first.actions[0].job_name == "the-ingest" && aws_glue_trigger.first.enabled == false
+    error_message = "The start trigger starts the first step, and not when it is made."
   }
 
   assert {
-    condition = { for trigger in [aws_glue_trigger.transform, aws_glue_trigger.load, aws_glue_trigger.crawl[0]] :
+    condition = { for trigger in [aws_glue_trigger.second, aws_glue_trigger.third[0]] :
       trigger.name => [trigger.predicate[0].conditions[0].job_name, trigger.predicate[0].conditions[0].state]
       } == {
       "totelake-test-transform" = ["the-ingest", "SUCCEEDED"]
       "totelake-test-load"      = ["the-transform", "SUCCEEDED"]
-      "totelake-test-crawl"     = ["the-ingest", "SUCCEEDED"]
     }
     error_message = "Each waits for the success of the job before; Glue cannot listen for ERROR."
   }
 
   assert {
-    condition = [
-      aws_glue_trigger.transform.actions[0].job_name, aws_glue_trigger.load.actions[0].job_name,
-      aws_glue_trigger.crawl[0].actions[0].crawler_name,
-    ] == ["the-transform", "the-load", "the-crawler"]
+    condition = [for trigger in [aws_glue_trigger.second, aws_glue_trigger.third[0]] :
+      trigger.actions[0].job_name
+    ] == ["the-transform", "the-load"]
     error_message = "Each trigger starts what it is named for."
   }
 
   assert {
-    condition = toset([for trigger in [
-      aws_glue_trigger.start, aws_glue_trigger.transform, aws_glue_trigger.load, aws_glue_trigger.crawl[0],
-    ] : trigger.workflow_name]) == toset(["totelake-test"])
+    condition = toset([for trigger in [aws_glue_trigger.first, aws_glue_trigger.second, aws_glue_trigger.third[0]] :
+      trigger.workflow_name
+    ]) == toset(["totelake-test"])
     error_message = "All triggers belong to the workflow."
   }
 }
 
-run "the_crawler_can_be_left_out" {
+run "a_job_follows_a_crawler" {
   module {
     source = "./modules/workflow"
   }
 
   variables {
-    crawl = false
+    steps = [{ name = "crawl", crawler = "the-crawler" }, { name = "drift", job = "the-drift" }]
   }
 
   assert {
-    condition     = length(aws_glue_trigger.crawl) == 0
-    error_message = "Without crawl there is no trigger for it."
+    condition     = aws_glue_trigger.first.actions[0].crawler_name == "the-crawler"
+    error_message = "The start trigger starts the crawler."
   }
+
+  assert {
+    condition = [for condition in aws_glue_trigger.second.predicate[0].conditions :
+      [condition.crawler_name, condition.crawl_state]
+    ] == [["the-crawler", "SUCCEEDED"]]
+    error_message = "A crawler's end has a word of its own."
+  }
+
+  assert {
+    condition     = aws_glue_trigger.second.actions[0].job_name == "the-drift" && length(aws_glue_trigger.third) == 0
+    error_message = "The job follows, and nothing after it."
+  }
+}
+
+run "a_step_that_is_job_and_crawler_is_refused" {
+  command = plan
+
+  module {
+    source = "./modules/workflow"
+  }
+
+  variables {
+    steps = [{ name = "crawl", crawler = "the-crawler", job = "the-job" }, { name = "drift", job = "the-drift" }]
+  }
+
+  expect_failures = [var.steps]
 }

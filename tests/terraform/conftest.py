@@ -23,6 +23,7 @@ def configuration(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("terraform") / "configuration"
     terraform.copy(folder)
     shutil.copytree(build.ROOT / "terraform/tests", folder / "tests")
+    shutil.copytree(build.ROOT / "crawlers", folder.parent / "crawlers")
     terraform.init(folder)
     return folder
 
@@ -86,6 +87,7 @@ def variables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return {
         "scripts": str(build.ROOT / "glue_jobs"),
         "package": str(package),
+        "crawl_settings": str(build.ROOT / "crawlers/ingested.json"),
         "code_version": "0123456789ab",
         "totesys": {**login, "database": "totesys", "username": "totelake_reader", "password": "open sesame"},
         "warehouse": {**login, "database": "warehouse", "username": "warehouse_owner", "password": "shut sesame"},

@@ -34,7 +34,7 @@ def test_the_triggers_are_made_one_after_the_other(configuration: Path) -> None:
     """Glue refuses two triggers of one workflow at the same time."""
     graph = terraform.run(configuration, "graph")
 
-    for before, after in itertools.pairwise(["start", "transform", "load", "crawl"]):
+    for before, after in itertools.pairwise(["first", "second", "third"]):
         name = "module.workflow.aws_glue_trigger"
         assert f'"{name}.{after}" -> "{name}.{before}"' in graph, f"{after} does not wait for {before}"
 

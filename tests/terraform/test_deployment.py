@@ -12,7 +12,7 @@ from local_aws import build, terraform
 
 from .conftest import Deployment, endpoint
 
-STAGES = ("ingest", "transform", "load", "reconcile")
+STAGES = ("ingest", "transform", "load", "reconcile", "drift")
 
 
 def test_the_outputs_name_what_was_made(deployment: Deployment) -> None:
@@ -23,14 +23,16 @@ def test_the_outputs_name_what_was_made(deployment: Deployment) -> None:
     assert outputs["buckets"] == {zone: f"totelake-local-{zone}" for zone in ("ingested", "processed", "artifacts")}
     assert outputs["jobs"] == {stage: f"totelake-local-{stage}" for stage in STAGES}
     assert outputs["topic_arn"] == "arn:aws:sns:eu-west-2:123456789012:totelake-local-alerts"
-    named = ("prefix", "region", "workflow", "crawler", "schedule", "reconcile_schedule")
+    named = ("prefix", "region", "workflow", "crawler", "crawl", "schedule", "reconcile_schedule", "crawl_schedule")
     assert {key: outputs[key] for key in named} == {
         "prefix": "totelake-local",
         "region": "eu-west-2",
         "workflow": "totelake-local",
         "crawler": "totelake-local-ingested",
+        "crawl": "totelake-local-crawl",
         "schedule": "totelake-local-run",
         "reconcile_schedule": "totelake-local-reconcile-run",
+        "crawl_schedule": "totelake-local-crawl-run",
     }
 
 
@@ -73,6 +75,7 @@ def test_a_job_is_told_where_to_read_and_write(deployment: Deployment) -> None:
             "--ingested": "totelake-local-ingested",
             "--processed": "totelake-local-processed",
         },
+        "drift": {"--crawler": "totelake-local-ingested"},
     }
 
     for stage, arguments in own.items():
@@ -130,7 +133,8 @@ def test_applying_does_not_start_the_workflow(deployment: Deployment) -> None:
         "totelake-local-start": "CREATED",
         "totelake-local-transform": "ACTIVATED",
         "totelake-local-load": "ACTIVATED",
-        "totelake-local-crawl": "ACTIVATED",
+        "totelake-local-crawl-start": "CREATED",
+        "totelake-local-crawl-drift": "ACTIVATED",
     }
     schedule = scheduler.get_schedule(Name="totelake-local-run")
     assert schedule["State"] == "DISABLED"
@@ -142,6 +146,9 @@ def test_applying_does_not_start_the_workflow(deployment: Deployment) -> None:
     assert schedule["State"] == "DISABLED"
     assert schedule["Target"]["Arn"].endswith(":aws-sdk:glue:startJobRun")
     assert json.loads(schedule["Target"]["Input"]) == {"JobName": "totelake-local-reconcile"}
+    schedule = scheduler.get_schedule(Name="totelake-local-crawl-run")
+    assert schedule["State"] == "DISABLED"
+    assert json.loads(schedule["Target"]["Input"])["Name"] == "totelake-local-crawl"
 
 
 def test_alerts_go_to_the_inbox(deployment: Deployment) -> None:

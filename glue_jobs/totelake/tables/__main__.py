@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Iterable
 
-from totelake.tables import BATCH_ID, RAW_LINEAGE, SOURCE_TABLES, STAR_TABLES, Column
+from totelake.tables import SOURCE_TABLES, STAR_TABLES, Column, SourceTable, StarTable
 from totelake.zones import DISCOVERED_DATABASE, INGESTED, PROCESSED
 
 
@@ -17,21 +17,19 @@ def terraform_input() -> str:
             "discovered": {"name": DISCOVERED_DATABASE, "description": "What the crawler finds in the ingested zone."},
         },
         "tables": {
-            "ingested": {
-                table.name: _table(table.grain, (*table.columns, *RAW_LINEAGE), [BATCH_ID])
-                for table in SOURCE_TABLES.values()
-            },
-            "processed": {
-                table.name: _table(table.grain, table.stored_columns, table.partition_columns)
-                for table in STAR_TABLES.values()
-            },
+            "ingested": {name: _table(table) for name, table in SOURCE_TABLES.items()},
+            "processed": {name: _table(table) for name, table in STAR_TABLES.items()},
         },
     }
     return json.dumps(declared, indent=2) + "\n"
 
 
-def _table(grain: str, columns: Iterable[Column], partitions: Iterable[Column]) -> dict[str, object]:
-    return {"description": grain, "columns": _columns(columns), "partition_keys": _columns(partitions)}
+def _table(table: SourceTable | StarTable) -> dict[str, object]:
+    return {
+        "description": table.grain,
+        "columns": _columns(table.stored_columns),
+        "partition_keys": _columns(table.partition_columns),
+    }
 
 
 def _columns(columns: Iterable[Column]) -> list[dict[str, str]]:

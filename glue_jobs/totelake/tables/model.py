@@ -72,6 +72,16 @@ class SourceTable:
         """The names of the columns, in the order of the declaration."""
         return tuple(column.name for column in self.columns)
 
+    @property
+    def stored_columns(self) -> tuple[Column, ...]:
+        """The columns of the table in the lake."""
+        return (*self.columns, *RAW_LINEAGE)
+
+    @property
+    def partition_columns(self) -> tuple[Column, ...]:
+        """The columns that are folders in the lake."""
+        return (BATCH_ID,)
+
 
 @dataclass(frozen=True)
 class StarTable:

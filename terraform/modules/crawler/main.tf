@@ -19,25 +19,22 @@ resource "aws_glue_crawler" "this" {
   database_name = var.database
 
   s3_target {
-    path = "s3://${var.bucket}/tables/"
+    path = "s3://${var.bucket}/${var.settings.path}"
   }
 
-  # Batches are written once, into new folders, so looking at new folders sees everything, and a crawl takes as long in a
-  # year as today. Glue wants both policies on LOG for that; new tables and partitions are added all the same.
   recrawl_policy {
-    recrawl_behavior = "CRAWL_NEW_FOLDERS_ONLY"
+    recrawl_behavior = var.settings.recrawl_behavior
   }
 
   schema_change_policy {
-    delete_behavior = "LOG"
-    update_behavior = "LOG"
+    delete_behavior = var.settings.delete_behavior
+    update_behavior = var.settings.update_behavior
   }
 
-  # The bucket is level 1, tables/ is 2, a table's folder 3. Partitions do not inherit the table's schema: a batch with
-  # other columns has to show.
+  # Partitions do not inherit the table's schema: a batch with other columns has to show.
   configuration = jsonencode({
     Version  = 1.0
-    Grouping = { TableLevelConfiguration = 3 }
+    Grouping = { TableLevelConfiguration = var.settings.table_level }
   })
 
   depends_on = [aws_iam_role_policy.this]
@@ -79,7 +76,7 @@ resource "aws_iam_role_policy" "this" {
           Sid      = "ReadTables"
           Effect   = "Allow"
           Action   = ["s3:GetObject"]
-          Resource = ["${local.bucket}/tables/*"]
+          Resource = ["${local.bucket}/${var.settings.path}*"]
         },
         {
           Sid    = "WriteWhatWasFound"

@@ -3,8 +3,26 @@ variable "name" {
   type        = string
 }
 
+variable "settings" {
+  description = "What of the bucket is crawled and how: crawlers/ingested.json, where crawlers/README.md says what each word means."
+  type = object({
+    path             = string
+    table_level      = number
+    recrawl_behavior = string
+    update_behavior  = string
+    delete_behavior  = string
+  })
+
+  validation {
+    condition = var.settings.recrawl_behavior != "CRAWL_NEW_FOLDERS_ONLY" || alltrue([
+      for behavior in [var.settings.update_behavior, var.settings.delete_behavior] : behavior == "LOG"
+    ])
+    error_message = "With CRAWL_NEW_FOLDERS_ONLY, Glue takes LOG for both behaviours and nothing else."
+  }
+}
+
 variable "bucket" {
-  description = "Bucket whose tables/ folder is crawled."
+  description = "Bucket that is crawled."
   type        = string
 }
 

@@ -154,6 +154,25 @@ locals {
     }
   ]
 
+  judge_statements = flatten([for judged in var.judges == null ? [] : [var.judges] : [
+    {
+      Sid    = "ReadCatalog"
+      Effect = "Allow"
+      Action = ["glue:GetTables", "glue:GetPartitions"]
+      Resource = concat(["${local.catalog}:catalog"], flatten([
+        for database in judged.databases : [
+          "${local.catalog}:database/${database}", "${local.catalog}:table/${database}/*",
+        ]
+      ]))
+    },
+    {
+      Sid      = "ReadCrawler"
+      Effect   = "Allow"
+      Action   = ["glue:GetCrawler"]
+      Resource = [judged.crawler]
+    },
+  ]])
+
   # One statement for all of them: a Sid is used once in a policy.
   connection_statements = [for statement in [
     {
@@ -235,6 +254,7 @@ locals {
     [local.list_statement, local.log_statement, local.metric_statement],
     local.object_statements,
     local.catalog_statements,
+    local.judge_statements,
     local.connection_statements,
     local.network_statements,
     local.key_statements,

@@ -62,6 +62,12 @@ variable "registers_in" {
   default     = []
 }
 
+variable "judges" {
+  description = "Catalog databases that the job reads to judge what a crawler found, and the crawler's ARN; null when it judges none."
+  type        = object({ databases = list(string), crawler = string })
+  default     = null
+}
+
 variable "connections" {
   description = "Grants of the connections that the job uses (output `grant` of the connection module)."
   type = list(object({

@@ -1,81 +1,79 @@
+locals {
+  # What the trigger after each step waits for.
+  succeeded = [for step in var.steps : {
+    job_name     = step.job
+    state        = step.job == null ? null : "SUCCEEDED"
+    crawler_name = step.crawler
+    crawl_state  = step.crawler == null ? null : "SUCCEEDED"
+  }]
+}
+
 resource "aws_glue_workflow" "this" {
   name                = var.name
-  description         = "Brings what changed in totesys into the lake and on to the warehouse."
+  description         = var.description
   max_concurrent_runs = 1
 }
 
-# Glue refuses to add two triggers to one workflow at the same time, so each waits for the one before.
-resource "aws_glue_trigger" "start" {
+# Glue refuses to add two triggers to one workflow at the same time, so each waits for the one before: that is why they are
+# no `for_each`.
+resource "aws_glue_trigger" "first" {
   name          = "${var.name}-start"
-  description   = "Starts a run with the ingest."
+  description   = "Starts a run with ${var.steps[0].name}."
   type          = "ON_DEMAND"
   workflow_name = aws_glue_workflow.this.name
   # Enabled, the provider would fire it: every new environment would begin with a run nobody asked for.
   enabled = false
 
   actions {
-    job_name = var.jobs.ingest
+    job_name     = var.steps[0].job
+    crawler_name = var.steps[0].crawler
   }
 }
 
-resource "aws_glue_trigger" "transform" {
-  name          = "${var.name}-transform"
-  description   = "Builds the star schemas from what was ingested."
+resource "aws_glue_trigger" "second" {
+  name          = "${var.name}-${var.steps[1].name}"
+  description   = "Starts ${var.steps[1].name} when ${var.steps[0].name} has succeeded."
   type          = "CONDITIONAL"
   workflow_name = aws_glue_workflow.this.name
 
   predicate {
     conditions {
-      job_name = var.jobs.ingest
-      state    = "SUCCEEDED"
+      job_name     = local.succeeded[0].job_name
+      state        = local.succeeded[0].state
+      crawler_name = local.succeeded[0].crawler_name
+      crawl_state  = local.succeeded[0].crawl_state
     }
   }
 
   actions {
-    job_name = var.jobs.transform
+    job_name     = var.steps[1].job
+    crawler_name = var.steps[1].crawler
   }
 
-  depends_on = [aws_glue_trigger.start]
+  depends_on = [aws_glue_trigger.first]
 }
 
-resource "aws_glue_trigger" "load" {
-  name          = "${var.name}-load"
-  description   = "Loads the star schemas into the warehouse."
+resource "aws_glue_trigger" "third" {
+  count = length(var.steps) == 3 ? 1 : 0
+
+  name          = "${var.name}-${var.steps[2].name}"
+  description   = "Starts ${var.steps[2].name} when ${var.steps[1].name} has succeeded."
   type          = "CONDITIONAL"
   workflow_name = aws_glue_workflow.this.name
 
   predicate {
     conditions {
-      job_name = var.jobs.transform
-      state    = "SUCCEEDED"
+      job_name     = local.succeeded[1].job_name
+      state        = local.succeeded[1].state
+      crawler_name = local.succeeded[1].crawler_name
+      crawl_state  = local.succeeded[1].crawl_state
     }
   }
 
   actions {
-    job_name = var.jobs.load
+    job_name     = var.steps[2].job
+    crawler_name = var.steps[2].crawler
   }
 
-  depends_on = [aws_glue_trigger.transform]
-}
-
-resource "aws_glue_trigger" "crawl" {
-  count = var.crawl ? 1 : 0
-
-  name          = "${var.name}-crawl"
-  description   = "Has the crawler look at what was ingested."
-  type          = "CONDITIONAL"
-  workflow_name = aws_glue_workflow.this.name
-
-  predicate {
-    conditions {
-      job_name = var.jobs.ingest
-      state    = "SUCCEEDED"
-    }
-  }
-
-  actions {
-    crawler_name = var.crawler
-  }
-
-  depends_on = [aws_glue_trigger.load]
+  depends_on = [aws_glue_trigger.second]
 }

@@ -2,9 +2,7 @@ output "name" {
   description = "Name of the workflow, once all its triggers are there."
   value       = aws_glue_workflow.this.name
 
-  depends_on = [
-    aws_glue_trigger.start, aws_glue_trigger.transform, aws_glue_trigger.load, aws_glue_trigger.crawl,
-  ]
+  depends_on = [aws_glue_trigger.first, aws_glue_trigger.second, aws_glue_trigger.third]
 }
 
 output "arn" {

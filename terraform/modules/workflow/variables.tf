@@ -3,18 +3,26 @@ variable "name" {
   type        = string
 }
 
-variable "jobs" {
-  description = "Names of the jobs, by stage."
-  type        = object({ ingest = string, transform = string, load = string })
-}
-
-variable "crawler" {
-  description = "Name of the crawler that looks at what was ingested."
+variable "description" {
+  description = "What a run of the workflow does, in a sentence."
   type        = string
 }
 
-variable "crawl" {
-  description = "Whether every ingest is followed by the crawler."
-  type        = bool
-  default     = true
+variable "steps" {
+  description = "Two or three steps, each a job or a crawler under a short name; each starts when the one before has succeeded."
+  type = list(object({
+    name    = string
+    job     = optional(string)
+    crawler = optional(string)
+  }))
+
+  validation {
+    condition     = contains([2, 3], length(var.steps))
+    error_message = "A workflow has two or three steps."
+  }
+
+  validation {
+    condition     = alltrue([for step in var.steps : (step.job == null) != (step.crawler == null)])
+    error_message = "A step is either a job or a crawler."
+  }
 }

@@ -1,0 +1,16 @@
+"""Glue job: hold what the crawler found against the declarations."""
+
+import sys
+
+import crawlers
+from totelake import glue
+
+
+def main(argv: list[str]) -> None:
+    """Run the drift check as the Glue job that `argv` names."""
+    with glue.job(argv, "crawler") as run:
+        crawlers.run(run, run.arguments["crawler"])
+
+
+if __name__ == "__main__":
+    main(sys.argv)

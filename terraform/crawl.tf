@@ -1,0 +1,54 @@
+# What really lies in the ingested bucket, found by a crawler and held against the declarations.
+
+module "crawler" {
+  source = "./modules/crawler"
+
+  name        = "${var.prefix}-ingested"
+  settings    = jsondecode(file(var.crawl_settings))
+  bucket      = module.lake.buckets.ingested
+  database    = module.catalog.databases.discovered
+  kms_key_arn = local.kms_key_arn
+}
+
+module "drift" {
+  source = "./modules/glue_job"
+
+  name           = "${var.prefix}-drift"
+  description    = "Holds what the crawler found against the declared tables, and fails when they differ."
+  script         = module.artifacts.scripts.drift
+  package        = module.artifacts.package
+  artifacts      = module.lake.buckets.artifacts
+  python_modules = var.python_modules
+  code_version   = local.code_version
+  kms_key_arn    = local.kms_key_arn
+
+  arguments = { "--crawler" = module.crawler.name }
+
+  reads = []
+  judges = {
+    databases = [module.catalog.databases.discovered, module.catalog.databases.ingested]
+    crawler   = module.crawler.arn
+  }
+}
+
+# A crawler's run is billed for ten minutes at least, so it does not follow every ingest: see docs/cost.md.
+module "crawl" {
+  source = "./modules/workflow"
+
+  name        = "${var.prefix}-crawl"
+  description = "Finds out what lies in the ingested bucket, and holds it against the declarations."
+  steps = [
+    { name = "crawl", crawler = module.crawler.name },
+    { name = "drift", job = module.drift.name },
+  ]
+}
+
+module "crawl_schedule" {
+  source = "./modules/schedule"
+
+  target      = { kind = "workflow", name = module.crawl.name, arn = module.crawl.arn }
+  expression  = var.crawl_schedule.expression
+  timezone    = var.crawl_schedule.timezone
+  enabled     = var.crawl_schedule.enabled
+  keep_missed = var.keep_missed_starts
+}
