@@ -33,7 +33,7 @@ class Difference:
     def told(self) -> str:
         """Return the difference as a person reads it."""
         name = f"{self.table}.{self.column}" if self.column else self.table
-        types = " ".join(filter(None, (self.found, self.declared and f"declared {self.declared}")))
+        types = ", ".join(filter(None, (self.found, self.declared and f"declared {self.declared}")))
         return f"{name} {self.fault}{f' ({types})' if types else ''}{_where(self.batches)}"
 
 

@@ -152,8 +152,8 @@ def empty_lake(lake_root: Path, spark: SparkSession) -> Iterator[Lake]:
     for name, value in settings(State(lake_root.parent), {}).items():
         if "mounttable" in name:
             hadoop.set(name.removeprefix("spark.hadoop."), value)
-    _declare(INGESTED, lake.ingested)
-    _declare(PROCESSED, lake.processed)
+    declare(INGESTED, lake.ingested)
+    declare(PROCESSED, lake.processed)
     try:
         yield lake
     finally:
@@ -161,7 +161,8 @@ def empty_lake(lake_root: Path, spark: SparkSession) -> Iterator[Lake]:
             boto3.client("glue").delete_database(Name=zone.database)
 
 
-def _declare(zone: Zone, bucket: str) -> None:
+def declare(zone: Zone, bucket: str) -> None:
+    """Make the catalog's database of a zone, with its declared tables over `bucket`."""
     glue = boto3.client("glue")
     glue.create_database(DatabaseInput={"Name": zone.database})
     for name, table in json.loads(terraform_input())["tables"][zone.name].items():

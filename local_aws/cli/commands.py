@@ -119,6 +119,17 @@ def reconcile(state: _State = _DEFAULT) -> None:
 
 
 @app.command()
+def crawl(state: _State = _DEFAULT) -> None:
+    """Crawl the lake and hold what is found against the declarations. Exit status 1 when they differ."""
+    from local_aws import world
+    from local_aws.cli import running
+
+    place = _state(state)
+    with problems(place):
+        running.succeed(place, world.require(place), running.CRAWL)
+
+
+@app.command()
 def follow(run: _RunId = None, state: _State = _DEFAULT) -> None:
     """Show a run of the workflow until it has ended. Exit status 1 when any of it failed."""
     from local_aws import world
@@ -199,7 +210,7 @@ def env(state: _State = _DEFAULT) -> None:
 @app.command()
 def logs(
     job: Annotated[
-        str, typer.Argument(metavar="JOB", help="ingest, transform, load or reconcile, or the id of a job run.")
+        str, typer.Argument(metavar="JOB", help="ingest, transform, load, reconcile or drift, or the id of a job run.")
     ],
     state: _State = _DEFAULT,
 ) -> None:

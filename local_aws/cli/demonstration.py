@@ -21,6 +21,7 @@ _NEXT = """\
 What to try next:
   totelake activity && totelake run   more business, and what of it arrives
   totelake run                        nothing changed: nothing is written
+  totelake crawl                      what lies in the lake, held against the declarations
   totelake status                     runs, batches, rows, alerts
   totelake urls                       addresses for psql, boto3, the AWS CLI; the folder of the lake
   totelake down                       stop it (--purge: and forget it)
@@ -53,14 +54,14 @@ def _heading(text: str) -> None:
 
 
 def _sum_up(state: State, settings: Settings, runs: Sequence[WorkflowRun]) -> None:
-    workflow = deployment.outputs(state)["workflow"]
+    prefix = deployment.outputs(state)["prefix"]
     console.print(status_view.rows(status.row_counts(settings)))
     console.print(status_view.batches(status.committed_batches(state, settings, count=len(runs))))
-    console.print(_durations(workflow, runs))
+    console.print(_durations(prefix, runs))
     console.print(_answer(settings))
 
 
-def _durations(workflow: str, runs: Sequence[WorkflowRun]) -> Table:
+def _durations(prefix: str, runs: Sequence[WorkflowRun]) -> Table:
     """Return the rows and seconds of each job and crawler in each run, side by side."""
     table = Table(title="Stages", title_justify="left", title_style="bold")
     table.add_column("")
@@ -69,7 +70,7 @@ def _durations(workflow: str, runs: Sequence[WorkflowRun]) -> Table:
         table.add_column("seconds", justify="right")
     for same in zip(*(run.actions for run in runs), strict=True):
         cells = [cell for action in same for cell in (number(action.rows), seconds(action.seconds))]
-        table.add_row(run_view.name_of(same[0], workflow), *cells)
+        table.add_row(run_view.name_of(same[0], prefix), *cells)
     table.add_row("whole run", *(cell for run in runs for cell in ("", seconds(run.seconds))), style="bold")
     return table
 

@@ -1,6 +1,6 @@
-"""Starting, following and stopping runs of the workflow."""
+"""Starting, following and stopping runs of a workflow."""
 
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
 from rich.markup import escape
@@ -14,12 +14,15 @@ from local_aws.settings import Settings
 from local_aws.state import State
 from local_aws.workflow_run import Action, ActionState, WorkflowRun
 
+WORKFLOW, CRAWL = "workflow", "crawl"
+"""The workflows, as Terraform's outputs call them."""
+
 _TAIL = 12
 
 
-def start(state: State, settings: Settings) -> str:
-    """Start a run of the workflow and return its id; raise `RunFailedError` when as many run as may."""
-    glue, workflow = aws.client(settings, "glue"), deployment.outputs(state)["workflow"]
+def start(state: State, settings: Settings, which: str = WORKFLOW) -> str:
+    """Start a run of a workflow and return its id; raise `RunFailedError` when as many run as may."""
+    glue, workflow = aws.client(settings, "glue"), deployment.outputs(state)[which]
     try:
         run_id: str = glue.start_workflow_run(Name=workflow)["RunId"]
     except glue.exceptions.ConcurrentRunsExceededException:
@@ -32,9 +35,9 @@ def start(state: State, settings: Settings) -> str:
 def follow(state: State, settings: Settings, run_id: str) -> WorkflowRun:
     """Show a run until it has ended, and why it failed if it did."""
     glue, logs = aws.client(settings, "glue"), aws.client(settings, "logs")
-    workflow = deployment.outputs(state)["workflow"]
+    workflow, prefix = _workflow_of(glue, state, run_id), deployment.outputs(state)["prefix"]
     try:
-        with run_view.showing(workflow) as show:
+        with run_view.showing(prefix) as show:
             run = workflow_run.follow(glue, logs, workflow, run_id, show)
     except KeyboardInterrupt:
         console.print(
@@ -45,15 +48,15 @@ def follow(state: State, settings: Settings, run_id: str) -> WorkflowRun:
         raise
     for action in run.actions:
         if action.state == ActionState.FAILED:
-            _explain(logs, workflow, action)
+            _explain(logs, prefix, action)
     if run.error:
         console.print(f"[bold red]The run ended in {run.status}:[/] {escape(run.error)}", soft_wrap=True)
     return run
 
 
-def succeed(state: State, settings: Settings) -> WorkflowRun:
+def succeed(state: State, settings: Settings, which: str = WORKFLOW) -> WorkflowRun:
     """Start a run and follow it; end the command with exit status 1 unless all of it succeeded."""
-    run = follow(state, settings, start(state, settings))
+    run = follow(state, settings, start(state, settings, which))
     if not run.succeeded:
         raise typer.Exit(1)
     return run
@@ -94,16 +97,26 @@ def give_up(job: str, run: JobRun) -> NoReturn:
 
 def stop(state: State, settings: Settings, run_id: str) -> None:
     """Stop a run: what runs is ended, what waits never starts."""
-    glue, workflow = aws.client(settings, "glue"), deployment.outputs(state)["workflow"]
+    glue = aws.client(settings, "glue")
     try:
-        glue.stop_workflow_run(Name=workflow, RunId=run_id)
+        glue.stop_workflow_run(Name=_workflow_of(glue, state, run_id), RunId=run_id)
     except (glue.exceptions.IllegalWorkflowStateException, glue.exceptions.EntityNotFoundException) as error:
         raise RunFailedError(f"{error.response['Error']['Message']} ({run_id})") from None
 
 
-def _explain(logs: object, workflow: str, action: Action) -> None:
+def _workflow_of(glue: Any, state: State, run_id: str) -> str:
+    """Return the workflow that a run is one of; the main one where there is no such run, and it will say so."""
+    outputs = deployment.outputs(state)
+    try:
+        glue.get_workflow_run(Name=outputs[CRAWL], RunId=run_id)
+    except glue.exceptions.EntityNotFoundException:
+        return str(outputs[WORKFLOW])
+    return str(outputs[CRAWL])
+
+
+def _explain(logs: object, prefix: str, action: Action) -> None:
     """Print why an action failed: its message, the end of its error log, and where the rest is."""
-    name = run_view.name_of(action, workflow)
+    name = run_view.name_of(action, prefix)
     console.print(f"\n[bold red]{name} failed:[/] {escape(action.error or 'it did not say why')}", soft_wrap=True)
     if action.attempt is None:
         return

@@ -1,0 +1,189 @@
+"""The drift check on Parquet that the local crawler has crawled."""
+
+import json
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import boto3
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import crawlers
+from crawlers import check
+from crawlers.judgement import Accepted, Difference
+from local_aws import crawlers as local_crawlers
+from local_aws.state import State
+from tests.worlds import declare, job_run
+from totelake.errors import CrawlError, DriftError
+from totelake.tables import SOURCE_TABLES
+from totelake.zones import DISCOVERED_DATABASE, INGESTED
+
+ARROW = {
+    "int": pa.int32(),
+    "bigint": pa.int64(),
+    "string": pa.string(),
+    "boolean": pa.bool_(),
+    "date": pa.date32(),
+    "timestamp": pa.timestamp("us"),
+    "decimal(38,18)": pa.decimal128(38, 18),
+}
+SETTINGS = json.loads(Path(crawlers.__file__).with_name("ingested.json").read_text())
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """An ingested bucket as the batches leave it, and the crawler that looks at it."""
+
+    folder: Path
+    crawler: str
+
+    def land(self, batch: str, *tables: str, registered: bool = True, **changed: pa.DataType | None) -> None:
+        """Write a batch of one row to each of `tables`; columns have another type or, with None, are left out."""
+        glue = boto3.client("glue")
+        for table in tables:
+            types = {column.name: ARROW[column.type.hive] for column in SOURCE_TABLES[table].stored_columns} | changed
+            fields = [pa.field(name, kind) for name, kind in types.items() if kind is not None]
+            path = self.folder / "tables" / table / f"batch_id={batch}" / "part-0.parquet"
+            path.parent.mkdir(parents=True)
+            pq.write_table(pa.schema(fields).empty_table(), path)
+            if registered:
+                storage = glue.get_table(DatabaseName=INGESTED.database, Name=table)["Table"]["StorageDescriptor"]
+                partition = {"Values": [batch], "StorageDescriptor": storage}
+                glue.create_partition(DatabaseName=INGESTED.database, TableName=table, PartitionInput=partition)
+
+    def crawl(self) -> None:
+        """Crawl and wait for the end."""
+        glue = boto3.client("glue")
+        glue.start_crawler(Name=self.crawler)
+        for _ in range(500):
+            if glue.get_crawler(Name=self.crawler)["Crawler"]["State"] == "READY":
+                return
+            time.sleep(0.01)
+        raise AssertionError("the crawl did not end")
+
+    def check(self) -> list[Difference]:
+        """Run the drift check."""
+        return crawlers.run(job_run(), self.crawler)
+
+
+@pytest.fixture
+def bucket(lake_root):
+    """Return an empty ingested bucket with a crawler that is set up as `crawlers/ingested.json` says."""
+    local_crawlers.install(State(lake_root.parent))
+    glue, name = boto3.client("glue"), f"ingested-{uuid4().hex[:8]}"
+    boto3.client("s3").create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-2"})
+    declare(INGESTED, name)
+    glue.create_database(DatabaseInput={"Name": DISCOVERED_DATABASE})
+    glue.create_crawler(
+        Name=name,
+        Role="arn:aws:iam::123456789012:role/crawler",
+        DatabaseName=DISCOVERED_DATABASE,
+        Targets={"S3Targets": [{"Path": f"s3://{name}/{SETTINGS['path']}"}]},
+        RecrawlPolicy={"RecrawlBehavior": SETTINGS["recrawl_behavior"]},
+        SchemaChangePolicy={
+            "UpdateBehavior": SETTINGS["update_behavior"],
+            "DeleteBehavior": SETTINGS["delete_behavior"],
+        },
+        Configuration=json.dumps({"Version": 1.0, "Grouping": {"TableLevelConfiguration": SETTINGS["table_level"]}}),
+    )
+    yield Bucket(lake_root / name, name)
+    for database in (INGESTED.database, DISCOVERED_DATABASE):
+        glue.delete_database(Name=database)
+
+
+def published():
+    """Return the sum of what the metric was, over all tests."""
+    found = boto3.client("cloudwatch").get_metric_statistics(
+        Namespace="Totelake",
+        MetricName="DriftDifferences",
+        StartTime=datetime.now(UTC) - timedelta(hours=2),
+        EndTime=datetime.now(UTC) + timedelta(minutes=1),
+        Period=60,
+        Statistics=["Sum"],
+    )["Datapoints"]
+    return sum(point["Sum"] for point in found)
+
+
+def test_what_a_batch_of_every_table_leaves_is_what_is_declared(bucket, capsys):
+    """Names, Hive types and partition keys are the crawler's as they are the declaration's."""
+    bucket.land("b1", *SOURCE_TABLES)
+    bucket.crawl()
+
+    assert bucket.check() == []
+
+    line = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (line["status"], line["tables"], line["batches"], line["differences"]) == ("ok", 11, 11, 0)
+
+
+def test_a_new_column_of_a_later_batch_is_an_error_a_line_and_a_metric(bucket, capsys):
+    """The crawler leaves the table as it was at first; the batch's partition has the column."""
+    bucket.land("b1", "design", "staff")
+    bucket.crawl()
+    bucket.land("b2", "design", colour=pa.string())
+    bucket.land("b2", "staff")
+    bucket.crawl()
+    before = published()
+
+    with pytest.raises(DriftError, match=r"design\.colour is not declared \(string\) in batch b2\. Nothing"):
+        bucket.check()
+
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    [told] = [line for line in lines if line["event"] == "difference"]
+    assert (told["table"], told["column"], told["found"], told["first_batch"]) == ("design", "colour", "string", "b2")
+    assert lines[-1]["event"] == "drift"
+    assert (lines[-1]["status"], lines[-1]["differences"]) == ("failed", 1)
+    assert published() == before + 1
+
+
+def test_a_batch_whose_columns_the_crawler_does_not_take_is_told(bucket):
+    """With a type that has nothing to do with the one before, Glue adds no partition."""
+    bucket.land("b1", "design")
+    bucket.crawl()
+    bucket.land("b2", "design", design_name=pa.date32())
+    bucket.crawl()
+
+    with pytest.raises(DriftError, match="design was left out by the crawler in batch b2"):
+        bucket.check()
+
+
+def test_a_batch_that_is_younger_than_the_crawl_is_not_missed(bucket):
+    """Ingest goes on while the crawler crawls."""
+    bucket.land("b1", "design")
+    bucket.crawl()
+    bucket.land("b2", "design", "staff")
+
+    assert bucket.check() == []
+
+
+def test_files_of_no_batch_are_judged_by_their_columns_alone(bucket):
+    """An attempt that did not come to its commit leaves them."""
+    bucket.land("b1", "design")
+    bucket.land("b0", "design", registered=False)
+    bucket.crawl()
+
+    assert bucket.check() == []
+
+
+def test_an_accepted_column_is_no_difference(bucket, monkeypatch):
+    """It is still told to whoever asks."""
+    accepted = Accepted("design", "colour", "string", "Nobody reports on it.")
+    monkeypatch.setattr(check, "accepted", lambda: [accepted])
+    bucket.land("b1", "design", colour=pa.string())
+    bucket.crawl()
+
+    assert [difference.column for difference in bucket.check()] == ["colour"]
+
+
+def test_without_a_crawl_nothing_is_judged(bucket):
+    """What was found last week proves nothing of today."""
+    with pytest.raises(CrawlError, match=r"it has not crawled yet\. Nothing was judged"):
+        bucket.check()
+
+    boto3.client("glue").update_crawler(Name=bucket.crawler, DatabaseName="gone")
+    bucket.crawl()
+    with pytest.raises(CrawlError, match="its last crawl ended as FAILED: Database gone not found"):
+        bucket.check()
