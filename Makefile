@@ -22,7 +22,7 @@ chaos: setup  ## Prove that no row is lost, doubled or torn: HISTORIES=1000 SEED
 lint: setup  ## Check style, format and types.
 	$(PYTHON) -m ruff check
 	$(PYTHON) -m ruff format --check
-	$(PYTHON) -m mypy glue_jobs local_aws totesys benchmarks
+	$(PYTHON) -m mypy crawlers cost glue_jobs local_aws totesys benchmarks
 
 format: setup  ## Put the code into the one format.
 	$(PYTHON) -m ruff check --fix
@@ -33,9 +33,11 @@ lock:  ## Resolve requirements.in into requirements.lock, with hashes (needs uv)
 	uv pip compile requirements.in --python-version 3.13 --generate-hashes --no-header --no-annotate \
 		--no-emit-index-url --no-emit-find-links --output-file requirements.lock
 
-generated: setup  ## Write the files that come from the declarations (terraform/tables.json).
+generated: setup  ## Write the files that come from declarations (terraform/tables.json, docs/cost.md).
 	$(PYTHON) -m totelake.tables >build/tables.json
 	mv build/tables.json terraform/tables.json
+	$(PYTHON) -m cost >build/cost.md
+	mv build/cost.md docs/cost.md
 
 up: setup  ## Start the local world in the background.
 	@$(TOTELAKE) up

@@ -8,10 +8,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import boto3
 import psycopg
 import pytest
+
+from local_aws import job_run
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -77,6 +80,12 @@ class World:
     def urls(self) -> dict[str, str]:
         """Return where everything is."""
         return json.loads(self.totelake("urls", "--json"))
+
+    def client(self, service: str) -> Any:
+        """Return a boto3 client of a service of the local AWS."""
+        urls = self.urls()
+        credentials = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
+        return boto3.client(service, endpoint_url=urls["aws"], region_name=urls["region"], **credentials)
 
     def ask(self, database: str, query: str) -> Rows:
         """Return the sorted answer of a query on `totesys` or `warehouse`."""
@@ -230,13 +239,7 @@ def units(world: World) -> dict[int, int]:
 def test_only_committed_batches_are_in_the_catalog(world, two_runs):
     """And all of them are."""
     urls = world.urls()
-    glue = boto3.client(
-        "glue",
-        endpoint_url=urls["aws"],
-        region_name=urls["region"],
-        aws_access_key_id="local",
-        aws_secret_access_key="local",
-    )
+    glue = world.client("glue")
     pages = glue.get_paginator("get_partitions").paginate(DatabaseName="totesys_ingested", TableName="sales_order")
     registered = {partition["Values"][0] for page in pages for partition in page["Partitions"]}
     records = [json.loads(path.read_text()) for path in Path(urls["lake"]).glob("*-ingested/log/*.json")]
@@ -286,6 +289,26 @@ def test_what_was_deleted_and_what_is_held_back_is_shown_and_survives_a_rebuild(
         world.warehouse("fact_sales_order", relation="current_fact_sales_order") == world.source()["fact_sales_order"]
     )
     assert "different" not in world.totelake("reconcile")
+
+
+def test_a_column_added_in_totesys_is_landed_discovered_and_named_by_mail(world, two_runs):
+    """The ingest lands it as it is and reports it, the crawler finds it in the batch, and the drift check names it."""
+    world.totelake("crawl")
+    with psycopg.connect(world.urls()["totesys"]) as connection:
+        connection.execute("ALTER TABLE design ADD COLUMN colour text")
+        connection.execute("UPDATE design SET colour = 'red' WHERE design_id = 3")
+    try:
+        ingest = job_run.run(world.client("glue"), world.client("logs"), "totelake-local-ingest")
+        assert [line["undeclared_columns"] for line in ingest.lines if "undeclared_columns" in line] == [["colour"]]
+
+        assert "design.colour is not declared (string) in batch" in world.totelake("crawl", expect=1)
+
+        alerts = json.loads(world.totelake("status", "--json"))["alerts"]
+        assert "The Glue job totelake-local-drift ended as FAILED" in alerts[-1]["body"]
+        assert "design.colour is not declared (string) in batch" in alerts[-1]["body"]
+    finally:
+        with psycopg.connect(world.urls()["totesys"]) as connection:
+            connection.execute("ALTER TABLE design DROP COLUMN colour")
 
 
 def test_a_failing_job_fails_the_run_and_is_told_by_mail(world, two_runs):

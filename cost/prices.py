@@ -1,0 +1,86 @@
+"""Prices, each declared once: US dollars in us-east-1; other regions differ by some percent."""
+
+from dataclasses import dataclass
+
+AS_OF = "November 2026"
+HOURS = 730.0
+"""Hours of a month, as AWS reckons."""
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What one of something costs, where AWS says so."""
+
+    amount: float
+    unit: str
+    source: str
+
+
+_GLUE = "https://aws.amazon.com/glue/pricing/"
+_CLOUDWATCH = "https://aws.amazon.com/cloudwatch/pricing/"
+_S3 = "https://aws.amazon.com/s3/pricing/"
+_VPC = "https://aws.amazon.com/privatelink/pricing/"
+
+# By the version of Glue: on demand, and Flex, which starts when there is room.
+SPARK = {
+    "5.0": (Price(0.44, "DPU-hour", _GLUE), Price(0.29, "DPU-hour", _GLUE)),
+    "5.1": (Price(0.44, "DPU-hour", _GLUE), Price(0.29, "DPU-hour", _GLUE)),
+    "6.0": (Price(0.308, "DPU-hour", _GLUE), Price(0.203, "DPU-hour", _GLUE)),
+}
+SPARK_LEAST_MINUTES = 1.0
+DPUS = {"G.1X": 1, "G.2X": 2, "G.4X": 4, "G.8X": 8}
+"""DPUs of a worker."""
+
+CRAWLER = Price(0.44, "DPU-hour", _GLUE)
+CRAWLER_LEAST_MINUTES = 10.0
+CRAWLER_DPUS = 2
+"""What AWS' own example reckons with; a crawler has no setting for it."""
+
+# What costs by being there, by the type of the resource: a month of one.
+MONTHLY = {
+    "aws_kms_key": Price(1.00, "key", "https://aws.amazon.com/kms/pricing/"),
+    "aws_secretsmanager_secret": Price(0.40, "secret", "https://aws.amazon.com/secrets-manager/pricing/"),
+    "aws_cloudwatch_metric_alarm": Price(0.10, "metric of an alarm", _CLOUDWATCH),
+    "aws_cloudwatch_composite_alarm": Price(0.50, "composite alarm", _CLOUDWATCH),
+    "aws_vpc_endpoint": Price(0.01 * HOURS, "interface endpoint in one zone", _VPC),
+    "aws_nat_gateway": Price(0.045 * HOURS, "NAT gateway", "https://aws.amazon.com/vpc/pricing/"),
+}
+
+# What costs by its use, which no configuration tells.
+BY_USE = {
+    "Objects in the lake": Price(0.023, "GB-month", _S3),
+    "Writing and listing objects": Price(0.005, "1,000 requests", _S3),
+    "Reading objects": Price(0.0004, "1,000 requests", _S3),
+    "Logs of the jobs": Price(0.50, "GB taken in", _CLOUDWATCH),
+    "Metrics of the platform's own": Price(0.30, "metric with its dimensions, and month", _CLOUDWATCH),
+    "Dashboards, beyond three in the account": Price(3.00, "dashboard, and month", _CLOUDWATCH),
+    "Queries in Athena": Price(5.00, "TB scanned", "https://aws.amazon.com/athena/pricing/"),
+    "Data through interface endpoints": Price(0.01, "GB", _VPC),
+}
+
+# Types of resources that cost nothing, or only by what is in the table above.
+FREE = (
+    "aws_athena_",
+    "aws_budgets_budget",
+    "aws_cloudwatch_dashboard",
+    "aws_cloudwatch_event_",
+    "aws_cloudwatch_log_",
+    "aws_glue_catalog_",
+    "aws_glue_connection",
+    "aws_glue_trigger",
+    "aws_glue_workflow",
+    "aws_iam_",
+    "aws_kms_alias",
+    "aws_kms_key_policy",
+    "aws_route",
+    "aws_s3_",
+    "aws_scheduler_",
+    "aws_secretsmanager_secret_",
+    "aws_security_group",
+    "aws_sns_",
+    "aws_sqs_",
+    "aws_subnet",
+    "aws_vpc",
+    "terraform_data",
+)
+"""Beginnings of their names."""
