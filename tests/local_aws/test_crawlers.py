@@ -421,6 +421,24 @@ def test_a_crawl_of_new_folders_adds_and_changes_nothing_else(world: World, conf
     assert "INFO : Table sales has changed and was not updated: + note string" in world.log()
 
 
+@pytest.mark.parametrize(
+    "unlike", [{**SALES, "sales_order_id": pa.date32()}, {"another": pa.string(), "table": pa.string()}]
+)
+def test_a_partition_that_does_not_go_with_its_table_is_left_out_for_good(world: World, unlike: dict[str, Any]) -> None:
+    """By a crawl of new folders: a type that has nothing to do with the table's, or too few columns in common."""
+    world.put("tables/sales/day=1/x.parquet", SALES)
+    world.crawler(Configuration=LEVEL_3, RecrawlPolicy={"RecrawlBehavior": "CRAWL_NEW_FOLDERS_ONLY"}).crawl()
+    world.put("tables/sales/day=2/x.parquet", unlike)
+
+    for _ in range(2):
+        assert world.crawl()["Status"] == "SUCCEEDED"
+
+    assert set(world.partitions("sales")) == {("1",)}
+    said = [line for line in world.log() if "does not match table schema" in line]
+    place = f"s3://{world.name}/tables/sales/day=2/"
+    assert said == [f"WARN : {place}: Partition does not match table schema or has mismatch keys"]
+
+
 def test_a_crawl_that_finds_nothing_new_changes_nothing(world: World) -> None:
     """Twice is the same as once: no new version of a table, no change in the summary."""
     world.put("tables/sales/day=1/x.parquet", SALES)

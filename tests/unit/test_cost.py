@@ -122,11 +122,6 @@ def test_what_costs_by_being_there_is_counted():
 
 def test_what_has_no_price_is_named():
     """Nobody is to think that it costs nothing."""
-    found = [
-        resource("aws_db_instance"),
-        resource("aws_iam_role"),
-        resource("aws_glue_crawler"),
-        resource("aws_kms_key"),
-    ]
+    found = ("aws_db_instance", "aws_iam_role", "aws_glue_crawler", "aws_kms_key")
 
-    assert estimate.unpriced(found) == ["aws_db_instance"]
+    assert estimate.unpriced(map(resource, found)) == ["aws_db_instance"]
