@@ -104,7 +104,12 @@ def _crawler(environment: Environment) -> str:
 
 def _standing(resources: list[Resource]) -> str:
     rows = [
-        (part.price.unit, str(part.count), _dollars(part.price.amount), _dollars(part.month))
+        (
+            f"[{part.price.unit}]({part.price.source})",
+            str(part.count),
+            _dollars(part.price.amount),
+            _dollars(part.month),
+        )
         for part in estimate.standing(resources)
     ]
     return "## What costs by being there\n\n" + _table(("each", "how many", "a month of one", "a month"), rows)
@@ -112,7 +117,9 @@ def _standing(resources: list[Resource]) -> str:
 
 def _by_use(resources: list[Resource]) -> str:
     unpriced = ", ".join(f"`{kind}`" for kind in estimate.unpriced(resources))
-    rows = [(what, f"{_dollars(price.amount, 4)} per {price.unit}") for what, price in BY_USE.items()]
+    rows = [
+        (f"[{what}]({price.source})", f"{_dollars(price.amount, 4)} per {price.unit}") for what, price in BY_USE.items()
+    ]
     return _BY_USE.format(
         unpriced=f" Nor is what no price is declared for: {unpriced}." if unpriced else "",
         table=_table(("what", "price"), rows),

@@ -78,7 +78,6 @@ class Start:
 class Standing:
     """What costs by being there: how many of them, at which price."""
 
-    what: str
     count: int
     price: Price
 
@@ -141,7 +140,7 @@ def standing(resources: Iterable[Resource]) -> list[Standing]:
     """Return what costs by being there."""
     resources = list(resources)
     counted = {kind: sum(_quantity(resource, resources) for resource in _of_type(resources, kind)) for kind in MONTHLY}
-    return [Standing(MONTHLY[kind].unit, count, MONTHLY[kind]) for kind, count in counted.items() if count]
+    return [Standing(count, MONTHLY[kind]) for kind, count in counted.items() if count]
 
 
 def unpriced(resources: Iterable[Resource]) -> list[str]:

@@ -33,13 +33,16 @@ def package_bytes(*folders: Path) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for folder in folders or _PACKAGES:
-            paths = (path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-            for path in sorted(paths):
+            for path in sorted(path for path in folder.rglob("*") if _is_shipped(path)):
                 entry = zipfile.ZipInfo(path.relative_to(folder.parent).as_posix(), _TIMESTAMP)
                 entry.create_system = 3  # Unix, on every system
                 entry.external_attr = 0o644 << 16
                 archive.writestr(entry, path.read_bytes())
     return buffer.getvalue()
+
+
+def _is_shipped(path: Path) -> bool:
+    return path.is_file() and path.suffix != ".md" and "__pycache__" not in path.parts
 
 
 def package() -> Path:

@@ -27,6 +27,14 @@ def test_the_package_imports_from_its_zip(source):
         assert archive.read("totelake/tables/__init__.py") == b'"""Tables."""\n'
 
 
+def test_the_jobs_get_what_judges_drift_with_its_settings():
+    """Both packages are on the path of every job; what is only read by people is not."""
+    with zipfile.ZipFile(BytesIO(build.package_bytes())) as archive:
+        names = set(archive.namelist())
+    assert {"totelake/__init__.py", "crawlers/__init__.py", "crawlers/ingested.json"} <= names
+    assert not any(name.endswith(".md") for name in names)
+
+
 def test_the_same_files_make_the_same_zip(source, tmp_path):
     """Neither times nor modes nor what Python cached show in it, so that its digest names the code."""
     copied = tmp_path / "elsewhere" / "totelake"
