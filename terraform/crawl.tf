@@ -26,8 +26,9 @@ module "drift" {
 
   reads = []
   judges = {
-    databases = [module.catalog.databases.discovered, module.catalog.databases.ingested]
-    crawler   = module.crawler.arn
+    found    = module.catalog.databases.discovered
+    declared = module.catalog.databases.ingested
+    crawler  = module.crawler.arn
   }
 }
 

@@ -174,8 +174,9 @@ run "a_job_that_judges_a_crawler_only_reads_the_catalog" {
     writes       = []
     registers_in = []
     judges = {
-      databases = ["found", "declared"]
-      crawler   = "arn:aws:glue:eu-west-2:123456789012:crawler/the-crawler"
+      found    = "found"
+      declared = "declared"
+      crawler  = "arn:aws:glue:eu-west-2:123456789012:crawler/the-crawler"
     }
   }
 
@@ -197,6 +198,14 @@ run "a_job_that_judges_a_crawler_only_reads_the_catalog" {
       "arn:aws:glue:eu-west-2:123456789012:table/found/*", "arn:aws:glue:eu-west-2:123456789012:table/declared/*",
     ])
     error_message = "Of the two databases that it was given."
+  }
+
+  assert {
+    condition = one([
+      for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : statement.Resource
+      if contains(statement.Action, "glue:GetCrawler")
+    ]) == ["arn:aws:glue:eu-west-2:123456789012:crawler/the-crawler"]
+    error_message = "Of the one crawler."
   }
 }
 

@@ -156,14 +156,21 @@ locals {
 
   judge_statements = flatten([for judged in var.judges == null ? [] : [var.judges] : [
     {
-      Sid    = "ReadCatalog"
+      Sid    = "ReadFoundTables"
       Effect = "Allow"
       Action = ["glue:GetTables", "glue:GetPartitions"]
-      Resource = concat(["${local.catalog}:catalog"], flatten([
-        for database in judged.databases : [
-          "${local.catalog}:database/${database}", "${local.catalog}:table/${database}/*",
-        ]
-      ]))
+      Resource = [
+        "${local.catalog}:catalog", "${local.catalog}:database/${judged.found}", "${local.catalog}:table/${judged.found}/*",
+      ]
+    },
+    {
+      Sid    = "ReadDeclaredPartitions"
+      Effect = "Allow"
+      Action = ["glue:GetPartitions"]
+      Resource = [
+        "${local.catalog}:catalog", "${local.catalog}:database/${judged.declared}",
+        "${local.catalog}:table/${judged.declared}/*",
+      ]
     },
     {
       Sid      = "ReadCrawler"

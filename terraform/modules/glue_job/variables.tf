@@ -63,8 +63,8 @@ variable "registers_in" {
 }
 
 variable "judges" {
-  description = "Catalog databases that the job reads to judge what a crawler found, and the crawler's ARN; null when it judges none."
-  type        = object({ databases = list(string), crawler = string })
+  description = "What the job holds against each other: the catalog databases of what was found and of what is declared, and the ARN of the crawler that found it; null when it judges none."
+  type        = object({ found = string, declared = string, crawler = string })
   default     = null
 }
 
