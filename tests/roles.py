@@ -15,9 +15,9 @@ def policy(*statements: dict[str, Any]) -> str:
 def create(
     iam: Any, name: str, *statements: dict[str, Any], service: str = "glue.amazonaws.com", source: str = "*"
 ) -> str:
-    """Make a role that `service` may take on behalf of `source`, who may do what the statements say; return its ARN.
+    """Make a role, or change it, and return its ARN; where there are no statements, it may do anything.
 
-    Where there are no statements, it may do anything.
+    `service` may take it on behalf of the resource `source`, a pattern.
     """
     trust = {
         "Effect": "Allow",
@@ -25,6 +25,9 @@ def create(
         "Principal": {"Service": service},
         "Condition": {"StringEquals": {"aws:SourceAccount": ACCOUNT}, "StringLike": {"aws:SourceArn": source}},
     }
-    iam.create_role(RoleName=name, AssumeRolePolicyDocument=policy(trust))
+    try:
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=policy(trust))
+    except iam.exceptions.EntityAlreadyExistsException:  # moto outlives the endpoints of one process
+        iam.update_assume_role_policy(RoleName=name, PolicyDocument=policy(trust))
     iam.put_role_policy(RoleName=name, PolicyName="all", PolicyDocument=policy(*(statements or (ANYTHING,))))
     return f"arn:aws:iam::{ACCOUNT}:role/{name}"

@@ -137,6 +137,38 @@ run "a_job_with_two_connections_reads_the_secrets_of_both" {
   }
 }
 
+run "a_job_gets_what_it_is_given_besides" {
+  module {
+    source = "./modules/glue_job"
+  }
+
+  variables {
+    unregisters_in = ["totesys_processed"]
+    statements = [
+      { Sid = "Ask", Effect = "Allow", Action = ["glue:GetTables"], Resource = ["arn:aws:glue:eu-west-2:1:catalog"] },
+    ]
+  }
+
+  assert {
+    condition = strcontains(module.role.policy, jsonencode({
+      Sid = "Ask", Effect = "Allow", Action = ["glue:GetTables"], Resource = ["arn:aws:glue:eu-west-2:1:catalog"]
+    }))
+    error_message = "A statement goes into the policy as it is, without a condition that it does not have."
+  }
+
+  assert {
+    condition = one([
+      for statement in jsondecode(module.role.policy).Statement : statement.Resource
+      if contains(statement.Action, "glue:BatchDeletePartition")
+      ]) == [
+      "arn:aws:glue:eu-west-2:123456789012:catalog",
+      "arn:aws:glue:eu-west-2:123456789012:database/totesys_processed",
+      "arn:aws:glue:eu-west-2:123456789012:table/totesys_processed/*",
+    ]
+    error_message = "Partitions are removed where that is granted, and nowhere else."
+  }
+}
+
 run "a_job_without_connection_gets_neither_secret_nor_network" {
   module {
     source = "./modules/glue_job"

@@ -94,7 +94,9 @@ class GlueWorld:
     def job(self, name: str, script: str = "", *, kind: str = "pythonshell", **members: Any) -> str:
         """Make a job of a script and return its name."""
         url = self.put(f"scripts/{name}.py", script)
-        self.glue.create_job(Name=name, Role="role", Command={"Name": kind, "ScriptLocation": url}, **members)
+        self.glue.create_job(
+            **{"Name": name, "Role": "role", "Command": {"Name": kind, "ScriptLocation": url}, **members}
+        )
         return name
 
     def start(self, name: str, **members: Any) -> str:
