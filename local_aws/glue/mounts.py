@@ -5,8 +5,7 @@ to be out of reach: it is not mounted.
 """
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from local_aws import spark
@@ -20,15 +19,6 @@ _EXAMPLE = str.maketrans("*?", "xx")
 _CUT = str.maketrans("*?", "\0\0")
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """A folder of a bucket (empty: all of it) that a role may read or write."""
-
-    bucket: str
-    folder: str
-    writable: bool
-
-
 def mount_table(session: Session, lake: Path) -> dict[str, str]:
     """Return Spark's settings that mount what the role of `session` may see of the buckets in `lake`.
 
@@ -37,15 +27,15 @@ def mount_table(session: Session, lake: Path) -> dict[str, str]:
     table: dict[str, str] = {}
     for bucket in spark.buckets(lake):
         table |= spark.mount(bucket, "", f"not-permitted-to-{_NO_SCHEME.sub('-', session.role)}:///")
-        for folder in _outermost(grants(session, bucket)):
+        for folder in _outermost(folders(session, bucket)):
             table |= spark.mount(bucket, folder, spark.local_address(lake / bucket / folder))
     return table
 
 
-def grants(session: Session, bucket: str) -> Iterator[Grant]:
-    """Yield the folders of a bucket on which the role's policies give rights to read or write objects.
+def folders(session: Session, bucket: str) -> Iterator[str]:
+    """Yield the folders of a bucket in which the role's policies give rights to read or write objects.
 
-    A pattern of keys counts as the folder before its first wildcard.
+    A pattern of keys counts as the folder before its first wildcard; an empty one is the whole bucket.
     """
     for action, resource in _allowed(session):
         owner, _, keys = resource.removeprefix(bucket_arn("")).partition("/")
@@ -53,8 +43,7 @@ def grants(session: Session, bucket: str) -> Iterator[Grant]:
             keys = "*"
         example = keys.translate(_EXAMPLE)
         if keys and like(bucket, owner) and session.allows(Need(action, (object_arn(bucket, example),))):
-            folder = keys.translate(_CUT).partition("\0")[0].rpartition("/")[0]
-            yield Grant(bucket, folder, action == "s3:PutObject")
+            yield keys.translate(_CUT).partition("\0")[0].rpartition("/")[0]
 
 
 def _allowed(session: Session) -> Iterator[tuple[str, str]]:
@@ -66,14 +55,10 @@ def _allowed(session: Session) -> Iterator[tuple[str, str]]:
                     yield from ((action, str(resource)) for resource in listed(statement.get("Resource")))
 
 
-def _outermost(found: Iterator[Grant]) -> dict[str, bool]:
-    """Return the folders to mount, each with whether it is writable; one that lies in another goes up in it.
-
-    A mount table cannot mount a folder below another one, so the outer one is then as writable as the inner one.
-    """
-    folders: dict[str, bool] = {}
-    for grant in sorted(found, key=lambda grant: grant.folder):
-        outer = next((folder for folder in folders if f"{grant.folder}/".startswith(f"{folder}/".lstrip("/"))), None)
-        place = grant.folder if outer is None else outer
-        folders[place] = folders.get(place, False) or grant.writable
-    return folders
+def _outermost(found: Iterable[str]) -> list[str]:
+    """Return the folders that do not lie in another one: a mount table mounts nothing below a mount."""
+    outermost: list[str] = []
+    for folder in sorted(set(found)):
+        if not any(f"{folder}/".startswith(f"{outer}/".lstrip("/")) for outer in outermost):
+            outermost.append(folder)
+    return outermost

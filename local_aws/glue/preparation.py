@@ -51,7 +51,7 @@ def prepare(world: World, session: Session, run: JobRun, command: Mapping[str, s
     chosen = arguments.spark_settings(run.arguments)
     if jars:
         chosen["spark.jars"] = ",".join(str(jar) for jar in jars)
-    settings = spark.settings(world.state, chosen, mount_table(session, world.state.lake))
+    settings = spark.settings(world.state, chosen, mount_table(session, world.state.lake.resolve()))
     environment = {**world.environment(), **session.environment(), "PYTHONPATH": ":".join(python_path)}
     assignment = Assignment(
         script=str(script),

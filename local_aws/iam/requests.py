@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import parse_qs, parse_qsl
 from xml.etree import ElementTree as ET
 
+from botocore.exceptions import BotoCoreError
 from moto.core.request import Request
 from moto.core.routing import get_service_router
 from werkzeug.exceptions import HTTPException
@@ -54,7 +55,7 @@ def _asked(environ: Environ, service: str) -> tuple[str, Mapping[str, Any]]:
     request = Request(environ)
     try:
         operation, parameters = get_service_router(service).match(request)
-    except (HTTPException, LookupError, NotImplementedError):
+    except (HTTPException, BotoCoreError, NotImplementedError):
         return f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}", {}
     parameters |= _bound(operation, request)
     if operation.name == "DeleteObjects":

@@ -24,6 +24,9 @@ from local_aws.iam.policies import Verdict, trusts, verdict
 TEMPORARY = "ASIA"
 """How the access keys of sessions begin."""
 
+_ALWAYS: Context = {"aws:securetransport": "true"}
+"""What every request has: coming over the loopback device counts as having come safely."""
+
 _LONGEST = 12 * 60 * 60
 """Seconds that a session lasts; on AWS, Glue gives a long run fresh credentials, here it gets long ones."""
 
@@ -70,7 +73,7 @@ class Session:
             raise UnknownCallError(self.arn, str(call))
         documents = self.documents() if needs else []
         for need in needs:
-            context = {**_known_of(call), **need.context}
+            context = {**_ALWAYS, "aws:requestedregion": call.region, **need.context}
             for resource in need.resources:
                 said = verdict(documents, need.action, resource, context)
                 if said is not Verdict.ALLOWED:
@@ -80,7 +83,8 @@ class Session:
     def allows(self, need: Need) -> bool:
         """Whether the role's policies allow an action, apart from any call."""
         documents = self.documents()
-        said = [verdict(documents, need.action, resource, need.context) for resource in need.resources]
+        context = {**_ALWAYS, **need.context}
+        said = [verdict(documents, need.action, resource, context) for resource in need.resources]
         return all(each is Verdict.ALLOWED for each in said)
 
 
@@ -130,8 +134,3 @@ def _session(given: Any) -> Session:
         secret_key=given.secret_access_key,
         token=given.session_token,
     )
-
-
-def _known_of(call: Call) -> Context:
-    """Return the condition keys of every request; what comes over the loopback device counts as having come safely."""
-    return {"aws:requestedregion": call.region, "aws:securetransport": "true"}
