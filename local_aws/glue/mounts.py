@@ -26,7 +26,7 @@ def mount_table(session: Session, lake: Path) -> dict[str, str]:
     """
     table: dict[str, str] = {}
     for bucket in spark.buckets(lake):
-        table |= spark.mount(bucket, "", f"not-permitted-to-{_NO_SCHEME.sub('-', session.role)}:///")
+        table |= spark.mount(bucket, "", f"not-permitted-to-{_NO_SCHEME.sub('-', session.role)}://{bucket}/")
         for folder in _outermost(folders(session, bucket)):
             table |= spark.mount(bucket, folder, spark.local_address(lake / bucket / folder))
     return table

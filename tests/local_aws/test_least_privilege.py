@@ -2,6 +2,7 @@
 
 import copy
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,9 @@ from tests.local_aws.named_calls import CALLS, FORBIDDEN, PREFIX, Named
 
 REGION = "eu-west-2"
 LOGIN = {"host": "127.0.0.1", "port": 5432, "username": "somebody", "password": "open sesame"}
+
+NOTHING = {"Sid": "Nothing", "Effect": "Deny", "Action": ["s3:GetObject"], "Resource": ["arn:aws:s3:::none/none"]}
+"""A policy cannot be empty."""
 
 type Policy = dict[str, Any]
 
@@ -46,7 +50,8 @@ class Permission:
                 rest = [resource for resource in statement["Resource"] if resource != self.resource]
                 statements.append(statement | {"Action": others})
                 statements.append(statement | {"Sid": "Rest", "Action": [self.action], "Resource": rest})
-        return {**policy, "Statement": [each for each in statements if each["Action"] and each["Resource"]]}
+        kept = [each for each in statements if each["Action"] and each["Resource"]]
+        return {**policy, "Statement": kept or [NOTHING]}
 
 
 def permissions(policy: Policy) -> Iterator[Permission]:
@@ -196,7 +201,7 @@ def equipped(tmp_path_factory: pytest.TempPathFactory, deployed: Any) -> Policy:
         "placement": {"availability_zone": "a", "subnet_id": "subnet-1", "security_group_ids": ["sg-1"]},
     }
     job = {
-        "source": str(build.ROOT / "terraform/modules/glue_job"),
+        "source": os.path.relpath(build.ROOT / "terraform/modules/glue_job", folder),
         **dict.fromkeys(("name", "description", "script", "package", "artifacts", "code_version"), "mine"),
         "python_modules": [],
         "arguments": {},

@@ -67,11 +67,17 @@ module "role" {
           Resource = ["${local.bucket}/tables/*"]
         },
         {
+          Sid      = "FindDatabase"
+          Effect   = "Allow"
+          Action   = ["glue:GetDatabase"]
+          Resource = ["${local.catalog}:catalog", "${local.catalog}:database/${var.database}"]
+        },
+        {
           # AWS does not say which of these a crawler calls; they are all that a crawl could take, in its own database.
           Sid    = "WriteWhatWasFound"
           Effect = "Allow"
           Action = [
-            "glue:GetDatabase", "glue:GetTable", "glue:GetTables", "glue:CreateTable", "glue:UpdateTable",
+            "glue:GetTable", "glue:GetTables", "glue:CreateTable", "glue:UpdateTable",
             "glue:GetPartition", "glue:GetPartitions", "glue:BatchGetPartition", "glue:BatchCreatePartition",
             "glue:UpdatePartition", "glue:BatchUpdatePartition",
           ]
