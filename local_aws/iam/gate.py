@@ -1,7 +1,7 @@
 """The gate before the endpoint: requests with a role's temporary credentials are judged, all others pass.
 
-The world's own keys are its owner's, who may do anything; so may whoever does not sign at all. That is a choice: a
-local world keeps out mistakes, not intruders.
+The world's own keys are its owner's, who may do anything; so may whoever has the keys of an IAM user, of which the
+platform has none, or does not sign at all. That is a choice: a local world keeps out mistakes, not intruders.
 """
 
 import json

@@ -1,7 +1,7 @@
 """The roles of moto's IAM, and the sessions of those who have taken one."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -39,8 +39,8 @@ class Session:
     role: str
     name: str
     access_key: str
-    secret_key: str
-    token: str
+    secret_key: str = field(repr=False)
+    token: str = field(repr=False)
 
     @property
     def arn(self) -> str:
