@@ -19,7 +19,7 @@ from typing import Any
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from local_aws import crawlers, events, glue, health, processes, s3, schedules
+from local_aws import crawlers, events, glue, health, iam, processes, s3, schedules
 from local_aws.replay import Replay
 from local_aws.settings import HOST, Settings
 from local_aws.state import State
@@ -40,7 +40,7 @@ class _RequestHandler(MotoRequestHandler):  # type: ignore[misc] # moto is not t
 
 def application(state: State, boot: str) -> WsgiApp:
     """Return moto's application behind the route that tells which world is served, since when, by which code."""
-    moto = Replay(DomainDispatcherApplication(create_backend_app))
+    moto = iam.Gate(Replay(DomainDispatcherApplication(create_backend_app)))
     answer = json.dumps(
         {"state": str(state.root), "boot": boot, "code": health.code_version(), "pid": os.getpid()}
     ).encode()

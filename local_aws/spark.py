@@ -66,18 +66,19 @@ def environment(
     driver_memory: str = "2g",
     conf: Mapping[str, str] | None = None,
     scratch: Path | None = None,
+    mounts: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """Return the variables that make `python script.py` a local Spark driver of this world, to lay over the caller's.
 
     `conf` adds to the settings and wins over them. `scratch` is the folder of temporary files, `<state>/tmp` where none
-    is given. A bucket that is made later is not in the driver's mount table.
+    is given, `mounts` the mount table, as for `settings`.
     """
     scratch = (scratch or state.root / "tmp").resolve()
     scratch.mkdir(parents=True, exist_ok=True)
     arguments = ["--master", "local[2]", "--driver-memory", driver_memory]
     if JDBC_JAR.exists():
         arguments += ["--driver-class-path", str(JDBC_JAR)]
-    options = settings(state, conf or {})
+    options = settings(state, conf or {}, mounts)
     options["spark.driver.extraJavaOptions"] = shlex.join(
         [*_java_options(scratch), *shlex.split(options.get("spark.driver.extraJavaOptions", ""))]
     )
@@ -91,15 +92,33 @@ def environment(
     }
 
 
-def settings(state: State, conf: Mapping[str, str]) -> dict[str, str]:
-    """Return the Spark settings of this world, with a mount for each bucket of the lake, and `conf` over them."""
-    lake = state.lake.resolve()
-    buckets = sorted(path.name for path in lake.glob("*") if path.is_dir()) if lake.is_dir() else []
-    mounts = {
-        f"spark.hadoop.fs.viewfs.mounttable.{bucket}.linkFallback": f"{_PLAIN_SCHEME}://{lake / bucket}"
-        for bucket in buckets
-    }
+def settings(state: State, conf: Mapping[str, str], mounts: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the Spark settings of this world, its mount table `mounts`, and `conf` over them.
+
+    Where no mount table is given, all of each bucket that there is now is mounted.
+    """
+    if mounts is None:
+        lake = state.lake.resolve()
+        mounts = {}
+        for bucket in buckets(lake):
+            mounts |= mount(bucket, "", local_address(lake / bucket))
     return {**_SETTINGS, **mounts, **conf}
+
+
+def buckets(lake: Path) -> list[str]:
+    """Return the names of the buckets in the folder `lake`."""
+    return sorted(path.name for path in lake.glob("*") if path.is_dir()) if lake.is_dir() else []
+
+
+def mount(bucket: str, folder: str, address: str) -> dict[str, str]:
+    """Return the setting that mounts `address` as a folder of a bucket; an empty name is all that is not mounted."""
+    name = f"link./{folder}" if folder else "linkFallback"
+    return {f"spark.hadoop.fs.viewfs.mounttable.{bucket}.{name}": address}
+
+
+def local_address(folder: Path) -> str:
+    """Return the address of a folder of this machine for a mount."""
+    return f"{_PLAIN_SCHEME}://{folder}"
 
 
 def _launch_variables() -> dict[str, str]:

@@ -111,6 +111,8 @@ module "transform" {
   ]
   writes       = [{ bucket = module.lake.buckets.processed, keys = ["log/*", "tables/*", "quarantine/*"] }]
   registers_in = [module.catalog.databases.processed]
+  # A rebuild begins the zone anew.
+  unregisters_in = [module.catalog.databases.processed]
 }
 
 module "load" {

@@ -13,6 +13,8 @@ from local_aws.crawlers.grouping import FoundPartition, FoundTable
 from local_aws.crawlers.log import CrawlLog
 from local_aws.crawlers.schema import Schema, are_alike
 from local_aws.crawlers.settings import Settings
+from local_aws.iam import Call, Session
+from local_aws.settings import REGION
 
 DEPRECATED = "DEPRECATED_BY_CRAWLER"
 """The parameter that marks tables and partitions whose data was not found any more; its value is a time in ms."""
@@ -21,16 +23,24 @@ DEPRECATED = "DEPRECATED_BY_CRAWLER"
 class Catalog:
     """The catalog database of one crawl."""
 
-    def __init__(self, backend: Any, settings: Settings, crawl: Crawl, log: CrawlLog) -> None:
-        """Open the database; CrawlError when it does not exist."""
+    def __init__(self, backend: Any, settings: Settings, crawl: Crawl, log: CrawlLog, session: Session) -> None:
+        """Open the database, with the rights of `session`; CrawlError when it does not exist."""
         self._backend = backend
         self._settings = settings
         self._crawl = crawl
         self._log = log
+        self._session = session
+        self._may("GetDatabase", Name=settings.database)
+        self._may("GetTables")
         try:
             self._database = backend.get_database(settings.database)
         except DatabaseNotFoundException as error:
             raise CrawlError(f"Database {settings.database} not found. Create it, or correct the crawler.") from error
+
+    def _may(self, operation: str, **parameters: Any) -> None:
+        """Raise AccessDeniedError unless the crawler's role allows an operation of Glue's on this database."""
+        parameters = {"DatabaseName": self._settings.database, **parameters}
+        self._session.authorize(Call("glue", operation, parameters, REGION, self._session.account))
 
     def locations(self) -> list[str]:
         """Give the locations of the tables that this crawler has written."""
@@ -44,6 +54,7 @@ class Catalog:
         if first:
             name = self._free_name(self._settings.table_prefix + found.name, found.location)
             definition = table_input(name, found, self._crawl.crawler_name)
+            self._may("CreateTable", TableInput=definition | {"Name": name})
             table = self._backend.create_table(self._settings.database, name, definition)
             self._crawl.changes["TABLE", "ADD"] += 1
             self._log.info(f"Created table {name} in database {self._settings.database}")
@@ -90,6 +101,7 @@ class Catalog:
         else:
             definition = table_input(table.name, found, self._crawl.crawler_name)
             definition["StorageDescriptor"]["Columns"] = columns_of(schema)
+            self._may("UpdateTable", TableInput=definition | {"Name": table.name})
             self._backend.update_table(self._settings.database, table.name, definition)
             self._crawl.changes["TABLE", "UPDATE"] += 1
             self._log.info(
@@ -127,6 +139,7 @@ class Catalog:
         values = list(found.values)
         present = table.partitions.get(str(values))
         if present is None:
+            self._may("BatchCreatePartition", TableName=table.name)
             table.create_partition(definition)
             self._crawl.changes["PARTITION", "ADD"] += 1
             self._log.info(f"Created partition with values {values} for table {table.name}")
@@ -135,12 +148,14 @@ class Catalog:
         elif self._settings.update == "LOG":
             self._log.info(f"Partition {values} of table {table.name} has changed and was not updated")
         else:
+            self._may("UpdatePartition", TableName=table.name)
             table.update_partition(values, definition)
             self._crawl.changes["PARTITION", "UPDATE"] += 1
             self._log.info(f"Updated partition with values {values} of table {table.name}")
 
     def _retire_table(self, table: Any) -> None:
         if self._settings.delete == "DELETE_FROM_DATABASE":
+            self._may("DeleteTable", Name=table.name)
             self._backend.delete_table(self._settings.database, table.name)
             self._crawl.changes["TABLE", "DELETE"] += 1
             self._log.info(f"Deleted table {table.name}: a matching schema was not found at the table's location.")
@@ -149,6 +164,7 @@ class Catalog:
         elif DEPRECATED not in _definition(table)["Parameters"]:
             definition = _definition(table)
             parameters = {**definition["Parameters"], DEPRECATED: _now()}
+            self._may("UpdateTable", TableInput={"Name": table.name})
             self._backend.update_table(self._settings.database, table.name, {**definition, "Parameters": parameters})
             self._crawl.changes["TABLE", "UPDATE"] += 1
             reason = "a matching schema was not found at the table's location."
@@ -161,10 +177,12 @@ class Catalog:
         )
         definition = partition.partition_input
         if self._settings.delete == "DELETE_FROM_DATABASE":
+            self._may("BatchDeletePartition", TableName=table.name)
             table.delete_partition(partition.values)
             self._crawl.changes["PARTITION", "DELETE"] += 1
         elif self._settings.delete == "DEPRECATE_IN_DATABASE" and DEPRECATED not in definition.get("Parameters", {}):
             parameters = {**definition.get("Parameters", {}), DEPRECATED: _now()}
+            self._may("UpdatePartition", TableName=table.name)
             table.update_partition(partition.values, {**definition, "Parameters": parameters})
             self._crawl.changes["PARTITION", "UPDATE"] += 1
 

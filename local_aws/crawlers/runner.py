@@ -19,6 +19,7 @@ from local_aws.crawlers.crawl import Action, Crawl, CrawlCancelledError, CrawlEr
 from local_aws.crawlers.lake import data_folders
 from local_aws.crawlers.log import CrawlLog
 from local_aws.crawlers.settings import Settings
+from local_aws.iam import Call, IamError, Session, assume
 from local_aws.settings import REGION
 from local_aws.state import State
 
@@ -127,7 +128,7 @@ def _run_to_its_end(crawler: Any, crawl: Crawl) -> None:
     except CrawlCancelledError:
         journal.info("The crawl was cancelled")
         _end(crawl, journal, "CANCELLED")
-    except CrawlError as error:
+    except (CrawlError, IamError) as error:
         _fail(crawler, crawl, journal, str(error))
     except Exception as error:  # noqa: BLE001 - a crawl that breaks is a crawl that failed
         _LOG.exception("crawl %s of %s broke", crawl.id, crawler.name)
@@ -138,14 +139,17 @@ def _run_to_its_end(crawler: Any, crawl: Crawl) -> None:
 
 
 def _crawl(crawler: Any, crawl: Crawl, journal: CrawlLog) -> None:
-    settings = Settings.of(crawler)
-    catalog = Catalog(crawler.backend, settings, crawl, journal)
+    settings, session = Settings.of(crawler), _take_role(crawler)
+    catalog = Catalog(crawler.backend, settings, crawl, journal, session)
     known = catalog.locations() if settings.new_folders_only else []
     seen = _seen.get(crawler, frozenset()) if settings.new_folders_only else frozenset()
     looked_at: set[str] = set()
     found: list[grouping.FoundTable] = []
     for target in settings.targets:
+        _read(session, "ListObjectsV2", target.bucket, "")
         folders = list(data_folders(_lakes[-1], target, seen, crawl, journal))
+        for folder in folders:
+            _read(session, "GetObject", target.bucket, "/".join([*folder.parts, "file"]))
         looked_at.update(folder.location for folder in folders)
         found += grouping.tables(target, folders, known, settings, journal)
     journal.benchmark(f"Classification complete, writing results to database {settings.database}")
@@ -158,6 +162,24 @@ def _crawl(crawler: Any, crawl: Crawl, journal: CrawlLog) -> None:
     _seen[crawler] = seen | looked_at
     journal.benchmark("Finished writing to Catalog")
     journal.run_summary()
+
+
+def _take_role(crawler: Any) -> Session:
+    """Take the role of a crawler on its behalf."""
+    account, region = crawler.backend.account_id, crawler.backend.region_name
+    return assume(
+        crawler.role,
+        service="glue.amazonaws.com",
+        source_arn=crawler.arn,
+        account=account,
+        region=region,
+        name="AWS-Crawler",
+    )
+
+
+def _read(session: Session, operation: str, bucket: str, key: str) -> None:
+    """Raise AccessDeniedError unless the role may do to S3 what the crawl does to the lake's folder."""
+    session.authorize(Call("s3", operation, {"Bucket": bucket, "Key": key}, REGION, session.account))
 
 
 def _fail(crawler: Any, crawl: Crawl, journal: CrawlLog, message: str) -> None:

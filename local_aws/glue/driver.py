@@ -59,7 +59,9 @@ def _adopt(assignment: dict[str, Any], *, spare: bool) -> None:
     os.chdir(assignment["folder"])
     os.environ.update(assignment["environment"])
     if spare:
-        _hand_over(assignment["settings"])
+        # Python's workers take their variables from the JVM, which has started without those of the run.
+        workers = {f"spark.executorEnv.{name}": value for name, value in assignment["environment"].items()}
+        _hand_over(workers | assignment["settings"])
     sys.argv[:] = [assignment["script"], *assignment["argv"]]
     sys.path[:0] = [assignment["folder"], *assignment["python_path"]]
 

@@ -5,7 +5,6 @@ import shutil
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,17 @@ from local_aws.glue.preparation import Preparation, PreparationError, prepare
 from local_aws.glue.process import DriverProcess
 from local_aws.glue.warm import Spare
 from local_aws.glue.world import World
+from local_aws.iam import IamError, Session, assume
 
 DRIVER_MEMORY = "2g"
 """A local choice: every worker type gets this much, since all jobs share one machine."""
 
 CLOSE_SECONDS = 10.0
 """How long the end of the endpoint waits for the end of a run that it has killed."""
+
+_SERVICE = "glue.amazonaws.com"
+_SESSION = "GlueJobRunnerSession"
+"""As whom Glue takes a job's role, and what it calls the session."""
 
 INTERRUPTED = "The local endpoint ended while this run was under way."
 
@@ -78,10 +82,6 @@ class Executor:
     _executions: dict[str, tuple[threading.Thread, Execution]] = field(default_factory=dict)
     _closed: bool = False
 
-    @cached_property
-    def _s3(self) -> Any:
-        return self.world.client("s3")
-
     def expect(self, command: Mapping[str, str]) -> None:
         """Get ready for a job with this command: a world with a Spark job in it keeps a warm spare."""
         if self.spare and _needs_spark(command):
@@ -90,7 +90,7 @@ class Executor:
     def start(
         self,
         run: JobRun,
-        command: Mapping[str, str],
+        definition: Mapping[str, Any],
         on_running: Callable[[str], None],
         on_end: Callable[[str, Outcome], None],
     ) -> None:
@@ -101,7 +101,7 @@ class Executor:
 
         def carry_out() -> None:
             try:
-                outcome = self._carry_out(run, command, execution, on_running)
+                outcome = self._carry_out(run, definition, execution, on_running)
             except Exception as error:  # noqa: BLE001 - the end of a thread: the run has to end with it
                 _LOG.exception("job run %s could not be carried out", run.id)
                 outcome = Outcome(FAILED, f"{type(error).__name__}: {error}")
@@ -128,14 +128,16 @@ class Executor:
             self.spare.close()
 
     def _carry_out(
-        self, run: JobRun, command: Mapping[str, str], execution: Execution, on_running: Callable[[str], None]
+        self, run: JobRun, definition: Mapping[str, Any], execution: Execution, on_running: Callable[[str], None]
     ) -> Outcome:
+        command = definition["Command"]
         folder = self.world.state.jobs.resolve() / run.id
         (folder / "tmp").mkdir(parents=True, exist_ok=True)
         pump = Pump(self.world.account_id, self.world.region, run.id, folder)
         try:
-            preparation = prepare(self.world, self._s3, run, command, folder)
-        except (PreparationError, GlueError) as error:
+            session = self._take_role(run.job_name, definition["Role"])
+            preparation = prepare(self.world, session, run, command, folder)
+        except (PreparationError, GlueError, IamError) as error:
             message = error.message if isinstance(error, GlueError) else str(error)
             pump.say(message)
             return execution.ordered or Outcome(FAILED, message)
@@ -159,6 +161,12 @@ class Executor:
             return execution.ordered
         return _judged(status, Path(preparation.assignment.outcome))
 
+    def _take_role(self, job: str, role: str) -> Session:
+        """Take the role of a job on its behalf; raises NotTrustedError where the role does not let Glue in for it."""
+        account, region = self.world.account_id, self.world.region
+        source = f"arn:aws:glue:{region}:{account}:job/{job}"
+        return assume(role, service=_SERVICE, source_arn=source, account=account, region=region, name=_SESSION)
+
     def _time_out(self, run: JobRun, execution: Execution) -> None:
         execution.stop(Outcome(TIMEOUT, f"Job run exceeded its timeout of {run.timeout} minutes."))
 
@@ -176,7 +184,7 @@ class Executor:
             settings = preparation.assignment.settings
             scratch = folder / "tmp"
             environment |= spark.environment(
-                self.world.state, driver_memory=DRIVER_MEMORY, conf=settings, scratch=scratch
+                self.world.state, driver_memory=DRIVER_MEMORY, conf=settings, scratch=scratch, mounts={}
             )
         process = DriverProcess(folder, environment)
         process.assign(preparation.assignment)

@@ -177,7 +177,7 @@ class Jobs:
         return run
 
     def _begin(self, run: JobRun) -> None:
-        self._executor.start(run, self.definitions.get(run.job_name)["Command"], self._running, self._ended)
+        self._executor.start(run, self.definitions.get(run.job_name), self._running, self._ended)
 
     def _running(self, run_id: str) -> None:
         with self._lock:

@@ -11,8 +11,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from local_aws import spark
 from local_aws.glue import arguments
 from local_aws.glue.job_runs import JobRun
+from local_aws.glue.mounts import mount_table
 from local_aws.glue.process import Assignment
 from local_aws.glue.world import World
+from local_aws.iam import Session
 
 _LAUNCH_SETTINGS = ("spark.driver.", "spark.jars", "spark.master", "spark.executor.extra")
 """Settings that the start of a JVM reads, so that one that has started already cannot take them."""
@@ -31,12 +33,13 @@ class Preparation:
     """Whether its settings have to be known when the JVM starts."""
 
 
-def prepare(world: World, s3: Any, run: JobRun, command: Mapping[str, str], folder: Path) -> Preparation:
-    """Fetch what a run needs into its folder; `s3` is the client to fetch it with.
+def prepare(world: World, session: Session, run: JobRun, command: Mapping[str, str], folder: Path) -> Preparation:
+    """Fetch what a run needs into its folder, as `session`, which is who the run then acts as.
 
     Raises PreparationError, naming what is not there, and InvalidInputError for a `--conf` that cannot be read.
     """
     _check_modules(run)
+    s3 = world.client("s3", session)
 
     def fetched(name: str) -> list[Path]:
         return [_fetch(s3, url, folder) for url in arguments.listed(run.arguments, name)]
@@ -48,17 +51,14 @@ def prepare(world: World, s3: Any, run: JobRun, command: Mapping[str, str], fold
     chosen = arguments.spark_settings(run.arguments)
     if jars:
         chosen["spark.jars"] = ",".join(str(jar) for jar in jars)
-    settings = spark.settings(world.state, chosen)
+    settings = spark.settings(world.state, chosen, mount_table(session, world.state.lake.resolve()))
+    environment = {**world.environment(), **session.environment(), "PYTHONPATH": ":".join(python_path)}
     assignment = Assignment(
         script=str(script),
         argv=arguments.command_line(run.arguments),
         folder=str(folder),
         outcome=str(folder / "outcome"),
-        environment={
-            **world.environment(),
-            "PYTHONPATH": ":".join(python_path),
-            "TMPDIR": str(folder / "tmp"),
-        },
+        environment={**environment, "TMPDIR": str(folder / "tmp")},
         python_path=python_path,
         settings={**settings, "spark.app.name": run.job_name, "spark.executorEnv.PYTHONPATH": ":".join(python_path)},
     )

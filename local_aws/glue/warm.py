@@ -40,7 +40,7 @@ class Spare:
             self._made += 1
             folder = self._world.state.jobs.resolve() / f"spare-{os.getpid()}-{self._made}"
             folder.mkdir(parents=True, exist_ok=True)
-            variables = spark.environment(self._world.state, driver_memory=MEMORY, scratch=folder)
+            variables = spark.environment(self._world.state, driver_memory=MEMORY, scratch=folder, mounts={})
             environment = {**self._world.inherited(), **variables, **self._world.environment()}
             self._process = DriverProcess(folder, environment, spare=True)
 

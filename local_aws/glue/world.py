@@ -2,13 +2,13 @@
 
 import os
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from moto.core import DEFAULT_ACCOUNT_ID
 
+from local_aws.iam import Session
 from local_aws.state import State
-
-ACCESS_KEY = "local"
 
 
 @dataclass(frozen=True)
@@ -25,24 +25,24 @@ class World:
     seconds_per_minute: float = 60.0
 
     def environment(self) -> dict[str, str]:
-        """Return the variables by which any client of AWS finds this world's endpoint."""
+        """Return the variables by which any client of AWS finds this world's endpoint; they open nothing there."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint_url,
             "AWS_REGION": self.region,
             "AWS_DEFAULT_REGION": self.region,
-            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-            "AWS_SECRET_ACCESS_KEY": ACCESS_KEY,
             "AWS_EC2_METADATA_DISABLED": "true",
         }
 
-    def client(self, service: str) -> Any:
-        """Return a boto3 client of this world's endpoint, whatever the variables and profiles of the user say."""
-        import boto3  # noqa: PLC0415 - takes a while, and the endpoint should be up before
-
-        session = boto3.session.Session(
-            aws_access_key_id=ACCESS_KEY, aws_secret_access_key=ACCESS_KEY, region_name=self.region
+    def client(self, service: str, session: Session) -> Any:
+        """Return a boto3 client of this world's endpoint that acts as `session`, whatever the user's profiles say."""
+        return _boto3().client(
+            service,
+            region_name=self.region,
+            endpoint_url=self.endpoint_url,
+            aws_access_key_id=session.access_key,
+            aws_secret_access_key=session.secret_key,
+            aws_session_token=session.token,
         )
-        return session.client(service, endpoint_url=self.endpoint_url)
 
     @staticmethod
     def inherited() -> dict[str, str]:
@@ -52,3 +52,11 @@ class World:
             for name, value in os.environ.items()
             if not name.startswith(("AWS_", "PYTHON", "SPARK_", "PYSPARK_"))
         }
+
+
+@cache
+def _boto3() -> Any:
+    """Return a session that has read its models once for all clients."""
+    import boto3  # noqa: PLC0415 - takes a while, and the endpoint should be up before
+
+    return boto3.session.Session()

@@ -4,11 +4,9 @@ A Deny counts when all its conditions are known here and true. A statement with 
 judge is passed over, and the log says so once; so is one that is not for everybody. AWS may then refuse what passes.
 """
 
-import json
 import logging
 import re
-from collections.abc import Callable, Mapping
-from fnmatch import translate
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -16,10 +14,11 @@ from flask import has_request_context, request
 from moto.iam.access_control import PermissionResult
 from moto.s3.models import FakeBucket
 
-log = logging.getLogger(__name__)
+from local_aws.iam import policies
+from local_aws.iam.conditions import Context, fulfilled, listed
+from local_aws.iam.errors import UnjudgeableError
 
-Context = Mapping[str, str]
-"""The condition keys of a request in lower case; a key that the request does not have is not in it."""
+log = logging.getLogger(__name__)
 
 
 def permission(bucket: FakeBucket, action: str, resource: str) -> PermissionResult:
@@ -38,51 +37,42 @@ def permission(bucket: FakeBucket, action: str, resource: str) -> PermissionResu
 
 def _effects(policy: bytes, action: str, resource: str, context: Context) -> list[str]:
     """Return the effects of the statements that apply."""
-    statements = json.loads(policy).get("Statement", [])
-    return [each["Effect"] for each in _listed(statements) if _applies(each, action, resource, context)]
+    statements = policies.statements(policy.decode())
+    return [each["Effect"] for each in statements if _applies(each, action, resource, context)]
 
 
 def _applies(statement: Mapping[str, Any], action: str, resource: str, context: Context) -> bool:
     return (
         _everybody(statement.get("Principal"))
-        and _named(statement, "Action", action)
-        and _named(statement, "Resource", resource)
+        and policies.names(statement, "Action", action)
+        and policies.names(statement, "Resource", resource)
         and _fulfilled(statement, context)
     )
 
 
 def _everybody(principal: Any) -> bool:
     """Whether a statement is for everybody: whose credentials a request carries is not judged here."""
-    return principal == "*" or (isinstance(principal, dict) and "*" in _listed(principal.get("AWS")))
-
-
-def _named(statement: Mapping[str, Any], element: str, value: str) -> bool:
-    """Whether `value` is among what a statement's Action or Resource (or NotAction, NotResource) names."""
-    if f"Not{element}" in statement:
-        return not any(_like(value, pattern) for pattern in _listed(statement[f"Not{element}"]))
-    return any(_like(value, pattern) for pattern in _listed(statement.get(element)))
+    return principal == "*" or (isinstance(principal, dict) and "*" in listed(principal.get("AWS")))
 
 
 def _fulfilled(statement: Mapping[str, Any], context: Context) -> bool:
-    for operator, tests in statement.get("Condition", {}).items():
-        for key, values in tests.items():
-            judge = _OPERATORS.get(operator.removesuffix("IfExists"))
-            if judge is None or not _KNOWN.fullmatch(key.lower()):
-                _tell(str(statement.get("Sid", statement["Effect"])), operator, key)
+    conditions = statement.get("Condition", {})
+    sid = str(statement.get("Sid", statement["Effect"]))
+    for operator, tests in conditions.items():
+        for key in tests:
+            if not _KNOWN.fullmatch(key.lower()):
+                _tell(sid, f"{operator} of {key}")
                 return False
-            actual = context.get(key.lower())
-            if actual is None and operator.endswith("IfExists"):
-                continue
-            if not judge(actual, [str(value) for value in _listed(values)]):
-                return False
-    return True
+    try:
+        return fulfilled(conditions, context)
+    except UnjudgeableError as error:
+        _tell(sid, error.part)
+        return False
 
 
 @lru_cache
-def _tell(statement: str, operator: str, key: str) -> None:
-    log.warning(
-        "the bucket policy statement %s is passed over: %s of %s cannot be judged here", statement, operator, key
-    )
+def _tell(statement: str, reason: str) -> None:
+    log.warning("the bucket policy statement %s is passed over: %s cannot be judged here", statement, reason)
 
 
 def _context(action: str, headers: Mapping[str, str], arguments: Mapping[str, str]) -> dict[str, str]:
@@ -143,32 +133,3 @@ _ACTIONS = {
         ("", "s3:DeleteObject"),
     ),
 }
-
-
-def _like(value: str, pattern: str) -> bool:
-    """Whether `value` matches a pattern with `*` and `?`; square brackets mean themselves."""
-    return re.fullmatch(translate(pattern.replace("[", "[[]")), value) is not None
-
-
-def _is(actual: str | None, expected: list[str]) -> bool:
-    return actual is not None and actual in expected
-
-
-def _is_alike(actual: str | None, expected: list[str]) -> bool:
-    return actual is not None and any(_like(actual, pattern) for pattern in expected)
-
-
-_OPERATORS: dict[str, Callable[[str | None, list[str]], bool]] = {
-    "Bool": lambda actual, expected: actual is not None and actual.lower() in [each.lower() for each in expected],
-    "Null": lambda actual, expected: str(actual is None).lower() in [each.lower() for each in expected],
-    "StringEquals": _is,
-    "StringNotEquals": lambda actual, expected: not _is(actual, expected),
-    "StringLike": _is_alike,
-    "StringNotLike": lambda actual, expected: not _is_alike(actual, expected),
-}
-
-
-def _listed(value: Any) -> list[Any]:
-    if value is None:
-        return []
-    return value if isinstance(value, list) else [value]

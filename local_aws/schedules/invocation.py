@@ -11,9 +11,9 @@ from typing import Any
 from botocore.exceptions import ClientError
 from moto.utilities.arns import parse_arn
 
+from local_aws.iam import IamError
 from local_aws.schedules.clock import Clock
-from local_aws.schedules.in_process import client
-from local_aws.schedules.targets import call
+from local_aws.schedules.targets import call, send, take_role
 
 _LOG = logging.getLogger(__name__)
 _LONGEST_PAUSE = 60.0
@@ -76,7 +76,7 @@ def invoke(target: Target, scheduled: datetime, clock: Clock) -> None:
         attempt += 1
         text = _input(target, scheduled, execution, attempt)
         try:
-            call(target.schedule_arn, target.settings, text)
+            call(take_role(target.schedule_arn, target.settings, execution), target.schedule_arn, target.settings, text)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is retried or buried, and logged
             failure = _failure(target, error, attempt, (clock.now() - began).total_seconds())
         else:
@@ -127,7 +127,11 @@ def _timestamp(moment: datetime) -> str:
 
 def _failure(target: Target, error: Exception, attempts: int, age: float) -> _Failure:
     """Judge a failed attempt: only what a service answered can be cured by asking it again."""
-    code = error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
+    code = type(error).__name__
+    if isinstance(error, ClientError):
+        code = error.response["Error"]["Code"]
+    elif isinstance(error, IamError):
+        code = f"{error.code}Exception"
     exhausted = None
     if attempts > target.retries:
         exhausted = "MaximumRetryAttempts"
@@ -155,10 +159,9 @@ def _bury(target: Target, failure: _Failure, text: str, execution: str, schedule
         "SCHEDULE_ARN": target.schedule_arn,
         "TARGET_ARN": target.settings["Arn"],
     }
-    queue = parse_arn(target.dead_letter_queue)
-    sqs = client("sqs", queue.region)
-    sqs.send_message(
-        QueueUrl=sqs.get_queue_url(QueueName=queue.resource_id)["QueueUrl"],
-        MessageBody=text,
-        MessageAttributes={k: {"DataType": "String", "StringValue": v} for k, v in reason.items() if v},
-    )
+    attributes = {k: {"DataType": "String", "StringValue": v} for k, v in reason.items() if v}
+    try:
+        session = take_role(target.schedule_arn, target.settings, execution)
+        send(session, target.dead_letter_queue, MessageBody=text, MessageAttributes=attributes)
+    except IamError as error:
+        _LOG.error("schedule %s could not keep that either: %s", target.schedule_arn, error)

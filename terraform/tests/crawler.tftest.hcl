@@ -41,14 +41,14 @@ run "the_crawler_writes_down_and_changes_nothing" {
 
   assert {
     condition = alltrue([
-      for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : !contains(statement.Resource, "*")
+      for statement in jsondecode(module.role.policy).Statement : !contains(statement.Resource, "*")
     ])
     error_message = "The role names what it may touch."
   }
 
   assert {
     condition = toset(flatten([
-      for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : [
+      for statement in jsondecode(module.role.policy).Statement : [
         for resource in statement.Resource : resource if strcontains(resource, ":table/")
       ]
     ])) == toset(["arn:aws:glue:eu-west-2:123456789012:table/totesys_discovered/*"])
@@ -57,7 +57,7 @@ run "the_crawler_writes_down_and_changes_nothing" {
 
   assert {
     condition = length([
-      for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : statement
+      for statement in jsondecode(module.role.policy).Statement : statement
       if contains(statement.Action, "s3:PutObject")
     ]) == 0
     error_message = "The crawler writes no object."

@@ -55,13 +55,13 @@ run "the_job_runs_with_what_it_needs_and_no_more" {
   }
 
   assert {
-    condition     = jsondecode(aws_iam_role.this.assume_role_policy).Statement[0].Condition.StringEquals["aws:SourceAccount"] == "123456789012"
+    condition     = jsondecode(module.role.trust).Statement[0].Condition.StringEquals["aws:SourceAccount"] == "123456789012"
     error_message = "Only Glue in this account takes the role."
   }
 
   assert {
     condition = alltrue([
-      for statement in jsondecode(aws_iam_role_policy.this.policy).Statement :
+      for statement in jsondecode(module.role.policy).Statement :
       !contains(flatten([statement.Resource]), "*") || can(statement.Condition)
     ])
     error_message = "Where AWS allows no resource but *, a condition limits the statement."
@@ -69,7 +69,7 @@ run "the_job_runs_with_what_it_needs_and_no_more" {
 
   assert {
     condition = alltrue(flatten([
-      for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : [
+      for statement in jsondecode(module.role.policy).Statement : [
         for action in statement.Action : !strcontains(action, "*")
       ]
     ]))
@@ -78,7 +78,7 @@ run "the_job_runs_with_what_it_needs_and_no_more" {
 
   assert {
     condition = alltrue(flatten([
-      for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : [
+      for statement in jsondecode(module.role.policy).Statement : [
         for action in statement.Action : !contains(["s3:DeleteObjectVersion", "s3:BypassGovernanceRetention"], action)
       ]
     ]))
@@ -87,7 +87,7 @@ run "the_job_runs_with_what_it_needs_and_no_more" {
 
   assert {
     condition = toset(flatten([
-      for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : statement.Resource
+      for statement in jsondecode(module.role.policy).Statement : statement.Resource
       if contains(statement.Action, "s3:DeleteObject")
       ])) == toset([
       "arn:aws:s3:::totelake-test-ingested/tables/*/_temporary/*",
@@ -99,7 +99,7 @@ run "the_job_runs_with_what_it_needs_and_no_more" {
 
   assert {
     condition = one([
-      for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : statement.Resource
+      for statement in jsondecode(module.role.policy).Statement : statement.Resource
       if contains(statement.Action, "secretsmanager:GetSecretValue")
     ]) == ["arn:aws:secretsmanager:eu-west-2:123456789012:secret:totelake-test/totesys"]
     error_message = "The job reads its own secret and no other."
@@ -122,7 +122,7 @@ run "a_job_with_two_connections_reads_the_secrets_of_both" {
 
   assert {
     condition = one([
-      for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : statement.Resource
+      for statement in jsondecode(module.role.policy).Statement : statement.Resource
       if contains(statement.Action, "secretsmanager:GetSecretValue")
     ]) == [for connection in var.connections : connection.secret_arn]
     error_message = "One statement names them all."
@@ -130,10 +130,42 @@ run "a_job_with_two_connections_reads_the_secrets_of_both" {
 
   assert {
     condition = (
-      length(distinct(jsondecode(aws_iam_role_policy.this.policy).Statement[*].Sid))
-      == length(jsondecode(aws_iam_role_policy.this.policy).Statement)
+      length(distinct(jsondecode(module.role.policy).Statement[*].Sid))
+      == length(jsondecode(module.role.policy).Statement)
     )
     error_message = "IAM refuses a policy that uses a Sid twice."
+  }
+}
+
+run "a_job_gets_what_it_is_given_besides" {
+  module {
+    source = "./modules/glue_job"
+  }
+
+  variables {
+    unregisters_in = ["totesys_processed"]
+    statements = [
+      { Sid = "Ask", Effect = "Allow", Action = ["glue:GetTables"], Resource = ["arn:aws:glue:eu-west-2:1:catalog"] },
+    ]
+  }
+
+  assert {
+    condition = strcontains(module.role.policy, jsonencode({
+      Sid = "Ask", Effect = "Allow", Action = ["glue:GetTables"], Resource = ["arn:aws:glue:eu-west-2:1:catalog"]
+    }))
+    error_message = "A statement goes into the policy as it is, without a condition that it does not have."
+  }
+
+  assert {
+    condition = one([
+      for statement in jsondecode(module.role.policy).Statement : statement.Resource
+      if contains(statement.Action, "glue:BatchDeletePartition")
+      ]) == [
+      "arn:aws:glue:eu-west-2:123456789012:catalog",
+      "arn:aws:glue:eu-west-2:123456789012:database/totesys_processed",
+      "arn:aws:glue:eu-west-2:123456789012:table/totesys_processed/*",
+    ]
+    error_message = "Partitions are removed where that is granted, and nowhere else."
   }
 }
 
@@ -151,7 +183,7 @@ run "a_job_without_connection_gets_neither_secret_nor_network" {
 
   assert {
     condition = alltrue(flatten([
-      for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : [
+      for statement in jsondecode(module.role.policy).Statement : [
         for action in statement.Action : !contains(["secretsmanager", "ec2", "glue", "kms"], split(":", action)[0])
       ]
     ]))

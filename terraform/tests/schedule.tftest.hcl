@@ -34,19 +34,19 @@ run "the_schedule_starts_the_workflow_with_its_logical_date" {
   }
 
   assert {
-    condition = jsondecode(aws_iam_role_policy.this.policy).Statement[*].Action == [
+    condition = jsondecode(module.role.policy).Statement[*].Action == [
       ["glue:StartWorkflowRun"], ["sqs:SendMessage"],
     ]
     error_message = "The role starts the workflow and keeps what was missed, and does nothing else."
   }
 
   assert {
-    condition     = jsondecode(aws_iam_role_policy.this.policy).Statement[0].Resource == [var.target.arn]
+    condition     = jsondecode(module.role.policy).Statement[0].Resource == [var.target.arn]
     error_message = "The role starts this workflow and no other."
   }
 
   assert {
-    condition     = jsondecode(aws_iam_role.this.assume_role_policy).Statement[0].Condition.StringEquals["aws:SourceAccount"] == "123456789012"
+    condition     = jsondecode(module.role.trust).Statement[0].Condition.StringEquals["aws:SourceAccount"] == "123456789012"
     error_message = "Only Scheduler in this account takes the role."
   }
 }
@@ -72,7 +72,7 @@ run "a_job_is_started_by_its_name" {
   }
 
   assert {
-    condition = jsondecode(aws_iam_role_policy.this.policy).Statement[0] == {
+    condition = jsondecode(module.role.policy).Statement[0] == {
       Sid = "StartTarget", Effect = "Allow", Action = ["glue:StartJobRun"], Resource = [var.target.arn]
     }
     error_message = "The role starts this job and no other."
@@ -114,7 +114,7 @@ run "a_disabled_schedule_does_not_fire_and_needs_no_queue" {
   }
 
   assert {
-    condition     = length(jsondecode(aws_iam_role_policy.this.policy).Statement) == 1
+    condition     = length(jsondecode(module.role.policy).Statement) == 1
     error_message = "Without a queue there is nothing to be granted on it."
   }
 }

@@ -12,8 +12,9 @@ import pytest
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from local_aws import crawlers, events, glue, s3, schedules
+from local_aws import crawlers, events, glue, iam, s3, schedules
 from local_aws.state import State
+from tests import roles
 
 REGION = "eu-west-2"
 
@@ -42,7 +43,7 @@ def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
     os.environ["TOTELAKE_WARM_SPARK"] = "0"
     state = State(tmp_path_factory.mktemp("world"))
     server = make_server(
-        "127.0.0.1", 0, DomainDispatcherApplication(create_backend_app), threaded=True, request_handler=_Quiet
+        "127.0.0.1", 0, iam.Gate(DomainDispatcherApplication(create_backend_app)), threaded=True, request_handler=_Quiet
     )
     url = f"http://127.0.0.1:{server.server_port}"
     s3.install(state)
@@ -68,12 +69,13 @@ class GlueWorld:
     bucket = "glue-tests"
 
     def __init__(self, aws: LocalAws) -> None:
-        """Make the bucket of the scripts."""
+        """Make the bucket of the scripts, and a role for jobs."""
         self.aws = aws
         self.glue = aws.client("glue")
         self.s3 = aws.client("s3")
         self.logs = aws.client("logs")
         self.s3.create_bucket(Bucket=self.bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
+        roles.create(aws.client("iam"), "role")
 
     @staticmethod
     def wait[Value](look: Callable[[], Value], until: Callable[[Value], bool], seconds: float = 30) -> Value:
@@ -92,7 +94,9 @@ class GlueWorld:
     def job(self, name: str, script: str = "", *, kind: str = "pythonshell", **members: Any) -> str:
         """Make a job of a script and return its name."""
         url = self.put(f"scripts/{name}.py", script)
-        self.glue.create_job(Name=name, Role="role", Command={"Name": kind, "ScriptLocation": url}, **members)
+        self.glue.create_job(
+            **{"Name": name, "Role": "role", "Command": {"Name": kind, "ScriptLocation": url}, **members}
+        )
         return name
 
     def start(self, name: str, **members: Any) -> str:

@@ -24,6 +24,7 @@ from local_aws.crawlers.schema import hive_type
 from local_aws.crawlers.settings import glob
 from local_aws.schedules.timetable import Timetable
 from local_aws.state import State
+from tests import roles
 
 
 @pytest.fixture(scope="module")
@@ -41,13 +42,18 @@ def client(state: State) -> Iterator[Callable[[str], Any]]:
     server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    yield lambda service: boto3.client(
-        service,
-        region_name="eu-west-2",
-        endpoint_url=f"http://{host}:{port}",
-        aws_access_key_id="local",
-        aws_secret_access_key="local",
-    )
+
+    def client(service: str) -> Any:
+        return boto3.client(
+            service,
+            region_name="eu-west-2",
+            endpoint_url=f"http://{host}:{port}",
+            aws_access_key_id="local",
+            aws_secret_access_key="local",
+        )
+
+    roles.create(client("iam"), "crawler")
+    yield client
     crawlers.stop_all()
     server.stop()
 

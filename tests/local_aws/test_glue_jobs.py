@@ -91,7 +91,7 @@ def test_however_a_script_ends_its_run_ends(world: Any, name: str, script: str, 
 def test_a_script_that_is_not_in_s3_fails_the_run_with_the_reason(world: Any):
     """A wrong ScriptLocation is no hang and no success."""
     url = f"s3://{world.bucket}/nothing.py"
-    world.glue.create_job(Name="absent", Role="r", Command={"Name": "glueetl", "ScriptLocation": url})
+    world.glue.create_job(Name="absent", Role="role", Command={"Name": "glueetl", "ScriptLocation": url})
     run = world.ended("absent", world.start("absent"))
     assert run["JobRunState"] == "FAILED"
     assert run["ErrorMessage"].startswith(f"Failed to download {url}: ")

@@ -14,6 +14,8 @@ import boto3
 import psutil
 import pytest
 
+from tests import roles
+
 REGION = "eu-west-2"
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -74,7 +76,8 @@ class Endpoint:
             s3.create_bucket(Bucket="scripts", CreateBucketConfiguration={"LocationConstraint": REGION})
         s3.put_object(Bucket="scripts", Key="job.py", Body=script)
         command = {"Name": kind, "ScriptLocation": "s3://scripts/job.py"}
-        glue.create_job(Name="job", Role="r", Command=command)
+        roles.create(self.client("iam"), "role")
+        glue.create_job(Name="job", Role="role", Command=command)
         glue.create_workflow(Name="workflow")
         glue.create_trigger(Name="start", WorkflowName="workflow", Type="ON_DEMAND", Actions=[{"JobName": "job"}])
         return glue

@@ -16,6 +16,7 @@ import pytest
 from local_aws import glue, spark
 from local_aws.glue.warm import Spare
 from local_aws.state import State
+from tests import roles
 
 SCRIPT = """
 import json, os, sys
@@ -124,6 +125,64 @@ def test_settings_of_the_jvm_itself_need_a_process_of_their_own(world: Any, spar
     assert world.ended(name, run_id)["JobRunState"] == "SUCCEEDED"
     assert world.output(run_id) != [str(waiting)]
     assert spare.process_id == waiting
+
+
+HELD = """
+import json
+from pyspark.sql import SparkSession
+
+session = SparkSession.builder.getOrCreate()
+
+
+def tried(what):
+    try:
+        what()
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return "done"
+
+
+rows = session.range(1)
+print(json.dumps({
+    "read": tried(lambda: session.read.json("s3://glue-tests/put/rows.json").collect()),
+    "write": tried(lambda: rows.write.parquet("s3://glue-tests/mine/new/one")),
+    "write below": tried(lambda: rows.write.parquet("s3://glue-tests/kept/new/two")),
+    "read elsewhere": tried(lambda: session.read.json("s3://glue-tests/secret/rows.json").collect()),
+    "write elsewhere": tried(lambda: rows.write.parquet("s3://glue-tests/other/one")),
+    "another bucket": tried(lambda: session.read.json("s3://another-bucket/rows.json").collect()),
+    "in a worker": session.sparkContext.parallelize([1], 1).map(lambda _: __import__("os").environ.get(
+        "AWS_SESSION_TOKEN", "no token")).collect()[0] == __import__("os").environ["AWS_SESSION_TOKEN"],
+}))
+"""
+
+
+def test_spark_sees_of_the_lake_what_the_role_may_read_or_write(world: Any, spare: Spare):
+    """Folders that are granted are there, even before they have been made; all else names the role that may not."""
+    elsewhere = {"read elsewhere": world.bucket, "write elsewhere": world.bucket, "another bucket": "another-bucket"}
+    world.s3.create_bucket(Bucket="another-bucket", CreateBucketConfiguration={"LocationConstraint": "eu-west-2"})
+    world.s3.put_object(Bucket="another-bucket", Key="rows.json", Body="{}")
+    for key in ("put/rows.json", "secret/rows.json"):
+        world.put(key, json.dumps({"id": 1}))
+    objects = "arn:aws:s3:::glue-tests"
+    roles.create(
+        world.aws.client("iam"),
+        "narrow",
+        {"Effect": "Allow", "Action": "s3:GetObject", "Resource": [f"{objects}/put/*", f"{objects}/scripts/*"]},
+        {"Effect": "Allow", "Action": ["s3:Get*", "s3:PutObject"], "Resource": [f"{objects}/mine/*/*"]},
+        {"Effect": "Allow", "Action": "s3:*", "Resource": [f"{objects}/kept/new/*"]},
+    )
+    waiting = spare.process_id
+    world.job("held", HELD, kind="glueetl", Role="narrow")
+    run_id = world.start("held")
+
+    run = world.ended("held", run_id, seconds=180)
+    assert run["JobRunState"] == "SUCCEEDED", "\n".join(world.output(run_id, "error"))
+    assert spare.process_id != waiting
+    said = json.loads(world.output(run_id)[-1])
+    assert [said[name] for name in ("read", "write", "write below", "in a worker")] == ["done", "done", "done", True]
+    for name, bucket in elsewhere.items():
+        assert f"not-permitted-to-narrow://{bucket}/" in said[name], name
+    assert (world.aws.state.lake / world.bucket / "mine/new/one").is_dir()
 
 
 def test_an_archive_is_used_only_with_the_java_and_spark_that_made_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

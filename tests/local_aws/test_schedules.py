@@ -20,6 +20,7 @@ from local_aws.schedules import Entry, ScheduleExpressionError, next_fire
 from local_aws.schedules.invocation import Target, invoke
 from local_aws.schedules.timetable import Timetable
 from local_aws.state import State
+from tests import roles
 
 
 def at(text: str) -> datetime:
@@ -296,13 +297,18 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str],
     host, port = server.get_host_and_port()
     glue.install(state, f"http://{host}:{port}")
     schedules.start()
-    yield lambda service: boto3.client(
-        service,
-        region_name="eu-west-2",
-        endpoint_url=f"http://{host}:{port}",
-        aws_access_key_id="local",
-        aws_secret_access_key="local",
-    )
+
+    def client(service: str) -> Any:
+        return boto3.client(
+            service,
+            region_name="eu-west-2",
+            endpoint_url=f"http://{host}:{port}",
+            aws_access_key_id="local",
+            aws_secret_access_key="local",
+        )
+
+    roles.create(client("iam"), "schedule", service="scheduler.amazonaws.com")
+    yield client
     schedules.stop()
     glue.shutdown()
     server.stop()
@@ -496,6 +502,7 @@ def failing_target(queue: Queue, **policy: int) -> Target:
         "Input": '{"Name": "busy", "RunProperties": {"attempt": "<aws.scheduler.attempt-number>"}}',
         "DeadLetterConfig": {"Arn": queue.arn},
         "RetryPolicy": policy,
+        "RoleArn": ROLE,
     }
     return Target.of("arn:aws:scheduler:eu-west-2:123456789012:schedule/default/test", settings)
 
@@ -578,7 +585,7 @@ def test_a_failure_that_no_repetition_cures_is_not_retried(client: Any, arn: str
     """A target that is gone, or an input that is wrong, goes to the dead-letter queue at once."""
     queue = Queue(client)
     clock = FakeClock(at("2025-03-01T10:00"))
-    settings = {"Arn": arn, "Input": text, "DeadLetterConfig": {"Arn": queue.arn}}
+    settings = {"Arn": arn, "Input": text, "DeadLetterConfig": {"Arn": queue.arn}, "RoleArn": ROLE}
 
     invoke(Target.of("arn:aws:scheduler:eu-west-2:123456789012:schedule/default/t", settings), clock.now(), clock)
 

@@ -303,7 +303,7 @@ def test_edits_of_triggers_do_not_touch_a_run_but_edits_of_jobs_do(world: Any):
     job = world.glue.get_job(JobName=second)["Job"]
     world.glue.update_job(
         JobName=second,
-        JobUpdate={"Role": "r", "Command": job["Command"], "DefaultArguments": {"--edited": "yes"}},
+        JobUpdate={"Role": "role", "Command": job["Command"], "DefaultArguments": {"--edited": "yes"}},
     )
     gate.touch()
     run = world.workflow_ended(name, run_id)
@@ -342,7 +342,7 @@ def test_crawlers_are_nodes_and_conditions(world: Any):
     world.glue.create_database(DatabaseInput={"Name": "crawling"})
     world.glue.create_crawler(
         Name="crawling-crawler",
-        Role="r",
+        Role="role",
         DatabaseName="crawling",
         Targets={"S3Targets": [{"Path": f"s3://{world.bucket}/nothing-here/"}]},
     )

@@ -17,7 +17,7 @@ import psutil
 import psycopg
 import pytest
 
-from local_aws import aws, deployment, health, processes, status, world
+from local_aws import aws, deployment, health, job_run, processes, status, world
 from local_aws.errors import BusyError, NotRunningError
 from local_aws.settings import Settings
 from local_aws.state import State
@@ -147,6 +147,25 @@ def test_a_failed_run_says_why_and_an_alert_arrives(state, settings):
     assert [action["state"] for action in found["runs"][0]["actions"]] == ["failed", "waiting", "waiting", "waiting"]
     assert "SourceSchemaError" in found["alerts"][-1]["body"]
     assert found["runs"][0]["succeeded"] is False
+
+
+def test_a_job_that_lacks_a_permission_fails_and_names_it(state, settings):
+    """Every statement that is about a connection, taken from the role of the load in turn."""
+    iam, name = aws.client(settings, "iam"), deployment.outputs(state)["jobs"]["load"]
+    policy = iam.get_role_policy(RoleName=name, PolicyName="role")["PolicyDocument"]
+    lacking = {"ReadConnections": "glue:GetConnection", "ReadSecrets": "secretsmanager:GetSecretValue"}
+    try:
+        for sid, action in lacking.items():
+            rest = [statement for statement in policy["Statement"] if statement["Sid"] != sid]
+            document = json.dumps({**policy, "Statement": rest})
+            iam.put_role_policy(RoleName=name, PolicyName="role", PolicyDocument=document)
+            run = job_run.run(aws.client(settings, "glue"), aws.client(settings, "logs"), name)
+
+            assert run.state == "FAILED"
+            who = f"assumed-role/{name}/GlueJobRunnerSession"
+            assert f"{who} is not authorized to perform: {action} on resource: " in run.error
+    finally:
+        iam.put_role_policy(RoleName=name, PolicyName="role", PolicyDocument=json.dumps(policy))
 
 
 def test_ctrl_c_while_following_leaves_the_run_alone(state, settings):

@@ -15,7 +15,7 @@ locals {
 resource "aws_glue_crawler" "this" {
   name          = var.name
   description   = "Writes down what really lies in ${var.bucket}, to be held against the declared tables."
-  role          = aws_iam_role.this.arn
+  role          = module.role.arn
   database_name = var.database
 
   s3_target {
@@ -36,31 +36,16 @@ resource "aws_glue_crawler" "this" {
     Version  = 1.0
     Grouping = { TableLevelConfiguration = var.settings.table_level }
   })
-
-  depends_on = [aws_iam_role_policy.this]
 }
 
-resource "aws_iam_role" "this" {
+module "role" {
+  source = "../role"
+
   name        = "${var.name}-crawler"
   description = "What the Glue crawler ${var.name} may do."
-
-  assume_role_policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [{
-      Effect    = "Allow"
-      Action    = "sts:AssumeRole"
-      Principal = { Service = "glue.amazonaws.com" }
-      Condition = {
-        StringEquals = { "aws:SourceAccount" = local.account }
-        ArnLike      = { "aws:SourceArn" = "${local.catalog}:*" }
-      }
-    }]
-  })
-}
-
-resource "aws_iam_role_policy" "this" {
-  name = "crawler"
-  role = aws_iam_role.this.id
+  service     = "glue.amazonaws.com"
+  # Which of a crawler's ARNs Glue names when it takes the role is not documented.
+  source_arn = "${local.catalog}:*"
 
   policy = jsonencode({
     Version = "2012-10-17"
@@ -79,10 +64,17 @@ resource "aws_iam_role_policy" "this" {
           Resource = ["${local.bucket}/${var.settings.path}*"]
         },
         {
+          Sid      = "FindDatabase"
+          Effect   = "Allow"
+          Action   = ["glue:GetDatabase"]
+          Resource = ["${local.catalog}:catalog", "${local.catalog}:database/${var.database}"]
+        },
+        {
+          # AWS does not say which of these a crawler calls; they are all that a crawl could take, in its own database.
           Sid    = "WriteWhatWasFound"
           Effect = "Allow"
           Action = [
-            "glue:GetDatabase", "glue:GetTable", "glue:GetTables", "glue:CreateTable", "glue:UpdateTable",
+            "glue:GetTable", "glue:GetTables", "glue:CreateTable", "glue:UpdateTable",
             "glue:GetPartition", "glue:GetPartitions", "glue:BatchGetPartition", "glue:BatchCreatePartition",
             "glue:UpdatePartition", "glue:BatchUpdatePartition",
           ]
@@ -95,7 +87,7 @@ resource "aws_iam_role_policy" "this" {
           Sid      = "WriteLogs"
           Effect   = "Allow"
           Action   = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
-          Resource = [local.logs, "${local.logs}:*"]
+          Resource = ["${local.logs}:*"]
         },
       ],
       [for arn in var.kms_key_arn == null ? [] : [var.kms_key_arn] : {

@@ -34,7 +34,7 @@ locals {
 resource "aws_glue_job" "this" {
   name              = var.name
   description       = var.description
-  role_arn          = aws_iam_role.this.arn
+  role_arn          = module.role.arn
   glue_version      = var.glue_version
   worker_type       = var.worker_type
   number_of_workers = var.number_of_workers
@@ -54,32 +54,17 @@ resource "aws_glue_job" "this" {
   execution_property {
     max_concurrent_runs = 1
   }
-
-  depends_on = [aws_iam_role_policy.this]
 }
 
-resource "aws_iam_role" "this" {
+module "role" {
+  source = "../role"
+
   name        = var.name
   description = "What the Glue job ${var.name} may do."
-
-  assume_role_policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [{
-      Effect    = "Allow"
-      Action    = "sts:AssumeRole"
-      Principal = { Service = "glue.amazonaws.com" }
-      Condition = {
-        StringEquals = { "aws:SourceAccount" = local.account }
-        ArnLike      = { "aws:SourceArn" = "arn:${local.partition}:glue:${local.region}:${local.account}:*" }
-      }
-    }]
-  })
-}
-
-resource "aws_iam_role_policy" "this" {
-  name   = "job"
-  role   = aws_iam_role.this.id
-  policy = jsonencode({ Version = "2012-10-17", Statement = local.statements })
+  service     = "glue.amazonaws.com"
+  # Which of a job's ARNs Glue names when it takes the role is not documented.
+  source_arn = "arn:${local.partition}:glue:${local.region}:${local.account}:*"
+  policy     = jsonencode({ Version = "2012-10-17", Statement = local.statements })
 }
 
 locals {
@@ -115,7 +100,7 @@ locals {
 
   list_statement = {
     # Not narrowed to prefixes: without the right to list a bucket, S3 answers 403 instead of 404 to a HEAD of a key that
-    # is not there yet, and a HEAD has no prefix that a condition could match.
+    # is not there yet, and a HEAD has no prefix that a condition could match. Where a bucket is, Glue asks by itself.
     Sid      = "ListBuckets"
     Effect   = "Allow"
     Action   = ["s3:ListBucket", "s3:GetBucketLocation"]
@@ -123,12 +108,10 @@ locals {
   }
 
   log_statement = {
-    Sid    = "WriteLogs"
-    Effect = "Allow"
-    Action = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
-    Resource = flatten([
-      for group in ["output", "error", "logs-v2"] : ["${local.logs}/${group}", "${local.logs}/${group}:*"]
-    ])
+    Sid      = "WriteLogs"
+    Effect   = "Allow"
+    Action   = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
+    Resource = [for group in ["output", "error", "logs-v2"] : "${local.logs}/${group}:*"]
   }
 
   metric_statement = {
@@ -140,18 +123,20 @@ locals {
     Condition = { StringEquals = { "cloudwatch:namespace" = ["Glue", "Totelake"] } }
   }
 
+  partitions = {
+    RegisterPartitions   = { actions = ["glue:GetTable", "glue:BatchCreatePartition"], databases = var.registers_in }
+    UnregisterPartitions = { actions = ["glue:GetPartitions", "glue:BatchDeletePartition"], databases = var.unregisters_in }
+  }
+
   catalog_statements = [
-    for database in var.registers_in : {
-      Sid    = "RegisterPartitions"
+    for sid, grant in local.partitions : {
+      Sid    = sid
       Effect = "Allow"
-      Action = [
-        "glue:GetDatabase", "glue:GetTable", "glue:GetTables", "glue:GetPartition", "glue:GetPartitions",
-        "glue:BatchGetPartition", "glue:BatchCreatePartition", "glue:BatchDeletePartition",
-      ]
-      Resource = [
-        "${local.catalog}:catalog", "${local.catalog}:database/${database}", "${local.catalog}:table/${database}/*",
-      ]
-    }
+      Action = grant.actions
+      Resource = concat(["${local.catalog}:catalog"], flatten([
+        for database in grant.databases : ["${local.catalog}:database/${database}", "${local.catalog}:table/${database}/*"]
+      ]))
+    } if length(grant.databases) > 0
   ]
 
   judge_statements = flatten([for judged in var.judges == null ? [] : [var.judges] : [
@@ -191,7 +176,7 @@ locals {
     {
       Sid      = "ReadSecrets"
       Effect   = "Allow"
-      Action   = ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"]
+      Action   = ["secretsmanager:GetSecretValue"]
       Resource = var.connections[*].secret_arn
     },
   ] : statement if length(var.connections) > 0]
@@ -265,5 +250,6 @@ locals {
     local.connection_statements,
     local.network_statements,
     local.key_statements,
+    [for statement in var.statements : { for element, value in statement : element => value if value != null }],
   )
 }

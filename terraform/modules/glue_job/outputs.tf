@@ -10,5 +10,5 @@ output "arn" {
 
 output "role" {
   description = "Name of the job's role, for what is granted elsewhere."
-  value       = aws_iam_role.this.name
+  value       = module.role.name
 }

@@ -68,6 +68,24 @@ variable "judges" {
   default     = null
 }
 
+variable "unregisters_in" {
+  description = "Catalog databases whose tables the job removes partitions from."
+  type        = list(string)
+  default     = []
+}
+
+variable "statements" {
+  description = "What the job may do besides, in the words of IAM's policies."
+  type = list(object({
+    Sid       = string
+    Effect    = string
+    Action    = list(string)
+    Resource  = list(string)
+    Condition = optional(map(map(list(string))))
+  }))
+  default = []
+}
+
 variable "connections" {
   description = "Grants of the connections that the job uses (output `grant` of the connection module)."
   type = list(object({

@@ -35,7 +35,7 @@ resource "aws_scheduler_schedule" "this" {
 
   target {
     arn      = "arn:${local.partition}:scheduler:::aws-sdk:glue:s${substr(local.operation, 1, -1)}"
-    role_arn = aws_iam_role.this.arn
+    role_arn = module.role.arn
     input    = local.input
 
     # A start that is later than the next one due is worth nothing: that one catches up.
@@ -52,8 +52,6 @@ resource "aws_scheduler_schedule" "this" {
       }
     }
   }
-
-  depends_on = [aws_iam_role_policy.this]
 }
 
 resource "aws_sqs_queue" "missed" {
@@ -64,30 +62,14 @@ resource "aws_sqs_queue" "missed" {
   sqs_managed_sse_enabled   = true
 }
 
-resource "aws_iam_role" "this" {
+module "role" {
+  source = "../role"
+
   name        = local.name
   description = "Lets EventBridge Scheduler start the ${var.target.kind} ${var.target.name}."
-
-  assume_role_policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [{
-      Effect    = "Allow"
-      Action    = "sts:AssumeRole"
-      Principal = { Service = "scheduler.amazonaws.com" }
-      Condition = {
-        StringEquals = {
-          "aws:SourceAccount" = local.account
-          # Scheduler names the group of the schedule, not the schedule.
-          "aws:SourceArn" = "arn:${local.partition}:scheduler:${local.region}:${local.account}:schedule-group/default"
-        }
-      }
-    }]
-  })
-}
-
-resource "aws_iam_role_policy" "this" {
-  name = "schedule"
-  role = aws_iam_role.this.id
+  service     = "scheduler.amazonaws.com"
+  # Scheduler names the group of the schedule, not the schedule.
+  source_arn = "arn:${local.partition}:scheduler:${local.region}:${local.account}:schedule-group/default"
 
   policy = jsonencode({
     Version = "2012-10-17"

@@ -1,0 +1,64 @@
+"""The lake as Spark sees it in a job: the folders that the job's role may read or write, and nothing else.
+
+Spark reads and writes the lake's folders themselves and not through the endpoint, so what the endpoint would refuse has
+to be out of reach: it is not mounted.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from local_aws import spark
+from local_aws.iam import Need, Session
+from local_aws.iam.conditions import like, listed
+from local_aws.iam.policies import names, statements
+from local_aws.iam.s3_operations import bucket_arn, object_arn
+
+_NO_SCHEME = re.compile(r"[^A-Za-z0-9.+-]")
+_EXAMPLE = str.maketrans("*?", "xx")
+_CUT = str.maketrans("*?", "\0\0")
+
+
+def mount_table(session: Session, lake: Path) -> dict[str, str]:
+    """Return Spark's settings that mount what the role of `session` may see of the buckets in `lake`.
+
+    All else of a bucket leads to a file system that does not exist, whose name says why.
+    """
+    table: dict[str, str] = {}
+    for bucket in spark.buckets(lake):
+        table |= spark.mount(bucket, "", f"not-permitted-to-{_NO_SCHEME.sub('-', session.role)}://{bucket}/")
+        for folder in _outermost(folders(session, bucket)):
+            table |= spark.mount(bucket, folder, spark.local_address(lake / bucket / folder))
+    return table
+
+
+def folders(session: Session, bucket: str) -> Iterator[str]:
+    """Yield the folders of a bucket in which the role's policies give rights to read or write objects.
+
+    A pattern of keys counts as the folder before its first wildcard; an empty one is the whole bucket.
+    """
+    for action, resource in _allowed(session):
+        owner, _, keys = resource.removeprefix(bucket_arn("")).partition("/")
+        if not keys and owner.endswith("*"):
+            keys = "*"
+        example = keys.translate(_EXAMPLE)
+        if keys and like(bucket, owner) and session.allows(Need(action, (object_arn(bucket, example),))):
+            yield keys.translate(_CUT).partition("\0")[0].rpartition("/")[0]
+
+
+def _allowed(session: Session) -> Iterator[tuple[str, str]]:
+    """Yield what the role's policies name together with the right to read or write objects."""
+    for document in session.documents():
+        for statement in statements(document):
+            for action in ("s3:GetObject", "s3:PutObject"):
+                if statement["Effect"] == "Allow" and names(statement, "Action", action):
+                    yield from ((action, str(resource)) for resource in listed(statement.get("Resource")))
+
+
+def _outermost(found: Iterable[str]) -> list[str]:
+    """Return the folders that do not lie in another one: a mount table mounts nothing below a mount."""
+    outermost: list[str] = []
+    for folder in sorted(set(found)):
+        if not any(f"{folder}/".startswith(f"{outer}/".lstrip("/")) for outer in outermost):
+            outermost.append(folder)
+    return outermost

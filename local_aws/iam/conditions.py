@@ -1,0 +1,88 @@
+"""The conditions of a policy's statement, held against what is known of a request.
+
+Every operator that this module does not know raises, so that nothing is allowed that AWS might not allow.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from fnmatch import translate
+from functools import lru_cache
+from typing import Any
+
+from local_aws.iam.errors import UnjudgeableError
+
+type Context = Mapping[str, str | list[str]]
+"""The condition keys of a request, in lower case; a key that the request does not have is not in it."""
+
+
+def fulfilled(conditions: Mapping[str, Mapping[str, Any]], context: Context) -> bool:
+    """Whether all conditions hold; raises UnjudgeableError for an operator or a value that is not known here."""
+    return all(
+        _holds(operator, key, [str(value) for value in listed(values)], context)
+        for operator, tests in conditions.items()
+        for key, values in tests.items()
+    )
+
+
+def like(value: str, pattern: str) -> bool:
+    """Whether `value` matches a pattern with `*` and `?`; square brackets mean themselves."""
+    return _compiled(pattern).fullmatch(value) is not None
+
+
+def listed(value: Any) -> list[Any]:
+    """Return what may stand alone or in a list as a list; nothing is an empty one."""
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
+
+
+def _holds(operator: str, key: str, expected: list[str], context: Context) -> bool:
+    quantifier, _, plain = operator.rpartition(":")
+    name = plain.removesuffix("IfExists")
+    if any("${" in value for value in expected):
+        raise UnjudgeableError(f"The policy variable in {operator} of {key}")
+    actual = context.get(key.lower())
+    if name == "Null":
+        return str(actual is None).lower() in [value.lower() for value in expected]
+    if name not in _OPERATORS:
+        raise UnjudgeableError(f"The condition {operator} of {key}")
+    negated = name in _NEGATED
+    if actual is None:
+        return negated or quantifier == "ForAllValues" or plain.endswith("IfExists")
+    matches = [any(_OPERATORS[name](value, wanted) for wanted in expected) != negated for value in listed(actual)]
+    return all(matches) if negated or quantifier == "ForAllValues" else any(matches)
+
+
+def _same(actual: str, wanted: str) -> bool:
+    return actual == wanted
+
+
+def _same_but_for_case(actual: str, wanted: str) -> bool:
+    return actual.lower() == wanted.lower()
+
+
+def _same_arn(actual: str, wanted: str) -> bool:
+    """Compare the six parts of an ARN one by one: a `*` does not reach over a colon, but in the last part."""
+    parts, patterns = actual.split(":", 5), wanted.split(":", 5)
+    return len(parts) == len(patterns) and all(map(like, parts, patterns))
+
+
+_OPERATORS: dict[str, Callable[[str, str], bool]] = {
+    "ArnEquals": _same_arn,
+    "ArnLike": _same_arn,
+    "ArnNotEquals": _same_arn,
+    "ArnNotLike": _same_arn,
+    "Bool": _same_but_for_case,
+    "StringEquals": _same,
+    "StringEqualsIgnoreCase": _same_but_for_case,
+    "StringLike": like,
+    "StringNotEquals": _same,
+    "StringNotEqualsIgnoreCase": _same_but_for_case,
+    "StringNotLike": like,
+}
+_NEGATED = {name for name in _OPERATORS if "Not" in name}
+
+
+@lru_cache(maxsize=4096)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(translate(pattern.replace("[", "[[]")))

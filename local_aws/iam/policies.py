@@ -1,0 +1,71 @@
+"""Policies of IAM and what they say to one action on one resource: an explicit deny, an allow, or nothing."""
+
+import json
+from collections.abc import Iterable, Mapping
+from enum import Enum
+from functools import lru_cache
+from typing import Any
+
+from local_aws.iam.conditions import Context, fulfilled, like, listed
+
+type Statement = Mapping[str, Any]
+
+
+class Verdict(Enum):
+    """What policies say; what none of them allows is denied without a word."""
+
+    ALLOWED = "allowed"
+    DENIED = "denied"
+    NOT_ALLOWED = "not allowed"
+
+
+@lru_cache(maxsize=256)
+def statements(document: str) -> tuple[Statement, ...]:
+    """Return the statements of a policy; the same text is read once."""
+    return tuple(listed(json.loads(document).get("Statement")))
+
+
+def verdict(documents: Iterable[str], action: str, resource: str, context: Context) -> Verdict:
+    """Return what the policies say: a deny wins over every allow.
+
+    Raises UnjudgeableError where one of their conditions is not known here.
+    """
+    found = {
+        statement["Effect"]
+        for document in documents
+        for statement in statements(document)
+        if names(statement, "Action", action)
+        and names(statement, "Resource", resource)
+        and fulfilled(statement.get("Condition", {}), context)
+    }
+    if "Deny" in found:
+        return Verdict.DENIED
+    return Verdict.ALLOWED if "Allow" in found else Verdict.NOT_ALLOWED
+
+
+def trusts(document: str, service: str, context: Context) -> bool:
+    """Whether a trust policy lets `service` take the role."""
+    found = {
+        statement["Effect"]
+        for statement in statements(document)
+        if names(statement, "Action", "sts:AssumeRole")
+        and service in listed(_principals(statement).get("Service"))
+        and fulfilled(statement.get("Condition", {}), context)
+    }
+    return found == {"Allow"}
+
+
+def names(statement: Statement, element: str, value: str) -> bool:
+    """Whether `value` is among what a statement's Action or Resource (or NotAction, NotResource) names."""
+    if element == "Action":  # the only one in which case does not matter
+        value = value.lower()
+        patterns = [str(each).lower() for each in listed(statement.get("Action", statement.get("NotAction")))]
+    else:
+        patterns = listed(statement.get(element, statement.get(f"Not{element}")))
+    named = any(like(value, pattern) for pattern in patterns)
+    return named != (f"Not{element}" in statement)
+
+
+def _principals(statement: Statement) -> Mapping[str, Any]:
+    principal = statement.get("Principal")
+    return principal if isinstance(principal, dict) else {}

@@ -1,0 +1,35 @@
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+run "a_role_is_for_one_service_in_this_account_on_behalf_of_one_kind_of_resource" {
+  module {
+    source = "./modules/role"
+  }
+
+  variables {
+    name        = "totelake-test-ingest"
+    description = "What the job may do."
+    service     = "glue.amazonaws.com"
+    source_arn  = "arn:aws:glue:eu-west-2:123456789012:*"
+    policy      = "{\"Version\":\"2012-10-17\",\"Statement\":[]}"
+  }
+
+  assert {
+    condition = jsondecode(output.trust).Statement == [{
+      Effect    = "Allow"
+      Action    = "sts:AssumeRole"
+      Principal = { Service = "glue.amazonaws.com" }
+      Condition = {
+        StringEquals = { "aws:SourceAccount" = "123456789012" }
+        ArnLike      = { "aws:SourceArn" = "arn:aws:glue:eu-west-2:123456789012:*" }
+      }
+    }]
+    error_message = "Nobody else takes the role, and the service not for another account or resource."
+  }
+
+  assert {
+    condition     = aws_iam_role_policy.this.policy == var.policy && aws_iam_role_policy.this.role == aws_iam_role.this.id
+    error_message = "The role may do what its policy says."
+  }
+}

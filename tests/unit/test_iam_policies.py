@@ -1,0 +1,162 @@
+"""Policies of IAM, as the local endpoint judges them."""
+
+from typing import Any
+
+import pytest
+
+from local_aws.iam.calls import Call
+from local_aws.iam.errors import UnjudgeableError
+from local_aws.iam.operations import needs
+from local_aws.iam.policies import Verdict, trusts, verdict
+from tests.roles import policy
+
+KEY = "arn:aws:s3:::lake/log/1.json"
+
+
+def statement(action: str = "s3:GetObject", resource: str = KEY, effect: str = "Allow", **rest: Any) -> dict[str, Any]:
+    """Return a statement."""
+    return {"Effect": effect, "Action": action, "Resource": resource, **rest}
+
+
+def said(*statements: dict[str, Any], action: str = "s3:GetObject", resource: str = KEY, **context: Any) -> Verdict:
+    """Return what a policy of these statements says of the action; context keys are written `aws__key`."""
+    keys = {name.replace("__", ":").lower(): value for name, value in context.items()}
+    return verdict([policy(*statements)], action, resource, keys)
+
+
+def test_what_nobody_allows_is_not_allowed_and_a_deny_wins():
+    """Whatever the order of the statements."""
+    assert said() is Verdict.NOT_ALLOWED
+    assert said(statement()) is Verdict.ALLOWED
+    assert said(statement(effect="Deny"), statement()) is Verdict.DENIED
+    assert said(statement(), statement(effect="Deny")) is Verdict.DENIED
+
+
+@pytest.mark.parametrize(
+    ("action", "resource", "matches"),
+    [
+        ("S3:getobject", KEY, True),  # AWS reads actions without their case
+        ("s3:Get*", KEY, True),
+        ("s3:GetObjec?", KEY, True),
+        ("s3:PutObject", KEY, False),
+        ("s3:GetObject", "arn:aws:s3:::lake/*", True),
+        ("s3:GetObject", "arn:aws:s3:::lake/log/?.json", True),
+        ("s3:GetObject", "arn:aws:s3:::lake/LOG/*", False),
+        ("s3:GetObject", "arn:aws:s3:::lake/log", False),
+        ("s3:GetObject", "*", True),
+    ],
+)
+def test_actions_and_resources_are_patterns(action: str, resource: str, matches: bool):
+    """A resource is read with its case, an action without."""
+    assert (said(statement(action, resource)) is Verdict.ALLOWED) == matches
+
+
+def test_what_is_not_named_can_be_meant_too():
+    """NotAction and NotResource are for all others."""
+    others = {"Effect": "Allow", "NotAction": "s3:Delete*", "NotResource": "arn:aws:s3:::lake/tables/*"}
+
+    assert said(others) is Verdict.ALLOWED
+    assert said(others, action="s3:DeleteObject") is Verdict.NOT_ALLOWED
+    assert said(others, resource="arn:aws:s3:::lake/tables/1") is Verdict.NOT_ALLOWED
+
+
+@pytest.mark.parametrize(
+    ("condition", "context", "holds"),
+    [
+        ({"StringEquals": {"cloudwatch:namespace": ["Glue", "Mine"]}}, {"cloudwatch__namespace": "Mine"}, True),
+        ({"StringEquals": {"cloudwatch:namespace": ["Glue", "Mine"]}}, {"cloudwatch__namespace": "mine"}, False),
+        ({"StringEquals": {"cloudwatch:namespace": "Mine"}}, {}, False),
+        ({"StringEqualsIfExists": {"cloudwatch:namespace": "Mine"}}, {}, True),
+        ({"StringNotEquals": {"a:b": ["x", "y"]}}, {"a__b": "y"}, False),
+        ({"StringNotEquals": {"a:b": "x"}}, {}, True),
+        ({"StringLike": {"a:b": "x*"}}, {"a__b": "xyz"}, True),
+        ({"Bool": {"aws:SecureTransport": "true"}}, {"aws__SecureTransport": "true"}, True),
+        ({"Null": {"s3:if-none-match": "true"}}, {}, True),
+        ({"Null": {"s3:if-none-match": "true"}}, {"s3__if-none-match": "*"}, False),
+        ({"ArnLike": {"aws:SourceArn": "arn:aws:glue:*:1:*"}}, {"aws__SourceArn": "arn:aws:glue:r:1:job/x"}, True),
+        ({"ArnLike": {"aws:SourceArn": "arn:aws:glue:*:1:*"}}, {"aws__SourceArn": "arn:aws:glue:r:2:job/x:1:y"}, False),
+        ({"ForAllValues:StringEquals": {"aws:TagKeys": ["x"]}}, {"aws__TagKeys": ["x", "y"]}, False),
+        ({"ForAllValues:StringEquals": {"aws:TagKeys": ["x", "y"]}}, {"aws__TagKeys": ["x"]}, True),
+        ({"ForAllValues:StringEquals": {"aws:TagKeys": ["x"]}}, {}, True),
+        ({"ForAnyValue:StringEquals": {"aws:TagKeys": ["x"]}}, {"aws__TagKeys": ["x", "y"]}, True),
+        ({"StringEquals": {"a:b": "x", "a:c": "y"}}, {"a__b": "x"}, False),
+    ],
+)
+def test_conditions_hold_as_aws_says(condition: dict[str, Any], context: dict[str, Any], holds: bool):
+    """A key that the request does not have fails an operator, unless that is a negation or says IfExists."""
+    assert (said(statement(Condition=condition), **context) is Verdict.ALLOWED) == holds
+
+
+@pytest.mark.parametrize("condition", [{"DateLessThan": {"aws:CurrentTime": "2030"}}, {"StringLike": {"a:b": "${x}"}}])
+def test_a_condition_that_is_not_known_raises(condition: dict[str, Any]):
+    """Rather than allow what AWS might deny; where the statement is about something else it does not matter."""
+    with pytest.raises(UnjudgeableError, match="cannot be judged"):
+        said(statement(Condition=condition))
+    assert said(statement(Condition=condition), action="s3:PutObject") is Verdict.NOT_ALLOWED
+
+
+def test_a_role_is_for_the_service_the_account_and_the_resource_that_its_trust_policy_names():
+    """The confused deputy gets nothing."""
+    trust = policy(
+        {
+            "Effect": "Allow",
+            "Action": "sts:AssumeRole",
+            "Principal": {"Service": "glue.amazonaws.com"},
+            "Condition": {
+                "StringEquals": {"aws:SourceAccount": "1"},
+                "ArnLike": {"aws:SourceArn": "arn:aws:glue:r:1:*"},
+            },
+        }
+    )
+    mine = {"aws:sourceaccount": "1", "aws:sourcearn": "arn:aws:glue:r:1:job/x"}
+
+    assert trusts(trust, "glue.amazonaws.com", mine)
+    assert not trusts(trust, "lambda.amazonaws.com", mine)
+    assert not trusts(trust, "glue.amazonaws.com", mine | {"aws:sourceaccount": "2"})
+    assert not trusts(trust, "glue.amazonaws.com", mine | {"aws:sourcearn": "arn:aws:glue:other:1:job/x"})
+
+
+@pytest.mark.parametrize(
+    ("operation", "parameters", "expected"),
+    [
+        ("HeadObject", {"Key": "a"}, {("s3:GetObject", "lake/a")}),
+        ("GetObject", {"Key": "a", "VersionId": "1"}, {("s3:GetObjectVersion", "lake/a")}),
+        ("DeleteObject", {"Key": "a", "VersionId": "1"}, {("s3:DeleteObjectVersion", "lake/a")}),
+        ("UploadPart", {"Key": "a"}, {("s3:PutObject", "lake/a")}),
+        ("ListObjectsV2", {"Prefix": "a"}, {("s3:ListBucket", "lake")}),
+        (
+            "CopyObject",
+            {"Key": "b", "CopySource": "other/a%20b"},
+            {("s3:GetObject", "other/a b"), ("s3:PutObject", "lake/b")},
+        ),
+        ("DeleteObjects", {"Keys": [("a", ""), ("b", "1")]}, {
+            ("s3:DeleteObject", "lake/a"),
+            ("s3:DeleteObjectVersion", "lake/b"),
+        }),
+        ("DeleteObject", {"Key": "a", "BypassGovernanceRetention": "true"}, {
+            ("s3:DeleteObject", "lake/a"),
+            ("s3:BypassGovernanceRetention", "lake/a"),
+        }),
+    ],
+)  # fmt: skip
+def test_an_operation_of_s3_needs_what_aws_checks(operation: str, parameters: Any, expected: set[tuple[str, str]]):
+    """The names of the permissions are not those of the operations."""
+    found = needs(Call("s3", operation, {"Bucket": "lake", **parameters}, "r", "1"))
+
+    assert found is not None
+    assert {(need.action, need.resources[0].removeprefix("arn:aws:s3:::")) for need in found} == expected
+
+
+def test_glue_wants_permission_on_a_table_and_all_that_it_is_in():
+    """Catalog, database and table."""
+    (need,) = needs(Call("glue", "BatchCreatePartition", {"DatabaseName": "d", "TableName": "t"}, "r", "1")) or ()
+
+    assert need.action == "glue:BatchCreatePartition"
+    assert need.resources == tuple(f"arn:aws:glue:r:1:{name}" for name in ("catalog", "database/d", "table/d/t"))
+
+
+def test_nobody_knows_what_an_operation_needs_that_is_not_declared():
+    """So it can be denied."""
+    assert needs(Call("glue", "MakeCoffee", {}, "r", "1")) is None
+    assert needs(Call("s3", "MakeCoffee", {}, "r", "1")) is None
+    assert needs(Call("kettle", "Boil", {}, "r", "1")) is None

@@ -1,0 +1,52 @@
+"""What of the lake a job's Spark gets to see, by the policies of its role."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local_aws.glue.mounts import mount_table
+from local_aws.iam import Session
+from tests.roles import policy
+
+S3 = "arn:aws:s3:::"
+SESSION = Session("1", "a_role", "session", "ASIA", "secret", "token")
+
+
+def allowed(*resources: str, action: str = "s3:GetObject", **rest: Any) -> dict[str, Any]:
+    """Return a statement that allows to read objects, or something else."""
+    return {"Effect": "Allow", "Action": action, "Resource": list(resources), **rest}
+
+
+@pytest.mark.parametrize(
+    ("statements", "mounted"),
+    [
+        ([], set()),
+        ([allowed(f"{S3}lake/log/*", f"{S3}lake/tables/*")], {"lake/log", "lake/tables"}),
+        ([allowed(f"{S3}lake/tables/*/_temporary/*", action="s3:PutObject")], {"lake/tables"}),
+        ([allowed(f"{S3}lake/tables/*/_temporary/*", action="s3:DeleteObject")], set()),
+        ([allowed(f"{S3}lake/a/b/*", f"{S3}lake/a/*", f"{S3}lake/ab/*")], {"lake/a", "lake/ab"}),
+        ([allowed(f"{S3}lake/a/one.json")], {"lake/a"}),
+        ([allowed(f"{S3}lake/*", f"{S3}lake/a/*")], {"lake"}),
+        ([allowed(f"{S3}la*/log/*")], {"lake/log", "lane/log"}),
+        ([allowed(f"{S3}la*")], {"lake", "lane"}),
+        ([allowed("*", action="*")], {"lake", "lane"}),
+        ([allowed(f"{S3}lake", action="s3:*")], set()),
+        ([allowed("*"), {"Effect": "Deny", "Action": "s3:*", "Resource": f"{S3}lane/*"}], {"lake"}),
+        ([allowed("*", Condition={"StringEquals": {"s3:authType": "none"}})], set()),
+    ],
+)
+def test_the_folders_are_mounted_that_the_policies_open(
+    statements: list[dict[str, Any]], mounted: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A pattern opens the folder before its first wildcard; the rest of each bucket says that it is closed."""
+    for bucket in ("lake", "lane"):
+        (tmp_path / bucket).mkdir()
+    monkeypatch.setattr(Session, "documents", lambda _: [policy(*statements)])
+
+    table = mount_table(SESSION, tmp_path)
+
+    opened = {address for address in table.values() if address.startswith("plain://")}
+    assert opened == {f"plain://{tmp_path}/{folder}".removesuffix("/") for folder in mounted}
+    closed = {address for address in table.values() if address.startswith("not-permitted")}
+    assert closed == {f"not-permitted-to-a-role://{bucket}/" for bucket in {"lake", "lane"} - mounted}
