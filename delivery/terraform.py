@@ -67,7 +67,7 @@ class Configuration:
         process = subprocess.Popen(
             [terraform.find_terraform(), command, *colour, *options],
             cwd=self.folder,
-            env={**os.environ, **_SETTINGS, "TF_DATA_DIR": str(self._data)},
+            env={**_inherited(), **_SETTINGS, "TF_DATA_DIR": str(self._data)},
             stdin=subprocess.DEVNULL,
         )
         while process.returncode is None:
@@ -76,3 +76,8 @@ class Configuration:
         if process.returncode not in {0, _WOULD_CHANGE}:
             raise TerraformFailedError(f"terraform {command} failed in {self.folder}, and has said why above")
         return process.returncode
+
+
+def _inherited() -> dict[str, str]:
+    """Return this process's variables, without empty ones of Terraform's: a workflow has no other way to unset one."""
+    return {name: value for name, value in os.environ.items() if value or not name.startswith("TF_VAR_")}
