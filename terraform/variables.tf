@@ -167,4 +167,9 @@ variable "ca_certificates" {
   description = "PEM file with the certificates of the authorities that signed the databases', for verify-full; null for none."
   type        = string
   default     = null
+
+  validation {
+    condition     = var.ssl_mode != "verify-full" || var.ca_certificates != null
+    error_message = "verify-full holds the databases to certificates: name their file in ca_certificates, such as the global-bundle.pem that RDS publishes, or set ssl_mode to require, which encrypts and looks at nothing."
+  }
 }

@@ -8,6 +8,7 @@ variables {
   scripts     = "./tests/code"
   package     = "./tests/code/package.txt"
   wheels      = "./tests/code/wheels"
+  ssl_mode    = "require"
   totesys     = { host = "source.example.com", port = 5432, database = "totesys", username = "reader", password = "r" }
   warehouse   = { host = "warehouse.example.com", port = 5432, database = "warehouse", username = "owner", password = "w" }
 }
@@ -72,6 +73,16 @@ run "the_jobs_modules_come_from_the_artifacts_bucket" {
     condition     = module.artifacts.certificates == null
     error_message = "No certificates were named."
   }
+}
+
+run "verify_full_asks_for_the_certificates" {
+  command = plan
+
+  variables {
+    ssl_mode = "verify-full"
+  }
+
+  expect_failures = [var.ca_certificates]
 }
 
 run "a_folder_without_wheels_is_refused" {
