@@ -21,7 +21,7 @@ test: lint  ## Lint, check types and run every test.
 
 coverage: lint  ## As test, and say which lines ran, those of the jobs' processes and the endpoint's among them; 90 % must.
 	rm -f .coverage .coverage.*
-	$(PYTHON) -m coverage run -m pytest
+	COVERAGE_ROOT=$(CURDIR) $(PYTHON) -m coverage run -m pytest
 	$(PYTHON) -m coverage combine --quiet
 	$(PYTHON) -m coverage report
 

