@@ -1,8 +1,11 @@
 # `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test chaos lint format lock generated up down clean
+.PHONY: help setup run test coverage chaos lint checks format lock generated up down bootstrap plan deploy destroy clean
 PYTHON := .venv/bin/python
 TOTELAKE := $(PYTHON) -m local_aws.cli
+COMPILE := uv pip compile --python-version 3.13 --generate-hashes --no-header --no-annotate --no-emit-index-url \
+	--no-emit-find-links --quiet
+CODE := glue_jobs crawlers cost local_aws totesys delivery
 
 help:  ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -16,22 +19,41 @@ run: setup  ## The whole of it: local AWS, totesys, workflow, more business, wor
 test: lint  ## Lint, check types and run every test.
 	$(PYTHON) -m pytest
 
+coverage: lint  ## As test, and say which lines ran, those of the jobs' processes and the endpoint's among them; 90 % must.
+	rm -f .coverage .coverage.*
+	COVERAGE_ROOT=$(CURDIR) $(PYTHON) -m coverage run -m pytest
+	$(PYTHON) -m coverage combine --quiet
+	$(PYTHON) -m coverage report
+
+.venv-checks/installed: requirements-checks.lock | setup
+	$(PYTHON) -m venv --clear .venv-checks
+	.venv-checks/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	touch $@
+
 chaos: setup  ## Prove that no row is lost, doubled or torn: HISTORIES=1000 SEED=1, or REPLAY=seed alone.
 	@$(PYTHON) -m tests.chaos $(if $(HISTORIES),--histories $(HISTORIES)) $(if $(SEED),--seed $(SEED)) $(if $(REPLAY),--replay $(REPLAY))
 
 lint: setup  ## Check style, format and types.
 	$(PYTHON) -m ruff check
 	$(PYTHON) -m ruff format --check
-	$(PYTHON) -m mypy crawlers cost glue_jobs local_aws totesys benchmarks
+	$(PYTHON) -m mypy $(CODE) benchmarks
+
+checks: .venv-checks/installed  ## Look for weaknesses: bandit in the code, pip-audit in the dependencies, checkov in the Terraform.
+	.venv-checks/bin/bandit --quiet --recursive --configfile pyproject.toml $(CODE)
+	.venv-checks/bin/checkov --quiet --compact --skip-download --framework terraform github_actions --directory . --skip-path .venv
+	.venv-checks/bin/pip-audit --strict --disable-pip --require-hashes --requirement requirements.lock
+	.venv-checks/bin/pip-audit --strict --disable-pip --require-hashes --requirement glue_jobs/requirements.lock
 
 format: setup  ## Put the code into the one format.
 	$(PYTHON) -m ruff check --fix
 	$(PYTHON) -m ruff format
 
-lock:  ## Resolve requirements.in into requirements.lock, with hashes (needs uv).
+lock:  ## Resolve every requirements.in into its requirements.lock, with hashes (needs uv).
 	@uv --version >/dev/null 2>&1 || { echo "totelake: uv is missing: install it (https://docs.astral.sh/uv/getting-started/installation)." >&2; exit 1; }
-	uv pip compile requirements.in --python-version 3.13 --generate-hashes --no-header --no-annotate \
-		--no-emit-index-url --no-emit-find-links --output-file requirements.lock
+	$(COMPILE) requirements.in --output-file requirements.lock
+	$(COMPILE) requirements-checks.in --output-file requirements-checks.lock
+	$(COMPILE) glue_jobs/requirements.in --constraint requirements.lock --python-platform x86_64-manylinux_2_28 \
+		--output-file glue_jobs/requirements.lock
 
 generated: setup  ## Write the files that come from declarations (terraform/tables.json, docs/cost.md).
 	$(PYTHON) -m totelake.tables >build/tables.json
@@ -45,7 +67,19 @@ up: setup  ## Start the local world in the background.
 down:  ## Stop the local world; what it holds stays.
 	@if [ -x $(PYTHON) ]; then $(TOTELAKE) down; fi
 
+bootstrap: setup  ## Make the bucket of Terraform's state for ENV, and the roles of the GitHub workflows.
+	@$(PYTHON) -m delivery bootstrap "$(ENV)"
+
+plan: setup  ## Show what a deployment to ENV would change.
+	@$(PYTHON) -m delivery plan "$(ENV)"
+
+deploy: setup  ## Deploy to ENV (a file in terraform/env): build, plan, apply that plan.
+	@$(PYTHON) -m delivery deploy "$(ENV)"
+
+destroy: setup  ## Remove what is deployed to ENV, after its prefix was typed, or given as CONFIRM.
+	@$(PYTHON) -m delivery destroy "$(ENV)"
+
 clean:  ## Remove the local world, the build products and .venv.
 	@if [ -x $(PYTHON) ]; then $(TOTELAKE) down --purge --yes; fi
-	rm -rf .venv build .pytest_cache .mypy_cache .ruff_cache .coverage
+	rm -rf .venv .venv-checks build .pytest_cache .mypy_cache .ruff_cache .coverage .coverage.*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -69,10 +70,18 @@ def variables(settings: Settings) -> dict[str, Any]:
         "scripts": str(build.ROOT / "glue_jobs"),
         "package": str(build.PACKAGE),
         "crawl_settings": str(build.ROOT / "crawlers/ingested.json"),
+        "wheels": None,
+        "python_modules": _python_modules(),
         "code_version": build.code_version(),
         "totesys": settings.login(SOURCE_DATABASE, roles.READER),
         "warehouse": settings.login(WAREHOUSE_DATABASE, WAREHOUSE_OWNER),
     }
+
+
+def _python_modules() -> list[str]:
+    """Return what an account's jobs are shipped with; nothing is installed here, and these versions are expected."""
+    lock = (build.ROOT / "glue_jobs/requirements.lock").read_text()
+    return re.findall(r"^[\w-]+==[\w.]+", lock, re.MULTILINE)
 
 
 def _register_partitions(settings: Settings, buckets: dict[str, str]) -> None:

@@ -18,7 +18,7 @@ module "drift" {
   script         = module.artifacts.scripts.drift
   package        = module.artifacts.package
   artifacts      = module.lake.buckets.artifacts
-  python_modules = var.python_modules
+  python_modules = local.python_modules
   code_version   = local.code_version
   kms_key_arn    = local.kms_key_arn
 

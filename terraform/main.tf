@@ -2,6 +2,10 @@ locals {
   declarations = jsondecode(file("${path.module}/tables.json"))
   code_version = coalesce(var.code_version, module.artifacts.package_hash)
   kms_key_arn  = one(module.key[*].arn)
+
+  python_modules    = var.wheels == null ? var.python_modules : module.artifacts.wheels
+  certificates_name = "databases-ca.pem" # the one that totelake/connections.py knows
+  certificates      = var.ca_certificates == null ? null : local.certificates_name
 }
 
 module "key" {
@@ -28,6 +32,10 @@ module "artifacts" {
   stages  = ["ingest", "transform", "load", "reconcile", "drift"]
   scripts = var.scripts
   package = var.package
+  wheels  = var.wheels
+
+  certificates      = var.ca_certificates
+  certificates_name = local.certificates_name
 }
 
 module "catalog" {
@@ -46,6 +54,7 @@ module "totesys" {
   description             = "The source, read by a role that can only read."
   login                   = var.totesys
   ssl_mode                = var.ssl_mode
+  certificates            = local.certificates
   placement               = var.totesys_placement
   kms_key_arn             = local.kms_key_arn
   recovery_window_in_days = var.secret_recovery_days
@@ -59,6 +68,7 @@ module "warehouse" {
   description             = "The warehouse, loaded by the role that owns it."
   login                   = var.warehouse
   ssl_mode                = var.ssl_mode
+  certificates            = local.certificates
   placement               = var.warehouse_placement
   kms_key_arn             = local.kms_key_arn
   recovery_window_in_days = var.secret_recovery_days
@@ -72,7 +82,8 @@ module "ingest" {
   script         = module.artifacts.scripts.ingest
   package        = module.artifacts.package
   artifacts      = module.lake.buckets.artifacts
-  python_modules = var.python_modules
+  python_modules = local.python_modules
+  certificates   = module.artifacts.certificates
   code_version   = local.code_version
   kms_key_arn    = local.kms_key_arn
 
@@ -95,7 +106,8 @@ module "transform" {
   script         = module.artifacts.scripts.transform
   package        = module.artifacts.package
   artifacts      = module.lake.buckets.artifacts
-  python_modules = var.python_modules
+  python_modules = local.python_modules
+  certificates   = module.artifacts.certificates
   code_version   = local.code_version
   kms_key_arn    = local.kms_key_arn
 
@@ -123,7 +135,8 @@ module "load" {
   script         = module.artifacts.scripts.load
   package        = module.artifacts.package
   artifacts      = module.lake.buckets.artifacts
-  python_modules = var.python_modules
+  python_modules = local.python_modules
+  certificates   = module.artifacts.certificates
   code_version   = local.code_version
   kms_key_arn    = local.kms_key_arn
 
@@ -144,7 +157,8 @@ module "reconcile" {
   script         = module.artifacts.scripts.reconcile
   package        = module.artifacts.package
   artifacts      = module.lake.buckets.artifacts
-  python_modules = var.python_modules
+  python_modules = local.python_modules
+  certificates   = module.artifacts.certificates
   code_version   = local.code_version
   kms_key_arn    = local.kms_key_arn
 

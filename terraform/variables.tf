@@ -43,12 +43,21 @@ variable "code_version" {
   default     = null
 }
 
-# psycopg speaks to both databases, ADBC copies into the warehouse, pycountry names the currencies, tenacity waits between
-# the attempts of a stage.
+variable "wheels" {
+  description = "Folder of the wheels of the jobs' Python modules, which the jobs install without internet; null for none."
+  type        = string
+  default     = "../build/wheels"
+
+  validation {
+    condition     = var.wheels == null ? true : length(fileset(var.wheels, "*.whl")) > 0
+    error_message = "There is no wheel in that folder: `python -m delivery wheels` fetches them into ../build/wheels."
+  }
+}
+
 variable "python_modules" {
-  description = "Python modules that Glue installs for the jobs, as name==version, in the versions of requirements.lock."
+  description = "Python modules that Glue installs for the jobs where there are no wheels, as name==version."
   type        = list(string)
-  default     = ["psycopg[binary]==3.3.9", "adbc-driver-postgresql==1.13.0", "pycountry==26.2.16", "tenacity==9.2.1"]
+  default     = []
 
   validation {
     condition     = alltrue([for module in var.python_modules : can(regex("^[^=]+==[^=]+$", module))])
@@ -162,4 +171,15 @@ variable "crawl_schedule" {
     enabled    = optional(bool, false)
   })
   default = {}
+}
+
+variable "ca_certificates" {
+  description = "PEM file with the certificates of the authorities that signed the databases', for verify-full; null for none."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.ssl_mode != "verify-full" || var.ca_certificates != null
+    error_message = "verify-full holds the databases to certificates: name their file in ca_certificates, such as the global-bundle.pem that RDS publishes, or set ssl_mode to require, which encrypts and looks at nothing."
+  }
 }

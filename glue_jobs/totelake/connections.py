@@ -3,12 +3,20 @@
 import json
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import parse_qsl
 
 import boto3
 import psycopg
 
 from totelake.errors import ConnectionSettingsError
+
+CERTIFICATES = Path("databases-ca.pem")
+"""The certificates that those of the databases are held to, where a connection's address says `verify-full`.
+
+Glue puts the file into the driver's folder, and the driver sends it into the folder of every executor, so the one name
+is right for libpq and pgjdbc wherever they connect from.
+"""
 
 _JDBC_URL = re.compile(r"jdbc:postgresql://(?P<host>[^:/?]+):(?P<port>\d+)/(?P<database>[^?]+)(?:\?(?P<options>.*))?")
 

@@ -10,6 +10,7 @@ from awsglue.utils import getResolvedOptions
 from pyspark.sql import SparkSession
 
 from totelake import worklog
+from totelake.connections import CERTIFICATES
 from totelake.errors import ArgumentError
 
 _SHARE = re.compile(r"0(\.\d+)?|1(\.0+)?")
@@ -52,12 +53,15 @@ class JobRun:
     @cached_property
     def spark(self) -> SparkSession:
         """The Spark session, started when it is first needed: a run that finds nothing to do needs none."""
-        return (
+        session = (
             SparkSession.builder.config("spark.sql.session.timeZone", "UTC")
             .config("spark.sql.ansi.enabled", "true")
             .config("spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs", "false")
             .getOrCreate()
         )
+        if CERTIFICATES.is_file():
+            session.sparkContext.addFile(str(CERTIFICATES.resolve()))
+        return session
 
 
 @contextmanager

@@ -65,12 +65,13 @@ def listed(arguments: Mapping[str, str], name: str) -> list[str]:
 
 
 def missing_modules(requirements: Iterable[str], installed: Mapping[str, str]) -> list[str]:
-    """Return a sentence for each of `requirements` (`name[extra]==version`) that `installed` does not fulfil.
+    """Return a sentence for each of `requirements` that `installed` does not fulfil.
 
-    `installed` maps normalised names of distributions to versions. Other forms than `==` ask for presence only.
+    A requirement is `name[extra]==version` or the address of a wheel, whose file name says both. `installed` maps
+    normalised names of distributions to versions. Other forms than `==` ask for presence only.
     """
     problems = []
-    for requirement in requirements:
+    for requirement in map(_named_by_wheel, requirements):
         named, _, version = requirement.partition("==")
         name = normalised(named)
         if name not in installed:
@@ -78,6 +79,14 @@ def missing_modules(requirements: Iterable[str], installed: Mapping[str, str]) -
         elif version and installed[name] != version.strip():
             problems.append(f"{requirement} is wanted and {installed[name]} is installed")
     return problems
+
+
+def _named_by_wheel(requirement: str) -> str:
+    """Return `name==version` for the address of a wheel, and any other requirement as it is."""
+    if not requirement.endswith(".whl"):
+        return requirement
+    name, version, *_ = requirement.rpartition("/")[2].split("-")
+    return f"{name}=={version}"
 
 
 def normalised(requirement: str) -> str:

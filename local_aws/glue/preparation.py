@@ -30,7 +30,7 @@ class Preparation:
 
     assignment: Assignment
     needs_own_jvm: bool
-    """Whether its settings have to be known when the JVM starts."""
+    """Whether its settings or its folder have to be known when the JVM starts."""
 
 
 def prepare(world: World, session: Session, run: JobRun, command: Mapping[str, str], folder: Path) -> Preparation:
@@ -46,7 +46,7 @@ def prepare(world: World, session: Session, run: JobRun, command: Mapping[str, s
 
     script = _fetch(s3, command["ScriptLocation"], folder)
     packages, jars = fetched("--extra-py-files"), fetched("--extra-jars")
-    fetched("--extra-files")
+    beside = fetched("--extra-files")
     python_path = [str(package.parent if package.suffix == ".py" else package) for package in packages]
     chosen = arguments.spark_settings(run.arguments)
     if jars:
@@ -62,7 +62,8 @@ def prepare(world: World, session: Session, run: JobRun, command: Mapping[str, s
         python_path=python_path,
         settings={**settings, "spark.app.name": run.job_name, "spark.executorEnv.PYTHONPATH": ":".join(python_path)},
     )
-    return Preparation(assignment, any(name.startswith(_LAUNCH_SETTINGS) for name in chosen))
+    # Java cannot change its folder: only a JVM of the run's own finds a file that is named without one.
+    return Preparation(assignment, bool(beside) or any(name.startswith(_LAUNCH_SETTINGS) for name in chosen))
 
 
 def _check_modules(run: JobRun) -> None:

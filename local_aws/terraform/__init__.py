@@ -1,10 +1,11 @@
 """Terraform as a tool: where it is, how a folder of configuration is prepared and applied, what its outputs are."""
 
-from local_aws.terraform.configuration import Applied, Progress, apply, copy, destroy, init, outputs
+from local_aws.terraform.configuration import CONFIGURATION, Applied, Progress, apply, copy, destroy, init, outputs
 from local_aws.terraform.process import TerraformError, TerraformMissingError, find_terraform, run
 from local_aws.terraform.provider import provider_mirror, registry_reachable
 
 __all__ = [
+    "CONFIGURATION",
     "Applied",
     "Progress",
     "TerraformError",

@@ -19,7 +19,8 @@ _SETTINGS = "settings.tfvars.json"
 _OUTPUTS = "outputs.json"
 _STAMP = ".terraform/initialised.sha256"
 _LOCK = ".terraform.lock.hcl"
-_NOT_COPIED = (".terraform", "tests", "*.tfstate", "*.tfstate.*", _LOCK, "*.tfvars.json")
+# A local world keeps its state beside it, so what says where an account's is kept stays here.
+_NOT_COPIED = (".terraform", "tests", "bootstrap", "backend.tf", "*.tfstate", "*.tfstate.*", _LOCK, "*.tfvars.json")
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,3 +54,18 @@ run "redshift_and_a_vpc_are_values" {
     error_message = "The connection is placed in the subnet."
   }
 }
+
+run "a_certificate_to_hold_the_database_s_to_is_named_in_the_address" {
+  module {
+    source = "./modules/connection"
+  }
+
+  variables {
+    certificates = "databases-ca.pem"
+  }
+
+  assert {
+    condition     = endswith(nonsensitive(aws_glue_connection.this.connection_properties["JDBC_CONNECTION_URL"]), "/totesys?sslmode=verify-full&sslrootcert=databases-ca.pem")
+    error_message = "libpq and pgjdbc read both options from the address."
+  }
+}

@@ -106,6 +106,58 @@ run "the_job_runs_with_what_it_needs_and_no_more" {
   }
 }
 
+run "shipped_wheels_and_certificates_are_all_that_the_job_needs" {
+  module {
+    source = "./modules/glue_job"
+  }
+
+  variables {
+    python_modules = ["s3://totelake-test-artifacts/wheels/0/a-1-py3-none-any.whl", "s3://totelake-test-artifacts/wheels/1/b-2-py3-none-any.whl"]
+    certificates   = "s3://totelake-test-artifacts/certificates/2/databases-ca.pem"
+  }
+
+  assert {
+    condition = alltrue([
+      aws_glue_job.this.default_arguments["--additional-python-modules"] == join(",", var.python_modules),
+      aws_glue_job.this.default_arguments["--python-modules-installer-option"] == "--no-index --no-deps",
+      aws_glue_job.this.default_arguments["--extra-files"] == var.certificates,
+    ])
+    error_message = "Nothing is looked up in an index, and the certificates lie in the job's folder."
+  }
+
+  assert {
+    condition = length(setsubtract(
+      ["arn:aws:s3:::totelake-test-artifacts/wheels/*", "arn:aws:s3:::totelake-test-artifacts/certificates/*"],
+      flatten([
+        for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : statement.Resource
+        if contains(statement.Action, "s3:GetObject")
+      ]),
+    )) == 0
+    error_message = "What is shipped can be read."
+  }
+}
+
+run "a_job_without_wheels_and_certificates_asks_for_neither" {
+  module {
+    source = "./modules/glue_job"
+  }
+
+  assert {
+    condition = length(setintersection(
+      keys(aws_glue_job.this.default_arguments), ["--python-modules-installer-option", "--extra-files"]
+    )) == 0
+    error_message = "An argument without a value is left out."
+  }
+
+  assert {
+    condition = alltrue([
+      for statement in jsondecode(aws_iam_role_policy.this.policy).Statement :
+      !strcontains(jsonencode(statement.Resource), "wheels") && !strcontains(jsonencode(statement.Resource), "certificates")
+    ])
+    error_message = "What is not shipped is not granted."
+  }
+}
+
 run "a_job_with_two_connections_reads_the_secrets_of_both" {
   module {
     source = "./modules/glue_job"

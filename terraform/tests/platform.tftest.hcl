@@ -7,6 +7,8 @@ variables {
   prefix      = "totelake-test"
   scripts     = "./tests/code"
   package     = "./tests/code/package.txt"
+  wheels      = "./tests/code/wheels"
+  ssl_mode    = "require"
   totesys     = { host = "source.example.com", port = 5432, database = "totesys", username = "reader", password = "r" }
   warehouse   = { host = "warehouse.example.com", port = 5432, database = "warehouse", username = "owner", password = "w" }
 }
@@ -64,6 +66,40 @@ run "everything_is_there_under_its_name" {
     condition     = module.artifacts.package == "s3://totelake-test-artifacts/packages/totelake-${substr(filesha256("./tests/code/package.txt"), 0, 12)}.zip"
     error_message = "The package's key changes with its content."
   }
+}
+
+run "the_jobs_modules_come_from_the_artifacts_bucket" {
+  assert {
+    condition = module.artifacts.wheels == tolist([
+      "s3://totelake-test-artifacts/wheels/${substr(filesha256("./tests/code/wheels/example-1.0-py3-none-any.whl"), 0, 12)}/example-1.0-py3-none-any.whl"
+    ])
+    error_message = "A wheel keeps its file name, which pip reads, under a folder that changes with its content."
+  }
+
+  assert {
+    condition     = module.artifacts.certificates == null
+    error_message = "No certificates were named."
+  }
+}
+
+run "verify_full_asks_for_the_certificates" {
+  command = plan
+
+  variables {
+    ssl_mode = "verify-full"
+  }
+
+  expect_failures = [var.ca_certificates]
+}
+
+run "a_folder_without_wheels_is_refused" {
+  command = plan
+
+  variables {
+    wheels = "./tests/code"
+  }
+
+  expect_failures = [var.wheels]
 }
 
 run "a_prefix_that_is_no_bucket_name_is_refused" {

@@ -7,6 +7,14 @@ locals {
     }
   }
   package_hash = substr(filesha256(var.package), 0, 12)
+
+  # pip takes a wheel's name, version and platform from its file name, so the hash is a folder.
+  wheels = {
+    for wheel in var.wheels == null ? [] : fileset(var.wheels, "*.whl") : wheel => {
+      source = "${var.wheels}/${wheel}"
+      key    = "wheels/${substr(filesha256("${var.wheels}/${wheel}"), 0, 12)}/${wheel}"
+    }
+  }
 }
 
 resource "aws_s3_object" "script" {
@@ -27,6 +35,32 @@ resource "aws_s3_object" "package" {
   key          = "packages/totelake-${local.package_hash}.zip"
   source       = var.package
   content_type = "application/zip"
+
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+resource "aws_s3_object" "wheel" {
+  for_each = local.wheels
+
+  bucket       = var.bucket
+  key          = each.value.key
+  source       = each.value.source
+  content_type = "application/zip"
+
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+resource "aws_s3_object" "certificates" {
+  for_each = toset(var.certificates == null ? [] : [var.certificates])
+
+  bucket       = var.bucket
+  key          = "certificates/${substr(filesha256(each.value), 0, 12)}/${var.certificates_name}"
+  source       = each.value
+  content_type = "application/x-pem-file"
 
   lifecycle {
     create_before_destroy = true

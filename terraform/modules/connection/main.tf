@@ -1,6 +1,7 @@
 locals {
   address = "${nonsensitive(var.login.host)}:${nonsensitive(var.login.port)}/${nonsensitive(var.login.database)}"
-  query   = var.ssl_mode == null ? "" : "?sslmode=${var.ssl_mode}"
+  options = { sslmode = var.ssl_mode, sslrootcert = var.certificates }
+  query   = join("&", [for name, value in local.options : "${name}=${value}" if value != null])
 }
 
 resource "aws_secretsmanager_secret" "this" {
@@ -25,7 +26,7 @@ resource "aws_glue_connection" "this" {
   connection_type = "JDBC"
 
   connection_properties = {
-    JDBC_CONNECTION_URL = "jdbc:${var.engine}://${local.address}${local.query}"
+    JDBC_CONNECTION_URL = "jdbc:${var.engine}://${local.address}${local.query == "" ? "" : "?${local.query}"}"
     SECRET_ID           = aws_secretsmanager_secret.this.name
   }
 

@@ -36,6 +36,12 @@ variable "ssl_mode" {
   default     = "verify-full"
 }
 
+variable "certificates" {
+  description = "File, in the folder of whoever connects, of the certificates that the database's is held to; null for none."
+  type        = string
+  default     = null
+}
+
 variable "placement" {
   description = "Where in a VPC the jobs reach the database from; null when it is reached without one."
   type        = object({ availability_zone = string, subnet_id = string, security_group_ids = list(string) })

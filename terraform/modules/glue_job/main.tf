@@ -17,11 +17,16 @@ locals {
     "spark.hadoop.fs.s3a.create.checksum.algorithm=CRC32",
   ]
 
+  # The wheels are all that is needed, each of them pinned by its hash: no index is asked, nothing is resolved.
+  wheels_only = length(var.python_modules) > 0 && alltrue([for module in var.python_modules : startswith(module, "s3://")])
+
   arguments = {
     "--job-language"                     = "python"
     "--job-bookmark-option"              = "job-bookmark-disable"
     "--extra-py-files"                   = var.package
     "--additional-python-modules"        = join(",", var.python_modules)
+    "--python-modules-installer-option"  = local.wheels_only ? "--no-index --no-deps" : null
+    "--extra-files"                      = var.certificates
     "--code_version"                     = var.code_version
     "--TempDir"                          = "s3://${local.temporary.bucket}/${local.temporary.prefix}"
     "--conf"                             = join(" --conf ", local.settings)
@@ -43,7 +48,7 @@ resource "aws_glue_job" "this" {
   # Every stage catches up by itself at the next run; whether a workflow's triggers fire for each attempt is undocumented.
   max_retries       = 0
   connections       = local.placements
-  default_arguments = merge(local.arguments, var.arguments)
+  default_arguments = merge({ for name, value in local.arguments : name => value if value != null }, var.arguments)
 
   command {
     name            = "glueetl"
@@ -72,7 +77,11 @@ locals {
   catalog = "arn:${local.partition}:glue:${local.region}:${local.account}"
   logs    = "arn:${local.partition}:logs:${local.region}:${local.account}:log-group:/aws-glue/jobs"
 
-  reads  = concat(var.reads, [{ bucket = var.artifacts, keys = ["scripts/*", "packages/*", "${local.temporary.prefix}*"] }])
+  shipped = compact([
+    "scripts/*", "packages/*", local.wheels_only ? "wheels/*" : "", var.certificates == null ? "" : "certificates/*",
+  ])
+
+  reads  = concat(var.reads, [{ bucket = var.artifacts, keys = concat(local.shipped, ["${local.temporary.prefix}*"]) }])
   writes = concat(var.writes, [{ bucket = var.artifacts, keys = ["${local.temporary.prefix}*"] }])
   erases = concat(
     # Spark's committer moves files out of these folders when a task is done. No data file can be deleted.

@@ -24,8 +24,14 @@ variable "artifacts" {
 }
 
 variable "python_modules" {
-  description = "Python modules that Glue installs at start, as name==version."
+  description = "Python modules that Glue installs at start: s3:// addresses of wheels, or name==version."
   type        = list(string)
+}
+
+variable "certificates" {
+  description = "The s3:// address of the databases' certificates, which the job finds in its folder; null for none."
+  type        = string
+  default     = null
 }
 
 variable "code_version" {

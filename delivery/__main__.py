@@ -1,0 +1,36 @@
+"""The command line: `python -m delivery bootstrap|plan|deploy|destroy ENV`, and `python -m delivery wheels`."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from delivery import stages, wheels
+from delivery.errors import DeliveryError
+from local_aws import terraform
+
+_STAGES = {stage.__name__: stage for stage in (stages.bootstrap, stages.plan, stages.deploy, stages.destroy)}
+
+
+def main(argv: Sequence[str] | None = None, configuration: Path = terraform.CONFIGURATION) -> int:
+    """Do what the arguments say to the `configuration`; return the exit status, with the reason on standard error."""
+    parser = argparse.ArgumentParser(prog="python -m delivery", description="Bring totelake into an AWS account.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, stage in _STAGES.items():
+        summary = (stage.__doc__ or "").partition("\n")[0]
+        commands.add_parser(name, help=summary, description=summary).add_argument("environment", metavar="ENV")
+    commands.add_parser("wheels", help="Get the wheels of the jobs' Python modules, and say where they are.")
+    given = parser.parse_args(argv)
+    try:
+        if given.command == "wheels":
+            sys.stdout.write(f"{wheels.fetch()}\n")
+        else:
+            _STAGES[given.command](given.environment, configuration)
+    except (DeliveryError, terraform.TerraformMissingError) as error:
+        sys.stderr.write(f"totelake: {error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

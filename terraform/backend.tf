@@ -1,0 +1,8 @@
+# The bucket and its region come from env/*.tfvars (`make plan|deploy|destroy ENV=…`); `make bootstrap ENV=…` makes it.
+terraform {
+  backend "s3" {
+    key          = "totelake.tfstate"
+    encrypt      = true
+    use_lockfile = true
+  }
+}

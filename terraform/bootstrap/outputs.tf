@@ -1,0 +1,9 @@
+output "state_bucket" {
+  description = "Name of the bucket of Terraform's state."
+  value       = module.state.bucket
+}
+
+output "github_roles" {
+  description = "ARNs of the roles deploy and plan of the GitHub workflows; null without a repository."
+  value       = one(module.github[*].roles)
+}

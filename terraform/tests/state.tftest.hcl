@@ -1,0 +1,32 @@
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  name = "totelake-test-state"
+}
+
+run "the_state_is_kept_whatever_happens" {
+  command = plan # what may not be destroyed cannot be made for a test
+
+  module {
+    source = "./modules/state"
+  }
+
+  assert {
+    condition = alltrue([
+      aws_s3_bucket.this.bucket == "totelake-test-state",
+      aws_s3_bucket_versioning.this.versioning_configuration[0].status == "Enabled",
+      one(aws_s3_bucket_server_side_encryption_configuration.this.rule).apply_server_side_encryption_by_default[0].sse_algorithm == "aws:kms",
+      aws_s3_bucket_public_access_block.this.block_public_policy, aws_s3_bucket_public_access_block.this.restrict_public_buckets,
+    ])
+    error_message = "Every version of the state is kept, encrypted, and for nobody from outside."
+  }
+
+  assert {
+    condition = {
+      for statement in jsondecode(aws_s3_bucket_policy.this.policy).Statement : statement.Sid => statement.Effect
+    } == { DenyInsecureTransport = "Deny", DenyDeletion = "Deny" }
+    error_message = "TLS only, and neither the bucket nor a version of the state is deleted by accident."
+  }
+}

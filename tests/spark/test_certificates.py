@@ -1,0 +1,199 @@
+"""Both databases prove who they are: verify-full, from the driver and from executors in folders of their own."""
+
+import asyncio
+import contextlib
+import datetime as dt
+import json
+import os
+import ssl
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from local_aws import build, spark
+from local_aws.postgres import Cluster
+from tests.worlds import PASSWORD
+from totelake.connections import CERTIFICATES
+
+_SSL_REQUEST, _GSS_REQUEST = (80877103).to_bytes(4), (80877104).to_bytes(4)
+
+# Asked are the driver by libpq, executors by pgjdbc, and executors by libpq under ADBC.
+SCRIPT = """
+import json, sys
+import psycopg
+from totelake.connections import Login
+from totelake.glue import JobRun
+
+port, password, options = json.loads(sys.stdin.read())
+ASK = "SELECT true AS answered"
+
+def login(host):
+    return Login(host, port, "postgres", "postgres", password, (("sslmode", "verify-full"), *options))
+
+def driver(host):
+    with psycopg.connect(login(host).conninfo) as connection:
+        return connection.execute(ASK).fetchone()[0]
+
+def java(host):
+    properties = {"driver": "org.postgresql.Driver", "user": "postgres", "password": password}
+    return spark.read.jdbc(login(host).jdbc_url, f"({ASK}) AS asked", properties=properties).collect()[0][0]
+
+def python(host):
+    conninfo = login(host).conninfo
+    def ask(_):
+        import os
+        from adbc_driver_postgresql import dbapi
+        with dbapi.connect(conninfo) as connection, connection.cursor() as cursor:
+            cursor.execute(ASK)
+            return cursor.fetchone()[0], os.getcwd()
+    (asked, folder), = spark.sparkContext.parallelize([0], 1).map(ask).collect()
+    assert folder != os.getcwd(), "the executor shares the driver's folder: this would prove nothing"
+    return asked
+
+def tried(ask, host):
+    try:
+        return ask(host)
+    except Exception as error:
+        return str(error)
+
+import os
+spark = JobRun("jr_0", "0", {}).spark
+spark.sparkContext.setLogLevel("OFF")
+hosts = ("localhost", "127.0.0.1")
+print(json.dumps({ask.__name__: {host: tried(ask, host) for host in hosts} for ask in (driver, java, python)}))
+"""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A Postgres on `port` with a certificate for `localhost`, signed by an authority that nobody else knows."""
+
+    port: int
+    authority: Path
+
+    def asked(self, folder: Path, *options: tuple[str, str]) -> dict[str, dict[str, bool | str]]:
+        """Return what the three ways to connect found out, for each host, from a driver in `folder`."""
+        ended = subprocess.run(
+            [sys.executable, "-c", SCRIPT],
+            cwd=folder,
+            env=_environment(folder),
+            input=json.dumps([self.port, PASSWORD, options]),
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        assert ended.returncode == 0, ended.stderr
+        found: dict[str, dict[str, bool | str]] = json.loads(ended.stdout.splitlines()[-1])
+        return found
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """Return what makes Spark start an executor that is a process of its own, in a folder of its own."""
+    submit = (
+        f"--master local-cluster[1,1,512] --jars {spark.jdbc_jar()} --conf spark.executor.memory=512m pyspark-shell"
+    )
+    own = {"PYSPARK_SUBMIT_ARGS": submit, "PYTHONPATH": str(build.ROOT / "glue_jobs"), "SPARK_LOCAL_IP": "127.0.0.1"}
+    return {**os.environ, **own, "SPARK_WORKER_DIR": str(folder / "work"), "PYSPARK_PYTHON": sys.executable}
+
+
+def _certificate(
+    name: str, issuer: tuple[x509.Certificate, ec.EllipticCurvePrivateKey] | None
+) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    """Return a certificate for `name`, signed by `issuer` or, for an authority, by itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = dt.datetime.now(dt.UTC)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer[0].subject if issuer else subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(hours=1))
+        .not_valid_after(now + dt.timedelta(hours=1))
+        .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+    )
+    return builder.sign(issuer[1] if issuer else key, hashes.SHA256()), key
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(ConnectionError, ssl.SSLError):
+        while piece := await reader.read(2**16):
+            writer.write(piece)
+            await writer.drain()
+    writer.close()
+
+
+@contextmanager
+def _behind_tls(server: int, context: ssl.SSLContext) -> Iterator[int]:
+    """Take connections for the Postgres on the port `server`, which has no TLS, over TLS only; yield the port."""
+
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            while (asked := (await reader.readexactly(8))[4:]) == _GSS_REQUEST:
+                writer.write(b"N")
+            if asked == _SSL_REQUEST:
+                writer.write(b"S")
+                await writer.drain()
+                await writer.start_tls(context)
+                answers, questions = await asyncio.open_connection("127.0.0.1", server)
+                await asyncio.gather(_pump(reader, questions), _pump(answers, writer))
+        writer.close()
+
+    loop = asyncio.new_event_loop()
+    front = loop.run_until_complete(asyncio.start_server(take, "127.0.0.1", 0))
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    yield front.sockets[0].getsockname()[1]
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+
+
+@pytest.fixture(scope="module")
+def server(postgres_server: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Put TLS in front of the server of the tests, which is built without."""
+    folder = tmp_path_factory.mktemp("tls")
+    authority = _certificate("an authority", None)
+    certificate, key = _certificate("localhost", authority)
+    pem = serialization.Encoding.PEM
+    (folder / "authority.pem").write_bytes(authority[0].public_bytes(pem))
+    own = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (folder / "server.pem").write_bytes(certificate.public_bytes(pem) + own)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "server.pem")
+    with _behind_tls(postgres_server.port, context) as port:
+        yield Server(port, folder / "authority.pem")
+
+
+def test_the_certificates_reach_driver_and_executors(server: Server, tmp_path: Path) -> None:
+    """Of one file beside the driver; a host that is not the certificate's is refused wherever it is connected to."""
+    (tmp_path / CERTIFICATES).write_bytes(server.authority.read_bytes())
+
+    found = server.asked(tmp_path, ("sslrootcert", str(CERTIFICATES)))
+
+    assert {way: answers["localhost"] for way, answers in found.items()} == dict.fromkeys(found, True)
+    refused = {way: str(answers["127.0.0.1"]) for way, answers in found.items()}
+    assert 'does not match host name "127.0.0.1"' in refused["driver"]
+    assert 'does not match host name "127.0.0.1"' in refused["python"]
+    assert "The hostname 127.0.0.1 could not be verified" in refused["java"]
+
+
+def test_without_the_certificates_nobody_is_believed(server: Server, tmp_path: Path) -> None:
+    """Neither libpq nor pgjdbc falls back to less."""
+    found = server.asked(tmp_path, ("sslrootcert", str(CERTIFICATES)))
+
+    for way, answers in found.items():
+        assert f'"{CERTIFICATES}" does not exist' in str(answers["localhost"]) or (
+            f"Could not open SSL root certificate file {CERTIFICATES}" in str(answers["localhost"])
+        ), way

@@ -1,0 +1,123 @@
+"""From an empty account to an empty account, as `make bootstrap`, `deploy` and `destroy` do it, at a moto server."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from delivery.__main__ import main
+from local_aws import build, terraform
+
+from .conftest import Endpoint, endpoint
+
+VALUES = """
+environment = "stranger"
+prefix      = "totelake-stranger"
+local       = true
+ssl_mode    = "verify-full"
+
+ca_certificates      = "../ca.pem"
+lifecycle_rules      = false # the provider waits a minute for them
+encrypt_with_own_key = false # and for a key
+keep_missed_starts   = false # and for a queue
+force_destroy        = true
+secret_recovery_days = 0
+"""
+LOGIN = '{"host": "db.example.com", "port": 5432, "database": "d", "username": "u", "password": "open sesame"}'
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[Endpoint]:
+    """Serve an empty account."""
+    with endpoint() as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def configuration(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the configuration of a clone that has an environment of its own."""
+    clone = tmp_path_factory.mktemp("clone")
+    shutil.copytree(
+        build.ROOT / "terraform", clone / "terraform", ignore=shutil.ignore_patterns(".terraform*", "tests")
+    )
+    for name in ("build", "glue_jobs"):
+        (clone / name).symlink_to(build.ROOT / name)
+    (clone / "ca.pem").write_text("-----BEGIN CERTIFICATE-----")
+    (clone / "terraform/env/stranger.tfvars").write_text(VALUES)
+    return clone / "terraform"
+
+
+@pytest.fixture(autouse=True)
+def stranger(monkeypatch: pytest.MonkeyPatch, aws: Endpoint) -> None:
+    """Be somebody who has logged in to the account and knows the databases."""
+    for name in [name for name in os.environ if name.startswith(("AWS_", "TF_"))]:
+        monkeypatch.delenv(name)
+    files = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+    logins = {"TF_VAR_totesys": LOGIN, "TF_VAR_warehouse": LOGIN}
+    haste = {"GOGC": "off", "GOMEMLIMIT": "1GiB"}  # Terraform lives for seconds
+    for name, value in (aws.environment | files | logins | haste).items():
+        monkeypatch.setenv(name, value)
+    if mirror := terraform.provider_mirror():
+        monkeypatch.setenv("TF_CLI_ARGS_init", f"-plugin-dir={mirror}")
+
+
+def test_a_stranger_bootstraps_deploys_and_destroys(
+    aws: Endpoint, configuration: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Three commands, the first of which can be given twice; what stays behind is the state."""
+    s3, glue = aws.client("s3"), aws.client("glue")
+
+    def run(command: str) -> tuple[int, str, str]:
+        status = main([command, "stranger"], configuration)
+        return status, *capfd.readouterr()
+
+    status, _, said = run("deploy")
+    assert status == 1
+    assert said == (
+        "totelake: there is no bucket totelake-stranger-state in account 123456789012 for the state of stranger: "
+        "make bootstrap ENV=stranger\n"
+    )
+
+    assert run("bootstrap")[0] == 0
+    shutil.rmtree(configuration / "bootstrap/.terraform")  # as on another machine
+    status, said, _ = run("bootstrap")
+    assert status == 0
+    assert "No changes." in said
+    assert s3.get_bucket_versioning(Bucket="totelake-stranger-state")["Status"] == "Enabled"
+    assert all(s3.get_public_access_block(Bucket="totelake-stranger-state")["PublicAccessBlockConfiguration"].values())
+
+    assert run("deploy")[0] == 0
+    kept = {entry["Key"] for entry in s3.list_objects_v2(Bucket="totelake-stranger-state")["Contents"]}
+    assert kept == {"bootstrap.tfstate", "totelake.tfstate"}  # and no lock
+    state = s3.get_object(Bucket="totelake-stranger-state", Key="totelake.tfstate")["Body"].read().decode()
+    assert "sesame" not in state
+    job = glue.get_job(JobName="totelake-stranger-load")["Job"]["DefaultArguments"]
+    bucket = "s3://totelake-stranger-artifacts/"
+    assert job["--extra-py-files"] == f"{bucket}packages/totelake-{build.code_version()}.zip"
+    modules = job["--additional-python-modules"].split(",")
+    assert all(module.startswith(f"{bucket}wheels/") for module in modules)
+    shipped = [
+        s3.get_object(Bucket="totelake-stranger-artifacts", Key=module.removeprefix(bucket))["Body"].read()
+        for module in modules
+    ]
+    assert sorted(shipped) == sorted(wheel.read_bytes() for wheel in (build.FOLDER / "wheels").glob("*.whl"))
+    assert job["--python-modules-installer-option"] == "--no-index --no-deps"
+    assert job["--extra-files"].endswith("/databases-ca.pem")
+    connection = glue.get_connection(Name="totelake-stranger-warehouse")["Connection"]["ConnectionProperties"]
+    assert connection["JDBC_CONNECTION_URL"].endswith("?sslmode=verify-full&sslrootcert=databases-ca.pem")
+
+    status, said, _ = run("plan")
+    assert status == 0
+    assert "No changes." in said
+
+    status, _, said = run("destroy")
+    assert status == 1
+    assert "set CONFIRM=totelake-stranger" in said
+    assert glue.get_jobs()["Jobs"]
+
+    monkeypatch.setenv("CONFIRM", "totelake-stranger")
+    assert run("destroy")[0] == 0
+    assert glue.get_jobs()["Jobs"] == []
+    assert [found["Name"] for found in s3.list_buckets()["Buckets"]] == ["totelake-stranger-state"]
