@@ -2,6 +2,8 @@ locals {
   declarations = jsondecode(file("${path.module}/tables.json"))
   code_version = coalesce(var.code_version, module.artifacts.package_hash)
   kms_key_arn  = one(module.key[*].arn)
+
+  security_configuration = one(module.key[*].security_configuration)
 }
 
 module "key" {
@@ -36,6 +38,9 @@ module "catalog" {
   databases = local.declarations.databases
   tables    = local.declarations.tables
   buckets   = module.lake.buckets
+
+  encrypt     = var.encrypt_catalog
+  kms_key_arn = local.kms_key_arn
 }
 
 module "totesys" {
@@ -46,20 +51,7 @@ module "totesys" {
   description             = "The source, read by a role that can only read."
   login                   = var.totesys
   ssl_mode                = var.ssl_mode
-  placement               = var.totesys_placement
-  kms_key_arn             = local.kms_key_arn
-  recovery_window_in_days = var.secret_recovery_days
-}
-
-module "warehouse" {
-  source = "./modules/connection"
-
-  prefix                  = var.prefix
-  name                    = "warehouse"
-  description             = "The warehouse, loaded by the role that owns it."
-  login                   = var.warehouse
-  ssl_mode                = var.ssl_mode
-  placement               = var.warehouse_placement
+  placement               = one(module.network[*].placement)
   kms_key_arn             = local.kms_key_arn
   recovery_window_in_days = var.secret_recovery_days
 }
@@ -75,6 +67,9 @@ module "ingest" {
   python_modules = var.python_modules
   code_version   = local.code_version
   kms_key_arn    = local.kms_key_arn
+
+  security_configuration = local.security_configuration
+  log_retention_days     = var.log_retention_days
 
   arguments = {
     "--source_connection" = module.totesys.name
@@ -98,6 +93,9 @@ module "transform" {
   python_modules = var.python_modules
   code_version   = local.code_version
   kms_key_arn    = local.kms_key_arn
+
+  security_configuration = local.security_configuration
+  log_retention_days     = var.log_retention_days
 
   arguments = {
     "--ingested"  = module.lake.buckets.ingested
@@ -127,12 +125,15 @@ module "load" {
   code_version   = local.code_version
   kms_key_arn    = local.kms_key_arn
 
-  arguments = {
-    "--processed"            = module.lake.buckets.processed
-    "--warehouse_connection" = module.warehouse.name
-  }
+  security_configuration = local.security_configuration
+  log_retention_days     = var.log_retention_days
 
-  connections = [module.warehouse.grant]
+  arguments = merge(module.warehouse.arguments, {
+    "--processed" = module.lake.buckets.processed
+  })
+
+  connections = module.warehouse.connections
+  statements  = module.warehouse.statements
   reads       = [{ bucket = module.lake.buckets.processed, keys = ["log/*", "tables/*"] }]
 }
 
@@ -148,14 +149,17 @@ module "reconcile" {
   code_version   = local.code_version
   kms_key_arn    = local.kms_key_arn
 
-  arguments = {
-    "--source_connection"    = module.totesys.name
-    "--warehouse_connection" = module.warehouse.name
-    "--ingested"             = module.lake.buckets.ingested
-    "--processed"            = module.lake.buckets.processed
-  }
+  security_configuration = local.security_configuration
+  log_retention_days     = var.log_retention_days
 
-  connections = [module.totesys.grant, module.warehouse.grant]
+  arguments = merge(module.warehouse.arguments, {
+    "--source_connection" = module.totesys.name
+    "--ingested"          = module.lake.buckets.ingested
+    "--processed"         = module.lake.buckets.processed
+  })
+
+  connections = concat([module.totesys.grant], module.warehouse.connections)
+  statements  = module.warehouse.statements
   reads = [
     { bucket = module.lake.buckets.ingested, keys = ["log/*", "tables/*"] },
     { bucket = module.lake.buckets.processed, keys = ["log/*", "quarantine/*"] },
@@ -182,6 +186,7 @@ module "schedule" {
   timezone    = var.schedule.timezone
   enabled     = var.schedule.enabled
   keep_missed = var.keep_missed_starts
+  kms_key_arn = local.kms_key_arn
 }
 
 module "reconcile_schedule" {
@@ -192,6 +197,7 @@ module "reconcile_schedule" {
   timezone    = var.reconcile_schedule.timezone
   enabled     = var.reconcile_schedule.enabled
   keep_missed = var.keep_missed_starts
+  kms_key_arn = local.kms_key_arn
 }
 
 module "alerting" {
@@ -203,4 +209,5 @@ module "alerting" {
   ]
   email       = var.alert_email
   kms_key_arn = local.kms_key_arn
+  log_group   = replace(module.ingest.log_groups.error, module.ingest.name, "<job>")
 }

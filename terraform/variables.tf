@@ -63,27 +63,16 @@ variable "totesys" {
 }
 
 variable "warehouse" {
-  description = "The warehouse database, and the role that loads it."
+  description = "The warehouse database that is there already, and the role that owns it; null for a warehouse that is made here."
   type        = object({ host = string, port = number, database = string, username = string, password = string })
   sensitive   = true
+  default     = null
 }
 
 variable "ssl_mode" {
   description = "sslmode of the connections to both databases; null to leave it out of their addresses."
   type        = string
   default     = "verify-full"
-}
-
-variable "totesys_placement" {
-  description = "Where in a VPC the ingest reaches totesys from; null when it is reached without one."
-  type        = object({ availability_zone = string, subnet_id = string, security_group_ids = list(string) })
-  default     = null
-}
-
-variable "warehouse_placement" {
-  description = "Where in a VPC the load reaches the warehouse from; null when it is reached without one."
-  type        = object({ availability_zone = string, subnet_id = string, security_group_ids = list(string) })
-  default     = null
 }
 
 variable "alert_email" {
@@ -162,4 +151,79 @@ variable "crawl_schedule" {
     enabled    = optional(bool, false)
   })
   default = {}
+}
+
+variable "warehouse_kind" {
+  description = "What the warehouse is: existing (a Postgres that is there), postgres (RDS) or redshift (Redshift Serverless)."
+  type        = string
+  default     = "existing"
+}
+
+variable "warehouse_reader_cidr_blocks" {
+  description = "Addresses from which a warehouse that is made here is asked, beside the jobs."
+  type        = set(string)
+  default     = []
+}
+
+variable "postgres" {
+  description = "Size and care of an RDS warehouse; the module postgres says what each means, and its value where it is left out."
+  type = object({
+    engine_version      = optional(string)
+    instance_class      = optional(string)
+    storage_gib         = optional(number)
+    largest_storage_gib = optional(number)
+    multi_az            = optional(bool)
+    backup_days         = optional(number)
+    deletion_protection = optional(bool)
+  })
+  default = {}
+}
+
+variable "redshift" {
+  description = "Size and limit of a Redshift warehouse; the module redshift says what each means, and its value where it is left out."
+  type = object({
+    base_capacity = optional(number)
+    max_capacity  = optional(number)
+    monthly_limit = optional(object({ rpu_hours = number, action = string }))
+  })
+  default = {}
+}
+
+variable "network" {
+  description = "VPC that the jobs run in: {} makes one, vpc_id takes one that is there; null where both databases are reached without one. The module network says what each means."
+  type = object({
+    vpc_id               = optional(string)
+    subnet_ids           = optional(list(string))
+    route_table_ids      = optional(list(string))
+    cidr_block           = optional(string)
+    zones                = optional(list(string))
+    peer                 = optional(object({ vpc_id = string, cidr_block = string, route_table_ids = set(string) }))
+    database_cidr_blocks = optional(list(string))
+    services             = optional(set(string))
+  })
+  default = null
+}
+
+variable "encrypt_catalog" {
+  description = "Whether the Glue catalog of the whole account, in this region, is encrypted with the project's own key."
+  type        = bool
+  default     = false
+}
+
+variable "log_retention_days" {
+  description = "Days for which logs are kept: of jobs, crawlers, network and warehouse."
+  type        = number
+  default     = 365
+}
+
+variable "queries" {
+  description = "Folder of the queries that Athena keeps under their names, one .sql file each."
+  type        = string
+  default     = "../dashboards/queries"
+}
+
+variable "athena_gib_per_query" {
+  description = "GiB that a query of Athena may read before it is stopped; AWS bills each."
+  type        = number
+  default     = 10
 }

@@ -88,6 +88,7 @@ def variables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "scripts": str(build.ROOT / "glue_jobs"),
         "package": str(package),
         "crawl_settings": str(build.ROOT / "crawlers/ingested.json"),
+        "queries": str(build.ROOT / "dashboards/queries"),
         "code_version": "0123456789ab",
         "totesys": {**login, "database": "totesys", "username": "totelake_reader", "password": "open sesame"},
         "warehouse": {**login, "database": "warehouse", "username": "warehouse_owner", "password": "shut sesame"},

@@ -126,3 +126,26 @@ variable "timeout" {
   type        = number
   default     = 60
 }
+
+variable "security_configuration" {
+  description = "Glue security configuration that encrypts what Glue writes for the job; null for none."
+  type        = string
+  default     = null
+}
+
+variable "log_retention_days" {
+  description = "Days for which the job's logs are kept, where it has log groups of its own."
+  type        = number
+  default     = 365
+}
+
+variable "statements" {
+  description = "What the role may do beyond what follows from the other variables, such as output `statements` of the warehouse."
+  type = list(object({
+    sid       = string
+    actions   = list(string)
+    resources = list(string)
+    condition = optional(map(map(list(string))))
+  }))
+  default = []
+}
