@@ -73,12 +73,22 @@ variable "ssl_mode" {
   description = "sslmode of the connections to both databases; null to leave it out of their addresses."
   type        = string
   default     = "verify-full"
+
+  validation {
+    condition     = var.ssl_mode == null || contains(["disable", "prefer", "require", "verify-ca", "verify-full"], coalesce(var.ssl_mode, "-"))
+    error_message = "ssl_mode is disable, prefer, require, verify-ca or verify-full."
+  }
 }
 
 variable "alert_email" {
   description = "Address that gets the alerts, once it has confirmed; null for none."
   type        = string
   default     = null
+
+  validation {
+    condition     = var.alert_email == null || can(regex("^[^@ ]+@[^@ ]+$", var.alert_email))
+    error_message = "alert_email is one address, such as data@example.com."
+  }
 }
 
 variable "schedule" {
@@ -135,6 +145,11 @@ variable "secret_recovery_days" {
   description = "Days in which a deleted secret can still be had back; 0 deletes it at once."
   type        = number
   default     = 30
+
+  validation {
+    condition     = var.secret_recovery_days == 0 || (var.secret_recovery_days >= 7 && var.secret_recovery_days <= 30)
+    error_message = "Secrets Manager keeps a deleted secret for 7 to 30 days, or, with 0, not at all."
+  }
 }
 
 variable "crawl_settings" {
@@ -214,6 +229,11 @@ variable "log_retention_days" {
   description = "Days for which logs are kept: of jobs, crawlers, network and warehouse."
   type        = number
   default     = 365
+
+  validation {
+    condition     = contains([30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
+    error_message = "CloudWatch keeps logs for 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096 or more days of its own list."
+  }
 }
 
 variable "queries" {
@@ -226,4 +246,9 @@ variable "athena_gib_per_query" {
   description = "GiB that a query of Athena may read before it is stopped; AWS bills each."
   type        = number
   default     = 10
+
+  validation {
+    condition     = var.athena_gib_per_query >= 1
+    error_message = "A query may read one GiB at least."
+  }
 }

@@ -1,10 +1,19 @@
-# A development account. Addresses and logins of the databases come from the environment and are never written here:
-# TF_VAR_totesys='{"host": …, "port": 5432, "database": …, "username": …, "password": …}', TF_VAR_warehouse likewise,
-# and TF_VAR_alert_email.
+# A development account: what is made can be destroyed and made again.
+# What belongs to the account or is secret comes from the environment and is never written here: TF_VAR_totesys,
+# TF_VAR_network, TF_VAR_alert_email; terraform/README.md has an example of each.
 environment = "dev"
 prefix      = "totelake-dev"
 
-retention_days = 30
+warehouse_kind = "postgres"
+postgres = {
+  multi_az            = false
+  backup_days         = 7
+  deletion_protection = false
+}
+
+retention_days       = 30
+force_destroy        = true
+secret_recovery_days = 0
 
 # Encrypted, without looking at who answers: verify-full needs the certificate of the databases' authority on every worker.
 ssl_mode = "require"

@@ -118,11 +118,10 @@ module "role" {
         },
         {
           # Glue ties its key to the group before it writes, and writes nothing where it may not.
-          Sid       = "EncryptLogs"
-          Effect    = "Allow"
-          Action    = ["logs:AssociateKmsKey"]
-          Resource  = [local.logs, "${local.logs}:*"]
-          Condition = null
+          Sid      = "EncryptLogs"
+          Effect   = "Allow"
+          Action   = ["logs:AssociateKmsKey"]
+          Resource = [local.logs, "${local.logs}:*"]
         },
       ]]),
       [for arn in var.kms_key_arn == null ? [] : [var.kms_key_arn] : {

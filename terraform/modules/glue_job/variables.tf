@@ -140,12 +140,13 @@ variable "log_retention_days" {
 }
 
 variable "statements" {
-  description = "What the role may do beyond what follows from the other variables, such as output `statements` of the warehouse."
+  description = "What the job may do besides, in the words of IAM's policies."
   type = list(object({
-    sid       = string
-    actions   = list(string)
-    resources = list(string)
-    condition = optional(map(map(list(string))))
+    Sid       = string
+    Effect    = string
+    Action    = list(string)
+    Resource  = list(string)
+    Condition = optional(map(map(list(string))))
   }))
   default = []
 }

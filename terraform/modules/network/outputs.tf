@@ -34,3 +34,8 @@ output "placement" {
     aws_vpc_security_group_ingress_rule.workers,
   ]
 }
+
+output "services" {
+  description = "Services that are reached by an interface endpoint."
+  value       = module.endpoints.services
+}

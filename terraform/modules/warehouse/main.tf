@@ -86,23 +86,26 @@ locals {
 
   statements = flatten([for redshift in module.redshift : [
     {
-      sid       = "RunWarehouseStatements"
-      actions   = ["redshift-data:BatchExecuteStatement", "redshift-data:ExecuteStatement"]
-      resources = [redshift.workgroup.arn]
-      condition = null
+      Sid       = "RunWarehouseStatements"
+      Effect    = "Allow"
+      Action    = ["redshift-data:BatchExecuteStatement", "redshift-data:ExecuteStatement"]
+      Resource  = [redshift.workgroup.arn]
+      Condition = null
     },
     {
       # A statement has no ARN; whoever ran it may ask for it.
-      sid       = "FollowOwnStatements"
-      actions   = ["redshift-data:DescribeStatement", "redshift-data:GetStatementResult"]
-      resources = ["*"]
-      condition = { StringEquals = { "redshift-data:statement-owner-iam-userid" = ["$${aws:userid}"] } }
+      Sid       = "FollowOwnStatements"
+      Effect    = "Allow"
+      Action    = ["redshift-data:DescribeStatement", "redshift-data:GetStatementResult"]
+      Resource  = ["*"]
+      Condition = { StringEquals = { "redshift-data:statement-owner-iam-userid" = ["$${aws:userid}"] } }
     },
     {
-      sid       = "ReadWarehouseSecret"
-      actions   = ["secretsmanager:GetSecretValue"]
-      resources = [redshift.secret_arn]
-      condition = null
+      Sid       = "ReadWarehouseSecret"
+      Effect    = "Allow"
+      Action    = ["secretsmanager:GetSecretValue"]
+      Resource  = [redshift.secret_arn]
+      Condition = null
     },
   ]])
 }
