@@ -263,6 +263,9 @@ run "a_job_that_judges_a_crawler_only_reads_the_catalog" {
     connections  = []
     writes       = []
     registers_in = []
+
+    security_configuration = null
+
     judges = {
       found    = "found"
       declared = "declared"
