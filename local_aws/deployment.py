@@ -14,7 +14,14 @@ from local_aws.settings import SOURCE_DATABASE, WAREHOUSE_DATABASE, WAREHOUSE_OW
 from local_aws.state import State
 from totesys import roles
 
-_DEPLOYED = ("terraform/**/*.tf", "terraform/**/*.tfvars", "terraform/**/*.json", "crawlers/*.json", "glue_jobs/*.py")
+_DEPLOYED = (
+    "terraform/**/*.tf",
+    "terraform/**/*.tfvars",
+    "terraform/**/*.json",
+    "crawlers/*.json",
+    "dashboards/queries/*.sql",
+    "glue_jobs/*.py",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +79,7 @@ def variables(settings: Settings) -> dict[str, Any]:
         "crawl_settings": str(build.ROOT / "crawlers/ingested.json"),
         "wheels": None,
         "python_modules": _python_modules(),
+        "queries": str(build.ROOT / "dashboards/queries"),
         "code_version": build.code_version(),
         "totesys": settings.login(SOURCE_DATABASE, roles.READER),
         "warehouse": settings.login(WAREHOUSE_DATABASE, WAREHOUSE_OWNER),

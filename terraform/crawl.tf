@@ -8,6 +8,9 @@ module "crawler" {
   bucket      = module.lake.buckets.ingested
   database    = module.catalog.databases.discovered
   kms_key_arn = local.kms_key_arn
+
+  security_configuration = local.security_configuration
+  log_retention_days     = var.log_retention_days
 }
 
 module "drift" {
@@ -21,6 +24,9 @@ module "drift" {
   python_modules = local.python_modules
   code_version   = local.code_version
   kms_key_arn    = local.kms_key_arn
+
+  security_configuration = local.security_configuration
+  log_retention_days     = var.log_retention_days
 
   arguments = { "--crawler" = module.crawler.name }
 
@@ -52,4 +58,5 @@ module "crawl_schedule" {
   timezone    = var.crawl_schedule.timezone
   enabled     = var.crawl_schedule.enabled
   keep_missed = var.keep_missed_starts
+  kms_key_arn = local.kms_key_arn
 }

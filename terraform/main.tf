@@ -6,6 +6,8 @@ locals {
   python_modules    = var.wheels == null ? var.python_modules : module.artifacts.wheels
   certificates_name = "databases-ca.pem" # the one that totelake/connections.py knows
   certificates      = var.ca_certificates == null ? null : local.certificates_name
+
+  security_configuration = one(module.key[*].security_configuration)
 }
 
 module "key" {
@@ -44,6 +46,9 @@ module "catalog" {
   databases = local.declarations.databases
   tables    = local.declarations.tables
   buckets   = module.lake.buckets
+
+  encrypt     = var.encrypt_catalog
+  kms_key_arn = local.kms_key_arn
 }
 
 module "totesys" {
@@ -55,21 +60,7 @@ module "totesys" {
   login                   = var.totesys
   ssl_mode                = var.ssl_mode
   certificates            = local.certificates
-  placement               = var.totesys_placement
-  kms_key_arn             = local.kms_key_arn
-  recovery_window_in_days = var.secret_recovery_days
-}
-
-module "warehouse" {
-  source = "./modules/connection"
-
-  prefix                  = var.prefix
-  name                    = "warehouse"
-  description             = "The warehouse, loaded by the role that owns it."
-  login                   = var.warehouse
-  ssl_mode                = var.ssl_mode
-  certificates            = local.certificates
-  placement               = var.warehouse_placement
+  placement               = one(module.network[*].placement)
   kms_key_arn             = local.kms_key_arn
   recovery_window_in_days = var.secret_recovery_days
 }
@@ -86,6 +77,9 @@ module "ingest" {
   certificates   = module.artifacts.certificates
   code_version   = local.code_version
   kms_key_arn    = local.kms_key_arn
+
+  security_configuration = local.security_configuration
+  log_retention_days     = var.log_retention_days
 
   arguments = {
     "--source_connection" = module.totesys.name
@@ -110,6 +104,9 @@ module "transform" {
   certificates   = module.artifacts.certificates
   code_version   = local.code_version
   kms_key_arn    = local.kms_key_arn
+
+  security_configuration = local.security_configuration
+  log_retention_days     = var.log_retention_days
 
   arguments = {
     "--ingested"  = module.lake.buckets.ingested
@@ -140,12 +137,15 @@ module "load" {
   code_version   = local.code_version
   kms_key_arn    = local.kms_key_arn
 
-  arguments = {
-    "--processed"            = module.lake.buckets.processed
-    "--warehouse_connection" = module.warehouse.name
-  }
+  security_configuration = local.security_configuration
+  log_retention_days     = var.log_retention_days
 
-  connections = [module.warehouse.grant]
+  arguments = merge(module.warehouse.arguments, {
+    "--processed" = module.lake.buckets.processed
+  })
+
+  connections = module.warehouse.connections
+  statements  = module.warehouse.statements
   reads       = [{ bucket = module.lake.buckets.processed, keys = ["log/*", "tables/*"] }]
 }
 
@@ -162,14 +162,17 @@ module "reconcile" {
   code_version   = local.code_version
   kms_key_arn    = local.kms_key_arn
 
-  arguments = {
-    "--source_connection"    = module.totesys.name
-    "--warehouse_connection" = module.warehouse.name
-    "--ingested"             = module.lake.buckets.ingested
-    "--processed"            = module.lake.buckets.processed
-  }
+  security_configuration = local.security_configuration
+  log_retention_days     = var.log_retention_days
 
-  connections = [module.totesys.grant, module.warehouse.grant]
+  arguments = merge(module.warehouse.arguments, {
+    "--source_connection" = module.totesys.name
+    "--ingested"          = module.lake.buckets.ingested
+    "--processed"         = module.lake.buckets.processed
+  })
+
+  connections = concat([module.totesys.grant], module.warehouse.connections)
+  statements  = module.warehouse.statements
   reads = [
     { bucket = module.lake.buckets.ingested, keys = ["log/*", "tables/*"] },
     { bucket = module.lake.buckets.processed, keys = ["log/*", "quarantine/*"] },
@@ -196,6 +199,7 @@ module "schedule" {
   timezone    = var.schedule.timezone
   enabled     = var.schedule.enabled
   keep_missed = var.keep_missed_starts
+  kms_key_arn = local.kms_key_arn
 }
 
 module "reconcile_schedule" {
@@ -206,6 +210,7 @@ module "reconcile_schedule" {
   timezone    = var.reconcile_schedule.timezone
   enabled     = var.reconcile_schedule.enabled
   keep_missed = var.keep_missed_starts
+  kms_key_arn = local.kms_key_arn
 }
 
 module "alerting" {
@@ -217,4 +222,5 @@ module "alerting" {
   ]
   email       = var.alert_email
   kms_key_arn = local.kms_key_arn
+  log_group   = replace(module.ingest.log_groups.error, module.ingest.name, "<job>")
 }

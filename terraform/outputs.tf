@@ -19,8 +19,8 @@ output "databases" {
 }
 
 output "connections" {
-  description = "Names of the Glue connections to totesys and to the warehouse."
-  value       = { totesys = module.totesys.name, warehouse = module.warehouse.name }
+  description = "Names of the Glue connections to totesys and to the warehouse, null where Redshift is reached without one."
+  value       = { totesys = module.totesys.name, warehouse = one(module.warehouse.connections[*].name) }
 }
 
 output "jobs" {
@@ -67,4 +67,20 @@ output "crawl_schedule" {
 output "topic_arn" {
   description = "ARN of the topic that alerts go to."
   value       = module.alerting.topic_arn
+}
+
+output "log_groups" {
+  description = "Log groups of each job's standard error and standard output."
+  value = {
+    ingest    = module.ingest.log_groups
+    transform = module.transform.log_groups
+    load      = module.load.log_groups
+    reconcile = module.reconcile.log_groups
+    drift     = module.drift.log_groups
+  }
+}
+
+output "athena_workgroup" {
+  description = "Name of the Athena workgroup that asks the lake."
+  value       = module.athena.workgroup
 }

@@ -72,33 +72,32 @@ variable "totesys" {
 }
 
 variable "warehouse" {
-  description = "The warehouse database, and the role that loads it."
+  description = "The warehouse database that is there already, and the role that owns it; null for a warehouse that is made here."
   type        = object({ host = string, port = number, database = string, username = string, password = string })
   sensitive   = true
+  default     = null
 }
 
 variable "ssl_mode" {
   description = "sslmode of the connections to both databases; null to leave it out of their addresses."
   type        = string
   default     = "verify-full"
-}
 
-variable "totesys_placement" {
-  description = "Where in a VPC the ingest reaches totesys from; null when it is reached without one."
-  type        = object({ availability_zone = string, subnet_id = string, security_group_ids = list(string) })
-  default     = null
-}
-
-variable "warehouse_placement" {
-  description = "Where in a VPC the load reaches the warehouse from; null when it is reached without one."
-  type        = object({ availability_zone = string, subnet_id = string, security_group_ids = list(string) })
-  default     = null
+  validation {
+    condition     = var.ssl_mode == null || contains(["disable", "prefer", "require", "verify-ca", "verify-full"], coalesce(var.ssl_mode, "-"))
+    error_message = "ssl_mode is disable, prefer, require, verify-ca or verify-full."
+  }
 }
 
 variable "alert_email" {
   description = "Address that gets the alerts, once it has confirmed; null for none."
   type        = string
   default     = null
+
+  validation {
+    condition     = var.alert_email == null || can(regex("^[^@ ]+@[^@ ]+$", var.alert_email))
+    error_message = "alert_email is one address, such as data@example.com."
+  }
 }
 
 variable "schedule" {
@@ -155,6 +154,11 @@ variable "secret_recovery_days" {
   description = "Days in which a deleted secret can still be had back; 0 deletes it at once."
   type        = number
   default     = 30
+
+  validation {
+    condition     = var.secret_recovery_days == 0 || (var.secret_recovery_days >= 7 && var.secret_recovery_days <= 30)
+    error_message = "Secrets Manager keeps a deleted secret for 7 to 30 days, or, with 0, not at all."
+  }
 }
 
 variable "crawl_settings" {
@@ -181,5 +185,90 @@ variable "ca_certificates" {
   validation {
     condition     = var.ssl_mode != "verify-full" || var.ca_certificates != null
     error_message = "verify-full holds the databases to certificates: name their file in ca_certificates, such as the global-bundle.pem that RDS publishes, or set ssl_mode to require, which encrypts and looks at nothing."
+  }
+}
+
+variable "warehouse_kind" {
+  description = "What the warehouse is: existing (a Postgres that is there), postgres (RDS) or redshift (Redshift Serverless)."
+  type        = string
+  default     = "existing"
+}
+
+variable "warehouse_reader_cidr_blocks" {
+  description = "Addresses from which a warehouse that is made here is asked, beside the jobs."
+  type        = set(string)
+  default     = []
+}
+
+variable "postgres" {
+  description = "Size and care of an RDS warehouse; the module postgres says what each means, and its value where it is left out."
+  type = object({
+    engine_version      = optional(string)
+    instance_class      = optional(string)
+    storage_gib         = optional(number)
+    largest_storage_gib = optional(number)
+    multi_az            = optional(bool)
+    backup_days         = optional(number)
+    deletion_protection = optional(bool)
+  })
+  default = {}
+}
+
+variable "redshift" {
+  description = "Size and limit of a Redshift warehouse; the module redshift says what each means, and its value where it is left out."
+  type = object({
+    base_capacity = optional(number)
+    max_capacity  = optional(number)
+    monthly_limit = optional(object({ rpu_hours = number, action = string }))
+  })
+  default = {}
+}
+
+variable "network" {
+  description = "VPC that the jobs run in: {} makes one, vpc_id takes one that is there; null where both databases are reached without one. The module network says what each means."
+  type = object({
+    vpc_id               = optional(string)
+    subnet_ids           = optional(list(string))
+    route_table_ids      = optional(list(string))
+    cidr_block           = optional(string)
+    zones                = optional(list(string))
+    peer                 = optional(object({ vpc_id = string, cidr_block = string, route_table_ids = set(string) }))
+    database_cidr_blocks = optional(list(string))
+    services             = optional(set(string))
+  })
+  default = null
+}
+
+variable "encrypt_catalog" {
+  description = "Whether the Glue catalog of the whole account, in this region, is encrypted with the project's own key."
+  type        = bool
+  default     = false
+}
+
+variable "log_retention_days" {
+  description = "Days for which logs are kept: of jobs, crawlers, network and warehouse."
+  type        = number
+  default     = 365
+
+  validation {
+    condition     = contains([30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
+    error_message = "CloudWatch keeps logs for 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096 or more days of its own list."
+  }
+}
+
+variable "queries" {
+  description = "Folder of the queries that Athena keeps under their names, one .sql file each."
+  type        = string
+  default     = "../dashboards/queries"
+}
+
+variable "athena_gib_per_query" {
+  description = "GiB that a query of Athena may read before it is stopped; AWS bills each."
+  type        = number
+  default     = 10
+
+  validation {
+    condition     = var.athena_gib_per_query >= 1
+    error_message = "A query may read one GiB at least."
   }
 }

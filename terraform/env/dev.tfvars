@@ -1,10 +1,20 @@
-# A development account. Addresses and logins of the databases come from the environment and are never written here:
-# TF_VAR_totesys='{"host": …, "port": 5432, "database": …, "username": …, "password": …}', TF_VAR_warehouse likewise,
-# TF_VAR_alert_email, and TF_VAR_ca_certificates, the path of the PEM file that the databases' certificates are held to.
+# A development account: what is made can be destroyed and made again.
+# What belongs to the account or is secret comes from the environment and is never written here: TF_VAR_totesys,
+# TF_VAR_network, TF_VAR_alert_email, and TF_VAR_ca_certificates, the path of the PEM file that the databases' certificates
+# are held to; terraform/README.md has an example of each.
 environment = "dev"
 prefix      = "totelake-dev"
 
-retention_days = 30
+warehouse_kind = "postgres"
+postgres = {
+  multi_az            = false
+  backup_days         = 7
+  deletion_protection = false
+}
+
+retention_days       = 30
+force_destroy        = true
+secret_recovery_days = 0
 
 schedule = {
   expression = "rate(15 minutes)"

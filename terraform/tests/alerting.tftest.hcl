@@ -6,6 +6,8 @@ variables {
   prefix = "totelake-test"
   jobs   = ["totelake-test-ingest", "totelake-test-load"]
   email  = "someone@example.com"
+
+  log_group = "/aws-glue/jobs/totelake-test-role/<job>/error"
 }
 
 run "a_failed_job_is_told_by_e_mail" {
@@ -28,6 +30,14 @@ run "a_failed_job_is_told_by_e_mail" {
       strcontains(aws_cloudwatch_event_target.topic.input_transformer[0].input_template, "<${name}>")
     ])
     error_message = "Whatever is taken from the event is told."
+  }
+
+  assert {
+    condition = strcontains(
+      aws_cloudwatch_event_target.topic.input_transformer[0].input_template,
+      "#logsV2:log-groups/log-group/$252Faws-glue$252Fjobs$252Ftotelake-test-role$252F<job>$252Ferror/log-events/<run>",
+    )
+    error_message = "The link leads to the log group of the job that failed, with the slashes as the console wants them."
   }
 
   assert {

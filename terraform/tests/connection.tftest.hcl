@@ -23,7 +23,7 @@ run "the_connection_names_the_secret_and_holds_no_password" {
   }
 
   assert {
-    condition     = aws_secretsmanager_secret_version.this.secret_string == null
+    condition     = aws_secretsmanager_secret_version.this[0].secret_string == null
     error_message = "The password is written, and not kept in the state."
   }
 
@@ -33,20 +33,30 @@ run "the_connection_names_the_secret_and_holds_no_password" {
   }
 }
 
-run "redshift_and_a_vpc_are_values" {
+run "a_secret_that_rds_keeps_a_vpc_and_the_engine_are_values" {
   module {
     source = "./modules/connection"
   }
 
   variables {
-    engine    = "redshift"
-    ssl_mode  = null
-    placement = { availability_zone = "eu-west-2a", subnet_id = "subnet-1", security_group_ids = ["sg-1"] }
+    login      = { host = "db.example.com", port = 5432, database = "totesys" }
+    secret_arn = "arn:aws:secretsmanager:eu-west-2:123456789012:secret:rds!db"
+    engine     = "redshift"
+    ssl_mode   = null
+    placement  = { availability_zone = "eu-west-2a", subnet_id = "subnet-1", security_group_ids = ["sg-1"] }
   }
 
   assert {
     condition     = nonsensitive(aws_glue_connection.this.connection_properties["JDBC_CONNECTION_URL"]) == "jdbc:redshift://db.example.com:5432/totesys"
     error_message = "The engine is part of the address."
+  }
+
+  assert {
+    condition = length(aws_secretsmanager_secret.this) == 0 && alltrue([
+      for arn in [output.grant.secret_arn, nonsensitive(aws_glue_connection.this.connection_properties["SECRET_ID"])] :
+      arn == var.secret_arn
+    ])
+    error_message = "The connection names the secret that is there, and none is made."
   }
 
   assert {

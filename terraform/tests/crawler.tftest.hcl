@@ -13,6 +13,8 @@ variables {
   }
   bucket   = "totelake-test-ingested"
   database = "totesys_discovered"
+
+  security_configuration = "totelake-test"
 }
 
 run "the_crawler_writes_down_and_changes_nothing" {
@@ -41,9 +43,9 @@ run "the_crawler_writes_down_and_changes_nothing" {
 
   assert {
     condition = alltrue([
-      for statement in jsondecode(module.role.policy).Statement : !contains(statement.Resource, "*")
+      for statement in jsondecode(module.role.policy).Statement : !contains(statement.Resource, "*") || can(statement.Condition)
     ])
-    error_message = "The role names what it may touch."
+    error_message = "The role names what it may touch; where Glue knows no resource, a condition limits it."
   }
 
   assert {
@@ -61,6 +63,14 @@ run "the_crawler_writes_down_and_changes_nothing" {
       if contains(statement.Action, "s3:PutObject")
     ]) == 0
     error_message = "The crawler writes no object."
+  }
+
+  assert {
+    condition = [output.log_group, aws_cloudwatch_log_group.this[0].name, aws_glue_crawler.this.security_configuration] == [
+      "/aws-glue/crawlers-role/totelake-test-ingested-crawler-totelake-test",
+      "/aws-glue/crawlers-role/totelake-test-ingested-crawler-totelake-test", "totelake-test",
+    ]
+    error_message = "Glue puts role and security configuration into the name of the log group, which is there before."
   }
 }
 

@@ -15,6 +15,16 @@ variables {
   writes         = [{ bucket = "totelake-test-ingested", keys = ["log/*", "tables/*"] }]
   registers_in   = ["totesys_ingested"]
   kms_key_arn    = "arn:aws:kms:eu-west-2:123456789012:key/mock"
+
+  security_configuration = "totelake-test"
+
+  statements = [{
+    Sid       = "AskWarehouse"
+    Effect    = "Allow"
+    Action    = ["redshift-data:DescribeStatement"]
+    Resource  = ["*"]
+    Condition = { StringEquals = { "redshift-data:statement-owner-iam-userid" = ["$${aws:userid}"] } }
+  }]
   connections = [{
     name       = "totelake-test-totesys"
     arn        = "arn:aws:glue:eu-west-2:123456789012:connection/totelake-test-totesys"
@@ -103,6 +113,47 @@ run "the_job_runs_with_what_it_needs_and_no_more" {
       if contains(statement.Action, "secretsmanager:GetSecretValue")
     ]) == ["arn:aws:secretsmanager:eu-west-2:123456789012:secret:totelake-test/totesys"]
     error_message = "The job reads its own secret and no other."
+  }
+
+  assert {
+    condition = output.log_groups == {
+      error  = "/aws-glue/jobs/totelake-test-role/totelake-test-ingest/error"
+      output = "/aws-glue/jobs/totelake-test-role/totelake-test-ingest/output"
+    }
+    error_message = "Glue puts security configuration and role into the names of the log groups."
+  }
+
+  assert {
+    condition = alltrue([
+      for kind, group in aws_cloudwatch_log_group.this : alltrue([
+        group.name == output.log_groups[kind], group.retention_in_days == 365, group.kms_key_id == var.kms_key_arn,
+      ])
+    ]) && length(aws_cloudwatch_log_group.this) == 2
+    error_message = "Both groups are there before Glue makes them, with a key and an end."
+  }
+
+  assert {
+    condition = one([
+      for statement in jsondecode(module.role.policy).Statement : contains(statement.Action, "logs:AssociateKmsKey")
+      if contains(statement.Action, "logs:PutLogEvents")
+    ])
+    error_message = "Without AssociateKmsKey Glue writes no log at all."
+  }
+
+  assert {
+    condition = alltrue([
+      for resource in flatten([
+        for statement in jsondecode(module.role.policy).Statement : statement.Resource if contains(statement.Action, "logs:PutLogEvents")
+      ]) : strcontains(resource, "log-group:/aws-glue/jobs/totelake-test-role/totelake-test-ingest/")
+    ])
+    error_message = "A job writes to its own log groups."
+  }
+
+  assert {
+    condition = one([
+      for statement in jsondecode(module.role.policy).Statement : statement if statement.Sid == "AskWarehouse"
+    ]).Condition == { StringEquals = { "redshift-data:statement-owner-iam-userid" = ["$${aws:userid}"] } }
+    error_message = "What is granted besides is granted as it is said, condition included."
   }
 }
 
@@ -231,6 +282,8 @@ run "a_job_without_connection_gets_neither_secret_nor_network" {
     writes       = []
     registers_in = []
     kms_key_arn  = null
+
+    security_configuration = null
   }
 
   assert {
@@ -246,6 +299,11 @@ run "a_job_without_connection_gets_neither_secret_nor_network" {
     condition     = length(aws_glue_job.this.connections) == 0
     error_message = "Nothing places the job in a VPC."
   }
+
+  assert {
+    condition     = output.log_groups.error == "/aws-glue/jobs/error" && length(aws_cloudwatch_log_group.this) == 0
+    error_message = "Without a security configuration the log groups are those of all jobs of the account."
+  }
 }
 
 run "a_job_that_judges_a_crawler_only_reads_the_catalog" {
@@ -257,6 +315,9 @@ run "a_job_that_judges_a_crawler_only_reads_the_catalog" {
     connections  = []
     writes       = []
     registers_in = []
+
+    security_configuration = null
+
     judges = {
       found    = "found"
       declared = "declared"
@@ -266,7 +327,7 @@ run "a_job_that_judges_a_crawler_only_reads_the_catalog" {
 
   assert {
     condition = toset(flatten([
-      for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : [
+      for statement in jsondecode(module.role.policy).Statement : [
         for action in statement.Action : action if startswith(action, "glue:")
       ]
     ])) == toset(["glue:GetTables", "glue:GetPartitions", "glue:GetCrawler"])
@@ -275,7 +336,7 @@ run "a_job_that_judges_a_crawler_only_reads_the_catalog" {
 
   assert {
     condition = toset(flatten([
-      for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : [
+      for statement in jsondecode(module.role.policy).Statement : [
         for resource in statement.Resource : resource if strcontains(resource, ":table/")
       ]
       ])) == toset([
@@ -286,7 +347,7 @@ run "a_job_that_judges_a_crawler_only_reads_the_catalog" {
 
   assert {
     condition = one([
-      for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : statement.Resource
+      for statement in jsondecode(module.role.policy).Statement : statement.Resource
       if contains(statement.Action, "glue:GetCrawler")
     ]) == ["arn:aws:glue:eu-west-2:123456789012:crawler/the-crawler"]
     error_message = "Of the one crawler."

@@ -31,11 +31,11 @@ run "every_bucket_is_protected" {
   }
 
   assert {
-    condition = alltrue([
-      for encryption in aws_s3_bucket_server_side_encryption_configuration.this :
-      one(one(encryption.rule).apply_server_side_encryption_by_default).sse_algorithm == "aws:kms"
-    ])
-    error_message = "A key that is given encrypts every bucket."
+    condition = {
+      for key, encryption in aws_s3_bucket_server_side_encryption_configuration.this :
+      key => one(one(encryption.rule).apply_server_side_encryption_by_default).sse_algorithm
+    } == { ingested = "aws:kms", processed = "aws:kms", artifacts = "aws:kms", access-logs = "AES256" }
+    error_message = "A key that is given encrypts every bucket but the one that S3 delivers its logs to, which takes none."
   }
 
   assert {
@@ -63,6 +63,42 @@ run "every_bucket_is_protected" {
   assert {
     condition     = length(jsondecode(aws_s3_bucket_policy.this["artifacts"].policy).Statement) == 1
     error_message = "The artifacts bucket has no commit records."
+  }
+
+  assert {
+    condition = alltrue([for zone in ["ingested", "processed"] : one([
+      for statement in jsondecode(aws_s3_bucket_policy.this[zone].policy).Statement :
+      [statement.Effect, statement.Principal, statement.Action, can(statement.Condition)]
+      if statement.Sid == "DenyDeletionOfVersions"
+    ]) == ["Deny", "*", ["s3:BypassGovernanceRetention", "s3:DeleteObjectVersion"], false]])
+    error_message = "Nobody takes a version away from either zone."
+  }
+
+  assert {
+    condition = { for key, logging in aws_s3_bucket_logging.this : key => [logging.target_bucket, logging.target_prefix] } == {
+      for key in ["ingested", "processed", "artifacts"] : key => ["totelake-test-access-logs", "${key}/"]
+    }
+    error_message = "Who reads and writes is written down, in a bucket of its own."
+  }
+
+  assert {
+    condition = one([
+      for statement in jsondecode(aws_s3_bucket_policy.this["access-logs"].policy).Statement : statement
+      if statement.Effect == "Allow"
+    ]).Condition.StringEquals == { "aws:SourceAccount" = "123456789012" }
+    error_message = "S3 delivers the logs of this account, and nobody else writes them."
+  }
+
+  assert {
+    condition = {
+      for key, lifecycle in aws_s3_bucket_lifecycle_configuration.this : key => [for rule in lifecycle.rule : rule.id]
+      } == {
+      ingested    = ["remove-what-was-never-finished"]
+      processed   = ["remove-what-was-never-finished"]
+      artifacts   = ["remove-what-was-never-finished", "expire-athena", "expire-temporary"]
+      access-logs = ["remove-what-was-never-finished", "expire-artifacts", "expire-ingested", "expire-processed"]
+    }
+    error_message = "What is committed never expires; what is temporary and who looked does."
   }
 
   assert {

@@ -9,6 +9,7 @@ variables {
   package     = "./tests/code/package.txt"
   wheels      = "./tests/code/wheels"
   ssl_mode    = "require"
+  queries     = "./tests/code/queries"
   totesys     = { host = "source.example.com", port = 5432, database = "totesys", username = "reader", password = "r" }
   warehouse   = { host = "warehouse.example.com", port = 5432, database = "warehouse", username = "owner", password = "w" }
 }
@@ -36,6 +37,14 @@ run "everything_is_there_under_its_name" {
   assert {
     condition     = output.connections == { totesys = "totelake-test-totesys", warehouse = "totelake-test-warehouse" }
     error_message = "A connection to each database."
+  }
+
+  assert {
+    condition = (
+      module.warehouse.arguments == { "--warehouse_connection" = "totelake-test-warehouse" }
+      && length(module.warehouse.statements) + length(module.network) == 0 && module.totesys.grant.placement == null
+    )
+    error_message = "A warehouse that is there is reached by its connection; nothing is made for it, and no VPC is needed."
   }
 
   assert {
@@ -100,6 +109,53 @@ run "a_folder_without_wheels_is_refused" {
   }
 
   expect_failures = [var.wheels]
+}
+
+run "with_redshift_and_a_vpc_of_its_own_the_jobs_are_told_where_everything_is" {
+  variables {
+    warehouse_kind  = "redshift"
+    warehouse       = null
+    network         = {}
+    encrypt_catalog = true
+    queries         = "../dashboards/queries"
+  }
+
+  assert {
+    condition     = output.connections == { totesys = "totelake-test-totesys", warehouse = null }
+    error_message = "Redshift is reached without a connection."
+  }
+
+  assert {
+    condition     = module.network[0].services == tolist(["glue", "kms", "logs", "monitoring", "redshift-data", "secretsmanager", "sts"])
+    error_message = "The VPC has an endpoint for each service that a job asks, Redshift's Data API among them."
+  }
+
+  assert {
+    condition = toset(keys(module.warehouse.arguments)) == toset([
+      "--redshift_workgroup", "--redshift_database", "--redshift_secret", "--redshift_copy_role",
+    ])
+    error_message = "The jobs get what Redshift's Data API wants."
+  }
+
+  assert {
+    condition     = module.totesys.grant.placement.availability_zone == "eu-west-2a"
+    error_message = "The source is reached from the VPC."
+  }
+
+  assert {
+    condition     = module.athena.queries == sort([for file in fileset("../dashboards/queries", "*.sql") : trimsuffix(file, ".sql")])
+    error_message = "Athena keeps the queries of the dashboards."
+  }
+
+  assert {
+    condition     = output.log_groups.load.error == "/aws-glue/jobs/totelake-test-role/totelake-test-load/error"
+    error_message = "Logs are encrypted, and so in groups of the security configuration."
+  }
+
+  assert {
+    condition     = module.catalog.encrypted
+    error_message = "The catalog is encrypted where that is wanted."
+  }
 }
 
 run "a_prefix_that_is_no_bucket_name_is_refused" {

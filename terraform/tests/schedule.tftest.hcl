@@ -11,6 +11,8 @@ variables {
   expression = "rate(15 minutes)"
   timezone   = "Europe/London"
   enabled    = true
+
+  kms_key_arn = "arn:aws:kms:eu-west-2:123456789012:key/mock"
 }
 
 run "the_schedule_starts_the_workflow_with_its_logical_date" {
@@ -35,9 +37,23 @@ run "the_schedule_starts_the_workflow_with_its_logical_date" {
 
   assert {
     condition = jsondecode(module.role.policy).Statement[*].Action == [
-      ["glue:StartWorkflowRun"], ["sqs:SendMessage"],
+      ["glue:StartWorkflowRun"], ["sqs:SendMessage"], ["kms:Decrypt"], ["kms:Decrypt", "kms:GenerateDataKey"],
     ]
     error_message = "The role starts the workflow and keeps what was missed, and does nothing else."
+  }
+
+  assert {
+    condition     = aws_scheduler_schedule.this.kms_key_arn == var.kms_key_arn && aws_sqs_queue.missed[0].kms_master_key_id == var.kms_key_arn
+    error_message = "The key encrypts the schedule and the queue."
+  }
+
+  assert {
+    condition = jsondecode(module.role.policy).Statement[2].Condition == {
+      StringEquals = {
+        "kms:EncryptionContext:aws:scheduler:schedule:arn" = ["arn:aws:scheduler:eu-west-2:123456789012:schedule/default/totelake-test-run"]
+      }
+    }
+    error_message = "The role reads its own schedule and no other."
   }
 
   assert {
@@ -114,7 +130,7 @@ run "a_disabled_schedule_does_not_fire_and_needs_no_queue" {
   }
 
   assert {
-    condition     = length(jsondecode(module.role.policy).Statement) == 1
+    condition     = jsondecode(module.role.policy).Statement[*].Action == [["glue:StartWorkflowRun"], ["kms:Decrypt"]]
     error_message = "Without a queue there is nothing to be granted on it."
   }
 }

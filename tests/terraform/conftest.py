@@ -90,6 +90,7 @@ def variables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "crawl_settings": str(build.ROOT / "crawlers/ingested.json"),
         "wheels": None,
         "python_modules": ["tenacity==9.2.1"],
+        "queries": str(build.ROOT / "dashboards/queries"),
         "code_version": "0123456789ab",
         "totesys": {**login, "database": "totesys", "username": "totelake_reader", "password": "open sesame"},
         "warehouse": {**login, "database": "warehouse", "username": "warehouse_owner", "password": "shut sesame"},

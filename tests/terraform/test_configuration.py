@@ -74,6 +74,24 @@ def test_the_jobs_are_shipped_with_the_versions_that_are_tested() -> None:
     assert shipped.items() <= tested.items()
 
 
+def test_an_environment_is_values_of_variables() -> None:
+    """Terraform only warns of a value that no variable takes: a slip would leave the default in force."""
+    declared = set(re.findall(r'^variable "(\w+)"', (SOURCE / "variables.tf").read_text(), re.MULTILINE))
+
+    for path in (SOURCE / "env").glob("*.tfvars"):
+        set_there = set(re.findall(r"^(\w+)\s*=", path.read_text(), re.MULTILINE))
+        assert set_there <= declared, f"{path.name}: {', '.join(sorted(set_there - declared))}"
+
+
+def test_a_check_that_is_left_out_has_its_reason() -> None:
+    """Whoever finds a suppression of checkov's finds there why."""
+    skips = [line for path in SOURCE.rglob("*.tf") for line in path.read_text().splitlines() if "checkov:" in line]
+
+    assert skips
+    for line in skips:
+        assert re.fullmatch(r"\s*#checkov:skip=CKV2?_AWS_\d+:\S.{20,}\.", line), line
+
+
 def test_no_environment_holds_a_password() -> None:
     """Logins come from whoever applies."""
     for path in (SOURCE / "env").glob("*.tfvars"):

@@ -6,7 +6,7 @@ locals {
 
   console = "https://${local.region}.console.aws.amazon.com/cloudwatch/home?region=${local.region}"
   # The console wants slashes escaped twice, and a $ for the second %.
-  log = "${local.console}#logsV2:log-groups/log-group/$252Faws-glue$252Fjobs$252Ferror/log-events/<run>"
+  log = "${local.console}#logsV2:log-groups/log-group/${replace(var.log_group, "/", "$252F")}/log-events/<run>"
 }
 
 resource "aws_sns_topic" "this" {
@@ -87,7 +87,7 @@ resource "aws_cloudwatch_event_target" "topic" {
       "The Glue job <job> ended as <state> at <time>.",
       "Error: <message>",
       "Run: <run>",
-      "Log: stream <run> of the log group /aws-glue/jobs/error, ${local.log}",
+      "Log: stream <run> of the log group ${var.log_group}, ${local.log}",
       "What was committed stays as it is; the next run takes up what this one left.",
     ] : "\"${line}\""])
   }

@@ -19,3 +19,9 @@ variable "kms_key_arn" {
   type        = string
   default     = null
 }
+
+variable "log_group" {
+  description = "Log group of a run's standard error, in which <job> stands for the job's name."
+  type        = string
+  default     = "/aws-glue/jobs/error"
+}

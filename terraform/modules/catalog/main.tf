@@ -57,3 +57,21 @@ resource "aws_glue_catalog_table" "this" {
     }
   }
 }
+
+# A catalog is an account's: this encrypts the tables of everybody in this region.
+resource "aws_glue_data_catalog_encryption_settings" "this" {
+  count = var.encrypt ? 1 : 0
+
+  data_catalog_encryption_settings {
+    encryption_at_rest {
+      catalog_encryption_mode = "SSE-KMS"
+      sse_aws_kms_key_id      = var.kms_key_arn
+    }
+
+    # Our connections name secrets and have no password; another's in this account might.
+    connection_password_encryption {
+      return_connection_password_encrypted = true
+      aws_kms_key_id                       = var.kms_key_arn
+    }
+  }
+}

@@ -11,3 +11,8 @@ output "tables" {
     ])
   }
 }
+
+output "encrypted" {
+  description = "Whether the catalog of the account is encrypted with the key."
+  value       = length(aws_glue_data_catalog_encryption_settings.this) > 0
+}

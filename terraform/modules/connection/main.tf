@@ -2,9 +2,16 @@ locals {
   address = "${nonsensitive(var.login.host)}:${nonsensitive(var.login.port)}/${nonsensitive(var.login.database)}"
   options = { sslmode = var.ssl_mode, sslrootcert = var.certificates }
   query   = join("&", [for name, value in local.options : "${name}=${value}" if value != null])
+
+  # A secret is made for a password that is given; whoever made the database keeps its password otherwise.
+  given      = nonsensitive(var.login.password != null)
+  secret_arn = local.given ? aws_secretsmanager_secret.this[0].arn : var.secret_arn
 }
 
 resource "aws_secretsmanager_secret" "this" {
+  #checkov:skip=CKV2_AWS_57:The password is another database's, whose owner changes it; one of a warehouse made here is kept and rotated by RDS.
+  count = local.given ? 1 : 0
+
   name                    = "${var.prefix}/${var.name}"
   description             = "User and password for ${var.name}."
   kms_key_id              = var.kms_key_arn
@@ -13,7 +20,9 @@ resource "aws_secretsmanager_secret" "this" {
 
 # Write-only: the password is neither in the state nor in a plan.
 resource "aws_secretsmanager_secret_version" "this" {
-  secret_id        = aws_secretsmanager_secret.this.id
+  count = local.given ? 1 : 0
+
+  secret_id        = aws_secretsmanager_secret.this[0].id
   secret_string_wo = jsonencode({ username = var.login.username, password = var.login.password })
   # Another user or password makes another number, which makes Terraform write the secret again. Only 24 bits of the
   # hash are kept, so the number gives nothing away.
@@ -27,7 +36,7 @@ resource "aws_glue_connection" "this" {
 
   connection_properties = {
     JDBC_CONNECTION_URL = "jdbc:${var.engine}://${local.address}${local.query == "" ? "" : "?${local.query}"}"
-    SECRET_ID           = aws_secretsmanager_secret.this.name
+    SECRET_ID           = local.given ? aws_secretsmanager_secret.this[0].name : var.secret_arn
   }
 
   dynamic "physical_connection_requirements" {

@@ -8,7 +8,7 @@ output "grant" {
   value = {
     name       = aws_glue_connection.this.name
     arn        = aws_glue_connection.this.arn
-    secret_arn = aws_secretsmanager_secret.this.arn
+    secret_arn = local.secret_arn
     placement  = var.placement
   }
 

@@ -25,9 +25,21 @@ variable "engine" {
 }
 
 variable "login" {
-  description = "Where the database is, and who logs in."
-  type        = object({ host = string, port = number, database = string, username = string, password = string })
-  sensitive   = true
+  description = "Where the database is, and who logs in; without user and password where `secret_arn` names a secret that has them."
+  type = object({
+    host     = string
+    port     = number
+    database = string
+    username = optional(string)
+    password = optional(string)
+  })
+  sensitive = true
+}
+
+variable "secret_arn" {
+  description = "Secret with user and password that whoever made the database keeps; null where the login has them."
+  type        = string
+  default     = null
 }
 
 variable "ssl_mode" {

@@ -9,7 +9,11 @@ locals {
 
   bucket  = "arn:${local.partition}:s3:::${var.bucket}"
   catalog = "arn:${local.partition}:glue:${local.region}:${local.account}"
-  logs    = "arn:${local.partition}:logs:${local.region}:${local.account}:log-group:/aws-glue/crawlers"
+
+  # A security configuration gives the role a log group of its own; without one all crawlers of the account share theirs.
+  role      = "${var.name}-crawler"
+  log_group = var.security_configuration == null ? "/aws-glue/crawlers" : "/aws-glue/crawlers-role/${local.role}-${var.security_configuration}"
+  logs      = "arn:${local.partition}:logs:${local.region}:${local.account}:log-group:${local.log_group}"
 }
 
 resource "aws_glue_crawler" "this" {
@@ -17,6 +21,8 @@ resource "aws_glue_crawler" "this" {
   description   = "Writes down what really lies in ${var.bucket}, to be held against the declared tables."
   role          = module.role.arn
   database_name = var.database
+
+  security_configuration = var.security_configuration
 
   s3_target {
     path = "s3://${var.bucket}/${var.settings.path}"
@@ -36,12 +42,23 @@ resource "aws_glue_crawler" "this" {
     Version  = 1.0
     Grouping = { TableLevelConfiguration = var.settings.table_level }
   })
+
+  depends_on = [aws_cloudwatch_log_group.this]
+}
+
+# Glue would make the group itself, to be kept for ever.
+resource "aws_cloudwatch_log_group" "this" {
+  count = var.security_configuration == null ? 0 : 1
+
+  name              = local.log_group
+  retention_in_days = var.log_retention_days
+  kms_key_id        = var.kms_key_arn
 }
 
 module "role" {
   source = "../role"
 
-  name        = "${var.name}-crawler"
+  name        = local.role
   description = "What the Glue crawler ${var.name} may do."
   service     = "glue.amazonaws.com"
   # Which of a crawler's ARNs Glue names when it takes the role is not documented.
@@ -90,12 +107,29 @@ module "role" {
           Resource = ["${local.logs}:*"]
         },
       ],
+      flatten([for name in var.security_configuration[*] : [
+        {
+          # Glue limits the question to no resource.
+          Sid       = "ReadSecurityConfiguration"
+          Effect    = "Allow"
+          Action    = ["glue:GetSecurityConfiguration"]
+          Resource  = ["*"]
+          Condition = { StringEquals = { "aws:RequestedRegion" = [local.region] } }
+        },
+        {
+          # Glue ties its key to the group before it writes, and writes nothing where it may not.
+          Sid      = "EncryptLogs"
+          Effect   = "Allow"
+          Action   = ["logs:AssociateKmsKey"]
+          Resource = [local.logs, "${local.logs}:*"]
+        },
+      ]]),
       [for arn in var.kms_key_arn == null ? [] : [var.kms_key_arn] : {
         Sid       = "UseKey"
         Effect    = "Allow"
-        Action    = ["kms:Decrypt"]
+        Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
         Resource  = [arn]
-        Condition = { StringEquals = { "kms:ViaService" = ["s3.${local.region}.amazonaws.com"] } }
+        Condition = { StringEquals = { "kms:ViaService" = [for service in ["glue", "s3"] : "${service}.${local.region}.amazonaws.com"] } }
       }],
     )
   })

@@ -36,3 +36,15 @@ variable "kms_key_arn" {
   type        = string
   default     = null
 }
+
+variable "security_configuration" {
+  description = "Glue security configuration that encrypts the crawler's log; null for none."
+  type        = string
+  default     = null
+}
+
+variable "log_retention_days" {
+  description = "Days for which the crawler's log is kept, where it has a log group of its own."
+  type        = number
+  default     = 365
+}

@@ -50,6 +50,8 @@ resource "aws_glue_job" "this" {
   connections       = local.placements
   default_arguments = merge({ for name, value in local.arguments : name => value if value != null }, var.arguments)
 
+  security_configuration = var.security_configuration
+
   command {
     name            = "glueetl"
     python_version  = "3"
@@ -59,6 +61,8 @@ resource "aws_glue_job" "this" {
   execution_property {
     max_concurrent_runs = 1
   }
+
+  depends_on = [aws_cloudwatch_log_group.this]
 }
 
 module "role" {
@@ -72,10 +76,22 @@ module "role" {
   policy     = jsonencode({ Version = "2012-10-17", Statement = local.statements })
 }
 
+# Glue would make the groups itself, to be kept for ever.
+resource "aws_cloudwatch_log_group" "this" {
+  for_each = toset(var.security_configuration == null ? [] : ["error", "output"])
+
+  name              = "${local.log_root}/${each.key}"
+  retention_in_days = var.log_retention_days
+  kms_key_id        = var.kms_key_arn
+}
+
 locals {
   s3      = "arn:${local.partition}:s3:::"
   catalog = "arn:${local.partition}:glue:${local.region}:${local.account}"
-  logs    = "arn:${local.partition}:logs:${local.region}:${local.account}:log-group:/aws-glue/jobs"
+
+  # A security configuration gives every role log groups of its own; without one all jobs of the account share theirs.
+  log_root = var.security_configuration == null ? "/aws-glue/jobs" : "/aws-glue/jobs/${var.security_configuration}-role/${var.name}"
+  logs     = "arn:${local.partition}:logs:${local.region}:${local.account}:log-group:${local.log_root}"
 
   shipped = compact([
     "scripts/*", "packages/*", local.wheels_only ? "wheels/*" : "", var.certificates == null ? "" : "certificates/*",
@@ -122,6 +138,24 @@ locals {
     Action   = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
     Resource = [for group in ["output", "error", "logs-v2"] : "${local.logs}/${group}:*"]
   }
+
+  security_statements = flatten([for name in var.security_configuration[*] : [
+    {
+      # The driver asks what it has to encrypt with; Glue limits the question to no resource.
+      Sid       = "ReadSecurityConfiguration"
+      Effect    = "Allow"
+      Action    = ["glue:GetSecurityConfiguration"]
+      Resource  = ["*"]
+      Condition = { StringEquals = { "aws:RequestedRegion" = [local.region] } }
+    },
+    {
+      # Glue ties its key to a group before it writes, and writes nothing where it may not.
+      Sid      = "EncryptLogs"
+      Effect   = "Allow"
+      Action   = ["logs:AssociateKmsKey"]
+      Resource = flatten([for group in ["output", "error"] : ["${local.logs}/${group}", "${local.logs}/${group}:*"]])
+    },
+  ]])
 
   metric_statement = {
     # CloudWatch knows no resource here; the namespace is the limit.
@@ -198,7 +232,7 @@ locals {
       Resource = [arn]
       Condition = {
         StringEquals = {
-          "kms:ViaService" = [for service in ["s3", "secretsmanager"] : "${service}.${local.region}.amazonaws.com"]
+          "kms:ViaService" = [for service in ["glue", "s3", "secretsmanager"] : "${service}.${local.region}.amazonaws.com"]
         }
       }
     }
@@ -259,6 +293,7 @@ locals {
     local.connection_statements,
     local.network_statements,
     local.key_statements,
+    local.security_statements,
     [for statement in var.statements : { for element, value in statement : element => value if value != null }],
   )
 }

@@ -12,3 +12,8 @@ output "role" {
   description = "Name of the job's role, for what is granted elsewhere."
   value       = module.role.name
 }
+
+output "log_groups" {
+  description = "Names of the log groups that a run's standard error and standard output go to."
+  value       = { for kind in ["error", "output"] : kind => "${local.log_root}/${kind}" }
+}

@@ -132,3 +132,27 @@ variable "timeout" {
   type        = number
   default     = 60
 }
+
+variable "security_configuration" {
+  description = "Glue security configuration that encrypts what Glue writes for the job; null for none."
+  type        = string
+  default     = null
+}
+
+variable "log_retention_days" {
+  description = "Days for which the job's logs are kept, where it has log groups of its own."
+  type        = number
+  default     = 365
+}
+
+variable "statements" {
+  description = "What the job may do besides, in the words of IAM's policies."
+  type = list(object({
+    Sid       = string
+    Effect    = string
+    Action    = list(string)
+    Resource  = list(string)
+    Condition = optional(map(map(list(string))))
+  }))
+  default = []
+}

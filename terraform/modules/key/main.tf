@@ -1,12 +1,15 @@
 data "aws_caller_identity" "current" {}
 data "aws_partition" "current" {}
+data "aws_region" "current" {}
 
 locals {
-  account = data.aws_caller_identity.current.account_id
+  account   = data.aws_caller_identity.current.account_id
+  partition = data.aws_partition.current.partition
+  region    = data.aws_region.current.name
 }
 
 resource "aws_kms_key" "this" {
-  description             = "Encrypts the lake, the secrets and the alerts of ${var.prefix}."
+  description             = "Encrypts what ${var.prefix} keeps: the lake, the warehouse, secrets, logs and alerts."
   enable_key_rotation     = true
   deletion_window_in_days = var.deletion_window_in_days
 
@@ -17,18 +20,30 @@ resource "aws_kms_key" "this" {
         # Hands the decision to the account's IAM policies, which name this key.
         Sid       = "AccountDecidesByIam"
         Effect    = "Allow"
-        Principal = { AWS = "arn:${data.aws_partition.current.partition}:iam::${local.account}:root" }
+        Principal = { AWS = "arn:${local.partition}:iam::${local.account}:root" }
         Action    = "kms:*"
         Resource  = "*"
       },
       {
-        # EventBridge has no role of its own when it publishes to an encrypted topic.
-        Sid       = "EventBridgePublishesToTheEncryptedTopic"
+        # What alerts has no role of its own when it publishes to the encrypted topic.
+        Sid       = "AlertsReachTheEncryptedTopic"
         Effect    = "Allow"
-        Principal = { Service = "events.amazonaws.com" }
+        Principal = { Service = ["budgets.amazonaws.com", "cloudwatch.amazonaws.com", "events.amazonaws.com"] }
         Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
         Resource  = "*"
         Condition = { StringEquals = { "aws:SourceAccount" = local.account } }
+      },
+      {
+        Sid       = "LogsOfThisAccountAreEncrypted"
+        Effect    = "Allow"
+        Principal = { Service = "logs.${local.region}.amazonaws.com" }
+        Action    = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
+        Resource  = "*"
+        Condition = {
+          ArnLike = {
+            "kms:EncryptionContext:aws:logs:arn" = "arn:${local.partition}:logs:${local.region}:${local.account}:log-group:*"
+          }
+        }
       },
     ]
   })
@@ -37,4 +52,26 @@ resource "aws_kms_key" "this" {
 resource "aws_kms_alias" "this" {
   name          = "alias/${var.prefix}"
   target_key_id = aws_kms_key.this.key_id
+}
+
+# What Glue writes by itself: its logs, the bookmarks that no job keeps, and files to S3.
+resource "aws_glue_security_configuration" "this" {
+  name = var.prefix
+
+  encryption_configuration {
+    cloudwatch_encryption {
+      cloudwatch_encryption_mode = "SSE-KMS"
+      kms_key_arn                = aws_kms_key.this.arn
+    }
+
+    job_bookmarks_encryption {
+      job_bookmarks_encryption_mode = "CSE-KMS"
+      kms_key_arn                   = aws_kms_key.this.arn
+    }
+
+    s3_encryption {
+      s3_encryption_mode = "SSE-KMS"
+      kms_key_arn        = aws_kms_key.this.arn
+    }
+  }
 }

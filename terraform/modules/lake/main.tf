@@ -1,10 +1,24 @@
+data "aws_caller_identity" "current" {}
+
 locals {
-  # A zone's bucket is write-once; the artifacts bucket is not.
+  # A zone's bucket is write-once; those of artifacts and of access logs are not.
   zones   = toset(["ingested", "processed"])
-  buckets = setunion(local.zones, ["artifacts"])
+  data    = setunion(local.zones, ["artifacts"])
+  buckets = setunion(local.data, ["access-logs"])
+
+  # S3 delivers access logs to a bucket that is encrypted with its own key, and to no other.
+  keys = { for key in local.buckets : key => key == "access-logs" ? null : var.kms_key_arn }
+
+  # Days after which objects go, by bucket and prefix.
+  expiring = {
+    artifacts   = { temporary = 7, athena = 30 }
+    access-logs = { for key in local.data : key => var.access_log_days }
+  }
 }
 
 resource "aws_s3_bucket" "this" {
+  #checkov:skip=CKV_AWS_144:Every row can be read again from totesys, and batches be built again; a second region would double the cost for nothing else.
+  #checkov:skip=CKV2_AWS_62:Nothing waits for an object: stages read the commit log, and one run starts the next stage by a trigger.
   for_each = local.buckets
 
   bucket              = "${var.prefix}-${each.key}"
@@ -48,11 +62,11 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
   bucket = each.value.bucket
 
   rule {
-    bucket_key_enabled = var.kms_key_arn != null
+    bucket_key_enabled = local.keys[each.key] != null
 
     apply_server_side_encryption_by_default {
-      sse_algorithm     = var.kms_key_arn == null ? "AES256" : "aws:kms"
-      kms_master_key_id = var.kms_key_arn
+      sse_algorithm     = local.keys[each.key] == null ? "AES256" : "aws:kms"
+      kms_master_key_id = local.keys[each.key]
     }
   }
 }
@@ -78,6 +92,17 @@ resource "aws_s3_bucket_policy" "this" {
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = concat(
+      [for bucket in(each.key == "access-logs" ? [each.value] : []) : {
+        Sid       = "S3DeliversAccessLogs"
+        Effect    = "Allow"
+        Principal = { Service = "logging.s3.amazonaws.com" }
+        Action    = "s3:PutObject"
+        Resource  = "${bucket.arn}/*"
+        Condition = {
+          StringEquals = { "aws:SourceAccount" = data.aws_caller_identity.current.account_id }
+          ArnEquals    = { "aws:SourceArn" = [for key in local.data : aws_s3_bucket.this[key].arn] }
+        }
+      }],
       [{
         Sid       = "DenyInsecureTransport"
         Effect    = "Deny"
@@ -99,14 +124,30 @@ resource "aws_s3_bucket_policy" "this" {
           Bool = { "s3:ObjectCreationOperation" = "true" }
         }
       }],
+      # Nobody, whatever else they may do. Who has to take a version away changes this policy first, and is seen doing so.
+      [for bucket in(contains(local.zones, each.key) ? [each.value] : []) : {
+        Sid       = "DenyDeletionOfVersions"
+        Effect    = "Deny"
+        Principal = "*"
+        Action    = ["s3:BypassGovernanceRetention", "s3:DeleteObjectVersion"]
+        Resource  = "${bucket.arn}/*"
+      }],
     )
   })
+}
+
+resource "aws_s3_bucket_logging" "this" {
+  for_each = local.data
+
+  bucket        = aws_s3_bucket.this[each.key].bucket
+  target_bucket = aws_s3_bucket_policy.this["access-logs"].bucket
+  target_prefix = "${each.key}/"
 }
 
 resource "aws_s3_bucket_lifecycle_configuration" "this" {
   for_each = var.lifecycle_rules ? local.buckets : []
 
-  bucket = aws_s3_bucket_versioning.this[each.key].bucket
+  bucket = aws_s3_bucket.this[each.key].bucket
 
   rule {
     id     = "remove-what-was-never-finished"
@@ -117,7 +158,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
       days_after_initiation = 7
     }
 
-    # Only temporary files are ever replaced or deleted, in any bucket; nothing reads their old versions.
+    # Only what expires is ever replaced or deleted, in any bucket; nothing reads its old versions.
     noncurrent_version_expiration {
       noncurrent_days = 30
     }
@@ -128,19 +169,21 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
   }
 
   dynamic "rule" {
-    for_each = each.key == "artifacts" ? [var.temporary_prefix] : []
+    for_each = lookup(local.expiring, each.key, {})
 
     content {
-      id     = "expire-temporary-files"
+      id     = "expire-${rule.key}"
       status = "Enabled"
 
       filter {
-        prefix = rule.value
+        prefix = "${rule.key}/"
       }
 
       expiration {
-        days = 7
+        days = rule.value
       }
     }
   }
+
+  depends_on = [aws_s3_bucket_versioning.this]
 }

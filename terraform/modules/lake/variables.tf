@@ -13,6 +13,11 @@ variable "retention_days" {
   description = "Days for which Object Lock (GOVERNANCE) keeps every version in the ingested and processed buckets; 0 for none."
   type        = number
   default     = 0
+
+  validation {
+    condition     = var.retention_days >= 0 && floor(var.retention_days) == var.retention_days
+    error_message = "retention_days is a whole number of days, 0 for none."
+  }
 }
 
 variable "create_once" {
@@ -27,10 +32,10 @@ variable "lifecycle_rules" {
   default     = true
 }
 
-variable "temporary_prefix" {
-  description = "Prefix of the jobs' temporary files in the artifacts bucket."
-  type        = string
-  default     = "temporary/"
+variable "access_log_days" {
+  description = "Days for which it is known who read and wrote what."
+  type        = number
+  default     = 365
 }
 
 variable "force_destroy" {

@@ -7,6 +7,7 @@ locals {
   partition = data.aws_partition.current.partition
   region    = data.aws_region.current.name
   name      = "${var.target.name}-run"
+  arn       = "arn:${local.partition}:scheduler:${local.region}:${local.account}:schedule/default/${local.name}"
 
   # What Glue is called with to start the target.
   operation = { workflow = "StartWorkflowRun", job = "StartJobRun" }[var.target.kind]
@@ -28,6 +29,7 @@ resource "aws_scheduler_schedule" "this" {
   schedule_expression          = var.expression
   schedule_expression_timezone = var.timezone
   state                        = var.enabled ? "ENABLED" : "DISABLED"
+  kms_key_arn                  = var.kms_key_arn
 
   flexible_time_window {
     mode = "OFF"
@@ -59,7 +61,8 @@ resource "aws_sqs_queue" "missed" {
 
   name                      = "${local.name}-missed"
   message_retention_seconds = 1209600 # 14 days, the most that SQS keeps
-  sqs_managed_sse_enabled   = true
+  kms_master_key_id         = var.kms_key_arn
+  sqs_managed_sse_enabled   = var.kms_key_arn == null ? true : null # one or the other
 }
 
 module "role" {
@@ -85,6 +88,20 @@ module "role" {
         Effect   = "Allow"
         Action   = ["sqs:SendMessage"]
         Resource = [queue.arn]
+      }],
+      [for arn in var.kms_key_arn[*] : {
+        Sid       = "ReadSchedule"
+        Effect    = "Allow"
+        Action    = ["kms:Decrypt"]
+        Resource  = [arn]
+        Condition = { StringEquals = { "kms:EncryptionContext:aws:scheduler:schedule:arn" = [local.arn] } }
+      }],
+      [for arn in length(aws_sqs_queue.missed) > 0 ? var.kms_key_arn[*] : [] : {
+        Sid       = "EncryptMissedStarts"
+        Effect    = "Allow"
+        Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
+        Resource  = [arn]
+        Condition = { StringEquals = { "kms:ViaService" = ["sqs.${local.region}.amazonaws.com"] } }
       }],
     )
   })

@@ -28,3 +28,9 @@ variable "keep_missed" {
   type        = bool
   default     = true
 }
+
+variable "kms_key_arn" {
+  description = "Key that encrypts the schedule and the queue; null for the keys of AWS."
+  type        = string
+  default     = null
+}

@@ -45,3 +45,30 @@ mock_resource "aws_sns_topic" {
 mock_resource "aws_cloudwatch_event_rule" {
   defaults = { arn = "arn:aws:events:eu-west-2:123456789012:rule/mock" }
 }
+
+mock_data "aws_vpc" {
+  defaults = { cidr_block = "10.1.0.0/16" }
+}
+
+mock_data "aws_subnet" {
+  defaults = { availability_zone = "eu-west-2b" }
+}
+
+mock_resource "aws_cloudwatch_log_group" {
+  defaults = { arn = "arn:aws:logs:eu-west-2:123456789012:log-group:mock" }
+}
+
+mock_resource "aws_db_instance" {
+  defaults = {
+    address            = "warehouse.mock.eu-west-2.rds.amazonaws.com"
+    master_user_secret = [{ secret_arn = "arn:aws:secretsmanager:eu-west-2:123456789012:secret:rds!mock" }]
+  }
+}
+
+mock_resource "aws_redshiftserverless_namespace" {
+  defaults = { admin_password_secret_arn = "arn:aws:secretsmanager:eu-west-2:123456789012:secret:redshift!mock" }
+}
+
+mock_resource "aws_redshiftserverless_workgroup" {
+  defaults = { arn = "arn:aws:redshift-serverless:eu-west-2:123456789012:workgroup/mock" }
+}

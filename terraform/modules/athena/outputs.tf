@@ -1,0 +1,9 @@
+output "workgroup" {
+  description = "Name of the workgroup."
+  value       = aws_athena_workgroup.this.name
+}
+
+output "queries" {
+  description = "Names of the queries that are kept."
+  value       = sort(keys(aws_athena_named_query.this))
+}

@@ -1,0 +1,66 @@
+data "aws_caller_identity" "current" {}
+data "aws_region" "current" {}
+
+locals {
+  region = data.aws_region.current.name
+
+  # Nobody carries data out through an endpoint with credentials of another account.
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid       = "OnlyThisAccount"
+      Effect    = "Allow"
+      Principal = "*"
+      Action    = "*"
+      Resource  = "*"
+      Condition = { StringEquals = { "aws:PrincipalAccount" = data.aws_caller_identity.current.account_id } }
+    }]
+  })
+}
+
+resource "aws_vpc_endpoint" "s3" {
+  count = var.gateway ? 1 : 0
+
+  vpc_id            = var.vpc_id
+  service_name      = "com.amazonaws.${local.region}.s3"
+  vpc_endpoint_type = "Gateway"
+  route_table_ids   = var.route_table_ids
+  policy            = local.policy
+
+  tags = { Name = "${var.prefix}-s3" }
+}
+
+resource "aws_vpc_endpoint" "interface" {
+  for_each = var.services
+
+  vpc_id              = var.vpc_id
+  service_name        = "com.amazonaws.${local.region}.${each.key}"
+  vpc_endpoint_type   = "Interface"
+  subnet_ids          = var.subnet_ids
+  security_group_ids  = [aws_security_group.this[0].id]
+  private_dns_enabled = true
+  policy              = local.policy
+
+  tags = { Name = "${var.prefix}-${each.key}" }
+}
+
+resource "aws_security_group" "this" {
+  count = length(var.services) > 0 ? 1 : 0
+
+  name        = "${var.prefix}-endpoints"
+  description = "The interface endpoints of ${var.prefix}; they answer and ask nothing."
+  vpc_id      = var.vpc_id
+
+  tags = { Name = "${var.prefix}-endpoints" }
+}
+
+resource "aws_vpc_security_group_ingress_rule" "this" {
+  count = length(var.services) > 0 ? 1 : 0
+
+  security_group_id            = aws_security_group.this[0].id
+  description                  = "From the jobs."
+  referenced_security_group_id = var.client_security_group_id
+  ip_protocol                  = "tcp"
+  from_port                    = 443
+  to_port                      = 443
+}

@@ -1,0 +1,156 @@
+data "aws_caller_identity" "current" {}
+data "aws_partition" "current" {}
+data "aws_region" "current" {}
+
+locals {
+  account   = data.aws_caller_identity.current.account_id
+  partition = data.aws_partition.current.partition
+  region    = data.aws_region.current.name
+
+  port     = 5432
+  major    = split(".", var.engine_version)[0]
+  exported = ["postgresql", "upgrade"]
+
+  parameters = {
+    "rds.force_ssl"              = "1"
+    "log_connections"            = "1"
+    "log_disconnections"         = "1"
+    "log_statement"              = "ddl" # the load's rows are no matter for a log
+    "log_min_duration_statement" = "5000"
+    "log_lock_waits"             = "1"
+  }
+}
+
+resource "aws_db_instance" "this" {
+  #checkov:skip=CKV_AWS_157:A second instance in another zone is a value of the environment: on by itself, off where a lost hour does not matter.
+  #checkov:skip=CKV_AWS_293:Protection from deletion is a value of the environment: on by itself, off where environments come and go.
+  #checkov:skip=CKV_AWS_133:backup_days is 14 where it is left out, and its validation refuses less than 1.
+  identifier     = var.name
+  engine         = "postgres"
+  engine_version = var.engine_version
+  instance_class = var.instance_class
+
+  db_name  = var.database
+  username = var.owner
+  port     = local.port
+  # RDS keeps the password in a secret of its own, and changes it every seven days.
+  manage_master_user_password         = true
+  master_user_secret_kms_key_id       = var.kms_key_arn
+  iam_database_authentication_enabled = true
+
+  storage_type          = "gp3"
+  storage_encrypted     = true
+  kms_key_id            = var.kms_key_arn
+  allocated_storage     = var.storage_gib
+  max_allocated_storage = var.largest_storage_gib
+
+  db_subnet_group_name   = aws_db_subnet_group.this.name
+  vpc_security_group_ids = [aws_security_group.this.id]
+  publicly_accessible    = false
+  multi_az               = var.multi_az
+  parameter_group_name   = aws_db_parameter_group.this.name
+
+  backup_retention_period   = var.backup_days
+  backup_window             = "02:00-03:00"
+  maintenance_window        = "sun:03:30-sun:04:30"
+  copy_tags_to_snapshot     = true
+  delete_automated_backups  = !var.deletion_protection
+  deletion_protection       = var.deletion_protection
+  skip_final_snapshot       = !var.deletion_protection
+  final_snapshot_identifier = "${var.name}-final"
+
+  auto_minor_version_upgrade = true
+
+  performance_insights_enabled    = true
+  performance_insights_kms_key_id = var.kms_key_arn
+  monitoring_interval             = 60
+  monitoring_role_arn             = aws_iam_role.monitoring.arn
+  enabled_cloudwatch_logs_exports = local.exported
+
+  depends_on = [aws_cloudwatch_log_group.this]
+}
+
+resource "aws_db_subnet_group" "this" {
+  name        = var.name
+  description = "Private subnets of ${var.name}."
+  subnet_ids  = var.subnet_ids
+}
+
+resource "aws_db_parameter_group" "this" {
+  name_prefix = "${var.name}-"
+  description = "No connection without TLS; connections, definitions and slow statements are logged."
+  family      = "postgres${local.major}"
+
+  dynamic "parameter" {
+    for_each = local.parameters
+
+    content {
+      name  = parameter.key
+      value = parameter.value
+    }
+  }
+
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+resource "aws_security_group" "this" {
+  name        = var.name
+  description = "The database ${var.name}, which answers and asks nothing."
+  vpc_id      = var.vpc_id
+
+  tags = { Name = var.name }
+}
+
+resource "aws_vpc_security_group_ingress_rule" "jobs" {
+  security_group_id            = aws_security_group.this.id
+  description                  = "From the jobs."
+  referenced_security_group_id = var.client_security_group_id
+  ip_protocol                  = "tcp"
+  from_port                    = local.port
+  to_port                      = local.port
+}
+
+resource "aws_vpc_security_group_ingress_rule" "readers" {
+  for_each = var.reader_cidr_blocks
+
+  security_group_id = aws_security_group.this.id
+  description       = "From whoever asks the warehouse."
+  cidr_ipv4         = each.key
+  ip_protocol       = "tcp"
+  from_port         = local.port
+  to_port           = local.port
+}
+
+# RDS would make the groups itself, without a key and to be kept for ever.
+resource "aws_cloudwatch_log_group" "this" {
+  for_each = toset(local.exported)
+
+  name              = "/aws/rds/instance/${var.name}/${each.key}"
+  retention_in_days = var.log_retention_days
+  kms_key_id        = var.kms_key_arn
+}
+
+resource "aws_iam_role" "monitoring" {
+  name        = "${var.name}-monitoring"
+  description = "Lets RDS write what the machine of ${var.name} does."
+
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Action    = "sts:AssumeRole"
+      Principal = { Service = "monitoring.rds.amazonaws.com" }
+      Condition = {
+        StringEquals = { "aws:SourceAccount" = local.account }
+        ArnLike      = { "aws:SourceArn" = "arn:${local.partition}:rds:${local.region}:${local.account}:db:${var.name}" }
+      }
+    }]
+  })
+}
+
+resource "aws_iam_role_policy_attachment" "monitoring" {
+  role       = aws_iam_role.monitoring.name
+  policy_arn = "arn:${local.partition}:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"
+}

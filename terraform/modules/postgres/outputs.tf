@@ -1,0 +1,19 @@
+output "host" {
+  description = "Name under which the database answers."
+  value       = aws_db_instance.this.address
+}
+
+output "port" {
+  description = "Port at which it answers."
+  value       = local.port
+}
+
+output "database" {
+  description = "Name of the database."
+  value       = aws_db_instance.this.db_name
+}
+
+output "secret_arn" {
+  description = "ARN of the secret with the owner's user and password, which RDS keeps."
+  value       = one(aws_db_instance.this.master_user_secret[*].secret_arn)
+}

@@ -1,0 +1,44 @@
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  name          = "totelake-test"
+  bucket        = "totelake-test-artifacts"
+  prefix        = "athena/"
+  database      = "totesys_processed"
+  queries       = "./tests/code/queries"
+  gib_per_query = 2
+  kms_key_arn   = "arn:aws:kms:eu-west-2:123456789012:key/mock"
+}
+
+run "a_query_costs_no_more_than_is_allowed_and_its_result_is_encrypted" {
+  module {
+    source = "./modules/athena"
+  }
+
+  assert {
+    condition = alltrue([
+      aws_athena_workgroup.this.configuration[0].enforce_workgroup_configuration,
+      aws_athena_workgroup.this.configuration[0].publish_cloudwatch_metrics_enabled,
+      aws_athena_workgroup.this.configuration[0].bytes_scanned_cutoff_per_query == 2147483648,
+    ])
+    error_message = "Nobody gets around the limit of bytes."
+  }
+
+  assert {
+    condition = [
+      aws_athena_workgroup.this.configuration[0].result_configuration[0].output_location,
+      aws_athena_workgroup.this.configuration[0].result_configuration[0].encryption_configuration[0].encryption_option,
+      aws_athena_workgroup.this.configuration[0].result_configuration[0].encryption_configuration[0].kms_key_arn,
+    ] == ["s3://totelake-test-artifacts/athena/", "SSE_KMS", var.kms_key_arn]
+    error_message = "Results lie under the prefix that expires, encrypted."
+  }
+
+  assert {
+    condition = { for name, query in aws_athena_named_query.this : name => [query.name, query.database, query.query] } == {
+      orders_by_day = ["orders_by_day", "totesys_processed", "SELECT 1\n"]
+    }
+    error_message = "Every .sql file is a query under its name."
+  }
+}

@@ -1,0 +1,147 @@
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  prefix         = "totelake-test"
+  database_ports = [5432, 5439, 5432]
+  services       = ["glue", "secretsmanager", "sts"]
+}
+
+run "a_vpc_that_is_made_has_no_way_out" {
+  module {
+    source = "./modules/network"
+  }
+
+  variables {
+    peer = { vpc_id = "vpc-source", cidr_block = "10.2.0.0/16", route_table_ids = ["rtb-source"] }
+  }
+
+  assert {
+    condition = { for zone, subnet in aws_subnet.this : zone => subnet.cidr_block } == {
+      eu-west-2a = "10.64.0.0/22", eu-west-2b = "10.64.4.0/22", eu-west-2c = "10.64.8.0/22"
+    }
+    error_message = "A private subnet in each of three zones."
+  }
+
+  assert {
+    condition     = keys(aws_route_table_association.this) == keys(aws_subnet.this)
+    error_message = "Every subnet has the route table without a way to the internet."
+  }
+
+  assert {
+    condition = alltrue([
+      for rule in [aws_vpc_security_group_ingress_rule.workers, aws_vpc_security_group_egress_rule.workers] :
+      rule.referenced_security_group_id == aws_security_group.jobs.id
+      && [rule.ip_protocol, tostring(rule.from_port), tostring(rule.to_port)] == ["tcp", "0", "65535"]
+    ])
+    error_message = "Glue demands all TCP from the group itself."
+  }
+
+  assert {
+    condition = keys(aws_vpc_security_group_egress_rule.databases) == [
+      "10.2.0.0/16:5432", "10.2.0.0/16:5439", "10.64.0.0/20:5432", "10.64.0.0/20:5439",
+    ]
+    error_message = "Databases are reached in the VPC and its peer, at their ports."
+  }
+
+  assert {
+    condition     = aws_vpc_security_group_egress_rule.s3.prefix_list_id != null && aws_vpc_security_group_egress_rule.aws.to_port == 443
+    error_message = "Beside databases there is S3, and AWS within the VPC."
+  }
+
+  assert {
+    condition = alltrue([
+      aws_route.to_peer[0].destination_cidr_block == "10.2.0.0/16",
+      aws_route.from_peer["rtb-source"].destination_cidr_block == "10.64.0.0/20",
+    ])
+    error_message = "Both sides of the peering know the way."
+  }
+
+  assert {
+    condition     = output.services == tolist(["glue", "secretsmanager", "sts"])
+    error_message = "Every service that is asked has an endpoint."
+  }
+
+  assert {
+    condition     = module.flow_log[0].log_group == "/aws/vpc/totelake-test"
+    error_message = "The VPC's traffic is written down."
+  }
+
+  assert {
+    condition     = output.placement.availability_zone == "eu-west-2a" && one(output.placement.security_group_ids) == aws_security_group.jobs.id
+    error_message = "A job is put into the first subnet, with the jobs' group."
+  }
+}
+
+run "a_vpc_that_is_there_is_left_as_it_is" {
+  module {
+    source = "./modules/network"
+  }
+
+  variables {
+    vpc_id               = "vpc-1"
+    subnet_ids           = ["subnet-1", "subnet-2"]
+    database_cidr_blocks = ["192.168.0.0/24"]
+    services             = []
+  }
+
+  assert {
+    condition = (
+      length(aws_vpc.this) + length(aws_subnet.this) + length(aws_route_table.this) + length(module.flow_log)
+      + length(aws_default_security_group.this) == 0
+    )
+    error_message = "Nothing is made but the jobs' group."
+  }
+
+  assert {
+    condition = output.placement == {
+      availability_zone = "eu-west-2b", subnet_id = "subnet-1", security_group_ids = [aws_security_group.jobs.id]
+    }
+    error_message = "A job is put into the first of the subnets, in its zone."
+  }
+
+  assert {
+    condition = toset(keys(aws_vpc_security_group_egress_rule.databases)) == toset([
+      "10.1.0.0/16:5432", "10.1.0.0/16:5439", "192.168.0.0/24:5432", "192.168.0.0/24:5439",
+    ])
+    error_message = "Databases are reached in the VPC, and where they are said to be."
+  }
+}
+
+run "endpoints_are_asked_by_the_jobs_and_by_this_account" {
+  module {
+    source = "./modules/endpoints"
+  }
+
+  variables {
+    vpc_id                   = "vpc-1"
+    subnet_ids               = ["subnet-1", "subnet-2"]
+    gateway                  = true
+    route_table_ids          = ["rtb-1"]
+    client_security_group_id = "sg-jobs"
+  }
+
+  assert {
+    condition     = aws_vpc_endpoint.s3[0].vpc_endpoint_type == "Gateway" && aws_vpc_endpoint.s3[0].route_table_ids == toset(["rtb-1"])
+    error_message = "S3 is reached by a gateway, which costs nothing."
+  }
+
+  assert {
+    condition     = aws_vpc_endpoint.interface["sts"].service_name == "com.amazonaws.eu-west-2.sts" && aws_vpc_endpoint.interface["sts"].private_dns_enabled
+    error_message = "A service answers under its own name."
+  }
+
+  assert {
+    condition = alltrue([
+      for endpoint in concat(values(aws_vpc_endpoint.interface), aws_vpc_endpoint.s3) :
+      jsondecode(endpoint.policy).Statement[0].Condition.StringEquals["aws:PrincipalAccount"] == "123456789012"
+    ])
+    error_message = "Nobody uses an endpoint with credentials of another account."
+  }
+
+  assert {
+    condition     = aws_vpc_security_group_ingress_rule.this[0].referenced_security_group_id == "sg-jobs" && aws_vpc_security_group_ingress_rule.this[0].to_port == 443
+    error_message = "The jobs ask the endpoints, and nobody else."
+  }
+}
