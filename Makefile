@@ -33,9 +33,11 @@ lock:  ## Resolve requirements.in into requirements.lock, with hashes (needs uv)
 	uv pip compile requirements.in --python-version 3.13 --generate-hashes --no-header --no-annotate \
 		--no-emit-index-url --no-emit-find-links --output-file requirements.lock
 
-generated: setup  ## Write the files that come from the declarations (terraform/tables.json).
+generated: setup  ## Write the files that come from the declarations (terraform/tables.json, metrics.json).
 	$(PYTHON) -m totelake.tables >build/tables.json
 	mv build/tables.json terraform/tables.json
+	$(PYTHON) -m totelake.metrics >build/metrics.json
+	mv build/metrics.json terraform/metrics.json
 
 up: setup  ## Start the local world in the background.
 	@$(TOTELAKE) up

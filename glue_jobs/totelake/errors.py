@@ -22,7 +22,8 @@ TotelakeError
 ├── AlreadyRunningError    another run of this stage holds its lock
 ├── LedgerError            a batch would be loaded out of order, or twice with other content
 ├── StagingError           what was copied into staging is not what the batch holds
-└── ReconcileError         the warehouse shows something else than totesys holds
+├── ReconcileError         the warehouse shows something else than totesys holds
+└── UnforeseenError        something that none of these foresees
 """
 
 from collections.abc import Iterable
@@ -257,3 +258,13 @@ class ReconcileError(TotelakeError):
             f"{'. '.join(told)}. Nothing was changed. Find out what wrote or lost these rows before they are put right."
         )
         self.last_ingested, self.differences, self.rows = last_ingested, differences, rows
+
+
+class UnforeseenError(TotelakeError):
+    """Something went wrong that no other error foresees, and said so on many lines: this is the one that tells."""
+
+    def __init__(self, error: Exception) -> None:
+        """Take the first line of `error`, or the second where Java's own begins there."""
+        first, *rest = str(error).strip().splitlines()
+        said = rest[0].removeprefix(":").strip() if rest and rest[0].startswith(":") else first
+        super().__init__(f"{type(error).__name__}: {said.rstrip('.')}. The log has all of it.")
