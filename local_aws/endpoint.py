@@ -19,7 +19,7 @@ from typing import Any
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from local_aws import crawlers, events, glue, health, processes, s3, schedules
+from local_aws import alarms, crawlers, events, glue, health, processes, s3, schedules
 from local_aws.replay import Replay
 from local_aws.settings import HOST, Settings
 from local_aws.state import State
@@ -69,12 +69,14 @@ def serve(state: State, port: int) -> None:
     events.install(state)
     crawlers.install(state)
     schedules.start()
+    alarms.start()
     _stop_on_signals(server)
     _LOG.info("serving %s on port %d, process %d", state.root, port, os.getpid())
     try:
         server.serve_forever()
     finally:
         _LOG.info("stopping")
+        alarms.stop()
         schedules.stop()
         crawlers.stop_all()
         glue.shutdown()

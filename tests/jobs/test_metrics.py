@@ -133,7 +133,7 @@ class Workflow:
 def test_the_warehouse_is_as_old_as_the_last_snapshot_that_an_ingest_has_seen(
     first_run, shared_lake, shared_reader, warehouse
 ):
-    """An idle ingest counts within its workflow run; a load that was started by hand vouches for the last batch only."""
+    """An idle ingest counts within its workflow run; a load started by hand vouches for the last batch only."""
     [batch] = shared_lake.processed_batches()
     since_the_batch = datetime.now(UTC) - datetime.fromisoformat(batch.snapshot_taken_at)
     [by_hand] = told(run_of("load", shared_lake, shared_reader, warehouse))["WarehouseAge", ()]

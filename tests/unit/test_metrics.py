@@ -22,7 +22,7 @@ def requests(monkeypatch):
             """Take it."""
             seen.append(request)
 
-    monkeypatch.setattr(boto3, "client", lambda name, **_: CloudWatch())
+    monkeypatch.setattr(boto3, "client", lambda _name, **_: CloudWatch())
     return seen
 
 
@@ -55,11 +55,16 @@ def test_a_stage_publishes_once_with_sums_seconds_and_a_heartbeat(requests):
 
 def test_a_stage_that_fails_publishes_what_it_had_published(requests):
     """And no heartbeat."""
-    with pytest.raises(ZeroDivisionError), metrics.stage("reconcile") as measured:
-        measured.record(BY_TWO, {("a", "range"): 2})
-        measured.publish()
-        measured.record(BY_TWO, {("a", "range"): 7})
-        raise ZeroDivisionError
+
+    def fail():
+        with metrics.stage("reconcile") as measured:
+            measured.record(BY_TWO, {("a", "range"): 2})
+            measured.publish()
+            measured.record(BY_TWO, {("a", "range"): 7})
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
 
     [request] = requests
     assert told(request) == [("Pairs", {"Table": "a", "Rule": "range"}, 2), ("Pairs", {}, 2)]
