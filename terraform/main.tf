@@ -81,10 +81,11 @@ module "ingest" {
     "--ingested"          = module.lake.buckets.ingested
   }
 
-  connections  = [module.totesys.grant]
-  reads        = [{ bucket = module.lake.buckets.ingested, keys = ["log/*", "tables/*"] }]
-  writes       = [{ bucket = module.lake.buckets.ingested, keys = ["log/*", "tables/*"] }]
-  registers_in = [module.catalog.databases.ingested]
+  connections    = [module.totesys.grant]
+  reads          = [{ bucket = module.lake.buckets.ingested, keys = ["log/*", "tables/*"] }]
+  writes         = [{ bucket = module.lake.buckets.ingested, keys = ["log/*", "tables/*"] }]
+  registers_in   = [module.catalog.databases.ingested]
+  run_properties = { writes = module.workflow.arn }
 }
 
 module "transform" {
@@ -130,8 +131,9 @@ module "load" {
     "--warehouse_connection" = module.warehouse.name
   }
 
-  connections = [module.warehouse.grant]
-  reads       = [{ bucket = module.lake.buckets.processed, keys = ["log/*", "tables/*"] }]
+  connections    = [module.warehouse.grant]
+  reads          = [{ bucket = module.lake.buckets.processed, keys = ["log/*", "tables/*"] }]
+  run_properties = { reads = module.workflow.arn }
 }
 
 module "reconcile" {

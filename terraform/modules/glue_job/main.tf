@@ -154,6 +154,14 @@ locals {
     }
   ]
 
+  # By them the jobs of a run tell each other what is not in the lake.
+  workflow_statements = [for statement in [
+    { Sid = "FindInWorkflowRun", Action = ["glue:GetWorkflowRunProperties"], workflow = var.run_properties.reads },
+    { Sid = "NoteInWorkflowRun", Action = ["glue:PutWorkflowRunProperties"], workflow = var.run_properties.writes },
+    ] : { Sid = statement.Sid, Effect = "Allow", Action = statement.Action, Resource = [statement.workflow] }
+    if statement.workflow != null
+  ]
+
   # One statement for all of them: a Sid is used once in a policy.
   connection_statements = [for statement in [
     {
@@ -235,6 +243,7 @@ locals {
     [local.list_statement, local.log_statement, local.metric_statement],
     local.object_statements,
     local.catalog_statements,
+    local.workflow_statements,
     local.connection_statements,
     local.network_statements,
     local.key_statements,
