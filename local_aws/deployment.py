@@ -69,6 +69,8 @@ def variables(settings: Settings) -> dict[str, Any]:
         "scripts": str(build.ROOT / "glue_jobs"),
         "package": str(build.PACKAGE),
         "code_version": build.code_version(),
+        "schedule": {"enabled": settings.schedules},
+        "reconcile_schedule": {"enabled": settings.schedules},
         "totesys": settings.login(SOURCE_DATABASE, roles.READER),
         "warehouse": settings.login(WAREHOUSE_DATABASE, WAREHOUSE_OWNER),
     }

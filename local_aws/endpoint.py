@@ -39,17 +39,19 @@ class _RequestHandler(MotoRequestHandler):  # type: ignore[misc] # moto is not t
 
 
 def application(state: State, boot: str) -> WsgiApp:
-    """Return moto's application behind the route that tells which world is served, since when, by which code."""
+    """Return moto's application behind the routes that tell which world is served, by which code, and what is due."""
     moto = Replay(DomainDispatcherApplication(create_backend_app))
-    answer = json.dumps(
-        {"state": str(state.root), "boot": boot, "code": health.code_version(), "pid": os.getpid()}
-    ).encode()
+    this = {"state": str(state.root), "boot": boot, "code": health.code_version(), "pid": os.getpid()}
+    answers: dict[str, Callable[[], dict[str, Any]]] = {
+        health.PATH: lambda: this,
+        health.DUE_PATH: lambda: {arn: due.isoformat() for arn, due in schedules.upcoming().items()},
+    }
 
     def serve(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
-        if path == health.PATH:
+        if path in answers:
             start_response("200 OK", [("Content-Type", "application/json")])
-            return [answer]
+            return [json.dumps(answers[path]()).encode()]
         if path.startswith("/moto-api"):  # can reset the world, and AWS has nothing like it
             start_response("404 Not Found", [("Content-Type", "text/plain")])
             return [b"not part of AWS\n"]
