@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from local_aws.errors import RunFailedError
 from local_aws.workflow_run import ERROR_GROUP, OUTPUT_GROUP, pages
 
 
@@ -21,39 +20,35 @@ class Line:
 class JobLogs:
     """The logs of some jobs, of which each line is read once."""
 
-    def __init__(self, glue: Any, logs: Any, jobs: Mapping[str, str], since: datetime | None = None) -> None:
-        """Read the runs of `jobs`, whose names are by what they are called: the latest of each, or all `since` then."""
-        self._glue, self._logs, self._jobs, self._since = glue, logs, jobs, since
-        self._began: datetime | None = None
+    def __init__(
+        self, glue: Any, logs: Any, jobs: Mapping[str, str], *, since: datetime | None = None, run_id: str | None = None
+    ) -> None:
+        """Read the runs of `jobs`, whose names are by what they are called.
+
+        That is the latest run of each, or all `since` a moment, or the one of this id. Those that begin later come too.
+        """
+        self._glue, self._logs, self._jobs = glue, logs, jobs
+        self._since, self._run_id = since, run_id
         self._tokens: dict[tuple[str, str], str] = {}
         self._done: set[str] = set()
-
-    @classmethod
-    def of_run(cls, glue: Any, logs: Any, jobs: Mapping[str, str], run_id: str) -> "JobLogs":
-        """Read one run of one of `jobs`; raise `RunFailedError` when none of them has it."""
-        for called, name in jobs.items():
-            known = [run["Id"] for run in _runs(glue, name)]
-            if run_id in known:
-                found = cls(glue, logs, {called: name})
-                found._done = set(known) - {run_id}
-                found._since = datetime.min.replace(tzinfo=UTC)
-                return found
-        raise RunFailedError(f"There is no run {run_id} of {', '.join(jobs)}.")
+        self._first = True
 
     def new_lines(self) -> list[Line]:
         """Return what has been written since the last call, in the order of time, also by runs that began since."""
         found = [
             line for job, name in self._jobs.items() for run in self._wanted(name) for line in self._read(job, run)
         ]
-        self._began = self._began or datetime.now(UTC)
+        self._first = False
         return sorted(found, key=lambda line: line.at)
 
     def _wanted(self, name: str) -> list[Mapping[str, Any]]:
         """Return the runs of a job that may have something new to tell."""
         runs = _runs(self._glue, name)
-        if self._since is not None:
-            runs = [run for run in runs if run.get("CompletedOn", datetime.now(UTC)) >= self._since]
-        elif self._began is None:
+        if self._run_id:
+            runs = [run for run in runs if run["Id"] == self._run_id]
+        elif self._since:
+            runs = [run for run in runs if run.get("CompletedOn", self._since) >= self._since]
+        elif self._first:
             self._done |= {run["Id"] for run in runs[1:]}
         return [run for run in runs if run["Id"] not in self._done]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from moto.cloudwatch.models import cloudwatch_backends
+from moto.cloudwatch.models import MetricDatum, cloudwatch_backends
 from moto.sns import sns_backends
 from moto.sqs import sqs_backends
 from moto.utilities.arns import parse_arn
@@ -54,15 +54,14 @@ def stop() -> None:
 
 def look(now: datetime) -> None:
     """Bring every alarm into the state that it should be in `now`, in UTC, and tell of those that change."""
-    for regions in list(cloudwatch_backends.values()):
-        for backend in list(regions.values()):
-            alarms = [alarm for alarm in list(backend.alarms.values()) if alarm.rule is None]
-            points = _points(backend) if alarms else {}
-            for alarm in alarms:
-                try:
-                    _look_at(alarm, points, now)
-                except Exception:  # noqa: BLE001 - whatever befalls one alarm, the others are looked at
-                    _LOG.exception("alarm %s could not be looked at", alarm.name)
+    for backend in [backend for regions in list(cloudwatch_backends.values()) for backend in list(regions.values())]:
+        alarms = [alarm for alarm in list(backend.alarms.values()) if alarm.rule is None]
+        points = _points(backend) if alarms else {}
+        for alarm in alarms:
+            try:
+                _look_at(alarm, points, now)
+            except Exception:  # noqa: BLE001 - whatever befalls one alarm, the others are looked at
+                _LOG.exception("alarm %s could not be looked at", alarm.name)
 
 
 def _run(clock: Clock) -> None:
@@ -71,10 +70,10 @@ def _run(clock: Clock) -> None:
 
 
 def _points(backend: Any) -> _Points:
-    """Return what has been published, by metric, each with its unit."""
+    """Return the figures that have been published, by metric, each with its unit; sums of figures are left out."""
     found: dict[_Metric, list[tuple[Point, str | None]]] = defaultdict(list)
-    for datum in list(backend.metric_data):
-        point = Point(_utc(datum.timestamp), getattr(datum, "value", 0.0))
+    for datum in [datum for datum in list(backend.metric_data) if isinstance(datum, MetricDatum)]:
+        point = Point(_utc(datum.timestamp), float(datum.value))
         found[_metric(datum, datum.name)].append((point, datum.unit))
     return found
 

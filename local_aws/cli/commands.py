@@ -63,7 +63,10 @@ def up(
         with steps() as show:
             settings = world.up(place, show, schedules=schedules)
         console.print(
-            f"Up: AWS at {settings.aws_url}, everything else with: totelake urls", markup=False, soft_wrap=True
+            f"Up: AWS at {settings.aws_url}, everything else with: totelake urls"
+            + ("\nThe schedules run; see when and what with: totelake status" if schedules else ""),
+            markup=False,
+            soft_wrap=True,
         )
 
 

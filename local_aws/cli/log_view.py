@@ -35,8 +35,8 @@ def show(state: State, settings: Settings, job: str | None, since: timedelta | N
     found = _logs(settings, jobs, job, since)
     lines = found.new_lines()
     if not lines and not follow:
-        who = f"Job {job}" if job else "Every job"
-        raise RunFailedError(f"{who} has written nothing {'since then' if since else 'yet'}; run: totelake run")
+        who = f"No run {job} of any job" if _is_run(job) else f"No run of {job or 'any job'}"
+        raise RunFailedError(f"{who} has written anything {'since then' if since else 'yet'}; run: totelake run")
     width = max(map(len, jobs)) if job is None else 0
     try:
         _print(lines, width)
@@ -50,12 +50,16 @@ def show(state: State, settings: Settings, job: str | None, since: timedelta | N
 
 def _logs(settings: Settings, jobs: Mapping[str, str], job: str | None, since: timedelta | None) -> JobLogs:
     glue, logs = aws.client(settings, "glue"), aws.client(settings, "logs")
-    if job and job.startswith("jr_"):
-        return JobLogs.of_run(glue, logs, jobs, job)
-    if job and job not in jobs:
-        raise RunFailedError(f"There is no job {job}; there are {', '.join(jobs)}")
     begin = datetime.now(UTC) - since if since else None
-    return JobLogs(glue, logs, {job: jobs[job]} if job else jobs, begin)
+    if job is None or _is_run(job):
+        return JobLogs(glue, logs, jobs, since=begin, run_id=job)
+    if job not in jobs:
+        raise RunFailedError(f"There is no job {job}; there are {', '.join(jobs)}")
+    return JobLogs(glue, logs, {job: jobs[job]}, since=begin)
+
+
+def _is_run(job: str | None) -> bool:
+    return job is not None and job.startswith("jr_")
 
 
 def _print(lines: list[Line], width: int) -> None:

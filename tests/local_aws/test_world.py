@@ -168,8 +168,8 @@ def test_logs_are_those_of_the_latest_runs_or_of_one(state, settings):
     assert all_of_them.replace("ingest    | ", "") == own
     for wrong, said in {
         "nothing": "There is no job nothing; there are ingest, transform, load, reconcile",
-        "jr_0": "There is no run jr_0 of ingest, transform, load, reconcile.",
-        "load": "Job load has written nothing yet; run: totelake run",
+        "jr_0": "No run jr_0 of any job has written anything yet; run: totelake run",
+        "load": "No run of load has written anything yet; run: totelake run",
     }.items():
         assert said in totelake(state, "logs", wrong).communicate(timeout=30)[1]
     assert "is no time; say it as 90s" in totelake(state, "logs", "--since", "soon").communicate(timeout=30)[1]
