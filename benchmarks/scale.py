@@ -44,7 +44,7 @@ def main() -> None:
 
 def measure(state: Path, orders: int) -> None:
     """Run everything in the world of `state`, and print what it took."""
-    totelake("up", state=state)
+    totelake("up", "--no-schedules", state=state)
     totelake("seed", "--sales-orders", str(orders), state=state)
     urls = json.loads(totelake("urls", "--json", state=state))
     rows, limit = copy_out(urls["totesys"])

@@ -81,6 +81,8 @@ def variables(settings: Settings) -> dict[str, Any]:
         "python_modules": _python_modules(),
         "queries": str(build.ROOT / "dashboards/queries"),
         "code_version": build.code_version(),
+        "schedule": {"enabled": settings.schedules},
+        "reconcile_schedule": {"enabled": settings.schedules},
         "totesys": settings.login(SOURCE_DATABASE, roles.READER),
         "warehouse": settings.login(WAREHOUSE_DATABASE, WAREHOUSE_OWNER),
     }

@@ -19,7 +19,7 @@ from typing import Any
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from local_aws import athena, crawlers, events, glue, health, iam, processes, s3, schedules
+from local_aws import alarms, athena, crawlers, events, glue, health, iam, processes, s3, schedules
 from local_aws.replay import Replay
 from local_aws.settings import HOST, Settings
 from local_aws.state import State
@@ -39,17 +39,19 @@ class _RequestHandler(MotoRequestHandler):  # type: ignore[misc] # moto is not t
 
 
 def application(state: State, boot: str) -> WsgiApp:
-    """Return moto's application behind the route that tells which world is served, since when, by which code."""
+    """Return moto's application behind the routes that tell which world is served, by which code, and what is due."""
     moto = iam.Gate(Replay(DomainDispatcherApplication(create_backend_app)))
-    answer = json.dumps(
-        {"state": str(state.root), "boot": boot, "code": health.code_version(), "pid": os.getpid()}
-    ).encode()
+    this = {"state": str(state.root), "boot": boot, "code": health.code_version(), "pid": os.getpid()}
+    answers: dict[str, Callable[[], dict[str, Any]]] = {
+        health.PATH: lambda: this,
+        health.DUE_PATH: lambda: {arn: due.isoformat() for arn, due in schedules.upcoming().items()},
+    }
 
     def serve(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
-        if path == health.PATH:
+        if path in answers:
             start_response("200 OK", [("Content-Type", "application/json")])
-            return [answer]
+            return [json.dumps(answers[path]()).encode()]
         if path.startswith("/moto-api"):  # can reset the world, and AWS has nothing like it
             start_response("404 Not Found", [("Content-Type", "text/plain")])
             return [b"not part of AWS\n"]
@@ -70,12 +72,14 @@ def serve(state: State, port: int) -> None:
     crawlers.install(state)
     athena.install()
     schedules.start()
+    alarms.start()
     _stop_on_signals(server)
     _LOG.info("serving %s on port %d, process %d", state.root, port, os.getpid())
     try:
         server.serve_forever()
     finally:
         _LOG.info("stopping")
+        alarms.stop()
         schedules.stop()
         crawlers.stop_all()
         glue.shutdown()

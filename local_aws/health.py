@@ -1,16 +1,18 @@
-"""Whether the local AWS of a world is running, and which code it runs."""
+"""Whether the local AWS of a world is running, which code it runs, and what its schedules are up to."""
 
 import hashlib
 import http.client
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from local_aws import processes
 from local_aws.settings import HOST
 from local_aws.state import State
 
-PATH = "/_health"  # no bucket can have this name
+PATH, DUE_PATH = "/_health", "/_due"  # no bucket can have these names
 _PATIENCE = 5.0
 
 
@@ -45,12 +47,23 @@ def pid(state: State) -> int | None:
 
 def ask(state: State, port: int) -> Health | None:
     """Return what the endpoint of `state` says on `port`, None when nobody, or somebody else, answers there."""
-    connection = http.client.HTTPConnection(HOST, port, timeout=_PATIENCE)
     try:
-        connection.request("GET", PATH)
-        health = Health(**json.loads(connection.getresponse().read()))
+        health = Health(**_get(port, PATH))
     except (OSError, http.client.HTTPException, ValueError, TypeError):
         return None
+    return health if health.state == str(state.root) else None
+
+
+def due(port: int) -> dict[str, datetime]:
+    """Return when each schedule of the endpoint on `port` fires next, in UTC, by its name."""
+    return {arn.rpartition("/")[2]: datetime.fromisoformat(moment) for arn, moment in _get(port, DUE_PATH).items()}
+
+
+def _get(port: int, path: str) -> dict[str, Any]:
+    connection = http.client.HTTPConnection(HOST, port, timeout=_PATIENCE)
+    try:
+        connection.request("GET", path)
+        answer: dict[str, Any] = json.loads(connection.getresponse().read())
+        return answer
     finally:
         connection.close()
-    return health if health.state == str(state.root) else None

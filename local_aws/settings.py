@@ -25,11 +25,15 @@ LOG_GROUP = "/aws-glue/jobs"
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Ports on 127.0.0.1 and a password for each Postgres role; they stay the same as long as the state folder does."""
+    """Ports on 127.0.0.1, a password for each Postgres role, and whether the schedules run.
+
+    Ports and passwords stay the same as long as the state folder does.
+    """
 
     endpoint_port: int
     postgres_port: int
     passwords: dict[str, str] = field(repr=False)
+    schedules: bool = False
 
     @classmethod
     def new(cls, endpoint_port: int, postgres_port: int) -> Self:
@@ -50,6 +54,10 @@ class Settings:
     def save(self, state: State) -> None:
         """Keep the settings in the world's file, which its owner alone can read."""
         build.replace(state.world_file, json.dumps(asdict(self), indent=2).encode() + b"\n", mode=0o600)
+
+    def with_schedules(self, *, schedules: bool) -> Self:
+        """Return the same settings, with the schedules running or not."""
+        return replace(self, schedules=schedules)
 
     def with_ports(self, endpoint_port: int, postgres_port: int) -> Self:
         """Return the same settings on other ports."""

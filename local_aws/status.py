@@ -1,4 +1,4 @@
-"""What a local world holds and how it fares: runs, batches, rows, alerts."""
+"""What a local world holds and how it fares: runs, batches, rows, schedules, alarms, alerts."""
 
 import json
 from collections import Counter
@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from local_aws import aws, deployment, world
+from local_aws import aws, deployment, health, world
 from local_aws.settings import Settings
 from local_aws.state import State
 from local_aws.workflow_run import RowCounts, WorkflowRun, read
@@ -38,6 +38,8 @@ class Status:
     rows: dict[str, dict[str, int]]
     last_success_at: datetime | None
     alerts: tuple[dict[str, Any], ...]
+    due: dict[str, datetime]
+    alarms: tuple[dict[str, Any], ...]
 
     @property
     def last_success_age(self) -> float | None:
@@ -57,6 +59,8 @@ class Status:
         - `rows`: for `totesys` and `warehouse` the rows of each table
         - `last_success`: `at` and `age_seconds`, null before the first
         - `alerts`: oldest first: `sent_at`, `to`, `subject`, `topic`, `body`
+        - `schedules`: when each of those that are enabled fires next, by its name
+        - `alarms`: those that are on: `name`, `since`, `reason`
         """
         return {
             "state": self.state,
@@ -73,6 +77,8 @@ class Status:
             "rows": self.rows,
             "last_success": {"at": self.last_success_at, "age_seconds": self.last_success_age},
             "alerts": list(self.alerts),
+            "schedules": self.due,
+            "alarms": list(self.alarms),
         }
 
 
@@ -94,6 +100,8 @@ def gather(state: State) -> Status:
         rows=row_counts(settings) if has_postgres else {},
         last_success_at=max(ends, default=None),
         alerts=_alerts(state),
+        due=health.due(settings.endpoint_port) if has_aws else {},
+        alarms=_alarms(settings) if has_aws else (),
     )
 
 
@@ -168,6 +176,15 @@ def _last_load(settings: Settings) -> datetime | None:
             return None
         found = connection.execute(sql.SQL("SELECT max(loaded_at) FROM {}").format(ledger)).fetchone()
         return found[0] if found else None
+
+
+def _alarms(settings: Settings) -> tuple[dict[str, Any], ...]:
+    pages = aws.client(settings, "cloudwatch").get_paginator("describe_alarms").paginate(StateValue="ALARM")
+    return tuple(
+        {"name": alarm["AlarmName"], "since": alarm["StateUpdatedTimestamp"], "reason": alarm["StateReason"]}
+        for page in pages
+        for alarm in page["MetricAlarms"]
+    )
 
 
 def _alerts(state: State) -> tuple[dict[str, Any], ...]:

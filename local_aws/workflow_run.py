@@ -94,12 +94,12 @@ class RowCounts:
         return self._rows.get(job_run_id)
 
     def _new_messages(self, stream: str) -> Iterable[str]:
-        for page in _pages(self._logs, OUTPUT_GROUP, stream, self._tokens.get(stream)):
+        for page in pages(self._logs, OUTPUT_GROUP, stream, self._tokens.get(stream)):
             yield from (event["message"] for event in page["events"])
             self._tokens[stream] = page["nextForwardToken"]
 
 
-def _pages(logs: Any, group: str, stream: str, token: str | None = None) -> Iterator[Mapping[str, Any]]:
+def pages(logs: Any, group: str, stream: str, token: str | None = None) -> Iterator[Mapping[str, Any]]:
     """Yield what a log stream holds after `token`, page by page; one that does not exist yet holds nothing."""
     while True:
         place = {"logGroupName": group, "logStreamName": stream, "startFromHead": True}
@@ -171,7 +171,7 @@ def follow(glue: Any, logs: Any, workflow: str, run_id: str, show: Callable[[Wor
 
 def log_lines(logs: Any, group: str, job_run_id: str) -> list[str]:
     """Return the lines that the job run wrote to the log group."""
-    events = (event for page in _pages(logs, group, job_run_id) for event in page["events"])
+    events = (event for page in pages(logs, group, job_run_id) for event in page["events"])
     return [line for event in events for line in event["message"].rstrip().splitlines()]
 
 

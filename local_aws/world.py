@@ -25,14 +25,16 @@ _START_SECONDS = 60.0
 _STOP_SECONDS = 30.0
 
 
-def up(state: State, steps: Steps) -> Settings:
+def up(state: State, steps: Steps, *, schedules: bool = False) -> Settings:
     """Start whatever of the world is not running and deploy whatever has changed; return its settings.
 
+    From then on its `schedules` run, or they do not.
     When it cannot, what this call started is stopped again. Raises `BusyError` while another command does the same.
     """
     state.root.mkdir(parents=True, exist_ok=True)
     with _alone(state):
-        settings = _settings(state)
+        settings = _settings(state).with_schedules(schedules=schedules)
+        settings.save(state)
         before = running(state, settings)
         try:
             _start(state, settings, before, steps)

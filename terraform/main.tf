@@ -86,10 +86,11 @@ module "ingest" {
     "--ingested"          = module.lake.buckets.ingested
   }
 
-  connections  = [module.totesys.grant]
-  reads        = [{ bucket = module.lake.buckets.ingested, keys = ["log/*", "tables/*"] }]
-  writes       = [{ bucket = module.lake.buckets.ingested, keys = ["log/*", "tables/*"] }]
-  registers_in = [module.catalog.databases.ingested]
+  connections    = [module.totesys.grant]
+  reads          = [{ bucket = module.lake.buckets.ingested, keys = ["log/*", "tables/*"] }]
+  writes         = [{ bucket = module.lake.buckets.ingested, keys = ["log/*", "tables/*"] }]
+  registers_in   = [module.catalog.databases.ingested]
+  run_properties = { writes = module.workflow.arn }
 }
 
 module "transform" {
@@ -144,9 +145,10 @@ module "load" {
     "--processed" = module.lake.buckets.processed
   })
 
-  connections = module.warehouse.connections
-  statements  = module.warehouse.statements
-  reads       = [{ bucket = module.lake.buckets.processed, keys = ["log/*", "tables/*"] }]
+  connections    = module.warehouse.connections
+  statements     = module.warehouse.statements
+  reads          = [{ bucket = module.lake.buckets.processed, keys = ["log/*", "tables/*"] }]
+  run_properties = { reads = module.workflow.arn }
 }
 
 module "reconcile" {

@@ -272,3 +272,27 @@ variable "athena_gib_per_query" {
     error_message = "A query may read one GiB at least."
   }
 }
+
+variable "longest_seconds" {
+  description = "Seconds after which a run of each stage took too long; those of the workflow together stay below its interval."
+  type        = map(number)
+  default     = { ingest = 240, transform = 240, load = 240, reconcile = 900 }
+}
+
+variable "volume_band" {
+  description = "Width, in standard deviations, of the band in which an hour's rows are usual; null for no alarm of volume."
+  type        = number
+  default     = 3
+}
+
+variable "composite_alarm" {
+  description = "Whether one more alarm says that any of the others is on."
+  type        = bool
+  default     = true
+}
+
+variable "budget" {
+  description = "US dollars that a month may cost, and whether only what is tagged project=totelake counts; null for no budget."
+  type        = object({ monthly_usd = number, own_costs_only = optional(bool, false) })
+  default     = { monthly_usd = 100 }
+}

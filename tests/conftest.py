@@ -18,6 +18,9 @@ from tests.worlds import PASSWORD, WAREHOUSE_OWNER, as_role, login_of, postgres,
 from totelake.connections import Login
 from totesys import roles, schema, seed
 
+# A scheduled run in the middle of a test would be one too many.
+os.environ.setdefault("TOTELAKE_SCHEDULES", "0")
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 TEMPLATE = "totesys_template"
 

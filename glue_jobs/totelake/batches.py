@@ -1,5 +1,6 @@
 """What a commit record says: one batch of the ingested zone, or of the processed one."""
 
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
@@ -127,6 +128,19 @@ class ProcessedBatch:
     def parts(self) -> tuple[Self, ...]:
         """The batches that it is made up of, in order: itself where it has replayed none."""
         return self.replayed or (self,)
+
+    @property
+    def rows(self) -> Counter[str]:
+        """The rows of each table in its parts."""
+        rows: Counter[str] = Counter()
+        for part in self.parts:
+            rows.update({name: table.rows for name, table in part.tables.items()})
+        return rows
+
+    @property
+    def bytes(self) -> int:
+        """The bytes of the files of its parts."""
+        return sum(table.bytes for part in self.parts for table in part.tables.values())
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as JSON's types."""

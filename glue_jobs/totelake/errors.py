@@ -24,7 +24,8 @@ TotelakeError
 ├── StagingError           what was copied into staging is not what the batch holds
 ├── ReconcileError         the warehouse shows something else than totesys holds
 ├── CrawlError             the crawler has left nothing that could be judged
-└── DriftError             the ingested bucket holds something else than is declared
+├── DriftError             the ingested bucket holds something else than is declared
+└── UnforeseenError        something that none of these foresees
 """
 
 from collections.abc import Iterable
@@ -284,3 +285,13 @@ class DriftError(TotelakeError):
             f"accept it in crawlers/ingested.json; what the crawler left out, its log explains."
         )
         self.differences = differences
+
+
+class UnforeseenError(TotelakeError):
+    """Something went wrong that no other error foresees, and said so on many lines: this is the one that tells."""
+
+    def __init__(self, error: Exception) -> None:
+        """Take the first line of `error`, or the second where Java's own begins there."""
+        first, *rest = str(error).strip().splitlines()
+        said = rest[0].removeprefix(":").strip() if rest and rest[0].startswith(":") else first
+        super().__init__(f"{type(error).__name__}: {said.rstrip('.')}. The log has all of it.")

@@ -11,14 +11,16 @@ from pyspark.sql import SparkSession
 
 from totelake import worklog
 from totelake.connections import CERTIFICATES
-from totelake.errors import ArgumentError
+from totelake.errors import ArgumentError, TotelakeError, UnforeseenError
+from totelake.workflow import WorkflowRun
 
 _SHARE = re.compile(r"0(\.\d+)?|1(\.0+)?")
+_OF_WORKFLOW = ("WORKFLOW_NAME", "WORKFLOW_RUN_ID")
 
 
 @dataclass(frozen=True)
 class JobRun:
-    """One run of a job: its id, the code that it runs, and the arguments that it asked for.
+    """One run of a job: its id, the code that it runs, the arguments that it asked for, the `workflow` run it is in.
 
     A stage that a passing fault cut off is tried again within the run, see `attempts.retried`: `attempt` counts from 1.
     """
@@ -27,6 +29,7 @@ class JobRun:
     code_version: str
     arguments: dict[str, str]
     attempt: int = 1
+    workflow: WorkflowRun | None = None
 
     @property
     def attempt_id(self) -> str:
@@ -69,14 +72,23 @@ def job(argv: list[str], *names: str, optional: tuple[str, ...] = ()) -> Iterato
     """Run the block as the Glue job run that `argv` describes, with the arguments called `names`.
 
     Those called `optional` are there when the run was given them. An exception goes on to Glue, which then fails the
-    run with its last line as the message.
+    run with its last line as the message; of one that is a page long it gets the line that says what happened.
     """
-    given = [name for name in optional if any(word.split("=")[0] == f"--{name}" for word in argv)]
+    known = {word.split("=")[0] for word in argv}
+    given = [name for name in (*optional, *_OF_WORKFLOW) if f"--{name}" in known]
     resolved = getResolvedOptions(argv, ["JOB_NAME", "code_version", *names, *given])  # JOB_RUN_ID comes unasked
     run = JobRun(
         id=resolved["JOB_RUN_ID"],
         code_version=resolved["code_version"],
-        arguments={name: resolved[name] for name in (*names, *given)},
+        arguments={name: resolved[name] for name in (*names, *given) if name not in _OF_WORKFLOW},
+        workflow=WorkflowRun(*(resolved[name] for name in _OF_WORKFLOW)) if _OF_WORKFLOW[1] in given else None,
     )
     with worklog.unit("job", job=resolved["JOB_NAME"], run_id=run.id, code_version=run.code_version):
-        yield run
+        try:
+            yield run
+        except TotelakeError:
+            raise
+        except Exception as error:
+            if len(str(error).splitlines()) <= 1:
+                raise
+            raise UnforeseenError(error) from error

@@ -1,14 +1,16 @@
 """The ingest stage: what changed in totesys since the last batch, at one snapshot, into the ingested bucket."""
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
-from totelake import attempts, boundaries, catalog, lake, worklog
+from totelake import attempts, boundaries, catalog, freshness, lake, metrics, worklog
 from totelake.batches import IngestedBatch, IngestedTable
 from totelake.connections import Login
 from totelake.extract import Extract
 from totelake.glue import JobRun
 from totelake.land import Attempt, Chain, land, may_differ
 from totelake.log import CommitLog
+from totelake.metrics import Measured
 from totelake.source import EVERYTHING, Count, FoundTable, SourceReader, open_source
 from totelake.tables import SOURCE_TABLES
 from totelake.zones import INGESTED
@@ -24,29 +26,56 @@ def run(run: JobRun, login: Login, bucket: str) -> IngestedBatch | None:
     it compare every row. Raises `SourceSchemaError` before a row is read when totesys is not as declared, and
     `MassDeletionError` when too much of a table is gone.
     """
-    deletable_share = run.share("deletable_share")
     log = CommitLog(bucket, IngestedBatch)
-    catalog.register_committed(log, INGESTED)
-    with worklog.unit("ingest", stage="ingest") as figures, open_source(login) as source:
-        boundaries.reached(boundaries.SNAPSHOT_EXPORTED)
-        chain = _chain(run, source, log)
-        name = lake.batch_id(source.snapshot.taken_at, run.attempt_id)
-        figures |= {"batch_id": name, "full": chain.since == EVERYTHING, "reload": chain.reload}
-        found = [source.find(table) for table in SOURCE_TABLES.values()]
-        counts = source.count(list(SOURCE_TABLES.values()), chain.since)
-        touched = [table for table in found if may_differ(chain, table, counts[table.declared.name])]
-        attempt = Attempt(Extract(run, login, source, chain.since), chain, name, deletable_share)
-        tables = _land_all(attempt, touched, counts)
-        figures |= {"tables": len(tables), "total_rows": sum(table.rows for table in tables.values())}
-        if not tables and not chain.reload:
-            return None
-        batch = _batch(run, attempt, source, tables, counts)
-        boundaries.reached(boundaries.BEFORE_LOG_CREATED)
-        log.commit(batch)
-    boundaries.reached(boundaries.LOG_CREATED)
-    catalog.register(batch, INGESTED)
-    boundaries.reached(boundaries.PARTITIONS_REGISTERED)
+    with metrics.stage("ingest") as measured:
+        catalog.register_committed(log, INGESTED)
+        with worklog.unit("ingest", stage="ingest") as figures, open_source(login) as source:
+            boundaries.reached(boundaries.SNAPSHOT_EXPORTED)
+            batch = _read(run, login, source, log, measured=measured, figures=figures)
+            is_new = bool(batch.tables or batch.reload)
+            if is_new:
+                boundaries.reached(boundaries.BEFORE_LOG_CREATED)
+                log.commit(batch)
+        if is_new:
+            boundaries.reached(boundaries.LOG_CREATED)
+            catalog.register(batch, INGESTED)
+            boundaries.reached(boundaries.PARTITIONS_REGISTERED)
+        freshness.note(run, batch.snapshot.taken_at)
+        return batch if is_new else None
+
+
+def _read(
+    run: JobRun,
+    login: Login,
+    source: SourceReader,
+    log: CommitLog[IngestedBatch],
+    *,
+    measured: Measured,
+    figures: dict[str, Any],
+) -> IngestedBatch:
+    """Write the files of the next batch and return it, also when nothing is in it."""
+    deletable_share = run.share("deletable_share")
+    chain = _chain(run, source, log)
+    name = lake.batch_id(source.snapshot.taken_at, run.attempt_id)
+    figures |= {"batch_id": name, "full": chain.since == EVERYTHING, "reload": chain.reload}
+    found = [source.find(table) for table in SOURCE_TABLES.values()]
+    counts = source.count(list(SOURCE_TABLES.values()), chain.since)
+    touched = [table for table in found if may_differ(chain, table, counts[table.declared.name])]
+    attempt = Attempt(Extract(run, login, source, chain.since), chain, name, deletable_share)
+    batch = _batch(run, attempt, source, _land_all(attempt, touched, counts), counts)
+    figures |= {"tables": len(batch.tables), "total_rows": sum(table.rows for table in batch.tables.values())}
+    _measure(measured, chain, batch, counts)
     return batch
+
+
+def _measure(measured: Measured, chain: Chain, batch: IngestedBatch, counts: dict[str, Count]) -> None:
+    measured.record(metrics.ROWS_IN, {name: count.changed for name, count in counts.items() if count.changed})
+    measured.record(metrics.ROWS_OUT, {name: table.rows for name, table in batch.tables.items()})
+    measured.record(metrics.BYTES, sum(table.bytes for table in batch.tables.values()))
+    last = batch if batch.tables or chain.previous is None else chain.previous
+    if changes := [table.highest_last_updated for table in last.tables.values() if table.highest_last_updated]:
+        age = freshness.seconds_since(max(changes), until=batch.snapshot.taken_at)
+        measured.record(metrics.NEWEST_CHANGE, age)
 
 
 def _chain(run: JobRun, source: SourceReader, log: CommitLog[IngestedBatch]) -> Chain:

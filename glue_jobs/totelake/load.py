@@ -1,5 +1,6 @@
 """The load stage: every processed batch that the warehouse lacks, each in one transaction."""
 
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
@@ -7,12 +8,13 @@ from uuid import uuid4
 
 import psycopg
 
-from totelake import attempts, boundaries, worklog
+from totelake import attempts, boundaries, freshness, metrics, worklog
 from totelake.batches import ProcessedBatch, ProcessedTable, in_force
 from totelake.connections import Login
 from totelake.errors import LogError
 from totelake.glue import JobRun
 from totelake.log import CommitLog
+from totelake.metrics import Measured
 from totelake.tables import STAR_TABLES, StarTable
 from totelake.versions import written_versions
 from totelake.warehouse import ledger, shape, staging
@@ -26,12 +28,13 @@ _MANY_ROWS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class _Load:
-    """One run of the stage: the zone that it reads, and the warehouse with the connection that controls it."""
+    """One run of the stage: the zone that it reads, the warehouse with its connection, what it measured."""
 
     run: JobRun
     bucket: str
     login: Login
     connection: psycopg.Connection
+    measured: Measured
 
 
 @attempts.retried("load", database="the warehouse")
@@ -43,20 +46,27 @@ def run(run: JobRun, processed: str, warehouse: Login) -> None:
     another load is under way, `LedgerError` when ledger and log disagree, `StagingError` when a batch did not reach
     staging whole, `WarehouseSchemaError` when a table has other columns than it declares.
     """
-    rebuild = run.flag("rebuild")
     log = CommitLog(processed, ProcessedBatch)
-    with open_warehouse(warehouse, run.id) as connection:
+    with metrics.stage("load") as measured, open_warehouse(warehouse, run.id) as connection:
+        last = next(log.backwards(), None)  # what is committed from here on need not be loaded in the end
         shape.apply(connection, with_foreign_keys=False)
-        load = _Load(run, processed, warehouse, connection)
-        if rebuild:
+        load = _Load(run, processed, warehouse, connection, measured)
+        if run.flag("rebuild"):
             _run(load, in_force(log.since(0)), anew=True)
-            return
-        pending = ledger.pending(connection, log)
-        if not pending:
-            with worklog.unit("load", stage="load", batches=0):
-                shape.apply(connection)
-        for batch in pending:
-            _run(load, [batch], anew=batch.first_ingested == 1 and batch.sequence > 1)
+        else:
+            _run_pending(load, ledger.pending(connection, log))
+        if (age := freshness.warehouse_age(run, last)) is not None:
+            measured.record(metrics.WAREHOUSE_AGE, age)
+
+
+def _run_pending(load: _Load, pending: list[ProcessedBatch]) -> None:
+    """Load the `pending` batches, each in a transaction of its own."""
+    if not pending:
+        with worklog.unit("load", stage="load", batches=0, total_rows=0):
+            shape.apply(load.connection)
+        _measure(load, [], {})
+    for batch in pending:
+        _run(load, [batch], anew=batch.first_ingested == 1 and batch.sequence > 1)
 
 
 def _run(load: _Load, batches: list[ProcessedBatch], *, anew: bool) -> None:
@@ -69,6 +79,13 @@ def _run(load: _Load, batches: list[ProcessedBatch], *, anew: bool) -> None:
         with worklog.unit("table_loaded", stage="load", table=table, rows=rows):
             if rows > _MANY_ROWS:
                 analyze(load.connection, STAR_TABLES[table])
+    _measure(load, batches, merged)
+
+
+def _measure(load: _Load, batches: list[ProcessedBatch], merged: dict[str, int]) -> None:
+    load.measured.record(metrics.ROWS_IN, sum((batch.rows for batch in batches), Counter()))
+    load.measured.record(metrics.ROWS_OUT, merged)
+    load.measured.record(metrics.BYTES, sum(batch.bytes for batch in batches))
 
 
 def _load(load: _Load, batches: list[ProcessedBatch], *, anew: bool) -> dict[str, int]:
@@ -111,7 +128,7 @@ def _is_fact(name: str) -> bool:
 
 
 def _stage(load: _Load, table: StarTable, parts: list[ProcessedTable], staging_table: str) -> None:
-    with worklog.unit("stage_table", stage="load", table=table.name):
+    with worklog.unit("stage_table", stage="load", table=table.name, rows=sum(part.rows for part in parts)):
         rows = written_versions(load.run.spark, load.bucket, table, [part.path for part in parts])
         staging.copy(rows, load.login, staging_table)
         boundaries.reached(boundaries.TABLE_STAGED)

@@ -1,15 +1,17 @@
 """The transform stage: the star schemas' part in everything that was ingested since the last time."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 
 from totelake import attempts, boundaries, catalog, lake, metrics, worklog
-from totelake.batches import IngestedBatch, ProcessedBatch, in_force
+from totelake.batches import HeldRows, IngestedBatch, ProcessedBatch, in_force
 from totelake.errors import LogError
 from totelake.glue import JobRun
 from totelake.log import CommitLog
+from totelake.metrics import Measured
 from totelake.parts import Attempt, Part, build_dimension, build_fact, missing_references, pending_versions
 from totelake.parts.quarantine import DEFAULT_SHARE
 from totelake.tables import STAR_TABLES
@@ -53,8 +55,10 @@ class _Stage:
         """
         parts: tuple[ProcessedBatch, ...] = ()
         for last in (batch.last_ingested for batch in written):
-            with worklog.unit("batch_replayed", stage="transform", last_ingested=last, of=len(self.known)):
+            progress = {"last_ingested": last, "of": len(self.known)}
+            with worklog.unit("batch_replayed", stage="transform", **progress) as figures:
                 parts = (*parts, self.batch(parts, last, quarantine_share=1))
+                figures["total_rows"] = parts[-1].rows.total()
         if len(self.known) > parts[-1].last_ingested:
             parts = (*parts, self.batch(parts, len(self.known)))
         return replace(parts[-1], first_ingested=1, tables={}, quarantined={}, broken={}, replayed=parts)
@@ -85,40 +89,71 @@ def run(run: JobRun, ingested: str, processed: str) -> ProcessedBatch | None:
     before it: each is made once more, from the same ingested batches. Raises `QuarantineError` when more rows of a
     table break its rules than the argument `quarantine_share` lets pass.
     """
+    ingested_log, log = CommitLog(ingested, IngestedBatch), CommitLog(processed, ProcessedBatch)
+    with metrics.stage("transform") as measured:
+        catalog.register_committed(log, PROCESSED)
+        batch = _run(run, ingested_log, log, measured)
+        if batch:
+            boundaries.reached(boundaries.LOG_CREATED)
+            measured.publish()  # before anything else can fail: the next attempt would find nothing to measure
+            catalog.register(batch, PROCESSED)
+            boundaries.reached(boundaries.PARTITIONS_REGISTERED)
+        return batch
+
+
+def _run(
+    run: JobRun, ingested: CommitLog[IngestedBatch], log: CommitLog[ProcessedBatch], measured: Measured
+) -> ProcessedBatch | None:
     share, rebuild = run.share("quarantine_share"), run.flag("rebuild")
-    log = CommitLog(processed, ProcessedBatch)
-    catalog.register_committed(log, PROCESSED)
-    ingested_log = CommitLog(ingested, IngestedBatch)
     with worklog.unit("transform", stage="transform", rebuild=rebuild) as figures:
-        figures["pending_batches"] = _pending(ingested_log, log)
-        if not figures["pending_batches"] and not (rebuild and log.last_sequence()):
+        last = next(log.backwards(), None)
+        figures["pending_batches"] = _pending(ingested, log, last)
+        if not figures["pending_batches"] and not (rebuild and last):
+            figures["total_rows"] = 0
+            _measure(measured, (), None, last.held if last else {})
             return None
         batches = log.since(0)
         stage = _Stage(
             run,
-            ingested,
-            processed,
-            known=tuple(ingested_log.since(0)),
+            ingested.bucket,
+            log.bucket,
+            known=tuple(ingested.since(0)),
             sequence=len(batches) + 1,
             quarantine_share=DEFAULT_SHARE if share is None else share,
         )
         written = tuple(part for batch in in_force(batches) for part in batch.parts)
         batch = stage.replayed(written) if rebuild and written else stage.batch(written, len(stage.known))
-        figures |= {"batch_id": batch.batch_id, "quarantined": batch.quarantined}
+        figures |= {"batch_id": batch.batch_id, "quarantined": batch.quarantined, "total_rows": batch.rows.total()}
         boundaries.reached(boundaries.BEFORE_LOG_CREATED)
         log.commit(batch)
-    boundaries.reached(boundaries.LOG_CREATED)
-    for table, rules in batch.broken.items():
-        for rule, rows in rules.items():
-            metrics.count("QuarantinedRows", rows, Table=table, Rule=rule)
-    catalog.register(batch, PROCESSED)
-    boundaries.reached(boundaries.PARTITIONS_REGISTERED)
-    return batch
+        _measure(measured, stage.known[batch.first_ingested - 1 :], batch, batch.held)
+        return batch
 
 
-def _pending(ingested: CommitLog[IngestedBatch], processed: CommitLog[ProcessedBatch]) -> int:
-    """Return how many ingested batches no processed one covers yet."""
-    last = next(processed.backwards(), None)
+def _measure(
+    measured: Measured,
+    covered: tuple[IngestedBatch, ...],
+    batch: ProcessedBatch | None,
+    held: Mapping[str, HeldRows],
+) -> None:
+    rows_in: Counter[str] = Counter()
+    for ingested in covered:
+        rows_in.update({name: table.rows for name, table in ingested.tables.items()})
+    broken = batch.broken if batch else {}
+    measured.record(metrics.ROWS_IN, rows_in)
+    measured.record(metrics.ROWS_OUT, batch.rows if batch else {})
+    measured.record(metrics.BYTES, batch.bytes if batch else 0)
+    measured.record(
+        metrics.QUARANTINED_ROWS,
+        {(table, rule): rows for table, rules in broken.items() for rule, rows in rules.items()},
+    )
+    measured.record(metrics.HELD_ROWS, sum(waiting.rows for waiting in held.values()))
+
+
+def _pending(
+    ingested: CommitLog[IngestedBatch], processed: CommitLog[ProcessedBatch], last: ProcessedBatch | None
+) -> int:
+    """Return how many ingested batches no processed one covers yet, of which `last` is the last."""
     covered, committed = last.last_ingested if last else 0, ingested.last_sequence()
     if committed < covered:
         raise LogError(

@@ -44,16 +44,29 @@ def _state(folder: Path) -> State:
 
 
 @app.command()
-def up(state: _State = _DEFAULT) -> None:
-    """Start the local world in the background: AWS, totesys, warehouse, with Terraform applied."""
+def up(
+    state: _State = _DEFAULT,
+    schedules: Annotated[
+        bool,
+        typer.Option(
+            "--schedules/--no-schedules",
+            envvar="TOTELAKE_SCHEDULES",
+            help="Run the workflow every 15 minutes and reconcile every hour.",
+        ),
+    ] = True,
+) -> None:
+    """Start the local world in the background: AWS, totesys, warehouse, with Terraform applied, and its schedules."""
     from local_aws import world
 
     place = _state(state)
     with problems(place, "Stopped; what this command had started was stopped again. Run: totelake up"):
         with steps() as show:
-            settings = world.up(place, show)
+            settings = world.up(place, show, schedules=schedules)
         console.print(
-            f"Up: AWS at {settings.aws_url}, everything else with: totelake urls", markup=False, soft_wrap=True
+            f"Up: AWS at {settings.aws_url}, everything else with: totelake urls"
+            + ("\nThe schedules run; see when and what with: totelake status" if schedules else ""),
+            markup=False,
+            soft_wrap=True,
         )
 
 
@@ -210,18 +223,23 @@ def env(state: _State = _DEFAULT) -> None:
 @app.command()
 def logs(
     job: Annotated[
-        str, typer.Argument(metavar="JOB", help="ingest, transform, load, reconcile or drift, or the id of a job run.")
-    ],
+        str | None,
+        typer.Argument(metavar="[JOB]", help="A job, such as ingest, or the id of a run; without it all jobs."),
+    ] = None,
     state: _State = _DEFAULT,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on, until Ctrl-C.")] = False,
+    since: Annotated[
+        str | None, typer.Option(metavar="AGE", help="Not the latest run, but all that is no older than 90s, 10m, 2h.")
+    ] = None,
 ) -> None:
-    """Print what the last run of a job wrote, stdout first."""
+    """Print what the latest run of each job, or of one, wrote."""
     from local_aws import world
-    from local_aws.cli import running
+    from local_aws.cli import log_view
 
     place = _state(state)
+    age = log_view.age(since) if since else None
     with problems(place):
-        for line in running.log_lines(place, world.require(place), job):
-            typer.echo(line)
+        log_view.show(place, world.require(place), job, age, follow=follow)
 
 
 @app.command()

@@ -22,7 +22,8 @@ What to try next:
   totelake activity && totelake run   more business, and what of it arrives
   totelake run                        nothing changed: nothing is written
   totelake crawl                      what lies in the lake, held against the declarations
-  totelake status                     runs, batches, rows, alerts
+  totelake status                     runs, batches, rows, schedules, alarms, alerts
+  totelake up                         from now on by schedule: run every 15 minutes, reconcile every hour
   totelake urls                       addresses for psql, boto3, the AWS CLI; the folder of the lake
   totelake down                       stop it (--purge: and forget it)
 where `totelake` is .venv/bin/totelake.\

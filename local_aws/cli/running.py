@@ -22,13 +22,30 @@ _TAIL = 12
 
 def start(state: State, settings: Settings, which: str = WORKFLOW) -> str:
     """Start a run of a workflow and return its id; raise `RunFailedError` when as many run as may."""
+    run_id = _start(state, settings, which)
+    if run_id is None:
+        workflow = deployment.outputs(state)[which]
+        raise RunFailedError(f"Workflow {workflow} runs already, and not twice at a time; see it with: totelake follow")
+    return run_id
+
+
+def start_in_turn(state: State, settings: Settings, which: str = WORKFLOW) -> str:
+    """Start a run of a workflow as soon as none is under way, and return its id; show the one that is until then.
+
+    Of what was committed since that one began it brings nothing, so it does not do in place of a new one.
+    """
+    while (run_id := _start(state, settings, which)) is None:
+        console.print("A run is under way, such as the schedule starts. The new one begins when it has ended.")
+        follow(state, settings, latest(state, settings, which))
+    return run_id
+
+
+def _start(state: State, settings: Settings, which: str) -> str | None:
     glue, workflow = aws.client(settings, "glue"), deployment.outputs(state)[which]
     try:
         run_id: str = glue.start_workflow_run(Name=workflow)["RunId"]
     except glue.exceptions.ConcurrentRunsExceededException:
-        raise RunFailedError(
-            f"Workflow {workflow} runs already, and not twice at a time; see it with: totelake follow"
-        ) from None
+        return None
     return run_id
 
 
@@ -55,37 +72,20 @@ def follow(state: State, settings: Settings, run_id: str) -> WorkflowRun:
 
 
 def succeed(state: State, settings: Settings, which: str = WORKFLOW) -> WorkflowRun:
-    """Start a run and follow it; end the command with exit status 1 unless all of it succeeded."""
-    run = follow(state, settings, start(state, settings, which))
+    """Start a run in its turn and follow it; end the command with exit status 1 unless all of it succeeded."""
+    run = follow(state, settings, start_in_turn(state, settings, which))
     if not run.succeeded:
         raise typer.Exit(1)
     return run
 
 
-def latest(state: State, settings: Settings) -> str:
-    """Return the id of the latest run; raise `RunFailedError` when there was none."""
-    glue, workflow = aws.client(settings, "glue"), deployment.outputs(state)["workflow"]
+def latest(state: State, settings: Settings, which: str = WORKFLOW) -> str:
+    """Return the id of the latest run of a workflow; raise `RunFailedError` when there was none."""
+    glue, workflow = aws.client(settings, "glue"), deployment.outputs(state)[which]
     run_id: str | None = glue.get_workflow(Name=workflow)["Workflow"].get("LastRun", {}).get("WorkflowRunId")
     if run_id is None:
         raise RunFailedError(f"Workflow {workflow} has not run yet; run: totelake run")
     return run_id
-
-
-def log_lines(state: State, settings: Settings, job: str) -> list[str]:
-    """Return what a job run wrote, stdout first; `job` is the run's id, or a stage for its last run."""
-    glue, logs = aws.client(settings, "glue"), aws.client(settings, "logs")
-    names = deployment.outputs(state)["jobs"]
-    if job.startswith("jr_"):
-        run_id = job
-    elif job in names:
-        runs = glue.get_job_runs(JobName=names[job])["JobRuns"]
-        if not runs:
-            raise RunFailedError(f"Job {job} has not run yet; run: totelake run")
-        run_id = max(runs, key=lambda run: run["StartedOn"])["Id"]
-    else:
-        raise RunFailedError(f"There is no job {job}; there are {', '.join(names)}")
-    groups = (workflow_run.OUTPUT_GROUP, workflow_run.ERROR_GROUP)
-    return [line for group in groups for line in workflow_run.log_lines(logs, group, run_id)]
 
 
 def give_up(job: str, run: JobRun) -> NoReturn:

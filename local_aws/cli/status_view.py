@@ -1,6 +1,8 @@
 """The status of a world on the screen."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
 
 from rich.columns import Columns
 from rich.markup import escape
@@ -27,11 +29,24 @@ def show(status: Status) -> None:
     console.print(rows(status.rows))
     age = status.last_success_age
     console.print("Last success: never" if age is None else f"Last success: {_age(age)} ago")
+    show_watch(status.due, status.alarms)
     console.print(f"Alerts: {len(status.alerts) or 'none'}")
     for alert in status.alerts[-_LATEST_ALERTS:]:
         console.print(f"  {alert['sent_at']:%Y-%m-%d %H:%M:%S}  [red]{escape(alert['subject'])}[/]", soft_wrap=True)
         for line in alert["body"].splitlines()[:_ALERT_LINES]:
             console.print(f"    {line.strip('"')}", markup=False, soft_wrap=True)
+
+
+def show_watch(due: Mapping[str, datetime], alarms: Sequence[Mapping[str, Any]]) -> None:
+    """Print when the schedules fire next, and the alarms that are on."""
+    for name, moment in sorted(due.items()):
+        left = max(0.0, (moment - datetime.now(UTC)).total_seconds())
+        console.print(f"Schedule {name}: in {_age(left)}", markup=False)
+    if not due:
+        console.print("Schedules: off; run them with: totelake up")
+    console.print(f"Alarms that are on: {len(alarms) or 'none'}")
+    for alarm in alarms:
+        console.print(f"  [red]{escape(alarm['name'])}[/]  {escape(alarm['reason'])}", soft_wrap=True)
 
 
 def batches(zones: Mapping[str, Batches]) -> Columns:

@@ -3,6 +3,7 @@
 import logging
 import threading
 from dataclasses import dataclass
+from datetime import datetime
 
 from local_aws.schedules import rules, scheduler
 from local_aws.schedules.clock import Clock, SystemClock
@@ -18,6 +19,7 @@ _SOURCES: dict[str, Source] = {}
 @dataclass(slots=True)
 class _Service:
     clock: Clock
+    timetable: Timetable
     thread: threading.Thread
 
 
@@ -38,8 +40,9 @@ def start(clock: Clock | None = None) -> None:
     rules.install()
     register("EventBridge Scheduler", lambda: scheduler.entries(clock))
     register("EventBridge rules", rules.entries)
-    thread = threading.Thread(target=_run, args=(Timetable(_SOURCES), clock), name="schedules", daemon=True)
-    _running.append(_Service(clock, thread))
+    timetable = Timetable(_SOURCES)
+    thread = threading.Thread(target=_run, args=(timetable, clock), name="schedules", daemon=True)
+    _running.append(_Service(clock, timetable, thread))
     thread.start()
 
 
@@ -49,6 +52,11 @@ def stop() -> None:
         service = _running.pop()
         service.clock.stop()
         service.thread.join()
+
+
+def upcoming() -> dict[str, datetime]:
+    """Give the time, in UTC, at which each schedule or scheduled rule fires next, by its ARN."""
+    return {key: due for service in _running for key, due in service.timetable.upcoming().items()}
 
 
 def _run(timetable: Timetable, clock: Clock) -> None:

@@ -98,6 +98,10 @@ class Timetable:
                 self._plans[key] = _plan(entry, following)
         return min((plan.due for plan in self._plans.values() if plan.due is not None), default=None)
 
+    def upcoming(self) -> dict[str, datetime]:
+        """Give the time that each entry is meant to fire next, by its key; none for one that never fires again."""
+        return {key: plan.scheduled for key, plan in list(self._plans.items()) if plan.scheduled is not None}
+
     def _entries(self) -> Iterator[Entry]:
         for name, source in list(self._sources.items()):
             try:

@@ -15,3 +15,7 @@ force_destroy   = true
 encrypt_with_own_key = false
 keep_missed_starts   = false
 secret_recovery_days = 0
+
+# Not to be had there: composite alarms, and budgets with tags.
+composite_alarm = false
+budget          = null

@@ -73,3 +73,21 @@ run "without_an_address_nobody_is_subscribed" {
     error_message = "No address, no subscription."
   }
 }
+
+run "alarms_and_budgets_of_this_account_publish_to_the_topic" {
+  module {
+    source = "./modules/alerting"
+  }
+
+  assert {
+    condition = {
+      for statement in jsondecode(aws_sns_topic_policy.this.policy).Statement :
+      statement.Sid => [statement.Condition.StringEquals["aws:SourceAccount"], statement.Condition.ArnLike["aws:SourceArn"]]
+      if contains(["AlarmsPublish", "BudgetPublishes"], statement.Sid)
+      } == {
+      AlarmsPublish   = ["123456789012", "arn:aws:cloudwatch:eu-west-2:123456789012:alarm:totelake-test-*"]
+      BudgetPublishes = ["123456789012", "arn:aws:budgets::123456789012:*"]
+    }
+    error_message = "Nobody else's alarms, and no other account."
+  }
+}

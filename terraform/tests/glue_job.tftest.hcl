@@ -367,3 +367,26 @@ run "arguments_of_glue_s_own_are_refused" {
 
   expect_failures = [var.arguments]
 }
+
+run "a_job_reads_or_writes_the_properties_of_one_workflow_s_runs" {
+  module {
+    source = "./modules/glue_job"
+  }
+
+  variables {
+    run_properties = { writes = "arn:aws:glue:eu-west-2:123456789012:workflow/totelake-test" }
+  }
+
+  assert {
+    condition = [
+      for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : statement
+      if anytrue([for action in statement.Action : strcontains(action, "WorkflowRun")])
+      ] == [{
+        Sid      = "NoteInWorkflowRun"
+        Effect   = "Allow"
+        Action   = ["glue:PutWorkflowRunProperties"]
+        Resource = ["arn:aws:glue:eu-west-2:123456789012:workflow/totelake-test"]
+    }]
+    error_message = "It notes, and cannot even read what was noted."
+  }
+}

@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psutil
@@ -145,8 +146,47 @@ def test_a_failed_run_says_why_and_an_alert_arrives(state, settings):
     wait_until(lambda: status.gather(state).alerts)
     found = status.gather(state).to_json()
     assert [action["state"] for action in found["runs"][0]["actions"]] == ["failed", "waiting", "waiting", "waiting"]
-    assert "SourceSchemaError" in found["alerts"][-1]["body"]
     assert found["runs"][0]["succeeded"] is False
+    attempt = found["runs"][0]["actions"][0]["attempt"]
+    ended, error, run, log, _ = [line.strip('"') for line in found["alerts"][-1]["body"].splitlines()]
+    assert ended.startswith("The Glue job totelake-local-ingest ended as FAILED at ")
+    assert error.startswith("Error: SourceSchemaError: totesys.currency: column currency_code is missing.")
+    assert run == f"Run: {attempt}"
+    assert log.endswith(f"log-events/{attempt}")
+
+
+def test_logs_are_those_of_the_latest_runs_or_of_one(state, settings):
+    """Of all jobs with their names before the lines, of one without; what is asked for in vain is named."""
+    ingest = aws.client(settings, "glue").get_job_runs(JobName="totelake-local-ingest")["JobRuns"]
+    own, _ = totelake(state, "logs", "ingest").communicate(timeout=30)
+    all_of_them, _ = totelake(state, "logs").communicate(timeout=30)
+    one, _ = totelake(state, "logs", ingest[0]["Id"]).communicate(timeout=30)
+
+    assert own == one
+    assert '"event": "job", "status": "failed"' in own
+    assert [line for line in all_of_them.splitlines() if not line.startswith("ingest    | ")] == []
+    assert all_of_them.replace("ingest    | ", "") == own
+    for wrong, said in {
+        "nothing": "There is no job nothing; there are ingest, transform, load, reconcile",
+        "jr_0": "No run jr_0 of any job has written anything yet; run: totelake run",
+        "load": "No run of load has written anything yet; run: totelake run",
+    }.items():
+        assert said in totelake(state, "logs", wrong).communicate(timeout=30)[1]
+    assert "is no time; say it as 90s" in totelake(state, "logs", "--since", "soon").communicate(timeout=30)[1]
+
+
+def test_logs_follow_runs_that_begin_later_until_ctrl_c(state, settings):
+    """Without what was there before the age that was asked for."""
+    following = totelake(state, "logs", "--follow", "--since", "1s")
+    aws.client(settings, "glue").start_job_run(JobName="totelake-local-ingest")
+    try:
+        seen = next(line for line in following.stdout if '"event": "job"' in line)
+    finally:
+        following.send_signal(signal.SIGINT)
+        following.communicate(timeout=30)
+
+    assert '"status": "ok"' in seen
+    assert following.returncode == 0
 
 
 def test_a_job_that_lacks_a_permission_fails_and_names_it(state, settings):
@@ -187,7 +227,9 @@ def test_status_tells_what_is_in_every_table(state, settings):
     told, _ = totelake(state, "status", "--json").communicate(timeout=60)
     found = json.loads(told)
 
-    assert found.keys() == {"state", "workflow", "down", "runs", "batches", "rows", "last_success", "alerts"}
+    parts = {"state", "workflow", "down", "runs", "batches", "rows", "last_success", "alerts", "alarms", "schedules"}
+    assert found.keys() == parts
+    assert (found["alarms"], found["schedules"]) == ([], {})
     assert (found["state"], found["down"]) == (str(state.root), [])
     assert found["rows"]["totesys"]["sales_order"] == 0
     assert found["batches"] == {zone: {"count": 0, "latest": []} for zone in ("ingested", "processed")}
@@ -351,3 +393,31 @@ def test_passwords_do_not_show_in_a_representation():
     settings = Settings.new(1, 2)
 
     assert not any(password in repr(settings) for password in settings.passwords.values())
+
+
+def test_schedules_run_when_they_are_to_and_a_run_by_hand_waits_its_turn(state, settings):
+    """The first at once, as on AWS; the next in a quarter of an hour; and none any more when they are switched off."""
+    started = {run.id for run in status.gather(state).runs}
+    world.up(state, Steps(), schedules=True)
+    wait_until(lambda: [run for run in status.gather(state).runs if run.id not in started])
+    by_hand = totelake(state, "run")
+    said, _ = by_hand.communicate(timeout=120)
+
+    assert by_hand.returncode == 0, said
+    assert "A run is under way" in said
+    due = status.gather(state).due
+    assert due.keys() == {"totelake-local-run", "totelake-local-reconcile-run"}
+    assert timedelta(minutes=10) < due["totelake-local-run"] - datetime.now(UTC) < timedelta(minutes=15)
+    shown, _ = totelake(state, "status").communicate(timeout=60)
+    assert "Schedule totelake-local-run: in 14 min" in shown
+    assert "totelake-local-freshness" in names_of_alarms(settings)
+
+    world.up(state, Steps())
+    assert status.gather(state).due == {}
+    assert "totelake-local-freshness" not in names_of_alarms(settings)
+
+
+def names_of_alarms(settings):
+    """Return the names of all alarms on metrics."""
+    described = aws.client(settings, "cloudwatch").describe_alarms()["MetricAlarms"]
+    return {alarm["AlarmName"] for alarm in described}

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from totelake.metrics import METRICS
+from totelake.metrics import __main__ as metrics_file
 from totelake.tables import SOURCE_TABLES, STAR_TABLES
 from totelake.tables.__main__ import terraform_input
 from totelake.transforms import CALENDAR, TRANSFORMS
@@ -14,6 +16,17 @@ ROOT = Path(__file__).parents[2]
 def test_terraforms_tables_are_current():
     """`make generated` writes them anew."""
     assert (ROOT / "terraform/tables.json").read_text() == terraform_input()
+
+
+def test_terraforms_metrics_are_current():
+    """`make generated` writes them anew."""
+    assert (ROOT / "terraform/metrics.json").read_text() == metrics_file.terraform_input()
+
+
+def test_every_metric_says_what_it_is():
+    """Whoever reads the dashboard finds it here."""
+    assert all(metric.description.endswith(".") for metric in METRICS)
+    assert len({metric.name for metric in METRICS}) == len(METRICS)
 
 
 def test_all_of_the_eleven_tables_are_declared():

@@ -13,13 +13,12 @@ from totelake.connections import Login
 from totelake.errors import ReconcileError
 from totelake.glue import JobRun
 from totelake.log import CommitLog
+from totelake.metrics import Measured
 from totelake.reconcile import expected
 from totelake.reconcile.compare import Comparison, What, rows_of
 from totelake.reconcile.evidence import Evidence, last_loaded
 from totelake.reconcile.report import Report
 from totelake.source import BEGIN, open_source
-
-DIFFERENCES, EXPLAINED = "ReconcileDifferences", "ReconcileExplained"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +36,25 @@ def run(_run: JobRun, databases: Databases, ingested: str, processed: str) -> di
     `ingested` and `processed` are the buckets. Each table's differences become the metric `ReconcileDifferences`, also
     when there are none. Raises `ReconcileError` when there is one that no batch to come explains.
     """
+    with metrics.stage("reconcile") as measured:
+        return _compare_all(databases, ingested, processed, measured)
+
+
+def _compare_all(databases: Databases, ingested: str, processed: str, measured: Measured) -> dict[str, Report]:
     ingested_log, processed_log = CommitLog(ingested, IngestedBatch), CommitLog(processed, ProcessedBatch)
     reports: dict[str, Report] = {}
     with worklog.unit("reconcile", stage="reconcile") as figures, _open_warehouse(databases.warehouse) as shown:
         # The warehouse first: whatever is loaded while this runs, totesys is not older than what is compared with it.
         loaded = last_loaded(shown, ingested_log, processed_log)
         if loaded is None:
-            figures["loaded"] = False
+            figures |= {"loaded": False, "total_rows": 0}
             return reports
         with _open_totesys(databases.totesys) as (source, now):
             evidence = Evidence(ingested, processed, loaded, now)
             for table in expected.TABLES:
                 reports[table.name] = _reconcile(Comparison(table, source, shown), evidence)
         figures.update(_figures(loaded.ingested.sequence, reports))
-        _publish(reports)
+        _publish(measured, reports)
         _raise_if_different(loaded.ingested.sequence, reports)
     return reports
 
@@ -58,7 +62,7 @@ def run(_run: JobRun, databases: Databases, ingested: str, processed: str) -> di
 def _reconcile(comparison: Comparison, evidence: Evidence) -> Report:
     with worklog.unit("table_reconciled", stage="reconcile", table=comparison.table.name) as figures:
         report = _compare(comparison, evidence)
-        figures.update(report.to_json())
+        figures |= {"rows": report.rows_in_totesys, **report.to_json()}
         return report
 
 
@@ -93,10 +97,12 @@ def _figures(last_ingested: int, reports: dict[str, Report]) -> dict[str, int]:
     }
 
 
-def _publish(reports: dict[str, Report]) -> None:
-    for table, report in reports.items():
-        metrics.count(DIFFERENCES, report.differences, Table=table)
-        metrics.count(EXPLAINED, report.explained, Table=table)
+def _publish(measured: Measured, reports: dict[str, Report]) -> None:
+    """Publish at once what was found: when something was, the run fails."""
+    measured.record(metrics.ROWS_IN, {table: report.rows_in_totesys for table, report in reports.items()})
+    measured.record(metrics.RECONCILE_DIFFERENCES, {table: report.differences for table, report in reports.items()})
+    measured.record(metrics.RECONCILE_EXPLAINED, {table: report.explained for table, report in reports.items()})
+    measured.publish()
 
 
 def _raise_if_different(last_ingested: int, reports: dict[str, Report]) -> None:

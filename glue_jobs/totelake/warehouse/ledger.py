@@ -1,6 +1,5 @@
 """The ledger: which processed batches the warehouse holds, in order and each once."""
 
-from collections import Counter
 from dataclasses import dataclass, replace
 
 import psycopg
@@ -77,11 +76,8 @@ def enter(connection: psycopg.Connection, batch: ProcessedBatch, run_id: str, co
     Raises `LedgerError` when it does not follow the last entry.
     """
     _check_follows(_last(connection), batch)
-    rows: Counter[str] = Counter()
-    for part in batch.parts:
-        rows.update({name: table.rows for name, table in part.tables.items()})
     ingested = (batch.first_ingested, batch.last_ingested)
-    told = (batch.snapshot_taken_at, Jsonb(rows), run_id, code_version)
+    told = (batch.snapshot_taken_at, Jsonb(batch.rows), run_id, code_version)
     connection.execute(_ENTER, (batch.sequence, batch.batch_id, *ingested, *told))
 
 

@@ -1,8 +1,11 @@
 data "aws_caller_identity" "current" {}
+data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
-  region = data.aws_region.current.name
+  account   = data.aws_caller_identity.current.account_id
+  partition = data.aws_partition.current.partition
+  region    = data.aws_region.current.name
 
   console = "https://${local.region}.console.aws.amazon.com/cloudwatch/home?region=${local.region}"
   # The console wants slashes escaped twice, and a $ for the second %.
@@ -28,8 +31,30 @@ resource "aws_sns_topic_policy" "this" {
         Action    = "sns:Publish"
         Resource  = aws_sns_topic.this.arn
         Condition = {
-          StringEquals = { "aws:SourceAccount" = data.aws_caller_identity.current.account_id }
+          StringEquals = { "aws:SourceAccount" = local.account }
           ArnEquals    = { "aws:SourceArn" = aws_cloudwatch_event_rule.job_failed.arn }
+        }
+      },
+      {
+        Sid       = "AlarmsPublish"
+        Effect    = "Allow"
+        Principal = { Service = "cloudwatch.amazonaws.com" }
+        Action    = "sns:Publish"
+        Resource  = aws_sns_topic.this.arn
+        Condition = {
+          StringEquals = { "aws:SourceAccount" = local.account }
+          ArnLike      = { "aws:SourceArn" = "arn:${local.partition}:cloudwatch:${local.region}:${local.account}:alarm:${var.prefix}-*" }
+        }
+      },
+      {
+        Sid       = "BudgetPublishes"
+        Effect    = "Allow"
+        Principal = { Service = "budgets.amazonaws.com" }
+        Action    = "sns:Publish"
+        Resource  = aws_sns_topic.this.arn
+        Condition = {
+          StringEquals = { "aws:SourceAccount" = local.account }
+          ArnLike      = { "aws:SourceArn" = "arn:${local.partition}:budgets::${local.account}:*" }
         }
       },
       {

@@ -208,6 +208,14 @@ locals {
     },
   ]])
 
+  # By them the jobs of a run tell each other what is not in the lake.
+  workflow_statements = [for statement in [
+    { Sid = "FindInWorkflowRun", Action = ["glue:GetWorkflowRunProperties"], workflow = var.run_properties.reads },
+    { Sid = "NoteInWorkflowRun", Action = ["glue:PutWorkflowRunProperties"], workflow = var.run_properties.writes },
+    ] : { Sid = statement.Sid, Effect = "Allow", Action = statement.Action, Resource = [statement.workflow] }
+    if statement.workflow != null
+  ]
+
   # One statement for all of them: a Sid is used once in a policy.
   connection_statements = [for statement in [
     {
@@ -290,6 +298,7 @@ locals {
     local.object_statements,
     local.catalog_statements,
     local.judge_statements,
+    local.workflow_statements,
     local.connection_statements,
     local.network_statements,
     local.key_statements,

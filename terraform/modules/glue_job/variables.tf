@@ -103,6 +103,12 @@ variable "connections" {
   default = []
 }
 
+variable "run_properties" {
+  description = "ARN of the workflow whose runs' properties the job reads, and of the one whose it writes; null for none."
+  type        = object({ reads = optional(string), writes = optional(string) })
+  default     = {}
+}
+
 variable "kms_key_arn" {
   description = "Key that encrypts the buckets and the secrets; null when AWS's own keys do."
   type        = string

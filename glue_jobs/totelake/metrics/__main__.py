@@ -1,0 +1,29 @@
+"""Write what Terraform needs to know of the metrics: `python -m totelake.metrics > terraform/metrics.json`."""
+
+import json
+import sys
+
+from totelake.metrics import METRICS, NAMESPACE, STAGES
+
+
+def terraform_input() -> str:
+    """Return the namespace, the stages and the metrics as the JSON text that Terraform reads."""
+    declared = {
+        "namespace": NAMESPACE,
+        "stages": STAGES,
+        "metrics": {
+            metric.name: {
+                "description": metric.description,
+                "unit": metric.unit,
+                "statistics": metric.statistics,
+                "dimension_sets": metric.dimension_sets,
+                "stages": metric.stages,
+            }
+            for metric in METRICS
+        },
+    }
+    return json.dumps(declared, indent=2) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(terraform_input())

@@ -1,0 +1,29 @@
+resource "aws_budgets_budget" "monthly" {
+  name         = "${var.prefix}-monthly"
+  budget_type  = "COST"
+  time_unit    = "MONTHLY"
+  limit_amount = tostring(var.monthly_usd)
+  limit_unit   = "USD"
+
+  dynamic "cost_filter" {
+    for_each = var.own_costs_only ? ["user:project$totelake"] : []
+
+    content {
+      name   = "TagKeyValue"
+      values = [cost_filter.value]
+    }
+  }
+
+  # Early enough to do something about it, and once more when the month is going to exceed it.
+  dynamic "notification" {
+    for_each = { ACTUAL = 80, FORECASTED = 100 }
+
+    content {
+      notification_type         = notification.key
+      comparison_operator       = "GREATER_THAN"
+      threshold                 = notification.value
+      threshold_type            = "PERCENTAGE"
+      subscriber_sns_topic_arns = [var.topic_arn]
+    }
+  }
+}

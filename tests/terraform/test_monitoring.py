@@ -1,0 +1,180 @@
+"""Every alarm and every graph, held against the metrics that the jobs publish."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from local_aws import build, terraform
+from totelake.metrics import METRICS, NAMESPACE
+
+from .conftest import Endpoint, endpoint
+
+# tests/jobs/test_metrics.py sees each of these published by real runs of the stages, and no other.
+PUBLISHED = {
+    (NAMESPACE, metric.name, dimensions, metric.unit, statistic)
+    for metric in METRICS
+    for dimensions in (tuple(sorted(names)) for names in metric.dimension_sets)
+    for statistic in metric.statistics
+}
+# What SQS publishes of every queue: docs.aws.amazon.com/AWSSimpleQueueService, "Available CloudWatch metrics".
+QUEUE = ("AWS/SQS", "ApproximateNumberOfMessagesVisible", ("QueueName",), "Count", "Maximum")
+QUEUES = ["totelake-test-run-missed", "totelake-test-reconcile-run-missed"]
+
+EVERYTHING = """
+locals {
+  declared = jsondecode(file("%(root)s/terraform/metrics.json"))
+}
+
+module "monitoring" {
+  source = "%(root)s/terraform/modules/monitoring"
+
+  prefix          = "totelake-test"
+  declared        = local.declared
+  topic_arn       = "arn:aws:sns:eu-west-2:123456789012:totelake-test-alerts"
+  missed_queues   = %(queues)s
+  expected        = { workflow = true, reconcile = true }
+  longest_seconds = { ingest = 1, transform = 2, load = 3, reconcile = 4 }
+  volume_band     = 3
+  composite       = false
+}
+
+module "dashboard" {
+  source = "%(root)s/terraform/modules/dashboard"
+
+  name          = "totelake-test"
+  declared      = local.declared
+  alarm_arns    = module.monitoring.alarm_arns
+  missed_queues = %(queues)s
+}
+
+output "alarm_arns" {
+  value = module.monitoring.alarm_arns
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
+    """Return an endpoint with every alarm that there can be and the dashboard."""
+    folder = tmp_path_factory.mktemp("watched")
+    for name in ("versions.tf", "env"):
+        (folder / name).symlink_to(build.ROOT / "terraform" / name)
+    (folder / "main.tf").write_text(EVERYTHING % {"root": build.ROOT, "queues": json.dumps(QUEUES)})
+    terraform.run(folder, "init", "-input=false", "-no-color", f"-plugin-dir={terraform.provider_mirror()}")
+    with endpoint() as aws:
+        options = ("-auto-approve", "-input=false", "-no-color")
+        terraform.run(folder, "apply", *options, environment=aws.environment)
+        yield aws
+
+
+@pytest.fixture(scope="module")
+def alarms(watched: Endpoint) -> list[dict[str, Any]]:
+    """Return the alarms as CloudWatch describes them."""
+    found: list[dict[str, Any]] = watched.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    return found
+
+
+@pytest.fixture(scope="module")
+def widgets(watched: Endpoint) -> list[dict[str, Any]]:
+    """Return the widgets of the dashboard."""
+    body = watched.client("cloudwatch").get_dashboard(DashboardName="totelake-test")["DashboardBody"]
+    found: list[dict[str, Any]] = json.loads(body)["widgets"]
+    return found
+
+
+def looked_at(alarm: dict[str, Any]) -> tuple[Any, ...]:
+    """Return what an alarm looks at: namespace, metric, names of dimensions, unit, statistic; and the dimensions."""
+    if "MetricName" in alarm:
+        metric, unit, statistic = alarm, alarm["Unit"], alarm["Statistic"]
+    else:
+        [stat] = [query["MetricStat"] for query in alarm["Metrics"] if "MetricStat" in query]
+        metric, unit, statistic = stat["Metric"], stat["Unit"], stat["Stat"]
+    dimensions = {pair["Name"]: pair["Value"] for pair in metric["Dimensions"]}
+    return (metric["Namespace"], metric["MetricName"], tuple(sorted(dimensions)), unit, statistic), dimensions
+
+
+def is_published(name: str, dimensions: dict[str, str]) -> bool:
+    """Return whether a stage of these dimensions publishes the metric `name`."""
+    [metric] = [metric for metric in METRICS if metric.name == name]
+    return dimensions.get("Stage", metric.stages[0]) in metric.stages
+
+
+def test_every_alarm_looks_at_a_metric_that_is_published(alarms: list[dict[str, Any]]) -> None:
+    """With the namespace, the dimensions and the unit that it has, and a statistic that means something."""
+    assert len(alarms) == 13
+    for alarm in alarms:
+        metric, dimensions = looked_at(alarm)
+        assert metric in PUBLISHED | {QUEUE}, alarm["AlarmName"]
+        assert dimensions.get("QueueName") in {None, *QUEUES}
+        assert metric == QUEUE or is_published(metric[1], dimensions), alarm["AlarmName"]
+
+
+def test_every_graph_shows_metrics_that_are_published(widgets: list[dict[str, Any]]) -> None:
+    """Each line by itself, and what CloudWatch is to search for."""
+    graphs = [widget["properties"] for widget in widgets if widget["type"] == "metric"]
+    without_unit = {(*metric[:3], metric[4]) for metric in PUBLISHED | {QUEUE}}
+    for graph in graphs:
+        for line in graph["metrics"]:
+            if isinstance(line[0], dict):
+                metric, dimensions = searched(line[0]["expression"])
+            else:
+                namespace, name, *pairs = line
+                dimensions = dict(zip(pairs[::2], pairs[1::2], strict=True))
+                metric = (namespace, name, tuple(sorted(dimensions)), graph["stat"])
+            assert metric in without_unit, graph["title"]
+            assert metric[0] == "AWS/SQS" or is_published(metric[1], dimensions), graph["title"]
+
+
+def searched(expression: str) -> tuple[tuple[Any, ...], dict[str, str]]:
+    """Return the metric that a SEARCH finds, and the dimensions to which it is limited."""
+    found = re.fullmatch(r"SEARCH\('\{([\w,]+)\} MetricName=\"(\w+)\"(.*)', '(\w+)', \d+\)", expression)
+    assert found, expression
+    namespace, *names = found[1].split(",")
+    return (namespace, found[2], tuple(sorted(names)), found[4]), dict(re.findall(r'(\w+)="(\w+)"', found[3]))
+
+
+def test_every_metric_is_shown(widgets: list[dict[str, Any]]) -> None:
+    """What nobody sees need not be published."""
+    shown = json.dumps(widgets)
+
+    assert [metric.name for metric in METRICS if metric.name not in shown] == []
+
+
+def test_the_dashboard_begins_with_the_state_of_every_alarm(
+    widgets: list[dict[str, Any]], alarms: list[dict[str, Any]]
+) -> None:
+    """And none of its widgets lies over another."""
+    assert sorted(widgets[0]["properties"]["alarms"]) == sorted(alarm["AlarmArn"] for alarm in alarms)
+    covered = [
+        (x, y)
+        for widget in widgets
+        for x in range(widget["x"], widget["x"] + widget["width"])
+        for y in range(widget["y"], widget["y"] + widget["height"])
+    ]
+    assert len(covered) == len(set(covered))
+    assert max(x for x, _ in covered) < 24
+
+
+def test_the_longest_runs_fit_into_the_interval_of_the_schedule() -> None:
+    """Those of the workflow, one after the other, within fifteen minutes."""
+    text = (build.ROOT / "terraform/variables.tf").read_text()
+    limits = re.search(r'"longest_seconds" \{.*?default\s*= \{(.*?)\}', text, re.DOTALL)
+    interval = re.search(r'"schedule" \{.*?"rate\((\d+) minutes\)"', text, re.DOTALL)
+    assert limits
+    assert interval
+    seconds = {name: int(value) for name, value in re.findall(r"(\w+) = (\d+)", limits[1])}
+
+    assert seconds["ingest"] + seconds["transform"] + seconds["load"] < int(interval[1]) * 60
+
+
+def test_the_local_world_has_the_alarms_that_it_can_evaluate(deployment: Any) -> None:
+    """The applied configuration names them, and each tells the topic."""
+    described = deployment.endpoint.client("cloudwatch").describe_alarms()["MetricAlarms"]
+
+    assert sorted(alarm["AlarmName"] for alarm in described) == deployment.applied.outputs["alarms"]
+    assert {action for alarm in described for action in alarm["AlarmActions"]} == {
+        deployment.applied.outputs["topic_arn"]
+    }
