@@ -25,7 +25,7 @@ from psycopg import sql
 
 from local_aws.postgres import Cluster
 from tests.worlds import PASSWORD, WAREHOUSE_OWNER, job_run, login_of, postgres, s3_endpoint, superuser
-from totelake import reconcile, warehouse
+from totelake import reconcile
 from totelake.batches import IngestedBatch, ProcessedBatch
 from totelake.connections import Login
 from totelake.errors import ReconcileError
@@ -33,7 +33,7 @@ from totelake.log import CommitLog
 from totelake.reconcile import expected
 from totelake.reconcile.report import Report
 from totelake.source import open_source
-from totelake.warehouse import ledger
+from totelake.warehouse.postgres import apply, ledger
 from totesys import roles, schema, seed
 
 # What a seeded totesys has for each sales order, in all tables together.
@@ -79,7 +79,7 @@ def make_databases(cluster: Cluster, orders: int) -> tuple[Login, Login]:
     seed.seed(totesys, sales_orders=orders)
     shown = cluster.url("warehouse", WAREHOUSE_OWNER, PASSWORD)
     with psycopg.connect(shown) as connection:
-        warehouse.apply(connection, with_foreign_keys=False)
+        apply(connection, with_foreign_keys=False)
     return login_of(cluster.url("totesys", roles.READER, PASSWORD)), login_of(shown)
 
 

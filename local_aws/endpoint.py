@@ -19,7 +19,7 @@ from typing import Any
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from local_aws import crawlers, events, glue, health, iam, processes, s3, schedules
+from local_aws import crawlers, databases, events, glue, health, iam, processes, redshift, s3, schedules
 from local_aws.replay import Replay
 from local_aws.settings import HOST, Settings
 from local_aws.state import State
@@ -68,6 +68,7 @@ def serve(state: State, port: int) -> None:
     glue.install(state, f"http://{HOST}:{port}")
     events.install(state)
     crawlers.install(state)
+    redshift.install(databases.of_redshift(state))
     schedules.start()
     _stop_on_signals(server)
     _LOG.info("serving %s on port %d, process %d", state.root, port, os.getpid())

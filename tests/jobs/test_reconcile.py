@@ -19,7 +19,7 @@ from totelake.reconcile.compare import Difference, Version, What
 from totelake.reconcile.evidence import Evidence, Reason, last_loaded
 from totelake.source import open_source
 from totelake.tables import STAR_TABLES
-from totelake.warehouse import apply
+from totelake.warehouse.postgres import apply
 
 
 @pytest.fixture(scope="module")

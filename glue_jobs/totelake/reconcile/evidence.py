@@ -18,7 +18,7 @@ from totelake.log import CommitLog
 from totelake.reconcile import expected
 from totelake.reconcile.compare import Difference, Version, What
 from totelake.reconcile.landed import held_back, last_landed
-from totelake.warehouse.definition import LEDGER, SCHEMA
+from totelake.warehouse.names import LEDGER, SCHEMA
 
 _HAS_LEDGER = "SELECT to_regclass(%s) IS NOT NULL"
 _LAST_ENTRY = sql.SQL("SELECT processed_sequence, last_ingested FROM {} ORDER BY 1 DESC LIMIT 1").format(

@@ -13,7 +13,7 @@ from psycopg import sql
 
 from totelake.tables import SOURCE_TABLES, STAR_TABLES, Column, StarTable
 from totelake.tables.model import DATE, VARCHAR
-from totelake.warehouse import current_view
+from totelake.warehouse.names import current_view
 
 # The settings of a session that runs the statements: both sides have to spell days alike, and wait for each other.
 SESSION = """
