@@ -68,7 +68,7 @@ def serve(state: State, port: int) -> None:
     glue.install(state, f"http://{HOST}:{port}")
     events.install(state)
     crawlers.install(state)
-    redshift.install(databases.of_redshift(state))
+    redshift.install(state, databases.of_redshift(state))
     schedules.start()
     _stop_on_signals(server)
     _LOG.info("serving %s on port %d, process %d", state.root, port, os.getpid())

@@ -11,6 +11,7 @@ from moto.secretsmanager import secretsmanager_backends
 from moto.secretsmanager.exceptions import SecretNotFoundException
 
 from local_aws.redshift.statements import FINISHED, Batch, Statement, cell
+from local_aws.state import State
 
 _MOST_STATEMENTS, _MOST_BYTES = 40, 100 * 1024
 _PAGE = 1000
@@ -24,12 +25,14 @@ _by_token: dict[str, Batch] = {}
 _lock = threading.Lock()
 
 
-def install(databases: Databases) -> None:
-    """Let the Data API run its statements against what `databases` returns; may be called again."""
+def install(state: State, databases: Databases) -> None:
+    """Let the Data API run its statements against what `databases` returns; COPY reads the buckets of `state`."""
 
     def submit(response: Response, texts: list[str]) -> ActionResult:
         request = {name: response._get_param(name) for name in (*_TOLD, "StatementName")}  # noqa: SLF001 - moto's way
-        batch = _submitted(request, texts, response._get_param("ClientToken"), databases, _place(response))  # noqa: SLF001
+        batch, new = _taken(request, texts, response._get_param("ClientToken"), _place(response))  # noqa: SLF001
+        if new:
+            batch.start(lambda: databases(_workgroup(request), request["Database"]), state.lake)
         told = {name: value for name, value in request.items() if name in _TOLD and value}
         return ActionResult({"Id": batch.whole.id, "CreatedAt": batch.whole.created_at} | told)
 
@@ -45,12 +48,9 @@ def _place(response: Response) -> tuple[str, str]:
     return response.current_account, response.region
 
 
-def _submitted(
-    request: dict[str, Any], texts: list[str], token: str | None, databases: Databases, place: tuple[str, str]
-) -> Batch:
-    """Start a batch and return it, or the one that was handed in with the same `token`."""
-    workgroup, database = request["WorkgroupName"] or request["ClusterIdentifier"], request["Database"]
-    if not workgroup or not database:
+def _taken(request: dict[str, Any], texts: list[str], token: str | None, place: tuple[str, str]) -> tuple[Batch, bool]:
+    """Return a new batch, or the one that was handed in with the same `token`, and whether it is new."""
+    if not _workgroup(request) or not request["Database"]:
         raise ValidationException("WorkgroupName or ClusterIdentifier, and Database, are required.")
     if len(texts) > _MOST_STATEMENTS:
         raise ValidationException(f"Sqls: {len(texts)} statements are more than {_MOST_STATEMENTS}.")
@@ -64,13 +64,16 @@ def _submitted(
             raise ValidationException("Secrets Manager can't find the specified secret.") from error
     with _lock:
         if token and token in _by_token:
-            return _by_token[token]
+            return _by_token[token], False
         batch = Batch.of(request, texts)
         _batches[batch.whole.id] = batch
         if token:
             _by_token[token] = batch
-    batch.start(lambda: databases(workgroup, database))
-    return batch
+    return batch, True
+
+
+def _workgroup(request: dict[str, Any]) -> str:
+    return request["WorkgroupName"] or request["ClusterIdentifier"] or ""
 
 
 def _describe_statement(response: Response) -> ActionResult:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -11,9 +11,6 @@ import pyarrow as pa
 from psycopg import sql
 from pyarrow import parquet
 from sqlglot import exp
-
-from local_aws.schedules import in_process
-from local_aws.settings import REGION
 
 _COLUMNS = """
 SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute
@@ -44,40 +41,36 @@ class Copy:
         (manifest,) = tree.args["files"]
         return cls(tree.this, manifest.name)
 
-    def run(self, connection: psycopg.Connection[Any]) -> int:
-        """Append the rows of all files to the table, in the transaction of `connection`; return how many."""
+    def run(self, connection: psycopg.Connection[Any], lake: Path) -> None:
+        """Append the rows of all files, which are in the folder `lake`, in the transaction of `connection`."""
         name = ".".join(f'"{part.name}"' for part in self.table.parts)
         columns = dict(connection.execute(_COLUMNS, (name,)).fetchall())
         if not columns:
             raise CopyError(f"relation {name} does not exist")
-        copied = 0
         target = sql.SQL("COPY {} ({}) FROM STDIN").format(
             sql.Identifier(*(part.name for part in self.table.parts)), sql.SQL(", ").join(map(sql.Identifier, columns))
         )
         with connection.cursor() as cursor, cursor.copy(target) as stream:
-            for address, file in self._files():
+            for address, file in self._files(lake):
                 _check(address, file.schema_arrow, columns)
                 for batch in file.iter_batches(use_threads=False):
                     for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                         stream.write_row(row)
-                        copied += 1
-        return copied
 
-    def _files(self) -> Iterator[tuple[str, parquet.ParquetFile]]:
-        for entry in json.loads(_object(self.manifest))["entries"]:
-            body = _object(entry["url"])
-            if entry.get("meta", {}).get("content_length") != len(body):
+    def _files(self, lake: Path) -> Iterator[tuple[str, parquet.ParquetFile]]:
+        for entry in json.loads(_object(lake, self.manifest).read_bytes())["entries"]:
+            file = _object(lake, entry["url"])
+            if entry.get("meta", {}).get("content_length") != file.stat().st_size:
                 raise CopyError(f"Spectrum Scan Error: {entry['url']} has another length than the manifest says")
-            yield entry["url"], parquet.ParquetFile(BytesIO(body))
+            yield entry["url"], parquet.ParquetFile(file)
 
 
-def _object(address: str) -> bytes:
-    bucket, _, key = address.removeprefix("s3://").partition("/")
-    s3 = in_process.client("s3", REGION)
-    try:
-        return bytes(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
-    except (s3.exceptions.NoSuchKey, s3.exceptions.NoSuchBucket) as error:
-        raise CopyError(f"Problem reading {address}: the specified key does not exist") from error
+def _object(lake: Path, address: str) -> Path:
+    """Return the file of an object."""
+    file = lake / address.removeprefix("s3://")
+    if not file.is_file():
+        raise CopyError(f"Problem reading {address}: the specified key does not exist")
+    return file
 
 
 def _check(address: str, schema: pa.Schema, columns: dict[str, str]) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import re
+from functools import lru_cache
 
 import sqlglot
 from sqlglot import exp
@@ -50,12 +51,13 @@ def check(statement: str) -> exp.Expr:
     return tree
 
 
-def as_postgres(statement: str) -> str:
-    """Return what Postgres has to be told for `statement` to do there what it does in Redshift."""
+@lru_cache(512)
+def translated(statement: str) -> tuple[exp.Expr, str]:
+    """Return `statement` as Redshift reads it, and what Postgres has to be told to do what it does in Redshift."""
     tree = check(statement)
     if locked := _LOCK.fullmatch(statement.strip()):
-        return f"LOCK TABLE {locked[1]} IN ACCESS EXCLUSIVE MODE"
-    return _without_redshifts_own(tree).sql("postgres")
+        return tree, f"LOCK TABLE {locked[1]} IN ACCESS EXCLUSIVE MODE"
+    return tree, _without_redshifts_own(tree.copy()).sql("postgres")
 
 
 def _check_merge(merge: exp.Merge) -> None:

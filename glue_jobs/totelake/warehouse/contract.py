@@ -1,12 +1,14 @@
 """What a load asks of a warehouse, whichever kind it is."""
 
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from totelake.batches import ProcessedBatch, ProcessedTable
-from totelake.glue import JobRun
 from totelake.log import CommitLog
 from totelake.tables import StarTable
+
+if TYPE_CHECKING:
+    from totelake.glue import JobRun  # it brings Spark, and not all who ask for a name need that
 
 type Parts = dict[StarTable, list[ProcessedTable]]
 """What batches have of each star table, the dimensions before the facts that refer to them."""
@@ -39,7 +41,7 @@ class Warehouse(Protocol):
     def place(self) -> str:
         """Where it is and by which role it is reached, as errors tell it."""
 
-    def opened(self, run: JobRun, bucket: str) -> AbstractContextManager[OpenWarehouse]:
+    def opened(self, run: "JobRun", bucket: str) -> AbstractContextManager[OpenWarehouse]:
         """Open the warehouse for a load of `run` from the processed `bucket`, and make the tables that it lacks.
 
         Raises `AlreadyRunningError` when another load keeps this one out, `WarehouseSchemaError` when a table has other

@@ -1,16 +1,20 @@
 """Which kind of warehouse the arguments of a job name: the one place that knows of both."""
 
+from typing import TYPE_CHECKING
+
 from totelake.connections import login
 from totelake.errors import ArgumentError
-from totelake.glue import JobRun
 from totelake.warehouse.contract import Warehouse
+
+if TYPE_CHECKING:
+    from totelake.glue import JobRun  # it brings Spark, and not all who ask for a name need that
 
 _POSTGRES = "warehouse_connection"
 _REDSHIFT = ("redshift_workgroup", "redshift_database", "redshift_secret", "redshift_copy_role")
 ARGUMENTS = (_POSTGRES, *_REDSHIFT, "TempDir")
 
 
-def named_in(run: JobRun) -> Warehouse:
+def named_in(run: "JobRun") -> Warehouse:
     """Return the warehouse that `run` was given: by a Glue connection, or by the four arguments of Redshift.
 
     Raises `ArgumentError` when both are given, neither, or only some of the four.
