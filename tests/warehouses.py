@@ -8,7 +8,7 @@ from uuid import uuid4
 import boto3
 import psycopg
 import pytest
-from psycopg import sql
+from psycopg import conninfo, sql
 
 from local_aws import redshift
 from local_aws.state import State
@@ -65,12 +65,12 @@ def postgres_side(url: str) -> Side:
 
 def redshift_side(url: str, lake: Path, temporary: str) -> Side:
     """Return a warehouse in the local Redshift, for which the database at `url` stands; `lake` has its buckets."""
-    redshift.install(State(lake.parent), lambda *_: url)
+    redshift.install(State(lake.parent), lambda _, database: conninfo.make_conninfo(url, dbname=database))
     password = uuid4().hex
     secret = boto3.client("secretsmanager").create_secret(
         Name=f"redshift-{uuid4().hex}", SecretString=f'{{"username": "admin", "password": "{password}"}}'
     )["ARN"]
-    warehouse = Redshift("totelake-test", "warehouse", secret, COPY_ROLE, temporary)
+    warehouse = Redshift("totelake-test", login_of(url).database, secret, COPY_ROLE, temporary)
 
     def break_its_end(patch: pytest.MonkeyPatch) -> None:
         patch.setattr(transaction, "count_staged", lambda *_, **__: sql.SQL("SELECT 1 / 0"))

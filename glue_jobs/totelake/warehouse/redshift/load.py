@@ -12,26 +12,19 @@ from psycopg import sql
 
 from totelake import boundaries
 from totelake.batches import ProcessedBatch
-from totelake.errors import DatabaseInterruptedError, OrphanError, StagingError, StatementError, TotelakeError
+from totelake.errors import OrphanError, StagingError, StatementError, TotelakeError
 from totelake.glue import JobRun
 from totelake.log import CommitLog
 from totelake.tables import StarTable
 from totelake.warehouse import ledger
 from totelake.warehouse.contract import OpenWarehouse, Parts
-from totelake.warehouse.ledger import NOTHING_LOADED, Entry
-from totelake.warehouse.names import LEDGER, SCHEMA
+from totelake.warehouse.ledger import Entry
+from totelake.warehouse.redshift import ledger as redshift_ledger
 from totelake.warehouse.redshift import shape, transaction
 from totelake.warehouse.redshift.data_api import BATCH, DataApi, Outcome
 from totelake.warehouse.redshift.files import CopyFiles
 from totelake.warehouse.redshift.merge import staging
 from totelake.warehouse.redshift.transaction import Purpose, Step
-
-_LAST = sql.SQL(
-    "SELECT processed_sequence, batch_id, last_ingested, entries, first_of_all FROM {ledger} CROSS JOIN"
-    " (SELECT COUNT(*) AS entries, MAX(processed_sequence) AS last_of_all,"
-    " MIN(CASE WHEN first_ingested = 1 THEN processed_sequence END) AS first_of_all FROM {ledger}) AS told"
-    " WHERE processed_sequence = last_of_all"
-).format(ledger=sql.Identifier(SCHEMA, LEDGER))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +71,7 @@ class _Load:
 
     def pending(self, log: CommitLog[ProcessedBatch]) -> list[ProcessedBatch]:
         """Return the batches of `log` that the ledger lacks, in order."""
-        self.last = self._last_entry()
+        self.last = redshift_ledger.last_entry(self.api)
         self.last.check()
         return ledger.pending(self.last, log)
 
@@ -88,7 +81,7 @@ class _Load:
         Raises `DatabaseInterruptedError` when another load has changed the ledger since it was read: whoever then tries
         again finds what is left to do.
         """
-        last = self.last or self._last_entry()
+        last = self.last or redshift_ledger.last_entry(self.api)
         files = CopyFiles.of_load(self.warehouse.temporary)
         listed = {table: files.manifest(self.bucket, table.name, found) for table, found in parts.items()}
         role = self.warehouse.copy_role
@@ -112,10 +105,6 @@ class _Load:
 
     def complete(self) -> None:
         """Leave the warehouse as it is: it has had everything since it was opened."""
-
-    def _last_entry(self) -> Entry:
-        rows = self.api.rows(_LAST)
-        return Entry(*rows[0]) if rows else NOTHING_LOADED
 
     def _run(self, steps: list[Step]) -> Outcome:
         """Run `steps` as one transaction.
@@ -149,8 +138,7 @@ class _Load:
     ) -> TotelakeError:
         """Return what it means that a step with the purpose `failed` did."""
         if failed == Purpose.LEDGER_IS_THE_SAME:
-            said = f"another load has changed {LEDGER} since this one read it"
-            return DatabaseInterruptedError(f"the warehouse ({self.api.place})", said)
+            return redshift_ledger.went_on(self.api)
         if failed == Purpose.NO_ORPHANS:
             return OrphanError(batches[-1].batch_id, [table.name for table in parts if table.is_fact])
         if failed == Purpose.ALL_ARRIVED:

@@ -3,6 +3,7 @@
 from psycopg import sql
 
 from totelake.tables import Column, StarTable
+from totelake.tables.model import VARCHAR
 from totelake.warehouse.names import SCHEMA, STAGING_SCHEMA, listed
 
 
@@ -79,6 +80,9 @@ def _same(table: StarTable, column: Column) -> sql.Composed:
     """Return the condition that a column is the same on both sides; Redshift has no IS NOT DISTINCT FROM."""
     held, staged = sql.Identifier("held", column.name), sql.Identifier(table.name, column.name)
     equal = sql.SQL("{} = {}").format(held, _cast(column, staged))
+    if column.type == VARCHAR:
+        # Redshift compares texts without the spaces at their ends, and counts these among their length.
+        equal += sql.SQL(" AND LEN({}) = LEN({})").format(held, staged)
     if not column.nullable:
         return equal
     return sql.SQL("({} OR ({} IS NULL AND {} IS NULL))").format(equal, held, staged)

@@ -13,9 +13,8 @@ from totelake.tables import STAR_TABLES, StarTable
 from totelake.warehouse.contract import Parts
 from totelake.warehouse.ledger import Entry
 from totelake.warehouse.names import LEDGER, SCHEMA
+from totelake.warehouse.redshift import ledger
 from totelake.warehouse.redshift.merge import bring_in, bring_in_anew, drop_held, staging
-
-_LEDGER = sql.Identifier(SCHEMA, LEDGER)
 
 
 class Purpose(Enum):
@@ -51,13 +50,9 @@ def opening(last: Entry) -> list[Step]:
 
     A transaction sees the database as it is at its first statement but LOCK: what the load before it committed is seen.
     """
-    unchanged = sql.SQL(
-        "SELECT 1 / COUNT(*) FROM (SELECT COUNT(*) AS entries, COALESCE(MAX(processed_sequence), 0) AS sequence"
-        " FROM {}) AS ledger WHERE entries = {} AND sequence = {}"
-    ).format(_LEDGER, last.entries, last.sequence)
     return [
-        Step(Purpose.LOCK, sql.SQL("LOCK {}").format(_LEDGER)),
-        Step(Purpose.LEDGER_IS_THE_SAME, unchanged),
+        Step(Purpose.LOCK, sql.SQL("LOCK {}").format(ledger.TABLE)),
+        Step(Purpose.LEDGER_IS_THE_SAME, ledger.is_unchanged(last)),
     ]
 
 
@@ -77,7 +72,7 @@ def merging(parts: Parts, role: str, entries: str | None, *, anew: bool) -> list
     if any(table.is_fact for table in parts):
         steps.append(Step(Purpose.NO_ORPHANS, _no_orphans(parts)))
     if entries:
-        steps.append(Step(Purpose.ENTER, _copy(_LEDGER, role, entries)))
+        steps.append(Step(Purpose.ENTER, _copy(ledger.TABLE, role, entries)))
     if parts:
         steps.append(Step(Purpose.COUNT, count_staged(parts, anew=anew)))
     return steps
