@@ -54,20 +54,21 @@ def query(side):
 
 
 @pytest.fixture
-def soon(monkeypatch):
-    """Let a run try again at once."""
+def again_at_once(monkeypatch):
+    """Let a run try again without a wait; return what else may be changed for the test."""
     monkeypatch.setattr(attempts, "FIRST_WAIT", 0.01)
+    return monkeypatch
 
 
 @contextmanager
-def ledger_held(side, *, waiting):
-    """Hold the ledger's lock in the block, and at its end until so many transactions wait for it."""
+def held(side, table):
+    """Keep everybody from `table` in the block, and at its end until somebody waits for the ledger."""
     waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'load_ledger'::regclass"
     with psycopg.connect(side.url) as connection, psycopg.connect(side.url, autocommit=True) as observer:
-        connection.execute("LOCK TABLE load_ledger")
+        connection.execute(f"LOCK TABLE {table}")
         yield
         give_up = time.monotonic() + 30
-        while observer.execute(waits).fetchone() != (waiting,):
+        while observer.execute(waits).fetchone() == (0,):
             assert time.monotonic() < give_up, "nobody came to wait"
             time.sleep(0.02)
 
@@ -111,48 +112,56 @@ def test_a_warehouse_that_has_everything_is_only_read(side, query):
     assert query("SELECT count(*) FROM current_fact_payment") == [(0,)]
 
 
-def test_two_loads_at_once_load_a_batch_once(commit, side, run_load, query, soon, capsys):
-    """The second waits, finds the ledger changed, begins again, and finds nothing left to do."""
+def test_two_loads_at_once_load_a_batch_once(commit, run_load, query, again_at_once, capsys):
+    """Both take it for pending: the second waits, finds the ledger changed, begins again, and finds nothing to do."""
     run_load()
     commit(FIRST)
-    with ledger_held(side, waiting=2):
-        crew = [in_background(run_load) for _ in range(2)]
+    both = threading.Barrier(2, timeout=30)
+    real = redshift_load._Load._run
+
+    def together(opened, steps):
+        if opened.run.attempt == 1:
+            both.wait()
+        return real(opened, steps)
+
+    again_at_once.setattr(redshift_load._Load, "_run", together)
+    crew = [in_background(run_load) for _ in range(2)]
     for thread, errors in crew:
         thread.join(60)
         assert errors == []
 
     assert query("SELECT processed_sequence FROM load_ledger") == [(1,)]
     assert query("SELECT count(*) FROM fact_payment") == [(1,)]
-    assert capsys.readouterr().out.count("another load has changed load_ledger") >= 1
+    said = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    (again,) = [line["error"] for line in said if line["event"] == "retry"]
+    assert "another load has changed load_ledger since it was read" in again
 
 
 class KilledError(BaseException):
     """Stands for the end of a process."""
 
 
-def test_what_a_killed_job_had_handed_in_is_loaded_and_no_second_time(commit, side, run_load, query, soon, monkeypatch):
-    """It ends by itself, while the next run is waiting already."""
+def test_what_a_killed_job_had_handed_in_is_loaded_and_no_second_time(commit, side, run_load, query, again_at_once):
+    """It ends by itself; the next run waits for it, and finds the batch in the ledger."""
     run_load()
     commit(FIRST)
     real = DataApi._ended
 
     def die(api, identifier):
-        told = api._client.describe_statement(Id=identifier)
-        if "MERGE" in told["QueryString"]:
+        if "MERGE" in api._client.describe_statement(Id=identifier)["QueryString"]:
             raise KilledError
         return real(api, identifier)
 
-    with ledger_held(side, waiting=2):
-        with monkeypatch.context() as killing, pytest.raises(KilledError):
+    with held(side, "fact_payment"):
+        with again_at_once.context() as killing:
             killing.setattr(DataApi, "_ended", die)
-            run_load()
+            with pytest.raises(KilledError):
+                run_load()
         thread, errors = in_background(run_load)
     thread.join(60)
 
     assert errors == []
     assert query("SELECT processed_sequence FROM load_ledger") == [(1,)]
-    assert query("SELECT count(*) FROM fact_purchase_order") == [(1,)]
-    run_load()
     assert query("SELECT count(*) FROM fact_purchase_order") == [(1,)]
 
 

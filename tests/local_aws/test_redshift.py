@@ -12,8 +12,11 @@ import pytest
 from botocore.exceptions import ClientError
 from pyarrow import parquet
 
-from local_aws import redshift
-from tests.worlds import WAREHOUSE_OWNER
+from local_aws import databases, redshift
+from local_aws.postgres import SUPERUSER
+from local_aws.settings import Settings
+from local_aws.state import State
+from tests.worlds import PASSWORD, WAREHOUSE_OWNER
 
 DATABASE = "warehouse"
 ROLE = "arn:aws:iam::123456789012:role/copy"
@@ -205,6 +208,19 @@ def test_limits_and_an_unknown_secret_are_refused_at_once(submit):
         submit(f"SELECT '{'x' * 102_400}'")
     with pytest.raises(ClientError, match="can't find the specified secret"):
         submit("SELECT 1", SecretArn="arn:aws:secretsmanager:eu-west-2:123456789012:secret:nowhere")
+
+
+def test_a_world_has_a_database_for_each_one_of_a_workgroup(tmp_path, postgres_server):
+    """Beside the warehouse, made when it is first asked for, and kept."""
+    state = State(tmp_path)
+    Settings(0, postgres_server.port, dict.fromkeys((SUPERUSER, WAREHOUSE_OWNER), PASSWORD)).save(state)
+    url = databases.of_redshift(state)
+    with psycopg.connect(url("totelake-dev", "warehouse")) as connection:
+        connection.execute("CREATE TABLE a (x integer)")
+    with psycopg.connect(url("totelake-dev", "warehouse")) as connection:
+        assert connection.execute("SELECT to_regclass('a')").fetchone() == ("a",)
+    with psycopg.connect(url("totelake-dev", "other")) as connection:
+        assert connection.execute("SELECT to_regclass('a')").fetchone() == (None,)
 
 
 PAID = pa.schema({"number": pa.int32(), "day": pa.date32(), "amount": pa.decimal128(38, 18), "said": pa.string()})

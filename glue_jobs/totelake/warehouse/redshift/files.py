@@ -6,6 +6,7 @@ They are written below the job's `--TempDir`, each load its own, and are of no u
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 from uuid import uuid4
 
@@ -34,12 +35,16 @@ LEDGER_COLUMNS = pa.schema(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CopyFiles:
     """The folder `s3://bucket/prefix` for what one load has COPY read."""
 
     bucket: str
     prefix: str
+
+    @cached_property
+    def _s3(self) -> Any:
+        return boto3.client("s3")
 
     @classmethod
     def of_load(cls, temporary: str) -> "CopyFiles":
@@ -52,7 +57,7 @@ class CopyFiles:
         files = {
             f"s3://{processed}/{part.path}{name}": size
             for part in parts
-            for name, size in lake.files_below(processed, part.path).items()
+            for name, size in lake.files_below(processed, part.path, self._s3).items()
         }
         return self._manifest(table, files) if files else None
 
@@ -72,7 +77,7 @@ class CopyFiles:
 
     def _put(self, name: str, body: bytes) -> str:
         key = self.prefix + name
-        boto3.client("s3").put_object(Bucket=self.bucket, Key=key, Body=body)
+        self._s3.put_object(Bucket=self.bucket, Key=key, Body=body)
         return f"s3://{self.bucket}/{key}"
 
 
