@@ -25,7 +25,7 @@ from psycopg import sql
 
 from local_aws.postgres import Cluster
 from tests.worlds import PASSWORD, WAREHOUSE_OWNER, job_run, login_of, postgres, s3_endpoint, superuser
-from totelake import reconcile, warehouse
+from totelake import reconcile
 from totelake.batches import IngestedBatch, ProcessedBatch
 from totelake.connections import Login
 from totelake.errors import ReconcileError
@@ -33,7 +33,8 @@ from totelake.log import CommitLog
 from totelake.reconcile import expected
 from totelake.reconcile.report import Report
 from totelake.source import open_source
-from totelake.warehouse import ledger
+from totelake.warehouse.postgres import apply, ledger
+from totelake.warehouse.postgres.load import Postgres
 from totesys import roles, schema, seed
 
 # What a seeded totesys has for each sales order, in all tables together.
@@ -53,9 +54,9 @@ def main() -> None:
         totesys, shown = make_databases(cluster, orders)
         fill_warehouse(totesys, shown)
         commit_batch(totesys, shown)
-        databases = reconcile.Databases(totesys, shown)
+        databases = reconcile.Databases(totesys, Postgres(shown))
         rows = sum(report.rows_in_totesys for report in compare(databases).values())
-        peer, _ = measure(cluster, lambda: copy_out(databases))
+        peer, _ = measure(cluster, lambda: copy_out(totesys, shown))
         equal, processors = measure(cluster, lambda: compare(databases))
         with psycopg.connect(shown.conninfo) as connection:
             connection.execute(
@@ -79,7 +80,7 @@ def make_databases(cluster: Cluster, orders: int) -> tuple[Login, Login]:
     seed.seed(totesys, sales_orders=orders)
     shown = cluster.url("warehouse", WAREHOUSE_OWNER, PASSWORD)
     with psycopg.connect(shown) as connection:
-        warehouse.apply(connection, with_foreign_keys=False)
+        apply(connection, with_foreign_keys=False)
     return login_of(cluster.url("totesys", roles.READER, PASSWORD)), login_of(shown)
 
 
@@ -145,7 +146,7 @@ def find_differences(databases: reconcile.Databases) -> None:
     sys.exit("The sides differ, and reconcile did not find it.")
 
 
-def copy_out(databases: reconcile.Databases) -> None:
+def copy_out(totesys: Login, shown: Login) -> None:
     """Copy the rows that are to be equal out of both sides at once."""
 
     def copy(login: Login, statements: list[sql.Composed]) -> None:
@@ -158,8 +159,8 @@ def copy_out(databases: reconcile.Databases) -> None:
 
     with ThreadPoolExecutor(2) as pool:
         sides = [
-            pool.submit(copy, databases.totesys, list(map(expected.in_totesys, expected.TABLES))),
-            pool.submit(copy, databases.warehouse, list(map(expected.in_warehouse, expected.TABLES))),
+            pool.submit(copy, totesys, list(map(expected.in_totesys, expected.TABLES))),
+            pool.submit(copy, shown, list(map(expected.in_warehouse, expected.TABLES))),
         ]
         for side in sides:
             side.result()

@@ -11,8 +11,6 @@ from totelake.glue import JobRun
 from totelake.tables import SOURCE_TABLES
 from totelake.zones import DISCOVERED_DATABASE, INGESTED
 
-DIFFERENCES = "DriftDifferences"
-
 
 @attempts.retried("drift")
 def run(_run: JobRun, crawler: str) -> list[Difference]:
@@ -21,7 +19,7 @@ def run(_run: JobRun, crawler: str) -> list[Difference]:
     The others are counted in the metric `DriftDifferences`, also when there are none, and each is a line of JSON.
     Raises `DriftError` when there are any, `CrawlError` where the last crawl left nothing to judge.
     """
-    with worklog.unit("drift", stage="drift", crawler=crawler) as figures:
+    with metrics.stage("drift") as measured, worklog.unit("drift", stage="drift", crawler=crawler) as figures:
         began = found.last_crawl(crawler)
         tables = found.tables(DISCOVERED_DATABASE)
         committed = {name: found.committed(INGESTED.database, name, began) for name in SOURCE_TABLES}
@@ -32,8 +30,9 @@ def run(_run: JobRun, crawler: str) -> list[Difference]:
         figures.update(tables=len(tables), batches=batches, differences=len(new), accepted=len(told) - len(new))
         for difference in new:
             _say(difference)
-        metrics.count(DIFFERENCES, len(new))
+        measured.record(metrics.DRIFT_DIFFERENCES, len(new))
         if new:
+            measured.publish()
             raise DriftError([difference.told() for difference in new])
     return told
 

@@ -2,13 +2,13 @@
 
 import sys
 
-from totelake import connections, glue, load
+from totelake import glue, load, warehouse
 
 
 def main(argv: list[str]) -> None:
     """Run the load stage as the Glue job that `argv` names."""
-    with glue.job(argv, "processed", "warehouse_connection", optional=("rebuild",)) as run:
-        load.run(run, run.arguments["processed"], connections.login(run.arguments["warehouse_connection"]))
+    with glue.job(argv, "processed", optional=("rebuild", *warehouse.ARGUMENTS)) as run:
+        load.run(run, run.arguments["processed"], warehouse.named_in(run))
 
 
 if __name__ == "__main__":

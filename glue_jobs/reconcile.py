@@ -2,14 +2,15 @@
 
 import sys
 
-from totelake import connections, glue, reconcile
+from totelake import connections, glue, reconcile, warehouse
 
 
 def main(argv: list[str]) -> None:
     """Run the reconcile stage as the Glue job that `argv` names."""
-    names = ("source_connection", "warehouse_connection", "ingested", "processed")
-    with glue.job(argv, *names) as run:
-        databases = reconcile.Databases(*(connections.login(run.arguments[name]) for name in names[:2]))
+    names = ("source_connection", "ingested", "processed")
+    with glue.job(argv, *names, optional=warehouse.ARGUMENTS) as run:
+        source = connections.login(run.arguments["source_connection"])
+        databases = reconcile.Databases(source, warehouse.named_in(run))
         reconcile.run(run, databases, run.arguments["ingested"], run.arguments["processed"])
 
 

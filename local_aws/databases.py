@@ -1,5 +1,7 @@
 """The databases of a local world: totesys with its owner and its reader, the warehouse with its owner."""
 
+from collections.abc import Callable
+
 import psycopg
 
 from local_aws.postgres import Cluster, ensure_database
@@ -25,3 +27,16 @@ def ensure(server: Cluster, settings: Settings) -> None:
         ensure_database(connection, WAREHOUSE_DATABASE, WAREHOUSE_OWNER)
     with psycopg.connect(settings.totesys_url, autocommit=True) as connection:
         schema.create(connection, reader=roles.READER)
+
+
+def of_redshift(state: State) -> Callable[[str, str], str]:
+    """Return the function that makes the database which stands for one of a Redshift workgroup, and returns its URL."""
+
+    def url(workgroup: str, database: str) -> str:
+        settings = Settings.load(state)
+        name = f"redshift_{workgroup}_{database}"
+        with psycopg.connect(settings.superuser_url, autocommit=True) as connection:
+            ensure_database(connection, name, WAREHOUSE_OWNER)
+        return settings.url_of(name)
+
+    return url

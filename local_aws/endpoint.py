@@ -19,7 +19,7 @@ from typing import Any
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from local_aws import alarms, athena, crawlers, events, glue, health, iam, processes, s3, schedules
+from local_aws import alarms, athena, crawlers, databases, events, glue, health, iam, processes, redshift, s3, schedules
 from local_aws.replay import Replay
 from local_aws.settings import HOST, Settings
 from local_aws.state import State
@@ -71,6 +71,7 @@ def serve(state: State, port: int) -> None:
     events.install(state)
     crawlers.install(state)
     athena.install()
+    redshift.install(state, databases.of_redshift(state))
     schedules.start()
     alarms.start()
     _stop_on_signals(server)

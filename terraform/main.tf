@@ -222,6 +222,7 @@ module "alerting" {
   jobs = [
     module.ingest.name, module.transform.name, module.load.name, module.reconcile.name, module.drift.name,
   ]
+  crawlers    = [module.crawler.name]
   email       = var.alert_email
   kms_key_arn = local.kms_key_arn
   log_group   = replace(module.ingest.log_groups.error, module.ingest.name, "<job>")

@@ -1,16 +1,22 @@
 locals {
-  measured      = jsondecode(file("${path.module}/metrics.json"))
-  missed_queues = compact([module.schedule.missed_queue, module.reconcile_schedule.missed_queue])
+  measured = jsondecode(file("${path.module}/metrics.json"))
+  missed_queues = compact([
+    module.schedule.missed_queue, module.reconcile_schedule.missed_queue, module.crawl_schedule.missed_queue,
+  ])
 }
 
 module "monitoring" {
   source = "./modules/monitoring"
 
-  prefix          = var.prefix
-  declared        = local.measured
-  topic_arn       = module.alerting.topic_arn
-  missed_queues   = local.missed_queues
-  expected        = { workflow = var.schedule.enabled, reconcile = var.reconcile_schedule.enabled }
+  prefix        = var.prefix
+  declared      = local.measured
+  topic_arn     = module.alerting.topic_arn
+  missed_queues = local.missed_queues
+  expected = {
+    workflow  = var.schedule.enabled
+    reconcile = var.reconcile_schedule.enabled
+    drift     = var.crawl_schedule.enabled
+  }
   longest_seconds = var.longest_seconds
   volume_band     = var.volume_band
   composite       = var.composite_alarm

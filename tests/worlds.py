@@ -26,6 +26,7 @@ from totelake.connections import Login
 from totelake.glue import JobRun
 from totelake.log import CommitLog
 from totelake.tables.__main__ import terraform_input
+from totelake.warehouse.postgres.load import Postgres
 from totelake.zones import INGESTED, PROCESSED, Zone
 from totesys import roles
 
@@ -113,7 +114,7 @@ class Lake:
 
     def load(self, warehouse: Login) -> None:
         """Run the load stage once."""
-        load.run(job_run(), self.processed, warehouse)
+        load.run(job_run(), self.processed, Postgres(warehouse))
 
     def ingested_batches(self) -> list[IngestedBatch]:
         """Return what has been committed to the ingested bucket."""

@@ -17,9 +17,8 @@ from tenacity import (
 )
 
 from totelake import worklog
-from totelake.connections import Login
 from totelake.errors import TransientError
-from totelake.faults import explain
+from totelake.faults import Located, explain
 from totelake.glue import JobRun
 
 # A server restarts in seconds and fails over in a minute or so. Waits of 1, 2, 4, 8, 16, 30 and 30 seconds outlast it;
@@ -36,15 +35,15 @@ def retried[**P, T](
 ) -> Callable[[Callable[Concatenate[JobRun, P], T]], Callable[Concatenate[JobRun, P], T]]:
     """Return the decorator that calls the function of a `stage` again after a fault that may pass.
 
-    Each call gets the run with a number of its own in `JobRun.attempt`. The database of the stage is the one of the
-    `Login` among its arguments, and `database` is what errors call it. After the bound the `TransientError` goes on;
-    every other error goes on at once.
+    Each call gets the run with a number of its own in `JobRun.attempt`. The argument that is `Located`
+    says where the database of the stage is, and `database` is what errors call it. After the bound the `TransientError`
+    goes on; every other error goes on at once.
     """
 
     def decorate(function: Callable[Concatenate[JobRun, P], T]) -> Callable[Concatenate[JobRun, P], T]:
         @wraps(function)
         def stage_run(run: JobRun, /, *args: P.args, **kwargs: P.kwargs) -> T:
-            login = next((value for value in (*args, *kwargs.values()) if isinstance(value, Login)), None)
+            located = next((value for value in (*args, *kwargs.values()) if isinstance(value, Located)), None)
             numbers = count(1)
 
             def attempt() -> T:
@@ -52,7 +51,7 @@ def retried[**P, T](
                 try:
                     return function(run if number == 1 else replace(run, attempt=number), *args, **kwargs)
                 except Exception as error:
-                    explained = explain(error, database, login)
+                    explained = explain(error, database, located)
                     if explained is None:
                         raise
                     raise explained from error

@@ -33,6 +33,11 @@ class Login:
     options: tuple[tuple[str, str], ...] = ()
 
     @property
+    def place(self) -> str:
+        """The role and where its database is, for messages."""
+        return f"{self.user} at {self.host}:{self.port}/{self.database}"
+
+    @property
     def jdbc_url(self) -> str:
         """The address for JDBC, without user and password."""
         query = "&".join(f"{name}={value}" for name, value in self.options)

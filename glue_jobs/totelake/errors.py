@@ -22,6 +22,8 @@ TotelakeError
 ├── AlreadyRunningError    another run of this stage holds its lock
 ├── LedgerError            a batch would be loaded out of order, or twice with other content
 ├── StagingError           what was copied into staging is not what the batch holds
+├── OrphanError            a fact refers to a row that its dimension does not have
+├── StatementError         the warehouse does not carry out a statement
 ├── ReconcileError         the warehouse shows something else than totesys holds
 ├── CrawlError             the crawler has left nothing that could be judged
 ├── DriftError             the ingested bucket holds something else than is declared
@@ -226,6 +228,21 @@ class WarehouseSchemaError(TotelakeError):
         )
         self.table, self.missing, self.undeclared, self.retyped = table, missing, undeclared, retyped
 
+    @classmethod
+    def check(cls, table: str, found: dict[str, str], declared: dict[str, str]) -> None:
+        """Raise the error unless `table` has the columns that are `declared`, each with its type."""
+        if found != declared:
+            raise cls(
+                table,
+                missing=[name for name in declared if name not in found],
+                undeclared=[name for name in found if name not in declared],
+                retyped={
+                    name: (found[name], declared[name])
+                    for name in declared
+                    if name in found and found[name] != declared[name]
+                },
+            )
+
 
 class AlreadyRunningError(TotelakeError):
     """Another run of this stage holds its lock."""
@@ -247,6 +264,27 @@ class StagingError(TotelakeError):
         """Say how many distinct rows the batch has for `table` and how many reached staging."""
         super().__init__(f"{table}: the batch holds {expected} rows, staging {found}. Nothing was merged; run again.")
         self.table, self.expected, self.found = table, expected, found
+
+
+class OrphanError(TotelakeError):
+    """A fact refers to a row that its dimension does not have."""
+
+    def __init__(self, batch_id: str, facts: list[str]) -> None:
+        """Name the batch and the `facts` in it, one of which it is."""
+        super().__init__(
+            f"Batch {batch_id}: rows of {' or '.join(facts)} refer to a dimension's row that neither the warehouse nor "
+            f"the batch has. Nothing was loaded. Rows were lost: run the load once with --rebuild true."
+        )
+        self.batch_id, self.facts = batch_id, facts
+
+
+class StatementError(TotelakeError):
+    """The warehouse does not carry out a statement."""
+
+    def __init__(self, place: str, said: str, statement: int | None) -> None:
+        """Repeat what the warehouse at `place` `said`; the `statement` is counted from 0, None where it is not told."""
+        super().__init__(f"The warehouse ({place}) refused a statement: {said}. Nothing of its transaction was kept.")
+        self.said, self.statement = said, statement
 
 
 class ReconcileError(TotelakeError):

@@ -7,13 +7,12 @@ says whether it may pass.
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import psycopg
 from botocore import exceptions as boto
 from py4j.protocol import Py4JJavaError
 
-from totelake.connections import Login
 from totelake.errors import (
     AwsUnavailableError,
     DatabaseInterruptedError,
@@ -24,6 +23,16 @@ from totelake.errors import (
 )
 
 type _Fault = type[TotelakeError]
+
+
+@runtime_checkable
+class Located(Protocol):
+    """What a database is reached by."""
+
+    @property
+    def place(self) -> str:
+        """Where the database is and by which role it is reached."""
+
 
 _OF_DATABASE: tuple[_Fault, ...] = (DatabaseRefusedError, DatabaseInterruptedError, DatabaseUnavailableError)
 # Where a chain of errors tells of several, the first of these decides.
@@ -58,7 +67,11 @@ _WORDS: dict[_Fault, re.Pattern[str]] = {
         r"|(database|role) \".*\" does not exist|permission denied|name or service not known",
         re.IGNORECASE,
     ),
-    DatabaseInterruptedError: re.compile(r"deadlock detected|could not serialize|canceling statement", re.IGNORECASE),
+    DatabaseInterruptedError: re.compile(
+        r"deadlock detected|could not serialize|canceling statement"
+        r"|serializable isolation violation|conflict with concurrent transaction|cancelled on user's request",
+        re.IGNORECASE,
+    ),
     DatabaseUnavailableError: re.compile(
         r"connection refused|connection reset|connection timed out|timeout expired|no route to host|unreachable"
         r"|server closed the connection|the connection is (closed|lost)|broken pipe|could not (receive|send) data"
@@ -74,7 +87,10 @@ _SNAPSHOT_GONE = re.compile(r"snapshot \".*\" does not exist|invalid snapshot id
 _ADBC = re.compile(r"^adbc_driver_manager\.\w+: (?P<said>.+?)(?:\n\s*\n|\Z)", re.MULTILINE | re.DOTALL)
 
 _AWS_LOST = (boto.ConnectionError, boto.HTTPClientError, boto.IncompleteReadError)
-_AWS_BUSY = re.compile(r"throttl|slowdown|requestlimitexceeded|toomanyrequests|requesttimeout", re.IGNORECASE)
+_AWS_BUSY = re.compile(
+    r"throttl|slowdown|requestlimitexceeded|toomanyrequests|requesttimeout|active(statements|sessions)exceeded",
+    re.IGNORECASE,
+)
 _SERVER_ERROR = 500
 _JAVA_LOST = re.compile(
     r"java\.net\.(ConnectException|SocketException|SocketTimeoutException|NoRouteToHostException)"
@@ -82,20 +98,28 @@ _JAVA_LOST = re.compile(
 )
 
 
-def explain(error: BaseException, database: str, login: Login | None) -> TotelakeError | None:
+def explain(error: BaseException, database: str, located: Located | None) -> TotelakeError | None:
     """Return the error of totelake that says what `error` is, None when it is one already or is not known.
 
-    `login` is where the stage's database is, and `database` what it is called.
+    `located` is how the stage's database is reached, and `database` what it is called.
     """
     if isinstance(error, TotelakeError):
         return None
     found = min(_faults(error), key=lambda found: _FAULTS.index(found[0]), default=None)
     if found is None:
         return None
-    fault, said = found
+    return _made(*found, f"{database} ({located.place})" if located else database)
+
+
+def said_by(database: str, text: str) -> TotelakeError | None:
+    """Return the error of totelake that the `text` of a database's error is, None when it is not known."""
+    fault = _database_fault(None, text)
+    return _made(fault, text, database) if fault else None
+
+
+def _made(fault: _Fault, said: str, database: str) -> TotelakeError:
     text = " ".join(said.split()).removesuffix(".")
-    place = f"{database} ({login.user} at {login.host}:{login.port}/{login.database})" if login else database
-    return fault(place, text) if fault in _OF_DATABASE else fault(text)
+    return fault(database, text) if fault in _OF_DATABASE else fault(text)
 
 
 def _faults(error: BaseException | None) -> Iterator[tuple[_Fault, str]]:

@@ -24,9 +24,9 @@ def table_path(table: str, batch: str) -> str:
     return f"tables/{table}/batch_id={batch}/"
 
 
-def files_below(bucket: str, path: str) -> dict[str, int]:
-    """Return the objects below `path`, named from there on, with their bytes."""
-    pages = boto3.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=path)
+def files_below(bucket: str, path: str, s3: Any = None) -> dict[str, int]:
+    """Return the objects below `path`, named from there on, with their bytes; `s3` is a client to ask."""
+    pages = (s3 or boto3.client("s3")).get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=path)
     return {item["Key"].removeprefix(path): item["Size"] for page in pages for item in page.get("Contents", [])}
 
 

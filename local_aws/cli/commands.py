@@ -21,6 +21,13 @@ class Zone(StrEnum):
     WAREHOUSE = "warehouse"
 
 
+class Kind(StrEnum):
+    """What a warehouse can be."""
+
+    POSTGRES = "postgres"
+    REDSHIFT = "redshift"
+
+
 app = typer.Typer(
     help="totesys to lake to warehouse with AWS Glue, exactly once, and all of it on a laptop.",
     no_args_is_help=True,
@@ -290,21 +297,26 @@ def rebuild(
 def ddl(
     state: _State = _DEFAULT,
     apply: Annotated[bool, typer.Option("--apply", help="Apply it to the local warehouse.")] = False,
+    warehouse: Annotated[Kind, typer.Option("--warehouse", help="Whose dialect it is in.")] = Kind.POSTGRES,
 ) -> None:
     """Print the statements that make the warehouse, or apply them."""
-    from totelake import warehouse
+    from totelake.warehouse import postgres, redshift
 
+    if apply and warehouse is not Kind.POSTGRES:
+        raise typer.BadParameter(
+            "the local warehouse is Postgres; a load makes Redshift's tables", param_hint="--apply"
+        )
     place = _state(state)
     with problems(place):
         if not apply:
-            typer.echo(warehouse.ddl(), nl=False)
+            typer.echo({Kind.POSTGRES: postgres.ddl, Kind.REDSHIFT: redshift.ddl}[warehouse](), nl=False)
             return
         import psycopg
 
         from local_aws import world
 
         with psycopg.connect(world.require(place).warehouse_url) as connection:
-            warehouse.apply(connection)
+            postgres.apply(connection)
         typer.echo("The warehouse has all its tables, keys and views.")
 
 

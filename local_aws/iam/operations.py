@@ -24,7 +24,10 @@ def needs(call: Call) -> list[Need] | None:
     if resources is None:
         return None
     context = _CONTEXTS[call.service](call) if call.service in _CONTEXTS else {}
-    return [Need(str(call), resources(call), context)]
+    found = [Need(str(call), resources(call), context)]
+    if call["SecretArn"]:  # Redshift's Data API logs in by it, in the name of the caller
+        found.append(Need("secretsmanager:GetSecretValue", (call["SecretArn"],)))
+    return found
 
 
 def _connection(call: Call) -> tuple[str, ...]:
@@ -67,6 +70,11 @@ def _buses(call: Call) -> tuple[str, ...]:
     return tuple(name if name.startswith("arn:") else call.arn(f"event-bus/{name}") for name in names)
 
 
+def _workgroup(call: Call) -> tuple[str, ...]:
+    """Name a workgroup; its ARN on AWS ends in an id, in whose place its name stands here."""
+    return (call.arn(f"workgroup/{call['WorkgroupName']}", "redshift-serverless"),)
+
+
 def _everything(_call: Call) -> tuple[str, ...]:
     return ("*",)
 
@@ -99,6 +107,15 @@ _OPERATIONS: dict[str, dict[str, Resources]] = {
         "StartWorkflowRun": lambda call: (call.arn(f"workflow/{call['Name']}"),),
     },
     "secretsmanager": {"GetSecretValue": _secret, "DescribeSecret": _secret, "PutSecretValue": _secret},
+    "redshift-data": {
+        "ExecuteStatement": _workgroup,
+        "BatchExecuteStatement": _workgroup,
+        # Of a statement, which has no ARN, AWS also knows who ran it.
+        "DescribeStatement": _everything,
+        "GetStatementResult": _everything,
+        "CancelStatement": _everything,
+        "ListStatements": _everything,
+    },
     "cloudwatch": {"PutMetricData": _everything},
     "logs": {"CreateLogGroup": _log_stream, "CreateLogStream": _log_stream, "PutLogEvents": _log_stream},
     "sns": {"Publish": lambda call: (call["TopicArn"],)},

@@ -7,6 +7,8 @@ variables {
   jobs   = ["totelake-test-ingest", "totelake-test-load"]
   email  = "someone@example.com"
 
+  crawlers = ["totelake-test-ingested"]
+
   log_group = "/aws-glue/jobs/totelake-test-role/<job>/error"
 }
 
@@ -54,8 +56,10 @@ run "a_failed_job_is_told_by_e_mail" {
   }
 
   assert {
-    condition     = jsondecode(aws_sns_topic_policy.this.policy).Statement[0].Condition.ArnEquals["aws:SourceArn"] == aws_cloudwatch_event_rule.job_failed.arn
-    error_message = "The rule publishes to the topic, and no other."
+    condition = jsondecode(aws_sns_topic_policy.this.policy).Statement[0].Condition.ArnEquals["aws:SourceArn"] == [
+      aws_cloudwatch_event_rule.job_failed.arn, aws_cloudwatch_event_rule.crawler_failed.arn,
+    ]
+    error_message = "The rules publish to the topic, and no other."
   }
 }
 
@@ -89,5 +93,28 @@ run "alarms_and_budgets_of_this_account_publish_to_the_topic" {
       BudgetPublishes = ["123456789012", "arn:aws:budgets::123456789012:*"]
     }
     error_message = "Nobody else's alarms, and no other account."
+  }
+}
+
+run "a_failed_crawl_is_told_by_e_mail" {
+  module {
+    source = "./modules/alerting"
+  }
+
+  assert {
+    condition = aws_cloudwatch_event_rule.crawler_failed.event_pattern == jsonencode({
+      source        = ["aws.glue"]
+      "detail-type" = ["Glue Crawler State Change"]
+      detail        = { crawlerName = ["totelake-test-ingested"], state = ["Failed"] }
+    })
+    error_message = "The rule matches the failures of our crawlers."
+  }
+
+  assert {
+    condition = alltrue([
+      for name in keys(aws_cloudwatch_event_target.crawler_topic.input_transformer[0].input_paths) :
+      strcontains(aws_cloudwatch_event_target.crawler_topic.input_transformer[0].input_template, "<${name}>")
+    ])
+    error_message = "Whatever is taken from the event is told."
   }
 }

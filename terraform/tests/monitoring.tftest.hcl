@@ -7,7 +7,7 @@ variables {
   declared        = jsondecode(file("metrics.json"))
   topic_arn       = "arn:aws:sns:eu-west-2:123456789012:totelake-test-alerts"
   missed_queues   = ["totelake-test-run-missed", "totelake-test-reconcile-run-missed"]
-  expected        = { workflow = true, reconcile = true }
+  expected        = { workflow = true, reconcile = true, drift = true }
   longest_seconds = { ingest = 240, transform = 240, load = 240, reconcile = 900 }
   volume_band     = 3
   composite       = true
@@ -77,7 +77,7 @@ run "what_does_not_run_by_itself_is_not_missed" {
   }
 
   variables {
-    expected      = { workflow = false, reconcile = false }
+    expected      = { workflow = false, reconcile = false, drift = false }
     missed_queues = []
     volume_band   = null
     composite     = false

@@ -27,6 +27,7 @@ from totelake import catalog, ingest, load, transform
 from totelake.batches import IngestedBatch, ProcessedBatch
 from totelake.connections import Login
 from totelake.log import CommitLog
+from totelake.warehouse.postgres.load import Postgres
 from totelake.zones import INGESTED, PROCESSED, Zone
 from totesys import roles, schema, seed
 
@@ -94,7 +95,7 @@ class Site:
         jobs: dict[str, Job] = {
             "ingest": lambda: ingest.run(run, self.reader, self.lake.ingested),
             "transform": lambda: transform.run(run, self.lake.ingested, self.lake.processed),
-            "load": lambda: load.run(run, self.lake.processed, self.warehouse),
+            "load": lambda: load.run(run, self.lake.processed, Postgres(self.warehouse)),
         }
         return jobs[stage]
 

@@ -147,12 +147,6 @@ class World:
         )["Datapoints"]
         return [point[statistic] for point in sorted(found, key=lambda point: point["Timestamp"], reverse=True)]
 
-    def client(self, service: str) -> Any:
-        """Return a boto3 client of the world."""
-        urls = self.urls()
-        account = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
-        return boto3.client(service, endpoint_url=urls["aws"], region_name=urls["region"], **account)
-
     def files(self) -> dict[str, tuple[int, int]]:
         """Return every object of the lake with its size and time."""
         lake = Path(self.urls()["lake"])

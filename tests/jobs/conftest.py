@@ -3,12 +3,14 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
 import boto3
 import psycopg
 import pytest
 from pyspark.sql import SparkSession
 
+from tests.warehouses import Side, postgres_side, redshift_side
 from tests.worlds import Lake, empty_lake, login_of, s3_endpoint
 from totelake.connections import Login
 from totelake.zones import Zone
@@ -69,6 +71,30 @@ def lake(lake_root: Path, spark: SparkSession) -> Iterator[Lake]:
     """Two empty buckets and empty tables in the catalog."""
     with empty_lake(lake_root, spark) as lake:
         yield lake
+
+
+@pytest.fixture(params=["postgres", "redshift"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """Return each kind of warehouse in turn."""
+    return str(request.param)
+
+
+@pytest.fixture
+def processed(request: pytest.FixtureRequest, kind: str, lake_root: Path) -> str:
+    """Return an empty processed bucket, from which that kind of warehouse is loaded: into Postgres by Spark."""
+    if kind == "postgres":
+        return str(request.getfixturevalue("lake").processed)
+    bucket = f"processed-{uuid4().hex[:8]}"
+    boto3.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-2"})
+    return bucket
+
+
+@pytest.fixture
+def side(kind: str, warehouse_database: str, processed: str, lake_root: Path) -> Side:
+    """Return an empty warehouse of that kind."""
+    if kind == "postgres":
+        return postgres_side(warehouse_database)
+    return redshift_side(warehouse_database, lake_root, f"s3://{processed}/temporary")
 
 
 @pytest.fixture

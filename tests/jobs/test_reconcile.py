@@ -8,18 +8,23 @@ import boto3
 import psycopg
 import pytest
 
+from tests.warehouses import redshift_side
 from tests.worlds import WAREHOUSE_OWNER, job_run, login_of, superuser
-from totelake import reconcile
+from totelake import attempts, load, reconcile
 from totelake.batches import IngestedBatch, ProcessedBatch
+from totelake.connections import Login
 from totelake.errors import ReconcileError
 from totelake.log import CommitLog
 from totelake.reconcile import compare as comparing
-from totelake.reconcile import stage
+from totelake.reconcile import shown, stage
 from totelake.reconcile.compare import Difference, Version, What
 from totelake.reconcile.evidence import Evidence, Reason, last_loaded
 from totelake.source import open_source
 from totelake.tables import STAR_TABLES
-from totelake.warehouse import apply
+from totelake.warehouse.postgres import apply
+from totelake.warehouse.postgres.load import Postgres
+from totelake.warehouse.redshift import ledger as redshift_ledger
+from totelake.warehouse.redshift.ledger import rows_while
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +70,8 @@ def reconciled(lake, reader, loaded):
     """Return a function that compares, by default the warehouse that follows, and returns what it found by table."""
 
     def run(warehouse=loaded):
-        return reconcile.run(job_run(), reconcile.Databases(reader, warehouse), lake.ingested, lake.processed)
+        opened = Postgres(warehouse) if isinstance(warehouse, Login) else warehouse
+        return reconcile.run(job_run(), reconcile.Databases(reader, opened), lake.ingested, lake.processed)
 
     return run
 
@@ -95,6 +101,26 @@ def differences(reconciled, tampered):
         return raised.value.differences
 
     return find
+
+
+@pytest.fixture(scope="module")
+def in_redshift(lake, lake_root, make_module_database):
+    """Return a warehouse in Redshift that has loaded the same batches."""
+    side = redshift_side(make_module_database(owner=WAREHOUSE_OWNER), lake_root, f"s3://{lake.processed}/temporary")
+    load.run(job_run(), lake.processed, side.warehouse)
+    return side
+
+
+@pytest.fixture
+def tampered_in_redshift(in_redshift, make_database):
+    """Return a function that runs statements on a copy of that warehouse, and returns the copy."""
+
+    def make(*statements):
+        copy = make_database(login_of(in_redshift.url).database, WAREHOUSE_OWNER)
+        change(copy, *statements)
+        return replace(in_redshift.warehouse, database=login_of(copy).database)
+
+    return make
 
 
 def change(url, *statements):
@@ -141,6 +167,53 @@ def test_a_loaded_warehouse_does_not_differ(reconciled):
     assert set(reports) == STAR_TABLES.keys() - {"dim_date"}
     assert explained(reports) == {}
     assert reports["fact_sales_order"].rows_in_totesys == reports["fact_sales_order"].rows_in_warehouse == 200
+
+
+def test_a_warehouse_in_redshift_does_not_differ(reconciled, in_redshift):
+    """Every value is the same text on both sides: numbers, times of day, days, truths and what is NULL."""
+    reports = reconciled(in_redshift.warehouse)
+
+    assert {table: report.rows_in_warehouse for table, report in reports.items()} == {
+        table: report.rows_in_warehouse for table, report in reconciled().items()
+    }
+    assert explained(reports) == {}
+
+
+def test_what_differs_in_redshift_is_found_by_its_key(reconciled, tampered_in_redshift):
+    """Down to the column: money by a hair, a millisecond, a truth, a space at the end of a text, NULL, a lost row."""
+    warehouse = tampered_in_redshift(
+        "UPDATE fact_payment SET payment_amount = payment_amount + 0.000000000000000001 WHERE payment_id = 1",
+        "UPDATE fact_payment SET created_time = created_time + interval '1 millisecond' WHERE payment_id = 2",
+        "UPDATE fact_payment SET paid = NOT paid WHERE payment_id = 3",
+        "UPDATE dim_location SET city = city || ' ' WHERE location_id = 4",
+        "UPDATE dim_location SET district = CASE WHEN district IS NULL THEN '' END WHERE location_id = 3",
+        "DELETE FROM dim_staff WHERE staff_id = 5",
+    )
+
+    with pytest.raises(ReconcileError) as raised:
+        reconciled(warehouse)
+
+    assert raised.value.differences == {
+        "fact_payment": ["3 different in payment_amount, created_time, paid: 1, 2, 3"],
+        "dim_location": ["2 different in district, city: 3, 4"],
+        "dim_staff": ["1 missing in the warehouse: 5"],
+    }
+
+
+def test_what_is_compared_in_redshift_is_one_state_of_it(reconciled, in_redshift, monkeypatch, capsys):
+    """There is no snapshot to hold: when a load comes between, the comparison begins again."""
+    monkeypatch.setattr(attempts, "FIRST_WAIT", 0.01)
+    real, interrupted = rows_while, []
+
+    def load_between(api, last, statement):
+        if not interrupted:
+            interrupted.append(True)
+            return real(api, replace(last, entries=last.entries - 1), statement)
+        return real(api, last, statement)
+
+    monkeypatch.setattr(redshift_ledger, "rows_while", load_between)
+    assert explained(reconciled(in_redshift.warehouse)) == {}
+    assert "another load has changed load_ledger since it was read" in capsys.readouterr().out
 
 
 def test_awkward_values_are_the_same_on_both_sides(reconciled, totesys, catch_up):
@@ -377,9 +450,9 @@ def test_a_load_in_the_middle_makes_no_difference(reconciled, totesys, monkeypat
 
 def test_after_a_restore_no_row_is_taken_to_be_newer(lake, reader, loaded):
     """Transaction ids are given out again, so they prove nothing: every difference counts."""
-    with psycopg.connect(loaded.conninfo) as connection:
+    with shown.opened(Postgres(loaded)) as warehouse:
         logs = CommitLog(lake.ingested, IngestedBatch), CommitLog(lake.processed, ProcessedBatch)
-        batches = last_loaded(connection, *logs)
+        batches = last_loaded(warehouse.last, *logs)
     with open_source(reader) as source:
         now = source.snapshot
     young = Difference(1, What.DIFFERENT, (Version("sales_order", 1, now.xmax & 0xFFFFFFFF),))
@@ -389,6 +462,12 @@ def test_after_a_restore_no_row_is_taken_to_be_newer(lake, reader, loaded):
     assert goes_on.at_once("fact_sales_order", young) == Reason.NEWER
     assert restored.at_once("fact_sales_order", young) is None
     assert restored.from_raw_zone("fact_sales_order", [young]) == {}
+
+
+def test_before_the_first_load_redshift_has_nothing_to_compare(reconciled, in_redshift, make_database):
+    """There is no ledger yet."""
+    empty = login_of(make_database(owner=WAREHOUSE_OWNER)).database
+    assert reconciled(replace(in_redshift.warehouse, database=empty)) == {}
 
 
 def test_before_the_first_load_there_is_nothing_to_compare(reconciled, make_database, capsys):

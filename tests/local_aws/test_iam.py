@@ -14,7 +14,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from moto.sts.models import sts_backends
 
-from local_aws import iam
+from local_aws import iam, redshift
 from local_aws.schedules.clock import SystemClock
 from local_aws.schedules.invocation import Target, invoke
 from tests import roles
@@ -154,6 +154,21 @@ def test_a_secret_is_known_by_its_name_and_by_its_arn(acting: Acting, world: Any
     assert mine.get_secret_value(SecretId=name)["SecretString"] == "s"
     assert mine.get_secret_value(SecretId=arn)["SecretString"] == "s"
     assert "secret:yours-" in refused(mine.get_secret_value, SecretId="yours")["Message"]
+
+
+def test_a_statement_takes_a_right_on_the_workgroup_and_on_the_secret(acting: Acting, world: Any):
+    """The Data API logs in by the secret in the caller's name."""
+    redshift.install(world.aws.state, lambda *_: "postgresql://127.0.0.1:1/nowhere")
+    secret = world.aws.client("secretsmanager").create_secret(Name=f"s-{uuid.uuid4().hex}", SecretString="s")["ARN"]
+    may_run = allow("redshift-data:BatchExecuteStatement", f"arn:aws:redshift-serverless:{REGION}:*:workgroup/mine")
+    may_ask, may_log_in = allow("redshift-data:DescribeStatement", "*"), allow("secretsmanager:GetSecretValue", secret)
+    asked = {"WorkgroupName": "mine", "Database": "warehouse", "SecretArn": secret, "Sqls": ["SELECT 1"]}
+
+    mine = acting(may_run, may_ask, may_log_in)("redshift-data")
+    assert mine.describe_statement(Id=mine.batch_execute_statement(**asked)["Id"])["Status"] != "FINISHED"
+    assert "workgroup/yours" in refused(mine.batch_execute_statement, **asked | {"WorkgroupName": "yours"})["Message"]
+    logged_out = acting(may_run, may_ask)("redshift-data")
+    assert "secretsmanager:GetSecretValue" in refused(logged_out.batch_execute_statement, **asked)["Message"]
 
 
 def test_what_nobody_has_declared_is_denied_to_every_role(acting: Acting):

@@ -9,7 +9,7 @@ import pytest
 from totelake.errors import StagingError
 from totelake.frames import schema
 from totelake.tables import STAR_TABLES
-from totelake.warehouse import apply, staging
+from totelake.warehouse.postgres import apply, staging
 
 LOCATION, PURCHASE = STAR_TABLES["dim_location"], STAR_TABLES["fact_purchase_order"]
 DAY = dt.date(2026, 9, 1)

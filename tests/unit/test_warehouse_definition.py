@@ -3,8 +3,8 @@
 import psycopg
 import pytest
 
-from totelake import warehouse as postgres
 from totelake.errors import WarehouseSchemaError
+from totelake.warehouse import postgres
 
 INT, DATE, TEXT, TIME = "integer", "date", "character varying", "time without time zone"
 LINEAGE = {"_ingested_sequence": INT, "_deleted_at": "timestamp without time zone?"}

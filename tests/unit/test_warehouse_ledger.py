@@ -8,8 +8,8 @@ import pytest
 from totelake.batches import ProcessedBatch, ProcessedTable
 from totelake.errors import AlreadyRunningError, LedgerError
 from totelake.log import CommitLog
-from totelake.warehouse import apply, ledger
-from totelake.warehouse.session import open_warehouse
+from totelake.warehouse.postgres import apply, ledger
+from totelake.warehouse.postgres.session import open_warehouse
 
 BATCH = ProcessedBatch(
     sequence=1,

@@ -9,9 +9,9 @@ import pytest
 from psycopg import sql
 
 from totelake.tables import STAR_TABLES
-from totelake.warehouse import apply, shape, staging
-from totelake.warehouse import merge as merging
-from totelake.warehouse.merge import merge
+from totelake.warehouse.postgres import apply, shape, staging
+from totelake.warehouse.postgres import merge as merging
+from totelake.warehouse.postgres.merge import merge
 
 DIM_CURRENCY, FACT = STAR_TABLES["dim_currency"], STAR_TABLES["fact_purchase_order"]
 CURRENCY = {"currency_id": 1, "currency_code": "GBP", "currency_name": "Pound Sterling", "_ingested_sequence": 1}

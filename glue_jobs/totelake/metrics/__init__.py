@@ -2,6 +2,7 @@
 
 from totelake.metrics.declarations import (
     BYTES,
+    DRIFT_DIFFERENCES,
     HEARTBEAT,
     HELD_ROWS,
     METRICS,
@@ -21,6 +22,7 @@ from totelake.metrics.publication import Measured, count, stage
 
 __all__ = [
     "BYTES",
+    "DRIFT_DIFFERENCES",
     "HEARTBEAT",
     "HELD_ROWS",
     "METRICS",

@@ -7,7 +7,7 @@ each table is also told as the sum that alarms look at.
 from dataclasses import dataclass
 
 NAMESPACE = "Totelake"
-STAGES = ("ingest", "transform", "load", "reconcile")
+STAGES = ("ingest", "transform", "load", "reconcile", "drift")
 STAGE = "Stage"
 
 SUM, GAUGE = ("Sum",), ("Maximum", "Minimum", "Average")
@@ -45,6 +45,7 @@ ROWS_IN = Metric(
     (STAGE, "Table"),
     SUM,
     "Rows that a stage had to deal with: changed in totesys, in ingested or processed batches, compared by reconcile.",
+    stages=("ingest", "transform", "load", "reconcile"),
     total=(STAGE,),
 )
 ROWS_OUT = Metric(
@@ -112,6 +113,14 @@ RECONCILE_EXPLAINED = Metric(
     stages=("reconcile",),
     total=(),
 )
+DRIFT_DIFFERENCES = Metric(
+    "DriftDifferences",
+    "Count",
+    (),
+    SUM,
+    "Differences between what the crawler found in the ingested bucket and what is declared, the accepted ones left out.",
+    stages=("drift",),
+)
 
 METRICS = (
     ROWS_IN,
@@ -125,4 +134,5 @@ METRICS = (
     HELD_ROWS,
     RECONCILE_DIFFERENCES,
     RECONCILE_EXPLAINED,
+    DRIFT_DIFFERENCES,
 )

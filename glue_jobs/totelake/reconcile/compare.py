@@ -4,23 +4,19 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
-import psycopg
 from psycopg import sql
 
 from totelake.reconcile import expected
+from totelake.reconcile.sides import Row, Side
 from totelake.tables import StarTable
 
 # Keys in a range, as a power of two. Reading one again takes a few milliseconds.
 RANGE_BITS = 12
 
-# A record's text tells NULL from an empty text, and where one value ends from where the next begins. Should the hash
-# ever differ between two versions of Postgres, every range is read again, and no more than that.
-_HASH = sql.SQL("hashtextextended(r::text, 0)")
-_RANGES = sql.SQL("SELECT {key} >> {bits}, count(*), sum({hash}) FROM ({rows}) AS r GROUP BY 1")
-_ROWS_OF_RANGE = sql.SQL("SELECT {key}, r::text FROM ({rows}) AS r WHERE {key} BETWEEN %s AND %s")
-_SOME_ROWS = sql.SQL("SELECT * FROM ({rows}) AS r WHERE {key} = ANY(%s)")
+_RANGES = sql.SQL("SELECT {key} >> {bits}, COUNT(*), SUM({hash}) FROM ({rows}) AS r GROUP BY 1")
+_ROWS_OF_RANGE = sql.SQL("SELECT {key}, {text} FROM ({rows}) AS r WHERE {key} BETWEEN {first} AND {last}")
+_SOME_ROWS = sql.SQL("SELECT {values} FROM ({rows}) AS r WHERE {key} IN ({keys})")
 
 type Ranges = dict[int, tuple[int, int]]
 
@@ -53,20 +49,16 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One star table on both sides: a connection to each database, at one snapshot each."""
+    """One star table on both sides, each at one snapshot of its database."""
 
     table: StarTable
-    totesys: psycopg.Connection[Any]
-    warehouse: psycopg.Connection[Any]
+    totesys: Side
+    warehouse: Side
 
     def ranges(self) -> tuple[Ranges, Ranges]:
         """Return for each range of keys its rows and the sum of their hashes, in totesys and in the warehouse."""
         with ThreadPoolExecutor(2) as pool:
-            sides = (
-                (self.totesys, expected.in_totesys(self.table)),
-                (self.warehouse, expected.in_warehouse(self.table)),
-            )
-            in_totesys, in_warehouse = pool.map(lambda side: self._ranges(*side), sides)
+            in_totesys, in_warehouse = pool.map(self._ranges, (self.totesys, self.warehouse))
         return in_totesys, in_warehouse
 
     def differences(self, in_totesys: Ranges, in_warehouse: Ranges) -> Iterator[list[Difference]]:
@@ -77,10 +69,7 @@ class Comparison:
 
     def differing_columns(self, keys: list[int]) -> dict[int, list[str]]:
         """Return, for those of `keys` that are on both sides, the columns whose values differ."""
-        sides = [
-            self._some_rows(self.totesys, expected.in_totesys(self.table), keys),
-            self._some_rows(self.warehouse, expected.in_warehouse(self.table), keys),
-        ]
+        sides = [self._some_rows(side, side.rows_of(self.table), keys) for side in (self.totesys, self.warehouse)]
         names = [column.name for column in self.table.columns]
         return {
             key: [name for name, left, right in zip(names, row, sides[1][key], strict=True) if left != right]
@@ -92,19 +81,13 @@ class Comparison:
     def _key(self) -> sql.Identifier:
         return sql.Identifier("r", expected.key_of(self.table))
 
-    def _ranges(self, connection: psycopg.Connection[Any], rows: sql.Composed) -> Ranges:
-        statement = _RANGES.format(key=self._key, bits=RANGE_BITS, hash=_HASH, rows=rows)
-        return {place: (count, int(total)) for place, count, total in connection.execute(statement)}
+    def _ranges(self, side: Side) -> Ranges:
+        rows, number = side.rows_of(self.table), side.form.hash(self.table)
+        statement = _RANGES.format(key=self._key, bits=RANGE_BITS, hash=number, rows=rows)
+        return {place: (count, int(total)) for place, count, total in side.run(statement)}
 
     def _differences(self, place: int) -> list[Difference]:
-        bounds = (place << RANGE_BITS, ((place + 1) << RANGE_BITS) - 1)
-        in_totesys, in_warehouse = (
-            dict(connection.execute(_ROWS_OF_RANGE.format(key=self._key, rows=rows), bounds).fetchall())
-            for connection, rows in (
-                (self.totesys, expected.in_totesys(self.table)),
-                (self.warehouse, expected.in_warehouse(self.table)),
-            )
-        )
+        in_totesys, in_warehouse = (self._rows_of_range(side, place) for side in (self.totesys, self.warehouse))
         differing = {key for key, _ in in_totesys.items() ^ in_warehouse.items()}
         versions = self._versions(sorted(differing & in_totesys.keys()))
         return [
@@ -113,7 +96,7 @@ class Comparison:
 
     def _versions(self, keys: list[int]) -> dict[int, tuple[Version, ...]]:
         tables = expected.ORIGINS[self.table.name].tables
-        found = self._some_rows(self.totesys, expected.versions_in_totesys(self.table), keys)
+        found = self._some_rows(self.totesys, expected.versions_in_totesys(self.table), keys, sql.SQL("r.*"))
         return {
             key: tuple(
                 Version(table, *part)
@@ -122,11 +105,29 @@ class Comparison:
             for key, *rest in found.values()
         }
 
+    def _rows_of_range(self, side: Side, place: int) -> dict[int, str]:
+        statement = _ROWS_OF_RANGE.format(
+            key=self._key,
+            text=side.form.text(self.table),
+            rows=side.rows_of(self.table),
+            first=place << RANGE_BITS,
+            last=((place + 1) << RANGE_BITS) - 1,
+        )
+        return dict(side.run(statement))
+
     def _some_rows(
-        self, connection: psycopg.Connection[Any], rows: sql.Composed, keys: list[int]
-    ) -> dict[int, tuple[Any, ...]]:
-        statement = _SOME_ROWS.format(key=self._key, rows=rows)
-        return {row[0]: row for row in connection.execute(statement, (keys,))}
+        self, side: Side, rows: sql.Composable, keys: list[int], values: sql.Composable | None = None
+    ) -> dict[int, Row]:
+        """Return the `values` of those of `rows` whose key is among `keys`, by key; the key is the first of them."""
+        if not keys:
+            return {}
+        statement = _SOME_ROWS.format(
+            key=self._key,
+            rows=rows,
+            keys=sql.SQL(", ").join(map(sql.Literal, keys)),
+            values=values or side.form.values(self.table),
+        )
+        return {row[0]: row for row in side.run(statement)}
 
 
 def rows_of(ranges: Ranges) -> int:

@@ -8,22 +8,12 @@ from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
-
-import psycopg
-from psycopg import sql
 
 from totelake.batches import IngestedBatch, ProcessedBatch, Snapshot
 from totelake.log import CommitLog
 from totelake.reconcile import expected
 from totelake.reconcile.compare import Difference, Version, What
 from totelake.reconcile.landed import held_back, last_landed
-from totelake.warehouse.definition import LEDGER, SCHEMA
-
-_HAS_LEDGER = "SELECT to_regclass(%s) IS NOT NULL"
-_LAST_ENTRY = sql.SQL("SELECT processed_sequence, last_ingested FROM {} ORDER BY 1 DESC LIMIT 1").format(
-    sql.Identifier(SCHEMA, LEDGER)
-)
 
 
 class Reason(StrEnum):
@@ -43,12 +33,9 @@ class Loaded:
 
 
 def last_loaded(
-    warehouse: psycopg.Connection[Any], ingested: CommitLog[IngestedBatch], processed: CommitLog[ProcessedBatch]
+    entry: tuple[int, int] | None, ingested: CommitLog[IngestedBatch], processed: CommitLog[ProcessedBatch]
 ) -> Loaded | None:
-    """Return what the warehouse shows, as its ledger has it at the snapshot of `warehouse`; None before a load."""
-    if warehouse.execute(_HAS_LEDGER, (f"{SCHEMA}.{LEDGER}",)).fetchone() != (True,):
-        return None
-    entry = warehouse.execute(_LAST_ENTRY).fetchone()
+    """Return what a warehouse shows whose ledger ends with this `entry`, a processed sequence and an ingested one."""
     return Loaded(processed.read(entry[0]), ingested.read(entry[1])) if entry else None
 
 

@@ -13,7 +13,7 @@ from psycopg import sql
 
 from totelake.tables import SOURCE_TABLES, STAR_TABLES, Column, StarTable
 from totelake.tables.model import DATE, VARCHAR
-from totelake.warehouse import current_view
+from totelake.warehouse.names import SCHEMA, current_view, listed
 
 # The settings of a session that runs the statements: both sides have to spell days alike, and wait for each other.
 SESSION = """
@@ -98,6 +98,13 @@ def in_warehouse(table: StarTable) -> sql.Composed:
         for column in table.columns
     }
     return _select(table, shown, sql.Identifier(current_view(table)))
+
+
+def in_redshift(table: StarTable) -> sql.Composed:
+    """Return the statement, for a warehouse in Redshift, of the rows that `table` does show now, as they are."""
+    return sql.SQL("SELECT {} FROM {}").format(
+        listed(column.name for column in table.columns), sql.Identifier(SCHEMA, current_view(table))
+    )
 
 
 def versions_in_totesys(table: StarTable) -> sql.Composed:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import psycopg
 
@@ -18,7 +17,10 @@ from totelake.reconcile import expected
 from totelake.reconcile.compare import Comparison, What, rows_of
 from totelake.reconcile.evidence import Evidence, last_loaded
 from totelake.reconcile.report import Report
-from totelake.source import BEGIN, open_source
+from totelake.reconcile.shown import opened
+from totelake.reconcile.sides import Form, Side
+from totelake.source import open_source
+from totelake.warehouse import Warehouse
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class Databases:
     """How the two sides are reached."""
 
     totesys: Login
-    warehouse: Login
+    warehouse: Warehouse
 
 
 @attempts.retried("reconcile", database="totesys or the warehouse")
@@ -43,16 +45,16 @@ def run(_run: JobRun, databases: Databases, ingested: str, processed: str) -> di
 def _compare_all(databases: Databases, ingested: str, processed: str, measured: Measured) -> dict[str, Report]:
     ingested_log, processed_log = CommitLog(ingested, IngestedBatch), CommitLog(processed, ProcessedBatch)
     reports: dict[str, Report] = {}
-    with worklog.unit("reconcile", stage="reconcile") as figures, _open_warehouse(databases.warehouse) as shown:
+    with worklog.unit("reconcile", stage="reconcile") as figures, opened(databases.warehouse) as shown:
         # The warehouse first: whatever is loaded while this runs, totesys is not older than what is compared with it.
-        loaded = last_loaded(shown, ingested_log, processed_log)
+        loaded = last_loaded(shown.last, ingested_log, processed_log)
         if loaded is None:
             figures |= {"loaded": False, "total_rows": 0}
             return reports
-        with _open_totesys(databases.totesys) as (source, now):
+        with _open_totesys(databases.totesys, shown.other) as (source, now):
             evidence = Evidence(ingested, processed, loaded, now)
             for table in expected.TABLES:
-                reports[table.name] = _reconcile(Comparison(table, source, shown), evidence)
+                reports[table.name] = _reconcile(Comparison(table, source, shown.side), evidence)
         figures.update(_figures(loaded.ingested.sequence, reports))
         _publish(measured, reports)
         _raise_if_different(loaded.ingested.sequence, reports)
@@ -116,18 +118,12 @@ def _raise_if_different(last_ingested: int, reports: dict[str, Report]) -> None:
 
 
 @contextmanager
-def _open_warehouse(login: Login) -> Iterator[psycopg.Connection[Any]]:
-    """Connect to the warehouse; the first statement of the block takes the snapshot that it is read at."""
-    with psycopg.connect(login.conninfo, autocommit=True) as connection:
-        connection.execute(expected.SESSION)
-        connection.execute(BEGIN)
-        yield connection
-
-
-@contextmanager
-def _open_totesys(login: Login) -> Iterator[tuple[psycopg.Connection[Any], Snapshot]]:
-    """Connect to totesys at one snapshot of it."""
+def _open_totesys(login: Login, form: Form) -> Iterator[tuple[Side, Snapshot]]:
+    """Connect to totesys at one snapshot of it, to compare its rows in that `form`."""
     with open_source(login) as source, psycopg.connect(login.conninfo, autocommit=True) as connection:
         connection.execute(expected.SESSION)
         connection.execute(source.session_statement.encode())
-        yield connection, source.snapshot
+        yield (
+            Side(lambda statement: connection.execute(statement).fetchall(), expected.in_totesys, form),
+            source.snapshot,
+        )

@@ -9,7 +9,8 @@ class Type:
     """One column type, as each system that holds the column spells it.
 
     `source` is what Postgres' `format_type(type, NULL)` says of a column of totesys. `staging` is the type in which
-    Arrow reaches the warehouse, before the merge casts it to `postgres`.
+    Arrow reaches the warehouse, before the merge casts it to `postgres`. `copied` is the one in which Redshift's COPY
+    takes it out of Parquet, where that is not `redshift` itself.
     """
 
     spark: str
@@ -17,24 +18,29 @@ class Type:
     postgres: str
     staging: str
     source: str = ""
+    redshift: str = ""
+    copied: str = ""
 
 
-INTEGER = Type("int", "int", "integer", "integer", "integer")
-BIGINT = Type("bigint", "bigint", "bigint", "bigint", "bigint")
-BOOLEAN = Type("boolean", "boolean", "boolean", "boolean", "boolean")
-VARCHAR = Type("string", "string", "varchar", "text", "character varying")
-DATE = Type("date", "date", "date", "date", "date")
-TIMESTAMP = Type("timestamp_ntz", "timestamp", "timestamp(3)", "timestamp", "timestamp without time zone")
+INTEGER = Type("int", "int", "integer", "integer", "integer", redshift="INTEGER")
+BIGINT = Type("bigint", "bigint", "bigint", "bigint", "bigint", redshift="BIGINT")
+BOOLEAN = Type("boolean", "boolean", "boolean", "boolean", "boolean", redshift="BOOLEAN")
+# Redshift's VARCHAR alone is one of 256 bytes, and a longer value would fail its batch: as long as it can be.
+VARCHAR = Type("string", "string", "varchar", "text", "character varying", redshift="VARCHAR(65535)")
+DATE = Type("date", "date", "date", "date", "date", redshift="DATE")
+TIMESTAMP = Type(
+    "timestamp_ntz", "timestamp", "timestamp(3)", "timestamp", "timestamp without time zone", redshift="TIMESTAMP"
+)
 # Neither Athena nor Parquet readers agree on a time of day: in the lake it is text, `HH:mm:ss.SSS`.
-TIME = Type("string", "string", "time(3)", "text")
+TIME = Type("string", "string", "time(3)", "text", redshift="TIME", copied="VARCHAR(12)")
 # Postgres' numeric without bounds: 20 digits before and 18 after the point, which is what Spark reads it as.
-NUMERIC = Type("decimal(38,18)", "decimal(38,18)", "numeric", "numeric", "numeric")
+NUMERIC = Type("decimal(38,18)", "decimal(38,18)", "numeric", "numeric", "numeric", redshift="DECIMAL(38,18)")
 
 
 def decimal(precision: int, scale: int) -> Type:
     """Return the exact decimal type of `precision` digits, `scale` of them after the point."""
     bounded = f"decimal({precision},{scale})"
-    return Type(bounded, bounded, f"numeric({precision},{scale})", "numeric")
+    return Type(bounded, bounded, f"numeric({precision},{scale})", "numeric", redshift=f"DECIMAL({precision},{scale})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +95,10 @@ class StarTable:
 
     `key` is the primary key in the warehouse. `natural_key` is the key of the record in totesys; where the two differ
     the warehouse numbers the rows itself (`surrogate`) and keeps every version of a record: the table is a fact.
+
+    Redshift spreads the rows over its nodes by the column `distributed_by`, and keeps all of them on every node where
+    that is None: for a table that is small and that others refer to. It keeps them in the order of `sorted_by`, the
+    natural key where nothing else is said.
     """
 
     name: str
@@ -96,11 +106,15 @@ class StarTable:
     key: tuple[str, ...]
     columns: tuple[Column, ...]
     natural_key: tuple[str, ...] = ()
+    distributed_by: str | None = None
+    sorted_by: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Take the key for the natural key where no other is given."""
+        """Take the key for the natural key where no other is given, and that for the order of the rows."""
         if not self.natural_key:
             object.__setattr__(self, "natural_key", self.key)
+        if not self.sorted_by:
+            object.__setattr__(self, "sorted_by", self.natural_key)
 
     @property
     def is_fact(self) -> bool:

@@ -97,6 +97,7 @@ DIM_TRANSACTION = StarTable(
     name="dim_transaction",
     grain="One row per sale or purchase that money moves for, as last known.",
     key=("transaction_id",),
+    distributed_by="transaction_id",
     columns=(
         Column("transaction_id", INTEGER, "Transaction number in totesys."),
         Column("transaction_type", VARCHAR, "SALE or PURCHASE.", accepted=("SALE", "PURCHASE")),
@@ -129,6 +130,8 @@ FACT_SALES_ORDER = StarTable(
     grain="One row per recorded change to a sales order, so history is kept.",
     key=("sales_record_id",),
     natural_key=("sales_order_id",),
+    distributed_by="sales_order_id",
+    sorted_by=("created_date", "sales_order_id"),
     columns=(
         Column("sales_order_id", INTEGER, "Order number in totesys."),
         *_STAMPS,
@@ -149,6 +152,8 @@ FACT_PURCHASE_ORDER = StarTable(
     grain="One row per recorded change to a purchase order, so history is kept.",
     key=("purchase_record_id",),
     natural_key=("purchase_order_id",),
+    distributed_by="purchase_order_id",
+    sorted_by=("created_date", "purchase_order_id"),
     columns=(
         Column("purchase_order_id", INTEGER, "Order number in totesys."),
         *_STAMPS,
@@ -169,6 +174,8 @@ FACT_PAYMENT = StarTable(
     grain="One row per recorded change to a payment, so history is kept.",
     key=("payment_record_id",),
     natural_key=("payment_id",),
+    distributed_by="payment_id",
+    sorted_by=("created_date", "payment_id"),
     columns=(
         Column("payment_id", INTEGER, "Payment number in totesys."),
         *_STAMPS,

@@ -1,6 +1,6 @@
-"""The warehouse in Postgres: its definition, and how batches get in."""
+"""The warehouse: what a load asks of it, and the two kinds that there are, one package each."""
 
-from totelake.warehouse.definition import current_view, ddl
-from totelake.warehouse.shape import apply
+from totelake.warehouse.contract import OpenWarehouse, Parts, Warehouse
+from totelake.warehouse.kinds import ARGUMENTS, named_in
 
-__all__ = ["apply", "current_view", "ddl"]
+__all__ = ["ARGUMENTS", "OpenWarehouse", "Parts", "Warehouse", "named_in"]

@@ -1,27 +1,11 @@
-"""The ledger: which processed batches the warehouse holds, in order and each once."""
+"""The ledger: which processed batches a warehouse holds, in order and each once."""
 
 from dataclasses import dataclass, replace
-
-import psycopg
-from psycopg import sql
-from psycopg.rows import class_row
-from psycopg.types.json import Jsonb
 
 from totelake.batches import ProcessedBatch, in_force
 from totelake.errors import LedgerError
 from totelake.log import CommitLog
-from totelake.warehouse.definition import LEDGER, SCHEMA
-
-_TABLE = sql.Identifier(SCHEMA, LEDGER)
-_LAST = sql.SQL(
-    "SELECT processed_sequence AS sequence, batch_id, last_ingested, (SELECT count(*) FROM {ledger}) AS entries,"
-    " (SELECT min(processed_sequence) FROM {ledger} WHERE first_ingested = 1) AS first"
-    " FROM {ledger} ORDER BY processed_sequence DESC LIMIT 1"
-).format(ledger=_TABLE)
-_ENTER = sql.SQL(
-    "INSERT INTO {ledger} (processed_sequence, batch_id, first_ingested, last_ingested, snapshot_taken_at, rows,"
-    " run_id, code_version) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"
-).format(ledger=_TABLE)
+from totelake.warehouse.names import LEDGER, SCHEMA
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +21,33 @@ class Entry:
     entries: int
     first: int | None
 
+    def check(self) -> None:
+        """Raise `LedgerError` when entries are missing."""
+        if self.first is None or self.entries != self.sequence - self.first + 1:
+            raise LedgerError(
+                f"The ledger has {self.entries} entries and ends with sequence {self.sequence}: entries were removed "
+                f"by hand. Restore {SCHEMA}.{LEDGER}, or run the load once with --rebuild true."
+            )
 
-_NOTHING_LOADED = Entry(sequence=0, batch_id="", last_ingested=0, entries=0, first=1)
+    def check_follows(self, batch: ProcessedBatch) -> None:
+        """Raise `LedgerError` when `batch` does not follow this entry."""
+        begins_anew = batch.first_ingested == 1 and batch.sequence > self.sequence
+        if not begins_anew and (batch.sequence, batch.first_ingested) != (self.sequence + 1, self.last_ingested + 1):
+            raise LedgerError(
+                f"Batch {batch.batch_id} has sequence {batch.sequence} and begins with ingested batch "
+                f"{batch.first_ingested}; the ledger goes on with sequence {self.sequence + 1} and ingested batch "
+                f"{self.last_ingested + 1}. Nothing of it was loaded: load the batches in the order of their log."
+            )
 
 
-def pending(connection: psycopg.Connection, log: CommitLog[ProcessedBatch]) -> list[ProcessedBatch]:
-    """Return the batches of `log` that are not in the ledger, in order; none that a later one puts out of force.
+NOTHING_LOADED = Entry(sequence=0, batch_id="", last_ingested=0, entries=0, first=1)
 
-    Raises `LedgerError` when the ledger is not what `log` says up to its last entry, or the log does not go on from it.
+
+def pending(last: Entry, log: CommitLog[ProcessedBatch]) -> list[ProcessedBatch]:
+    """Return the batches of `log` after the `last` entry, in order; none that a later one puts out of force.
+
+    Raises `LedgerError` when the entry is not what `log` says of it, or the log does not go on from it.
     """
-    last = _last(connection)
     committed = log.last_sequence()
     if last.sequence > committed:
         raise LedgerError(
@@ -60,43 +61,6 @@ def pending(connection: psycopg.Connection, log: CommitLog[ProcessedBatch]) -> l
         )
     batches = in_force(log.since(last.sequence))
     for batch in batches:
-        _check_follows(last, batch)
+        last.check_follows(batch)
         last = replace(last, sequence=batch.sequence, last_ingested=batch.last_ingested)
     return batches
-
-
-def forget(connection: psycopg.Connection) -> None:
-    """Remove all entries, in the transaction that `connection` has open."""
-    connection.execute(sql.SQL("DELETE FROM {}").format(_TABLE))
-
-
-def enter(connection: psycopg.Connection, batch: ProcessedBatch, run_id: str, code_version: str) -> None:
-    """Write `batch` into the ledger, in the transaction that `connection` has open.
-
-    Raises `LedgerError` when it does not follow the last entry.
-    """
-    _check_follows(_last(connection), batch)
-    ingested = (batch.first_ingested, batch.last_ingested)
-    told = (batch.snapshot_taken_at, Jsonb(batch.rows), run_id, code_version)
-    connection.execute(_ENTER, (batch.sequence, batch.batch_id, *ingested, *told))
-
-
-def _check_follows(last: Entry, batch: ProcessedBatch) -> None:
-    begins_anew = batch.first_ingested == 1 and batch.sequence > last.sequence
-    if not begins_anew and (batch.sequence, batch.first_ingested) != (last.sequence + 1, last.last_ingested + 1):
-        raise LedgerError(
-            f"Batch {batch.batch_id} has sequence {batch.sequence} and begins with ingested batch "
-            f"{batch.first_ingested}; the ledger goes on with sequence {last.sequence + 1} and ingested batch "
-            f"{last.last_ingested + 1}. Nothing of it was loaded: load the batches in the order of their log."
-        )
-
-
-def _last(connection: psycopg.Connection) -> Entry:
-    with connection.cursor(row_factory=class_row(Entry)) as cursor:
-        last = cursor.execute(_LAST).fetchone() or _NOTHING_LOADED
-    if last.first is None or last.entries != last.sequence - last.first + 1:
-        raise LedgerError(
-            f"The ledger has {last.entries} entries and ends with sequence {last.sequence}: entries were removed by "
-            f"hand. Restore {SCHEMA}.{LEDGER}, or run the load once with --rebuild true."
-        )
-    return last

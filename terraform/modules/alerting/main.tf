@@ -25,14 +25,16 @@ resource "aws_sns_topic_policy" "this" {
     Version = "2012-10-17"
     Statement = [
       {
-        Sid       = "RulePublishes"
+        Sid       = "RulesPublish"
         Effect    = "Allow"
         Principal = { Service = "events.amazonaws.com" }
         Action    = "sns:Publish"
         Resource  = aws_sns_topic.this.arn
         Condition = {
           StringEquals = { "aws:SourceAccount" = local.account }
-          ArnEquals    = { "aws:SourceArn" = aws_cloudwatch_event_rule.job_failed.arn }
+          ArnEquals = {
+            "aws:SourceArn" = [aws_cloudwatch_event_rule.job_failed.arn, aws_cloudwatch_event_rule.crawler_failed.arn]
+          }
         }
       },
       {
@@ -114,6 +116,42 @@ resource "aws_cloudwatch_event_target" "topic" {
       "Run: <run>",
       "Log: stream <run> of the log group ${var.log_group}, ${local.log}",
       "What was committed stays as it is; the next run takes up what this one left.",
+    ] : "\"${line}\""])
+  }
+
+  depends_on = [aws_sns_topic_policy.this]
+}
+
+# After a crawl that failed no drift check runs, so it has to be told by itself.
+resource "aws_cloudwatch_event_rule" "crawler_failed" {
+  name        = "${var.prefix}-crawler-failed"
+  description = "A crawler of ${var.prefix} failed."
+
+  event_pattern = jsonencode({
+    source        = ["aws.glue"]
+    "detail-type" = ["Glue Crawler State Change"]
+    detail        = { crawlerName = var.crawlers, state = ["Failed"] }
+  })
+}
+
+resource "aws_cloudwatch_event_target" "crawler_topic" {
+  rule      = aws_cloudwatch_event_rule.crawler_failed.name
+  target_id = "topic"
+  arn       = aws_sns_topic.this.arn
+
+  input_transformer {
+    input_paths = {
+      crawler = "$.detail.crawlerName"
+      log     = "$.detail.cloudWatchLogLink"
+      message = "$.detail.errorMessage"
+      time    = "$.time"
+    }
+
+    input_template = join("\n", [for line in [
+      "The Glue crawler <crawler> failed at <time>.",
+      "Error: <message>",
+      "Log: <log>",
+      "No drift check followed it. The lake and the warehouse are as they were.",
     ] : "\"${line}\""])
   }
 

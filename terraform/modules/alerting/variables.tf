@@ -8,6 +8,11 @@ variable "jobs" {
   type        = list(string)
 }
 
+variable "crawlers" {
+  description = "Names of the crawlers that are watched."
+  type        = list(string)
+}
+
 variable "email" {
   description = "Address that gets the alerts, once it has confirmed; null for none."
   type        = string

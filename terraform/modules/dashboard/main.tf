@@ -24,6 +24,7 @@ locals {
     { title = "Rows held back for the first time, by table and rule", statistic = "Sum", lines = [[{ expression = local.by_rule }]] },
     { title = "Rows that wait in quarantine", statistic = "Maximum", lines = [local.single["HeldRows"]] },
     { title = "Warehouse against totesys", statistic = "Sum", lines = [local.single["ReconcileDifferences"], local.single["ReconcileExplained"]] },
+    { title = "Lake against the declarations", statistic = "Sum", lines = [local.single["DriftDifferences"]] },
     ], [
     for queue in var.missed_queues : {
       title     = "Starts that failed: ${queue}"

@@ -9,6 +9,7 @@ locals {
   alarms = merge(
     local.alarms_of_freshness,
     local.alarms_of_content,
+    local.alarms_of_drift,
     local.alarms_of_duration,
     local.alarms_of_schedules,
   )
@@ -63,6 +64,21 @@ locals {
       means      = "For three hours no comparison of the warehouse with totesys has come to a good end."
       do         = "See the last runs of the job reconcile; one that finds differences fails."
     })
+    drift-silent = merge(local.usual, {
+      wanted     = var.expected.drift
+      metric     = "Heartbeat"
+      dimensions = { Stage = "drift" }
+      statistic  = "Sum"
+      period     = 86400
+      periods    = 2
+      comparison = "LessThanThreshold"
+      threshold  = 1
+      missing    = "breaching"
+      tells_ok   = true
+      runbook    = "source-column-changed"
+      means      = "For two days no drift check has come to a good end."
+      do         = "See the last runs of the crawler and of the job drift; one that finds differences fails."
+    })
   }
 
   alarms_of_content = {
@@ -89,6 +105,17 @@ locals {
       runbook   = "restore-warehouse"
       means     = "The warehouse shows something else than totesys holds, and no run to come explains it."
       do        = "The log of the job reconcile names the keys. Find out what wrote or lost them before they are put right."
+    })
+  }
+
+  alarms_of_drift = {
+    drift = merge(local.usual, {
+      metric    = "DriftDifferences"
+      statistic = "Sum"
+      period    = 3600
+      runbook   = "source-column-changed"
+      means     = "The ingested bucket holds something else than is declared."
+      do        = "The log of the job drift names table and column. Declare it, undo it in totesys, or accept it."
     })
   }
 

@@ -29,8 +29,8 @@ variable "missed_queues" {
 }
 
 variable "expected" {
-  description = "Whether the workflow and the reconcile job run by themselves, so that it is wrong when they do not."
-  type        = object({ workflow = bool, reconcile = bool })
+  description = "Whether the workflow, the reconcile job and the drift check run by themselves, so that it is wrong when they do not."
+  type        = object({ workflow = bool, reconcile = bool, drift = bool })
 }
 
 variable "oldest_seconds" {

@@ -7,7 +7,7 @@ from psycopg import sql
 
 from totelake.tables import Column, StarTable
 from totelake.tables.model import NUMERIC
-from totelake.warehouse.definition import SCHEMA, STAGING_SCHEMA, names
+from totelake.warehouse.names import SCHEMA, STAGING_SCHEMA, listed
 
 # Foreign keys are checked when a statement ends; until then Postgres keeps a note of every row for every key in memory.
 # About 120,000 rows.
@@ -47,7 +47,7 @@ def _insert(table: StarTable, staging_table: str) -> sql.Composed:
         " ON CONFLICT ({identity}) DO NOTHING"
     ).format(
         **_clauses(table, staging_table),
-        identity=names(table.identity),
+        identity=listed(table.identity),
     )
 
 
@@ -64,7 +64,7 @@ def _upsert(table: StarTable, staging_table: str) -> sql.Composed:
         " ON CONFLICT ({key}) DO UPDATE SET {changes} WHERE ({held}) IS DISTINCT FROM ({offered})"
     ).format(
         **_clauses(table, staging_table),
-        key=names(table.key),
+        key=listed(table.key),
         changes=sql.SQL(", ").join(
             sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in (*described, "_ingested_sequence")
         ),
@@ -76,7 +76,7 @@ def _upsert(table: StarTable, staging_table: str) -> sql.Composed:
 def _clauses(table: StarTable, staging_table: str) -> dict[str, sql.Composable]:
     return {
         "table": sql.Identifier(SCHEMA, table.name),
-        "columns": names(column.name for column in table.stored_columns),
+        "columns": listed(column.name for column in table.stored_columns),
         "values": sql.SQL(", ").join(_value(column) for column in table.stored_columns),
         "staging": sql.Identifier(STAGING_SCHEMA, staging_table),
     }

@@ -7,15 +7,8 @@ from psycopg import sql
 
 from totelake.errors import WarehouseSchemaError
 from totelake.tables import STAR_TABLES, StarTable
-from totelake.warehouse.definition import (
-    SCHEMA,
-    STAGING_SCHEMA,
-    as_text,
-    foreign_keys,
-    relations,
-    staging_comment,
-    statements,
-)
+from totelake.warehouse.names import SCHEMA, STAGING_SCHEMA, as_text, relations
+from totelake.warehouse.postgres.definition import foreign_keys, staging_comment, statements
 
 _APPLY_LOCK = (0x746F7465, 2)
 
@@ -98,18 +91,7 @@ def _check_columns(connection: psycopg.Connection) -> None:
     for table, name, kind, not_null in connection.execute(_FOUND_COLUMNS, (SCHEMA, list(STAR_TABLES))):
         found[table][name] = f"{kind} NOT NULL" if not_null else kind
     for table, columns in found.items():
-        declared = _declared_columns(STAR_TABLES[table])
-        if columns != declared:
-            raise WarehouseSchemaError(
-                table,
-                missing=[name for name in declared if name not in columns],
-                undeclared=[name for name in columns if name not in declared],
-                retyped={
-                    name: (columns[name], declared[name])
-                    for name in declared
-                    if name in columns and columns[name] != declared[name]
-                },
-            )
+        WarehouseSchemaError.check(table, columns, _declared_columns(STAR_TABLES[table]))
 
 
 def _declared_columns(table: StarTable) -> dict[str, str]:

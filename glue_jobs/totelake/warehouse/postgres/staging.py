@@ -16,7 +16,7 @@ from pyspark.util import PythonEvalType
 from totelake.connections import Login
 from totelake.errors import StagingError
 from totelake.tables import StarTable
-from totelake.warehouse.definition import STAGING_SCHEMA, names
+from totelake.warehouse.names import STAGING_SCHEMA, listed
 
 _IDENTIFIER_LENGTH = 63
 # What a killed driver left running may still hold its staging table for a moment; the next load drops that one.
@@ -66,7 +66,7 @@ def check(connection: psycopg.Connection, table: StarTable, staging_table: str, 
     """Raise `StagingError` unless the staged rows are `expected` different ones."""
     # DISTINCT ON sorts. DISTINCT would hash, which on 5 million rows without statistics does not end in minutes.
     count = sql.SQL("SELECT count(*) FROM (SELECT DISTINCT ON ({}) true FROM {}) AS staged").format(
-        names(table.identity), sql.Identifier(STAGING_SCHEMA, staging_table)
+        listed(table.identity), sql.Identifier(STAGING_SCHEMA, staging_table)
     )
     (found,) = connection.execute(count).fetchone() or (0,)
     if found != expected:

@@ -1,0 +1,6 @@
+"""The warehouse in Postgres: its definition, and how batches get in."""
+
+from totelake.warehouse.postgres.definition import ddl
+from totelake.warehouse.postgres.shape import apply
+
+__all__ = ["apply", "ddl"]

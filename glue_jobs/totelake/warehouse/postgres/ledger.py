@@ -1,0 +1,51 @@
+"""The ledger as Postgres keeps it: its last entry, and how a batch gets in."""
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from totelake.batches import ProcessedBatch
+from totelake.log import CommitLog
+from totelake.warehouse import ledger
+from totelake.warehouse.ledger import NOTHING_LOADED, Entry
+from totelake.warehouse.names import LEDGER, SCHEMA
+
+_TABLE = sql.Identifier(SCHEMA, LEDGER)
+_LAST = sql.SQL(
+    "SELECT processed_sequence AS sequence, batch_id, last_ingested, (SELECT count(*) FROM {ledger}) AS entries,"
+    " (SELECT min(processed_sequence) FROM {ledger} WHERE first_ingested = 1) AS first"
+    " FROM {ledger} ORDER BY processed_sequence DESC LIMIT 1"
+).format(ledger=_TABLE)
+_ENTER = sql.SQL(
+    "INSERT INTO {ledger} (processed_sequence, batch_id, first_ingested, last_ingested, snapshot_taken_at, rows,"
+    " run_id, code_version) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"
+).format(ledger=_TABLE)
+
+
+def pending(connection: psycopg.Connection, log: CommitLog[ProcessedBatch]) -> list[ProcessedBatch]:
+    """Return the batches of `log` that are not in the ledger, as `totelake.warehouse.ledger.pending` does."""
+    return ledger.pending(_last(connection), log)
+
+
+def forget(connection: psycopg.Connection) -> None:
+    """Remove all entries, in the transaction that `connection` has open."""
+    connection.execute(sql.SQL("DELETE FROM {}").format(_TABLE))
+
+
+def enter(connection: psycopg.Connection, batch: ProcessedBatch, run_id: str, code_version: str) -> None:
+    """Write `batch` into the ledger, in the transaction that `connection` has open.
+
+    Raises `LedgerError` when it does not follow the last entry.
+    """
+    _last(connection).check_follows(batch)
+    ingested = (batch.first_ingested, batch.last_ingested)
+    told = (batch.snapshot_taken_at, Jsonb(batch.rows), run_id, code_version)
+    connection.execute(_ENTER, (batch.sequence, batch.batch_id, *ingested, *told))
+
+
+def _last(connection: psycopg.Connection) -> Entry:
+    with connection.cursor(row_factory=class_row(Entry)) as cursor:
+        last = cursor.execute(_LAST).fetchone() or NOTHING_LOADED
+    last.check()
+    return last

@@ -1,0 +1,97 @@
+"""How batches get into Postgres: executors copy them to staging, one transaction merges them and enters the ledger."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from uuid import uuid4
+
+import psycopg
+
+from totelake import boundaries, worklog
+from totelake.batches import ProcessedBatch, ProcessedTable
+from totelake.connections import Login
+from totelake.glue import JobRun
+from totelake.log import CommitLog
+from totelake.tables import StarTable
+from totelake.versions import written_versions
+from totelake.warehouse.contract import OpenWarehouse, Parts
+from totelake.warehouse.postgres import ledger, shape, staging
+from totelake.warehouse.postgres.merge import analyze, merge
+from totelake.warehouse.postgres.session import open_warehouse
+
+_TABLES_AT_ONCE = 4
+# Above this a table's statistics are renewed at once; below it autovacuum is soon enough.
+_MANY_ROWS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Postgres:
+    """A warehouse in Postgres, and how to log in to it."""
+
+    login: Login
+
+    @property
+    def place(self) -> str:
+        """The role, and where its database is."""
+        return self.login.place
+
+    @contextmanager
+    def opened(self, run: JobRun, bucket: str) -> Iterator[OpenWarehouse]:
+        """Connect as the only load; the foreign keys that are missing wait for the end of the load."""
+        with open_warehouse(self.login, run.id) as connection:
+            shape.apply(connection, with_foreign_keys=False)
+            yield _Load(run, bucket, self.login, connection)
+
+
+@dataclass(frozen=True, slots=True)
+class _Load:
+    """One run of the stage: the zone that it reads, and the warehouse with the connection that controls it."""
+
+    run: JobRun
+    bucket: str
+    login: Login
+    connection: psycopg.Connection
+
+    def pending(self, log: CommitLog[ProcessedBatch]) -> list[ProcessedBatch]:
+        """Return the batches of `log` that the ledger lacks, in order."""
+        return ledger.pending(self.connection, log)
+
+    def load(self, batches: list[ProcessedBatch], parts: Parts, *, anew: bool) -> dict[str, int]:
+        """Load `batches` in one transaction; return how many rows that inserted or changed in each table."""
+        tables = list(parts)
+        with staging.staging_tables(self.connection, tables, uuid4().hex[:12]) as staged:
+            with ThreadPoolExecutor(_TABLES_AT_ONCE) as pool:
+                list(pool.map(lambda table: self._stage(table, parts[table], staged[table.name]), tables))
+            with self.connection.transaction():
+                if anew:
+                    shape.empty(self.connection)
+                    ledger.forget(self.connection)
+                merged = {table.name: self._merge(table, parts[table], staged[table.name]) for table in tables}
+                shape.add_foreign_keys(self.connection)
+                for batch in batches:
+                    ledger.enter(self.connection, batch, self.run.id, self.run.code_version)
+                boundaries.reached(boundaries.BEFORE_MERGE_COMMITTED)
+            boundaries.reached(boundaries.MERGE_COMMITTED)
+        return merged
+
+    def settle(self, table: StarTable, rows: int) -> None:
+        """Renew the statistics of `table` after many rows."""
+        if rows > _MANY_ROWS:
+            analyze(self.connection, table)
+
+    def complete(self) -> None:
+        """Make what the warehouse lacks, foreign keys included."""
+        shape.apply(self.connection)
+
+    def _stage(self, table: StarTable, parts: list[ProcessedTable], staging_table: str) -> None:
+        with worklog.unit("stage_table", stage="load", table=table.name):
+            rows = written_versions(self.run.spark, self.bucket, table, [part.path for part in parts])
+            staging.copy(rows, self.login, staging_table)
+            boundaries.reached(boundaries.TABLE_STAGED)
+
+    def _merge(self, table: StarTable, parts: list[ProcessedTable], staging_table: str) -> int:
+        with worklog.unit("merge_table", stage="load", table=table.name) as figures:
+            staging.check(self.connection, table, staging_table, sum(part.rows for part in parts))
+            rows = figures["rows"] = merge(self.connection, table, staging_table)
+            return rows

@@ -1,0 +1,95 @@
+"""What COPY reads: for each table a manifest of exactly the batches' files, and the new entries of the ledger as one.
+
+They are written below the job's `--TempDir`, each load its own, and are of no use once the load has ended.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+from uuid import uuid4
+
+import boto3
+import pyarrow as pa
+from pyarrow import parquet
+
+from totelake import lake
+from totelake.batches import ProcessedBatch, ProcessedTable
+from totelake.glue import JobRun
+
+# In the order of the ledger's columns: COPY takes the columns of a Parquet file by their place.
+LEDGER_COLUMNS = pa.schema(
+    {
+        "processed_sequence": pa.int32(),
+        "batch_id": pa.string(),
+        "first_ingested": pa.int32(),
+        "last_ingested": pa.int32(),
+        "snapshot_taken_at": pa.timestamp("us"),
+        "rows": pa.string(),
+        "run_id": pa.string(),
+        "code_version": pa.string(),
+        "loaded_at": pa.timestamp("us"),
+    }
+)
+
+
+@dataclass(frozen=True)
+class CopyFiles:
+    """The folder `s3://bucket/prefix` for what one load has COPY read."""
+
+    bucket: str
+    prefix: str
+
+    @cached_property
+    def _s3(self) -> Any:
+        return boto3.client("s3")
+
+    @classmethod
+    def of_load(cls, temporary: str) -> "CopyFiles":
+        """Return a new folder below `temporary`, the job's `--TempDir`."""
+        bucket, _, prefix = temporary.removeprefix("s3://").partition("/")
+        return cls(bucket, f"{prefix.rstrip('/')}/copy/{uuid4().hex}/".lstrip("/"))
+
+    def manifest(self, processed: str, table: str, parts: list[ProcessedTable]) -> str | None:
+        """List the files of `parts` in the `processed` bucket; return the manifest's address, None without a file."""
+        files = {
+            f"s3://{processed}/{part.path}{name}": size
+            for part in parts
+            for name, size in lake.files_below(processed, part.path, self._s3).items()
+        }
+        return self._manifest(table, files) if files else None
+
+    def ledger_manifest(self, batches: list[ProcessedBatch], run: JobRun) -> str:
+        """Write the entries of `batches` as a Parquet file; return the address of its manifest."""
+        file = pa.BufferOutputStream()
+        parquet.write_table(pa.Table.from_pylist([_entry(batch, run) for batch in batches], LEDGER_COLUMNS), file)
+        body = file.getvalue().to_pybytes()
+        return self._manifest("ledger", {self._put("ledger.parquet", body): len(body)})
+
+    def _manifest(self, name: str, files: dict[str, int]) -> str:
+        """Write what docs.aws.amazon.com/redshift/latest/dg/loading-data-files-using-manifest.html asks of Parquet."""
+        entries = [
+            {"url": address, "mandatory": True, "meta": {"content_length": size}} for address, size in files.items()
+        ]
+        return self._put(f"{name}.manifest", json.dumps({"entries": entries}).encode())
+
+    def _put(self, name: str, body: bytes) -> str:
+        key = self.prefix + name
+        self._s3.put_object(Bucket=self.bucket, Key=key, Body=body)
+        return f"s3://{self.bucket}/{key}"
+
+
+def _entry(batch: ProcessedBatch, run: JobRun) -> dict[str, Any]:
+    taken_at = datetime.fromisoformat(batch.snapshot_taken_at).astimezone(UTC)
+    return {
+        "processed_sequence": batch.sequence,
+        "batch_id": batch.batch_id,
+        "first_ingested": batch.first_ingested,
+        "last_ingested": batch.last_ingested,
+        "snapshot_taken_at": taken_at.replace(tzinfo=None),
+        "rows": json.dumps(batch.rows),
+        "run_id": run.id,
+        "code_version": run.code_version,
+        "loaded_at": datetime.now(UTC).replace(tzinfo=None),
+    }

@@ -1,0 +1,105 @@
+"""Every statement that Redshift is sent, held to its dialect and to the limits of its Data API."""
+
+import pytest
+from sqlglot import exp
+
+from local_aws.redshift import check
+from totelake.batches import ProcessedTable
+from totelake.errors import DatabaseInterruptedError, DatabaseRefusedError
+from totelake.faults import said_by
+from totelake.reconcile import expected
+from totelake.reconcile.compare import _RANGES, _ROWS_OF_RANGE, _SOME_ROWS
+from totelake.reconcile.sides import REDSHIFT_AS_TEXTS
+from totelake.tables import STAR_TABLES
+from totelake.warehouse.ledger import NOTHING_LOADED
+from totelake.warehouse.redshift import ddl, definition, ledger, shape, transaction
+from totelake.warehouse.redshift.data_api import BATCH
+
+PARTS = {table: [ProcessedTable("tables/x/batch_id=a/", 7, 1)] for table in STAR_TABLES.values()}
+ROLE = "arn:aws:iam::123456789012:role/copy"
+MOST_BYTES = 100 * 1024
+
+
+def steps(*, anew):
+    """Return the whole transaction of a load that has rows for every table."""
+    manifests = dict.fromkeys(PARTS, "s3://bucket/temporary/x.manifest")
+    entries = "s3://bucket/temporary/ledger.manifest"
+    return [
+        *transaction.opening(NOTHING_LOADED),
+        *transaction.copies(ROLE, manifests),
+        *transaction.merging(PARTS, ROLE, entries, anew=anew),
+    ]
+
+
+def comparisons():
+    """Return what a comparison of every table asks."""
+    for table in expected.TABLES:
+        form, rows = REDSHIFT_AS_TEXTS, expected.in_redshift(table)
+        key = definition.listed([table.natural_key[0]])
+        yield _RANGES.format(key=key, bits=12, hash=form.hash(table), rows=rows)
+        yield _ROWS_OF_RANGE.format(key=key, text=form.text(table), rows=rows, first=0, last=9)
+        yield _SOME_ROWS.format(values=form.values(table), rows=rows, key=key, keys=1)
+
+
+SENT = [
+    *definition.statements(),
+    *(step.statement for anew in (False, True) for step in steps(anew=anew)),
+    *comparisons(),
+    *(shape._FOUND_COLUMNS, shape._FOUND_RELATIONS, shape._FOUND_COMMENT),
+    *(ledger._EXISTS, ledger._LAST),
+]
+
+
+def test_every_statement_is_redshifts():
+    """None is taken for a command that the parser does not look into, but for LOCK, which has its own grammar."""
+    commands = [text for each in SENT if isinstance(check(text := each.as_string()), exp.Command)]
+    assert set(commands) == {'LOCK "public"."load_ledger"'}
+    assert len(SENT) > 200
+
+
+@pytest.mark.parametrize("anew", [False, True], ids=["next batch", "anew"])
+def test_a_batch_with_rows_for_every_table_is_one_transaction(anew):
+    """As the Data API runs one: so many statements, each of so many bytes."""
+    assert len(steps(anew=anew)) <= BATCH
+    assert max(len(each.as_string().encode()) for each in SENT) < MOST_BYTES
+
+
+def test_whoever_comes_second_waits_before_anything_is_read():
+    """LOCK takes no snapshot, every other statement does."""
+    first, second, *_ = steps(anew=False)
+    assert (first.purpose, second.purpose) == (transaction.Purpose.LOCK, transaction.Purpose.LEDGER_IS_THE_SAME)
+
+
+@pytest.mark.parametrize("table", STAR_TABLES.values(), ids=lambda table: table.name)
+def test_rows_are_distributed_and_sorted_by_columns_that_are_there(table):
+    """A fact by its record, so that all versions of one are on one node; what all refer to is on every node."""
+    tree = next(each for each in map(check, map(_text, definition.statements())) if _makes(each, table.name))
+    style, *rest = (found.name for found in tree.find_all(exp.DistStyleProperty, exp.DistKeyProperty))
+    sorted_by = [each.name for each in tree.find(exp.SortKeyProperty).this]
+    names = {column.name for column in table.stored_columns}
+
+    assert (style, rest) == (("KEY", [table.distributed_by]) if table.distributed_by else ("ALL", []))
+    assert {*rest, *sorted_by} <= names
+    assert not table.is_fact or table.distributed_by == table.natural_key[0]
+
+
+def _text(statement):
+    return statement.as_string()
+
+
+def _makes(tree, table):
+    return isinstance(tree, exp.Create) and tree.find(exp.Table).name == table and tree.find(exp.Table).db == "public"
+
+
+def test_texts_have_all_the_room_there_is():
+    """Redshift's VARCHAR without a length has 256 bytes."""
+    assert "VARCHAR NOT NULL" not in ddl()
+    assert "VARCHAR," not in ddl()
+
+
+def test_what_redshift_says_of_concurrent_transactions_may_pass():
+    """And what it says of rights does not."""
+    violation = "ERROR: 1023 Detail: Serializable isolation violation on table in Redshift"
+    assert isinstance(said_by("the warehouse", violation), DatabaseInterruptedError)
+    assert isinstance(said_by("the warehouse", "ERROR: permission denied for schema public"), DatabaseRefusedError)
+    assert said_by("the warehouse", 'ERROR: relation "x" does not exist') is None

@@ -1,0 +1,52 @@
+"""Which warehouse a job's arguments name."""
+
+import pytest
+
+from totelake.errors import ArgumentError
+from totelake.glue import JobRun
+from totelake.warehouse import ARGUMENTS, named_in
+from totelake.warehouse.redshift.load import Redshift
+
+REDSHIFT = {
+    "redshift_workgroup": "totelake-dev",
+    "redshift_database": "warehouse",
+    "redshift_secret": "arn:aws:secretsmanager:eu-west-2:1:secret:admin",
+    "redshift_copy_role": "arn:aws:iam::1:role/copy",
+    "TempDir": "s3://artifacts/temporary",
+}
+
+
+def run_with(**arguments):
+    """Return a run that was given `arguments`."""
+    return JobRun("jr_1", "v1", arguments)
+
+
+def test_the_arguments_of_redshift_name_a_warehouse_in_it():
+    """Where it is shows; the secret by which it is reached does not."""
+    warehouse = named_in(run_with(**REDSHIFT))
+    assert warehouse == Redshift("totelake-dev", "warehouse", *list(REDSHIFT.values())[2:])
+    assert warehouse.place == "database warehouse of the Redshift workgroup totelake-dev"
+    assert set(REDSHIFT) < set(ARGUMENTS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({}, "--warehouse_connection or --redshift_workgroup: one of the two is expected"),
+        ({"TempDir": "s3://a/b"}, "one of the two is expected"),
+        ({"warehouse_connection": "w", **REDSHIFT}, "one of the two, not both, is expected"),
+        ({"redshift_workgroup": "w"}, "also --redshift_database and --redshift_secret and --redshift_copy_role"),
+        (
+            {**REDSHIFT, "redshift_secret": None},
+            "--redshift_workgroup totelake-dev: also --redshift_secret is expected",
+        ),
+        ({**REDSHIFT, "TempDir": None}, "also --TempDir is expected"),
+    ],
+    ids=["neither", "neither, but a folder", "both", "a workgroup alone", "no secret", "no folder"],
+)
+def test_arguments_that_name_no_one_warehouse_are_refused(arguments, said):
+    """The error says what is missing or too much."""
+    given = {name: value for name, value in arguments.items() if value}
+    with pytest.raises(ArgumentError) as raised:
+        named_in(run_with(**given))
+    assert said in str(raised.value)

@@ -1,0 +1,78 @@
+"""The kinds of warehouse, each as a test meets it: to load, to look into, and to break."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import boto3
+import psycopg
+import pytest
+from psycopg import conninfo, sql
+
+from local_aws import redshift
+from local_aws.state import State
+from tests.worlds import login_of
+from totelake.errors import StatementError
+from totelake.warehouse import Warehouse
+from totelake.warehouse.postgres import ledger
+from totelake.warehouse.postgres.load import Postgres
+from totelake.warehouse.redshift import transaction
+from totelake.warehouse.redshift.load import Redshift
+
+COPY_ROLE = "arn:aws:iam::123456789012:role/copy"
+
+
+@dataclass(frozen=True)
+class Side:
+    """A warehouse of one kind: `url` is the Postgres that it is, or that stands for it."""
+
+    kind: str
+    warehouse: Warehouse
+    url: str
+    password: str
+    failure: type[Exception]
+    break_its_end: Callable[[pytest.MonkeyPatch], None]
+
+    def left_in_staging(self) -> list[str]:
+        """Return the tables that hold something in staging; Postgres drops its tables there, Redshift empties them."""
+        with psycopg.connect(self.url) as connection:
+            names = [
+                name
+                for (name,) in connection.execute(
+                    "SELECT relname FROM pg_class WHERE relnamespace = 'staging'::regnamespace AND relkind = 'r'"
+                )
+            ]
+            if self.kind == "postgres":
+                return names
+            has_rows = sql.SQL("SELECT EXISTS (SELECT FROM {})")
+            return [
+                name
+                for name in names
+                if connection.execute(has_rows.format(sql.Identifier("staging", name))).fetchone() == (True,)
+            ]
+
+
+def postgres_side(url: str) -> Side:
+    """Return the warehouse in the database at `url`."""
+    login = login_of(url)
+
+    def break_its_end(patch: pytest.MonkeyPatch) -> None:
+        patch.setattr(ledger, "enter", lambda *_: 1 / 0)
+
+    return Side("postgres", Postgres(login), url, login.password, ZeroDivisionError, break_its_end)
+
+
+def redshift_side(url: str, lake: Path, temporary: str) -> Side:
+    """Return a warehouse in the local Redshift, for which the database at `url` stands; `lake` has its buckets."""
+    redshift.install(State(lake.parent), lambda _, database: conninfo.make_conninfo(url, dbname=database))
+    password = uuid4().hex
+    secret = boto3.client("secretsmanager").create_secret(
+        Name=f"redshift-{uuid4().hex}", SecretString=f'{{"username": "admin", "password": "{password}"}}'
+    )["ARN"]
+    warehouse = Redshift("totelake-test", login_of(url).database, secret, COPY_ROLE, temporary)
+
+    def break_its_end(patch: pytest.MonkeyPatch) -> None:
+        patch.setattr(transaction, "count_staged", lambda *_, **__: sql.SQL("SELECT 1 / 0"))
+
+    return Side("redshift", warehouse, url, password, StatementError, break_its_end)
