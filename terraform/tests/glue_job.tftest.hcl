@@ -214,7 +214,7 @@ run "a_job_that_judges_a_crawler_only_reads_the_catalog" {
 
   assert {
     condition = toset(flatten([
-      for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : [
+      for statement in jsondecode(module.role.policy).Statement : [
         for action in statement.Action : action if startswith(action, "glue:")
       ]
     ])) == toset(["glue:GetTables", "glue:GetPartitions", "glue:GetCrawler"])
@@ -223,7 +223,7 @@ run "a_job_that_judges_a_crawler_only_reads_the_catalog" {
 
   assert {
     condition = toset(flatten([
-      for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : [
+      for statement in jsondecode(module.role.policy).Statement : [
         for resource in statement.Resource : resource if strcontains(resource, ":table/")
       ]
       ])) == toset([
@@ -234,7 +234,7 @@ run "a_job_that_judges_a_crawler_only_reads_the_catalog" {
 
   assert {
     condition = one([
-      for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : statement.Resource
+      for statement in jsondecode(module.role.policy).Statement : statement.Resource
       if contains(statement.Action, "glue:GetCrawler")
     ]) == ["arn:aws:glue:eu-west-2:123456789012:crawler/the-crawler"]
     error_message = "Of the one crawler."
