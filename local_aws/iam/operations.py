@@ -103,6 +103,7 @@ _OPERATIONS: dict[str, dict[str, Resources]] = {
         "BatchUpdatePartition": _IN_TABLE,
         "DeletePartition": _IN_TABLE,
         "BatchDeletePartition": _IN_TABLE,
+        "GetCrawler": lambda call: (call.arn(f"crawler/{call['Name']}"),),
         "StartJobRun": lambda call: (call.arn(f"job/{call['JobName']}"),),
         "StartWorkflowRun": lambda call: (call.arn(f"workflow/{call['Name']}"),),
     },

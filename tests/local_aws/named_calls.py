@@ -194,6 +194,13 @@ CALLS = {
         *reads(INGESTED, "log/1", "tables/staff/1"),
         *reads(PROCESSED, "log/1", "quarantine/dim_staff/1"),
     ],
+    "drift": [
+        *every_job("drift"),
+        Named("glue:GetTables", "get_tables", {"DatabaseName": "totesys_discovered"}),
+        Named("glue:GetPartitions", "get_partitions", {"DatabaseName": "totesys_discovered", "TableName": "a-table"}),
+        Named("glue:GetPartitions", "get_partitions", {"DatabaseName": "totesys_ingested", "TableName": "a-table"}),
+        Named("glue:GetCrawler", "get_crawler", {"Name": f"{PREFIX}-ingested"}),
+    ],
     "ingested-crawler": [
         *lists(INGESTED),
         *reads(INGESTED, "tables/staff/1", maker=CRAWLER),
@@ -201,6 +208,7 @@ CALLS = {
         *logs("/aws-glue/crawlers", CRAWLER),
     ],
     "run": [Named("glue:StartWorkflowRun", "start_workflow_run", {"Name": PREFIX}, SCHEDULER)],
+    "crawl-run": [Named("glue:StartWorkflowRun", "start_workflow_run", {"Name": f"{PREFIX}-crawl"}, SCHEDULER)],
     "reconcile-run": [
         Named("glue:StartJobRun", "start_job_run", {"JobName": f"{PREFIX}-reconcile", **NO_RUN}, SCHEDULER)
     ],
@@ -232,6 +240,12 @@ FORBIDDEN = {
         *reads(INGESTED, "log/1"),
     ],
     "run": [Named("glue:StartJobRun", "start_job_run", {"JobName": f"{PREFIX}-ingest"}), *connects("totesys")],
+    "drift": [
+        *reads(INGESTED, "tables/staff/1"),
+        *registers("totesys_discovered"),
+        Named("glue:GetTables", "get_tables", {"DatabaseName": "totesys_ingested"}),
+    ],
+    "crawl-run": [Named("glue:StartWorkflowRun", "start_workflow_run", {"Name": PREFIX})],
     "reconcile-run": [Named("glue:StartJobRun", "start_job_run", {"JobName": f"{PREFIX}-ingest"})],
 }
 """What a role must not be able to do, though another one is, or though it would be near at hand."""

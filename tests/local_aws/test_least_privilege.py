@@ -110,7 +110,9 @@ def deployed(local_aws: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     terraform.init(folder)
     keys = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_REGION": REGION}
     terraform.apply(folder, variables, environment={"AWS_ENDPOINT_URL": local_aws.url, **keys})
-    local_aws.client("glue").delete_trigger(Name=f"{PREFIX}-start")  # a workflow that is started here runs nothing
+    glue = local_aws.client("glue")
+    for trigger in glue.get_triggers()["Triggers"]:
+        glue.delete_trigger(Name=trigger["Name"])  # a workflow that is started here runs nothing
     return local_aws
 
 

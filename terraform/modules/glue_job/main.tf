@@ -186,19 +186,19 @@ locals {
     {
       Sid    = "ReadFoundTables"
       Effect = "Allow"
-      Action = ["glue:GetTables", "glue:GetPartitions"]
+      Action = ["glue:GetTables"]
       Resource = [
         "${local.catalog}:catalog", "${local.catalog}:database/${judged.found}", "${local.catalog}:table/${judged.found}/*",
       ]
     },
     {
-      Sid    = "ReadDeclaredPartitions"
+      Sid    = "ReadPartitions"
       Effect = "Allow"
       Action = ["glue:GetPartitions"]
-      Resource = [
-        "${local.catalog}:catalog", "${local.catalog}:database/${judged.declared}",
-        "${local.catalog}:table/${judged.declared}/*",
-      ]
+      Resource = concat(["${local.catalog}:catalog"], flatten([
+        for database in [judged.found, judged.declared] :
+        ["${local.catalog}:database/${database}", "${local.catalog}:table/${database}/*"]
+      ]))
     },
     {
       Sid      = "ReadCrawler"
