@@ -11,6 +11,8 @@ import boto3
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from moto.cloudwatch.models import cloudwatch_backends
+from moto.core import DEFAULT_ACCOUNT_ID
 
 import crawlers
 from crawlers import check
@@ -18,6 +20,7 @@ from crawlers.judgement import Accepted, Difference
 from local_aws import crawlers as local_crawlers
 from local_aws.state import State
 from tests.worlds import declare, job_run
+from totelake import metrics
 from totelake.errors import CrawlError, DriftError
 from totelake.tables import SOURCE_TABLES
 from totelake.zones import DISCOVERED_DATABASE, INGESTED
@@ -117,6 +120,20 @@ def test_what_a_batch_of_every_table_leaves_is_what_is_declared(bucket, capsys):
 
     line = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (line["status"], line["tables"], line["batches"], line["differences"]) == ("ok", 11, 11, 0)
+
+
+def test_a_check_publishes_every_metric_that_is_declared_for_it(bucket):
+    """Alarms and graphs are made of the declarations."""
+    bucket.land("b1", "design")
+    bucket.crawl()
+    data = cloudwatch_backends[DEFAULT_ACCOUNT_ID]["eu-west-2"].metric_data
+    before = len(data)
+
+    bucket.check()
+
+    told = {(datum.name, datum.unit, tuple(part.name for part in datum.dimensions)) for datum in data[before:]}
+    declared = (metric for metric in metrics.METRICS if "drift" in metric.stages)
+    assert told == {(metric.name, metric.unit, dims) for metric in declared for dims in metric.dimension_sets}
 
 
 def test_a_new_column_of_a_later_batch_is_an_error_a_line_and_a_metric(bucket, capsys):
