@@ -117,14 +117,14 @@ def test_two_loads_at_once_load_a_batch_once(commit, run_load, query, again_at_o
     run_load()
     commit(FIRST)
     both = threading.Barrier(2, timeout=30)
-    real = redshift_load._Load._run
+    real = redshift_load._Load._within_bounds
 
     def together(opened, steps):
         if opened.run.attempt == 1:
             both.wait()
         return real(opened, steps)
 
-    again_at_once.setattr(redshift_load._Load, "_run", together)
+    again_at_once.setattr(redshift_load._Load, "_within_bounds", together)
     crew = [in_background(run_load) for _ in range(2)]
     for thread, errors in crew:
         thread.join(60)
@@ -242,9 +242,11 @@ def test_a_load_with_more_steps_than_one_batch_may_have_copies_before_it(commit,
     run_load()
 
     assert query("SELECT count(*) FROM fact_payment") == [(1,)]
-    commit({"fact_payment": [payment(paid=True, batch=2)]}, counts={"fact_payment": 2})
-    with pytest.raises(StagingError):
+    commit({**FIRST, "fact_payment": [payment(paid=True, batch=2)]}, counts={"fact_payment": 2})
+    with pytest.raises(StagingError, match="fact_payment: the batch holds 2 rows, staging 1"):
         run_load()
+    assert query("SELECT count(*) FROM fact_payment") == [(1,)]
+    assert side.left_in_staging() == []
 
 
 def test_exactly_the_files_of_the_batches_are_copied(commit, processed):

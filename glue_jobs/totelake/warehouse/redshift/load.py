@@ -21,7 +21,7 @@ from totelake.warehouse.contract import OpenWarehouse, Parts
 from totelake.warehouse.ledger import Entry
 from totelake.warehouse.redshift import ledger as redshift_ledger
 from totelake.warehouse.redshift import shape, transaction
-from totelake.warehouse.redshift.data_api import BATCH, DataApi, Outcome
+from totelake.warehouse.redshift.data_api import BATCH, DataApi
 from totelake.warehouse.redshift.files import CopyFiles
 from totelake.warehouse.redshift.merge import staging
 from totelake.warehouse.redshift.transaction import Purpose, Step
@@ -88,9 +88,11 @@ class _Load:
         copies = transaction.copies(role, {table: address for table, address in listed.items() if address})
         entries = files.ledger_manifest(batches, self.run) if batches else None
         self._empty_staging(parts)
-        steps = [*transaction.opening(last), *copies, *transaction.merging(parts, role, entries, anew=anew)]
+        steps = self._within_bounds(
+            [*transaction.opening(last), *copies, *transaction.merging(parts, role, entries, anew=anew)]
+        )
         try:
-            outcome = self._run(steps)
+            outcome = self.api.run([step.statement for step in steps], f"totelake load {self.run.id}")
         except StatementError as error:
             failed = steps[error.statement].purpose if error.statement is not None else None
             raise self._explained(failed, error, batches, parts, copies, anew=anew) from error
@@ -106,16 +108,16 @@ class _Load:
     def complete(self) -> None:
         """Leave the warehouse as it is: it has had everything since it was opened."""
 
-    def _run(self, steps: list[Step]) -> Outcome:
-        """Run `steps` as one transaction.
+    def _within_bounds(self, steps: list[Step]) -> list[Step]:
+        """Return the `steps` of a transaction, all of them or, where they are too many for one, without the copies.
 
-        Where they are more than one may have, the rows are copied before it: what is in staging is nothing that anybody
-        reads, and the transaction makes sure that it is all of it.
+        The rows are then copied before it: nobody reads what is in staging, and the transaction makes sure that it is
+        all there.
         """
-        if len(steps) > BATCH:
-            self._copy([step for step in steps if step.purpose == Purpose.COPY])
-            steps = [step for step in steps if step.purpose != Purpose.COPY]
-        return self.api.run([step.statement for step in steps], f"totelake load {self.run.id}")
+        if len(steps) <= BATCH:
+            return steps
+        self._copy([step for step in steps if step.purpose == Purpose.COPY])
+        return [step for step in steps if step.purpose != Purpose.COPY]
 
     def _copy(self, copies: list[Step]) -> None:
         for start in range(0, len(copies), BATCH):
@@ -146,6 +148,7 @@ class _Load:
             self._empty_staging(parts)
             self._copy(copies)
             staged: dict[str, int] = dict(self.api.rows(transaction.count_staged(parts, anew=anew)))
+            self._empty_staging(parts)
             for table, found in parts.items():
                 if staged[table.name] != (expected := sum(part.rows for part in found)):
                     return StagingError(table.name, expected, staged[table.name])
