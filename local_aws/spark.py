@@ -31,6 +31,8 @@ _SETTINGS = {
     "spark.hadoop.fs.s3a.impl": _VIEW,
     f"spark.hadoop.fs.{_PLAIN_SCHEME}.impl": "org.apache.hadoop.fs.RawLocalFileSystem",
     "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
+    # Else the files of a view file system are listed with their places, and each has an `ls` started for its rights.
+    "spark.sql.sources.ignoreDataLocality": "true",
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.ansi.enabled": "true",
     "spark.sql.shuffle.partitions": "4",

@@ -32,6 +32,13 @@ from totesys import roles
 
 PASSWORD = "a test's p@ss/word"
 WAREHOUSE_OWNER = "warehouse_owner"
+# A dozen rows are not worth a class for each query, nor a plan that adapts to their number.
+FEW_ROWS = {
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.shuffle.partitions": "1",
+}
 
 
 @contextmanager
@@ -93,6 +100,19 @@ def s3_endpoint(folder: Path) -> Iterator[tuple[Path, dict[str, str]]]:
         )
     finally:
         server.stop()
+
+
+@contextmanager
+def few_rows(spark: SparkSession) -> Iterator[None]:
+    """Let `spark` run with the settings `FEW_ROWS` in the block, and as it did before after it."""
+    before = {name: spark.conf.get(name) for name in FEW_ROWS}
+    for name, value in FEW_ROWS.items():
+        spark.conf.set(name, value)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            spark.conf.set(name, value)
 
 
 @dataclass(frozen=True)

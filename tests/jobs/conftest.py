@@ -11,10 +11,17 @@ import pytest
 from pyspark.sql import SparkSession
 
 from tests.warehouses import Side, postgres_side, redshift_side
-from tests.worlds import Lake, empty_lake, login_of, s3_endpoint
+from tests.worlds import Lake, empty_lake, few_rows, login_of, s3_endpoint
 from totelake.connections import Login
 from totelake.zones import Zone
 from totesys import roles, schema
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _few_rows(spark: SparkSession) -> Iterator[None]:
+    """Have Spark run as is best for the few rows of these tests."""
+    with few_rows(spark):
+        yield
 
 
 @pytest.fixture(scope="package")

@@ -118,7 +118,7 @@ DRIFT_DIFFERENCES = Metric(
     "Count",
     (),
     SUM,
-    "Differences between what the crawler found in the ingested bucket and what is declared, the accepted ones left out.",
+    "Differences between what the crawler found in the lake and what is declared, the accepted ones left out.",
     stages=("drift",),
 )
 
