@@ -6,7 +6,12 @@ mock_provider "aws" {
 
 variables {
   totesys   = { host = "source.example.com", port = 5432, database = "totesys", username = "reader", password = "r" }
-  warehouse = { host = "warehouse.example.com", port = 5432, database = "warehouse", username = "owner", password = "w" }
+  network   = {} # a VPC of its own, as in docs/runbooks/deploy.md
+
+  # What a deploy brings along; it costs nothing.
+  wheels          = null
+  ca_certificates = "environment.tftest.hcl"
+
 }
 
 run "plan" {

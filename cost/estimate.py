@@ -11,9 +11,11 @@ from cost.prices import (
     CRAWLER,
     CRAWLER_DPUS,
     CRAWLER_LEAST_MINUTES,
+    DATABASE_STORAGE,
     DPUS,
     FREE,
     HOURS,
+    INSTANCES,
     MONTHLY,
     SPARK,
     SPARK_LEAST_MINUTES,
@@ -21,6 +23,7 @@ from cost.prices import (
 )
 from local_aws.schedules.expressions import is_rate, next_fire, period
 
+_DATABASE = "aws_db_instance"
 _SAMPLE = timedelta(days=28)
 _BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -140,13 +143,30 @@ def standing(resources: Iterable[Resource]) -> list[Standing]:
     """Return what costs by being there."""
     resources = list(resources)
     counted = {kind: sum(_quantity(resource, resources) for resource in _of_type(resources, kind)) for kind in MONTHLY}
-    return [Standing(count, MONTHLY[kind]) for kind, count in counted.items() if count]
+    by_being_there = [Standing(count, MONTHLY[kind]) for kind, count in counted.items() if count]
+    databases = (database for database in _of_type(resources, _DATABASE) if _is_priced(database))
+    return by_being_there + [part for database in databases for part in _parts_of(database)]
 
 
 def unpriced(resources: Iterable[Resource]) -> list[str]:
     """Return the types of resources of which no price is known here."""
     known = (*MONTHLY, *FREE, "aws_glue_job", "aws_glue_crawler")
-    return sorted({resource.type for resource in resources if not resource.type.startswith(known)})
+    return sorted(
+        {resource.type for resource in resources if not resource.type.startswith(known) and not _is_priced(resource)}
+    )
+
+
+def _is_priced(resource: Resource) -> bool:
+    return resource.type == _DATABASE and resource.values["instance_class"] in INSTANCES
+
+
+def _parts_of(database: Resource) -> list[Standing]:
+    """Return the instances and the disks of a database, those of its standby among them."""
+    values, copies = database.values, 2 if database.values["multi_az"] else 1
+    return [
+        Standing(copies, INSTANCES[values["instance_class"]]),
+        Standing(copies * values["allocated_storage"], DATABASE_STORAGE),
+    ]
 
 
 def _start(schedule: dict[str, Any], resources: list[Resource], jobs: dict[str, Job]) -> Start:

@@ -39,6 +39,7 @@ def resources(environment: str) -> list[Resource]:
         "scripts": build.ROOT / "glue_jobs",
         "package": build.package(),
         "crawl_settings": build.ROOT / "crawlers" / "ingested.json",
+        "queries": build.ROOT / "dashboards" / "queries",
     }
     said = terraform.run(
         _FOLDER,

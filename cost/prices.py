@@ -46,6 +46,15 @@ MONTHLY = {
     "aws_nat_gateway": Price(0.045 * HOURS, "NAT gateway", "https://aws.amazon.com/vpc/pricing/"),
 }
 
+_RDS = "https://aws.amazon.com/rds/postgresql/pricing/"
+
+# A Postgres of RDS: a month of an instance, by its class; twice as many of both where there is a standby.
+INSTANCES = {
+    "db.t4g.medium": Price(0.065 * HOURS, "db.t4g.medium", _RDS),
+    "db.m7g.large": Price(0.168 * HOURS, "db.m7g.large", _RDS),
+}
+DATABASE_STORAGE = Price(0.115, "GB of a database's disk", _RDS)
+
 # What costs by its use, which no configuration tells.
 BY_USE = {
     "Objects in the lake": Price(0.023, "GB-month", _S3),
@@ -65,8 +74,14 @@ FREE = (
     "aws_cloudwatch_dashboard",
     "aws_cloudwatch_event_",
     "aws_cloudwatch_log_",
+    "aws_db_parameter_group",
+    "aws_db_subnet_group",
+    "aws_default_security_group",
+    "aws_flow_log",
     "aws_glue_catalog_",
     "aws_glue_connection",
+    "aws_glue_data_catalog_encryption_settings",
+    "aws_glue_security_configuration",
     "aws_glue_trigger",
     "aws_glue_workflow",
     "aws_iam_",

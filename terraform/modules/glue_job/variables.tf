@@ -150,15 +150,3 @@ variable "log_retention_days" {
   type        = number
   default     = 365
 }
-
-variable "statements" {
-  description = "What the job may do besides, in the words of IAM's policies."
-  type = list(object({
-    Sid       = string
-    Effect    = string
-    Action    = list(string)
-    Resource  = list(string)
-    Condition = optional(map(map(list(string))))
-  }))
-  default = []
-}
