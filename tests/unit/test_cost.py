@@ -122,6 +122,23 @@ def test_what_costs_by_being_there_is_counted():
 
 def test_what_has_no_price_is_named():
     """Nobody is to think that it costs nothing."""
-    found = ("aws_db_instance", "aws_iam_role", "aws_glue_crawler", "aws_kms_key")
+    found = ("aws_rds_cluster", "aws_iam_role", "aws_glue_crawler", "aws_kms_key")
 
-    assert estimate.unpriced(map(resource, found)) == ["aws_db_instance"]
+    assert estimate.unpriced(map(resource, found)) == ["aws_rds_cluster"]
+
+
+@pytest.mark.parametrize(("multi_az", "instances"), [(True, 2), (False, 1)])
+def test_a_database_is_its_instances_and_their_disks(multi_az, instances):
+    """A standby costs what the one costs that it stands by for."""
+    database = resource("aws_db_instance", instance_class="db.t4g.medium", multi_az=multi_az, allocated_storage=20)
+
+    assert [part.count for part in estimate.standing([database])] == [instances, instances * 20]
+    assert estimate.unpriced([database]) == []
+
+
+def test_a_database_of_an_unknown_class_has_no_price():
+    """It is named instead."""
+    database = resource("aws_db_instance", instance_class="db.x2g.16xlarge", multi_az=False, allocated_storage=20)
+
+    assert estimate.standing([database]) == []
+    assert estimate.unpriced([database]) == ["aws_db_instance"]
