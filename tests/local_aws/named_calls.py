@@ -11,6 +11,7 @@ from typing import Any
 PREFIX = "totelake-local"
 INGESTED, PROCESSED, ARTIFACTS = (f"{PREFIX}-{name}" for name in ("ingested", "processed", "artifacts"))
 
+A_RUN = {"Name": PREFIX, "RunId": "wr_1"}
 NO_RUN = {"JobRunId": "none"}  # of a run that there is not, nothing can be repeated
 
 SPARK = "Spark, which works on the lake's folders here"
@@ -171,6 +172,7 @@ CALLS = {
         *reads(INGESTED, "log/1", "tables/staff/1"),
         *commits(INGESTED, "log/1", "tables/staff/1"),
         *registers("totesys_ingested"),
+        Named("glue:PutWorkflowRunProperties", "put_workflow_run_properties", {**A_RUN, "RunProperties": {}}),
     ],
     "transform": [
         *every_job("transform"),
@@ -186,6 +188,7 @@ CALLS = {
         *connects("warehouse"),
         *lists(PROCESSED),
         *reads(PROCESSED, "log/1", "tables/dim_staff/1"),
+        Named("glue:GetWorkflowRunProperties", "get_workflow_run_properties", A_RUN),
     ],
     "reconcile": [
         *every_job("reconcile"),
