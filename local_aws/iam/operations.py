@@ -46,6 +46,10 @@ def _table(name: Callable[[Call], str]) -> Resources:
     )
 
 
+def _workflow(call: Call) -> tuple[str, ...]:
+    return (call.arn(f"workflow/{call['Name']}"),)
+
+
 def _named_in_input(call: Call) -> str:
     return str(call.parameters.get("TableInput", {}).get("Name", ""))
 
@@ -105,7 +109,9 @@ _OPERATIONS: dict[str, dict[str, Resources]] = {
         "BatchDeletePartition": _IN_TABLE,
         "GetCrawler": lambda call: (call.arn(f"crawler/{call['Name']}"),),
         "StartJobRun": lambda call: (call.arn(f"job/{call['JobName']}"),),
-        "StartWorkflowRun": lambda call: (call.arn(f"workflow/{call['Name']}"),),
+        "StartWorkflowRun": _workflow,
+        "GetWorkflowRunProperties": _workflow,
+        "PutWorkflowRunProperties": _workflow,
     },
     "secretsmanager": {"GetSecretValue": _secret, "DescribeSecret": _secret, "PutSecretValue": _secret},
     "redshift-data": {
