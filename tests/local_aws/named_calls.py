@@ -11,7 +11,6 @@ from typing import Any
 PREFIX = "totelake-local"
 INGESTED, PROCESSED, ARTIFACTS = (f"{PREFIX}-{name}" for name in ("ingested", "processed", "artifacts"))
 
-A_RUN = {"Name": PREFIX, "RunId": "wr_1"}
 NO_RUN = {"JobRunId": "none"}  # of a run that there is not, nothing can be repeated
 
 SPARK = "Spark, which works on the lake's folders here"
@@ -110,6 +109,17 @@ def unregisters(database: str) -> list[Named]:
     ]
 
 
+def notes() -> Named:
+    """Tell the jobs that follow in a run of the workflow something."""
+    note = {"Name": PREFIX, "RunId": "none", "RunProperties": {}}
+    return Named("glue:PutWorkflowRunProperties", "put_workflow_run_properties", note)
+
+
+def finds() -> Named:
+    """Ask what the jobs before in a run of the workflow have noted."""
+    return Named("glue:GetWorkflowRunProperties", "get_workflow_run_properties", {"Name": PREFIX, "RunId": "none"})
+
+
 def connects(*databases: str) -> list[Named]:
     """Find out where a database is and how to log in to it."""
     return [
@@ -172,7 +182,7 @@ CALLS = {
         *reads(INGESTED, "log/1", "tables/staff/1"),
         *commits(INGESTED, "log/1", "tables/staff/1"),
         *registers("totesys_ingested"),
-        Named("glue:PutWorkflowRunProperties", "put_workflow_run_properties", {**A_RUN, "RunProperties": {}}),
+        notes(),
     ],
     "transform": [
         *every_job("transform"),
@@ -188,7 +198,7 @@ CALLS = {
         *connects("warehouse"),
         *lists(PROCESSED),
         *reads(PROCESSED, "log/1", "tables/dim_staff/1"),
-        Named("glue:GetWorkflowRunProperties", "get_workflow_run_properties", A_RUN),
+        finds(),
     ],
     "reconcile": [
         *every_job("reconcile"),
@@ -232,6 +242,7 @@ FORBIDDEN = {
     ],
     "transform": [*writes(INGESTED, "tables/staff/1", "log/1"), *connects("totesys", "warehouse")],
     "load": [
+        notes(),
         *writes(PROCESSED, "tables/dim_staff/1", "log/1"),
         *reads(INGESTED, "tables/staff/1"),
         *connects("totesys"),

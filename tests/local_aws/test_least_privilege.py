@@ -12,14 +12,13 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from local_aws import build, iam, terraform
+from local_aws import build, deployment, iam, terraform
 from local_aws.iam.policies import Verdict, verdict
+from local_aws.settings import Settings
 from tests import roles
 from tests.local_aws.named_calls import CALLS, FORBIDDEN, PREFIX, Named
 
 REGION = "eu-west-2"
-LOGIN = {"host": "127.0.0.1", "port": 5432, "username": "somebody", "password": "open sesame"}
-
 NOTHING = {"Sid": "Nothing", "Effect": "Deny", "Action": ["s3:GetObject"], "Resource": ["arn:aws:s3:::none/none"]}
 """A policy cannot be empty."""
 
@@ -99,13 +98,7 @@ def deployed(local_aws: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("terraform") / "configuration"
     package = tmp_path_factory.mktemp("package") / "totelake.zip"
     package.write_bytes(b"the package")
-    variables = {
-        "scripts": str(build.ROOT / "glue_jobs"),
-        "package": str(package),
-        "code_version": "0123456789ab",
-        "totesys": {**LOGIN, "database": "totesys"},
-        "warehouse": {**LOGIN, "database": "warehouse"},
-    }
+    variables = deployment.variables(Settings.new(1, 2)) | {"package": str(package)}
     terraform.copy(folder)
     terraform.init(folder)
     keys = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_REGION": REGION}
@@ -171,6 +164,7 @@ def test_a_role_that_tries_what_it_should_not_is_refused(role: Role, request: py
 
 
 NETWORK = f"arn:aws:ec2:{REGION}:{roles.ACCOUNT}"
+LOGS = f"arn:aws:logs:{REGION}:{roles.ACCOUNT}:log-group:/aws-glue/jobs/mine-role/mine"
 KEY = f"arn:aws:kms:{REGION}:{roles.ACCOUNT}:key/mine"
 BY_AWS: list[tuple[str, str, dict[str, Any]]] = [
     # Glue plugs each worker of a job into the VPC of its connection, with the job's role.
@@ -184,8 +178,12 @@ BY_AWS: list[tuple[str, str, dict[str, Any]]] = [
     ("ec2:CreateTags", f"{NETWORK}:network-interface/eni-1", {"aws:tagkeys": ["aws-glue-service-resource"]}),
     ("ec2:DeleteTags", f"{NETWORK}:network-interface/eni-1", {"aws:tagkeys": ["aws-glue-service-resource"]}),
     ("ec2:DeleteNetworkInterface", f"{NETWORK}:network-interface/eni-1", {"ec2:subnet": f"{NETWORK}:subnet/subnet-1"}),
-    # S3 and Secrets Manager use the platform's key on behalf of who reads and writes.
+    # With a security configuration, Glue asks how to encrypt, and ties its key to the log groups of the job.
+    ("glue:GetSecurityConfiguration", "*", {"aws:requestedregion": REGION}),
+    *(("logs:AssociateKmsKey", f"{LOGS}/{group}", {}) for group in ("output", "error", "output:*", "error:*")),
+    # Glue, S3 and Secrets Manager use the platform's key on behalf of who reads and writes.
     ("kms:Decrypt", KEY, {"kms:viaservice": f"s3.{REGION}.amazonaws.com"}),
+    ("kms:Decrypt", KEY, {"kms:viaservice": f"glue.{REGION}.amazonaws.com"}),
     ("kms:Decrypt", KEY, {"kms:viaservice": f"secretsmanager.{REGION}.amazonaws.com"}),
     ("kms:GenerateDataKey", KEY, {"kms:viaservice": f"s3.{REGION}.amazonaws.com"}),
 ]
@@ -210,6 +208,7 @@ def equipped(tmp_path_factory: pytest.TempPathFactory, deployed: Any) -> Policy:
         "reads": [],
         "connections": [grant],
         "kms_key_arn": KEY,
+        "security_configuration": "mine",
     }
     (folder / "main.tf.json").write_text(json.dumps({"module": {"job": job}, "provider": {"aws": {"region": REGION}}}))
     terraform.init(folder)
@@ -232,6 +231,8 @@ def test_what_only_aws_can_do_with_a_role_has_no_permission_to_spare(equipped: P
         return [each for each in BY_AWS if verdict([text], *each) is not Verdict.ALLOWED]
 
     assert not_allowed(equipped) == []
-    by_aws = [each for each in permissions(equipped) if each.action.startswith(("ec2:", "kms:"))]
-    assert {each.action for each in by_aws} == {action for action, _, _ in BY_AWS}
+    actions = {action for action, _, _ in BY_AWS}
+    by_aws = [each for each in permissions(equipped) if each.action in actions]
+    elsewhere = {named.action for calls in CALLS.values() for named in calls}
+    assert {each.action for each in permissions(equipped)} - elsewhere == actions
     assert [each for each in by_aws if not not_allowed(each.taken_from(equipped))] == []
