@@ -11,8 +11,9 @@ import pytest
 from pyspark.sql import SparkSession
 
 from tests.warehouses import Side, postgres_side, redshift_side
-from tests.worlds import Lake, empty_lake, few_rows, login_of, s3_endpoint
+from tests.worlds import WAREHOUSE_OWNER, Lake, empty_lake, few_rows, login_of, s3_endpoint
 from totelake.connections import Login
+from totelake.warehouse.redshift import shape
 from totelake.zones import Zone
 from totesys import roles, schema
 
@@ -96,12 +97,21 @@ def processed(request: pytest.FixtureRequest, kind: str, lake_root: Path) -> str
     return bucket
 
 
+@pytest.fixture(scope="module")
+def redshift_template(make_module_database: Callable[..., str], lake_root: Path) -> str:
+    """Return the name of a database in Redshift's place that has all tables, to be copied."""
+    url = make_module_database(owner=WAREHOUSE_OWNER)
+    shape.apply(redshift_side(url, lake_root, "s3://nothing/is-copied").warehouse.api)
+    return login_of(url).database
+
+
 @pytest.fixture
-def side(kind: str, warehouse_database: str, processed: str, lake_root: Path) -> Side:
-    """Return an empty warehouse of that kind."""
+def side(request: pytest.FixtureRequest, kind: str, processed: str, lake_root: Path) -> Side:
+    """Return a warehouse of that kind without rows."""
     if kind == "postgres":
-        return postgres_side(warehouse_database)
-    return redshift_side(warehouse_database, lake_root, f"s3://{processed}/temporary")
+        return postgres_side(request.getfixturevalue("warehouse_database"))
+    make_database, template = map(request.getfixturevalue, ("make_database", "redshift_template"))
+    return redshift_side(make_database(template, WAREHOUSE_OWNER), lake_root, f"s3://{processed}/temporary")
 
 
 @pytest.fixture

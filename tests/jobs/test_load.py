@@ -230,6 +230,7 @@ def test_a_warehouse_of_another_shape_is_refused_before_anything_is_copied(commi
     """The error names the table and its columns."""
     commit(FIRST)
     with psycopg.connect(side.url) as connection:
+        connection.execute("DROP SCHEMA IF EXISTS staging CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public")
         connection.execute("CREATE TABLE fact_payment (payment_record_id serial PRIMARY KEY)")
     with pytest.raises(WarehouseSchemaError, match="fact_payment: column payment_id is missing"):
         run_load()

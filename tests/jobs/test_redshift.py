@@ -2,10 +2,12 @@
 
 import datetime as dt
 import json
+import runpy
 import threading
 import time
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 
 import boto3
 import psycopg
@@ -110,6 +112,26 @@ def test_a_warehouse_that_has_everything_is_only_read(side, query):
         connection.execute("DROP VIEW current_fact_payment")
     shape.apply(side.warehouse.api)
     assert query("SELECT count(*) FROM current_fact_payment") == [(0,)]
+
+
+def test_the_job_takes_the_warehouse_from_its_arguments(commit, side, processed, query):
+    """As Glue gives them to the script."""
+    commit(SMALL)
+    warehouse = side.warehouse
+    arguments = {
+        "JOB_NAME": "load",
+        "JOB_RUN_ID": "jr_1",
+        "code_version": "v3",
+        "processed": processed,
+        "redshift_workgroup": warehouse.workgroup,
+        "redshift_database": warehouse.database,
+        "redshift_secret": warehouse.secret,
+        "redshift_copy_role": warehouse.copy_role,
+        "TempDir": warehouse.temporary,
+    }
+    script = runpy.run_path(str(Path(load.__file__).parents[1] / "load.py"))
+    script["main"](["load.py", *(word for name, value in arguments.items() for word in (f"--{name}", value))])
+    assert query("SELECT run_id, code_version FROM load_ledger") == [("jr_1", "v3")]
 
 
 def test_two_loads_at_once_load_a_batch_once(commit, run_load, query, again_at_once, capsys):

@@ -2,7 +2,9 @@
 
 import pytest
 from sqlglot import exp
+from typer.testing import CliRunner
 
+from local_aws.cli.commands import app
 from local_aws.redshift import check
 from totelake.batches import ProcessedTable
 from totelake.errors import DatabaseInterruptedError, DatabaseRefusedError
@@ -89,6 +91,14 @@ def _text(statement):
 
 def _makes(tree, table):
     return isinstance(tree, exp.Create) and tree.find(exp.Table).name == table and tree.find(exp.Table).db == "public"
+
+
+def test_the_command_line_prints_the_definition_in_either_dialect():
+    """What it prints for Redshift is what a load sends."""
+    printed = CliRunner().invoke(app, ["ddl", "--warehouse", "redshift"])
+    assert printed.output == ddl()
+    assert "DISTKEY" not in CliRunner().invoke(app, ["ddl"]).output
+    assert CliRunner().invoke(app, ["ddl", "--warehouse", "redshift", "--apply"]).exit_code == 2
 
 
 def test_texts_have_all_the_room_there_is():
