@@ -5,10 +5,6 @@ mock_provider "aws" {
 }
 
 variables {
-  # What is shipped and what certificates are held to costs nothing that could be counted.
-  wheels   = null
-  ssl_mode = "require"
-
   totesys   = { host = "source.example.com", port = 5432, database = "totesys", username = "reader", password = "r" }
   network   = {} # a VPC of its own, as in docs/runbooks/deploy.md
 
