@@ -40,7 +40,7 @@ lint: setup  ## Check style, format and types.
 
 checks: .venv-checks/installed  ## Look for weaknesses: bandit in the code, pip-audit in the dependencies, checkov in the Terraform.
 	.venv-checks/bin/bandit --quiet --recursive --configfile pyproject.toml $(CODE)
-	.venv-checks/bin/checkov --quiet --compact --skip-download --framework terraform github_actions --directory . --skip-path .venv
+	.venv-checks/bin/checkov
 	.venv-checks/bin/pip-audit --strict --disable-pip --require-hashes --requirement requirements.lock
 	.venv-checks/bin/pip-audit --strict --disable-pip --require-hashes --requirement glue_jobs/requirements.lock
 

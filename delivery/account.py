@@ -24,8 +24,12 @@ def identify(environment: Environment) -> str:
     """Return the number of the account that whoever asks belongs to.
 
     Raises `CredentialsError` when nobody is logged in, or AWS does not take it, and `UnreachableError` when nothing
-    answers.
+    answers, or a local environment is asked for and no endpoint is named.
     """
+    if environment.local and not os.environ.get("AWS_ENDPOINT_URL"):
+        raise UnreachableError(
+            f"the environment {environment.name} is a local endpoint's: set AWS_ENDPOINT_URL, or run `make up`"
+        )
     with _explained():
         return str(_client(environment, "sts").get_caller_identity()["Account"])
 
@@ -77,4 +81,4 @@ def _explained() -> Iterator[None]:
     except BotoCoreError as error:
         raise CredentialsError(f"the AWS credentials cannot be used ({error}): {_LOG_IN}") from error
     except ClientError as error:
-        raise CredentialsError(f"AWS refuses ({error}): {_LOG_IN}") from error
+        raise CredentialsError(f"AWS refuses ({error}): ask somebody who may, or {_LOG_IN}") from error

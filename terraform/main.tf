@@ -102,7 +102,6 @@ module "transform" {
   package        = module.artifacts.package
   artifacts      = module.lake.buckets.artifacts
   python_modules = local.python_modules
-  certificates   = module.artifacts.certificates
   code_version   = local.code_version
   kms_key_arn    = local.kms_key_arn
 

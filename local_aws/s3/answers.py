@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import quote
-from xml.sax.saxutils import escape  # nosec B406
+from xml.sax.saxutils import escape
 
 from local_aws.s3.objects import FileKey
 

@@ -34,22 +34,23 @@ import psycopg
 from totelake.connections import Login
 from totelake.glue import JobRun
 
-port, password, options = json.loads(sys.stdin.read())
+port, password, cases = json.loads(sys.stdin.read())
 ASK = "SELECT true AS answered"
 
-def login(host):
-    return Login(host, port, "postgres", "postgres", password, (("sslmode", "verify-full"), *options))
+def login(host, certificates):
+    options = (("sslmode", "verify-full"), ("sslrootcert", certificates))
+    return Login(host, port, "postgres", "postgres", password, options)
 
-def driver(host):
-    with psycopg.connect(login(host).conninfo) as connection:
+def driver(case):
+    with psycopg.connect(login(*case).conninfo) as connection:
         return connection.execute(ASK).fetchone()[0]
 
-def java(host):
+def java(case):
     properties = {"driver": "org.postgresql.Driver", "user": "postgres", "password": password}
-    return spark.read.jdbc(login(host).jdbc_url, f"({ASK}) AS asked", properties=properties).collect()[0][0]
+    return spark.read.jdbc(login(*case).jdbc_url, f"({ASK}) AS asked", properties=properties).collect()[0][0]
 
-def python(host):
-    conninfo = login(host).conninfo
+def python(case):
+    conninfo = login(*case).conninfo
     def ask(_):
         import os
         from adbc_driver_postgresql import dbapi
@@ -60,17 +61,16 @@ def python(host):
     assert folder != os.getcwd(), "the executor shares the driver's folder: this would prove nothing"
     return asked
 
-def tried(ask, host):
+def tried(ask, case):
     try:
-        return ask(host)
+        return ask(case)
     except Exception as error:
         return str(error)
 
 import os
 spark = JobRun("jr_0", "0", {}).spark
 spark.sparkContext.setLogLevel("OFF")
-hosts = ("localhost", "127.0.0.1")
-print(json.dumps({ask.__name__: {host: tried(ask, host) for host in hosts} for ask in (driver, java, python)}))
+print(json.dumps({ask.__name__: [tried(ask, case) for case in cases] for ask in (driver, java, python)}))
 """
 
 
@@ -81,27 +81,27 @@ class Server:
     port: int
     authority: Path
 
-    def asked(self, folder: Path, *options: tuple[str, str]) -> dict[str, dict[str, bool | str]]:
-        """Return what the three ways to connect found out, for each host, from a driver in `folder`."""
+    def asked(self, folder: Path, *cases: tuple[str, str]) -> dict[str, list[bool | str]]:
+        """Return what each way to connect from a driver in `folder` finds for each case: a host, and certificates."""
         ended = subprocess.run(
             [sys.executable, "-c", SCRIPT],
             cwd=folder,
             env=_environment(folder),
-            input=json.dumps([self.port, PASSWORD, options]),
+            input=json.dumps([self.port, PASSWORD, cases]),
             check=False,
             capture_output=True,
             text=True,
         )
         assert ended.returncode == 0, ended.stderr
-        found: dict[str, dict[str, bool | str]] = json.loads(ended.stdout.splitlines()[-1])
+        found: dict[str, list[bool | str]] = json.loads(ended.stdout.splitlines()[-1])
         return found
 
 
 def _environment(folder: Path) -> dict[str, str]:
     """Return what makes Spark start an executor that is a process of its own, in a folder of its own."""
-    submit = (
-        f"--master local-cluster[1,1,512] --jars {spark.jdbc_jar()} --conf spark.executor.memory=512m pyspark-shell"
-    )
+    settings = {"spark.executor.memory": "512m", "spark.task.maxFailures": "1", "spark.ui.enabled": "false"}
+    conf = " ".join(f"--conf {name}={value}" for name, value in settings.items())
+    submit = f"--master local-cluster[1,1,512] --jars {spark.jdbc_jar()} {conf} pyspark-shell"
     own = {"PYSPARK_SUBMIT_ARGS": submit, "PYTHONPATH": str(build.ROOT / "glue_jobs"), "SPARK_LOCAL_IP": "127.0.0.1"}
     return {**os.environ, **own, "SPARK_WORKER_DIR": str(folder / "work"), "PYSPARK_PYTHON": sys.executable}
 
@@ -177,23 +177,18 @@ def server(postgres_server: Cluster, tmp_path_factory: pytest.TempPathFactory) -
 
 
 def test_the_certificates_reach_driver_and_executors(server: Server, tmp_path: Path) -> None:
-    """Of one file beside the driver; a host that is not the certificate's is refused wherever it is connected to."""
+    """One file beside the driver is enough; of another host, or without the file, nobody is believed anywhere."""
     (tmp_path / CERTIFICATES).write_bytes(server.authority.read_bytes())
+    name = str(CERTIFICATES)
 
-    found = server.asked(tmp_path, ("sslrootcert", str(CERTIFICATES)))
+    found = server.asked(tmp_path, ("localhost", name), ("127.0.0.1", name), ("localhost", "absent.pem"))
 
-    assert {way: answers["localhost"] for way, answers in found.items()} == dict.fromkeys(found, True)
-    refused = {way: str(answers["127.0.0.1"]) for way, answers in found.items()}
-    assert 'does not match host name "127.0.0.1"' in refused["driver"]
-    assert 'does not match host name "127.0.0.1"' in refused["python"]
-    assert "The hostname 127.0.0.1 could not be verified" in refused["java"]
-
-
-def test_without_the_certificates_nobody_is_believed(server: Server, tmp_path: Path) -> None:
-    """Neither libpq nor pgjdbc falls back to less."""
-    found = server.asked(tmp_path, ("sslrootcert", str(CERTIFICATES)))
-
-    for way, answers in found.items():
-        assert f'"{CERTIFICATES}" does not exist' in str(answers["localhost"]) or (
-            f"Could not open SSL root certificate file {CERTIFICATES}" in str(answers["localhost"])
-        ), way
+    assert {way: answers[0] for way, answers in found.items()} == {"driver": True, "java": True, "python": True}
+    of_another = {way: str(answers[1]) for way, answers in found.items()}
+    assert 'does not match host name "127.0.0.1"' in of_another["driver"]
+    assert 'does not match host name "127.0.0.1"' in of_another["python"]
+    assert "The hostname 127.0.0.1 could not be verified" in of_another["java"]
+    unknown = {way: str(answers[2]) for way, answers in found.items()}
+    assert 'root certificate file "absent.pem" does not exist' in unknown["driver"]
+    assert 'root certificate file "absent.pem" does not exist' in unknown["python"]
+    assert "Could not open SSL root certificate file absent.pem" in unknown["java"]

@@ -1,6 +1,7 @@
 """From an empty account to an empty account, as `make bootstrap`, `deploy` and `destroy` do it, at a moto server."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,19 +13,9 @@ from local_aws import build, terraform
 
 from .conftest import Endpoint, endpoint
 
-VALUES = """
-environment = "stranger"
-prefix      = "totelake-stranger"
-local       = true
-ssl_mode    = "verify-full"
-
-ca_certificates      = "../ca.pem"
-lifecycle_rules      = false # the provider waits a minute for them
-encrypt_with_own_key = false # and for a key
-keep_missed_starts   = false # and for a queue
-force_destroy        = true
-secret_recovery_days = 0
-"""
+# What a local endpoint lacks stays off; what a delivery brings along is as in an account.
+VALUES = (build.ROOT / "terraform/env/local.tfvars").read_text()
+OWN_VALUES = {"environment": "stranger", "prefix": "totelake-stranger", "ssl_mode": "verify-full"}
 LOGIN = '{"host": "db.example.com", "port": 5432, "database": "d", "username": "u", "password": "open sesame"}'
 
 
@@ -35,6 +26,11 @@ def aws() -> Iterator[Endpoint]:
         yield served
 
 
+def _own_value(assigned: re.Match[str]) -> str:
+    name = assigned[1]
+    return f'{name}{assigned[2]}"{OWN_VALUES[name]}"' if name in OWN_VALUES else assigned[0]
+
+
 @pytest.fixture(scope="module")
 def configuration(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the configuration of a clone that has an environment of its own."""
@@ -42,10 +38,11 @@ def configuration(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(
         build.ROOT / "terraform", clone / "terraform", ignore=shutil.ignore_patterns(".terraform*", "tests")
     )
-    for name in ("build", "glue_jobs"):
+    for name in ("build", "crawlers", "glue_jobs"):
         (clone / name).symlink_to(build.ROOT / name)
     (clone / "ca.pem").write_text("-----BEGIN CERTIFICATE-----")
-    (clone / "terraform/env/stranger.tfvars").write_text(VALUES)
+    own = [re.sub(r"^(\w+)(\s*= ).*", _own_value, line) for line in VALUES.splitlines()]
+    (clone / "terraform/env/stranger.tfvars").write_text("\n".join([*own, 'ca_certificates = "../ca.pem"', ""]))
     return clone / "terraform"
 
 

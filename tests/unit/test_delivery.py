@@ -86,6 +86,12 @@ def test_nobody_is_told_to_log_in():
         account.identify(ENVIRONMENT)
 
 
+def test_a_local_environment_never_reaches_an_account():
+    """Its values are made for an endpoint that forgets."""
+    with pytest.raises(UnreachableError, match="the environment local is a local endpoint's"):
+        account.identify(environments.read("local", CONFIGURATION))
+
+
 def test_a_profile_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch):
     """What boto3 says is kept."""
     monkeypatch.setenv("AWS_PROFILE", "gone")
