@@ -83,6 +83,10 @@ def _namespace(call: Call) -> dict[str, Any]:
     return {"cloudwatch:namespace": call["Namespace"]} if call["Namespace"] else {}
 
 
+def _workflow(call: Call) -> tuple[str, ...]:
+    return (call.arn(f"workflow/{call['Name']}"),)
+
+
 _IN_TABLE = _table(lambda call: call["TableName"])
 
 _OPERATIONS: dict[str, dict[str, Resources]] = {
@@ -105,7 +109,9 @@ _OPERATIONS: dict[str, dict[str, Resources]] = {
         "BatchDeletePartition": _IN_TABLE,
         "GetCrawler": lambda call: (call.arn(f"crawler/{call['Name']}"),),
         "StartJobRun": lambda call: (call.arn(f"job/{call['JobName']}"),),
-        "StartWorkflowRun": lambda call: (call.arn(f"workflow/{call['Name']}"),),
+        "StartWorkflowRun": _workflow,
+        "GetWorkflowRunProperties": _workflow,
+        "PutWorkflowRunProperties": _workflow,
     },
     "secretsmanager": {"GetSecretValue": _secret, "DescribeSecret": _secret, "PutSecretValue": _secret},
     "redshift-data": {

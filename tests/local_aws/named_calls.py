@@ -163,9 +163,22 @@ def _crawls(database: str) -> list[Named]:
     ]
 
 
+def run_properties(*methods: str) -> list[Named]:
+    """Read or set the properties of a run of the workflow."""
+    parameters = {
+        "get_workflow_run_properties": {"Name": PREFIX, "RunId": "none"},
+        "put_workflow_run_properties": {"Name": PREFIX, "RunId": "none", "RunProperties": {"a": "property"}},
+    }
+    return [
+        Named(f"glue:{''.join(word.title() for word in method.split('_'))}", method, parameters[method])
+        for method in methods
+    ]
+
+
 CALLS = {
     "ingest": [
         *every_job("ingest"),
+        *run_properties("put_workflow_run_properties"),
         *connects("totesys"),
         *lists(INGESTED),
         *reads(INGESTED, "log/1", "tables/staff/1"),
@@ -183,6 +196,7 @@ CALLS = {
     ],
     "load": [
         *every_job("load"),
+        *run_properties("get_workflow_run_properties"),
         *connects("warehouse"),
         *lists(PROCESSED),
         *reads(PROCESSED, "log/1", "tables/dim_staff/1"),
@@ -217,6 +231,7 @@ CALLS = {
 
 FORBIDDEN = {
     "ingest": [
+        *run_properties("get_workflow_run_properties"),
         *erases(INGESTED, "tables/staff/1", "log/1", maker="nobody"),
         *reads(PROCESSED, "tables/dim_staff/1"),
         *connects("warehouse"),
@@ -229,6 +244,7 @@ FORBIDDEN = {
     ],
     "transform": [*writes(INGESTED, "tables/staff/1", "log/1"), *connects("totesys", "warehouse")],
     "load": [
+        *run_properties("put_workflow_run_properties"),
         *writes(PROCESSED, "tables/dim_staff/1", "log/1"),
         *reads(INGESTED, "tables/staff/1"),
         *connects("totesys"),

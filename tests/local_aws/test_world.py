@@ -146,7 +146,7 @@ def test_a_failed_run_says_why_and_an_alert_arrives(state, settings):
     assert "totelake logs ingest" in said
     wait_until(lambda: status.gather(state).alerts)
     found = status.gather(state).to_json()
-    assert [action["state"] for action in found["runs"][0]["actions"]] == ["failed", "waiting", "waiting", "waiting"]
+    assert [action["state"] for action in found["runs"][0]["actions"]] == ["failed", "waiting", "waiting"]
     assert found["runs"][0]["succeeded"] is False
     attempt = found["runs"][0]["actions"][0]["attempt"]
     ended, error, run, log, _ = [line.strip('"') for line in found["alerts"][-1]["body"].splitlines()]
