@@ -35,7 +35,7 @@ def start_in_turn(state: State, settings: Settings, which: str = WORKFLOW) -> st
     Of what was committed since that one began it brings nothing, so it does not do in place of a new one.
     """
     while (run_id := _start(state, settings, which)) is None:
-        console.print("A run is under way, such as the schedule starts. The new one begins when it has ended.")
+        console.print("A run is under way, such as the schedule starts; the new one begins after it.", soft_wrap=True)
         follow(state, settings, latest(state, settings, which))
     return run_id
 

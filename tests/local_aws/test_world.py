@@ -146,7 +146,7 @@ def test_a_failed_run_says_why_and_an_alert_arrives(state, settings):
     assert "totelake logs ingest" in said
     wait_until(lambda: status.gather(state).alerts)
     found = status.gather(state).to_json()
-    assert [action["state"] for action in found["runs"][0]["actions"]] == ["failed", "waiting", "waiting", "waiting"]
+    assert [action["state"] for action in found["runs"][0]["actions"]] == ["failed", "waiting", "waiting"]
     assert found["runs"][0]["succeeded"] is False
     attempt = found["runs"][0]["actions"][0]["attempt"]
     ended, error, run, log, _ = [line.strip('"') for line in found["alerts"][-1]["body"].splitlines()]
@@ -403,13 +403,13 @@ def test_schedules_run_when_they_are_to_and_a_run_by_hand_waits_its_turn(state, 
     wait_until(lambda: [run for run in status.gather(state).runs if run.id not in started])
     by_hand = totelake(state, "run")
     said = list(itertools.takewhile(lambda line: not line.endswith("  COMPLETED\n"), by_hand.stdout))
-    assert said[0] == "A run is under way, such as the schedule starts. The new one begins when it has ended.\n"
+    assert said[0] == "A run is under way, such as the schedule starts; the new one begins after it.\n"
     assert by_hand.stdout.readline().startswith("Workflow run wr_")
     by_hand.send_signal(signal.SIGINT)
     by_hand.communicate(timeout=30)
 
     due = status.gather(state).due
-    assert due.keys() == {"totelake-local-run", "totelake-local-reconcile-run"}
+    assert due.keys() >= {"totelake-local-run", "totelake-local-reconcile-run"}
     assert timedelta(minutes=10) < due["totelake-local-run"] - datetime.now(UTC) < timedelta(minutes=15)
     shown, _ = totelake(state, "status").communicate(timeout=60)
     assert "Schedule totelake-local-run: in 14 min" in shown
