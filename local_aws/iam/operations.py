@@ -46,10 +46,6 @@ def _table(name: Callable[[Call], str]) -> Resources:
     )
 
 
-def _workflow(call: Call) -> tuple[str, ...]:
-    return (call.arn(f"workflow/{call['Name']}"),)
-
-
 def _named_in_input(call: Call) -> str:
     return str(call.parameters.get("TableInput", {}).get("Name", ""))
 
