@@ -133,10 +133,9 @@ run "the_job_runs_with_what_it_needs_and_no_more" {
   }
 
   assert {
-    condition = one([
-      for statement in jsondecode(module.role.policy).Statement : contains(statement.Action, "logs:AssociateKmsKey")
-      if contains(statement.Action, "logs:PutLogEvents")
-    ])
+    condition = [
+      for statement in jsondecode(module.role.policy).Statement : statement.Resource if statement.Action == ["logs:AssociateKmsKey"]
+    ] == [flatten([for name in ["output", "error"] : ["${local.logs}/${name}", "${local.logs}/${name}:*"]])]
     error_message = "Without AssociateKmsKey Glue writes no log at all."
   }
 
@@ -180,7 +179,7 @@ run "shipped_wheels_and_certificates_are_all_that_the_job_needs" {
     condition = length(setsubtract(
       ["arn:aws:s3:::totelake-test-artifacts/wheels/*", "arn:aws:s3:::totelake-test-artifacts/certificates/*"],
       flatten([
-        for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : statement.Resource
+        for statement in jsondecode(module.role.policy).Statement : statement.Resource
         if contains(statement.Action, "s3:GetObject")
       ]),
     )) == 0
@@ -202,7 +201,7 @@ run "a_job_without_wheels_and_certificates_asks_for_neither" {
 
   assert {
     condition = alltrue([
-      for statement in jsondecode(aws_iam_role_policy.this.policy).Statement :
+      for statement in jsondecode(module.role.policy).Statement :
       !strcontains(jsonencode(statement.Resource), "wheels") && !strcontains(jsonencode(statement.Resource), "certificates")
     ])
     error_message = "What is not shipped is not granted."
@@ -379,7 +378,7 @@ run "a_job_reads_or_writes_the_properties_of_one_workflow_s_runs" {
 
   assert {
     condition = [
-      for statement in jsondecode(aws_iam_role_policy.this.policy).Statement : statement
+      for statement in jsondecode(module.role.policy).Statement : statement
       if anytrue([for action in statement.Action : strcontains(action, "WorkflowRun")])
       ] == [{
         Sid      = "NoteInWorkflowRun"
