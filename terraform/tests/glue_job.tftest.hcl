@@ -133,10 +133,9 @@ run "the_job_runs_with_what_it_needs_and_no_more" {
   }
 
   assert {
-    condition = one([
-      for statement in jsondecode(module.role.policy).Statement : contains(statement.Action, "logs:AssociateKmsKey")
-      if contains(statement.Action, "logs:PutLogEvents")
-    ])
+    condition = [
+      for statement in jsondecode(module.role.policy).Statement : statement.Resource if statement.Action == ["logs:AssociateKmsKey"]
+    ] == [flatten([for name in ["output", "error"] : ["${local.logs}/${name}", "${local.logs}/${name}:*"]])]
     error_message = "Without AssociateKmsKey Glue writes no log at all."
   }
 

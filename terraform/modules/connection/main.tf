@@ -9,7 +9,7 @@ locals {
 }
 
 resource "aws_secretsmanager_secret" "this" {
-  #checkov:skip=CKV2_AWS_57:The password is another database's, whose owner changes it; one of a warehouse made here is kept and rotated by RDS.
+  #checkov:skip=CKV2_AWS_57: The password is another database's, whose owner changes it; one of a warehouse made here is kept and rotated by RDS.
   count = local.given ? 1 : 0
 
   name                    = "${var.prefix}/${var.name}"

@@ -13,7 +13,7 @@ resource "aws_flow_log" "this" {
   traffic_type         = "ALL"
   log_destination_type = "cloud-watch-logs"
   log_destination      = aws_cloudwatch_log_group.this.arn
-  iam_role_arn         = aws_iam_role.this.arn
+  iam_role_arn         = module.role.arn
 
   tags = { Name = var.prefix }
 }
@@ -24,27 +24,13 @@ resource "aws_cloudwatch_log_group" "this" {
   kms_key_id        = var.kms_key_arn
 }
 
-resource "aws_iam_role" "this" {
+module "role" {
+  source = "../role"
+
   name        = "${var.prefix}-flow-log"
   description = "Lets the VPC of ${var.prefix} write its flow log."
-
-  assume_role_policy = jsonencode({
-    Version = "2012-10-17"
-    Statement = [{
-      Effect    = "Allow"
-      Action    = "sts:AssumeRole"
-      Principal = { Service = "vpc-flow-logs.amazonaws.com" }
-      Condition = {
-        StringEquals = { "aws:SourceAccount" = local.account }
-        ArnLike      = { "aws:SourceArn" = "arn:${local.partition}:ec2:${local.region}:${local.account}:vpc-flow-log/*" }
-      }
-    }]
-  })
-}
-
-resource "aws_iam_role_policy" "this" {
-  name = "flow-log"
-  role = aws_iam_role.this.id
+  service     = "vpc-flow-logs.amazonaws.com"
+  source_arn  = "arn:${local.partition}:ec2:${local.region}:${local.account}:vpc-flow-log/*"
 
   policy = jsonencode({
     Version = "2012-10-17"

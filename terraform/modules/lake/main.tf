@@ -17,8 +17,8 @@ locals {
 }
 
 resource "aws_s3_bucket" "this" {
-  #checkov:skip=CKV_AWS_144:Every row can be read again from totesys, and batches be built again; a second region would double the cost for nothing else.
-  #checkov:skip=CKV2_AWS_62:Nothing waits for an object: stages read the commit log, and one run starts the next stage by a trigger.
+  #checkov:skip=CKV_AWS_144: Every row can be read again from totesys, and batches be built again; a second region would double the cost for nothing else.
+  #checkov:skip=CKV2_AWS_62: Nothing waits for an object: stages read the commit log, and one run starts the next stage by a trigger.
   for_each = local.buckets
 
   bucket              = "${var.prefix}-${each.key}"

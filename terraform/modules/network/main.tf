@@ -117,7 +117,7 @@ resource "aws_route" "from_peer" {
 }
 
 resource "aws_security_group" "jobs" {
-  #checkov:skip=CKV2_AWS_5:Glue attaches it to the interfaces of its workers, which it makes for each run.
+  #checkov:skip=CKV2_AWS_5: Glue attaches it to the interfaces of its workers, which it makes for each run.
   name        = "${var.prefix}-jobs"
   description = "The Glue jobs of ${var.prefix}."
   vpc_id      = local.vpc_id
@@ -127,9 +127,9 @@ resource "aws_security_group" "jobs" {
 
 # Glue refuses a group that does not let in all TCP from itself: the workers of a run talk to each other.
 resource "aws_vpc_security_group_ingress_rule" "workers" {
-  #checkov:skip=CKV_AWS_24:The source is the group itself, not an address.
-  #checkov:skip=CKV_AWS_25:The source is the group itself, not an address.
-  #checkov:skip=CKV_AWS_260:The source is the group itself, not an address.
+  #checkov:skip=CKV_AWS_24: The source is the group itself, not an address.
+  #checkov:skip=CKV_AWS_25: The source is the group itself, not an address.
+  #checkov:skip=CKV_AWS_260: The source is the group itself, not an address.
   security_group_id            = aws_security_group.jobs.id
   description                  = "From the other workers of a run."
   referenced_security_group_id = aws_security_group.jobs.id

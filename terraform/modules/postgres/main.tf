@@ -22,9 +22,9 @@ locals {
 }
 
 resource "aws_db_instance" "this" {
-  #checkov:skip=CKV_AWS_157:A second instance in another zone is a value of the environment: on by itself, off where a lost hour does not matter.
-  #checkov:skip=CKV_AWS_293:Protection from deletion is a value of the environment: on by itself, off where environments come and go.
-  #checkov:skip=CKV_AWS_133:backup_days is 14 where it is left out, and its validation refuses less than 1.
+  #checkov:skip=CKV_AWS_157: A second instance in another zone is a value of the environment: on by itself, off where a lost hour does not matter.
+  #checkov:skip=CKV_AWS_293: Protection from deletion is a value of the environment: on by itself, off where environments come and go.
+  #checkov:skip=CKV_AWS_133: backup_days is 14 where it is left out, and its validation refuses less than 1.
   identifier     = var.name
   engine         = "postgres"
   engine_version = var.engine_version
