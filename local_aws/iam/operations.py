@@ -87,10 +87,6 @@ def _namespace(call: Call) -> dict[str, Any]:
     return {"cloudwatch:namespace": call["Namespace"]} if call["Namespace"] else {}
 
 
-def _workflow(call: Call) -> tuple[str, ...]:
-    return (call.arn(f"workflow/{call['Name']}"),)
-
-
 _IN_TABLE = _table(lambda call: call["TableName"])
 
 _OPERATIONS: dict[str, dict[str, Resources]] = {
