@@ -93,6 +93,12 @@ class World:
         """Return where everything is, which stays as it is when the world comes again after a kill."""
         return self._urls
 
+    def client(self, service: str) -> Any:
+        """Return a boto3 client of a service of the local AWS."""
+        urls = self.urls()
+        credentials = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
+        return boto3.client(service, endpoint_url=urls["aws"], region_name=urls["region"], **credentials)
+
     def ask(self, database: str, query: str) -> Rows:
         """Return the sorted answer of a query on `totesys` or `warehouse`."""
         with psycopg.connect(self.urls()[database]) as connection:
