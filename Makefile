@@ -3,6 +3,8 @@
 .PHONY: help setup run test coverage chaos lint checks format lock generated up down bootstrap plan deploy destroy clean
 PYTHON := .venv/bin/python
 TOTELAKE := $(PYTHON) -m local_aws.cli
+# Two files of tests at a time, in their order, which has the long ones first: much of a test is waiting.
+TWO_AT_ONCE := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 COMPILE := uv pip compile --python-version 3.13 --generate-hashes --no-header --no-annotate --no-emit-index-url \
 	--no-emit-find-links --quiet
 CODE := glue_jobs crawlers cost local_aws totesys delivery
@@ -17,7 +19,7 @@ run: setup  ## The whole of it: local AWS, totesys, workflow, more business, wor
 	@$(TOTELAKE) demo
 
 test: lint  ## Lint, check types and run every test.
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest $(TWO_AT_ONCE)
 
 coverage: lint  ## As test, and say which lines ran, those of the jobs' processes and the endpoint's among them; 90 % must.
 	rm -f .coverage .coverage.*

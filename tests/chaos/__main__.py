@@ -21,6 +21,8 @@ FULL = 1_000
 # To a thousand histories belong ten thousand interleavings and a hundred starts of each stage twice.
 _INTERLEAVINGS = 10
 _HISTORIES_PER_DOUBLE_START = 10
+# So few do not repay the start of another worker, which takes as long as they do.
+_HISTORIES_PER_WORKER = 10
 _PROGRESS_SECONDS = 10.0
 
 
@@ -36,7 +38,8 @@ def main() -> int:
         parser.error(f"--histories {asked.histories}: at least one history is needed")
     logging.disable(logging.INFO)  # the endpoint tells of every request
     figures = Figures(asked.seed)
-    with postgres_server() as server, Crew(server, 1 if asked.replay is not None else WORKERS) as crew:
+    workers = 1 if asked.replay is not None else min(WORKERS, -(-asked.histories // _HISTORIES_PER_WORKER))
+    with postgres_server() as server, Crew(server, workers) as crew:
         if asked.replay is not None:
             return _replay(crew, asked.replay)
         double_starts = -(-asked.histories // _HISTORIES_PER_DOUBLE_START)

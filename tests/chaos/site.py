@@ -22,7 +22,7 @@ from local_aws.spark import environment
 from local_aws.state import State
 from tests.chaos import oracle
 from tests.chaos.warm import Job, WarmSpark
-from tests.worlds import WAREHOUSE_OWNER, Lake, empty_lake, job_run, login_of, s3_endpoint
+from tests.worlds import FEW_ROWS, WAREHOUSE_OWNER, Lake, empty_lake, job_run, login_of, s3_endpoint
 from totelake import catalog, ingest, load, transform
 from totelake.batches import IngestedBatch, ProcessedBatch
 from totelake.connections import Login
@@ -36,12 +36,7 @@ SALES_ORDERS = 12
 # A database that is made anew under the same number still is the one of the last batch.
 _FIRST_OID = 60_000
 _SETTLES_WITHIN = 30.0
-# A dozen rows are not worth a class for each query, nor a plan that adapts to their number.
-_SETTINGS = {
-    "spark.sql.codegen.wholeStage": "false",
-    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
-    "spark.sql.adaptive.enabled": "false",
-    "spark.sql.shuffle.partitions": "1",
+_SETTINGS = FEW_ROWS | {
     "spark.default.parallelism": "1",
     "spark.shuffle.compress": "false",
     "spark.broadcast.compress": "false",

@@ -8,6 +8,7 @@ from pyspark.sql import SparkSession
 from tests.chaos.audited_world import Version, World, world
 from tests.chaos.interleavings import BATCHES, TOGETHER, LateCommitsError, prove
 from tests.chaos.schedules import CHANGES, COMMITS, Action, Interleaving, Row, generate
+from tests.worlds import few_rows
 from totelake.batches import IngestedBatch
 
 TABLES = ["department", "payment", "sales_order"]
@@ -16,7 +17,7 @@ TABLES = ["department", "payment", "sales_order"]
 @pytest.fixture(scope="module")
 def audited(spark: SparkSession) -> Iterator[World]:
     """Make one world for all tests of this module, each of which takes a group of interleavings of its own."""
-    with world(spark) as made:
+    with few_rows(spark), world(spark) as made:
         yield made
 
 

@@ -2,23 +2,19 @@
 
 import json
 import os
-import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psutil
 import psycopg
 import pytest
 from psycopg import sql
 from pyspark.sql import SparkSession
 
-from local_aws import health
 from local_aws.state import State
-from tests.chaos.outages import Endpoint, World, all_is_well, at, business_goes_on, restart, wait_until
-from tests.worlds import PASSWORD, WAREHOUSE_OWNER, Lake, empty_lake, login_of, postgres
+from tests.chaos.outages import Endpoint, World, all_is_well, at, business_goes_on, restart
+from tests.worlds import PASSWORD, WAREHOUSE_OWNER, Lake, empty_lake, few_rows, login_of, postgres
 from totelake import attempts, boundaries
 from totelake.batches import ProcessedBatch
 from totelake.connections import Login
@@ -33,7 +29,7 @@ pytestmark = pytest.mark.timeout(300)
 def world(tmp_path_factory: pytest.TempPathFactory, spark: SparkSession) -> Iterator[World]:
     """Start the world that the tests of this module break."""
     state = State(tmp_path_factory.mktemp("outages"))
-    with postgres() as cluster, pytest.MonkeyPatch.context() as process:
+    with few_rows(spark), postgres() as cluster, pytest.MonkeyPatch.context() as process:
         endpoint = Endpoint(state)
         for name, value in {
             "AWS_ENDPOINT_URL": f"http://127.0.0.1:{endpoint.port}",
@@ -183,49 +179,3 @@ def test_a_run_fails_in_an_outage_that_stays_and_the_next_one_goes_on(world, lak
     lake.load(warehouse)
 
     is_well(world, lake, warehouse)
-
-
-def totelake(state: State, *arguments: str) -> list[str]:
-    """Return the command line's command in the world of `state`."""
-    return [sys.executable, "-m", "local_aws.cli", *arguments, "--state", str(state.root)]
-
-
-@pytest.fixture
-def local_world(tmp_path: Path) -> Iterator[State]:
-    """Bring a local world up, with a small totesys."""
-    state = State(tmp_path.resolve() / "state")
-    try:
-        subprocess.run(totelake(state, "up"), check=True)
-        subprocess.run(totelake(state, "seed", "--sales-orders", "100"), check=True)
-        yield state
-    finally:
-        subprocess.run(totelake(state, "down", "--purge", "--yes"), check=True)
-
-
-def test_a_local_aws_that_is_killed_in_a_run_comes_again_and_the_next_run_goes_on(local_world):
-    """The endpoint and its job die while star tables are written: the ingested batch stays, the rest is made again."""
-    lake = local_world.lake
-    following = subprocess.Popen(totelake(local_world, "run"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait_until(lambda: list(lake.glob("*-processed/tables/*/batch_id=*/**/*.parquet")), seconds=120)
-    jobs = [process for process in psutil.process_iter() if works_in(process, local_world.jobs)]
-    assert jobs
-    for process in [psutil.Process(health.pid(local_world)), *jobs]:
-        process.send_signal(signal.SIGKILL)
-    assert following.wait(60) != 0
-    assert list(lake.glob("*-processed/log/*")) == []
-
-    subprocess.run(totelake(local_world, "up"), check=True)
-    subprocess.run(totelake(local_world, "run"), check=True)
-
-    urls = json.loads(subprocess.run(totelake(local_world, "urls", "--json"), check=True, capture_output=True).stdout)
-    assert len(list(lake.glob("*-ingested/log/*.json"))) == 1
-    records = [json.loads(path.read_text()) for path in sorted(lake.glob("*-processed/log/*.json"))]
-    all_is_well(urls["totesys"], urls["warehouse"], [(record["sequence"], record["batch_id"]) for record in records])
-
-
-def works_in(process: psutil.Process, folder: Path) -> bool:
-    """Return whether the process has its working folder below `folder`."""
-    try:
-        return Path(process.cwd()).is_relative_to(folder)
-    except psutil.Error:
-        return False

@@ -3,21 +3,26 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import boto3
+import psutil
 import psycopg
 import pytest
 from moto.sts.utils import SESSION_TOKEN_PREFIX
 
-from local_aws import job_run
+from local_aws import health, job_run
+from local_aws.state import State
+from tests.chaos.outages import all_is_well, business_goes_on, wait_until
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -80,9 +85,13 @@ class World:
         assert ended.returncode == expect, f"totelake {' '.join(arguments)}:\n{ended.stdout}\n{ended.stderr}"
         return ended.stdout
 
-    def urls(self) -> dict[str, str]:
-        """Return where everything is."""
+    @cached_property
+    def _urls(self) -> dict[str, str]:
         return json.loads(self.totelake("urls", "--json"))
+
+    def urls(self) -> dict[str, str]:
+        """Return where everything is, which stays as it is when the world comes again after a kill."""
+        return self._urls
 
     def client(self, service: str) -> Any:
         """Return a boto3 client of a service of the local AWS."""
@@ -200,16 +209,6 @@ def test_the_awkward_values_are_all_there(world, two_runs):
     assert not missing
 
 
-def test_an_idle_run_changes_nothing(world, two_runs):
-    """No file, no row."""
-    files, rows = world.files(), world.untouched()
-
-    world.totelake("run")
-
-    assert world.files() == files
-    assert world.untouched() == rows
-
-
 def test_a_replayed_load_changes_nothing(world, two_runs):
     """The ledger forgets the last batch, and the load merges it again: every row is there already."""
     facts = {table: rows for table, rows in world.untouched().items() if table != "load_ledger"}
@@ -220,32 +219,6 @@ def test_a_replayed_load_changes_nothing(world, two_runs):
     world.totelake("run")
 
     assert {table: rows for table, rows in world.untouched().items() if table != "load_ledger"} == facts
-
-
-def test_an_order_that_is_committed_late_arrives_in_the_next_run(world, two_runs):
-    """Its transaction was open during a run that took younger rows."""
-    with psycopg.connect(world.urls()["totesys"]) as late, psycopg.connect(world.urls()["totesys"]) as early:
-        update = "UPDATE sales_order SET units_sold = %s, last_updated = clock_timestamp() WHERE sales_order_id = %s"
-        late.execute(update, (4321, 1))
-        time.sleep(0.01)
-        early.execute(update, (1234, 2))
-        early.commit()
-        world.totelake("run")
-        assert units(world) == {2: 1234} | {1: units(world)[1]}
-        assert units(world)[1] != 4321
-        late.commit()
-
-    world.totelake("run")
-
-    assert units(world) == {1: 4321, 2: 1234}
-    for table in FACTS:
-        assert world.warehouse(table, relation=f"current_{table}") == world.source()[table]
-
-
-def units(world: World) -> dict[int, int]:
-    """Return the units of the first two orders as the warehouse shows them."""
-    query = "SELECT sales_order_id, units_sold FROM current_fact_sales_order WHERE sales_order_id IN (1, 2)"
-    return dict(world.ask("warehouse", query))
 
 
 def test_only_committed_batches_are_in_the_catalog(world, two_runs):
@@ -304,6 +277,33 @@ def test_what_was_deleted_and_what_is_held_back_is_shown_and_survives_a_rebuild(
     assert "different" not in world.totelake("reconcile")
 
 
+def test_an_order_that_is_committed_late_arrives_in_the_next_run(world, two_runs):
+    """Its transaction was open during a run that took younger rows."""
+    with psycopg.connect(world.urls()["totesys"]) as late, psycopg.connect(world.urls()["totesys"]) as early:
+        update = "UPDATE sales_order SET units_sold = %s, last_updated = clock_timestamp() WHERE sales_order_id = %s"
+        late.execute(update, (4321, 1))
+        time.sleep(0.01)
+        early.execute(update, (1234, 2))
+        early.commit()
+        world.totelake("run")
+        assert units(world) == {2: 1234} | {1: units(world)[1]}
+        assert units(world)[1] != 4321
+        late.commit()
+
+    world.totelake("run")
+
+    assert units(world) == {1: 4321, 2: 1234}
+    now = world.source()
+    for table in FACTS:
+        assert world.warehouse(table, relation=f"current_{table}") == now[table], table
+
+
+def units(world: World) -> dict[int, int]:
+    """Return the units of the first two orders as the warehouse shows them."""
+    query = "SELECT sales_order_id, units_sold FROM current_fact_sales_order WHERE sales_order_id IN (1, 2)"
+    return dict(world.ask("warehouse", query))
+
+
 def test_a_column_added_in_totesys_is_landed_discovered_and_named_by_mail(world, two_runs):
     """The ingest lands it as it is and reports it, the crawler finds it in the batch, and the drift check names it."""
     world.totelake("crawl")
@@ -353,12 +353,16 @@ def figures(cloudwatch: Any, name: str, statistic: str, unit: str = "", **dimens
     return [point[statistic] for point in sorted(found, key=lambda point: point["Timestamp"], reverse=True)]
 
 
-def test_the_warehouse_is_as_old_as_the_last_run_also_when_that_found_nothing(world, two_runs):
-    """The load learns from the ingest of its workflow run up to when nothing had changed."""
+def test_an_idle_run_changes_nothing_and_the_warehouse_is_as_old_as_it(world, two_runs):
+    """No file, no row; the load learns from the ingest of its workflow run up to when nothing had changed."""
     world.totelake("run")
+    files, rows = world.files(), world.untouched()
     began = time.time()
+
     world.totelake("run")
 
+    assert world.files() == files
+    assert world.untouched() == rows
     [last, *_] = figures(world.client("cloudwatch"), "WarehouseAge", "Maximum")
     assert 0 < last <= time.time() - began
 
@@ -404,6 +408,48 @@ def test_nothing_secret_is_in_any_log(world, two_runs):
         place for place, text in texts.items() if token.search(text) or any(password in text for password in passwords)
     ]
     assert told == []
+
+
+def test_a_local_aws_that_is_killed_in_a_run_comes_again_and_the_next_run_goes_on(world, two_runs):
+    """The endpoint and its job die while star tables are written: the ingested batch stays, the rest is made again."""
+    state, urls = State(world.state), world.urls()
+    business_goes_on(urls["totesys"])
+    files, ingested, processed = world.files().keys(), log_of(state, "ingested"), log_of(state, "processed")
+    following = subprocess.Popen(
+        [sys.executable, "-m", "local_aws.cli", "run", "--state", str(state.root)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    star_files = partial(state.lake.glob, "*-processed/tables/*/batch_id=*/**/*.parquet")
+    wait_until(lambda: {str(path) for path in star_files()} - files, seconds=120)
+    jobs = [process for process in psutil.process_iter() if works_in(process, state.jobs)]
+    assert jobs
+    for process in [psutil.Process(health.pid(state)), *jobs]:
+        process.send_signal(signal.SIGKILL)
+    assert following.wait(60) != 0
+    assert log_of(state, "processed") == processed
+
+    world.totelake("up")
+    world.totelake("run")
+
+    records = log_of(state, "processed")
+    assert (len(log_of(state, "ingested")), len(records)) == (len(ingested) + 1, len(processed) + 1)
+    began_anew = max(place for place, record in enumerate(records) if record["first_ingested"] == 1)
+    committed = [(record["sequence"], record["batch_id"]) for record in records[began_anew:]]
+    all_is_well(urls["totesys"], urls["warehouse"], committed)
+
+
+def log_of(state: State, zone: str) -> list[dict[str, Any]]:
+    """Return the records of what was committed to a zone."""
+    return [json.loads(path.read_text()) for path in sorted(state.lake.glob(f"*-{zone}/log/*.json"))]
+
+
+def works_in(process: psutil.Process, folder: Path) -> bool:
+    """Return whether the process has its working folder below `folder`."""
+    try:
+        return Path(process.cwd()).is_relative_to(folder)
+    except psutil.Error:
+        return False
 
 
 def test_a_killed_world_comes_up_again_and_has_lost_nothing(world, two_runs):

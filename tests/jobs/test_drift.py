@@ -19,6 +19,7 @@ from crawlers import check
 from crawlers.judgement import Accepted, Difference
 from local_aws import crawlers as local_crawlers
 from local_aws.state import State
+from tests import roles
 from tests.worlds import declare, job_run
 from totelake import metrics
 from totelake.errors import CrawlError, DriftError
@@ -83,7 +84,7 @@ def bucket(lake_root):
     glue.create_database(DatabaseInput={"Name": DISCOVERED_DATABASE})
     glue.create_crawler(
         Name=name,
-        Role="arn:aws:iam::123456789012:role/crawler",
+        Role=roles.create(boto3.client("iam"), "crawler"),
         DatabaseName=DISCOVERED_DATABASE,
         Targets={"S3Targets": [{"Path": f"s3://{name}/{SETTINGS['path']}"}]},
         RecrawlPolicy={"RecrawlBehavior": SETTINGS["recrawl_behavior"]},

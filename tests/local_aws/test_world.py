@@ -314,38 +314,40 @@ def test_two_commands_do_not_start_the_world_at_once(state, settings):
         world.up(state, Steps())
 
 
-def test_two_worlds_live_side_by_side(state, settings, tmp_path):
-    """With ports, databases and AWS of their own; the end of one is not that of the other."""
-    other = State(tmp_path.resolve() / "other")
-    try:
-        theirs = world.up(other, Steps())
-        assert {theirs.endpoint_port, theirs.postgres_port}.isdisjoint({settings.endpoint_port, settings.postgres_port})
-        aws.client(theirs, "s3").put_object(Bucket="totelake-local-artifacts", Key="theirs", Body=b"x")
-    finally:
-        world.purge(other, Steps())
+@pytest.fixture(scope="module")
+def other(tmp_path_factory):
+    """Return the folder of a second world, whose first start is interrupted more than once."""
+    state = State(tmp_path_factory.mktemp("other").resolve() / "state")
+    yield state
+    world.purge(state, Steps())
+
+
+@pytest.mark.parametrize("moment", ["logs/endpoint.log", "terraform/settings.tfvars.json"])
+def test_ctrl_c_while_starting_leaves_no_process(other, moment):
+    """Early or late: everything that was started is stopped again."""
+    (other.root / moment).unlink(missing_ok=True)
+    command = [sys.executable, "-m", "local_aws.cli", "up", "--state", str(other.root)]
+    starting = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    wait_until((other.root / moment).exists)
+    os.killpg(starting.pid, signal.SIGINT)
+    _, said = starting.communicate(timeout=60)
+
+    assert starting.returncode == 130
+    assert "what this command had started was stopped again" in said
+    assert processes_of(other) == []
+
+
+def test_two_worlds_live_side_by_side(state, settings, other):
+    """With ports, databases and AWS of their own, also after starts that were interrupted."""
+    theirs = world.up(other, Steps())
+    assert {theirs.endpoint_port, theirs.postgres_port}.isdisjoint({settings.endpoint_port, settings.postgres_port})
+    aws.client(theirs, "s3").put_object(Bucket="totelake-local-artifacts", Key="theirs", Body=b"x")
+
+    assert world.down(other, Steps())
 
     assert world.running(state, settings).missing == []
     listed = aws.client(settings, "s3").list_objects_v2(Bucket="totelake-local-artifacts", Prefix="theirs")
     assert listed["KeyCount"] == 0
-
-
-@pytest.mark.parametrize("moment", ["logs/endpoint.log", "terraform/settings.tfvars.json"])
-def test_ctrl_c_while_starting_leaves_no_process_and_no_broken_state(tmp_path, moment):
-    """Early or late: everything that was started is stopped again, and the next `up` works."""
-    state = State(tmp_path.resolve() / "state")
-    command = [sys.executable, "-m", "local_aws.cli", "up", "--state", str(state.root)]
-    starting = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    try:
-        wait_until((state.root / moment).exists)
-        os.killpg(starting.pid, signal.SIGINT)
-        _, said = starting.communicate(timeout=60)
-
-        assert starting.returncode == 130
-        assert "what this command had started was stopped again" in said
-        assert processes_of(state) == []
-        world.up(state, Steps())
-    finally:
-        world.purge(state, Steps())
 
 
 def wait_until(condition):
