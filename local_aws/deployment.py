@@ -83,6 +83,7 @@ def variables(settings: Settings) -> dict[str, Any]:
         "code_version": build.code_version(),
         "schedule": {"enabled": settings.schedules},
         "reconcile_schedule": {"enabled": settings.schedules},
+        "crawl_schedule": {"enabled": settings.schedules},
         "totesys": settings.login(SOURCE_DATABASE, roles.READER),
         "warehouse": settings.login(WAREHOUSE_DATABASE, WAREHOUSE_OWNER),
     }

@@ -20,7 +20,6 @@ SUPERUSER = "postgres"
 WAREHOUSE_OWNER = "warehouse_owner"
 SOURCE_DATABASE = "totesys"
 WAREHOUSE_DATABASE = "warehouse"
-LOG_GROUP = "/aws-glue/jobs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +106,12 @@ class Settings:
             "AWS_DEFAULT_REGION": REGION,
         }
 
-    def shell_environment(self, prefix: str) -> dict[str, str]:
-        """Return the variables that the runbooks speak of, for a world whose names begin with `prefix`."""
+    def shell_environment(self, prefix: str, log_group: str) -> dict[str, str]:
+        """Return the variables that the runbooks speak of: names begin with `prefix`, jobs log below `log_group`."""
         return {
             **self.aws_environment(),
             "PREFIX": prefix,
-            "LOG_GROUP": LOG_GROUP,
+            "LOG_GROUP": log_group,
             "TOTESYS_URL": self.totesys_url,
             "TOTESYS_ADMIN_URL": self._database_url(SOURCE_DATABASE, SUPERUSER),
             "WAREHOUSE_URL": self.warehouse_url,

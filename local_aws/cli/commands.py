@@ -221,7 +221,9 @@ def env(state: _State = _DEFAULT) -> None:
     place = _state(state)
     with problems(place):
         settings = world.require(place)
-        for name, value in settings.shell_environment(deployment.outputs(place)["prefix"]).items():
+        made = deployment.outputs(place)
+        log_group = made["log_groups"]["ingest"]["output"].removesuffix("/output")
+        for name, value in settings.shell_environment(made["prefix"], log_group).items():
             typer.echo(f"export {name}={shlex.quote(value)}")
         programs = ":".join((sysconfig.get_path("scripts"), str(postgres.programs())))  # aws, totelake; psql
         typer.echo(f'export PATH={shlex.quote(programs)}:"$PATH"')
