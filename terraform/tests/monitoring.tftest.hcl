@@ -20,9 +20,9 @@ run "every_way_to_go_wrong_has_an_alarm" {
 
   assert {
     condition = output.alarms == sort([for name in [
-      "freshness", "late", "reconcile-silent", "quarantine", "held", "reconcile", "duration-ingest",
-      "duration-transform", "duration-load", "duration-reconcile", "run-missed", "reconcile-run-missed", "volume",
-      "unhealthy",
+      "freshness", "late", "reconcile-silent", "drift-silent", "quarantine", "held", "reconcile", "drift",
+      "duration-ingest", "duration-transform", "duration-load", "duration-reconcile", "run-missed",
+      "reconcile-run-missed", "volume", "unhealthy",
     ] : "totelake-test-${name}"])
     error_message = "All of them, under the prefix."
   }
@@ -49,9 +49,10 @@ run "every_way_to_go_wrong_has_an_alarm" {
 
   assert {
     condition = alltrue([
-      for alarm in aws_cloudwatch_metric_alarm.this : alarm.period * alarm.evaluation_periods <= 86400
+      for alarm in aws_cloudwatch_metric_alarm.this :
+      alarm.period * alarm.evaluation_periods <= (alarm.period < 3600 ? 86400 : 604800)
     ])
-    error_message = "CloudWatch looks back a day at most."
+    error_message = "CloudWatch looks back a day at most, and a week where a period is an hour or more."
   }
 
   assert {
@@ -85,7 +86,7 @@ run "what_does_not_run_by_itself_is_not_missed" {
 
   assert {
     condition = output.alarms == sort([for name in [
-      "late", "quarantine", "held", "reconcile", "duration-ingest", "duration-transform", "duration-load",
+      "late", "quarantine", "held", "reconcile", "drift", "duration-ingest", "duration-transform", "duration-load",
       "duration-reconcile",
     ] : "totelake-test-${name}"])
     error_message = "Neither freshness nor a silent reconcile, nor what was left out."
