@@ -16,6 +16,7 @@ from tests.worlds import WAREHOUSE_OWNER, job_run, login_of
 from totelake import attempts, ingest, load, metrics, reconcile
 from totelake.errors import SourceSchemaError
 from totelake.metrics import METRICS, STAGES
+from totelake.warehouse.postgres.load import Postgres
 
 # The drift check has a crawler before it: see test_drift.py.
 RUN_HERE = [stage for stage in STAGES if stage != "drift"]
@@ -31,8 +32,8 @@ def totesys(shared_totesys):
 
 @pytest.fixture(scope="module")
 def warehouse(make_module_database):
-    """Return the login of the warehouse that follows it."""
-    return login_of(make_module_database(owner=WAREHOUSE_OWNER))
+    """Return the warehouse that follows it."""
+    return Postgres(login_of(make_module_database(owner=WAREHOUSE_OWNER)))
 
 
 def published():

@@ -35,7 +35,7 @@ module "monitoring" {
   declared        = local.declared
   topic_arn       = "arn:aws:sns:eu-west-2:123456789012:totelake-test-alerts"
   missed_queues   = %(queues)s
-  expected        = { workflow = true, reconcile = true }
+  expected        = { workflow = true, reconcile = true, drift = true }
   longest_seconds = { ingest = 1, transform = 2, load = 3, reconcile = 4 }
   volume_band     = 3
   composite       = false
@@ -63,7 +63,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
     for name in ("versions.tf", "env"):
         (folder / name).symlink_to(build.ROOT / "terraform" / name)
     (folder / "main.tf").write_text(EVERYTHING % {"root": build.ROOT, "queues": json.dumps(QUEUES)})
-    terraform.run(folder, "init", "-input=false", "-no-color", f"-plugin-dir={terraform.provider_mirror()}")
+    terraform.init(folder)
     with endpoint() as aws:
         options = ("-auto-approve", "-input=false", "-no-color")
         terraform.run(folder, "apply", *options, environment=aws.environment)
@@ -104,7 +104,7 @@ def is_published(name: str, dimensions: dict[str, str]) -> bool:
 
 def test_every_alarm_looks_at_a_metric_that_is_published(alarms: list[dict[str, Any]]) -> None:
     """With the namespace, the dimensions and the unit that it has, and a statistic that means something."""
-    assert len(alarms) == 13
+    assert len(alarms) == 15
     for alarm in alarms:
         metric, dimensions = looked_at(alarm)
         assert metric in PUBLISHED | {QUEUE}, alarm["AlarmName"]

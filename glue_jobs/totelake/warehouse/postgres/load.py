@@ -85,7 +85,8 @@ class _Load:
         shape.apply(self.connection)
 
     def _stage(self, table: StarTable, parts: list[ProcessedTable], staging_table: str) -> None:
-        with worklog.unit("stage_table", stage="load", table=table.name):
+        told = sum(part.rows for part in parts)
+        with worklog.unit("stage_table", stage="load", table=table.name, rows=told):
             rows = written_versions(self.run.spark, self.bucket, table, [part.path for part in parts])
             staging.copy(rows, self.login, staging_table)
             boundaries.reached(boundaries.TABLE_STAGED)
