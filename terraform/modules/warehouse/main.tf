@@ -88,7 +88,7 @@ locals {
     {
       Sid       = "RunWarehouseStatements"
       Effect    = "Allow"
-      Action    = ["redshift-data:BatchExecuteStatement", "redshift-data:ExecuteStatement"]
+      Action    = ["redshift-data:BatchExecuteStatement"]
       Resource  = [redshift.workgroup.arn]
       Condition = null
     },
