@@ -19,7 +19,7 @@ _DEPLOYED = (
     "terraform/**/*.tfvars",
     "terraform/**/*.json",
     "crawlers/*.json",
-    "dashboards/queries/*.sql",
+    "dashboards/queries/**/*.sql",
     "glue_jobs/*.py",
 )
 

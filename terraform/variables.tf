@@ -257,7 +257,7 @@ variable "log_retention_days" {
 }
 
 variable "queries" {
-  description = "Folder of the queries that Athena keeps under their names, one .sql file each."
+  description = "Folder of the queries that Athena keeps under their names, one .sql file each; a folder in it is a page."
   type        = string
   default     = "../dashboards/queries"
 }

@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
 
 import psycopg
 from rich.table import Table
@@ -13,7 +15,7 @@ from local_aws.settings import Settings
 from local_aws.state import State
 from local_aws.workflow_run import WorkflowRun
 
-QUESTION = build.ROOT / "dashboards" / "queries" / "revenue_by_month_and_currency.sql"
+QUESTION = build.ROOT / "dashboards" / "queries" / "sales" / "revenue_by_month.sql"
 
 _EVENTS = 300
 _ANSWER_ROWS = 6
@@ -84,5 +86,11 @@ def _answer(settings: Settings) -> Table:
         for column in answer.description or ():
             table.add_column(column.name, justify="left" if column.name in {"month", "currency"} else "right")
         for row in answer.fetchmany(_ANSWER_ROWS):
-            table.add_row(*(value if isinstance(value, str) else number(value) for value in row))
+            table.add_row(*map(_cell, row))
     return table
+
+
+def _cell(value: date | str | int | Decimal) -> str:
+    if isinstance(value, date):
+        return f"{value:%Y-%m}"
+    return value if isinstance(value, str) else number(value)

@@ -143,7 +143,7 @@ run "with_redshift_and_a_vpc_of_its_own_the_jobs_are_told_where_everything_is" {
   }
 
   assert {
-    condition     = module.athena.queries == sort([for file in fileset("../dashboards/queries", "*.sql") : trimsuffix(file, ".sql")])
+    condition     = module.athena.queries == sort([for file in fileset("../dashboards/queries", "**/*.sql") : replace(trimsuffix(file, ".sql"), "/", "_")])
     error_message = "Athena keeps the queries of the dashboards."
   }
 

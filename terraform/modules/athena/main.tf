@@ -1,5 +1,5 @@
 locals {
-  queries = { for file in fileset(var.queries, "*.sql") : trimsuffix(file, ".sql") => file("${var.queries}/${file}") }
+  queries = { for file in fileset(var.queries, "**/*.sql") : replace(trimsuffix(file, ".sql"), "/", "_") => file("${var.queries}/${file}") }
 }
 
 resource "aws_athena_workgroup" "this" {
