@@ -40,6 +40,8 @@ def show(state: State, settings: Settings, job: str | None, since: timedelta | N
     width = max(map(len, jobs)) if job is None else 0
     try:
         _print(lines, width)
+        if follow:
+            typer.echo("Following; Ctrl-C ends it.", err=True)
         while follow:
             time.sleep(_POLL_SECONDS)
             _print(found.new_lines(), width)

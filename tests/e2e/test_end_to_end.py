@@ -363,7 +363,8 @@ def test_an_idle_run_changes_nothing_and_the_warehouse_is_as_old_as_it(world, tw
 
     assert world.files() == files
     assert world.untouched() == rows
-    [last, *_] = figures(world.client("cloudwatch"), "WarehouseAge", "Maximum")
+    # The run before may lie in the same minute: the younger of the two.
+    [last, *_] = figures(world.client("cloudwatch"), "WarehouseAge", "Minimum")
     assert 0 < last <= time.time() - began
 
 

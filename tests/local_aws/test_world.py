@@ -179,6 +179,7 @@ def test_logs_are_those_of_the_latest_runs_or_of_one(state, settings):
 def test_logs_follow_runs_that_begin_later_until_ctrl_c(state, settings):
     """Without what was there before the age that was asked for."""
     following = totelake(state, "logs", "--follow", "--since", "1s")
+    assert following.stderr.readline() == "Following; Ctrl-C ends it.\n"
     aws.client(settings, "glue").start_job_run(JobName="totelake-local-ingest")
     try:
         seen = next(line for line in following.stdout if '"event": "job"' in line)
