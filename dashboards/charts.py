@@ -1,0 +1,192 @@
+"""The kinds of charts that pages draw from an answer.
+
+Amounts of different currencies are never added: a chart of amounts has a line for each currency, or there is a panel for
+each.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from dashboards import figures, looks
+
+TOP = 8
+_BAR = 27
+_HEAD = 30
+
+
+def currencies_of(answer: pd.DataFrame) -> list[str]:
+    """Return the currencies of an answer, those of the house first."""
+    found = answer["currency"].unique()
+    return [*(code for code in looks.CURRENCIES if code in found), *sorted(set(found) - looks.CURRENCIES.keys())]
+
+
+def monthly_lines(answer: pd.DataFrame, value: str, says: str, height: int = 300, decimals: int = 0) -> None:
+    """Draw a line for each currency, from month to month."""
+    shown = answer.assign(
+        said=[
+            figures.exact(number, code, decimals)
+            for number, code in zip(answer[value], answer["currency"], strict=True)
+        ]
+    )
+    currencies = currencies_of(shown)
+    base = alt.Chart(shown).encode(
+        x=month_axis(),
+        y=alt.Y(f"{value}:Q", axis=value_axis(), scale=alt.Scale(zero=decimals == 0, nice=True)),
+        color=alt.Color("currency:N", scale=looks.scale(currencies), legend=alt.Legend() if len(currencies) > 1 else None),
+        tooltip=[month_tooltip(), alt.Tooltip("currency:N", title="Currency"), alt.Tooltip("said:N", title=says)],
+    )
+    looks.show(base.mark_line(strokeWidth=2.2, interpolate="monotone") + base.mark_circle(size=46), height, says)
+
+
+def ranked(answer: pd.DataFrame, label: str, value: str, details: Mapping[str, str], unit: str) -> None:
+    """Draw a panel for each currency with its largest values, the largest first; `details` go into the tooltip."""
+    currencies = currencies_of(answer)
+    tallest = min(TOP, max(answer.groupby("currency")[label].size(), default=0))
+    for place, currency in panels(currencies):
+        part = answer[answer["currency"] == currency].nlargest(TOP, value)
+        with place:
+            _bars(part, label, value, details, currency, unit, height=_HEAD + _BAR * tallest)
+            hidden = int((answer["currency"] == currency).sum()) - len(part)
+            if hidden > 0:
+                st.caption(f"and {hidden} more")
+
+
+def _bars(
+    part: pd.DataFrame, label: str, value: str, details: Mapping[str, str], currency: str, unit: str, height: int
+) -> None:
+    shown = part.assign(
+        short=[figures.short(number, currency) for number in part[value]],
+        exact=[figures.exact(number, currency) for number in part[value]],
+        **{f"{name}_said": [_said(item) for item in part[name]] for name in details},
+    )
+    base = alt.Chart(shown, title=alt.TitleParams(currency, color=looks.colour_of(currency))).encode(
+        y=alt.Y(f"{label}:N", sort=None, axis=alt.Axis(labelLimit=150, labelColor=looks.INK)),
+        x=alt.X(f"{value}:Q", axis=None, scale=alt.Scale(domainMin=0, domainMax=float(shown[value].max()) * 1.22)),
+        tooltip=[
+            alt.Tooltip(f"{label}:N", title=label.replace("_", " ").capitalize()),
+            alt.Tooltip("exact:N", title=unit),
+            *(alt.Tooltip(f"{name}_said:N", title=title) for name, title in details.items()),
+        ],
+    )
+    bars = base.mark_bar(color=looks.colour_of(currency), cornerRadiusEnd=3, height={"band": 0.68})
+    texts = base.mark_text(align="left", dx=5, color=looks.MUTED, fontSize=12).encode(text="short:N")
+    looks.show(bars + texts, height, f"{unit} by {label}, {currency}")
+
+
+def heatmap(
+    answer: pd.DataFrame, column: str, row: str, value: str, *, colour: str, currency: str = "", title: str = "", unit: str
+) -> None:
+    """Draw a field for each month or week and the rows with the largest sums; darker is more."""
+    largest = list(answer.groupby(row)[value].sum().nlargest(TOP + 2).index)
+    shown = answer[answer[row].isin(largest)]
+    shown = shown.assign(
+        when=shown[column].dt.strftime("%Y-%m-%d"), said=[figures.exact(number, currency) for number in shown[value]]
+    )
+    is_month = column == "month"
+    chart = (
+        alt.Chart(shown, **({"title": alt.TitleParams(title, color=colour)} if title else {}))
+        .mark_rect(cornerRadius=2, stroke="white", strokeWidth=1)
+        .encode(
+            x=alt.X(
+                "when:O",
+                axis=alt.Axis(
+                    labelExpr=f"timeFormat(toDate(datum.value), '{'%b %y' if is_month else '%-d %b'}')",
+                    labelAngle=0,
+                    labelOverlap="greedy",
+                ),
+            ),
+            y=alt.Y(f"{row}:N", sort=largest, axis=alt.Axis(labelLimit=150, labelColor=looks.INK)),
+            color=alt.Color(f"{value}:Q", scale=alt.Scale(range=["#eef2f4", colour], domainMin=0), legend=None),
+            tooltip=[
+                alt.Tooltip("when:N", title="Month from" if is_month else "Week from"),
+                alt.Tooltip(f"{row}:N", title=row.capitalize()),
+                alt.Tooltip("said:N", title=unit),
+            ],
+        )
+    )
+    looks.show(chart, _HEAD + 24 * len(largest), f"{unit} by {row} and {column} {title}")
+
+
+def stacked(
+    answer: pd.DataFrame,
+    parts: Mapping[str, tuple[str, str]],
+    unit: str,
+    *,
+    currency: str = "",
+    title: str = "",
+    share: bool = False,
+    height: int = 220,
+) -> None:
+    """Draw a bar a month of `parts`: by the name of the column what it is called and its colour."""
+    long = answer.melt(id_vars=["month"], value_vars=list(parts), var_name="part", value_name="number")
+    long = long.assign(
+        said=[figures.exact(number, currency) for number in long["number"]],
+        part=[parts[name][0] for name in long["part"]],
+        order=[list(parts).index(name) for name in long["part"]],
+    )
+    chart = (
+        alt.Chart(long, title=alt.TitleParams(title, color=looks.colour_of(currency) if currency else looks.INK))
+        .mark_bar(cornerRadius=1)
+        .encode(
+            x=alt.X("yearmonth(month):T", axis=alt.Axis(format="%b %y", tickCount={"interval": "month", "step": 3})),
+            y=alt.Y(
+                "number:Q",
+                stack="normalize" if share else "zero",
+                axis=alt.Axis(format=".0%", tickCount=4) if share else value_axis(),
+            ),
+            color=alt.Color(
+                "part:N",
+                scale=alt.Scale(domain=[name for name, _ in parts.values()], range=[tone for _, tone in parts.values()]),
+            ),
+            order="order:Q",
+            tooltip=[month_tooltip(), alt.Tooltip("part:N", title="State"), alt.Tooltip("said:N", title=unit)],
+        )
+    )
+    looks.show(chart, height, f"{unit} by month {title}")
+
+
+def panels(names: Sequence[str]) -> list[tuple[st.delta_generator.DeltaGenerator, str]]:
+    """Return a place for each of `names`, side by side where there is room."""
+    return list(zip(st.columns(max(len(names), 1), gap="medium"), names, strict=False))
+
+
+def month_axis() -> alt.X:
+    """Return the axis of months."""
+    return alt.X("month:T", axis=alt.Axis(format="%b %y", labelOverlap="greedy", tickCount=8))
+
+
+def month_tooltip() -> alt.Tooltip:
+    """Return the line of a tooltip that says the month."""
+    return alt.Tooltip("month:T", title="Month", format="%B %Y")
+
+
+def value_axis() -> alt.Axis:
+    """Return the axis of amounts and numbers, in short figures."""
+    return alt.Axis(labelExpr=figures.AXIS, tickCount=5)
+
+
+def _said(item: object) -> str:
+    if isinstance(item, pd.Timestamp):
+        return f"{item:%-d %b %Y}"
+    return item if isinstance(item, str) else f"{item:,}"
+
+
+def against(answer: pd.DataFrame, currency: str) -> None:
+    """Draw revenue and spend of each month in one currency."""
+    parts = {"revenue": ("Revenue", looks.colour_of(currency)), "spend": ("Spend", looks.CONTRAST)}
+    long = answer.melt(id_vars=["month", "margin"], value_vars=list(parts), var_name="part", value_name="amount")
+    long = long.assign(
+        said=[figures.exact(number, currency) for number in long["amount"]],
+        left=[figures.exact(number, currency) for number in long["margin"]],
+        part=[parts[name][0] for name in long["part"]],
+    )
+    base = alt.Chart(long, title=alt.TitleParams(currency, color=looks.colour_of(currency))).encode(
+        x=month_axis(),
+        y=alt.Y("amount:Q", axis=value_axis()),
+        color=alt.Color("part:N", scale=alt.Scale(domain=[name for name, _ in parts.values()], range=[tone for _, tone in parts.values()])),
+        tooltip=[month_tooltip(), alt.Tooltip("part:N", title="What"), alt.Tooltip("said:N", title="Amount"), alt.Tooltip("left:N", title="Revenue less spend")],
+    )
+    looks.show(base.mark_line(strokeWidth=2.2, interpolate="monotone") + base.mark_circle(size=40), 240, f"Revenue and spend, {currency}")
