@@ -7,7 +7,7 @@ TOTELAKE := $(PYTHON) -m local_aws.cli
 TWO_AT_ONCE := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 COMPILE := uv pip compile --python-version 3.13 --generate-hashes --no-header --no-annotate --no-emit-index-url \
 	--no-emit-find-links --quiet
-CODE := glue_jobs crawlers cost local_aws totesys delivery
+CODE := glue_jobs crawlers cost local_aws totesys delivery dashboards
 
 help:  ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile

@@ -1,16 +1,14 @@
 """What pages are made of: cards, tiles, and what is said where there is nothing to show."""
 
 import html
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from dashboards import figures, looks, warehouse
+from dashboards import charts, figures, looks, warehouse
 from dashboards.filters import Filters
 from dashboards.questions import Question, read
 from dashboards.warehouse import Newest
@@ -37,33 +35,70 @@ def _remembered(url: str, newest: Newest, question: Question, filters: Filters) 
 @contextmanager
 def card(key: str, title: str, unit: str) -> Iterator[None]:
     """Put what the block shows on a card with a `title` and below it the `unit`."""
-    with st.container(border=True, key=f"card-{key}"):
+    with st.container(border=True, key=f"card-{key}", height="stretch"):
         st.html(f'<h3>{html.escape(title)}</h3><p class="unit">{html.escape(unit)}</p>')
         yield
 
 
-def answered(desk: Desk, page: str, name: str, unit: str, draw: Any, nothing: str = "") -> None:
+def answered(desk: Desk, page: str, name: str, unit: str, draw: Callable[[pd.DataFrame], None], none: str = "") -> None:
     """Show the answer to a question on a card, or that there is none."""
     question = read(page, name)
-    notes = f" · {question.notes}" if question.notes else ""
-    with card(f"{page}-{name}", question.asks, f"{unit} · as of {figures.moment(desk.newest.snapshot_taken_at)}{notes}"):
+    told = (unit, f"data of {figures.moment(desk.newest.snapshot_taken_at)}", question.notes)
+    with card(f"{page}-{name}", question.asks, " · ".join(filter(None, told))):
         answer = desk.ask(question)
         if answer.empty:
-            st.html(f'<div class="none">{html.escape(nothing or "Nothing passes these filters.")}</div>')
+            nothing(none or "Nothing passes these filters.")
         else:
             draw(answer)
 
 
-def tiles(answer: pd.DataFrame, value: str, label: str, counted: Sequence[tuple[str, str]]) -> None:
-    """Show a tile for each currency of a monthly answer: the sum of `value`, how it went, and what else was counted."""
-    from dashboards.charts import currencies_of, panels
-
-    for place, currency in panels(currencies_of(answer)):
-        part = answer[answer["currency"] == currency].sort_values("month")
+def tiles(answer: pd.DataFrame, value: str, label: str, counted: Sequence[tuple[str, str]], key: str = "") -> None:
+    """Show a tile for each currency of a monthly answer: the sum of `value`, its course, and what else was counted."""
+    for place, currency in charts.panels(charts.currencies_of(answer)):
+        part = answer[answer["currency"] == currency].groupby("month", as_index=False).sum(numeric_only=True)
         told = " · ".join(f"{figures.short(part[name].sum())} {noun}" for name, noun in counted)
-        with place, st.container(border=True, key=f"card-tile-{currency}"):
-            st.metric(f":material/circle: {label} in {currency}", figures.short(part[value].sum(), currency))
-            st.caption(told)
+        with place, st.container(border=True, key=f"card-tile-{key}{currency}"):
+            st.html(
+                f'<p class="tile-label"><span style="background:{looks.colour_of(currency)}"></span>{label} in {currency}</p>'
+                f'<p class="tile-value">{figures.short(part[value].sum(), currency)}</p><p class="unit">{told}</p>'
+            )
+            if len(part) > 1:
+                charts.spark(part, value, currency)
+
+
+def small_tiles(shown: Sequence[tuple[str, str, str, bool]]) -> None:
+    """Show a row of tiles: a label, a value, what it is measured by, and whether it is bad."""
+    st.html(
+        '<div class="tiles">'
+        + "".join(
+            f'<div class="{"bad" if bad else ""}"><p class="tile-label">{html.escape(label)}</p>'
+            f'<p class="tile-value">{html.escape(value)}</p><p class="unit">{html.escape(unit)}</p></div>'
+            for label, value, unit, bad in shown
+        )
+        + "</div>"
+    )
+
+
+def table(
+    headings: Sequence[str], rows: Sequence[Sequence[str]], *, numbers_from: int = 99, bad: Sequence[bool] = ()
+) -> None:
+    """Show a table; columns from `numbers_from` on hold numbers, and rows that are `bad` stand out."""
+
+    def line(cells: Sequence[str], tag: str, *, is_bad: bool) -> str:
+        shown = "".join(
+            f'<{tag} class="{"number" if place >= numbers_from else ""}">{html.escape(cell)}</{tag}>'
+            for place, cell in enumerate(cells)
+        )
+        return f'<tr class="{"bad" if is_bad else ""}">{shown}</tr>'
+
+    marks = bad or [False] * len(rows)
+    body = "".join(line(row, "td", is_bad=mark) for row, mark in zip(rows, marks, strict=True))
+    st.html(f'<div class="table"><table>{line(headings, "th", is_bad=False)}{body}</table></div>')
+
+
+def nothing(text: str) -> None:
+    """Say on a card that there is nothing to show; a command stands in backquotes."""
+    st.html(f'<div class="none">{_sentence(text)}</div>')
 
 
 def state(title: str, *sentences: str) -> None:

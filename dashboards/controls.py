@@ -1,14 +1,14 @@
 """The filters above a page, which the address of the page remembers."""
 
-from datetime import date, timedelta
+from datetime import date
 
 import streamlit as st
 
 from dashboards.filters import Filters
 from dashboards.warehouse import Choices
 
-ALL, OWN = "All time", "Own range"
-_DAYS = {"Last 12 months": 365, "Last 90 days": 90}
+YEAR, QUARTER, CALENDAR_YEAR, ALL, OWN = "Last 12 months", "Last 3 months", "This year", "All time", "Own range"
+_RANGES = (YEAR, QUARTER, CALENDAR_YEAR, ALL, OWN)
 
 
 def filters(choices: Choices, days: tuple[date, date], when: str, *, with_designs: bool = False) -> Filters:
@@ -25,17 +25,22 @@ def filters(choices: Choices, days: tuple[date, date], when: str, *, with_design
 
 
 def _range(days: tuple[date, date], when: str) -> tuple[date | None, date | None]:
-    today = date.today()  # noqa: DTZ011 - the reader's own day
-    chosen = st.selectbox(when, [ALL, *_DAYS, "This year", OWN], key="range", bind="query-params", width=190)
-    if chosen in _DAYS:
-        return today - timedelta(days=_DAYS[chosen]), today
-    if chosen == "This year":
-        return today.replace(month=1, day=1), today
+    """Return the first and the last day; what is still to come belongs to every range but an own one."""
+    chosen = st.selectbox(when, _RANGES, key="range", bind="query-params", width=180)
     if chosen == OWN:
         first, last = days
-        picked = st.date_input("From and to", days, min_value=first, max_value=last, key=f"days-{when}", width=250)
+        picked = st.date_input("From and to", days, min_value=first, max_value=last, key=f"days-{when}", width=240)
         return (picked[0], picked[-1]) if isinstance(picked, tuple) and picked else days
-    return None, None
+    return first_day(chosen, date.today()), None  # noqa: DTZ011 - the reader's own day
+
+
+def first_day(chosen: str, today: date) -> date | None:
+    """Return the day on which a range begins; months are whole ones, this one among them."""
+    months = {YEAR: 11, QUARTER: 2, CALENDAR_YEAR: today.month - 1}.get(chosen)
+    if months is None:
+        return None
+    years, month = divmod(today.year * 12 + today.month - 1 - months, 12)
+    return date(years, month + 1, 1)
 
 
 def _designs(choices: Choices) -> list[str]:

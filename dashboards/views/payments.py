@@ -1,0 +1,86 @@
+"""What is to be paid and was paid, in both directions."""
+
+from functools import partial
+
+import pandas as pd
+import streamlit as st
+
+from dashboards import charts, controls, looks
+from dashboards.cards import Desk, answered, tiles
+from dashboards.filters import Filters
+from dashboards.questions import read
+from dashboards.warehouse import Choices
+
+TITLE = "Payments"
+_IN, _OUT = "SALES_RECEIPT", "PURCHASE_PAYMENT"
+_KINDS = {
+    _IN: "Receipts for sales",
+    _OUT: "Payments for purchases",
+    "SALES_REFUND": "Refunds of sales",
+    "PURCHASE_REFUND": "Refunds of purchases",
+}
+
+
+def filters(choices: Choices) -> Filters:
+    """Show the filters of the page and return what they are set to."""
+    return controls.filters(choices, choices.payments, "Due")
+
+
+def show(desk: Desk) -> None:
+    """Draw the page."""
+    due = desk.ask(read("payments", "due_by_month"))
+    for kind, label in ((_IN, "Still to receive"), (_OUT, "Still to pay")):
+        tiles(due[due["payment_type"] == kind], "unpaid", label, (("payments", "payments due"),), key=kind)
+    answered(desk, "payments", "due_by_month", "Amount due, in each currency", _due)
+    left, right = st.columns(2)
+    with left:
+        answered(desk, "payments", "paid_on_time", "Share of the payments that fell due", _on_time)
+    with right:
+        answered(
+            desk, "payments", "refunds", "Amount refunded, in each currency", _refunds, "No refund falls into this time."
+        )
+    answered(desk, "payments", "unpaid_by_age", "Amount unpaid, in each currency", _ages, "Nothing is unpaid.")
+    answered(
+        desk, "payments", "overdue_by_counterparty", "Amount overdue, in each currency", _overdue, "Nothing is overdue."
+    )
+
+
+def _due(answer: pd.DataFrame) -> None:
+    for kind, part in _by_kind(answer):
+        for place, currency in charts.panels(charts.currencies_of(answer)):
+            colour = looks.colour_of(currency)
+            shown = part[part["currency"] == currency]
+            if shown.empty:
+                continue
+            with place:
+                parts = {"paid": ("Paid", colour), "unpaid": ("Unpaid", looks.CONTRAST)}
+                title = f"{_KINDS[kind]}, {currency}"
+                charts.stacked(shown, parts, "Amount", currency=currency, title=title)
+
+
+def _on_time(answer: pd.DataFrame) -> None:
+    parts = {"on_time": ("On time", looks.GOOD), "late": ("Late", looks.FAIR), "unpaid": ("Unpaid", looks.BAD)}
+    for kind, part in _by_kind(answer):
+        charts.stacked(part, parts, "Payments", title=_KINDS[kind], share=True, height=150)
+
+
+def _refunds(answer: pd.DataFrame) -> None:
+    for kind, part in _by_kind(answer):
+        st.caption(_KINDS[kind])
+        charts.monthly_lines(part, "amount", "Refunded", height=150)
+
+
+def _ages(answer: pd.DataFrame) -> None:
+    for kind, part in _by_kind(answer):
+        charts.ranked(part, "age", "amount", {"payments": "Payments"}, _KINDS[kind], order="age_number")
+
+
+def _overdue(answer: pd.DataFrame) -> None:
+    details = {"payments": "Payments", "due_since": "Due since"}
+    for kind, part in _by_kind(answer):
+        charts.ranked(part, "counterparty", "amount", details, _KINDS[kind])
+
+
+def _by_kind(answer: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """Return the parts of an answer that are of one type of payment: what comes in is not added to what goes out."""
+    return [(kind, part) for kind in _KINDS if not (part := answer[answer["payment_type"] == kind]).empty]
