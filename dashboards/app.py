@@ -25,6 +25,7 @@ def main() -> None:
     """Draw the page that the reader has chosen."""
     st.set_page_config(page_title="totelake", page_icon=str(_HERE / "icon.png"), layout="wide")
     st.html(_HERE / "style.css")
+    st.logo(_HERE / "logo.svg", size="medium")
     state = State(Path(os.environ["TOTELAKE_STATE"]))
     pages = [_as_page(page.TITLE, icon, partial(_business, page, state)) for page, icon in _BUSINESS]
     pages.append(_as_page(pipeline.TITLE, ":material/account_tree:", partial(_pipeline, state)))
@@ -45,14 +46,10 @@ def _business(page: ModuleType, state: State) -> None:
     elif found == _EMPTY:
         cards.state("The warehouse is empty", "Nothing has been loaded into it yet: run `totelake run`.")
     else:
-        cards.state("The warehouse cannot be reached", *_WAY_OUT)
+        cards.state("The warehouse cannot be reached", *cards.WAY_OUT)
 
 
 _EMPTY, _AWAY = "empty", "away"
-_WAY_OUT = (
-    "No local world is up. `make run` makes one and fills it; `totelake up` starts it again.",
-    "This page comes back by itself.",
-)
 
 
 def _newest(state: State) -> Newest | str:

@@ -13,6 +13,12 @@ from dashboards.filters import Filters
 from dashboards.questions import Question, read
 from dashboards.warehouse import Newest
 
+WAY_OUT = (
+    "No local world is up. `make run` makes one and fills it; `totelake up` starts it again.",
+    "This page comes back by itself.",
+)
+"""What is said where a world should be."""
+
 
 @dataclass(frozen=True, slots=True)
 class Desk:
@@ -52,18 +58,24 @@ def answered(desk: Desk, page: str, name: str, unit: str, draw: Callable[[pd.Dat
             draw(answer)
 
 
-def tiles(answer: pd.DataFrame, value: str, label: str, counted: Sequence[tuple[str, str]], key: str = "") -> None:
+def tiles(answer: pd.DataFrame, value: str, label: str, counted: Sequence[tuple[str, str]]) -> None:
     """Show a tile for each currency of a monthly answer: the sum of `value`, its course, and what else was counted."""
     for place, currency in charts.panels(charts.currencies_of(answer)):
-        part = answer[answer["currency"] == currency].groupby("month", as_index=False).sum(numeric_only=True)
+        part = answer[answer["currency"] == currency]
         told = " · ".join(f"{figures.short(part[name].sum())} {noun}" for name, noun in counted)
-        with place, st.container(border=True, key=f"card-tile-{key}{currency}"):
-            st.html(
-                f'<p class="tile-label"><span style="background:{looks.colour_of(currency)}"></span>{label} in {currency}</p>'
-                f'<p class="tile-value">{figures.short(part[value].sum(), currency)}</p><p class="unit">{told}</p>'
-            )
-            if len(part) > 1:
-                charts.spark(part, value, currency)
+        with place:
+            tile(f"{label} in {currency}", part[value].sum(), currency, told, part[["month", value]])
+
+
+def tile(label: str, amount: float, currency: str, told: str, course: pd.DataFrame | None = None) -> None:
+    """Show an amount with its `label`, what is `told` of it, and its `course` over the months where there are several."""
+    with st.container(border=True, key=f"card-tile-{label}"):
+        st.html(
+            f'<p class="tile-label"><span style="background:{looks.colour_of(currency)}"></span>{html.escape(label)}</p>'
+            f'<p class="tile-value">{figures.short(amount, currency)}</p><p class="unit">{html.escape(told)}</p>'
+        )
+        if course is not None and len(course) > 1:
+            charts.spark(course, currency)
 
 
 def small_tiles(shown: Sequence[tuple[str, str, str, bool]]) -> None:

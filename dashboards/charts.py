@@ -13,6 +13,7 @@ import streamlit as st
 from dashboards import figures, looks
 
 TOP = 8
+WEEKS = 6
 _BAR = 27
 _HEAD = 30
 
@@ -35,13 +36,23 @@ def monthly_lines(answer: pd.DataFrame, value: str, says: str, height: int = 300
     base = alt.Chart(shown).encode(
         x=month_axis(),
         y=alt.Y(f"{value}:Q", axis=value_axis(), scale=alt.Scale(zero=decimals == 0, nice=True)),
-        color=alt.Color("currency:N", scale=looks.scale(currencies), legend=alt.Legend() if len(currencies) > 1 else None),
+        color=alt.Color(
+            "currency:N", scale=looks.scale(currencies), legend=alt.Legend() if len(currencies) > 1 else None
+        ),
         tooltip=[month_tooltip(), alt.Tooltip("currency:N", title="Currency"), alt.Tooltip("said:N", title=says)],
     )
     looks.show(base.mark_line(strokeWidth=2.2, interpolate="monotone") + base.mark_circle(size=46), height, says)
 
 
-def ranked(answer: pd.DataFrame, label: str, value: str, details: Mapping[str, str], unit: str, order: str = "") -> None:
+def ranked(
+    answer: pd.DataFrame,
+    label: str,
+    value: str,
+    details: Mapping[str, str],
+    unit: str,
+    order: str = "",
+    title: str = "",
+) -> None:
     """Draw a panel for each currency with its largest values, the largest first; `details` go into the tooltip.
 
     With an `order` they stand in that of this column.
@@ -52,21 +63,29 @@ def ranked(answer: pd.DataFrame, label: str, value: str, details: Mapping[str, s
         part = answer[answer["currency"] == currency].nlargest(TOP, value)
         part = part.sort_values(order) if order else part
         with place:
-            _bars(part, label, value, details, currency, unit, height=_HEAD + _BAR * tallest)
+            heading = f"{title}, {currency}" if title else currency
+            _bars(part, label, value, details, currency, unit, heading, height=_HEAD + _BAR * tallest)
             hidden = int((answer["currency"] == currency).sum()) - len(part)
             if hidden > 0:
                 st.caption(f"and {hidden} more")
 
 
 def _bars(
-    part: pd.DataFrame, label: str, value: str, details: Mapping[str, str], currency: str, unit: str, height: int
+    part: pd.DataFrame,
+    label: str,
+    value: str,
+    details: Mapping[str, str],
+    currency: str,
+    unit: str,
+    heading: str,
+    height: int,
 ) -> None:
     shown = part.assign(
         short=[figures.short(number, currency) for number in part[value]],
         exact=[figures.exact(number, currency) for number in part[value]],
         **{f"{name}_said": [_said(item) for item in part[name]] for name in details},
     )
-    base = alt.Chart(shown, title=alt.TitleParams(currency, color=looks.colour_of(currency))).encode(
+    base = alt.Chart(shown, title=alt.TitleParams(heading, color=looks.colour_of(currency))).encode(
         y=alt.Y(f"{label}:N", sort=None, axis=alt.Axis(labelLimit=150, labelColor=looks.INK)),
         x=alt.X(f"{value}:Q", axis=None, scale=alt.Scale(domainMin=0, domainMax=float(shown[value].max()) * 1.22)),
         tooltip=[
@@ -80,38 +99,42 @@ def _bars(
     looks.show(bars + texts, height, f"{unit} by {label}, {currency}")
 
 
-def heatmap(
-    answer: pd.DataFrame, column: str, row: str, value: str, *, colour: str, currency: str = "", title: str = "", unit: str
-) -> None:
-    """Draw a field for each month or week and the rows with the largest sums; darker is more."""
+def heatmap(answer: pd.DataFrame, row: str, value: str, *, colour: str, unit: str, currency: str = "") -> None:
+    """Draw a field for each `period` of an answer and the rows with the largest sums; darker is more."""
     largest = list(answer.groupby(row)[value].sum().nlargest(TOP + 2).index)
-    shown = answer[answer[row].isin(largest)]
-    shown = shown.assign(
-        when=shown[column].dt.strftime("%Y-%m-%d"), said=[figures.exact(number, currency) for number in shown[value]]
+    periods = list(answer["period"].unique())
+    shown = answer[answer[row].isin(largest)].groupby([row, "period"], as_index=False)[value].sum()
+    shown = shown.assign(said=[figures.exact(number, currency) for number in shown[value]])
+    heading = {"title": alt.TitleParams(currency, color=colour)} if currency else {}
+    base = alt.Chart(shown, **heading).mark_rect(cornerRadius=2, stroke="white", strokeWidth=1)
+    chart = base.encode(
+        x=alt.X("period:O", sort=periods, scale=alt.Scale(domain=periods), axis=alt.Axis(labelAngle=0)),
+        y=alt.Y(f"{row}:N", sort=largest, axis=alt.Axis(labelLimit=150, labelColor=looks.INK)),
+        color=alt.Color(
+            f"{value}:Q",
+            scale=alt.Scale(range=["#e9eef0", colour], domainMin=0, interpolate="rgb"),
+            legend=None,
+        ),
+        tooltip=[
+            alt.Tooltip("period:N", title="When"),
+            alt.Tooltip(f"{row}:N", title=row.capitalize()),
+            alt.Tooltip("said:N", title=unit),
+        ],
     )
-    is_month = column == "month"
-    chart = (
-        alt.Chart(shown, **({"title": alt.TitleParams(title, color=colour)} if title else {}))
-        .mark_rect(cornerRadius=2, stroke="white", strokeWidth=1)
-        .encode(
-            x=alt.X(
-                "when:O",
-                axis=alt.Axis(
-                    labelExpr=f"timeFormat(toDate(datum.value), '{'%b %y' if is_month else '%-d %b'}')",
-                    labelAngle=0,
-                    labelOverlap="greedy",
-                ),
-            ),
-            y=alt.Y(f"{row}:N", sort=largest, axis=alt.Axis(labelLimit=150, labelColor=looks.INK)),
-            color=alt.Color(f"{value}:Q", scale=alt.Scale(range=["#eef2f4", colour], domainMin=0), legend=None),
-            tooltip=[
-                alt.Tooltip("when:N", title="Month from" if is_month else "Week from"),
-                alt.Tooltip(f"{row}:N", title=row.capitalize()),
-                alt.Tooltip("said:N", title=unit),
-            ],
-        )
-    )
-    looks.show(chart, _HEAD + 24 * len(largest), f"{unit} by {row} and {column} {title}")
+    looks.show(chart, _HEAD + 24 * len(largest), f"{unit} by {row} {currency}")
+
+
+def by_month(answer: pd.DataFrame) -> pd.DataFrame:
+    """Return the answer in the order of its months, with each as a `period`."""
+    ordered = answer.sort_values("month")
+    return ordered.assign(period=ordered["month"].dt.strftime("%b %y"))
+
+
+def by_week(answer: pd.DataFrame) -> pd.DataFrame:
+    """Return the answer in the order of its weeks, with each as a `period`; all but the first few are `later`."""
+    ordered = answer.sort_values("week")
+    last = ordered["week"].min() + pd.Timedelta(weeks=WEEKS)
+    return ordered.assign(period=ordered["week"].dt.strftime("%-d %b").where(ordered["week"] < last, "later"))
 
 
 def stacked(
@@ -135,7 +158,7 @@ def stacked(
         alt.Chart(long, title=alt.TitleParams(title, color=looks.colour_of(currency) if currency else looks.INK))
         .mark_bar(cornerRadius=1)
         .encode(
-            x=alt.X("yearmonth(month):T", axis=alt.Axis(format="%b %y", tickCount={"interval": "month", "step": 3})),
+            x=alt.X("yearmonth(month):T", axis=alt.Axis(format="%b %y", tickCount=6)),
             y=alt.Y(
                 "number:Q",
                 stack="normalize" if share else "zero",
@@ -143,7 +166,9 @@ def stacked(
             ),
             color=alt.Color(
                 "part:N",
-                scale=alt.Scale(domain=[name for name, _ in parts.values()], range=[tone for _, tone in parts.values()]),
+                scale=alt.Scale(
+                    domain=[name for name, _ in parts.values()], range=[tone for _, tone in parts.values()]
+                ),
             ),
             order="order:Q",
             tooltip=[month_tooltip(), alt.Tooltip("part:N", title="State"), alt.Tooltip("said:N", title=unit)],
@@ -159,7 +184,7 @@ def panels(names: Sequence[str]) -> list[tuple[st.delta_generator.DeltaGenerator
 
 def month_axis() -> alt.X:
     """Return the axis of months."""
-    return alt.X("month:T", axis=alt.Axis(format="%b %y", labelOverlap="greedy", tickCount=8))
+    return alt.X("month:T", axis=alt.Axis(format="%b %y", tickCount=8))
 
 
 def month_tooltip() -> alt.Tooltip:
@@ -190,31 +215,59 @@ def against(answer: pd.DataFrame, currency: str) -> None:
     base = alt.Chart(long, title=alt.TitleParams(currency, color=looks.colour_of(currency))).encode(
         x=month_axis(),
         y=alt.Y("amount:Q", axis=value_axis()),
-        color=alt.Color("part:N", scale=alt.Scale(domain=[name for name, _ in parts.values()], range=[tone for _, tone in parts.values()])),
-        tooltip=[month_tooltip(), alt.Tooltip("part:N", title="What"), alt.Tooltip("said:N", title="Amount"), alt.Tooltip("left:N", title="Revenue less spend")],
+        color=alt.Color(
+            "part:N",
+            scale=alt.Scale(domain=[name for name, _ in parts.values()], range=[tone for _, tone in parts.values()]),
+        ),
+        tooltip=[
+            month_tooltip(),
+            alt.Tooltip("part:N", title="What"),
+            alt.Tooltip("said:N", title="Amount"),
+            alt.Tooltip("left:N", title="Revenue less spend"),
+        ],
     )
-    looks.show(base.mark_line(strokeWidth=2.2, interpolate="monotone") + base.mark_circle(size=40), 240, f"Revenue and spend, {currency}")
+    looks.show(
+        base.mark_line(strokeWidth=2.2, interpolate="monotone") + base.mark_circle(size=40),
+        240,
+        f"Revenue and spend, {currency}",
+    )
 
 
-def spark(part: pd.DataFrame, value: str, currency: str) -> None:
-    """Draw the course of one currency's months, without axes, as a hint."""
-    base = alt.Chart(part).encode(x=alt.X("month:T", axis=None), y=alt.Y(f"{value}:Q", axis=None, scale=alt.Scale(zero=True)))
+def spark(course: pd.DataFrame, currency: str) -> None:
+    """Draw the course of an amount over its months, without axes, as a hint."""
+    value = next(name for name in course.columns if name != "month")
+    base = alt.Chart(course).encode(
+        x=alt.X("month:T", axis=None), y=alt.Y(f"{value}:Q", axis=None, scale=alt.Scale(zero=True))
+    )
     colour = looks.colour_of(currency)
     area = base.mark_area(color=colour, opacity=0.12, interpolate="monotone")
-    looks.show(area + base.mark_line(color=colour, strokeWidth=1.8, interpolate="monotone"), 54, f"{value} by month, {currency}")
+    looks.show(
+        area + base.mark_line(color=colour, strokeWidth=1.8, interpolate="monotone"),
+        54,
+        f"{value} by month, {currency}",
+    )
 
 
 def durations(stages: pd.DataFrame) -> None:
     """Draw a bar a run of the seconds of its stages."""
     runs, names = list(stages["run"].unique()), list(stages["stage"].unique())
     stages = stages.assign(took=[figures.age(seconds) for seconds in stages["seconds"]])
-    chart = alt.Chart(stages).mark_bar(cornerRadius=1, size=min(34, 420 // len(runs))).encode(
-        x=alt.X("run:N", sort=runs, axis=alt.Axis(labelAngle=0, labelOverlap="greedy")),
-        y=alt.Y("seconds:Q", axis=alt.Axis(tickCount=5)),
-        color=alt.Color("stage:N", scale=alt.Scale(domain=names, range=list(looks.STAGES))),
-        order="order:Q",
-        tooltip=[alt.Tooltip("run:N", title="Began"), alt.Tooltip("stage:N", title="Stage"), alt.Tooltip("took:N", title="Took"),
-                 alt.Tooltip("rows:Q", title="Rows", format=","), alt.Tooltip("state:N", title="State")],
+    chart = (
+        alt.Chart(stages)
+        .mark_bar(cornerRadius=1, size=min(34, 420 // len(runs)))
+        .encode(
+            x=alt.X("run:N", sort=runs, axis=alt.Axis(labelAngle=0)),
+            y=alt.Y("seconds:Q", axis=alt.Axis(tickCount=5)),
+            color=alt.Color("stage:N", scale=alt.Scale(domain=names, range=list(looks.STAGES))),
+            order="order:Q",
+            tooltip=[
+                alt.Tooltip("run:N", title="Began"),
+                alt.Tooltip("stage:N", title="Stage"),
+                alt.Tooltip("took:N", title="Took"),
+                alt.Tooltip("rows:Q", title="Rows", format=","),
+                alt.Tooltip("state:N", title="State"),
+            ],
+        )
     )
     looks.show(chart, 260, "Seconds of each stage by run")
 
@@ -224,8 +277,8 @@ def ages(points: pd.DataFrame, allowed: float) -> None:
     points = points.assign(minutes=points["seconds"] / 60, said=[figures.age(seconds) for seconds in points["seconds"]])
     most = max(allowed / 60 * 1.1, float(points["minutes"].max()) * 1.05)
     base = alt.Chart(points).encode(
-        x=alt.X("at:T", axis=alt.Axis(format="%H:%M", tickCount=6, labelOverlap="greedy")),
-        y=alt.Y("minutes:Q", axis=alt.Axis(tickCount=5), scale=alt.Scale(domain=[0, most])),
+        x=alt.X("at:T", axis=alt.Axis(format="%H:%M", tickCount=6)),
+        y=alt.Y("minutes:Q", axis=alt.Axis(tickCount=5), scale=alt.Scale(domain=[0, most]), stack=None),
         tooltip=[alt.Tooltip("at:T", title="At", format="%-d %b %H:%M:%S"), alt.Tooltip("said:N", title="Age")],
     )
     limit = alt.Chart(pd.DataFrame({"minutes": [allowed / 60], "text": ["allowed"]})).encode(y="minutes:Q")
@@ -240,12 +293,22 @@ def batches(rows: pd.DataFrame, zone: str) -> None:
     numbers, tables = list(rows["batch"].unique()), sorted(rows["table"].unique())
     rows = rows.assign(said=[figures.short(number) if number else "" for number in rows["rows"]])
     base = alt.Chart(rows, title=zone.capitalize()).encode(
-        x=alt.X("batch:N", sort=numbers, axis=alt.Axis(labelAngle=0, labelExpr="'batch ' + datum.value" if len(numbers) < 6 else "datum.value")),
+        x=alt.X(
+            "batch:N",
+            sort=numbers,
+            axis=alt.Axis(labelAngle=0, labelExpr="'batch ' + datum.value" if len(numbers) < 6 else "datum.value"),
+        ),
         y=alt.Y("table:N", sort=tables, axis=alt.Axis(labelLimit=150, labelColor=looks.INK)),
-        tooltip=[alt.Tooltip("batch:N", title="Batch"), alt.Tooltip("table:N", title="Table"), alt.Tooltip("rows:Q", title="Rows", format=",")],
+        tooltip=[
+            alt.Tooltip("batch:N", title="Batch"),
+            alt.Tooltip("table:N", title="Table"),
+            alt.Tooltip("rows:Q", title="Rows", format=","),
+        ],
     )
     top = float(rows["rows"].max())
-    shade = alt.Color("rows:Q", scale=alt.Scale(type="symlog", range=["#f1f5f6", "#5eb0a8"], domain=[0, max(top, 1)]), legend=None)
+    shade = alt.Color(
+        "rows:Q", scale=alt.Scale(type="symlog", range=["#f1f5f6", "#5eb0a8"], domain=[0, max(top, 1)]), legend=None
+    )
     fields = base.mark_rect(cornerRadius=2, stroke="white", strokeWidth=1).encode(color=shade)
     texts = base.mark_text(fontSize=11, color=looks.INK).encode(text="said:N")
     looks.show(fields + texts if len(numbers) < 12 else fields, _HEAD + 22 * len(tables), f"Rows of each batch, {zone}")

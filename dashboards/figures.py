@@ -31,13 +31,15 @@ def exact(value: float, currency: str = "", decimals: int = 0) -> str:
 
 def age(seconds: float) -> str:
     """Return a length of time in its two largest units."""
-    if seconds < _MINUTE:
-        return f"{seconds:.0f} s"
-    if seconds < _HOUR:
-        return f"{int(seconds // _MINUTE)} min {int(seconds % _MINUTE)} s"
-    if seconds < _DAY:
-        return f"{int(seconds // _HOUR)} h {int(seconds % _HOUR // _MINUTE)} min"
-    return f"{int(seconds // _DAY)} d {int(seconds % _DAY // _HOUR)} h"
+    for unit, name, lesser, lesser_name in (
+        (_DAY, "d", _HOUR, "h"),
+        (_HOUR, "h", _MINUTE, "min"),
+        (_MINUTE, "min", 1, "s"),
+    ):
+        if seconds >= unit:
+            rest = int(seconds % unit // lesser)
+            return f"{int(seconds // unit)} {name}" + (f" {rest} {lesser_name}" if rest else "")
+    return f"{seconds:.0f} s"
 
 
 def moment(value: datetime) -> str:

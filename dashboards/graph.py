@@ -35,7 +35,7 @@ def _node(node: Node, prefix: str) -> str:
         look = f'shape=circle, label="", width=0.28, margin=0, tooltip="trigger {name}: {_fired(node)}"'
     else:
         what = f"crawl {name}" if node.kind == "crawler" else name
-        look = f'label=<<b>{what}</b><br/><font point-size="11" color="{looks.MUTED}">{_told(node)}</font>>'
+        look = f'label="{what}\\n{_told(node)}"'
     return f'"{node.id}" [{look}, color="{line}", fillcolor="{ground}", fontcolor="{looks.INK}"];'
 
 

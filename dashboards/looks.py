@@ -9,6 +9,7 @@ INK, MUTED, LINE = "#14212b", "#5d6d78", "#e6ebee"
 CURRENCIES = {"GBP": "#0f766e", "USD": "#d97706", "EUR": "#4f46e5"}
 OTHERS = ("#be185d", "#0369a1", "#65a30d", "#7c2d12")
 GOOD, FAIR, BAD, IDLE, BUSY = "#15803d", "#eab308", "#dc2626", "#94a3b8", "#2563eb"
+ON_TIME, LATE, UNPAID = "#58a88f", "#f0b849", "#e08a80"
 CONTRAST = "#94a3b8"
 STAGES = ("#0f766e", "#4f46e5", "#d97706", "#be185d", "#0369a1")
 
@@ -29,7 +30,7 @@ _CONFIG: dict[str, Any] = {
     "font": _FONT,
     "view": {"stroke": None},
     "axis": _AXIS,
-    "axisX": {"grid": False},
+    "axisX": {"grid": False, "labelOverlap": "greedy", "labelSeparation": 12},
     "legend": {
         "orient": "top",
         "direction": "horizontal",

@@ -1,18 +1,18 @@
 """What is to be paid and was paid, in both directions."""
 
-from functools import partial
 
 import pandas as pd
 import streamlit as st
 
-from dashboards import charts, controls, looks
-from dashboards.cards import Desk, answered, tiles
+from dashboards import charts, controls, figures, looks
+from dashboards.cards import Desk, answered, tile
 from dashboards.filters import Filters
 from dashboards.questions import read
 from dashboards.warehouse import Choices
 
 TITLE = "Payments"
 _IN, _OUT = "SALES_RECEIPT", "PURCHASE_PAYMENT"
+_OVERDUE = 4  # of the ages, the last one that is past its day
 _KINDS = {
     _IN: "Receipts for sales",
     _OUT: "Payments for purchases",
@@ -23,26 +23,40 @@ _KINDS = {
 
 def filters(choices: Choices) -> Filters:
     """Show the filters of the page and return what they are set to."""
-    return controls.filters(choices, choices.payments, "Due")
+    return controls.filters(choices, choices.payments, "Due", ahead=True)
 
 
 def show(desk: Desk) -> None:
     """Draw the page."""
-    due = desk.ask(read("payments", "due_by_month"))
-    for kind, label in ((_IN, "Still to receive"), (_OUT, "Still to pay")):
-        tiles(due[due["payment_type"] == kind], "unpaid", label, (("payments", "payments due"),), key=kind)
+    _unpaid(desk.ask(read("payments", "unpaid_by_age")))
     answered(desk, "payments", "due_by_month", "Amount due, in each currency", _due)
     left, right = st.columns(2)
     with left:
         answered(desk, "payments", "paid_on_time", "Share of the payments that fell due", _on_time)
     with right:
         answered(
-            desk, "payments", "refunds", "Amount refunded, in each currency", _refunds, "No refund falls into this time."
+            desk,
+            "payments",
+            "refunds",
+            "Amount refunded, in each currency",
+            _refunds,
+            "No refund falls into this time.",
         )
     answered(desk, "payments", "unpaid_by_age", "Amount unpaid, in each currency", _ages, "Nothing is unpaid.")
     answered(
         desk, "payments", "overdue_by_counterparty", "Amount overdue, in each currency", _overdue, "Nothing is overdue."
     )
+
+
+def _unpaid(answer: pd.DataFrame) -> None:
+    for kind, label in ((_IN, "Still to receive"), (_OUT, "Still to pay")):
+        of_kind = answer[answer["payment_type"] == kind]
+        for place, currency in charts.panels(charts.currencies_of(answer)):
+            part = of_kind[of_kind["currency"] == currency]
+            overdue = part[part["age_number"] <= _OVERDUE]["amount"].sum()
+            told = f"{part['payments'].sum():,} payments · {figures.short(overdue, currency)} overdue"
+            with place:
+                tile(f"{label} in {currency}", part["amount"].sum(), currency, told)
 
 
 def _due(answer: pd.DataFrame) -> None:
@@ -59,7 +73,7 @@ def _due(answer: pd.DataFrame) -> None:
 
 
 def _on_time(answer: pd.DataFrame) -> None:
-    parts = {"on_time": ("On time", looks.GOOD), "late": ("Late", looks.FAIR), "unpaid": ("Unpaid", looks.BAD)}
+    parts = {"on_time": ("On time", looks.ON_TIME), "late": ("Late", looks.LATE), "unpaid": ("Unpaid", looks.UNPAID)}
     for kind, part in _by_kind(answer):
         charts.stacked(part, parts, "Payments", title=_KINDS[kind], share=True, height=150)
 
@@ -72,13 +86,14 @@ def _refunds(answer: pd.DataFrame) -> None:
 
 def _ages(answer: pd.DataFrame) -> None:
     for kind, part in _by_kind(answer):
-        charts.ranked(part, "age", "amount", {"payments": "Payments"}, _KINDS[kind], order="age_number")
+        details = {"payments": "Payments"}
+        charts.ranked(part, "age", "amount", details, "Amount", order="age_number", title=_KINDS[kind])
 
 
 def _overdue(answer: pd.DataFrame) -> None:
     details = {"payments": "Payments", "due_since": "Due since"}
     for kind, part in _by_kind(answer):
-        charts.ranked(part, "counterparty", "amount", details, _KINDS[kind])
+        charts.ranked(part, "counterparty", "amount", details, "Amount", title=_KINDS[kind])
 
 
 def _by_kind(answer: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:

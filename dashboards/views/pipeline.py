@@ -3,12 +3,15 @@
 from datetime import UTC, datetime
 
 import pandas as pd
+import psycopg
 import streamlit as st
+from botocore.exceptions import BotoCoreError
 
 from dashboards import cards, charts, figures, graph, pipeline
 from dashboards.cards import card
 from dashboards.pipeline import Pipeline, Workflow
 from local_aws import world
+from local_aws.errors import WorldError
 from local_aws.settings import Settings
 from local_aws.state import State
 from local_aws.workflow_run import WorkflowRun
@@ -26,10 +29,20 @@ def show(state: State) -> None:
 
 @st.fragment(run_every=_LOOK_SECONDS)
 def _live(state: State) -> None:
-    settings = world.require(state)
-    found = _gathered(state, settings, pipeline.mark(state, settings))
+    try:
+        settings = world.require(state)
+        found = _gathered(state, settings, pipeline.mark(state, settings))
+    except (WorldError, BotoCoreError, psycopg.OperationalError):
+        cards.state("The pipeline is not up", *cards.WAY_OUT)
+    else:
+        _draw(found)
+
+
+def _draw(found: Pipeline) -> None:
     _tiles(found)
-    with card("graph", "What does the workflow do now?", "Triggers, jobs and crawlers of the last run, coloured by state"):
+    with card(
+        "graph", "What does the workflow do now?", "Triggers, jobs and crawlers of the last run, coloured by state"
+    ):
         for workflow in found.workflows:
             _graph(workflow, found.prefix)
     left, right = st.columns(2)
@@ -64,15 +77,23 @@ def _tiles(found: Pipeline) -> None:
     last = runs[0] if runs else None
     shown = (
         ("Last run", _how(last), figures.age(last.seconds) if last and last.seconds is not None else "not run yet"),
-        ("Age of the warehouse", "–" if age is None else figures.age(age), f"{figures.age(pipeline.FRESH_SECONDS)} allowed"),
+        (
+            "Age of the warehouse",
+            "–" if age is None else figures.age(age),
+            f"{figures.age(pipeline.FRESH_SECONDS)} allowed",
+        ),
         ("Rows held back", figures.exact(len({(fault.table, fault.key) for fault in found.faults})), "in quarantine"),
         ("Reconcile", figures.exact(differences) if found.reconciled else "–", "differences to totesys"),
         ("Alarms", figures.exact(on), f"on, of {len(found.alarms)}"),
         ("Alerts", figures.exact(len(found.status.alerts)), "e-mails"),
     )
-    bad = {"Last run": last is not None and not last.goes_on and not last.succeeded,
-           "Age of the warehouse": age is not None and age > pipeline.FRESH_SECONDS,
-           "Rows held back": bool(found.faults), "Reconcile": differences > 0, "Alarms": on > 0}
+    bad = {
+        "Last run": last is not None and not last.goes_on and not last.succeeded,
+        "Age of the warehouse": age is not None and age > pipeline.FRESH_SECONDS,
+        "Rows held back": bool(found.faults),
+        "Reconcile": differences > 0,
+        "Alarms": on > 0,
+    }
     with st.container(key="tiles"):
         cards.small_tiles([(*tile, bad.get(tile[0], False)) for tile in shown])
 
@@ -80,12 +101,24 @@ def _tiles(found: Pipeline) -> None:
 def _how(run: WorkflowRun | None) -> str:
     if run is None:
         return "–"
-    return "running" if run.goes_on else "succeeded" if run.succeeded else "failed" if run.status == "COMPLETED" else run.status.lower()
+    return (
+        "running"
+        if run.goes_on
+        else "succeeded"
+        if run.succeeded
+        else "failed"
+        if run.status == "COMPLETED"
+        else run.status.lower()
+    )
 
 
 def _graph(workflow: Workflow, prefix: str) -> None:
     run = workflow.run
-    told = "has not run yet" if run is None else f"{_how(run)}, began {figures.moment(run.started_at)}, {figures.age(run.seconds)}"
+    told = (
+        "has not run yet"
+        if run is None
+        else f"{_how(run)}, began {figures.moment(run.started_at)}, {figures.age(run.seconds)}"
+    )
     st.html(f'<p class="unit"><b>{workflow.name}</b> {told}</p>')
     for key, upright in (("lying", False), ("upright", True)):
         with st.container(key=f"graph-{key}-{workflow.name}", horizontal_alignment="center" if upright else "left"):
@@ -94,8 +127,14 @@ def _graph(workflow: Workflow, prefix: str) -> None:
 
 def _runs(found: Pipeline) -> None:
     stages = [
-        {"run": f"{run.started_at.astimezone():%-d %b %H:%M:%S}", "stage": action.name.removeprefix(f"{found.prefix}-"),
-         "seconds": action.seconds, "state": str(action.state), "rows": action.rows or 0, "order": place}
+        {
+            "run": f"{run.started_at.astimezone():%-d %b %H:%M:%S}",
+            "stage": action.name.removeprefix(f"{found.prefix}-"),
+            "seconds": action.seconds,
+            "state": str(action.state),
+            "rows": action.rows or 0,
+            "order": place,
+        }
         for run in reversed(found.status.runs)
         for place, action in enumerate(run.actions)
         if run.started_at and action.seconds is not None
@@ -133,18 +172,31 @@ def _reconciled(found: Pipeline) -> None:
         cards.nothing("The warehouse has not been held against totesys yet; run `totelake reconcile`.")
         return
     rows = [
-        (line["table"], f"{line['rows_in_totesys']:,}", f"{line['rows_in_warehouse']:,}", f"{line['differences']:,}", f"{line['explained']:,}")
+        (
+            line["table"],
+            f"{line['rows_in_totesys']:,}",
+            f"{line['rows_in_warehouse']:,}",
+            f"{line['differences']:,}",
+            f"{line['explained']:,}",
+        )
         for line in found.reconciled
     ]
-    cards.table(("Table", "In totesys", "In the warehouse", "Differences", "Not loaded yet"), rows, numbers_from=1,
-                bad=[line["differences"] > 0 for line in found.reconciled])
+    cards.table(
+        ("Table", "In totesys", "In the warehouse", "Differences", "Not loaded yet"),
+        rows,
+        numbers_from=1,
+        bad=[line["differences"] > 0 for line in found.reconciled],
+    )
 
 
 def _quarantine(found: Pipeline) -> None:
     if not found.faults:
         cards.nothing("Nothing is held back.")
         return
-    rows = [(fault.table, str(fault.key), fault.column, "NULL" if fault.value is None else fault.value, fault.rule) for fault in found.faults[:_MOST]]
+    rows = [
+        (fault.table, str(fault.key), fault.column, "NULL" if fault.value is None else fault.value, fault.rule)
+        for fault in found.faults[:_MOST]
+    ]
     cards.table(("Table", "Key", "Column", "Value", "Rule"), rows)
     if len(found.faults) > _MOST:
         st.caption(f"and {len(found.faults) - _MOST:,} more: `totelake quarantine`")

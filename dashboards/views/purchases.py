@@ -3,14 +3,13 @@
 from functools import partial
 
 import pandas as pd
+import streamlit as st
 
 from dashboards import charts, controls, looks
 from dashboards.cards import Desk, answered, tiles
 from dashboards.filters import Filters
 from dashboards.questions import read
 from dashboards.warehouse import Choices
-
-import streamlit as st
 
 TITLE = "Purchases"
 _UNIT = "Spend, in each currency"
@@ -29,11 +28,12 @@ def show(desk: Desk) -> None:
     with left:
         lines = partial(charts.monthly_lines, value="spend", says="Spend")
         answered(desk, "purchases", "spend_by_month", _UNIT, lines)
+    with right:
+        answered(desk, "purchases", "deliveries_due", "Items to arrive, by week", _deliveries, "Nothing is to arrive.")
     answered(desk, "purchases", "spend_against_revenue", "Revenue and spend, in each currency", _margins)
     ranked = partial(charts.ranked, label="supplier", value="spend", details=_COUNTED, unit="Spend")
     answered(desk, "purchases", "spend_by_supplier", _UNIT, ranked)
     answered(desk, "purchases", "spend_by_supplier_and_month", _UNIT, _by_month)
-    answered(desk, "purchases", "deliveries_due", "Items to arrive, by week", _deliveries, "Nothing is to arrive.")
 
 
 def _margins(answer: pd.DataFrame) -> None:
@@ -46,10 +46,8 @@ def _by_month(answer: pd.DataFrame) -> None:
     for place, currency in charts.panels(charts.currencies_of(answer)):
         part, colour = answer[answer["currency"] == currency], looks.colour_of(currency)
         with place:
-            charts.heatmap(
-                part, "month", "supplier", "spend", colour=colour, currency=currency, title=currency, unit="Spend"
-            )
+            charts.heatmap(charts.by_month(part), "supplier", "spend", colour=colour, currency=currency, unit="Spend")
 
 
 def _deliveries(answer: pd.DataFrame) -> None:
-    charts.heatmap(answer, "week", "supplier", "items", colour=looks.STAGES[0], unit="Items")
+    charts.heatmap(charts.by_week(answer), "supplier", "items", colour=looks.STAGES[0], unit="Items")

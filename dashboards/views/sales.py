@@ -3,14 +3,13 @@
 from functools import partial
 
 import pandas as pd
+import streamlit as st
 
 from dashboards import charts, controls, looks
 from dashboards.cards import Desk, answered, tiles
 from dashboards.filters import Filters
 from dashboards.questions import read
 from dashboards.warehouse import Choices
-
-import streamlit as st
 
 TITLE = "Sales"
 _UNIT = "Revenue, in each currency"
@@ -27,7 +26,9 @@ def show(desk: Desk) -> None:
     tiles(desk.ask(read("sales", "revenue_by_month")), "revenue", "Revenue", (("orders", "orders"), ("units", "bags")))
     wide, narrow = st.columns([2, 1])
     with wide:
-        answered(desk, "sales", "revenue_by_month", _UNIT, partial(charts.monthly_lines, value="revenue", says="Revenue"))
+        answered(
+            desk, "sales", "revenue_by_month", _UNIT, partial(charts.monthly_lines, value="revenue", says="Revenue")
+        )
     with narrow:
         price = partial(charts.monthly_lines, value="average_unit_price", says="Average price", decimals=2)
         answered(desk, "sales", "average_unit_price", "Price of one bag, in each currency", price)
@@ -44,4 +45,4 @@ def show(desk: Desk) -> None:
 
 
 def _deliveries(answer: pd.DataFrame) -> None:
-    charts.heatmap(answer, "week", "country", "units", colour=looks.STAGES[0], unit="Bags")
+    charts.heatmap(charts.by_week(answer), "country", "units", colour=looks.STAGES[0], unit="Bags")
