@@ -42,7 +42,7 @@ def _business(page: ModuleType, state: State) -> None:
     if isinstance(found, Newest):
         url = Settings.load(state).warehouse_url
         _head(page.TITLE, f"Data of <b>{figures.moment(found.snapshot_taken_at)}</b>, batch {found.sequence}")
-        page.show(Desk(url, found, page.filters(warehouse.choices(url))))
+        page.show(Desk(page.TITLE.lower(), url, found, page.filters(warehouse.choices(url))))
     elif found == _EMPTY:
         cards.state("The warehouse is empty", "Nothing has been loaded into it yet: run `totelake run`.")
     else:

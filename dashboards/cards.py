@@ -1,7 +1,7 @@
 """What pages are made of: cards, tiles, and what is said where there is nothing to show."""
 
 import html
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -22,15 +22,16 @@ WAY_OUT = (
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """Where a page asks: the warehouse, the newest batch in it, and what the reader's filters let pass."""
+    """Where a page asks its questions: the warehouse, the newest batch in it, and what the filters let pass."""
 
+    page: str
     url: str
     newest: Newest
     filters: Filters
 
-    def ask(self, question: Question) -> pd.DataFrame:
-        """Return the answer to a question; one that was asked before is remembered until the next batch."""
-        return _remembered(self.url, self.newest, question, self.filters)
+    def ask(self, name: str) -> pd.DataFrame:
+        """Return the answer to a question of the page; it is remembered until the next batch, for a minute at most."""
+        return _remembered(self.url, self.newest, read(self.page, name), self.filters)
 
 
 @st.cache_data(ttl=60, max_entries=500, show_spinner=False)
@@ -46,32 +47,39 @@ def card(key: str, title: str, unit: str) -> Iterator[None]:
         yield
 
 
-def answered(desk: Desk, page: str, name: str, unit: str, draw: Callable[[pd.DataFrame], None], none: str = "") -> None:
+def answered(desk: Desk, name: str, unit: str, draw: Callable[[pd.DataFrame], None], none: str = "") -> None:
     """Show the answer to a question on a card, or that there is none."""
-    question = read(page, name)
+    question = read(desk.page, name)
     told = (unit, f"data of {figures.moment(desk.newest.snapshot_taken_at)}", question.notes)
-    with card(f"{page}-{name}", question.asks, " · ".join(filter(None, told))):
-        answer = desk.ask(question)
+    with card(f"{desk.page}-{name}", question.asks, " · ".join(filter(None, told))):
+        answer = desk.ask(name)
         if answer.empty:
             nothing(none or "Nothing passes these filters.")
         else:
             draw(answer)
 
 
-def tiles(answer: pd.DataFrame, value: str, label: str, counted: Sequence[tuple[str, str]]) -> None:
+def tiles(answer: pd.DataFrame, value: str, label: str, counted: Mapping[str, str]) -> None:
     """Show a tile for each currency of a monthly answer: the sum of `value`, its course, and what else was counted."""
     for place, currency in charts.panels(charts.currencies_of(answer)):
         part = answer[answer["currency"] == currency]
-        told = " · ".join(f"{figures.short(part[name].sum())} {noun}" for name, noun in counted)
+        told = " · ".join(f"{figures.short(part[name].sum())} {noun}" for name, noun in counted.items())
         with place:
-            tile(f"{label} in {currency}", part[value].sum(), currency, told, part[["month", value]])
+            tile(
+                f"{label} in {currency}",
+                part[value].sum(),
+                currency,
+                told,
+                part[["month", value]].rename(columns={value: "amount"}),
+            )
 
 
 def tile(label: str, amount: float, currency: str, told: str, course: pd.DataFrame | None = None) -> None:
-    """Show an amount with its `label`, what is `told` of it, and its `course` over the months where there are several."""
+    """Show an amount with its `label`, what is `told` of it, and its `course` where there are several months."""
     with st.container(border=True, key=f"card-tile-{label}"):
         st.html(
-            f'<p class="tile-label"><span style="background:{looks.colour_of(currency)}"></span>{html.escape(label)}</p>'
+            f'<p class="tile-label"><span style="background:{looks.colour_of(currency)}"></span>'
+            f"{html.escape(label)}</p>"
             f'<p class="tile-value">{figures.short(amount, currency)}</p><p class="unit">{html.escape(told)}</p>'
         )
         if course is not None and len(course) > 1:

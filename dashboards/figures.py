@@ -49,4 +49,4 @@ def moment(value: datetime) -> str:
 
 def _signed(text: str, value: float, currency: str) -> str:
     symbol = SYMBOLS.get(currency, f"{currency} " if currency else "")
-    return f"{'−' if value < 0 else ''}{symbol}{text}"
+    return f"{'-' if value < 0 else ''}{symbol}{text}"

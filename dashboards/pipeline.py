@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any
 
 from local_aws import aws, deployment, status, workflow_run
@@ -116,7 +117,8 @@ def _reconciled(glue: Any, logs: Any, job: str) -> tuple[datetime | None, list[d
 
 
 def _told(line: str) -> dict[str, Any]:
-    return json.loads(line) if line.startswith("{") else {}
+    told: dict[str, Any] = json.loads(line) if line.startswith("{") else {}
+    return told
 
 
 def _alarms(settings: Settings) -> Iterator[dict[str, Any]]:
@@ -137,12 +139,11 @@ def ages(runs: tuple[WorkflowRun, ...], now: datetime) -> list[dict[str, Any]]:
     """
     points: list[dict[str, Any]] = []
     complete_up_to: datetime | None = None
-    for run in sorted((run for run in runs if _whole(run)), key=lambda run: str(run.completed_at)):
-        assert run.started_at is not None and run.completed_at is not None  # noqa: PT018
+    for began, ended in sorted(_whole(runs), key=itemgetter(1)):
         if complete_up_to is not None:
-            points.append({"at": run.completed_at, "seconds": (run.completed_at - complete_up_to).total_seconds()})
-        complete_up_to = run.started_at
-        points.append({"at": run.completed_at, "seconds": (run.completed_at - complete_up_to).total_seconds()})
+            points.append({"at": ended, "seconds": (ended - complete_up_to).total_seconds()})
+        complete_up_to = began
+        points.append({"at": ended, "seconds": (ended - began).total_seconds()})
     if complete_up_to is not None:
         points.append({"at": now, "seconds": (now - complete_up_to).total_seconds()})
     return points
@@ -154,8 +155,11 @@ def age(runs: tuple[WorkflowRun, ...], now: datetime | None = None) -> float | N
     return points[-1]["seconds"] if points else None
 
 
-def _whole(run: WorkflowRun) -> bool:
-    return run.succeeded and run.started_at is not None and run.completed_at is not None
+def _whole(runs: tuple[WorkflowRun, ...]) -> Iterator[tuple[datetime, datetime]]:
+    """Yield begin and end of each run that brought everything up to its begin."""
+    for run in runs:
+        if run.succeeded and run.started_at and run.completed_at:
+            yield run.started_at, run.completed_at
 
 
 def rows_of(batches: tuple[Mapping[str, Any], ...]) -> list[dict[str, Any]]:

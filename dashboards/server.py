@@ -24,7 +24,7 @@ _POLL_SECONDS = 0.1
 def serving(state: State, port: int | None = None) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """Serve the dashboard during the block: give its address, and the process, which ends with the block.
 
-    Without a `port` it takes a free one. Raises `DashboardError` when the port is taken or the dashboard does not start.
+    Without a `port` it takes a free one. Raises `DashboardError` when the port is taken, or nothing answers on it.
     """
     if port is not None and not processes.port_is_free(port):
         raise DashboardError(f"Port {port} is taken: name another one with --port, or none for one that is free.")

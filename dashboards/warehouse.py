@@ -30,7 +30,7 @@ class Newest:
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What a reader can choose from; the days are the first and the last one on which anything was ordered or is due."""
+    """What a reader can choose from; days are the first and the last one on which anything was ordered or is due."""
 
     currencies: tuple[str, ...]
     designs: tuple[str, ...]

@@ -1,14 +1,13 @@
 """A browser for the tests: one that is installed, with a page that notes what it should not do."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from playwright.sync_api import ConsoleMessage, Page, Request, sync_playwright
 
-INSTALLED = ("chromium", "chromium-browser", "google-chrome")
-_ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run")
+from dashboards import images
+
 _PATIENCE_SECONDS = 60
 _AT_HOME = ("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:")
 
@@ -34,9 +33,8 @@ class Window:
 @contextmanager
 def window() -> Iterator[Window]:
     """Open a browser with an empty page, as wide as a laptop."""
-    path = next((found for name in INSTALLED if (found := shutil.which(name))), None)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(_ARGUMENTS))
+        browser = playwright.chromium.launch(executable_path=images.browser(), args=images.ARGUMENTS)
         opened = Window(browser.new_page(viewport={"width": 1440, "height": 900}))
         opened.page.set_default_timeout(_PATIENCE_SECONDS * 1000)
         opened.page.on("console", opened.hear)

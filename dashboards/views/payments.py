@@ -1,13 +1,12 @@
 """What is to be paid and was paid, in both directions."""
 
-
 import pandas as pd
 import streamlit as st
 
 from dashboards import charts, controls, figures, looks
 from dashboards.cards import Desk, answered, tile
+from dashboards.charts import Ranking
 from dashboards.filters import Filters
-from dashboards.questions import read
 from dashboards.warehouse import Choices
 
 TITLE = "Payments"
@@ -28,24 +27,21 @@ def filters(choices: Choices) -> Filters:
 
 def show(desk: Desk) -> None:
     """Draw the page."""
-    _unpaid(desk.ask(read("payments", "unpaid_by_age")))
-    answered(desk, "payments", "due_by_month", "Amount due, in each currency", _due)
-    left, right = st.columns(2)
+    _unpaid(desk.ask("unpaid_by_age"))
+    answered(desk, "due_by_month", "Amount due, in each currency", _due)
+    left, right = st.columns([2, 1])
     with left:
-        answered(desk, "payments", "paid_on_time", "Share of the payments that fell due", _on_time)
+        answered(desk, "paid_on_time", "Share of the payments that fell due", _on_time)
     with right:
         answered(
             desk,
-            "payments",
             "refunds",
             "Amount refunded, in each currency",
             _refunds,
             "No refund falls into this time.",
         )
-    answered(desk, "payments", "unpaid_by_age", "Amount unpaid, in each currency", _ages, "Nothing is unpaid.")
-    answered(
-        desk, "payments", "overdue_by_counterparty", "Amount overdue, in each currency", _overdue, "Nothing is overdue."
-    )
+    answered(desk, "unpaid_by_age", "Amount unpaid, in each currency", _ages, "Nothing is unpaid.")
+    answered(desk, "overdue_by_counterparty", "Amount overdue, in each currency", _overdue, "Nothing is overdue.")
 
 
 def _unpaid(answer: pd.DataFrame) -> None:
@@ -69,31 +65,30 @@ def _due(answer: pd.DataFrame) -> None:
             with place:
                 parts = {"paid": ("Paid", colour), "unpaid": ("Unpaid", looks.CONTRAST)}
                 title = f"{_KINDS[kind]}, {currency}"
-                charts.stacked(shown, parts, "Amount", currency=currency, title=title)
+                charts.stacked(shown, parts, "Amount", title, currency=currency)
 
 
 def _on_time(answer: pd.DataFrame) -> None:
     parts = {"on_time": ("On time", looks.ON_TIME), "late": ("Late", looks.LATE), "unpaid": ("Unpaid", looks.UNPAID)}
     for kind, part in _by_kind(answer):
-        charts.stacked(part, parts, "Payments", title=_KINDS[kind], share=True, height=150)
+        charts.stacked(part, parts, "Payments", _KINDS[kind], share=True)
 
 
 def _refunds(answer: pd.DataFrame) -> None:
     for kind, part in _by_kind(answer):
         st.caption(_KINDS[kind])
-        charts.monthly_lines(part, "amount", "Refunded", height=150)
+        charts.monthly_lines(part, "amount", "Refunded")
 
 
 def _ages(answer: pd.DataFrame) -> None:
     for kind, part in _by_kind(answer):
-        details = {"payments": "Payments"}
-        charts.ranked(part, "age", "amount", details, "Amount", order="age_number", title=_KINDS[kind])
+        charts.ranked(part, Ranking("age", "amount", "Amount", {"payments": "Payments"}, "age_number"), _KINDS[kind])
 
 
 def _overdue(answer: pd.DataFrame) -> None:
     details = {"payments": "Payments", "due_since": "Due since"}
     for kind, part in _by_kind(answer):
-        charts.ranked(part, "counterparty", "amount", details, "Amount", title=_KINDS[kind])
+        charts.ranked(part, Ranking("counterparty", "amount", "Amount", details), _KINDS[kind])
 
 
 def _by_kind(answer: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:

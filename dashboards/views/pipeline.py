@@ -1,5 +1,6 @@
 """How the pipeline fares: the workflow at work, runs, batches, freshness, and what is wrong."""
 
+import html
 from datetime import UTC, datetime
 
 import pandas as pd
@@ -7,7 +8,7 @@ import psycopg
 import streamlit as st
 from botocore.exceptions import BotoCoreError
 
-from dashboards import cards, charts, figures, graph, pipeline
+from dashboards import cards, charts, figures, graph, pipeline, pipeline_charts
 from dashboards.cards import card
 from dashboards.pipeline import Pipeline, Workflow
 from local_aws import world
@@ -19,6 +20,7 @@ from local_aws.workflow_run import WorkflowRun
 TITLE = "Pipeline"
 _LOOK_SECONDS = 3
 _MOST = 12
+_NONE = "none"
 _ALARM_WORDS = {"ALARM": "on", "INSUFFICIENT_DATA": "no data yet", "OK": "off"}
 
 
@@ -79,11 +81,11 @@ def _tiles(found: Pipeline) -> None:
         ("Last run", _how(last), figures.age(last.seconds) if last and last.seconds is not None else "not run yet"),
         (
             "Age of the warehouse",
-            "–" if age is None else figures.age(age),
+            _NONE if age is None else figures.age(age),
             f"{figures.age(pipeline.FRESH_SECONDS)} allowed",
         ),
         ("Rows held back", figures.exact(len({(fault.table, fault.key) for fault in found.faults})), "in quarantine"),
-        ("Reconcile", figures.exact(differences) if found.reconciled else "–", "differences to totesys"),
+        ("Reconcile", figures.exact(differences) if found.reconciled else _NONE, "differences to totesys"),
         ("Alarms", figures.exact(on), f"on, of {len(found.alarms)}"),
         ("Alerts", figures.exact(len(found.status.alerts)), "e-mails"),
     )
@@ -100,26 +102,18 @@ def _tiles(found: Pipeline) -> None:
 
 def _how(run: WorkflowRun | None) -> str:
     if run is None:
-        return "–"
-    return (
-        "running"
-        if run.goes_on
-        else "succeeded"
-        if run.succeeded
-        else "failed"
-        if run.status == "COMPLETED"
-        else run.status.lower()
-    )
+        return _NONE
+    if run.goes_on:
+        return "running"
+    return "succeeded" if run.succeeded else "failed" if run.status == "COMPLETED" else run.status.lower()
 
 
 def _graph(workflow: Workflow, prefix: str) -> None:
     run = workflow.run
-    told = (
-        "has not run yet"
-        if run is None
-        else f"{_how(run)}, began {figures.moment(run.started_at)}, {figures.age(run.seconds)}"
-    )
-    st.html(f'<p class="unit"><b>{workflow.name}</b> {told}</p>')
+    told = "has not run yet"
+    if run and run.started_at and run.seconds is not None:
+        told = f"{_how(run)}, began {figures.moment(run.started_at)}, {figures.age(run.seconds)}"
+    st.html(f'<p class="unit"><b>{html.escape(workflow.name)}</b> {told}</p>')
     for key, upright in (("lying", False), ("upright", True)):
         with st.container(key=f"graph-{key}-{workflow.name}", horizontal_alignment="center" if upright else "left"):
             st.graphviz_chart(graph.dot(workflow, prefix, upright=upright), width="content")
@@ -140,17 +134,23 @@ def _runs(found: Pipeline) -> None:
         if run.started_at and action.seconds is not None
     ]
     if stages:
-        charts.durations(pd.DataFrame(stages))
+        pipeline_charts.durations(pd.DataFrame(stages))
     else:
         cards.nothing("The workflow has not run yet; run `totelake run`.")
 
 
 def _ages(found: Pipeline) -> None:
-    points = pipeline.ages(found.status.runs, datetime.now(UTC).replace(microsecond=0))
+    points = pipeline.ages(found.status.runs, _lately())
     if points:
-        charts.ages(pd.DataFrame(points), pipeline.FRESH_SECONDS)
+        pipeline_charts.ages(pd.DataFrame(points), pipeline.FRESH_SECONDS)
     else:
         cards.nothing("Nothing has been loaded yet; run `totelake run`.")
+
+
+def _lately() -> datetime:
+    """Return the moment, to ten seconds, so that a chart is not drawn anew for less."""
+    now = datetime.now(UTC)
+    return now.replace(second=now.second // 10 * 10, microsecond=0)
 
 
 def _rows(found: Pipeline) -> None:
@@ -158,7 +158,7 @@ def _rows(found: Pipeline) -> None:
     for place, zone in charts.panels(list(zones)):
         with place:
             if zones[zone]:
-                charts.batches(pd.DataFrame(zones[zone]), zone)
+                pipeline_charts.batches(pd.DataFrame(zones[zone]), zone)
             else:
                 cards.nothing(f"No batch has been committed to the {zone} zone yet.")
 

@@ -7,13 +7,12 @@ import streamlit as st
 
 from dashboards import charts, controls, looks
 from dashboards.cards import Desk, answered, tiles
+from dashboards.charts import Ranking
 from dashboards.filters import Filters
-from dashboards.questions import read
 from dashboards.warehouse import Choices
 
 TITLE = "Purchases"
 _UNIT = "Spend, in each currency"
-_COUNTED = {"orders": "Orders", "items": "Items"}
 
 
 def filters(choices: Choices) -> Filters:
@@ -23,17 +22,17 @@ def filters(choices: Choices) -> Filters:
 
 def show(desk: Desk) -> None:
     """Draw the page."""
-    tiles(desk.ask(read("purchases", "spend_by_month")), "spend", "Spend", (("orders", "orders"), ("items", "items")))
+    tiles(desk.ask("spend_by_month"), "spend", "Spend", {"orders": "orders", "items": "items"})
     left, right = st.columns(2)
     with left:
         lines = partial(charts.monthly_lines, value="spend", says="Spend")
-        answered(desk, "purchases", "spend_by_month", _UNIT, lines)
+        answered(desk, "spend_by_month", _UNIT, lines)
     with right:
-        answered(desk, "purchases", "deliveries_due", "Items to arrive, by week", _deliveries, "Nothing is to arrive.")
-    answered(desk, "purchases", "spend_against_revenue", "Revenue and spend, in each currency", _margins)
-    ranked = partial(charts.ranked, label="supplier", value="spend", details=_COUNTED, unit="Spend")
-    answered(desk, "purchases", "spend_by_supplier", _UNIT, ranked)
-    answered(desk, "purchases", "spend_by_supplier_and_month", _UNIT, _by_month)
+        answered(desk, "deliveries_due", "Items to arrive, by week", _deliveries, "Nothing is to arrive.")
+    answered(desk, "spend_against_revenue", "Revenue and spend, in each currency", _margins)
+    ranking = Ranking("supplier", "spend", "Spend", {"orders": "Orders", "items": "Items"})
+    answered(desk, "spend_by_supplier", _UNIT, partial(charts.ranked, ranking=ranking))
+    answered(desk, "spend_by_supplier_and_month", _UNIT, _by_month)
 
 
 def _margins(answer: pd.DataFrame) -> None:

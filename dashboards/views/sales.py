@@ -7,8 +7,8 @@ import streamlit as st
 
 from dashboards import charts, controls, looks
 from dashboards.cards import Desk, answered, tiles
+from dashboards.charts import Ranking
 from dashboards.filters import Filters
-from dashboards.questions import read
 from dashboards.warehouse import Choices
 
 TITLE = "Sales"
@@ -23,25 +23,19 @@ def filters(choices: Choices) -> Filters:
 
 def show(desk: Desk) -> None:
     """Draw the page."""
-    tiles(desk.ask(read("sales", "revenue_by_month")), "revenue", "Revenue", (("orders", "orders"), ("units", "bags")))
+    tiles(desk.ask("revenue_by_month"), "revenue", "Revenue", {"orders": "orders", "units": "bags"})
     wide, narrow = st.columns([2, 1])
     with wide:
-        answered(
-            desk, "sales", "revenue_by_month", _UNIT, partial(charts.monthly_lines, value="revenue", says="Revenue")
-        )
+        revenue = partial(charts.monthly_lines, value="revenue", says="Revenue")
+        answered(desk, "revenue_by_month", _UNIT, revenue)
     with narrow:
         price = partial(charts.monthly_lines, value="average_unit_price", says="Average price", decimals=2)
-        answered(desk, "sales", "average_unit_price", "Price of one bag, in each currency", price)
-    for name, label, more in (
-        ("revenue_by_design", "design", {}),
-        ("revenue_by_country", "country", {}),
-        ("revenue_by_counterparty", "counterparty", {}),
-        ("revenue_by_staff", "staff", {"department": "Department"}),
-        ("revenue_by_department", "department", {}),
-    ):
-        draw = partial(charts.ranked, label=label, value="revenue", details={**more, **_COUNTED}, unit="Revenue")
-        answered(desk, "sales", name, _UNIT, draw)
-    answered(desk, "sales", "deliveries_due", "Bags to deliver, by week", _deliveries, "Nothing has to be delivered.")
+        answered(desk, "average_unit_price", "Price of one bag, in each currency", price)
+    for label in ("design", "country", "counterparty", "staff", "department"):
+        details = {"department": "Department", **_COUNTED} if label == "staff" else _COUNTED
+        ranking = Ranking(label, "revenue", "Revenue", details)
+        answered(desk, f"revenue_by_{label}", _UNIT, partial(charts.ranked, ranking=ranking))
+    answered(desk, "deliveries_due", "Bags to deliver, by week", _deliveries, "Nothing has to be delivered.")
 
 
 def _deliveries(answer: pd.DataFrame) -> None:

@@ -113,7 +113,7 @@ def board(postgres_server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def amounts(card: Locator, what: str) -> set[str]:
     """Return what the marks of a card's charts say of `what`, such as Revenue."""
     card.locator("svg [aria-label]").first.wait_for(state="attached")
-    labels = [mark.get_attribute("aria-label") or "" for mark in card.locator("svg [aria-label]").all()]
+    labels = card.locator("svg [aria-label]").evaluate_all("marks => marks.map(mark => mark.ariaLabel)")
     return {said for label in labels for said in re.findall(rf"{what}: ([^;]*)", label)}
 
 
@@ -195,7 +195,8 @@ def test_a_currency_and_a_design_can_be_chosen(board):
     choose(board.page, "Design", "O'Hara 100%")
 
     [(one,)] = board.ask(
-        f"SELECT '£' || to_char(round({SUM}), 'FM999,999,999') FROM fact_sales_order WHERE currency_id = 1 AND design_id = 3"
+        f"SELECT '£' || to_char(round({SUM}), 'FM999,999,999')"
+        " FROM fact_sales_order WHERE currency_id = 1 AND design_id = 3"
     )
     card = board.card("sales-revenue_by_design")
     expect_eventually(lambda: pounds(card, "Revenue"), {one})
@@ -255,7 +256,7 @@ def choose(page: Page, label: str, option: str) -> None:
 
 def pounds(card: Locator, what: str) -> set[str]:
     """Return the amounts in pounds that the marks of a card's charts tell under the name `what`."""
-    labels = [mark.get_attribute("aria-label") or "" for mark in card.locator("svg [aria-label]").all()]
+    labels = card.locator("svg [aria-label]").evaluate_all("marks => marks.map(mark => mark.ariaLabel)")
     return {said for label in labels for said in re.findall(rf"{what}: (£[^;]*)", label)}
 
 
