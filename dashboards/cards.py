@@ -61,7 +61,7 @@ def answered(desk: Desk, name: str, unit: str, draw: Callable[[pd.DataFrame], No
 
 def tiles(answer: pd.DataFrame, value: str, label: str, counted: Mapping[str, str]) -> None:
     """Show a tile for each currency of a monthly answer: the sum of `value`, its course, and what else was counted."""
-    for place, currency in charts.panels(charts.currencies_of(answer)):
+    for place, currency in charts.panels(charts.currencies_of(answer), gap="small"):
         part = answer[answer["currency"] == currency]
         told = " · ".join(f"{figures.short(part[name].sum())} {noun}" for name, noun in counted.items())
         with place:

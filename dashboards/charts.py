@@ -6,6 +6,7 @@ for each.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import altair as alt
 import pandas as pd
@@ -15,8 +16,8 @@ from dashboards import figures, looks
 
 TOP = 8
 WEEKS = 6
-_BAR, _HEAD = 27, 30
-_HIGH, _MIDDLE, _LOW, _SPARK = 300, 220, 150, 54
+_BAR, _HEAD = 26, 26
+_HIGH, _MIDDLE, _LOW, _SPARK = 280, 210, 130, 40
 
 
 def currencies_of(answer: pd.DataFrame) -> list[str]:
@@ -171,9 +172,11 @@ def spark(course: pd.DataFrame, currency: str) -> None:
     looks.show(area + line, _SPARK, f"By month: {currency}")
 
 
-def panels(names: Sequence[str]) -> list[tuple[st.delta_generator.DeltaGenerator, str]]:
+def panels(
+    names: Sequence[str], gap: Literal["small", "medium"] = "medium"
+) -> list[tuple[st.delta_generator.DeltaGenerator, str]]:
     """Return a place for each of `names`, side by side where there is room."""
-    return list(zip(st.columns(max(len(names), 1), gap="medium"), names, strict=False))
+    return list(zip(st.columns(max(len(names), 1), gap=gap), names, strict=False))
 
 
 def month_axis() -> alt.X:
@@ -196,8 +199,8 @@ def names_axis() -> alt.Axis:
     return alt.Axis(labelLimit=165, labelColor=looks.INK)
 
 
-def _line(base: alt.Chart) -> alt.LayerChart:
-    return alt.layer(base.mark_line(strokeWidth=2.2, interpolate="monotone"), base.mark_circle(size=42))
+def _line(base: alt.Chart) -> alt.LayerChart | alt.FacetChart:
+    return alt.layer(base.mark_line(strokeWidth=2.2, interpolate="monotone"), base.mark_circle(size=42, opacity=1))
 
 
 def _long(answer: pd.DataFrame, parts: Parts, currency: str) -> pd.DataFrame:

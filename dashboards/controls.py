@@ -16,7 +16,7 @@ def filters(
     choices: Choices, days: tuple[date, date], when: str, *, with_designs: bool = False, ahead: bool = False
 ) -> Filters:
     """Show the filters and return what they are set to; `days` are the first and the last one that there is."""
-    with st.container(horizontal=True, vertical_alignment="bottom", key="filters"):
+    with st.container(horizontal=True, vertical_alignment="top", key="filters"):
         since, until = _range(days, when, ahead=ahead)
         currencies = st.pills(
             "Currency",

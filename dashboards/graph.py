@@ -18,8 +18,8 @@ def dot(workflow: Workflow, prefix: str, *, upright: bool) -> str:
     lines = [
         "digraph {",
         f"rankdir={'TB' if upright else 'LR'}; bgcolor=transparent; nodesep=0.3; ranksep={0.3 if upright else 0.45};",
-        'node [fontname="Source Sans, sans-serif", fontsize=13, style="rounded,filled", shape=box, margin="0.22,0.12"];',
-        "node [penwidth=1.4];",
+        'node [fontname="Source Sans, sans-serif", fontsize=13, margin="0.22,0.12"];',
+        'node [shape=box, style="rounded,filled", penwidth=1.4];',
         f'edge [color="{looks.IDLE}", arrowsize=0.7, penwidth=1.2];',
         *(_node(node, prefix) for node in workflow.nodes),
         *(f'"{source}" -> "{target}";' for source, target in workflow.edges),

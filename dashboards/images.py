@@ -1,4 +1,4 @@
-"""Pictures of the dashboard for the documents: `python -m dashboards.images` makes a world for them and removes it again.
+"""Pictures of the dashboard for the documents: `python -m dashboards.images` makes a world for them and removes it.
 
 With `--state` they are taken of a world that is up.
 """
@@ -16,7 +16,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from dashboards import server
 from local_aws import build, world
-from local_aws.cli import demonstration
+from local_aws.cli import demonstration, reconciling
 from local_aws.cli.screen import steps
 from local_aws.state import State
 
@@ -62,6 +62,7 @@ def _world(folder: Path | None) -> Iterator[State]:
         state = State(Path(temporary) / "state")
         try:
             demonstration.show(state)
+            reconciling.reconcile(state, world.require(state))
             yield state
         finally:
             with steps() as step:
@@ -76,8 +77,8 @@ def _take(page: Page, address: str, name: str, size: tuple[int, int], file: Path
     if name != _PAGES[0]:
         page.get_by_role("link", name=name).click()
     page.get_by_role("heading", name=name, exact=True, level=1).wait_for()
-    page.locator("[data-testid=stVegaLiteChart] svg").last.wait_for()
-    page.wait_for_load_state("networkidle")
+    page.locator("[data-testid=stVegaLiteChart] svg").first.wait_for()
+    page.locator("[data-test-script-state=notRunning]").wait_for()
     if whole:
         all_of_it = page.locator("[data-testid=stMainBlockContainer]").evaluate("it => it.scrollHeight")
         page.set_viewport_size({"width": width, "height": min(all_of_it, _HIGHEST)})

@@ -25,12 +25,14 @@ _AXIS = {
     "labelPadding": 6,
     "gridColor": LINE,
 }
+_PADDING = {"left": 2, "right": 4, "top": 4, "bottom": 2}
+_USERMETA = {"embedOptions": {"renderer": "svg"}}  # sharp on every screen, and each mark says what it shows
 _CONFIG: dict[str, Any] = {
     "background": "transparent",
     "font": _FONT,
     "view": {"stroke": None},
     "axis": _AXIS,
-    "axisX": {"grid": False, "labelOverlap": "greedy", "labelSeparation": 12},
+    "axisX": {"grid": False, "labelOverlap": "greedy", "labelSeparation": 12, "labelFlush": False},
     "legend": {
         "orient": "top",
         "direction": "horizontal",
@@ -56,7 +58,7 @@ def scale(currencies: list[str]) -> alt.Scale:
     return alt.Scale(domain=currencies, range=[colour_of(currency) for currency in currencies])
 
 
-def show(chart: alt.Chart | alt.LayerChart, height: int, says: str) -> None:
+def show(chart: alt.Chart | alt.LayerChart | alt.FacetChart, height: int, says: str) -> None:
     """Draw a chart in the width that there is; `says` is read out in place of it."""
-    drawn = chart.properties(height=height, width="container", usermeta={"embedOptions": {"renderer": "svg"}})
+    drawn = chart.properties(height=height, width="container", padding=_PADDING, usermeta=_USERMETA)
     st.altair_chart(drawn.configure(**_CONFIG), width="stretch", theme=None, alt=says)

@@ -72,4 +72,4 @@ def batches(rows: pd.DataFrame, zone: str) -> None:
     )
     fields = base.mark_rect(cornerRadius=2, stroke="white", strokeWidth=1).encode(color=shade)
     texts = base.mark_text(fontSize=11, color=looks.INK).encode(text="said:N")
-    looks.show(fields + texts if len(numbers) < _SOME else fields, 30 + 22 * len(tables), f"Rows of each batch, {zone}")
+    looks.show(fields + texts if len(numbers) < _SOME else fields, 26 + 22 * len(tables), f"Rows of each batch, {zone}")

@@ -47,7 +47,7 @@ def show(desk: Desk) -> None:
 def _unpaid(answer: pd.DataFrame) -> None:
     for kind, label in ((_IN, "Still to receive"), (_OUT, "Still to pay")):
         of_kind = answer[answer["payment_type"] == kind]
-        for place, currency in charts.panels(charts.currencies_of(answer)):
+        for place, currency in charts.panels(charts.currencies_of(answer), gap="small"):
             part = of_kind[of_kind["currency"] == currency]
             overdue = part[part["age_number"] <= _OVERDUE]["amount"].sum()
             told = f"{part['payments'].sum():,} payments · {figures.short(overdue, currency)} overdue"
