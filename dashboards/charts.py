@@ -16,6 +16,7 @@ from dashboards import figures, looks
 
 TOP = 8
 WEEKS = 6
+_LATER = "later"
 _BAR, _HEAD = 26, 26
 _HIGH, _MIDDLE, _LOW, _SPARK = 280, 210, 130, 40
 
@@ -92,9 +93,11 @@ def _bars(part: pd.DataFrame, ranking: Ranking, currency: str, heading: str, *, 
 def heatmap(answer: pd.DataFrame, row: str, value: str, *, colour: str, unit: str, currency: str = "") -> None:
     """Draw a field for each `period` of an answer and the rows with the largest sums; darker is more."""
     largest = list(answer.groupby(row)[value].sum().nlargest(TOP + 2).index)
-    periods = list(answer["period"].unique())
-    shown = answer[answer[row].isin(largest)].groupby([row, "period"], as_index=False)[value].sum()
-    shown = shown.assign(said=[figures.exact(number, currency) for number in shown[value]])
+    periods = list(answer["period"].cat.categories)
+    shown = answer[answer[row].isin(largest)].groupby([row, "period"], as_index=False, observed=True)[value].sum()
+    shown = shown.assign(
+        period=shown["period"].astype(str), said=[figures.exact(number, currency) for number in shown[value]]
+    )
     shades = alt.Scale(range=["#e9eef0", colour], domainMin=0, interpolate="rgb")
     base = alt.Chart(shown, title=alt.TitleParams(currency, color=colour))
     chart = base.mark_rect(cornerRadius=2, stroke="white", strokeWidth=1).encode(
@@ -111,16 +114,24 @@ def heatmap(answer: pd.DataFrame, row: str, value: str, *, colour: str, unit: st
 
 
 def by_month(answer: pd.DataFrame) -> pd.DataFrame:
-    """Return the answer in the order of its months, with each as a `period`."""
-    ordered = answer.sort_values("month")
-    return ordered.assign(period=ordered["month"].dt.strftime("%b %y"))
+    """Return the answer with each month as a `period`; those in between are among its categories."""
+    months = pd.date_range(answer["month"].min(), answer["month"].max(), freq="MS")
+    return _with_periods(answer, answer["month"].dt.strftime("%b %y"), list(months.strftime("%b %y")))
 
 
 def by_week(answer: pd.DataFrame) -> pd.DataFrame:
-    """Return the answer in the order of its weeks, with each as a `period`; all but the first few are `later`."""
-    ordered = answer.sort_values("week")
-    last = ordered["week"].min() + pd.Timedelta(weeks=WEEKS)
-    return ordered.assign(period=ordered["week"].dt.strftime("%-d %b").where(ordered["week"] < last, "later"))
+    """Return the answer with each week as a `period`, for a few weeks, and all that comes after them as `later`."""
+    first = answer["week"].min()
+    last = min(first + pd.Timedelta(weeks=WEEKS - 1), answer["week"].max())
+    weeks = list(pd.date_range(first, last, freq="7D").strftime("%-d %b"))
+    later = [_LATER] if (answer["week"] > last).any() else []
+    return _with_periods(
+        answer, answer["week"].dt.strftime("%-d %b").where(answer["week"] <= last, _LATER), weeks + later
+    )
+
+
+def _with_periods(answer: pd.DataFrame, periods: pd.Series, known: list[str]) -> pd.DataFrame:
+    return answer.assign(period=pd.Categorical(periods, categories=known, ordered=True))
 
 
 type Parts = Mapping[str, tuple[str, str]]

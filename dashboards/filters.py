@@ -46,10 +46,10 @@ def filtered(query: str, filters: Filters) -> Filtered:
     parameters: list[object] = []
     read = {table.name for table in tree.find_all(exp.Table)}
     shadows = [_shadow(view, filters, parameters) for view in _FACTS if view in read]
+    if not (shadows := [shadow for shadow in shadows if shadow is not None]):
+        return Filtered(query, ())
     own = tree.args.get("with_")
-    shadows = [shadow for shadow in shadows if shadow is not None]
-    if shadows:
-        tree.set("with_", exp.With(expressions=[*shadows, *(own.expressions if own else [])]))
+    tree.set("with_", exp.With(expressions=[*shadows, *(own.expressions if own else [])]))
     return Filtered(tree.sql(_DIALECT), tuple(parameters))
 
 

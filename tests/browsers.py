@@ -1,10 +1,11 @@
 """A browser for the tests: one that is installed, with a page that notes what it should not do."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from playwright.sync_api import ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import ConsoleMessage, Locator, Page, Request, sync_playwright
 
 from dashboards import images
 
@@ -41,3 +42,9 @@ def window() -> Iterator[Window]:
         opened.page.on("request", opened.watch)
         yield opened
         browser.close()
+
+
+def said_by(card: Locator, what: str) -> set[str]:
+    """Return what the marks of a card's charts say under the name `what`, such as Revenue."""
+    labels = card.locator("svg [aria-label]").evaluate_all("marks => marks.map(mark => mark.ariaLabel)")
+    return {said for label in labels for said in re.findall(rf"(?:^|; ){what}: ([^;]*)", label)}

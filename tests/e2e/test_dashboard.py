@@ -1,6 +1,5 @@
 """The dashboard in a real browser, over a warehouse of a few dozen rows, against plain SQL on its tables."""
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -12,7 +11,7 @@ from dashboards import questions, server, warehouse
 from dashboards.filters import Filters
 from local_aws.settings import Settings
 from local_aws.state import State
-from tests.browsers import Window, window
+from tests.browsers import Window, said_by, window
 from tests.chaos.outages import wait_until
 from tests.worlds import PASSWORD, WAREHOUSE_OWNER, superuser
 from totelake.warehouse import postgres
@@ -108,13 +107,6 @@ def board(postgres_server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
                 yield Board(state, address, opened, settings.warehouse_url)
         finally:
             connection.execute("DROP DATABASE warehouse WITH (FORCE)")
-
-
-def amounts(card: Locator, what: str) -> set[str]:
-    """Return what the marks of a card's charts say of `what`, such as Revenue."""
-    card.locator("svg [aria-label]").first.wait_for(state="attached")
-    labels = card.locator("svg [aria-label]").evaluate_all("marks => marks.map(mark => mark.ariaLabel)")
-    return {said for label in labels for said in re.findall(rf"{what}: ([^;]*)", label)}
 
 
 @pytest.mark.parametrize("file", QUERIES, ids=lambda file: f"{file.parent.name}/{file.stem}")
@@ -256,8 +248,7 @@ def choose(page: Page, label: str, option: str) -> None:
 
 def pounds(card: Locator, what: str) -> set[str]:
     """Return the amounts in pounds that the marks of a card's charts tell under the name `what`."""
-    labels = card.locator("svg [aria-label]").evaluate_all("marks => marks.map(mark => mark.ariaLabel)")
-    return {said for label in labels for said in re.findall(rf"{what}: (£[^;]*)", label)}
+    return {said for said in said_by(card, what) if said.startswith("£")}
 
 
 def expect_eventually(look: Callable[[], object], expected: object) -> None:
