@@ -44,7 +44,7 @@ _CONFIG: dict[str, Any] = {
         "offset": 4,
         "columns": 4,
     },
-    "title": {"anchor": "start", "fontSize": 14, "fontWeight": 600, "color": INK, "offset": 10, "frame": "group"},
+    "title": {"anchor": "start", "fontSize": 14, "fontWeight": 600, "color": INK, "offset": 10, "frame": "bounds"},
 }
 
 

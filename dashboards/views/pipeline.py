@@ -182,7 +182,7 @@ def _reconciled(found: Pipeline) -> None:
         for line in found.reconciled
     ]
     cards.table(
-        ("Table", "In totesys", "In the warehouse", "Differences", "Not loaded yet"),
+        ("Table", "totesys", "Warehouse", "Differ", "To come"),
         rows,
         numbers_from=1,
         bad=[line["differences"] > 0 for line in found.reconciled],
