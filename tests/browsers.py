@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from playwright.sync_api import ConsoleMessage, Locator, Page, Request, sync_playwright
+from playwright.sync_api import ConsoleMessage, Locator, Page, Request, expect, sync_playwright
 
 from dashboards import images
 
-_PATIENCE_SECONDS = 60
+_PATIENCE_SECONDS = 120
 _AT_HOME = ("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:")
 
 
@@ -38,6 +38,7 @@ def window() -> Iterator[Window]:
         browser = playwright.chromium.launch(executable_path=images.browser(), args=images.ARGUMENTS)
         opened = Window(browser.new_page(viewport={"width": 1440, "height": 900}))
         opened.page.set_default_timeout(_PATIENCE_SECONDS * 1000)
+        expect.set_options(timeout=_PATIENCE_SECONDS * 1000)
         opened.page.on("console", opened.hear)
         opened.page.on("request", opened.watch)
         yield opened

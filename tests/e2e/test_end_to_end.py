@@ -367,7 +367,7 @@ def test_the_dashboard_shows_the_pipeline_while_it_runs(world, two_runs):
             expect(opened.page.locator(".newest")).to_contain_text(f"batch {batches_loaded(world)}")
             opened.page.get_by_role("link", name="Pipeline").click()
             runs = opened.page.locator(".st-key-card-runs")
-            expect(runs.locator("svg")).to_be_visible()
+            expect(runs.locator("svg.marks")).to_be_visible()
             stages = said_by(runs, "Began")
             world.totelake("run", "--no-wait")
             expect(opened.page.locator(".tiles")).to_contain_text("running")
