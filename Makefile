@@ -1,13 +1,13 @@
 # `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup run test coverage chaos lint checks format lock generated up down bootstrap plan deploy destroy clean
+.PHONY: help setup browser run test coverage chaos lint checks format lock generated images up down bootstrap plan deploy destroy clean
 PYTHON := .venv/bin/python
 TOTELAKE := $(PYTHON) -m local_aws.cli
 # Two files of tests at a time, in their order, which has the long ones first: much of a test is waiting.
 TWO_AT_ONCE := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 COMPILE := uv pip compile --python-version 3.13 --generate-hashes --no-header --no-annotate --no-emit-index-url \
 	--no-emit-find-links --quiet
-CODE := glue_jobs crawlers cost local_aws totesys delivery
+CODE := glue_jobs crawlers cost local_aws totesys delivery dashboards
 
 help:  ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -15,13 +15,16 @@ help:  ## List the targets.
 setup:  ## Check the tools, make .venv, install what requirements.lock pins, build. Does only what is not done.
 	@bin/setup
 
+browser: setup  ## Install a browser for the tests of the dashboard, where there is none.
+	@bin/browser
+
 run: setup  ## The whole of it: local AWS, totesys, workflow, more business, workflow, summary.
 	@$(TOTELAKE) demo
 
-test: lint  ## Lint, check types and run every test.
+test: lint browser  ## Lint, check types and run every test.
 	$(PYTHON) -m pytest $(TWO_AT_ONCE)
 
-coverage: lint  ## As test, and say which lines ran, those of the jobs' processes and the endpoint's among them; 90 % must.
+coverage: lint browser  ## As test, and say which lines ran, those of the jobs' processes and the endpoint's among them; 90 % must.
 	rm -f .coverage .coverage.*
 	COVERAGE_ROOT=$(CURDIR) $(PYTHON) -m coverage run -m pytest
 	$(PYTHON) -m coverage combine --quiet
@@ -64,6 +67,9 @@ generated: setup  ## Write the files that come from declarations (terraform/tabl
 	mv build/metrics.json terraform/metrics.json
 	$(PYTHON) -m cost >build/cost.md
 	mv build/cost.md docs/cost.md
+
+images: browser  ## Take the pictures of the dashboard in docs/images, of a world that is made for them: STATE=dir takes one that is up.
+	@$(PYTHON) -m dashboards.images $(if $(STATE),--state $(STATE))
 
 up: setup  ## Start the local world in the background.
 	@$(TOTELAKE) up

@@ -7,7 +7,8 @@ WorldError
 ├── BusyError            another command is starting or stopping it
 ├── NotAWorldError       the folder to purge is not a state folder
 ├── EndpointError        the local AWS did not start or did not stop
-└── RunFailedError       a run could not start
+├── RunFailedError       a run could not start
+└── DashboardError       the dashboard could not be served
 """
 
 from pathlib import Path
@@ -71,3 +72,7 @@ class EndpointError(WorldError):
 
 class RunFailedError(WorldError):
     """A run of the workflow or of a job could not start."""
+
+
+class DashboardError(WorldError):
+    """The dashboard could not be served."""

@@ -82,12 +82,15 @@ class Status:
         }
 
 
-def gather(state: State) -> Status:
-    """Return the status of the world in `state`; raise `NoWorldError` when there is none."""
+def gather(state: State, count: int = _LATEST) -> Status:
+    """Return the status of the world in `state`, with the latest `count` runs and batches.
+
+    Raises `NoWorldError` when there is none.
+    """
     settings = Settings.load(state)
     down = world.running(state, settings).missing
     has_aws, has_postgres = "the local AWS" not in down, "Postgres" not in down
-    runs = latest_runs(state, settings) if has_aws else ()
+    runs = latest_runs(state, settings, count) if has_aws else ()
     ends = [run.completed_at for run in runs if run.succeeded and run.completed_at]
     if has_postgres:
         ends += [loaded] if (loaded := _last_load(settings)) else []
@@ -96,7 +99,7 @@ def gather(state: State) -> Status:
         workflow=deployment.outputs(state)["workflow"],
         down=tuple(down),
         runs=runs,
-        batches=committed_batches(state, settings) if has_aws else {},
+        batches=committed_batches(state, settings, count) if has_aws else {},
         rows=row_counts(settings) if has_postgres else {},
         last_success_at=max(ends, default=None),
         alerts=_alerts(state),

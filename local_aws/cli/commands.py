@@ -193,6 +193,24 @@ def status(
 
 
 @app.command()
+def dashboard(
+    state: _State = _DEFAULT,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, metavar="N", help="The port to serve it on; without it a free one.")
+    ] = None,
+    browser: Annotated[bool, typer.Option("--open/--no-open", help="Open it in the browser.")] = True,
+) -> None:
+    """Serve the dashboard: sales, purchases, payments and the pipeline, live from the warehouse, until Ctrl-C."""
+    from local_aws import world
+    from local_aws.cli import dashboard as serving
+
+    place = _state(state)
+    with problems(place, "The dashboard is closed."):
+        world.require(place)
+        serving.serve(place, port, browser=browser)
+
+
+@app.command()
 def urls(
     state: _State = _DEFAULT,
     as_json: Annotated[bool, typer.Option("--json", help="Print them for programs.")] = False,

@@ -21,6 +21,7 @@ _EVENTS = 300
 _ANSWER_ROWS = 6
 _NEXT = """\
 What to try next:
+  totelake dashboard                  what the warehouse answers, and how the pipeline fares, in the browser
   totelake activity && totelake run   more business, and what of it arrives
   totelake run                        nothing changed: nothing is written
   totelake crawl                      what lies in the lake, held against the declarations

@@ -19,9 +19,11 @@ import psutil
 import psycopg
 import pytest
 from moto.sts.utils import SESSION_TOKEN_PREFIX
+from playwright.sync_api import expect
 
-from local_aws import health, job_run
+from local_aws import health, job_run, processes
 from local_aws.state import State
+from tests.browsers import said_by, window
 from tests.chaos.outages import all_is_well, business_goes_on, wait_until
 
 pytestmark = pytest.mark.timeout(900)
@@ -351,6 +353,42 @@ def figures(cloudwatch: Any, name: str, statistic: str, unit: str = "", **dimens
         **({"Unit": unit} if unit else {}),
     )["Datapoints"]
     return [point[statistic] for point in sorted(found, key=lambda point: point["Timestamp"], reverse=True)]
+
+
+def test_the_dashboard_shows_the_pipeline_while_it_runs(world, two_runs):
+    """The command serves it until Ctrl-C; runs, batches and nodes are what the status says, without a reload."""
+    arguments = [sys.executable, "-m", "local_aws.cli", "dashboard", "--no-open", "--state", str(world.state)]
+    serving = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
+    try:
+        assert serving.stdout is not None
+        address = re.search(r"http://127\.0\.0\.1:\d+", serving.stdout.readline())[0]
+        with window() as opened:
+            opened.page.goto(address)
+            expect(opened.page.locator(".newest")).to_contain_text(f"batch {batches_loaded(world)}")
+            opened.page.get_by_role("link", name="Pipeline").click()
+            runs = opened.page.locator(".st-key-card-runs")
+            expect(runs.locator("svg.marks")).to_be_visible()
+            stages = said_by(runs, "Began")
+            world.totelake("run", "--no-wait")
+            expect(opened.page.locator(".tiles")).to_contain_text("running")
+            expect(opened.page.locator(".st-key-card-graph")).to_contain_text("running")
+            expect(opened.page.locator(".tiles")).to_contain_text("succeeded")
+            wait_until(lambda: len(said_by(runs, "Began")) == len(stages) + 1)
+            shown = said_by(opened.page.locator(".st-key-card-rows"), "Rows")
+            status = json.loads(world.totelake("status", "--json"))
+            latest = status["batches"]["ingested"]["latest"][0]["tables"].values()
+            assert {f"{rows:,}" for rows in latest} <= shown
+            assert opened.faults == []
+    finally:
+        serving.send_signal(signal.SIGINT)
+        assert serving.wait(30) == 130
+    assert processes.port_is_free(int(address.rpartition(":")[2]))
+
+
+def batches_loaded(world: World) -> int:
+    """Return the number of the last batch in the warehouse."""
+    [(last,)] = world.ask("warehouse", "SELECT max(processed_sequence) FROM load_ledger")
+    return last
 
 
 def test_an_idle_run_changes_nothing_and_the_warehouse_is_as_old_as_it(world, two_runs):

@@ -30,7 +30,7 @@ def totelake(*arguments, state):
 
 
 @pytest.mark.parametrize(
-    "command", ["seed", "activity", "run", "reconcile", "follow", "stop", "status", "urls", "down"]
+    "command", ["seed", "activity", "run", "reconcile", "follow", "stop", "status", "dashboard", "urls", "down"]
 )
 def test_without_a_world_a_command_says_how_to_get_one(command, tmp_path):
     """In one sentence, with an exit status, and without a traceback or a folder left behind."""

@@ -1,0 +1,60 @@
+"""The filters above a page, which the address of the page remembers."""
+
+from datetime import date, timedelta
+
+import streamlit as st
+
+from dashboards.filters import Filters
+from dashboards.warehouse import Choices
+
+ALL, OWN = "All time", "Own range"
+_BACK = {"Last 12 months": (11, 0), "Last 3 months": (2, 0)}
+_BACK_AND_AHEAD = {"Last 12 and next 3 months": (11, 3), "Last and next 3 months": (2, 3)}
+
+
+def filters(
+    choices: Choices, days: tuple[date, date], when: str, *, with_designs: bool = False, ahead: bool = False
+) -> Filters:
+    """Show the filters and return what they are set to; `days` are the first and the last one that there is."""
+    with st.container(horizontal=True, vertical_alignment="top", key="filters"):
+        since, until = _range(days, when, ahead=ahead)
+        currencies = st.pills(
+            "Currency",
+            choices.currencies,
+            selection_mode="multi",
+            default=choices.currencies,
+            key="currency",
+            bind="query-params",
+        )
+        designs = _designs(choices) if with_designs else []
+    chosen = None if set(currencies) == set(choices.currencies) else tuple(currencies)
+    return Filters(since, until, chosen, tuple(designs) or None)
+
+
+def _range(days: tuple[date, date], when: str, *, ahead: bool) -> tuple[date | None, date | None]:
+    """Return the first and the last day of the range that is chosen, None where it has none."""
+    ranges = _BACK_AND_AHEAD if ahead else _BACK
+    chosen = st.selectbox(when, [*ranges, ALL, OWN], key=f"range-{when.lower()}", bind="query-params", width=240)
+    if chosen in ranges:
+        return months(date.today(), *ranges[chosen])  # noqa: DTZ011 - the reader's own day
+    if chosen == ALL:
+        return None, None
+    first, last = days
+    picked = st.date_input("From and to", days, min_value=first, max_value=last, key=f"days-{when.lower()}", width=240)
+    return (picked[0], picked[-1]) if isinstance(picked, tuple) and picked else days
+
+
+def months(today: date, back: int, ahead: int) -> tuple[date, date]:
+    """Return the first and the last day of whole months: this one, so many before it and so many after it."""
+    return _first_of(today, -back), _first_of(today, ahead + 1) - timedelta(days=1)
+
+
+def _first_of(today: date, later: int) -> date:
+    year, month = divmod(today.year * 12 + today.month - 1 + later, 12)
+    return date(year, month + 1, 1)
+
+
+def _designs(choices: Choices) -> list[str]:
+    return st.multiselect(
+        "Design", choices.designs, placeholder="All designs", key="design", bind="query-params", width=320
+    )

@@ -1,0 +1,52 @@
+"""A workflow as a graph in Graphviz's words."""
+
+from dashboards import figures, looks
+from dashboards.pipeline import Node, Workflow
+from local_aws.workflow_run import ActionState
+
+_COLOURS = {
+    ActionState.WAITING: (looks.IDLE, "#f1f5f9"),
+    ActionState.RUNNING: (looks.BUSY, "#dbeafe"),
+    ActionState.SUCCEEDED: (looks.GOOD, "#dcfce7"),
+    ActionState.FAILED: (looks.BAD, "#fee2e2"),
+    ActionState.STOPPED: ("#a21caf", "#fae8ff"),
+}
+
+
+def dot(workflow: Workflow, prefix: str, *, upright: bool) -> str:
+    """Return the graph from left to right, or `upright` from top to bottom; all names begin with `prefix`."""
+    lines = [
+        "digraph {",
+        f"rankdir={'TB' if upright else 'LR'}; bgcolor=transparent; nodesep=0.3; ranksep={0.3 if upright else 0.45};",
+        'node [fontname="Source Sans, sans-serif", fontsize=13, margin="0.22,0.12"];',
+        'node [shape=box, style="rounded,filled", penwidth=1.4];',
+        f'edge [color="{looks.IDLE}", arrowsize=0.7, penwidth=1.2];',
+        *(_node(node, prefix) for node in workflow.nodes),
+        *(f'"{source}" -> "{target}";' for source, target in workflow.edges),
+        "}",
+    ]
+    return "\n".join(lines)
+
+
+def _node(node: Node, prefix: str) -> str:
+    name = node.name.removeprefix(f"{prefix}-")
+    line, ground = _COLOURS[node.state]
+    if node.kind == "trigger":
+        look = f'shape=circle, label="", width=0.28, margin=0, tooltip="trigger {name}: {_fired(node)}"'
+    else:
+        what = f"crawl {name}" if node.kind == "crawler" else name
+        look = f'label="{what}\\n{_told(node)}"'
+    return f'"{node.id}" [{look}, color="{line}", fillcolor="{ground}", fontcolor="{looks.INK}"];'
+
+
+def _fired(node: Node) -> str:
+    return "waits" if node.state == ActionState.WAITING else "has fired"
+
+
+def _told(node: Node) -> str:
+    told = [str(node.state)]
+    if node.seconds is not None:
+        told.append(figures.age(node.seconds))
+    if node.rows is not None:
+        told.append(f"{node.rows:,} rows")
+    return " · ".join(told)

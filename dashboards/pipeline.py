@@ -1,0 +1,171 @@
+"""The pipeline of a world at one moment: its workflows with the state of each node, and all that the status tells."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from operator import itemgetter
+from typing import Any
+
+from local_aws import aws, deployment, status, workflow_run
+from local_aws.settings import Settings
+from local_aws.state import State
+from local_aws.status import Status
+from local_aws.workflow_run import ActionState, RowCounts, WorkflowRun
+from totelake import held
+from totelake.held import Fault
+
+FRESH_SECONDS = 30 * 60
+"""Within which a change in totesys has to be in the warehouse."""
+
+_WORKFLOWS = ("workflow", "crawl")
+_RUNS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A trigger, job or crawler of a workflow; a trigger has started what follows upon it, or it waits."""
+
+    id: str
+    kind: str
+    name: str
+    state: ActionState
+    seconds: float | None = None
+    rows: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Workflow:
+    """A workflow as its last run left it: nodes, and edges as pairs of their ids."""
+
+    name: str
+    run: WorkflowRun | None
+    nodes: tuple[Node, ...]
+    edges: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """What the page shows; `reconciled` has what the last reconcile said of each table, `alarms` every alarm."""
+
+    prefix: str
+    status: Status
+    workflows: tuple[Workflow, ...]
+    faults: tuple[Fault, ...]
+    reconciled: tuple[dict[str, Any], ...]
+    reconciled_at: datetime | None
+    alarms: tuple[dict[str, Any], ...]
+
+
+def mark(state: State, settings: Settings) -> str:
+    """Return a text that is another one whenever a node of a workflow has changed; it costs little."""
+    glue, outputs = aws.client(settings, "glue"), deployment.outputs(state)
+    runs = [glue.get_workflow(Name=outputs[name])["Workflow"].get("LastRun", {}) for name in _WORKFLOWS]
+    return json.dumps([[run.get("WorkflowRunId"), run.get("Status"), run.get("Statistics")] for run in runs])
+
+
+def gather(state: State, settings: Settings) -> Pipeline:
+    """Return the pipeline of the world in `state`, all of which is up."""
+    outputs = deployment.outputs(state)
+    glue, logs = aws.client(settings, "glue"), aws.client(settings, "logs")
+    os.environ.update(settings.aws_environment())  # the package takes its account from where a job would
+    reconciled_at, reconciled = _reconciled(glue, logs, outputs["jobs"]["reconcile"])
+    return Pipeline(
+        prefix=outputs["prefix"],
+        status=status.gather(state, _RUNS),
+        workflows=tuple(_workflow(glue, logs, outputs[name]) for name in _WORKFLOWS),
+        faults=tuple(held.faults(outputs["buckets"]["processed"])),
+        reconciled=tuple(reconciled),
+        reconciled_at=reconciled_at,
+        alarms=tuple(_alarms(settings)),
+    )
+
+
+def _workflow(glue: Any, logs: Any, name: str) -> Workflow:
+    found = glue.get_workflow(Name=name, IncludeGraph=True)["Workflow"]
+    last = found.get("LastRun")
+    graph = (last or found)["Graph"]
+    run = workflow_run.read(last, RowCounts(logs)) if last else None
+    actions = {action.name: action for action in run.actions} if run else {}
+    edges = tuple((edge["SourceId"], edge["DestinationId"]) for edge in graph.get("Edges", []))
+    nodes = {node["UniqueId"]: node for node in graph["Nodes"]}
+
+    def state_of(unique: str) -> ActionState:
+        node = nodes[unique]
+        if node["Type"] != "TRIGGER":
+            return actions[node["Name"]].state if node["Name"] in actions else ActionState.WAITING
+        after = [state_of(target) for source, target in edges if source == unique]
+        return ActionState.WAITING if all(state == ActionState.WAITING for state in after) else ActionState.SUCCEEDED
+
+    def node_of(unique: str) -> Node:
+        node = nodes[unique]
+        action = actions.get(node["Name"]) if node["Type"] != "TRIGGER" else None
+        told = (action.seconds, action.rows) if action else (None, None)
+        return Node(unique, node["Type"].lower(), node["Name"], state_of(unique), *told)
+
+    return Workflow(name, run, tuple(map(node_of, nodes)), edges)
+
+
+def _reconciled(glue: Any, logs: Any, job: str) -> tuple[datetime | None, list[dict[str, Any]]]:
+    """Return when the last reconcile that compared anything began, and what it said of each table."""
+    for run in glue.get_job_runs(JobName=job)["JobRuns"]:
+        lines = [_told(line) for line in workflow_run.log_lines(logs, workflow_run.OUTPUT_GROUP, run["Id"])]
+        if tables := [line for line in lines if line.get("event") == "table_reconciled" and line["status"] == "ok"]:
+            return run["StartedOn"], tables
+    return None, []
+
+
+def _told(line: str) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(line) if line.startswith("{") else {}
+    return told
+
+
+def _alarms(settings: Settings) -> Iterator[dict[str, Any]]:
+    for page in aws.client(settings, "cloudwatch").get_paginator("describe_alarms").paginate():
+        for alarm in page["MetricAlarms"]:
+            yield {
+                "name": alarm["AlarmName"],
+                "state": alarm["StateValue"],
+                "since": alarm["StateUpdatedTimestamp"],
+                "about": alarm.get("AlarmDescription", ""),
+            }
+
+
+def ages(runs: tuple[WorkflowRun, ...], now: datetime) -> list[dict[str, Any]]:
+    """Return how old the warehouse was, before and after each run that succeeded, and is now.
+
+    Between two runs it ages; the end of a run makes it as young as the moment at which that run began.
+    """
+    points: list[dict[str, Any]] = []
+    complete_up_to: datetime | None = None
+    for began, ended in sorted(_whole(runs), key=itemgetter(1)):
+        if complete_up_to is not None:
+            points.append({"at": ended, "seconds": (ended - complete_up_to).total_seconds()})
+        complete_up_to = began
+        points.append({"at": ended, "seconds": (ended - began).total_seconds()})
+    if complete_up_to is not None:
+        points.append({"at": now, "seconds": (now - complete_up_to).total_seconds()})
+    return points
+
+
+def age(runs: tuple[WorkflowRun, ...], now: datetime | None = None) -> float | None:
+    """Return how old the warehouse is in seconds, None before the first run that succeeded."""
+    points = ages(runs, now or datetime.now(UTC))
+    return points[-1]["seconds"] if points else None
+
+
+def _whole(runs: tuple[WorkflowRun, ...]) -> Iterator[tuple[datetime, datetime]]:
+    """Yield begin and end of each run that brought everything up to its begin."""
+    for run in runs:
+        if run.succeeded and run.started_at and run.completed_at:
+            yield run.started_at, run.completed_at
+
+
+def rows_of(batches: tuple[Mapping[str, Any], ...]) -> list[dict[str, Any]]:
+    """Return the rows of each table in each of `batches`, oldest first."""
+    return [
+        {"batch": str(batch["sequence"]), "table": table, "rows": rows}
+        for batch in reversed(batches)
+        for table, rows in batch["tables"].items()
+    ]

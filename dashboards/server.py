@@ -1,0 +1,74 @@
+"""The process that serves the dashboard of a world."""
+
+import http.client
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from local_aws import build, processes
+from local_aws.errors import DashboardError
+from local_aws.settings import HOST
+from local_aws.state import State
+
+_APP = Path(__file__).parent / "app.py"
+_START_SECONDS = 60.0
+_STOP_SECONDS = 10.0
+_POLL_SECONDS = 0.1
+
+
+@contextmanager
+def serving(state: State, port: int | None = None) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """Serve the dashboard during the block: give its address, and the process, which ends with the block.
+
+    Without a `port` it takes a free one. Raises `DashboardError` when the port is taken, or nothing answers on it.
+    """
+    if port is not None and not processes.port_is_free(port):
+        raise DashboardError(f"Port {port} is taken: name another one with --port, or none for one that is free.")
+    chosen = port if port is not None else processes.free_ports(1)[0]
+    log = state.logs / "dashboard.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        process = _start(state, chosen, output.fileno())
+    try:
+        _await(process, chosen, log)
+        yield f"http://{HOST}:{chosen}", process
+    finally:
+        processes.stop(process.pid, _STOP_SECONDS)
+        process.wait()
+
+
+def _start(state: State, port: int, output: int) -> subprocess.Popen[bytes]:
+    options = {"server.address": HOST, "server.port": str(port), "server.headless": "true"}
+    flags = [word for name, value in options.items() for word in (f"--{name}", value)]
+    return subprocess.Popen(
+        [sys.executable, "-m", "streamlit", "run", str(_APP), *flags],
+        cwd=build.ROOT,
+        env=os.environ | {"TOTELAKE_STATE": str(state.root)},
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,  # Ctrl-C is for the command, which then stops this one
+    )
+
+
+def _await(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    until = time.monotonic() + _START_SECONDS
+    while not _answers(port):
+        if process.poll() is not None or time.monotonic() > until:
+            raise DashboardError(f"The dashboard did not start; why is in {log}")
+        time.sleep(_POLL_SECONDS)
+
+
+def _answers(port: int) -> bool:
+    connection = http.client.HTTPConnection(HOST, port, timeout=_STOP_SECONDS)
+    try:
+        connection.request("GET", "/_stcore/health")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except OSError:
+        return False
+    finally:
+        connection.close()

@@ -1,0 +1,101 @@
+"""The warehouse as the dashboard reads it: questions, what its filters can be set to, and how new its data is."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+
+import pandas as pd
+import psycopg
+from psycopg import RawCursor, sql
+
+from dashboards.filters import Filters, filtered
+from dashboards.questions import Question
+from totelake.warehouse.names import LEDGER, SCHEMA
+
+_PATIENCE_SECONDS = 5
+
+
+class EmptyWarehouseError(Exception):
+    """Nothing has been loaded into the warehouse yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """The last batch in the ledger: its number, the moment of totesys that it shows, and when it was loaded."""
+
+    sequence: int
+    snapshot_taken_at: datetime
+    loaded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What a reader can choose from; days are the first and the last one on which anything was ordered or is due."""
+
+    currencies: tuple[str, ...]
+    designs: tuple[str, ...]
+    orders: tuple[date, date]
+    payments: tuple[date, date]
+
+
+def ask(url: str, question: Question, filters: Filters) -> pd.DataFrame:
+    """Return the answer of the warehouse at `url`, with amounts as floats and days as timestamps."""
+    asked = filtered(question.query, filters)
+    with _connected(url) as connection, RawCursor(connection) as cursor:
+        cursor.execute(asked.query.encode(), asked.parameters)
+        names = [column.name for column in cursor.description or ()]
+        answer = pd.DataFrame(cursor.fetchall(), columns=names)
+    for name in names:
+        answer[name] = _plain(answer[name])
+    return answer
+
+
+def newest(url: str) -> Newest:
+    """Return the last batch that was loaded; raise `EmptyWarehouseError` when there is none."""
+    query = sql.SQL(
+        "SELECT processed_sequence, snapshot_taken_at, loaded_at FROM {} ORDER BY processed_sequence DESC LIMIT 1"
+    ).format(sql.Identifier(SCHEMA, LEDGER))
+    with _connected(url) as connection:
+        try:
+            found = connection.execute(query).fetchone()
+        except psycopg.errors.UndefinedTable:
+            found = None
+    if found is None:
+        raise EmptyWarehouseError
+    return Newest(*found)
+
+
+def choices(url: str) -> Choices:
+    """Return what the filters can be set to."""
+    with _connected(url) as connection:
+
+        def column(query: str) -> tuple[str, ...]:
+            return tuple(value for (value,) in connection.execute(query.encode()).fetchall())
+
+        def days(query: str) -> tuple[date, date]:
+            first, last = connection.execute(query.encode()).fetchone() or (None, None)
+            return first or date.today(), last or date.today()  # noqa: DTZ011 - as the warehouse's current_date
+
+        return Choices(
+            column("SELECT currency_code FROM current_dim_currency ORDER BY currency_id"),
+            column("SELECT DISTINCT design_name FROM current_dim_design ORDER BY design_name"),
+            days(
+                "SELECT min(created_date), max(created_date) FROM (SELECT created_date FROM fact_sales_order"
+                " UNION ALL SELECT created_date FROM fact_purchase_order) AS orders"
+            ),
+            days("SELECT min(payment_date), max(payment_date) FROM fact_payment"),
+        )
+
+
+def _connected(url: str) -> psycopg.Connection:
+    """Return a connection that can change nothing."""
+    options = "-c default_transaction_read_only=on"
+    return psycopg.connect(url, connect_timeout=_PATIENCE_SECONDS, options=options)
+
+
+def _plain(values: pd.Series) -> pd.Series:
+    """Return the values in types that charts know."""
+    first = next((value for value in values if value is not None), None)
+    if isinstance(first, Decimal):
+        return values.astype(float)
+    return pd.to_datetime(values) if isinstance(first, date) else values

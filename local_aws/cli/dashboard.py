@@ -1,0 +1,18 @@
+"""The dashboard, served for as long as the command lasts."""
+
+import webbrowser
+
+from dashboards import server
+from local_aws.cli.screen import console
+from local_aws.errors import DashboardError
+from local_aws.state import State
+
+
+def serve(state: State, port: int | None, *, browser: bool) -> None:
+    """Serve the dashboard of a world until Ctrl-C; raise `DashboardError` when it ends by itself."""
+    with server.serving(state, port) as (address, process):
+        console.print(f"The dashboard is at {address} (Ctrl-C closes it)", markup=False, soft_wrap=True)
+        if browser:
+            webbrowser.open(address)
+        status = process.wait()
+    raise DashboardError(f"The dashboard ended with exit status {status}; why is in {state.logs / 'dashboard.log'}")
