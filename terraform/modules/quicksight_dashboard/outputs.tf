@@ -1,0 +1,4 @@
+output "id" {
+  description = "Id of the dashboard."
+  value       = aws_quicksight_dashboard.this.dashboard_id
+}
