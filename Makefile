@@ -60,11 +60,13 @@ lock:  ## Resolve every requirements.in into its requirements.lock, with hashes 
 	$(COMPILE) glue_jobs/requirements.in --constraint requirements.lock --python-platform x86_64-manylinux_2_28 \
 		--output-file glue_jobs/requirements.lock
 
-generated: setup  ## Write the files that come from declarations (terraform/tables.json, metrics.json, docs/cost.md).
+generated: setup  ## Write the files that come from declarations (terraform/tables.json, metrics.json, questions.json, docs/cost.md).
 	$(PYTHON) -m totelake.tables >build/tables.json
 	mv build/tables.json terraform/tables.json
 	$(PYTHON) -m totelake.metrics >build/metrics.json
 	mv build/metrics.json terraform/metrics.json
+	$(PYTHON) -m dashboards.quicksight >build/questions.json
+	mv build/questions.json terraform/questions.json
 	$(PYTHON) -m cost >build/cost.md
 	mv build/cost.md docs/cost.md
 

@@ -46,6 +46,7 @@ MONTHLY = {
     "aws_nat_gateway": Price(0.045 * HOURS, "NAT gateway", "https://aws.amazon.com/vpc/pricing/"),
 }
 
+_QUICKSIGHT = "https://aws.amazon.com/quicksight/pricing/"
 _RDS = "https://aws.amazon.com/rds/postgresql/pricing/"
 
 # A Postgres of RDS: a month of an instance, by its class; twice as many of both where there is a standby.
@@ -64,6 +65,9 @@ BY_USE = {
     "Metrics of the platform's own": Price(0.30, "metric with its dimensions, and month", _CLOUDWATCH),
     "Dashboards, beyond three in the account": Price(3.00, "dashboard, and month", _CLOUDWATCH),
     "Queries in Athena": Price(5.00, "TB scanned", "https://aws.amazon.com/athena/pricing/"),
+    "Authors in QuickSight": Price(24.00, "user, and month", _QUICKSIGHT),
+    "Readers in QuickSight": Price(3.00, "user, and month", _QUICKSIGHT),
+    "Data sets in QuickSight, beyond 10 GB an author": Price(0.38, "GB-month", _QUICKSIGHT),
     "Data through interface endpoints": Price(0.01, "GB", _VPC),
 }
 
@@ -87,6 +91,7 @@ FREE = (
     "aws_iam_",
     "aws_kms_alias",
     "aws_kms_key_policy",
+    "aws_quicksight_",
     "aws_route",
     "aws_s3_",
     "aws_scheduler_",

@@ -40,7 +40,11 @@ def check(name: str, visual: Visual, columns: dict[str, str]) -> None:
     amounts = {column for column, kind in columns.items() if kind == "DECIMAL"}
     if (added := amounts & visual.values.keys()) and CURRENCY not in visual.dimensions:
         raise VisualError(f"The visual of {name} adds currencies of {', '.join(added)}: group it by {CURRENCY}.")
-    if visual.kind != "table" and (added := amounts & {order.column for order in visual.order}):
+    sorted_by = {order.column for order in visual.order}
+    if visual.kind == "table":
+        if hidden := sorted_by - {*visual.groups, *visual.values}:
+            raise VisualError(f"The visual of {name} is sorted by {', '.join(hidden)}, which it does not show.")
+    elif added := amounts & sorted_by:
         raise VisualError(f"The visual of {name} adds currencies to sort by {', '.join(added)}: sort by a quantity.")
 
 

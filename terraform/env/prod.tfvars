@@ -27,3 +27,5 @@ reconcile_schedule = {
   expression = "rate(1 hour)"
   enabled    = true
 }
+
+# No QuickSight yet, which costs for every user: TF_VAR_quicksight names its readers, once the account has subscribed to it.

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from dashboards import quicksight
 from totelake.metrics import METRICS
 from totelake.metrics import __main__ as metrics_file
 from totelake.tables import SOURCE_TABLES, STAR_TABLES
@@ -21,6 +22,11 @@ def test_terraforms_tables_are_current():
 def test_terraforms_metrics_are_current():
     """`make generated` writes them anew."""
     assert (ROOT / "terraform/metrics.json").read_text() == metrics_file.terraform_input()
+
+
+def test_terraforms_questions_are_current():
+    """`make generated` writes them anew."""
+    assert (ROOT / "terraform/questions.json").read_text() == quicksight.terraform_input()
 
 
 def test_every_metric_says_what_it_is():

@@ -1,4 +1,4 @@
-"""A QuickSight that takes what the service's own model of it allows, keeps it and tells it again; moto knows few calls."""
+"""A QuickSight that takes what the service's model allows, keeps it and tells it again: moto has few of its calls."""
 
 import json
 import re
@@ -26,51 +26,46 @@ class QuickSight:
     dashboards: dict[str, Any] = field(default_factory=dict)
     schedules: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def kinds(self) -> dict[str, dict[str, Any]]:
+        """What is described under its own id."""
+        return {"DataSource": self.data_sources, "DataSet": self.data_sets, "Dashboard": self.dashboards}
+
     def create(self, operation: str, told: dict[str, Any]) -> dict[str, Any]:
         """Keep what was told and return where it is."""
-        kept, identifier = {
-            "CreateDataSource": (self.data_sources, told.get("DataSourceId")),
-            "CreateDataSet": (self.data_sets, told.get("DataSetId")),
-            "CreateDashboard": (self.dashboards, told.get("DashboardId")),
-            "CreateRefreshSchedule": (self.schedules, told.get("DataSetId")),
-        }[operation]
-        kept[identifier] = told
-        arn = _arn(operation.removeprefix("Create"), identifier)
+        kind = operation.removeprefix("Create")
+        name = told["DataSetId" if kind == "RefreshSchedule" else f"{kind}Id"]
+        (self.schedules if kind == "RefreshSchedule" else self.kinds[kind])[name] = told
+        arn = _arn(kind, name)
         return {"Arn": arn, "VersionArn": f"{arn}/version/1", "CreationStatus": "CREATION_SUCCESSFUL"}
 
     def describe(self, operation: str, told: dict[str, Any]) -> dict[str, Any]:
-        """Return what was kept, as the service would."""
-        match operation, told:
-            case "DescribeDataSource", {"DataSourceId": name}:
-                return {"DataSource": _made("DataSource", name, self.data_sources[name])}
-            case "DescribeDataSourcePermissions", {"DataSourceId": name}:
-                return {"Permissions": self.data_sources[name].get("Permissions", [])}
-            case "DescribeDataSet", {"DataSetId": name}:
-                return {"DataSet": _made("DataSet", name, self.data_sets[name])}
-            case "DescribeDataSetPermissions", {"DataSetId": name}:
-                return {"Permissions": self.data_sets[name].get("Permissions", [])}
-            case "DescribeRefreshSchedule", {"DataSetId": name}:
-                return {"RefreshSchedule": self.schedules[name]["Schedule"], "Arn": _arn("RefreshSchedule", name)}
-            case "DescribeDashboard", {"DashboardId": name}:
-                version = {"VersionNumber": 1, "Status": "CREATION_SUCCESSFUL", "Arn": f"{_arn('Dashboard', name)}/1"}
-                version["Description"] = self.dashboards[name]["VersionDescription"]
-                times = dict.fromkeys(("CreatedTime", "LastUpdatedTime", "LastPublishedTime"), 1_800_000_000)
-                return {"Dashboard": _made("Dashboard", name, self.dashboards[name]) | times | {"Version": version}}
-            case "DescribeDashboardDefinition", {"DashboardId": name}:
-                return {"Definition": self.dashboards[name]["Definition"], "ResourceStatus": "CREATION_SUCCESSFUL"}
-            case "DescribeDashboardPermissions", {"DashboardId": name}:
-                return {"Permissions": self.dashboards[name].get("Permissions", [])}
-            case "ListTagsForResource", _:
-                return {"Tags": []}
+        """Return what was kept, as the service would; raise `KeyError` where nothing was."""
+        if operation == "ListTagsForResource":
+            return {"Tags": []}
+        if operation == "DescribeRefreshSchedule":
+            name = told["DataSetId"]
+            return {"RefreshSchedule": self.schedules[name]["Schedule"], "Arn": _arn("RefreshSchedule", name)}
+        [(kind, name, kept)] = [
+            (kind, told[f"{kind}Id"], kept[told[f"{kind}Id"]])
+            for kind, kept in self.kinds.items()
+            if f"{kind}Id" in told
+        ]
+        times = dict.fromkeys(("CreatedTime", "LastUpdatedTime", "LastPublishedTime"), 1_800_000_000)
+        made = {"Arn": _arn(kind, name), "Status": "CREATION_SUCCESSFUL"}
+        match operation.removeprefix(f"Describe{kind}"):
+            case "":
+                version = made | {"VersionNumber": 1, "Description": kept.get("VersionDescription")}
+                return {kind: kept | made | times | ({"Version": version} if kind == "Dashboard" else {})}
+            case "Permissions":
+                return {"Permissions": kept.get("Permissions", [])}
+            case "Definition":
+                return {"Definition": kept["Definition"], "ResourceStatus": "CREATION_SUCCESSFUL"}
         raise KeyError(operation)
 
 
-def _arn(kind: str, name: str | None) -> str:
+def _arn(kind: str, name: str) -> str:
     return f"arn:aws:quicksight:eu-west-2:123456789012:{kind.lower()}/{name}"
-
-
-def _made(kind: str, name: str, told: dict[str, Any]) -> dict[str, Any]:
-    return told | {"Arn": _arn(kind, name), "Status": "CREATION_SUCCESSFUL"}
 
 
 @contextmanager

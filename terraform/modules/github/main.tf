@@ -104,7 +104,8 @@ locals {
       "glue:GetTable*", "glue:GetTags", "glue:GetTrigger", "glue:GetWorkflow", "iam:GetPolicy*",
       "iam:GetRole*", "iam:ListAttachedRolePolicies", "iam:ListInstanceProfilesForRole", "iam:ListRolePolicies",
       "kms:DescribeKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:List*", "logs:Describe*", "logs:List*",
-      "rds:Describe*", "rds:ListTagsForResource", "redshift-serverless:GetNamespace", "redshift-serverless:GetWorkgroup",
+      "quicksight:Describe*", "quicksight:List*", "rds:Describe*", "rds:ListTagsForResource",
+      "redshift-serverless:GetNamespace", "redshift-serverless:GetWorkgroup",
       "redshift-serverless:List*", "s3:GetAccelerateConfiguration", "s3:GetBucket*", "s3:GetEncryptionConfiguration",
       "s3:GetLifecycleConfiguration", "s3:GetReplicationConfiguration", "s3:ListBucket", "scheduler:GetSchedule*",
       "scheduler:List*", "secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy",
@@ -134,6 +135,7 @@ locals {
     cloudwatch          = ["${local.arn}:cloudwatch:${local.here}:alarm:${var.prefix}*", "${local.arn}:cloudwatch::${local.account}:dashboard/${var.prefix}*"]
     events              = ["${local.arn}:events:${local.here}:rule/${var.prefix}*"]
     logs                = ["${local.arn}:logs:${local.here}:log-group:*${var.prefix}*", "${local.arn}:logs:${local.here}:log-group:/aws-glue/*"]
+    quicksight          = [for kind in ["datasource", "dataset", "dashboard"] : "${local.arn}:quicksight:${local.here}:${kind}/${var.prefix}*"]
     rds                 = ["${local.arn}:rds:${local.here}:*:${var.prefix}*"]
     redshift-serverless = ["${local.arn}:redshift-serverless:${local.here}:*"]
     s3                  = [for zone in ["ingested", "processed", "artifacts", "logs", "athena"] : "${local.arn}:s3:::${var.prefix}-${zone}*"]
@@ -169,6 +171,23 @@ locals {
       Effect   = "Allow"
       Action   = local.change_actions
       Resource = ["${local.arn}:iam::${local.account}:role/${var.prefix}-*"]
+    },
+    {
+      Sid    = "ChangePolicies"
+      Effect = "Allow"
+      Action = [
+        "iam:CreatePolicy", "iam:CreatePolicyVersion", "iam:DeletePolicy", "iam:DeletePolicyVersion",
+        "iam:ListPolicyVersions", "iam:TagPolicy", "iam:UntagPolicy",
+      ]
+      Resource = ["${local.arn}:iam::${local.account}:policy/${var.prefix}-quicksight"]
+    },
+    {
+      # QuickSight's own role gets the one policy that is made for it, and no other.
+      Sid       = "LetQuickSightAsk"
+      Effect    = "Allow"
+      Action    = ["iam:AttachRolePolicy", "iam:DetachRolePolicy"]
+      Resource  = ["${local.arn}:iam::${local.account}:role/service-role/aws-quicksight-*"]
+      Condition = { ArnEquals = { "iam:PolicyARN" = "${local.arn}:iam::${local.account}:policy/${var.prefix}-quicksight" } }
     },
     {
       # A workflow gives neither itself nor the one that plans more than bootstrap gave it.
