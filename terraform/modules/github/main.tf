@@ -72,7 +72,7 @@ resource "aws_iam_role_policy" "read" {
 
   name   = "read"
   role   = aws_iam_role.this[each.key].id
-  policy = jsonencode({ Version = "2012-10-17", Statement = [local.look, local.look_at_artifacts] })
+  policy = jsonencode({ Version = "2012-10-17", Statement = [local.look, local.look_at_artifacts, local.look_at_quicksight] })
 }
 
 resource "aws_iam_role_policy" "deploy" {
@@ -104,8 +104,7 @@ locals {
       "glue:GetTable*", "glue:GetTags", "glue:GetTrigger", "glue:GetWorkflow", "iam:GetPolicy*",
       "iam:GetRole*", "iam:ListAttachedRolePolicies", "iam:ListInstanceProfilesForRole", "iam:ListRolePolicies",
       "kms:DescribeKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:List*", "logs:Describe*", "logs:List*",
-      "quicksight:Describe*", "quicksight:List*", "rds:Describe*", "rds:ListTagsForResource",
-      "redshift-serverless:GetNamespace", "redshift-serverless:GetWorkgroup",
+      "rds:Describe*", "rds:ListTagsForResource", "redshift-serverless:GetNamespace", "redshift-serverless:GetWorkgroup",
       "redshift-serverless:List*", "s3:GetAccelerateConfiguration", "s3:GetBucket*", "s3:GetEncryptionConfiguration",
       "s3:GetLifecycleConfiguration", "s3:GetReplicationConfiguration", "s3:ListBucket", "scheduler:GetSchedule*",
       "scheduler:List*", "secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy",
@@ -119,6 +118,13 @@ locals {
     Effect   = "Allow"
     Action   = ["s3:GetObject", "s3:GetObjectTagging"]
     Resource = ["arn:${local.partition}:s3:::${var.prefix}-artifacts/*"]
+  }
+
+  look_at_quicksight = {
+    Sid      = "LookAtQuickSight"
+    Effect   = "Allow"
+    Action   = ["quicksight:Describe*", "quicksight:List*"]
+    Resource = local.named.quicksight
   }
 
   write_state = {
