@@ -26,6 +26,8 @@ locals {
   height      = 14
 }
 
+# The provider takes a definition in blocks only, which makes this long: filters, then for each sheet its controls, its layout
+# and its visuals, of which a question has one: bars, lines or a table.
 resource "aws_quicksight_dashboard" "this" {
   dashboard_id        = var.name
   name                = var.name
