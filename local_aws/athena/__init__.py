@@ -6,7 +6,8 @@ bucket of the workgroup, as Athena writes them.
 
 What is asked is SELECT, SHOW TABLES, VIEWS, DATABASES and PARTITIONS, DESCRIBE, CREATE VIEW and DROP VIEW. Tables are
 Parquet, and partitions lie in folders named `key=value`. These are differences to Athena that a query can see: the
-quotient and the average of decimals are double, and a function of DuckDB's that Athena lacks is not refused.
+quotient and the average of decimals are double, a double divided by zero is an error, and a function of DuckDB's that
+Athena lacks is not refused.
 """
 
 from local_aws.athena.api import install

@@ -19,6 +19,13 @@ from local_aws.athena.catalog import NAME, Catalog, Columns, Relation
 from local_aws.athena.errors import QueryError, column_named, of_duckdb
 
 _ROWS_AT_ONCE = 10_000
+# In DuckDB itself the month of a date is a timestamp, in Trino it is a date.
+_TRUNCATE = "truncated_as_in_trino"
+_MACRO = f"""
+CREATE MACRO {_TRUNCATE}(unit, day DATE) AS CAST(date_trunc(unit, day) AS DATE),
+    (unit, moment TIMESTAMP) AS date_trunc(unit, moment),
+    (unit, moment TIMESTAMP WITH TIME ZONE) AS date_trunc(unit, moment)
+"""
 _UNNAMED = "_col?"
 _RENAMED = re.compile(r"_col\?\d+")
 _CANNOT_RESOLVE = "cannot be resolved or requester is not authorized to access requested resources"
@@ -87,7 +94,7 @@ class Engine:
         self._connection.execute(f"SET allowed_paths = {_listed(map(str, self._files))}")
         self._connection.execute("SET enable_external_access = false")
         self._connection.execute("SET lock_configuration = true")
-        for definition in self._definitions:
+        for definition in (_MACRO, *self._definitions):
             self._connection.execute(definition)
 
     def _resolved(self, query: exp.Expression, database: str, within: tuple[tuple[str, str], ...]) -> exp.Expression:
@@ -158,6 +165,9 @@ def _in_duckdb(tree: exp.Expression) -> str:
         for place, column in enumerate(select.expressions):
             if not isinstance(column, exp.Alias | exp.Column | exp.Star) and not column.is_star:
                 column.replace(exp.alias_(column.copy(), f"{_UNNAMED}{place}", quoted=True))
+    for truncation in [*tree.find_all(exp.DateTrunc, exp.TimestampTrunc)]:
+        unit = exp.Literal.string(truncation.args["unit"].name)
+        truncation.replace(exp.Anonymous(this=_TRUNCATE, expressions=[unit, truncation.this]))
     return tree.sql("duckdb")
 
 

@@ -63,6 +63,8 @@ def of_duckdb(error: duckdb.Error, query: exp.Expression) -> QueryError:
         return QueryError("EXPRESSION_NOT_AGGREGATE", message, column_named(query, found[1]))
     if found := _AMBIGUOUS.search(said):
         return QueryError("AMBIGUOUS_NAME", f"Column '{found[1]}' is ambiguous", column_named(query, found[1]))
+    if "Division by zero" in said:
+        return QueryError("DIVISION_BY_ZERO", "Division by zero")
     kind, _, message = said.partition(": ")
     return QueryError(_CODES.get(kind, "GENERIC_INTERNAL_ERROR"), message.replace("\n", " ") or said)
 

@@ -64,11 +64,11 @@ def parse(text: str, parameters: list[str] | None = None) -> Statement:
     if len(trees) != 1:
         raise refused(f"Only one sql statement is allowed. Got: {text}", "MALFORMED_QUERY")
     tree = _filled(trees[0], parameters or [])
-    if isinstance(tree, exp.Query | exp.Values):
+    if isinstance(tree, exp.Query):
         return Statement(tree, "DML", "SELECT")
     if isinstance(tree, exp.Create) and tree.kind == "VIEW" and not tree.args.get("exists"):
         return Statement(tree, "DDL", "CREATE_VIEW")
-    if isinstance(tree, exp.Drop) and tree.kind == "VIEW":
+    if isinstance(tree, exp.Drop) and tree.kind == "VIEW" and len(tree.args["tables"]) == 1:
         return Statement(tree, "DDL", "DROP_VIEW")
     raise QueryError("NOT_SUPPORTED", f"line 1:1: this statement does not run locally; {SUPPORTED} do")
 

@@ -12,7 +12,7 @@ from local_aws.athena.errors import QueryError
 from local_aws.athena.statements import Show
 from local_aws.athena.values import ColumnInfo
 
-_WIDTH = 20
+_WIDTH, _BLANK = 20, "\t \t "
 _COLUMNS = {
     "DATABASES": ("database_name",),
     "TABLES": ("tab_name",),
@@ -51,7 +51,7 @@ def create_view(create: exp.Create, catalog: Catalog, database: str) -> None:
 
 def drop_view(drop: exp.Drop, catalog: Catalog, database: str) -> None:
     """Remove a view from the catalog; a table is not removed."""
-    name = drop.this
+    name = drop.args["tables"][0]
     where = _database_of(name, catalog, database)
     relation = catalog.relation(where, name.name)
     if relation is None and drop.args.get("exists"):
@@ -103,8 +103,7 @@ def _described(relation: Relation) -> list[str]:
     if relation.keys:
         heading = "\t".join(part.ljust(_WIDTH) for part in ("# col_name", "data_type", "comment"))
         keys = [_line(name, kind, relation) for name, kind in relation.keys.items()]
-        blank = "\t \t "
-        lines += [blank, f"# Partition Information\t \t ", heading, blank, *keys]
+        lines += [_BLANK, f"# Partition Information{_BLANK}", heading, _BLANK, *keys]
     return lines
 
 

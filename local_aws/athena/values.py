@@ -11,7 +11,15 @@ from sqlglot import exp
 type ColumnInfo = dict[str, Any]
 
 _UNBOUNDED = 2**31 - 1
-_NAMES = {"hugeint": "bigint", "real": "float", '"null"': "unknown", "interval": "interval day to second"}
+_NAMES = {
+    "hugeint": "bigint",
+    "real": "float",
+    '"null"': "unknown",
+    "interval": "interval day to second",
+    "timestamp_s": "timestamp",
+    "timestamp_ms": "timestamp",
+    "timestamp_ns": "timestamp",
+}
 _PRECISIONS = {"tinyint": 3, "smallint": 5, "integer": 10, "bigint": 19, "float": 17, "double": 17, "timestamp": 3}
 _LEAST_PLAIN, _FIRST_WITH_EXPONENT = 1e-3, 1e7
 
