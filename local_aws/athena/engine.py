@@ -14,20 +14,11 @@ from sqlglot.errors import OptimizeError
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import traverse_scope
 
-from local_aws.athena import values
+from local_aws.athena import dialect, values
 from local_aws.athena.catalog import NAME, Catalog, Columns, Relation
 from local_aws.athena.errors import QueryError, column_named, of_duckdb
 
 _ROWS_AT_ONCE = 10_000
-# In DuckDB itself the month of a date is a timestamp, in Trino it is a date.
-_TRUNCATE = "truncated_as_in_trino"
-_MACRO = f"""
-CREATE MACRO {_TRUNCATE}(unit, day DATE) AS CAST(date_trunc(unit, day) AS DATE),
-    (unit, moment TIMESTAMP) AS date_trunc(unit, moment),
-    (unit, moment TIMESTAMP WITH TIME ZONE) AS date_trunc(unit, moment)
-"""
-_UNNAMED = "_col?"
-_RENAMED = re.compile(r"_col\?\d+")
 _CANNOT_RESOLVE = "cannot be resolved or requester is not authorized to access requested resources"
 _UNRESOLVED = re.compile(r"(?:Column '|Unknown column: )([^'\s]+)'?(?:.*Line: (\d+), Col: (\d+))?")
 
@@ -61,11 +52,11 @@ class Engine:
         tree = self._resolved(query, self._database, ())
         try:
             self._open()
-            answer = self._connection.execute(_in_duckdb(tree))
+            answer = self._connection.execute(dialect.in_duckdb(tree))
         except duckdb.Error as error:
             raise of_duckdb(error, query) from error
         columns = [
-            (f"_col{place}" if _RENAMED.fullmatch(name) else name.lower(), str(kind))
+            (dialect.name_of(name, place), str(kind))
             for place, (name, kind, *_) in enumerate(answer.description or ())
         ]
         return Outcome(columns, self._rows(query))
@@ -94,7 +85,7 @@ class Engine:
         self._connection.execute(f"SET allowed_paths = {_listed(map(str, self._files))}")
         self._connection.execute("SET enable_external_access = false")
         self._connection.execute("SET lock_configuration = true")
-        for definition in (_MACRO, *self._definitions):
+        for definition in self._definitions:
             self._connection.execute(definition)
 
     def _resolved(self, query: exp.Expression, database: str, within: tuple[tuple[str, str], ...]) -> exp.Expression:
@@ -131,7 +122,7 @@ class Engine:
         key = (relation.database, relation.name)
         if relation.view:
             text = sqlglot.parse_one(relation.view["originalSql"], read="athena")
-            rows = _in_duckdb(self._resolved(text, relation.view.get("schema", relation.database), (*within, key)))
+            rows = dialect.in_duckdb(self._resolved(text, relation.view.get("schema", relation.database), (*within, key)))
         else:
             files = self._catalog.files(relation)
             self._files += files
@@ -157,18 +148,6 @@ def _check_columns(tree: exp.Expression, schema: dict[str, dict[str, Columns]], 
         place = column_named(query, found[1], line=int(found[2] or 0), end=int(found[3] or 0))
         name = place.sql("trino").replace('"', "") if place else found[1]
         raise QueryError("COLUMN_NOT_FOUND", f"Column '{name}' {_CANNOT_RESOLVE}", place) from error
-
-
-def _in_duckdb(tree: exp.Expression) -> str:
-    """Return a query in DuckDB's words; what it computes without a name is marked, so that it gets Trino's."""
-    for select in tree.find_all(exp.Select):
-        for place, column in enumerate(select.expressions):
-            if not isinstance(column, exp.Alias | exp.Column | exp.Star) and not column.is_star:
-                column.replace(exp.alias_(column.copy(), f"{_UNNAMED}{place}", quoted=True))
-    for truncation in [*tree.find_all(exp.DateTrunc, exp.TimestampTrunc)]:
-        unit = exp.Literal.string(truncation.args["unit"].name)
-        truncation.replace(exp.Anonymous(this=_TRUNCATE, expressions=[unit, truncation.this]))
-    return tree.sql("duckdb")
 
 
 def _reading(table: Relation, files: list[Path]) -> str:

@@ -17,6 +17,7 @@ _ERROR_TYPES = {"NOT_SUPPORTED": 1007, "GENERIC_INTERNAL_ERROR": 401}
 _OTHER_TYPE = 1006
 _NO_FUNCTION = re.compile(r"Function with name (\w+) does not exist")
 _NOT_GROUPED = re.compile(r'column "([^"]+)" must appear in the GROUP BY clause', re.IGNORECASE)
+_NO_PARQUET = re.compile(r"Parquet file|magic bytes", re.IGNORECASE)
 _AMBIGUOUS = re.compile(r'Ambiguous reference to column name "([^"]+)"')
 
 
@@ -65,6 +66,8 @@ def of_duckdb(error: duckdb.Error, query: exp.Expression) -> QueryError:
         return QueryError("AMBIGUOUS_NAME", f"Column '{found[1]}' is ambiguous", column_named(query, found[1]))
     if "Division by zero" in said:
         return QueryError("DIVISION_BY_ZERO", "Division by zero")
+    if _NO_PARQUET.search(said):
+        return QueryError("HIVE_BAD_DATA", said.partition(": ")[2])
     kind, _, message = said.partition(": ")
     return QueryError(_CODES.get(kind, "GENERIC_INTERNAL_ERROR"), message.replace("\n", " ") or said)
 

@@ -1,161 +1,262 @@
-"""The local Athena: its SQL over the registered partitions of the catalog, for any client."""
+"""The local Athena: its SQL over the registered partitions of the catalog."""
 
-import time
-from datetime import date, datetime
-from decimal import Decimal
-from pathlib import Path
-
-import awswrangler
-import boto3
-import pyarrow as pa
-import pyathena
 import pytest
 from botocore.exceptions import ClientError
-from pyarrow import parquet
 
-DATABASE, TABLE = "shop", "sale"
-COLUMNS = {
-    "id": "int",
-    "big": "bigint",
-    "name": "string",
-    "price": "decimal(10,2)",
-    "amount": "decimal(38,18)",
-    "day": "date",
-    "at": "timestamp",
-    "paid": "boolean",
-    "weight": "double",
-    "clock": "string",
-}
-SCHEMA = pa.schema(
-    {
-        "id": pa.int32(),
-        "big": pa.int64(),
-        "name": pa.string(),
-        "price": pa.decimal128(10, 2),
-        "amount": pa.decimal128(38, 18),
-        "day": pa.date32(),
-        "at": pa.timestamp("us"),
-        "paid": pa.bool_(),
-        "weight": pa.float64(),
-        "clock": pa.string(),
-    }
-)
-FIRST = {
-    "id": 1,
-    "big": 2**40,
-    "name": 'a "quoted", name\nof two lines',
-    "price": Decimal("12.50"),
-    "amount": Decimal("0.000000000000000001"),
-    "day": date(2024, 1, 31),
-    "at": datetime(2024, 1, 31, 12, 30, 0, 123000),
-    "paid": True,
-    "weight": 1.5,
-    "clock": "12:30:00.123",
-}
-NOTHING = dict.fromkeys(FIRST) | {"id": 2, "name": ""}
-MONTHS = {("first", "2024-01"): [FIRST, NOTHING], ("first", "2024-02"): [], ("second", "2024-02"): []}
+from tests.local_aws.shop import COLUMNS, FIRST, Shop
 
-
-class Shop:
-    """A catalog with one table, and words to ask it."""
-
-    def __init__(self, local_aws):
-        """Make the buckets, the database, the workgroup and the table with its partitions."""
-        self.local_aws = local_aws
-        self.athena, self.glue, self.s3 = map(local_aws.client, ("athena", "glue", "s3"))
-        for bucket in ("shop-lake", "shop-results", "shop-other"):
-            self.s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-2"})
-        self.athena.create_work_group(
-            Name="shop",
-            Configuration={
-                "EnforceWorkGroupConfiguration": True,
-                "ResultConfiguration": {"OutputLocation": "s3://shop-results/athena/"},
-            },
-        )
-        self.glue.create_database(DatabaseInput={"Name": DATABASE})
-        self.glue.create_table(
-            DatabaseName=DATABASE,
-            TableInput={
-                "Name": TABLE,
-                "StorageDescriptor": self.storage(),
-                "PartitionKeys": [{"Name": "batch_id", "Type": "string"}, {"Name": "month", "Type": "string"}],
-            },
-        )
-        for number, (values, rows) in enumerate(MONTHS.items()):
-            many = [FIRST | {"id": 1000 * (number + 1) + place} for place in range(600)] if not rows else rows
-            self.write(values, many)
-            self.register(values)
-
-    def storage(self, folder=""):
-        """Return where rows lie, as the catalog tells it."""
-        columns = [{"Name": name, "Type": kind, "Comment": f"The {name}."} for name, kind in COLUMNS.items()]
-        return {"Columns": columns, "Location": f"s3://shop-lake/sale/{folder}"}
-
-    def path(self, values):
-        """Return the file of a partition."""
-        batch, month = values
-        return self.local_aws.state.lake / f"shop-lake/sale/batch_id={batch}/month={month}/part.parquet"
-
-    def write(self, values, rows, schema=SCHEMA):
-        """Write the rows of a partition."""
-        self.path(values).parent.mkdir(parents=True, exist_ok=True)
-        parquet.write_table(pa.Table.from_pylist(rows, schema=schema), self.path(values))
-
-    def register(self, values):
-        """Let the catalog know of a partition."""
-        storage = self.storage("batch_id={}/month={}/".format(*values))
-        self.glue.create_partition(
-            DatabaseName=DATABASE,
-            TableName=TABLE,
-            PartitionInput={"Values": list(values), "StorageDescriptor": storage},
-        )
-
-    def ended(self, query, **members):
-        """Run a query and return what is told of it at its end."""
-        asked = {"QueryExecutionContext": {"Database": DATABASE}, "WorkGroup": "shop"} | members
-        identifier = self.athena.start_query_execution(QueryString=query, **asked)["QueryExecutionId"]
-        while True:
-            told = self.athena.get_query_execution(QueryExecutionId=identifier)["QueryExecution"]
-            if told["Status"]["State"] not in {"QUEUED", "RUNNING"}:
-                return told
-            time.sleep(0.01)
-
-    def reason(self, query, **members):
-        """Run a query that fails and return why."""
-        status = self.ended(query, **members)["Status"]
-        assert status["State"] == "FAILED"
-        assert status["AthenaError"]["ErrorMessage"] == status["StateChangeReason"]
-        return status["StateChangeReason"]
-
-    def result(self, query, **members):
-        """Run a query and return the columns of its result by their types, and its rows."""
-        told = self.ended(query, **members)
-        assert told["Status"]["State"] == "SUCCEEDED", told["Status"]
-        pages = self.athena.get_paginator("get_query_results").paginate(QueryExecutionId=told["QueryExecutionId"])
-        pages = list(pages)
-        columns = pages[0]["ResultSet"]["ResultSetMetadata"]["ColumnInfo"]
-        rows = [[cell.get("VarCharValue") for cell in row["Data"]] for page in pages for row in page["ResultSet"]["Rows"]]
-        return {column["Name"]: column["Type"] for column in columns}, rows
-
-    def rows(self, query, **members):
-        """Run a query and return the rows of its result, without the names."""
-        return self.result(query, **members)[1][1:]
+UNRESOLVED = "cannot be resolved or requester is not authorized to access requested resources"
 
 
 @pytest.fixture(scope="module")
 def shop(local_aws):
-    """Return a shop."""
-    return Shop(local_aws)
+    """Return a shop, and close it after the last test."""
+    shop = Shop(local_aws)
+    yield shop
+    shop.close()
 
 
-def test_smoke(shop):
-    print(shop.result("SELECT * FROM sale WHERE id < 3 ORDER BY id"))
-    print(shop.ended("SELECT * FROM sale WHERE id < 3 ORDER BY id"))
-    for q in ["selec 1", "select 1; select 2"]:
-        try: print(shop.ended(q))
-        except ClientError as e: print(e)
-    for q in ["select nosuch from sale", "select * from nope", "select * from a.nope", "select s.x from sale s", "delete from sale", "select cast('x' as integer)","select 1/0", "select nofunc(id) from sale", "select name, count(*) from sale", "select id as k, count(*) from sale group by k", "select * from read_csv('/etc/passwd')", "select * from \"/etc/passwd\"", "select sum(weight/0) from sale"]:
-        print(q, '->', shop.ended(q)["Status"])
-    for q in ["SHOW TABLES", "show databases", "describe sale", "show partitions sale", "create view v as select id, 1+1 as two from sale", "show views", "create or replace view v as select id, price from sale", "select * from v where id=1","select 1+1, count(*), sum(price), sum(id), current_date, now(), avg(id), avg(price), date_trunc('month', day) from sale group by day", "drop view v", "values 1,2", "select null, array[1,2], map(array['a'],array[1]), cast(row(1,'x') as row(a integer,b varchar)), 1e20, 1.0e-5, x'ab', interval '1' day, timestamp '2024-01-01 00:00:00', time '10:00:00', cast('a' as varchar(3))"]:
-        try: print(q, '->', shop.result(q))
-        except AssertionError as e: print(q, str(e)[:600])
+def test_every_type_has_athena_s_name_and_form(shop):
+    """A value is text, NULL is no value, and an empty text is one."""
+    columns, rows = shop.result("SELECT * FROM sale WHERE id < 3 ORDER BY id")
+
+    assert columns == {
+        "id": "integer",
+        "big": "bigint",
+        "name": "varchar",
+        "price": "decimal",
+        "amount": "decimal",
+        "day": "date",
+        "at": "timestamp",
+        "paid": "boolean",
+        "weight": "double",
+        "clock": "varchar",
+        "batch_id": "varchar",
+        "month": "varchar",
+    }
+    names, first, second = rows
+    assert names == list(columns)
+    assert first == [
+        "1",
+        "1099511627776",
+        FIRST["name"],
+        "12.50",
+        "0.000000000000000001",
+        "2024-01-31",
+        "2024-01-31 12:30:00.123",
+        "true",
+        "1.5",
+        "12:30:00.123",
+        "first",
+        "2024-01",
+    ]
+    assert second == ["2", None, "", *[None] * 7, "first", "2024-01"]
+
+
+@pytest.mark.parametrize(
+    ("expression", "kind", "value"),
+    [
+        ("7 / 2", "integer", "3"),
+        ("7 / 2.0e0", "double", "3.5"),
+        ("sum(id)", "bigint", "3"),
+        ("sum(price)", "decimal", "12.50"),
+        ("count(*)", "bigint", "2"),
+        ("avg(id)", "double", "1.5"),
+        ("date_trunc('month', max(day))", "date", "2024-01-01"),
+        ("date_trunc('hour', max(at))", "timestamp", "2024-01-31 12:00:00.000"),
+        ("max(day) - INTERVAL '30' DAY", "date", "2024-01-01"),
+        ("date_add('day', 1, max(at)) + INTERVAL '1' HOUR", "timestamp", "2024-02-01 13:30:00.123"),
+        ("date_add('day', 1, date_trunc('month', max(day)))", "date", "2024-01-02"),
+        ("day_of_week(max(day))", "bigint", "3"),
+        ("date_diff('day', DATE '2024-01-01', max(day))", "bigint", "30"),
+        ("CAST(1.5 AS decimal(10, 4))", "decimal", "1.5000"),
+        ("1e20", "double", "1.0E20"),
+        ("12345678.5e0", "double", "1.23456785E7"),
+        ("0.0001e0", "double", "1.0E-4"),
+        ("CAST('Infinity' AS double)", "double", "Infinity"),
+        ("NULL", "unknown", None),
+        ("TIMESTAMP '2024-01-01 00:00:00 UTC'", "timestamp with time zone", "2024-01-01 00:00:00.000 UTC"),
+        ("TIME '10:00:00'", "time", "10:00:00.000"),
+        ("X'ab01'", "varbinary", "ab 01"),
+        ("ARRAY[1, NULL]", "array", "[1, null]"),
+        ("MAP(ARRAY['a'], ARRAY[1])", "map", "{a=1}"),
+        ("CAST(ROW(1, 'x') AS ROW(a integer, b varchar))", "row", "{a=1, b=x}"),
+    ],
+)
+def test_what_is_computed_has_trino_s_type_and_value(shop, expression, kind, value):
+    """Where DuckDB has another one, such as for the quotient of integers; without a name it is called `_col0`."""
+    columns, rows = shop.result(f"SELECT {expression} FROM sale WHERE id < 3")
+
+    assert (columns, rows[:2]) == ({"_col0": kind}, [["_col0"], [value]])
+
+
+def test_a_file_that_no_partition_holds_is_not_seen(shop):
+    """Until the partition is registered; hidden files never are."""
+    before = shop.rows("SELECT count(*) FROM sale")
+    shop.write(("third", "2024-03"), [FIRST])
+    (shop.path(("first", "2024-01")).parent / "_half.parquet").write_bytes(b"no Parquet")
+    assert shop.rows("SELECT count(*) FROM sale") == before
+
+    shop.register(("third", "2024-03"))
+    try:
+        assert shop.rows("SELECT count(*) FROM sale WHERE batch_id = 'third'") == [["1"]]
+    finally:
+        shop.glue.delete_partition(DatabaseName="shop", TableName="sale", PartitionValues=["third", "2024-03"])
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "month = '2024-02'",
+        "month > '2024-01'",
+        "batch_id = 'second'",
+        "batch_id || month = 'second2024-02'",
+        "month IN (SELECT '2024-02') AND batch_id = 'first'",
+    ],
+)
+def test_only_the_files_of_partitions_that_the_query_lets_pass_are_read(shop, condition):
+    """A file of another one may be gone bad: it is not opened, and its bytes do not count."""
+    whole = shop.scanned("SELECT sum(id) FROM sale")
+    file = shop.path(("first", "2024-01"))
+    content = file.read_bytes()
+    file.write_bytes(b"no Parquet")
+    try:
+        part = shop.scanned(f"SELECT sum(id) FROM sale WHERE {condition}")
+        assert "HIVE" in shop.reason("SELECT sum(id) FROM sale")
+    finally:
+        file.write_bytes(content)
+
+    assert 0 < part < whole
+
+
+def test_only_the_columns_that_are_asked_for_are_read(shop):
+    """As Athena bills them."""
+    assert 0 < shop.scanned("SELECT max(id) + max(big) FROM sale") < shop.scanned("SELECT * FROM sale")
+
+
+def test_a_column_that_a_file_lacks_is_null_in_it(shop):
+    """The files of a table need not be alike: the catalog says what its columns are."""
+    shop.write(("lacking", "2024-04"), [{"id": 5}], schema=None)
+    shop.register(("lacking", "2024-04"))
+    try:
+        assert shop.rows("SELECT id, name, month FROM sale WHERE batch_id = 'lacking'") == [["5", None, "2024-04"]]
+    finally:
+        shop.glue.delete_partition(DatabaseName="shop", TableName="sale", PartitionValues=["lacking", "2024-04"])
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ("SELECT x FROM sale", f"COLUMN_NOT_FOUND: line 1:8: Column 'x' {UNRESOLVED}"),
+        ("SELECT id,\n  s.nosuch FROM sale s", f"COLUMN_NOT_FOUND: line 2:3: Column 's.nosuch' {UNRESOLVED}"),
+        ("SELECT id AS k FROM sale GROUP BY k", f"COLUMN_NOT_FOUND: line 1:35: Column 'k' {UNRESOLVED}"),
+        ("SELECT 1 FROM nope", "TABLE_NOT_FOUND: line 1:15: Table 'awsdatacatalog.shop.nope' does not exist"),
+        ("SELECT * FROM a.nope", "SCHEMA_NOT_FOUND: line 1:15: Schema 'a' does not exist"),
+        ("SELECT * FROM b.shop.sale", "CATALOG_NOT_FOUND: line 1:15: Catalog 'b' does not exist"),
+        ("SELECT nofunc(id) FROM sale", "FUNCTION_NOT_FOUND: line 1:8: Function 'nofunc' not registered"),
+        (
+            "SELECT id, count(*) FROM sale",
+            "EXPRESSION_NOT_AGGREGATE: line 1:8: 'id' must be an aggregate expression or appear in GROUP BY clause",
+        ),
+        ("SELECT 1 / (id - id) FROM sale", "DIVISION_BY_ZERO: Division by zero"),
+        ("SELECT CAST(name AS integer) FROM sale", "INVALID_CAST_ARGUMENT: "),
+        ("SELECT * FROM read_csv('/etc/passwd')", "NOT_SUPPORTED: "),
+        ("SELECT * FROM '/etc/passwd'", "TABLE_NOT_FOUND: "),
+        ("DELETE FROM sale", "NOT_SUPPORTED: line 1:1: this statement does not run locally; SELECT, SHOW TABLES, "),
+        ("CREATE TABLE t AS SELECT 1 AS a", "NOT_SUPPORTED: "),
+        ("COPY sale TO 'x'", "NOT_SUPPORTED: "),
+        ("SELECT ?", "INVALID_PARAMETER_USAGE: line 1:1: Incorrect number of parameters: expected 1 but found 0"),
+        ("DESCRIBE nope", "TABLE_NOT_FOUND: Table 'awsdatacatalog.shop.nope' does not exist"),
+        ("SHOW TABLES IN nope", "SCHEMA_NOT_FOUND: Schema 'nope' does not exist"),
+        ("DROP VIEW sale", "TABLE_NOT_FOUND: line 1:11: View 'awsdatacatalog.shop.sale' does not exist"),
+        ("CREATE OR REPLACE VIEW sale AS SELECT 1 AS a", "TABLE_ALREADY_EXISTS: "),
+    ],
+)
+def test_a_query_that_fails_says_why_as_athena_does(shop, query, reason):
+    """With the place in the query where there is one."""
+    assert shop.reason(query).startswith(reason)
+
+
+def test_a_database_that_does_not_exist_fails_the_query(shop):
+    """It is taken, and fails."""
+    context = {"Database": "nope"}
+
+    assert (
+        shop.reason("SELECT 1 FROM sale", QueryExecutionContext=context)
+        == "SCHEMA_NOT_FOUND: line 1:15: Schema 'nope' does not exist"
+    )
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("SELEC 1", "line 1:7: mismatched input '1'"),
+        ("SELECT *\nFROM (", "line 2:6: mismatched input '\\('"),
+        ("SELECT 'a", "line 1:"),
+        ("SELECT 1; SELECT 2", "Only one sql statement is allowed"),
+    ],
+)
+def test_what_is_no_sql_is_refused_at_once(shop, query, message):
+    """As by Athena."""
+    with pytest.raises(ClientError, match=f"InvalidRequestException.*{message}"):
+        shop.ended(query)
+
+
+def test_what_there_is_is_shown(shop):
+    """One cell a line, and no line of names."""
+    assert shop.result("SHOW DATABASES") == ({"database_name": "string"}, [["shop"]])
+    assert shop.result("SHOW TABLES IN shop 's*|x'")[1] == [["sale"]]
+    assert shop.result("show tables 'x*';")[1] == []
+    assert ["batch_id=first/month=2024-01"] in shop.result("SHOW PARTITIONS sale")[1]
+    columns, [*rows] = shop.result("DESCRIBE shop.sale")
+    assert list(columns) == ["col_name", "data_type", "comment"]
+    described = [[part.strip() for part in row[0].split("\t")] for row in rows]
+    assert described[:10] == [[name, kind, f"The {name}."] for name, kind in COLUMNS.items()]
+    assert described[-2:] == [["batch_id", "string", ""], ["month", "string", ""]]
+
+
+def test_a_view_is_what_its_query_is(shop):
+    """Also of another view, in a database of its own, and read with no more files than it takes."""
+    shop.glue.create_database(DatabaseInput={"Name": "views"})
+    shop.result("CREATE VIEW views.dear AS SELECT id, price, month AS m, 1 + 1 AS two FROM sale WHERE price > 10")
+    shop.result("CREATE OR REPLACE VIEW views.dearest AS SELECT * FROM views.dear WHERE id = 1")
+
+    elsewhere = {"QueryExecutionContext": {"Database": "views"}}
+    assert shop.rows("SELECT * FROM dearest", **elsewhere) == [["1", "12.50", "2024-01", "2"]]
+    assert shop.result("SHOW VIEWS", **elsewhere)[1] == [["dear"], ["dearest"]]
+    columns = shop.glue.get_table(DatabaseName="views", Name="dear")["Table"]["StorageDescriptor"]["Columns"]
+    assert [(column["Name"], column["Type"]) for column in columns] == [
+        ("id", "int"),
+        ("price", "decimal(10,2)"),
+        ("m", "string"),
+        ("two", "int"),
+    ]
+    month = "SELECT sum(id) FROM views.dear WHERE m = '2024-01'"
+    assert shop.scanned(month) < shop.scanned("SELECT sum(id) FROM views.dear")
+    shop.result("DROP VIEW views.dearest")
+    shop.result("DROP VIEW IF EXISTS views.dearest")
+    assert "TABLE_NOT_FOUND" in shop.reason("SELECT * FROM views.dearest")
+
+
+def test_a_view_of_itself_fails(shop):
+    """It would never end."""
+    shop.result("CREATE VIEW round AS SELECT 1 AS a")
+    shop.result("CREATE OR REPLACE VIEW round AS SELECT * FROM round")
+
+    assert "VIEW_IS_RECURSIVE" in shop.reason("SELECT * FROM round")
+
+
+def test_a_partition_whose_folder_is_named_otherwise_is_refused(shop):
+    """Its values could not be read out of it."""
+    storage = shop.storage("elsewhere/")
+    shop.glue.create_partition(
+        DatabaseName="shop",
+        TableName="sale",
+        PartitionInput={"Values": ["fourth", "2024-04"], "StorageDescriptor": storage},
+    )
+    try:
+        reason = shop.reason("SELECT 1 FROM sale")
+    finally:
+        shop.glue.delete_partition(DatabaseName="shop", TableName="sale", PartitionValues=["fourth", "2024-04"])
+
+    assert "batch_id=fourth/month=2024-04 of shop.sale lies in s3://shop-lake/sale/elsewhere/" in reason
