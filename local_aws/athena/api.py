@@ -74,7 +74,7 @@ def _request(response: AthenaResponse) -> Request:
     return Request(
         text=response._get_param("QueryString"),  # noqa: SLF001
         workgroup=workgroup.name,
-        database=(context.get("Database") or _DEFAULT_DATABASE).lower(),
+        database=(context.get("Database") or _DEFAULT_DATABASE).strip("`").lower(),
         catalog=context.get("Catalog") or "AwsDataCatalog",
         output=settings["OutputLocation"],
         settings=settings,

@@ -90,7 +90,9 @@ class Catalog:
             found += self._below(partition.location)
         return found
 
-    def put_view(self, database: str, name: str, definition: dict[str, Any], columns: Columns, *, replace: bool) -> None:
+    def put_view(
+        self, database: str, name: str, definition: dict[str, Any], columns: Columns, *, replace: bool
+    ) -> None:
         """Keep a view, in the place of one of the same name where `replace` says so."""
         view = {
             "Name": name,

@@ -56,8 +56,7 @@ class Engine:
         except duckdb.Error as error:
             raise of_duckdb(error, query) from error
         columns = [
-            (dialect.name_of(name, place), str(kind))
-            for place, (name, kind, *_) in enumerate(answer.description or ())
+            (dialect.name_of(name, place), str(kind)) for place, (name, kind, *_) in enumerate(answer.description or ())
         ]
         return Outcome(columns, self._rows(query))
 
@@ -121,8 +120,9 @@ class Engine:
         name = f'"{relation.database}"."{relation.name}"'
         key = (relation.database, relation.name)
         if relation.view:
-            text = sqlglot.parse_one(relation.view["originalSql"], read="athena")
-            rows = dialect.in_duckdb(self._resolved(text, relation.view.get("schema", relation.database), (*within, key)))
+            query = sqlglot.parse_one(relation.view["originalSql"], read="athena")
+            where = relation.view.get("schema", relation.database)
+            rows = dialect.in_duckdb(self._resolved(query, where, (*within, key)))
         else:
             files = self._catalog.files(relation)
             self._files += files
@@ -154,7 +154,8 @@ def _reading(table: Relation, files: list[Path]) -> str:
     """Return the query for a table's rows; DuckDB opens none of `files` that a filter on the partitions rules out."""
     kinds = {name: values.in_duckdb(kind) for name, kind in table.schema.items()}
     if not files:
-        return f"SELECT {', '.join(f'CAST(NULL AS {kind}) AS "{name}"' for name, kind in kinds.items())} WHERE false"  # noqa: S608 - names of the catalog
+        nothing = ", ".join(f'CAST(NULL AS {kind}) AS "{name}"' for name, kind in kinds.items())
+        return f"SELECT {nothing} WHERE false"
     fields = ", ".join(
         f"'{name}': {{name: '{name}', type: '{kinds[name]}', default_value: NULL}}" for name in table.columns
     )

@@ -20,6 +20,8 @@ from local_aws.athena.values import ColumnInfo
 
 QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELLED = "QUEUED", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"
 
+_INTERRUPTED_EVERY = 0.05
+
 type Write = Callable[[str, bytes], None]
 """Writes the object at an address of S3."""
 
@@ -57,6 +59,7 @@ class Execution:
     submitted: datetime = field(default_factory=lambda: datetime.now(UTC))
     completed: datetime | None = None
     _engine: Engine | None = None
+    _thread: threading.Thread | None = None
 
     @property
     def output(self) -> str:
@@ -71,9 +74,10 @@ class Execution:
     def start(self, statement: Statement, catalog: Catalog, write: Write) -> None:
         """Carry out a statement in the background, and write what comes of it to its place."""
         self.type, self.subtype = statement.type, statement.subtype
-        threading.Thread(
+        self._thread = threading.Thread(
             target=self._run, args=(statement, catalog, write), name=f"athena-{self.id[:8]}", daemon=True
-        ).start()
+        )
+        self._thread.start()
 
     def fail(self, error: QueryError) -> None:
         """End it: it cannot be carried out."""
@@ -82,8 +86,9 @@ class Execution:
     def cancel(self) -> None:
         """Break it off, unless it has ended."""
         self._end(CANCELLED, "Query cancelled by user")
-        if self._engine:
-            self._engine.interrupt()
+        while (engine := self._engine) and self._thread:  # DuckDB forgets an interruption that comes before its query
+            engine.interrupt()
+            self._thread.join(_INTERRUPTED_EVERY)
 
     def _run(self, statement: Statement, catalog: Catalog, write: Write) -> None:
         if not self.ended:
@@ -122,6 +127,8 @@ class Execution:
     def _select(self, query: exp.Expression, catalog: Catalog) -> list[bytes]:
         self._engine = Engine(catalog, self.request.database)
         try:
+            if self.ended:
+                return []
             outcome = self._engine.run(query)
             self.columns = [values.column_info(name, kind) for name, kind in outcome.columns]
             names = [name for name, _ in outcome.columns]

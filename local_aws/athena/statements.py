@@ -12,13 +12,19 @@ from local_aws.athena.errors import QueryError, refused
 
 SUPPORTED = "SELECT, SHOW TABLES, SHOW VIEWS, SHOW DATABASES, SHOW PARTITIONS, DESCRIBE, CREATE VIEW and DROP VIEW"
 
-_NAME = r'[`"]?(?P<{}>\w+)[`"]?'
+_NAME = r'[`"]?(?P<{}>[\w-]+)[`"]?'
 _TABLE = rf"(?:{_NAME.format('database')}\.)?{_NAME.format('table')}"
 _SHOWN = (
     ("DATABASES", re.compile(r"SHOW\s+(?:DATABASES|SCHEMAS)(?:\s+LIKE)?(?:\s+'(?P<pattern>[^']*)')?", re.IGNORECASE)),
     *(
-        (kind, re.compile(rf"SHOW\s+{kind}(?:\s+(?:IN|FROM)\s+{_NAME.format('database')})?(?:\s+LIKE)?"
-                          r"(?:\s+'(?P<pattern>[^']*)')?", re.IGNORECASE))
+        (
+            kind,
+            re.compile(
+                rf"SHOW\s+{kind}(?:\s+(?:IN|FROM)\s+{_NAME.format('database')})?(?:\s+LIKE)?"
+                r"(?:\s+'(?P<pattern>[^']*)')?",
+                re.IGNORECASE,
+            ),
+        )
         for kind in ("TABLES", "VIEWS")
     ),
     ("PARTITIONS", re.compile(rf"SHOW\s+PARTITIONS\s+{_TABLE}", re.IGNORECASE)),

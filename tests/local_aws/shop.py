@@ -76,8 +76,8 @@ class Shop:
             },
         )
         for number, (values, rows) in enumerate(MONTHS.items()):
-            many = [FIRST | {"id": 1000 * (number + 1) + place} for place in range(600)] if not rows else rows
-            self.write(values, many)
+            many = [FIRST | {"id": 1000 * (number + 1) + place} for place in range(600)]
+            self.write(values, rows or many)
             self.register(values)
 
     def close(self):
@@ -133,7 +133,8 @@ class Shop:
         pages = self.athena.get_paginator("get_query_results").paginate(QueryExecutionId=told["QueryExecutionId"])
         pages = list(pages)
         columns = pages[0]["ResultSet"]["ResultSetMetadata"]["ColumnInfo"]
-        rows = [[cell.get("VarCharValue") for cell in row["Data"]] for page in pages for row in page["ResultSet"]["Rows"]]
+        found = (row["Data"] for page in pages for row in page["ResultSet"]["Rows"])
+        rows = [[cell.get("VarCharValue") for cell in row] for row in found]
         return {column["Name"]: column["Type"] for column in columns}, rows
 
     def rows(self, query, **members):
