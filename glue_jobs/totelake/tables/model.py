@@ -21,6 +21,11 @@ class Type:
     redshift: str = ""
     copied: str = ""
 
+    @property
+    def presto(self) -> str:
+        """What a view of Athena's calls it, where a table of Hive's says `hive`."""
+        return {"int": "integer", "string": "varchar", "timestamp": "timestamp(3)"}.get(self.hive, self.hive)
+
 
 INTEGER = Type("int", "int", "integer", "integer", "integer", redshift="INTEGER")
 BIGINT = Type("bigint", "bigint", "bigint", "bigint", "bigint", redshift="BIGINT")
