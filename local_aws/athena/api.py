@@ -31,9 +31,7 @@ def install(state: State) -> None:
         request = _request(response)
         statement = _parsed(request)
         execution, new = _taken(request, response._get_param("ClientRequestToken"))  # noqa: SLF001 - moto's way
-        if new and isinstance(statement, QueryError):
-            execution.fail(statement)
-        elif new:
+        if new:
             _start(execution, statement, response, state)
         return ActionResult({"QueryExecutionId": execution.id})
 
@@ -91,14 +89,17 @@ def _parsed(request: Request) -> Statement | QueryError:
         return error
 
 
-def _start(execution: Execution, statement: Statement, response: AthenaResponse, state: State) -> None:
+def _start(execution: Execution, statement: Statement | QueryError, response: AthenaResponse, state: State) -> None:
     account, region = response.current_account, response.region
 
     def write(address: str, content: bytes) -> None:
         bucket, _, key = address.removeprefix("s3://").partition("/")
         s3_backends[account][PARTITION].put_object(bucket, key, content)
 
-    execution.start(statement, Catalog(account, region, state.lake), write)
+    if isinstance(statement, QueryError):
+        execution.fail(statement)
+    else:
+        execution.start(statement, Catalog(account, region, state.lake), write)
 
 
 def _found(identifier: str) -> Execution:

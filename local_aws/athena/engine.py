@@ -22,6 +22,9 @@ _ROWS_AT_ONCE = 10_000
 _CANNOT_RESOLVE = "cannot be resolved or requester is not authorized to access requested resources"
 _UNRESOLVED = re.compile(r"(?:Column '|Unknown column: )([^'\s]+)'?(?:.*Line: (\d+), Col: (\d+))?")
 
+type Schema = dict[str, dict[str, Columns]]
+"""The columns of relations, by database and name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -47,7 +50,7 @@ class Engine:
         """Break off what is being run."""
         self._connection.interrupt()
 
-    def run(self, query: exp.Expression) -> Outcome:
+    def run(self, query: exp.Expr) -> Outcome:
         """Run a query; raise `QueryError` where it cannot be."""
         tree = self._resolved(query, self._database, ())
         try:
@@ -69,7 +72,7 @@ class Engine:
         """Let go of everything."""
         self._connection.close()
 
-    def _rows(self, query: exp.Expression) -> Iterator[tuple[Any, ...]]:
+    def _rows(self, query: exp.Expr) -> Iterator[tuple[Any, ...]]:
         try:
             while some := self._connection.fetchmany(_ROWS_AT_ONCE):
                 yield from some
@@ -87,10 +90,10 @@ class Engine:
         for definition in self._definitions:
             self._connection.execute(definition)
 
-    def _resolved(self, query: exp.Expression, database: str, within: tuple[tuple[str, str], ...]) -> exp.Expression:
+    def _resolved(self, query: exp.Expr, database: str, within: tuple[tuple[str, str], ...]) -> exp.Expr:
         """Return `query` with its tables named in full, each of which is defined, and its columns checked."""
         tree = query.copy()
-        named: dict[str, dict[str, Columns]] = {}
+        named: Schema = {}
         for table in _tables(tree):
             relation = self._relation(table, database, within)
             table.set("catalog", None)
@@ -131,23 +134,29 @@ class Engine:
         self._relations[key] = relation
 
 
-def _tables(tree: exp.Expression) -> list[exp.Table]:
+def _tables(tree: exp.Expr) -> list[exp.Table]:
     """Return the tables of the catalog that a query names, those of its WITH left out."""
     found = [source for scope in traverse_scope(tree) for source in scope.sources.values()]
     return [source for source in found if isinstance(source, exp.Table)]
 
 
-def _check_columns(tree: exp.Expression, schema: dict[str, dict[str, Columns]], query: exp.Expression) -> None:
+def _check_columns(tree: exp.Expr, schema: Schema, query: exp.Expr) -> None:
     """Resolve the columns as Trino does, which knows no alias in WHERE and GROUP BY, where DuckDB does."""
     try:
-        qualify(tree.copy(), schema=schema, dialect="trino", expand_alias_refs=False, quote_identifiers=False)
+        qualify(tree.copy(), schema=dict(schema), dialect="trino", expand_alias_refs=False, quote_identifiers=False)
     except OptimizeError as error:
         found = _UNRESOLVED.search(str(error))
         if not found:
             raise QueryError("SYNTAX_ERROR", str(error)) from error
         place = column_named(query, found[1], line=int(found[2] or 0), end=int(found[3] or 0))
+        if place and not place.table and sum(place.name.lower() in columns for columns in _all_columns(schema)) > 1:
+            raise QueryError("AMBIGUOUS_NAME", f"Column '{place.name}' is ambiguous", place) from error
         name = place.sql("trino").replace('"', "") if place else found[1]
         raise QueryError("COLUMN_NOT_FOUND", f"Column '{name}' {_CANNOT_RESOLVE}", place) from error
+
+
+def _all_columns(schema: Schema) -> Iterator[Columns]:
+    return (columns for relations in schema.values() for columns in relations.values())
 
 
 def _reading(table: Relation, files: list[Path]) -> str:
