@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,12 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import traverse_scope
 
 from local_aws.athena import dialect, values
-from local_aws.athena.catalog import NAME, Catalog, Columns, Relation
+from local_aws.athena.catalog import NAME, Catalog, Relation
 from local_aws.athena.errors import QueryError, column_named, of_duckdb
 
 _ROWS_AT_ONCE = 10_000
 _CANNOT_RESOLVE = "cannot be resolved or requester is not authorized to access requested resources"
 _UNRESOLVED = re.compile(r"(?:Column '|Unknown column: )([^'\s]+)'?(?:.*Line: (\d+), Col: (\d+))?")
-
-type Schema = dict[str, dict[str, Columns]]
-"""The columns of relations, by database and name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +91,13 @@ class Engine:
     def _resolved(self, query: exp.Expr, database: str, within: tuple[tuple[str, str], ...]) -> exp.Expr:
         """Return `query` with its tables named in full, each of which is defined, and its columns checked."""
         tree = query.copy()
-        named: Schema = {}
+        relations = []
         for table in _tables(tree):
             relation = self._relation(table, database, within)
             table.set("catalog", None)
             table.set("db", exp.to_identifier(relation.database, quoted=True))
-            named.setdefault(relation.database, {})[relation.name] = relation.schema
-        _check_columns(tree, named, query)
+            relations.append(relation)
+        _check_columns(tree, relations, query)
         return tree
 
     def _relation(self, table: exp.Table, database: str, within: tuple[tuple[str, str], ...]) -> Relation:
@@ -140,23 +138,26 @@ def _tables(tree: exp.Expr) -> list[exp.Table]:
     return [source for source in found if isinstance(source, exp.Table)]
 
 
-def _check_columns(tree: exp.Expr, schema: Schema, query: exp.Expr) -> None:
+def _check_columns(tree: exp.Expr, relations: list[Relation], query: exp.Expr) -> None:
     """Resolve the columns as Trino does, which knows no alias in WHERE and GROUP BY, where DuckDB does."""
+    schema: dict[str, object] = {}
+    for database, some in groupby(sorted(relations, key=_database), key=_database):
+        schema[database] = {relation.name: relation.schema for relation in some}
     try:
-        qualify(tree.copy(), schema=dict(schema), dialect="trino", expand_alias_refs=False, quote_identifiers=False)
+        qualify(tree.copy(), schema=schema, dialect="trino", expand_alias_refs=False, quote_identifiers=False)
     except OptimizeError as error:
         found = _UNRESOLVED.search(str(error))
         if not found:
             raise QueryError("SYNTAX_ERROR", str(error)) from error
         place = column_named(query, found[1], line=int(found[2] or 0), end=int(found[3] or 0))
-        if place and not place.table and sum(place.name.lower() in columns for columns in _all_columns(schema)) > 1:
+        if place and not place.table and sum(place.name.lower() in each.schema for each in relations) > 1:
             raise QueryError("AMBIGUOUS_NAME", f"Column '{place.name}' is ambiguous", place) from error
         name = place.sql("trino").replace('"', "") if place else found[1]
         raise QueryError("COLUMN_NOT_FOUND", f"Column '{name}' {_CANNOT_RESOLVE}", place) from error
 
 
-def _all_columns(schema: Schema) -> Iterator[Columns]:
-    return (columns for relations in schema.values() for columns in relations.values())
+def _database(relation: Relation) -> str:
+    return relation.database
 
 
 def _reading(table: Relation, files: list[Path]) -> str:

@@ -77,7 +77,8 @@ def parse(text: str, parameters: list[str] | None = None) -> Statement:
     if isinstance(tree, exp.Drop) and tree.kind == "VIEW" and len(tree.args["tables"]) == 1:
         return Statement(tree, "DDL", "DROP_VIEW")
     if isinstance(tree, exp.Condition | exp.Alias):
-        raise refused(f"line 1:1: mismatched input '{text.split()[0]}': no statement begins so", "MALFORMED_QUERY")
+        first, *_ = text.split(maxsplit=1)
+        raise refused(f"line 1:1: mismatched input '{first}': no statement begins so", "MALFORMED_QUERY")
     raise QueryError("NOT_SUPPORTED", f"line 1:1: this statement does not run locally; {SUPPORTED} do")
 
 

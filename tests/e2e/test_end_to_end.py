@@ -315,6 +315,19 @@ def test_every_question_and_every_view_has_the_same_answer_in_the_lake_and_in_th
         assert comparable(rows) == comparable(world.in_order(query)), table.name
 
 
+def test_the_command_line_asks_the_lake(world, two_runs):
+    """In SQL, and for what there is to ask."""
+    [count] = json.loads(
+        world.totelake("query", "SELECT count(*) AS orders FROM current_fact_sales_order", "--output", "json")
+    )
+
+    assert world.ask("warehouse", "SELECT count(*)::text FROM current_fact_sales_order") == [(count["orders"],)]
+    assert "current_dim_staff" in world.totelake("tables")
+    assert "rows in" in world.totelake("describe", "fact_payment")
+    world.totelake("query", "SELECT nothing FROM dim_staff", expect=1)
+    world.totelake("query", expect=2)
+
+
 def comparable(rows: Iterable[Iterable[object]]) -> list[list[object]]:
     """Return rows as text in which a value is the same wherever it comes from: numbers without zeros at their end."""
     return [[None if value is None else _plain(value) for value in row] for row in rows]
