@@ -8,7 +8,7 @@ from moto.core.responses import ActionResult
 from moto.s3.exceptions import MissingBucket
 from moto.s3.models import s3_backends
 
-from local_aws.athena import described, results, statements, workgroups
+from local_aws.athena import described, metadata, results, statements, workgroups
 from local_aws.athena.catalog import Catalog
 from local_aws.athena.errors import QueryError, refused
 from local_aws.athena.executions import SUCCEEDED, Execution, Request
@@ -46,6 +46,7 @@ def install(state: State) -> None:
     AthenaResponse.stop_query_execution = _stop_query_execution
     AthenaResponse.get_query_runtime_statistics = _get_query_runtime_statistics
     workgroups.install()
+    metadata.install(lambda response: Catalog(response.current_account, response.region, state.lake))
 
 
 def _taken(request: Request, token: str | None) -> tuple[Execution, bool]:
