@@ -8,7 +8,7 @@ from moto.core.responses import ActionResult
 from moto.s3.exceptions import MissingBucket
 from moto.s3.models import s3_backends
 
-from local_aws.athena import described, results, statements, workgroups
+from local_aws.athena import described, metadata, results, statements, workgroups
 from local_aws.athena.catalog import Catalog
 from local_aws.athena.errors import QueryError, refused
 from local_aws.athena.executions import SUCCEEDED, Execution, Request
@@ -31,9 +31,7 @@ def install(state: State) -> None:
         request = _request(response)
         statement = _parsed(request)
         execution, new = _taken(request, response._get_param("ClientRequestToken"))  # noqa: SLF001 - moto's way
-        if new and isinstance(statement, QueryError):
-            execution.fail(statement)
-        elif new:
+        if new:
             _start(execution, statement, response, state)
         return ActionResult({"QueryExecutionId": execution.id})
 
@@ -48,6 +46,7 @@ def install(state: State) -> None:
     AthenaResponse.stop_query_execution = _stop_query_execution
     AthenaResponse.get_query_runtime_statistics = _get_query_runtime_statistics
     workgroups.install()
+    metadata.install(lambda response: Catalog(response.current_account, response.region, state.lake))
 
 
 def _taken(request: Request, token: str | None) -> tuple[Execution, bool]:
@@ -91,14 +90,17 @@ def _parsed(request: Request) -> Statement | QueryError:
         return error
 
 
-def _start(execution: Execution, statement: Statement, response: AthenaResponse, state: State) -> None:
+def _start(execution: Execution, statement: Statement | QueryError, response: AthenaResponse, state: State) -> None:
     account, region = response.current_account, response.region
 
     def write(address: str, content: bytes) -> None:
         bucket, _, key = address.removeprefix("s3://").partition("/")
         s3_backends[account][PARTITION].put_object(bucket, key, content)
 
-    execution.start(statement, Catalog(account, region, state.lake), write)
+    if isinstance(statement, QueryError):
+        execution.fail(statement)
+    else:
+        execution.start(statement, Catalog(account, region, state.lake), write)
 
 
 def _found(identifier: str) -> Execution:

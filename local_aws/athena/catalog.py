@@ -84,7 +84,7 @@ class Catalog:
         """Return the files of a table: those in the folders of its registered partitions, or in its own."""
         if not table.keys:
             return list(self._below(table.location))
-        found = []
+        found: list[Path] = []
         for partition in table.partitions:
             self._check(table, partition)
             found += self._below(partition.location)
@@ -129,7 +129,9 @@ class Catalog:
         """Yield the files below an address; what is named with `_` or `.` at its beginning is not there for Hive."""
         bucket, _, key = location.removeprefix("s3://").removeprefix("s3a://").partition("/")
         folder = KeyPaths(self._lake / bucket).locate(key.rstrip("/"))
-        for path in sorted(folder.rglob("*")) if folder else ():
+        if folder is None:
+            return
+        for path in sorted(folder.rglob("*")):
             if path.is_file() and not any(part.startswith(("_", ".")) for part in path.relative_to(folder).parts):
                 yield path
 

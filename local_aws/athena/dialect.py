@@ -6,7 +6,7 @@ _UNNAMED = "_col?"
 _DATE_ARITHMETIC = (exp.DateTrunc, exp.TimestampTrunc, exp.DateAdd)
 
 
-def in_duckdb(query: exp.Expression) -> str:
+def in_duckdb(query: exp.Expr) -> str:
     """Return `query`, which is changed by it, for DuckDB."""
     for select in _innermost_first(query, exp.Select):
         _name_columns(select)
@@ -22,7 +22,7 @@ def name_of(column: str, place: int) -> str:
     return f"_col{place}" if column.startswith(_UNNAMED) else column.lower()
 
 
-def _innermost_first[E: exp.Expression](query: exp.Expression, *kinds: type[E]) -> list[E]:
+def _innermost_first[E: exp.Expr](query: exp.Expr, *kinds: type[E]) -> list[E]:
     return list(reversed([*query.find_all(*kinds)]))
 
 
@@ -33,10 +33,11 @@ def _name_columns(select: exp.Select) -> None:
             column.replace(exp.alias_(column.copy(), f"{_UNNAMED}{place}", quoted=True))
 
 
-def _moment(node: exp.Expression) -> exp.Expression | None:
+def _moment(node: exp.Expr) -> exp.Expr | None:
     """Return what `node` truncates or shifts, which is a date or a timestamp; None where it computes something else."""
     if isinstance(node, _DATE_ARITHMETIC):
-        return node.this
+        moment: exp.Expr = node.this
+        return moment
     sides = (node.this, node.expression)
     others = [side for side in sides if not isinstance(side, exp.Interval)]
     return others[0] if len(others) == 1 else None

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import traverse_scope
 
 from local_aws.athena import dialect, values
-from local_aws.athena.catalog import NAME, Catalog, Columns, Relation
+from local_aws.athena.catalog import NAME, Catalog, Relation
 from local_aws.athena.errors import QueryError, column_named, of_duckdb
 
 _ROWS_AT_ONCE = 10_000
@@ -47,7 +48,7 @@ class Engine:
         """Break off what is being run."""
         self._connection.interrupt()
 
-    def run(self, query: exp.Expression) -> Outcome:
+    def run(self, query: exp.Expr) -> Outcome:
         """Run a query; raise `QueryError` where it cannot be."""
         tree = self._resolved(query, self._database, ())
         try:
@@ -69,7 +70,7 @@ class Engine:
         """Let go of everything."""
         self._connection.close()
 
-    def _rows(self, query: exp.Expression) -> Iterator[tuple[Any, ...]]:
+    def _rows(self, query: exp.Expr) -> Iterator[tuple[Any, ...]]:
         try:
             while some := self._connection.fetchmany(_ROWS_AT_ONCE):
                 yield from some
@@ -87,16 +88,16 @@ class Engine:
         for definition in self._definitions:
             self._connection.execute(definition)
 
-    def _resolved(self, query: exp.Expression, database: str, within: tuple[tuple[str, str], ...]) -> exp.Expression:
+    def _resolved(self, query: exp.Expr, database: str, within: tuple[tuple[str, str], ...]) -> exp.Expr:
         """Return `query` with its tables named in full, each of which is defined, and its columns checked."""
         tree = query.copy()
-        named: dict[str, dict[str, Columns]] = {}
+        relations = []
         for table in _tables(tree):
             relation = self._relation(table, database, within)
             table.set("catalog", None)
             table.set("db", exp.to_identifier(relation.database, quoted=True))
-            named.setdefault(relation.database, {})[relation.name] = relation.schema
-        _check_columns(tree, named, query)
+            relations.append(relation)
+        _check_columns(tree, relations, query)
         return tree
 
     def _relation(self, table: exp.Table, database: str, within: tuple[tuple[str, str], ...]) -> Relation:
@@ -131,14 +132,17 @@ class Engine:
         self._relations[key] = relation
 
 
-def _tables(tree: exp.Expression) -> list[exp.Table]:
+def _tables(tree: exp.Expr) -> list[exp.Table]:
     """Return the tables of the catalog that a query names, those of its WITH left out."""
     found = [source for scope in traverse_scope(tree) for source in scope.sources.values()]
     return [source for source in found if isinstance(source, exp.Table)]
 
 
-def _check_columns(tree: exp.Expression, schema: dict[str, dict[str, Columns]], query: exp.Expression) -> None:
+def _check_columns(tree: exp.Expr, relations: list[Relation], query: exp.Expr) -> None:
     """Resolve the columns as Trino does, which knows no alias in WHERE and GROUP BY, where DuckDB does."""
+    schema: dict[str, object] = {}
+    for database, some in groupby(sorted(relations, key=_database), key=_database):
+        schema[database] = {relation.name: relation.schema for relation in some}
     try:
         qualify(tree.copy(), schema=schema, dialect="trino", expand_alias_refs=False, quote_identifiers=False)
     except OptimizeError as error:
@@ -146,8 +150,14 @@ def _check_columns(tree: exp.Expression, schema: dict[str, dict[str, Columns]], 
         if not found:
             raise QueryError("SYNTAX_ERROR", str(error)) from error
         place = column_named(query, found[1], line=int(found[2] or 0), end=int(found[3] or 0))
+        if place and not place.table and sum(place.name.lower() in each.schema for each in relations) > 1:
+            raise QueryError("AMBIGUOUS_NAME", f"Column '{place.name}' is ambiguous", place) from error
         name = place.sql("trino").replace('"', "") if place else found[1]
         raise QueryError("COLUMN_NOT_FOUND", f"Column '{name}' {_CANNOT_RESOLVE}", place) from error
+
+
+def _database(relation: Relation) -> str:
+    return relation.database
 
 
 def _reading(table: Relation, files: list[Path]) -> str:

@@ -27,7 +27,7 @@ class QueryError(Exception):
 
     code: str
     message: str
-    place: exp.Expression | None = None
+    place: exp.Expr | None = None
 
     def __str__(self) -> str:
         """Say it as the reason for the change of state says it."""
@@ -54,7 +54,7 @@ def refused(message: str, code: str = "") -> JsonRESTError:
     return error
 
 
-def of_duckdb(error: duckdb.Error, query: exp.Expression) -> QueryError:
+def of_duckdb(error: duckdb.Error, query: exp.Expr) -> QueryError:
     """Return what an error of DuckDB's is to Athena, with its place in `query` where the message names one."""
     said = str(error).partition("\n\n")[0].partition("\nDid you mean")[0]
     if found := _NO_FUNCTION.search(said):
@@ -85,24 +85,24 @@ _CODES = {
 }
 
 
-def column_named(query: exp.Expression, name: str, *, line: int = 0, end: int = 0) -> exp.Column | None:
+def column_named(query: exp.Expr, name: str, *, line: int = 0, end: int = 0) -> exp.Column | None:
     """Return the column of `query` with this name: the one whose last letter is at `line` and `end`, else the first."""
     name = name.rpartition(".")[2].strip('"').lower()
     named = [column for column in query.find_all(exp.Column, bfs=False) if column.name.lower() == name]
     there = [column for column in named if _end(column.parts[0]) == (line, end) or _end(column.this) == (line, end)]
-    return (there or named or [None])[0]
+    return next(iter(there or named), None)
 
 
-def _function(query: exp.Expression, name: str) -> exp.Expression | None:
+def _function(query: exp.Expr, name: str) -> exp.Expr | None:
     calls = query.find_all(exp.Func, bfs=False)
     return next((call for call in calls if call.name.lower() == name or call.sql_name().lower() == name), None)
 
 
-def _end(node: exp.Expression) -> tuple[int, int]:
+def _end(node: exp.Expr) -> tuple[int, int]:
     return node.meta.get("line", 0), node.meta.get("col", 0)
 
 
-def _position(place: exp.Expression | None) -> tuple[int, int] | None:
+def _position(place: exp.Expr | None) -> tuple[int, int] | None:
     """Return the line and column at which a part of a query begins, from 1."""
     if place is None:
         return None

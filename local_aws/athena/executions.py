@@ -124,7 +124,7 @@ class Execution:
                 return self._select(query, catalog)
         return []
 
-    def _select(self, query: exp.Expression, catalog: Catalog) -> list[bytes]:
+    def _select(self, query: exp.Expr, catalog: Catalog) -> list[bytes]:
         self._engine = Engine(catalog, self.request.database)
         try:
             if self.ended:

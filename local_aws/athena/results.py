@@ -61,6 +61,8 @@ class _Lines:
 
 def _rows(reading: _Lines, width: int, *, quoted: bool) -> Iterator[Row]:
     if not quoted:
-        return ([line.rstrip("\n")] for line in reading)
-    # A NULL alone in its row is an empty line.
-    return (row or [None] * width for row in csv.reader(reading, quoting=csv.QUOTE_NOTNULL))
+        for line in reading:
+            yield [line.rstrip("\n")]
+        return
+    for row in csv.reader(reading, quoting=csv.QUOTE_NOTNULL):
+        yield [*row] or [None] * width  # a NULL alone in its row is an empty line

@@ -48,7 +48,7 @@ class Show:
 class Statement:
     """One statement: what it asks for, and how Athena classes it."""
 
-    asked: exp.Expression | Show
+    asked: exp.Expr | Show
     type: str
     subtype: str
 
@@ -76,6 +76,9 @@ def parse(text: str, parameters: list[str] | None = None) -> Statement:
         return Statement(tree, "DDL", "CREATE_VIEW")
     if isinstance(tree, exp.Drop) and tree.kind == "VIEW" and len(tree.args["tables"]) == 1:
         return Statement(tree, "DDL", "DROP_VIEW")
+    if isinstance(tree, exp.Condition | exp.Alias):
+        first, *_ = text.split(maxsplit=1)
+        raise refused(f"line 1:1: mismatched input '{first}': no statement begins so", "MALFORMED_QUERY")
     raise QueryError("NOT_SUPPORTED", f"line 1:1: this statement does not run locally; {SUPPORTED} do")
 
 
@@ -96,7 +99,7 @@ def _where(error: ParseError) -> str:
     return f"line {first['line']}:{max(column, 1)}: mismatched input '{what}': {first['description']}"
 
 
-def _filled(tree: exp.Expression, parameters: list[str]) -> exp.Expression:
+def _filled(tree: exp.Expr, parameters: list[str]) -> exp.Expr:
     marks = list(tree.find_all(exp.Placeholder, bfs=False))
     if len(marks) != len(parameters):
         raise QueryError(
@@ -108,7 +111,7 @@ def _filled(tree: exp.Expression, parameters: list[str]) -> exp.Expression:
     return tree
 
 
-def _literal(text: str) -> exp.Expression:
+def _literal(text: str) -> exp.Expr:
     """Return a parameter as SQL; one that is no constant is text, as Athena takes it."""
     try:
         value = sqlglot.parse_one(text, read="athena")

@@ -309,7 +309,7 @@ def quarantine(
 
 @app.command()
 def query(
-    sql: Annotated[str | None, typer.Argument(metavar="[SQL]", help="A query in Athena's SQL.")] = None,
+    sql: Annotated[str | None, typer.Argument(metavar="SQL", help="A query in Athena's SQL.")] = None,
     state: _State = _DEFAULT,
     file: Annotated[
         Path | None, typer.Option("--file", metavar="F", exists=True, dir_okay=False, help="File with the query.")

@@ -150,6 +150,7 @@ def test_a_column_that_a_file_lacks_is_null_in_it(shop):
         ("SELECT x FROM sale", f"COLUMN_NOT_FOUND: line 1:8: Column 'x' {UNRESOLVED}"),
         ("SELECT id,\n  s.nosuch FROM sale s", f"COLUMN_NOT_FOUND: line 2:3: Column 's.nosuch' {UNRESOLVED}"),
         ("SELECT id AS k FROM sale GROUP BY k", f"COLUMN_NOT_FOUND: line 1:35: Column 'k' {UNRESOLVED}"),
+        ("SELECT id FROM sale a, sale b", "AMBIGUOUS_NAME: line 1:8: Column 'id' is ambiguous"),
         ("SELECT 1 FROM nope", "TABLE_NOT_FOUND: line 1:15: Table 'awsdatacatalog.shop.nope' does not exist"),
         ("SELECT * FROM a.nope", "SCHEMA_NOT_FOUND: line 1:15: Schema 'a' does not exist"),
         ("SELECT * FROM b.shop.sale", "CATALOG_NOT_FOUND: line 1:15: Catalog 'b' does not exist"),
@@ -193,6 +194,7 @@ def test_a_database_that_does_not_exist_fails_the_query(shop):
         ("SELEC 1", "line 1:7: mismatched input '1'"),
         ("SELECT *\nFROM (", "line 2:6: mismatched input '\\('"),
         ("SELECT 'a", "line 1:"),
+        ("selec x", "line 1:1: mismatched input 'selec'"),
         ("SELECT 1; SELECT 2", "Only one sql statement is allowed"),
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 from pyathena.error import OperationalError
 
-from tests.local_aws.shop import FIRST, Shop
+from tests.local_aws.shop import COLUMNS, FIRST, Shop
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +79,20 @@ def test_pyathena_fetches_rows(shop, session):
     assert cursor.execute("SELECT * FROM sale WHERE false").fetchall() == []
     with pytest.raises(OperationalError, match="TABLE_NOT_FOUND"):
         cursor.execute("SELECT * FROM nope")
+
+
+def test_pyathena_lists_tables(shop, session):
+    """Those of the catalog, with their columns."""
+    cursor = pyathena.connect(session=session, work_group="shop", schema_name="shop").cursor()
+
+    assert [database.name for database in cursor.list_databases("AwsDataCatalog")] == ["shop"]
+    [table] = cursor.list_table_metadata("AwsDataCatalog", "shop", expression="s.*")
+    assert [(column.name, column.type) for column in table.columns] == list(COLUMNS.items())
+    assert [key.name for key in cursor.get_table_metadata("sale").partition_keys] == ["batch_id", "month"]
+    with pytest.raises(OperationalError, match="Table nope not found"):
+        cursor.get_table_metadata("nope")
+    with pytest.raises(ClientError, match="MetadataException"):
+        shop.athena.get_database(CatalogName="AwsDataCatalog", DatabaseName="nope")
 
 
 def test_results_come_in_pages(shop):

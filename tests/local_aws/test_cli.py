@@ -30,11 +30,26 @@ def totelake(*arguments, state):
 
 
 @pytest.mark.parametrize(
-    "command", ["seed", "activity", "run", "reconcile", "follow", "stop", "status", "dashboard", "urls", "down"]
+    "command",
+    [
+        "seed",
+        "activity",
+        "run",
+        "reconcile",
+        "follow",
+        "stop",
+        "status",
+        "dashboard",
+        "urls",
+        "down",
+        "tables",
+        "describe fact_payment",
+        "query SELECT",
+    ],
 )
 def test_without_a_world_a_command_says_how_to_get_one(command, tmp_path):
     """In one sentence, with an exit status, and without a traceback or a folder left behind."""
-    ended = totelake(command, state=tmp_path / "none")
+    ended = totelake(*command.split(), state=tmp_path / "none")
 
     assert ended.returncode == 1
     assert ended.stderr == f"totelake: There is no local world in {tmp_path / 'none'}; run: totelake up\n"
