@@ -26,7 +26,7 @@ test: lint browser  ## Lint, check types and run every test.
 
 coverage: lint browser  ## As test, and say which lines ran, those of the jobs' processes and the endpoint's among them; 90 % must.
 	rm -f .coverage .coverage.*
-	COVERAGE_ROOT=$(CURDIR) $(PYTHON) -m coverage run -m pytest
+	COVERAGE_ROOT=$(CURDIR) $(PYTHON) -m coverage run -m pytest $(TWO_AT_ONCE)
 	$(PYTHON) -m coverage combine --quiet
 	$(PYTHON) -m coverage report
 
