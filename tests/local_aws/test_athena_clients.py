@@ -85,7 +85,7 @@ def test_pyathena_lists_tables(shop, session):
     """Those of the catalog, with their columns."""
     cursor = pyathena.connect(session=session, work_group="shop", schema_name="shop").cursor()
 
-    assert [database.name for database in cursor.list_databases("AwsDataCatalog")] == ["shop"]
+    assert "shop" in [database.name for database in cursor.list_databases("AwsDataCatalog")]
     [table] = cursor.list_table_metadata("AwsDataCatalog", "shop", expression="s.*")
     assert [(column.name, column.type) for column in table.columns] == list(COLUMNS.items())
     assert [key.name for key in cursor.get_table_metadata("sale").partition_keys] == ["batch_id", "month"]
