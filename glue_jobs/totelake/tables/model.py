@@ -151,6 +151,13 @@ class StarTable:
         return (*self.columns, *self.lineage)
 
     @property
+    def warehouse_columns(self) -> tuple[Column, ...]:
+        """The columns of the table in the warehouse, the surrogate key first."""
+        numbered = "Number that the warehouse gives the row; it says nothing of its age."
+        surrogate = (Column(self.surrogate, INTEGER, numbered),) if self.surrogate else ()
+        return (*surrogate, *self.stored_columns)
+
+    @property
     def partition_columns(self) -> tuple[Column, ...]:
         """The columns that are folders in the lake, outermost first."""
         return (BATCH_ID, MONTH) if self.is_fact else (BATCH_ID,)
