@@ -95,7 +95,7 @@ def _source_row(place: SourceColumn) -> tuple[str, ...]:
     return (
         _named(column, place.table.key),
         column.type.source,
-        column.type.spark,
+        column.type.hive,
         "yes" if column.nullable else "no",
         _link(column.references) if column.references else "",
         column.description,
@@ -127,7 +127,7 @@ def _star_row(lineage: Lineage) -> tuple[str, ...]:
     table, column = lineage.star.table, lineage.star.column
     return (
         _named(column, table.key),
-        "" if column.name == table.surrogate else column.type.spark,
+        "" if column.name == table.surrogate else column.type.hive,
         column.type.postgres,
         "yes" if column.nullable else "no",
         _link(column.references) if column.references else "",
@@ -147,7 +147,7 @@ def _added() -> str:
     rows = [
         (
             _code([column.name]),
-            column.type.spark,
+            column.type.hive,
             column.type.postgres,
             "yes" if column.nullable else "no",
             "every table" if all(column in table.lineage for table in tables) else "facts",

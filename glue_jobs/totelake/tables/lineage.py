@@ -1,7 +1,9 @@
 """Where the columns of the stars come from, and where those of totesys go, from the declarations."""
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 
+from totelake.errors import UnknownColumnError
 from totelake.tables import rules
 from totelake.tables.model import Column, SourceTable, StarTable, Type
 from totelake.tables.sources import SOURCE_TABLES
@@ -54,7 +56,7 @@ class Lineage:
         elif column.name != self.origin.column.name:
             done.append("renamed")
         if self.is_cast:
-            done.append(f"cast from {self.origin.column.type.spark} to {column.type.spark}")
+            done.append(f"cast from {self.origin.column.type.hive} to {column.type.hive}")
         return ", ".join(done or ["copied"])
 
     @property
@@ -118,3 +120,17 @@ LINEAGE = {
 def shown_in(source: SourceColumn) -> list[Lineage]:
     """Return the columns of the stars that the column `source` changes."""
     return [lineage for lineage in LINEAGE.values() if source in lineage.sources]
+
+
+def find(name: str) -> tuple[list[SourceColumn], list[Lineage]]:
+    """Return the columns of totesys and of the warehouse that are called `name`: `table.column`, or the column alone.
+
+    The table may be the view of what is current. Raises `UnknownColumnError`.
+    """
+    wanted = name.lower().removeprefix("current_")
+    called = {full: full if "." in wanted else full.partition(".")[2] for full in (*SOURCE_COLUMNS, *LINEAGE)}
+    sources = [place for full, place in SOURCE_COLUMNS.items() if called[full] == wanted]
+    stars = [lineage for full, lineage in LINEAGE.items() if called[full] == wanted]
+    if not (sources or stars):
+        raise UnknownColumnError(name, get_close_matches(wanted, dict.fromkeys(called.values())))
+    return sources, stars

@@ -18,7 +18,7 @@ def declared(column: Column, arriving: Type) -> dict[str, str]:
     rules = {} if column.nullable else {NOT_NULL: "has a value"}
     if arriving != column.type:
         is_text = (arriving, column.type) == (VARCHAR, DATE)
-        rules |= {PARSES: "a day, yyyy-mm-dd"} if is_text else {FITS: f"fits {column.type.spark} exactly"}
+        rules |= {PARSES: "a day, yyyy-mm-dd"} if is_text else {FITS: f"fits {column.type.hive} exactly"}
     if column.accepted:
         rules[ACCEPTED] = f"one of {', '.join(column.accepted)}"
     if column.between:
