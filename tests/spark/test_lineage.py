@@ -1,19 +1,18 @@
 """What the declarations say of each column's lineage and rules is what the transforms and the judge do."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import reduce
 
 import pytest
-from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 from totelake import rules
 from totelake.tables import SOURCE_TABLES, STAR_TABLES
 from totelake.tables.lineage import LINEAGE, SOURCE_COLUMNS
+from totelake.tables.model import DELETED_AT
 from totelake.transforms import CALENDAR, TRANSFORMS
 
-_PROBE = "_probe"
+_FIRST = datetime(2025, 1, 1)
 _BEFORE = {
     "int": 1,
     "string": "GBP",
@@ -38,22 +37,26 @@ def values(table, of):
 
 @pytest.fixture
 def star(rows):
-    """Return a function that makes the rows of a star table, each from one state of its source tables.
+    """Return a function that makes the row of a star table from each of several states of its source tables.
 
-    Beside the row that the state is about there is another one in every table that is looked up: with the other key.
+    Beside the row that a state is about there is another one in every table that is looked up: with the other key.
     """
 
-    def make(name: str, states: dict[str, dict[str, dict[str, object]]]) -> dict[str, dict[str, object]]:
-        driving, *joined = TRANSFORMS[name].sources
-        made: list[DataFrame] = []
-        for label, state in states.items():
-            frames = [rows(driving, state[driving])]
+    def make(name: str, states: list[dict[str, dict[str, object]]]) -> list[dict[str, object]]:
+        lineages = [LINEAGE[f"{name}.{column.name}"] for column in STAR_TABLES[name].columns]
+        keys = {(key.table.name, key.column.name) for lineage in lineages for key in lineage.through}
+        told: dict[str, list[dict[str, object]]] = {table: [] for table in TRANSFORMS[name].sources}
+        driving, *joined = told
+        for number, state in enumerate(states):
+            told[driving].append(state[driving] | {DELETED_AT.name: _FIRST + timedelta(days=number)})
             for table in joined:
                 [key] = SOURCE_TABLES[table].key
-                other = values(table, _AFTER) | {key: 3 - state[table][key]}
-                frames.append(rows(table, state[table], other))
-            made.append(TRANSFORMS[name].function(*frames).withColumn(_PROBE, F.lit(label)))
-        return {row[_PROBE]: row.asDict() for row in reduce(DataFrame.unionAll, made).collect()}
+                told[table] += [dict(state[table]), values(table, _AFTER) | {key: 3 - state[table][key]}]
+            for table, column in keys:  # nothing leads from one state to another
+                for row in told[table][-1:] if table == driving else told[table][-2:]:
+                    row[column] += 10 * number
+        made = TRANSFORMS[name].function(*(rows(table, *told[table]) for table in told))
+        return [row.asDict() for row in made.orderBy(DELETED_AT.name).collect()]
 
     return make
 
@@ -63,17 +66,16 @@ def test_a_column_changes_with_the_columns_that_it_is_declared_to_come_from_and_
     """Each column of its sources is changed, alone; of two rows that are looked up the keys change places."""
     before = {table: values(table, _BEFORE) for table in TRANSFORMS[name].sources}
     probes = [column for column in SOURCE_COLUMNS.values() if column.table.name in before]
-    states = {
-        probe.name: before
-        | {probe.table.name: before[probe.table.name] | {probe.column.name: _AFTER[probe.column.type.spark]}}
-        for probe in probes
-    }
-    made = star(name, {"before": before} | states)
+    states = [
+        before | {table: before[table] | {column.name: _AFTER[column.type.spark]}}
+        for table, column in ((probe.table.name, probe.column) for probe in probes)
+    ]
+    unchanged, *made = star(name, [before, *states])
 
     columns = [column.name for column in STAR_TABLES[name].columns]
     changed = {
-        probe.name: {column for column in columns if made[probe.name][column] != made["before"][column]}
-        for probe in probes
+        probe.name: {column for column in columns if row[column] != unchanged[column]}
+        for probe, row in zip(probes, made, strict=True)
     }
     declared = {
         probe.name: {column for column in columns if probe in LINEAGE[f"{name}.{column}"].sources} for probe in probes
@@ -90,14 +92,13 @@ def test_a_column_has_the_value_of_its_origin_unless_it_is_declared_as_computed(
         table: {column: value if column in keys else None for column, value in row.items()}
         for table, row in whole.items()
     }
-    states = {"whole": whole, "bare": bare}
+    states = [whole, bare]
     made = star(name, states)
 
     for column in STAR_TABLES[name].columns:
         origin = LINEAGE[f"{name}.{column.name}"].origin
-        same = [
-            made[label][column.name] == state[origin.table.name][origin.column.name] for label, state in states.items()
-        ]
+        shown = [state[origin.table.name][origin.column.name] for state in states]
+        same = [row[column.name] == value for row, value in zip(made, shown, strict=True)]
         assert all(same) != bool(column.computed), column.name
 
 
