@@ -15,14 +15,14 @@ from totelake.transforms import CALENDAR, TRANSFORMS
 _FIRST = datetime(2025, 1, 1)
 _BEFORE = {
     "int": 1,
-    "string": "GBP",
+    "string": "Gbp",
     "boolean": False,
     "timestamp_ntz": datetime(2024, 11, 21, 8, 5, 9, 7000),
     "decimal(38,18)": Decimal("2.50"),
 }
 _AFTER = {
     "int": 2,
-    "string": "USD",
+    "string": "uSd",
     "boolean": True,
     "timestamp_ntz": datetime(2025, 1, 2, 3, 4, 5, 6000),
     "decimal(38,18)": Decimal("3.25"),
