@@ -7,7 +7,7 @@ TOTELAKE := $(PYTHON) -m local_aws.cli
 TWO_AT_ONCE := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 COMPILE := uv pip compile --python-version 3.13 --generate-hashes --no-header --no-annotate --no-emit-index-url \
 	--no-emit-find-links --quiet
-CODE := glue_jobs crawlers cost local_aws totesys delivery dashboards
+CODE := glue_jobs crawlers cost dictionary local_aws totesys delivery dashboards
 
 help:  ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -60,11 +60,13 @@ lock:  ## Resolve every requirements.in into its requirements.lock, with hashes 
 	$(COMPILE) glue_jobs/requirements.in --constraint requirements.lock --python-platform x86_64-manylinux_2_28 \
 		--output-file glue_jobs/requirements.lock
 
-generated: setup  ## Write the files that come from declarations (terraform/tables.json, metrics.json, docs/cost.md).
+generated: setup  ## Write the files that come from declarations (terraform/tables.json, metrics.json, docs/tables.md, cost.md).
 	$(PYTHON) -m totelake.tables >build/tables.json
 	mv build/tables.json terraform/tables.json
 	$(PYTHON) -m totelake.metrics >build/metrics.json
 	mv build/metrics.json terraform/metrics.json
+	$(PYTHON) -m dictionary >build/tables.md
+	mv build/tables.md docs/tables.md
 	$(PYTHON) -m cost >build/cost.md
 	mv build/cost.md docs/cost.md
 

@@ -294,6 +294,21 @@ def history(
 
 
 @app.command()
+def lineage(
+    column: Annotated[
+        str, typer.Argument(metavar="COLUMN", help="table.column of totesys or of a star, or a column's name alone.")
+    ],
+    state: _State = _DEFAULT,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it for programs.")] = False,
+) -> None:
+    """Show where a column comes from, or where it goes: types, what is done to it, rules. It needs no world."""
+    from local_aws.cli import lineage_view
+
+    with problems(_state(state)):
+        lineage_view.show(column, as_json=as_json)
+
+
+@app.command()
 def quarantine(
     state: _State = _DEFAULT,
     as_json: Annotated[bool, typer.Option("--json", help="Print it for programs.")] = False,
