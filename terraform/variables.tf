@@ -296,3 +296,35 @@ variable "budget" {
   type        = object({ monthly_usd = number, own_costs_only = optional(bool, false) })
   default     = { monthly_usd = 100 }
 }
+
+variable "quicksight" {
+  description = "QuickSight's dashboard of the lake: ARNs of the users and groups who look at it (readers) and who may use its data (authors), the role with which QuickSight asks Athena, and when its data is imported anew; null for none."
+  type = object({
+    readers = set(string)
+    authors = optional(set(string), [])
+    role    = optional(string, "aws-quicksight-service-role-v0")
+    refresh = optional(object({
+      interval        = optional(string, "DAILY")
+      time_of_the_day = optional(string, "06:00")
+      timezone        = optional(string, "Europe/London")
+    }), {})
+  })
+  default = null
+
+  validation {
+    condition = var.quicksight == null ? true : length(var.quicksight.readers) > 0 && alltrue([
+      for arn in setunion(var.quicksight.readers, var.quicksight.authors) : can(regex("^arn:aws[a-z-]*:quicksight:[a-z0-9-]+:[0-9]{12}:(user|group)/[^/]+/.+$", arn))
+    ])
+    error_message = "Somebody looks at a dashboard: name one reader at least, and each as an ARN of QuickSight's such as arn:aws:quicksight:eu-west-2:123456789012:group/default/readers."
+  }
+
+  validation {
+    condition     = var.quicksight == null ? true : contains(["DAILY", "HOURLY"], var.quicksight.refresh.interval)
+    error_message = "refresh.interval is DAILY or HOURLY, of which the latter takes QuickSight's Enterprise edition."
+  }
+
+  validation {
+    condition     = var.quicksight == null ? true : can(regex("^([01][0-9]|2[0-3]):[0-5][0-9]$", var.quicksight.refresh.time_of_the_day))
+    error_message = "refresh.time_of_the_day is an hour and a minute, such as 06:00."
+  }
+}

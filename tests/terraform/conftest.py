@@ -24,6 +24,7 @@ def configuration(tmp_path_factory: pytest.TempPathFactory) -> Path:
     terraform.copy(folder)
     shutil.copytree(build.ROOT / "terraform/tests", folder / "tests")
     shutil.copytree(build.ROOT / "crawlers", folder.parent / "crawlers")
+    shutil.copytree(build.ROOT / "dashboards/queries", folder.parent / "dashboards/queries")
     terraform.init(folder)
     return folder
 

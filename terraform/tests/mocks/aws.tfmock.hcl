@@ -72,3 +72,15 @@ mock_resource "aws_redshiftserverless_namespace" {
 mock_resource "aws_redshiftserverless_workgroup" {
   defaults = { arn = "arn:aws:redshift-serverless:eu-west-2:123456789012:workgroup/mock" }
 }
+
+mock_resource "aws_iam_policy" {
+  defaults = { arn = "arn:aws:iam::123456789012:policy/mock" }
+}
+
+mock_resource "aws_quicksight_data_source" {
+  defaults = { arn = "arn:aws:quicksight:eu-west-2:123456789012:datasource/mock" }
+}
+
+mock_resource "aws_quicksight_data_set" {
+  defaults = { arn = "arn:aws:quicksight:eu-west-2:123456789012:dataset/mock" }
+}

@@ -1,0 +1,9 @@
+output "data_sets" {
+  description = "ARN of each question's data set, by page and name: <page>_<name>."
+  value       = { for key, data_set in aws_quicksight_data_set.this : key => data_set.arn }
+}
+
+output "policy" {
+  description = "What QuickSight's role may do here, as JSON."
+  value       = aws_iam_policy.this.policy
+}
