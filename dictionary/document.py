@@ -1,11 +1,13 @@
 """The page that says what is in the tables."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from dictionary import diagrams
+from dictionary.bookkeeping import LEDGER_COLUMNS, QUARANTINE_COLUMNS
 from totelake.tables import SOURCE_TABLES, STAR_TABLES, Column, SourceTable, StarTable
 from totelake.tables.lineage import LINEAGE, SOURCE_COLUMNS, Lineage, SourceColumn, shown_in
-from totelake.warehouse.names import current_view
+from totelake.warehouse.comments import LEDGER_COMMENT
+from totelake.warehouse.names import LEDGER, current_view
 
 _HEAD = """\
 # The tables
@@ -27,12 +29,28 @@ _STARS = """\
 
 Facts keep every version of a record, deletions included; dimensions show a record as last known. What is so now is in
 the view of each table whose name begins with `current_`. In both the lake and the warehouse a row that breaks a rule
-of its table is missing: it is held back, and `totelake quarantine` shows it."""
+of its table is missing: it is [held back](#what-is-held-back)."""
 
 _PIPELINE = """\
 ## What the pipeline adds
 
 Names of such columns begin with `_`; they come last in the tables of the stars.
+
+{table}"""
+
+_LEDGER = """\
+## What is loaded
+
+`{name}` in the warehouse: {comment}
+
+{table}"""
+
+_QUARANTINE = """\
+## What is held back
+
+Parquet files in the processed bucket, below `quarantine/` in a folder for each table and batch: one line for each rule
+that a row breaks, with the key of the record in totesys first. The last set of a table is complete.
+`totelake quarantine` shows what waits in it.
 
 {table}"""
 
@@ -49,6 +67,8 @@ def page() -> str:
         *(f"### The star of {fact.name}\n\n{diagrams.star(fact)}" for fact in facts),
         *map(_star_table, [*facts, *dimensions]),
         _PIPELINE.format(table=_added()),
+        _LEDGER.format(name=LEDGER, comment=LEDGER_COMMENT, table=_beside_tables("in the warehouse", LEDGER_COLUMNS)),
+        _QUARANTINE.format(table=_beside_tables("in the lake", QUARANTINE_COLUMNS)),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -62,7 +82,8 @@ def _contents(facts: Iterable[StarTable], dimensions: Iterable[StarTable]) -> st
         ("Dimensions", (dimension.name for dimension in dimensions)),
     ]
     lines = [f"- {_group(heading)}: {', '.join(map(_link, names))}" for heading, names in entries]
-    return "\n".join([*lines, f"- {_link('What the pipeline adds')}"])
+    others = map(_link, ("What the pipeline adds", "What is loaded", "What is held back"))
+    return "\n".join([*lines, *(f"- {other}" for other in others)])
 
 
 def _group(heading: str) -> str:
@@ -87,7 +108,8 @@ def _source() -> str:
 def _source_table(table: SourceTable) -> str:
     heads = ("column", "in totesys", "in the lake", "may be NULL", "refers to", "what it is", "where it shows")
     rows = [_source_row(SOURCE_COLUMNS[f"{table.name}.{column.name}"]) for column in table.columns]
-    return f"### {table.name}\n\n{table.grain} Its key is {_code(table.key)}.\n\n{_table(heads, rows)}"
+    stops = f"When more than {table.deletable_share:.0%} of its rows are gone at once, the ingest stops."
+    return f"### {table.name}\n\n{table.grain} Its key is {_code(table.key)}. {stops}\n\n{_table(heads, rows)}"
 
 
 def _source_row(place: SourceColumn) -> tuple[str, ...]:
@@ -156,6 +178,11 @@ def _added() -> str:
         for column in columns
     ]
     return _table(("column", "in the lake", "in the warehouse", "may be NULL", "of", "what it is"), rows)
+
+
+def _beside_tables(place: str, columns: Mapping[str, tuple[str, str]]) -> str:
+    rows = [(_code([name]), kind, description) for name, (kind, description) in columns.items()]
+    return _table(("column", place, "what it is"), rows)
 
 
 def _named(column: Column, key: tuple[str, ...]) -> str:

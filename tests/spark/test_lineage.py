@@ -6,7 +6,9 @@ from decimal import Decimal
 import pytest
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
+from dictionary.bookkeeping import QUARANTINE_COLUMNS
 from totelake import rules
+from totelake.parts import quarantine
 from totelake.tables import SOURCE_TABLES, STAR_TABLES
 from totelake.tables.lineage import LINEAGE, SOURCE_COLUMNS
 from totelake.tables.model import DELETED_AT
@@ -131,3 +133,14 @@ def test_a_row_is_judged_by_the_rules_that_are_declared(rows, calendar, spark, m
         for rule in lineage.rules
     }
     assert asked == declared
+
+
+def test_what_is_held_back_has_the_columns_that_the_dictionary_names(rows):
+    """After the natural key of its table."""
+    table = STAR_TABLES["fact_payment"]
+    judged = rules.judge(TRANSFORMS[table.name].function(rows("payment", {})), table, {})
+
+    lines = quarantine.lines(judged.withColumn(quarantine.SUPERSEDED, F.lit(False)), table)
+
+    told = {name: kind for name, (kind, _) in QUARANTINE_COLUMNS.items()}
+    assert dict(lines.dtypes) == {"payment_id": "int", **told}
