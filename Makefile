@@ -7,7 +7,7 @@ TOTELAKE := $(PYTHON) -m local_aws.cli
 TWO_AT_ONCE := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 COMPILE := uv pip compile --python-version 3.13 --generate-hashes --no-header --no-annotate --no-emit-index-url \
 	--no-emit-find-links --quiet
-CODE := glue_jobs crawlers cost local_aws totesys delivery dashboards
+CODE := glue_jobs crawlers cost dictionary local_aws totesys delivery dashboards
 
 help:  ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -26,7 +26,7 @@ test: lint browser  ## Lint, check types and run every test.
 
 coverage: lint browser  ## As test, and say which lines ran, those of the jobs' processes and the endpoint's among them; 90 % must.
 	rm -f .coverage .coverage.*
-	COVERAGE_ROOT=$(CURDIR) $(PYTHON) -m coverage run -m pytest
+	COVERAGE_ROOT=$(CURDIR) $(PYTHON) -m coverage run -m pytest $(TWO_AT_ONCE)
 	$(PYTHON) -m coverage combine --quiet
 	$(PYTHON) -m coverage report
 
@@ -60,13 +60,15 @@ lock:  ## Resolve every requirements.in into its requirements.lock, with hashes 
 	$(COMPILE) glue_jobs/requirements.in --constraint requirements.lock --python-platform x86_64-manylinux_2_28 \
 		--output-file glue_jobs/requirements.lock
 
-generated: setup  ## Write the files that come from declarations (terraform/tables.json, metrics.json, questions.json, docs/cost.md).
+generated: setup  ## Write what comes from declarations (terraform/tables.json, metrics.json, questions.json, docs/tables.md, cost.md).
 	$(PYTHON) -m totelake.tables >build/tables.json
 	mv build/tables.json terraform/tables.json
 	$(PYTHON) -m totelake.metrics >build/metrics.json
 	mv build/metrics.json terraform/metrics.json
 	$(PYTHON) -m dashboards.quicksight >build/questions.json
 	mv build/questions.json terraform/questions.json
+	$(PYTHON) -m dictionary >build/tables.md
+	mv build/tables.md docs/tables.md
 	$(PYTHON) -m cost >build/cost.md
 	mv build/cost.md docs/cost.md
 

@@ -37,8 +37,10 @@ def ages(points: pd.DataFrame, allowed: float) -> None:
     """Draw the age of the warehouse over time against what is `allowed`, in minutes."""
     points = points.assign(minutes=points["seconds"] / 60, said=[figures.age(seconds) for seconds in points["seconds"]])
     most = max(allowed / 60 * 1.1, float(points["minutes"].max()) * 1.05)
+    minutes_a_label = max(1, round((points["at"].max() - points["at"].min()).total_seconds() / 60 / 6))
+    labels = alt.Axis(format="%H:%M", tickCount={"interval": "minute", "step": minutes_a_label})
     base = alt.Chart(points).encode(
-        x=alt.X("at:T", axis=alt.Axis(format="%H:%M", tickCount=6)),
+        x=alt.X("at:T", axis=labels),
         y=alt.Y("minutes:Q", axis=alt.Axis(tickCount=5), scale=alt.Scale(domain=[0, most]), stack=None),
         tooltip=[alt.Tooltip("at:T", title="At", format="%-d %b %H:%M:%S"), alt.Tooltip("said:N", title="Age")],
     )

@@ -70,7 +70,7 @@ def serve(state: State, port: int) -> None:
     glue.install(state, f"http://{HOST}:{port}")
     events.install(state)
     crawlers.install(state)
-    athena.install()
+    athena.install(state)
     redshift.install(state, databases.of_redshift(state))
     schedules.start()
     alarms.start()

@@ -8,6 +8,8 @@ WorldError
 ├── NotAWorldError       the folder to purge is not a state folder
 ├── EndpointError        the local AWS did not start or did not stop
 ├── RunFailedError       a run could not start
+├── QueryFailedError     Athena has no answer to a query
+├── UnknownTableError    the lake has no table of the name
 └── DashboardError       the dashboard could not be served
 """
 
@@ -76,3 +78,17 @@ class RunFailedError(WorldError):
 
 class DashboardError(WorldError):
     """The dashboard could not be served."""
+
+
+class QueryFailedError(WorldError):
+    """Athena has no answer to a query; the message is what it says."""
+
+
+class UnknownTableError(WorldError):
+    """The lake has no table and no view of the name."""
+
+    def __init__(self, name: str, near: list[str]) -> None:
+        """Name what was asked for, and what is called nearly so."""
+        meant = f"did you mean {' or '.join(near)}? All of them:" if near else "see what there is with:"
+        super().__init__(f"The lake has no table {name}; {meant} totelake tables")
+        self.name, self.near = name, near

@@ -45,6 +45,7 @@ module "catalog" {
 
   databases = local.declarations.databases
   tables    = local.declarations.tables
+  views     = local.declarations.views
   buckets   = module.lake.buckets
 
   encrypt     = var.encrypt_catalog

@@ -11,6 +11,7 @@ TotelakeError
 ├── SourceValueError       a value of totesys cannot be held exactly
 ├── MassDeletionError      more rows of a table are gone than may vanish at once
 ├── UnknownTableError      no table of that name is declared
+├── UnknownColumnError     no column of that name is declared
 ├── ArgumentError          an argument of the job is not what it has to be
 ├── ConnectionSettingsError a Glue connection or its secret does not say how to connect
 ├── CommitConflictError    another run took the sequence number: nothing of this run is visible
@@ -140,6 +141,17 @@ class UnknownTableError(TotelakeError):
         """Name the `table` and those that are `known`."""
         super().__init__(f"There is no table {table}; there are {', '.join(sorted(known))}.")
         self.table = table
+
+
+class UnknownColumnError(TotelakeError):
+    """No column of that name is declared."""
+
+    def __init__(self, column: str, near: Iterable[str]) -> None:
+        """Name the `column` and those whose names are `near` to it."""
+        meant = ", ".join(near)
+        advice = f"did you mean {meant}?" if meant else "docs/tables.md has them all."
+        super().__init__(f"There is no column {column}; {advice}")
+        self.column = column
 
 
 class SourceValueError(TotelakeError):

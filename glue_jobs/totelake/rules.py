@@ -8,18 +8,11 @@ from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 from totelake.tables import Column, StarTable
 from totelake.tables.model import DATE
+from totelake.tables.rules import ACCEPTED, FITS, NOT_NULL, PARSES, RANGE, REFERENCE
 from totelake.tables.stars import CALENDAR_TABLE, FIRST_DAY, LAST_DAY
 
 BROKEN = "_broken"
 REFERRED = "_referred"
-NOT_NULL, PARSES, FITS, ACCEPTED, RANGE, REFERENCE = (
-    "not null",
-    "date",
-    "type",
-    "accepted values",
-    "range",
-    "reference",
-)
 _DAY = "yyyy-MM-dd"
 
 

@@ -28,6 +28,14 @@ class Kind(StrEnum):
     REDSHIFT = "redshift"
 
 
+class Output(StrEnum):
+    """How an answer is printed."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+
+
 app = typer.Typer(
     help="totesys to lake to warehouse with AWS Glue, exactly once, and all of it on a laptop.",
     no_args_is_help=True,
@@ -286,6 +294,21 @@ def history(
 
 
 @app.command()
+def lineage(
+    column: Annotated[
+        str, typer.Argument(metavar="COLUMN", help="table.column of totesys or of a star, or a column's name alone.")
+    ],
+    state: _State = _DEFAULT,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it for programs.")] = False,
+) -> None:
+    """Show where a column comes from, or where it goes: types, what is done to it, rules. It needs no world."""
+    from local_aws.cli import lineage_view
+
+    with problems(_state(state)):
+        lineage_view.show(column, as_json=as_json)
+
+
+@app.command()
 def quarantine(
     state: _State = _DEFAULT,
     as_json: Annotated[bool, typer.Option("--json", help="Print it for programs.")] = False,
@@ -297,6 +320,50 @@ def quarantine(
     place = _state(state)
     with problems(place):
         records.show_quarantine(place, world.require(place), as_json=as_json)
+
+
+@app.command()
+def query(
+    sql: Annotated[str | None, typer.Argument(metavar="SQL", help="A query in Athena's SQL.")] = None,
+    state: _State = _DEFAULT,
+    file: Annotated[
+        Path | None, typer.Option("--file", metavar="F", exists=True, dir_okay=False, help="File with the query.")
+    ] = None,
+    output: Annotated[Output, typer.Option("--output", help="How the answer is printed.")] = Output.TABLE,
+) -> None:
+    """Ask the lake in SQL, by Athena; a name without a database is one of the processed zone."""
+    from local_aws import world
+    from local_aws.cli import asking
+
+    place = _state(state)
+    text = asking.query_of(sql, file)
+    with problems(place, "Stopped, and the query with it."):
+        asking.query(place, world.require(place), text, output)
+
+
+@app.command()
+def tables(state: _State = _DEFAULT) -> None:
+    """Show the tables and views of the lake."""
+    from local_aws import world
+    from local_aws.cli import asking
+
+    place = _state(state)
+    with problems(place):
+        asking.tables(place, world.require(place))
+
+
+@app.command()
+def describe(
+    table: Annotated[str, typer.Argument(metavar="TABLE", help="A table or view of the lake.")],
+    state: _State = _DEFAULT,
+) -> None:
+    """Show the columns of a table or view of the lake, its partitions and its rows."""
+    from local_aws import world
+    from local_aws.cli import asking
+
+    place = _state(state)
+    with problems(place):
+        asking.describe(place, world.require(place), table)
 
 
 @app.command()

@@ -36,9 +36,16 @@ run "a_query_costs_no_more_than_is_allowed_and_its_result_is_encrypted" {
   }
 
   assert {
-    condition = { for name, query in aws_athena_named_query.this : name => [query.name, query.database, query.query] } == {
-      orders_by_day = ["orders_by_day", "totesys_processed", "SELECT 1\n"]
+    condition = { for name, query in aws_athena_named_query.this : name => [query.name, query.database, query.description] } == {
+      sales_orders_by_day = [
+        "sales_orders_by_day", "totesys_processed", "How many orders a day? By the day on which they were placed.",
+      ]
     }
-    error_message = "Every .sql file is a query under its name."
+    error_message = "Every .sql file is a query under its page and name, and says which question it answers."
+  }
+
+  assert {
+    condition     = endswith(aws_athena_named_query.this["sales_orders_by_day"].query, "SELECT 1\n")
+    error_message = "The query is what the file says."
   }
 }

@@ -68,6 +68,11 @@ run "everything_is_there_under_its_name" {
   }
 
   assert {
+    condition     = module.catalog.views == { processed = sort([for name in module.catalog.tables.processed : "current_${name}"]) }
+    error_message = "Every star table has a view of its current state."
+  }
+
+  assert {
     condition     = length(module.catalog.tables.ingested) == 11 && length(module.catalog.tables.processed) == 11
     error_message = "Eleven source tables, eleven star tables."
   }

@@ -7,9 +7,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from datetime import time as datetime_time
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,14 @@ import pytest
 from moto.sts.utils import SESSION_TOKEN_PREFIX
 from playwright.sync_api import expect
 
-from local_aws import health, job_run, processes
+from local_aws import build, deployment, health, job_run, processes
+from local_aws.lake import Lake
+from local_aws.settings import Settings
 from local_aws.state import State
 from tests.browsers import said_by, window
 from tests.chaos.outages import all_is_well, business_goes_on, wait_until
+from totelake.tables import STAR_TABLES
+from totelake.warehouse.names import current_view
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -105,6 +110,17 @@ class World:
         """Return the sorted answer of a query on `totesys` or `warehouse`."""
         with psycopg.connect(self.urls()[database]) as connection:
             return sorted(connection.execute(query).fetchall(), key=repr)
+
+    def in_order(self, query: str) -> Rows:
+        """Return the answer of a query on the warehouse, in its order."""
+        with psycopg.connect(self.urls()["warehouse"]) as connection:
+            return connection.execute(query.encode()).fetchall()
+
+    def lake(self) -> Lake:
+        """Return the lake, to ask it in SQL."""
+        state = State(self.state)
+        made = deployment.outputs(state)
+        return Lake(Settings.load(state), made["athena_workgroup"], made["databases"])
 
     def source(self) -> dict[str, Rows]:
         """Return what every star table should show of totesys as it is now."""
@@ -277,6 +293,55 @@ def test_what_was_deleted_and_what_is_held_back_is_shown_and_survives_a_rebuild(
         world.warehouse("fact_sales_order", relation="current_fact_sales_order") == world.source()["fact_sales_order"]
     )
     assert "different" not in world.totelake("reconcile")
+
+
+def test_every_question_and_every_view_has_the_same_answer_in_the_lake_and_in_the_warehouse(world, two_runs):
+    """After runs, deletions, corrections and a rebuild: what Athena keeps under a name, and each current state."""
+    lake = world.lake()
+    athena, files = world.client("athena"), (build.ROOT / "dashboards/queries").glob("*/*.sql")
+    kept = athena.list_named_queries(WorkGroup="totelake-local")["NamedQueryIds"]
+    questions = athena.batch_get_named_query(NamedQueryIds=kept)["NamedQueries"]
+    assert {query["Name"]: query["QueryString"] for query in questions} == {
+        f"{file.parent.name}_{file.stem}": file.read_text() for file in files
+    }
+    assert all(query["Description"].rstrip(".").split("?")[0] in query["QueryString"] for query in questions)
+
+    for query in questions:
+        answer = lake.ask(query["QueryString"])
+        assert comparable(answer.rows) == comparable(world.in_order(query["QueryString"])), query["Name"]
+    for table in STAR_TABLES.values():
+        names = ", ".join(column.name for column in (table.stored_columns[:-1] if table.is_fact else table.columns))
+        query = f"SELECT {names} FROM {current_view(table)} ORDER BY {', '.join(table.natural_key)}"
+        rows = lake.ask(query).rows
+        assert rows
+        assert comparable(rows) == comparable(world.in_order(query)), table.name
+
+
+def test_the_command_line_asks_the_lake(world, two_runs):
+    """In SQL, and for what there is to ask."""
+    [count] = json.loads(
+        world.totelake("query", "SELECT count(*) AS orders FROM current_fact_sales_order", "--output", "json")
+    )
+
+    assert world.ask("warehouse", "SELECT count(*)::text FROM current_fact_sales_order") == [(count["orders"],)]
+    assert "current_dim_staff" in world.totelake("tables")
+    assert "rows in" in world.totelake("describe", "fact_payment")
+    world.totelake("query", "SELECT nothing FROM dim_staff", expect=1)
+    world.totelake("query", expect=2)
+
+
+def comparable(rows: Iterable[Iterable[object]]) -> list[list[object]]:
+    """Return rows as text in which a value is the same wherever it comes from: numbers without zeros at their end."""
+    return [[None if value is None else _plain(value) for value in row] for row in rows]
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, datetime_time):
+        return value.isoformat("milliseconds")
+    text = str(value)
+    return text.rstrip("0").rstrip(".") if re.fullmatch(r"-?\d+\.\d+", text) else text
 
 
 def test_an_order_that_is_committed_late_arrives_in_the_next_run(world, two_runs):

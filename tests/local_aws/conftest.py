@@ -12,7 +12,7 @@ import pytest
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from local_aws import crawlers, events, glue, iam, s3, schedules
+from local_aws import athena, crawlers, events, glue, iam, s3, schedules
 from local_aws.state import State
 from tests import roles
 
@@ -50,6 +50,7 @@ def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
     glue.install(state, url, seconds_per_minute=1.0)
     events.install(state)
     crawlers.install(state)
+    athena.install(state)
     schedules.start()
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

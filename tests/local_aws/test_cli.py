@@ -30,11 +30,26 @@ def totelake(*arguments, state):
 
 
 @pytest.mark.parametrize(
-    "command", ["seed", "activity", "run", "reconcile", "follow", "stop", "status", "dashboard", "urls", "down"]
+    "command",
+    [
+        "seed",
+        "activity",
+        "run",
+        "reconcile",
+        "follow",
+        "stop",
+        "status",
+        "dashboard",
+        "urls",
+        "down",
+        "tables",
+        "describe fact_payment",
+        "query SELECT",
+    ],
 )
 def test_without_a_world_a_command_says_how_to_get_one(command, tmp_path):
     """In one sentence, with an exit status, and without a traceback or a folder left behind."""
-    ended = totelake(command, state=tmp_path / "none")
+    ended = totelake(*command.split(), state=tmp_path / "none")
 
     assert ended.returncode == 1
     assert ended.stderr == f"totelake: There is no local world in {tmp_path / 'none'}; run: totelake up\n"
@@ -76,6 +91,48 @@ def test_urls_are_for_programs(tmp_path):
         "lake": str(tmp_path / "s3"),
         "state": str(tmp_path),
     }
+
+
+def test_the_lineage_of_a_column_is_told_without_a_world(tmp_path):
+    """Its types from zone to zone, what is done to it, and the rules that it keeps."""
+    ended = totelake("lineage", "fact_sales_order.unit_price", "--json", state=tmp_path / "none")
+
+    assert json.loads(ended.stdout) == [
+        {
+            "column": "fact_sales_order.unit_price",
+            "description": "Price of one bag, in the order's currency.",
+            "from": "sales_order.unit_price",
+            "through": [],
+            "how": "cast from decimal(38,18) to decimal(10,2)",
+            "types": {
+                "totesys": "numeric",
+                "ingested": "decimal(38,18)",
+                "processed": "decimal(10,2)",
+                "warehouse": "numeric(10,2)",
+                "redshift": "DECIMAL(10,2)",
+            },
+            "nullable": False,
+            "references": None,
+            "rules": {"not null": "has a value", "type": "fits decimal(10,2) exactly", "range": "2 to 4"},
+        }
+    ]
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_column_of_totesys_is_told_where_it_shows(tmp_path):
+    """One that leads to another table, in the columns that are looked up there."""
+    ended = totelake("lineage", "department_id", state=tmp_path)
+
+    assert "staff.department_id" in ended.stdout
+    assert "dim_staff.location: leads to department.location" in ended.stdout
+
+
+def test_an_unknown_column_is_told_with_what_may_be_meant(tmp_path):
+    """In one sentence, with an exit status."""
+    ended = totelake("lineage", "unit_prise", state=tmp_path / "none")
+
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == ("totelake: There is no column unit_prise; did you mean unit_price, item_unit_price?\n")
 
 
 def test_a_folder_that_is_no_world_is_not_purged(tmp_path):

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from dashboards import quicksight
+from dictionary.document import page
 from totelake.metrics import METRICS
 from totelake.metrics import __main__ as metrics_file
 from totelake.tables import SOURCE_TABLES, STAR_TABLES
@@ -29,6 +30,11 @@ def test_terraforms_questions_are_current():
     assert (ROOT / "terraform/questions.json").read_text() == quicksight.terraform_input()
 
 
+def test_the_page_of_the_tables_is_current():
+    """`make generated` writes it anew."""
+    assert (ROOT / "docs/tables.md").read_text() == page()
+
+
 def test_every_metric_says_what_it_is():
     """Whoever reads the dashboard finds it here."""
     assert all(metric.description.endswith(".") for metric in METRICS)
@@ -46,6 +52,7 @@ def test_every_star_table_has_a_transform_that_reads_declared_tables(table):
     """A function of its name, whose parameters are source tables."""
     sources = TRANSFORMS[table].sources
     assert set(sources) <= {*SOURCE_TABLES, CALENDAR}
+    assert sources[0] == (STAR_TABLES[table].source or CALENDAR)
     assert len(sources) == 1 or not STAR_TABLES[table].is_fact
 
 

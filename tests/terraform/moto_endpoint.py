@@ -13,7 +13,7 @@ from moto.iam.access_control import PermissionResult
 from moto.s3.models import FakeBucket
 from moto.server import ThreadedMotoServer
 
-from local_aws import athena
+from local_aws.athena import workgroups
 
 _connection_as_dict = FakeConnection.as_dict
 
@@ -32,7 +32,7 @@ def main() -> None:
     """Serve on a free port of 127.0.0.1."""
     FakeConnection.as_dict = _with_its_type  # moto forgets it, so every plan would set it again
     GlueResponse.delete_connection = _delete_connection  # moto makes connections and never removes one
-    athena.install()
+    workgroups.install()
     # moto knows no conditions: it takes "deny what comes without TLS" for "deny everything".
     FakeBucket.get_permission = lambda _bucket, _action, _resource: PermissionResult.NEUTRAL
     logging.getLogger("werkzeug").setLevel(logging.ERROR)

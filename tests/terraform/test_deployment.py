@@ -1,5 +1,6 @@
 """The configuration as it is applied: what then exists, told by boto3."""
 
+import base64
 import json
 import stat
 from collections.abc import Callable
@@ -104,14 +105,15 @@ def test_no_password_is_kept_in_the_state(deployment: Deployment) -> None:
 
 
 def test_the_catalog_has_the_declared_tables(deployment: Deployment) -> None:
-    """Columns, partition keys and places are those of tables.json."""
+    """Columns, partition keys and places are those of tables.json, and so are the queries of the views."""
     glue = deployment.endpoint.client("glue")
     declared = json.loads((build.ROOT / "terraform/tables.json").read_text())
 
     for zone, tables in declared["tables"].items():
         database = declared["databases"][zone]["name"]
         found = {table["Name"]: table for table in glue.get_tables(DatabaseName=database)["TableList"]}
-        assert found.keys() == tables.keys()
+        views = declared["views"].get(zone, {})
+        assert found.keys() == tables.keys() | views.keys()
         for name, table in tables.items():
             storage = found[name]["StorageDescriptor"]
             assert storage["Location"] == f"s3://totelake-local-{zone}/tables/{name}/"
@@ -121,6 +123,15 @@ def test_the_catalog_has_the_declared_tables(deployment: Deployment) -> None:
             assert [key["Name"] for key in found[name]["PartitionKeys"]] == [
                 key["name"] for key in table["partition_keys"]
             ]
+        for name, view in views.items():
+            assert found[name]["TableType"] == "VIRTUAL_VIEW"
+            encoded = found[name]["ViewOriginalText"].removeprefix("/* Presto View: ").removesuffix(" */")
+            assert json.loads(base64.b64decode(encoded)) == {
+                "originalSql": view["query"],
+                "catalog": "awsdatacatalog",
+                "schema": database,
+                "columns": [{"name": column["name"], "type": column["presto_type"]} for column in view["columns"]],
+            }
     assert glue.get_tables(DatabaseName="totesys_discovered")["TableList"] == []
 
 

@@ -3,6 +3,7 @@
 import psycopg
 import pytest
 
+from totelake.tables import SOURCE_TABLES
 from totesys import roles, schema
 from totesys.errors import SchemaMissingError, UnreachableError
 
@@ -20,6 +21,41 @@ def test_design_has_its_columns_in_an_order_of_its_own(empty_totesys):
     with psycopg.connect(empty_totesys) as connection:
         names = [column.name for column in connection.execute("SELECT * FROM design").description or ()]
     assert names == ["design_id", "created_at", "design_name", "file_location", "file_name", "last_updated"]
+
+
+def test_the_declarations_have_the_keys_and_references_of_totesys(empty_totesys):
+    """The ingest does not need them; lineage and the diagrams do."""
+    with psycopg.connect(empty_totesys) as connection:
+        found = connection.execute(
+            """SELECT conrelid::regclass::text, attname, CASE contype WHEN 'f' THEN confrelid::regclass::text END
+               FROM pg_constraint JOIN pg_attribute ON attrelid = conrelid AND attnum = ANY(conkey)
+               WHERE contype IN ('p', 'f') AND conrelid = ANY(%s::regclass[])""",
+            [list(schema.TABLES)],
+        ).fetchall()
+    keys = {(table.name, name, None) for table in SOURCE_TABLES.values() for name in table.key}
+    references = {
+        (table.name, column.name, column.references)
+        for table in SOURCE_TABLES.values()
+        for column in table.columns
+        if column.references
+    }
+    assert set(found) == keys | references
+
+
+def test_the_declarations_say_what_may_be_null_in_totesys(empty_totesys):
+    """And in which type a column is there."""
+    with psycopg.connect(empty_totesys) as connection:
+        found = connection.execute(
+            """SELECT attrelid::regclass::text, attname, format_type(atttypid, NULL), NOT attnotnull FROM pg_attribute
+               WHERE attnum > 0 AND attrelid = ANY(%s::regclass[])""",
+            [list(schema.TABLES)],
+        ).fetchall()
+    declared = {
+        (table.name, column.name, column.type.source, column.nullable)
+        for table in SOURCE_TABLES.values()
+        for column in table.columns
+    }
+    assert set(found) == declared
 
 
 def test_times_are_kept_to_the_millisecond_and_without_zone(empty_totesys):

@@ -4,12 +4,13 @@ import json
 import sys
 from collections.abc import Iterable
 
-from totelake.tables import SOURCE_TABLES, STAR_TABLES, Column, SourceTable, StarTable
+from totelake.tables import SOURCE_TABLES, STAR_TABLES, Column, SourceTable, StarTable, views
+from totelake.warehouse.names import current_view
 from totelake.zones import DISCOVERED_DATABASE, INGESTED, PROCESSED
 
 
 def terraform_input() -> str:
-    """Return the catalog's databases and tables as the JSON text that Terraform reads."""
+    """Return the catalog's databases, tables and views as the JSON text that Terraform reads."""
     declared = {
         "databases": {
             "ingested": {"name": INGESTED.database, "description": INGESTED.description},
@@ -20,6 +21,7 @@ def terraform_input() -> str:
             "ingested": {name: _table(table) for name, table in SOURCE_TABLES.items()},
             "processed": {name: _table(table) for name, table in STAR_TABLES.items()},
         },
+        "views": {"processed": {current_view(table): _view(table) for table in STAR_TABLES.values()}},
     }
     return json.dumps(declared, indent=2) + "\n"
 
@@ -30,6 +32,14 @@ def _table(table: SourceTable | StarTable) -> dict[str, object]:
         "columns": _columns(table.stored_columns),
         "partition_keys": _columns(table.partition_columns),
     }
+
+
+def _view(table: StarTable) -> dict[str, object]:
+    columns = [
+        described | {"presto_type": column.type.presto}
+        for column, described in zip(views.columns(table), _columns(views.columns(table)), strict=True)
+    ]
+    return {"description": f"{table.name} as it is now.", "columns": columns, "query": views.query(table)}
 
 
 def _columns(columns: Iterable[Column]) -> list[dict[str, str]]:

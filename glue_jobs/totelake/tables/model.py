@@ -21,6 +21,11 @@ class Type:
     redshift: str = ""
     copied: str = ""
 
+    @property
+    def presto(self) -> str:
+        """What a view of Athena's calls it, where a table of Hive's says `hive`."""
+        return {"int": "integer", "string": "varchar", "timestamp": "timestamp(3)"}.get(self.hive, self.hive)
+
 
 INTEGER = Type("int", "int", "integer", "integer", "integer", redshift="INTEGER")
 BIGINT = Type("bigint", "bigint", "bigint", "bigint", "bigint", redshift="BIGINT")
@@ -47,8 +52,11 @@ def decimal(precision: int, scale: int) -> Type:
 class Column:
     """One column, and the rules that its values keep.
 
-    `references` names the dimension whose key it holds, `accepted` are all the values that it may have, and `between`
-    the least and the greatest.
+    `references` names the table whose key it holds, `accepted` are all the values that it may have, and `between` the
+    least and the greatest.
+
+    A column of a star shows the column `origin` of its table's source, or `table.column` of a table that the source
+    refers to; the one of its own name where nothing is said. `computed` says what of it, where that is not its value.
     """
 
     name: str
@@ -58,6 +66,8 @@ class Column:
     references: str | None = None
     accepted: tuple[str, ...] = ()
     between: tuple[int, int] | None = None
+    origin: str = ""
+    computed: str = ""
 
 
 @dataclass(frozen=True)
@@ -93,6 +103,8 @@ class SourceTable:
 class StarTable:
     """A table of the warehouse's star schemas.
 
+    A row of it is a row of the source table `source`; where that is empty, nothing in totesys makes its rows.
+
     `key` is the primary key in the warehouse. `natural_key` is the key of the record in totesys; where the two differ
     the warehouse numbers the rows itself (`surrogate`) and keeps every version of a record: the table is a fact.
 
@@ -105,6 +117,7 @@ class StarTable:
     grain: str
     key: tuple[str, ...]
     columns: tuple[Column, ...]
+    source: str = ""
     natural_key: tuple[str, ...] = ()
     distributed_by: str | None = None
     sorted_by: tuple[str, ...] = ()
@@ -141,6 +154,13 @@ class StarTable:
     def stored_columns(self) -> tuple[Column, ...]:
         """The columns of the table in the lake and in the warehouse, without the surrogate key."""
         return (*self.columns, *self.lineage)
+
+    @property
+    def warehouse_columns(self) -> tuple[Column, ...]:
+        """The columns of the table in the warehouse, the surrogate key first."""
+        numbered = "Number that the warehouse gives the row; it says nothing of its age."
+        surrogate = (Column(self.surrogate, INTEGER, numbered),) if self.surrogate else ()
+        return (*surrogate, *self.stored_columns)
 
     @property
     def partition_columns(self) -> tuple[Column, ...]:

@@ -14,15 +14,15 @@ SALES_ORDER = SourceTable(
     columns=(
         Column("sales_order_id", INTEGER, "Order number."),
         *_STAMPS,
-        Column("design_id", INTEGER, "Design that was sold."),
-        Column("staff_id", INTEGER, "Member of staff who made the sale."),
-        Column("counterparty_id", INTEGER, "Customer."),
+        Column("design_id", INTEGER, "Design that was sold.", references="design"),
+        Column("staff_id", INTEGER, "Member of staff who made the sale.", references="staff"),
+        Column("counterparty_id", INTEGER, "Customer.", references="counterparty"),
         Column("units_sold", INTEGER, "Tote bags sold."),
         Column("unit_price", NUMERIC, "Price of one bag, in the order's currency."),
-        Column("currency_id", INTEGER, "Currency of the price."),
+        Column("currency_id", INTEGER, "Currency of the price.", references="currency"),
         Column("agreed_delivery_date", VARCHAR, "Day of delivery, yyyy-mm-dd as text."),
         Column("agreed_payment_date", VARCHAR, "Day on which payment is due, yyyy-mm-dd as text."),
-        Column("agreed_delivery_location_id", INTEGER, "Address to deliver to."),
+        Column("agreed_delivery_location_id", INTEGER, "Address to deliver to.", references="address"),
     ),
 )
 
@@ -33,15 +33,15 @@ PURCHASE_ORDER = SourceTable(
     columns=(
         Column("purchase_order_id", INTEGER, "Order number."),
         *_STAMPS,
-        Column("staff_id", INTEGER, "Member of staff who placed the order."),
-        Column("counterparty_id", INTEGER, "Supplier."),
+        Column("staff_id", INTEGER, "Member of staff who placed the order.", references="staff"),
+        Column("counterparty_id", INTEGER, "Supplier.", references="counterparty"),
         Column("item_code", VARCHAR, "Supplier's code of the item."),
         Column("item_quantity", INTEGER, "Items ordered."),
         Column("item_unit_price", NUMERIC, "Price of one item, in the order's currency."),
-        Column("currency_id", INTEGER, "Currency of the price."),
+        Column("currency_id", INTEGER, "Currency of the price.", references="currency"),
         Column("agreed_delivery_date", VARCHAR, "Day of delivery, yyyy-mm-dd as text."),
         Column("agreed_payment_date", VARCHAR, "Day on which payment is due, yyyy-mm-dd as text."),
-        Column("agreed_delivery_location_id", INTEGER, "Address to deliver to."),
+        Column("agreed_delivery_location_id", INTEGER, "Address to deliver to.", references="address"),
     ),
 )
 
@@ -52,11 +52,11 @@ PAYMENT = SourceTable(
     columns=(
         Column("payment_id", INTEGER, "Payment number."),
         *_STAMPS,
-        Column("transaction_id", INTEGER, "Transaction that the payment settles."),
-        Column("counterparty_id", INTEGER, "Who pays or is paid."),
+        Column("transaction_id", INTEGER, "Transaction that the payment settles.", references="transaction"),
+        Column("counterparty_id", INTEGER, "Who pays or is paid.", references="counterparty"),
         Column("payment_amount", NUMERIC, "Amount, in the payment's currency."),
-        Column("currency_id", INTEGER, "Currency of the amount."),
-        Column("payment_type_id", INTEGER, "Receipt, payment or refund."),
+        Column("currency_id", INTEGER, "Currency of the amount.", references="currency"),
+        Column("payment_type_id", INTEGER, "Receipt, payment or refund.", references="payment_type"),
         Column("paid", BOOLEAN, "Whether the money has moved."),
         Column("payment_date", VARCHAR, "Day on which payment is due, yyyy-mm-dd as text."),
         Column("company_ac_number", INTEGER, "Account of the company, eight digits."),
@@ -71,8 +71,10 @@ TRANSACTION = SourceTable(
     columns=(
         Column("transaction_id", INTEGER, "Transaction number."),
         Column("transaction_type", VARCHAR, "SALE or PURCHASE."),
-        Column("sales_order_id", INTEGER, "Order, when it is a sale.", nullable=True),
-        Column("purchase_order_id", INTEGER, "Order, when it is a purchase.", nullable=True),
+        Column("sales_order_id", INTEGER, "Order, when it is a sale.", nullable=True, references="sales_order"),
+        Column(
+            "purchase_order_id", INTEGER, "Order, when it is a purchase.", nullable=True, references="purchase_order"
+        ),
         *_STAMPS,
     ),
 )
@@ -85,7 +87,7 @@ COUNTERPARTY = SourceTable(
     columns=(
         Column("counterparty_id", INTEGER, "Counterparty number."),
         Column("counterparty_legal_name", VARCHAR, "Name in law."),
-        Column("legal_address_id", INTEGER, "Address in law."),
+        Column("legal_address_id", INTEGER, "Address in law.", references="address"),
         Column("commercial_contact", VARCHAR, "Whom to talk to about money.", nullable=True),
         Column("delivery_contact", VARCHAR, "Whom to talk to about deliveries.", nullable=True),
         *_STAMPS,
@@ -119,7 +121,7 @@ STAFF = SourceTable(
         Column("staff_id", INTEGER, "Staff number."),
         Column("first_name", VARCHAR, "First name."),
         Column("last_name", VARCHAR, "Last name."),
-        Column("department_id", INTEGER, "Department."),
+        Column("department_id", INTEGER, "Department.", references="department"),
         Column("email_address", VARCHAR, "E-mail address."),
         *_STAMPS,
     ),

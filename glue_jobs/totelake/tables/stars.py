@@ -27,12 +27,19 @@ DIM_STAFF = StarTable(
     name="dim_staff",
     grain="One row per member of staff, as last known.",
     key=("staff_id",),
+    source="staff",
     columns=(
         Column("staff_id", INTEGER, "Staff number in totesys."),
         Column("first_name", VARCHAR, "First name."),
         Column("last_name", VARCHAR, "Last name."),
-        Column("department_name", VARCHAR, "Department."),
-        Column("location", VARCHAR, "City of the department, 'Undefined' where it has none."),
+        Column("department_name", VARCHAR, "Department.", origin="department.department_name"),
+        Column(
+            "location",
+            VARCHAR,
+            "City of the department, 'Undefined' where it has none.",
+            origin="department.location",
+            computed="'Undefined' where it is NULL",
+        ),
         Column("email_address", VARCHAR, "E-mail address."),
     ),
 )
@@ -41,8 +48,9 @@ DIM_LOCATION = StarTable(
     name="dim_location",
     grain="One row per address, as last known.",
     key=("location_id",),
+    source="address",
     columns=(
-        Column("location_id", INTEGER, "Address number in totesys."),
+        Column("location_id", INTEGER, "Address number in totesys.", origin="address_id"),
         Column("address_line_1", VARCHAR, "First line."),
         Column("address_line_2", VARCHAR, "Second line.", nullable=True),
         Column("district", VARCHAR, "District.", nullable=True),
@@ -57,10 +65,11 @@ DIM_CURRENCY = StarTable(
     name="dim_currency",
     grain="One row per currency, as last known.",
     key=("currency_id",),
+    source="currency",
     columns=(
         Column("currency_id", INTEGER, "Currency number in totesys."),
         Column("currency_code", VARCHAR, "ISO 4217 code."),
-        Column("currency_name", VARCHAR, "ISO 4217 name."),
+        Column("currency_name", VARCHAR, "ISO 4217 name.", origin="currency_code", computed="its name in ISO 4217"),
     ),
 )
 
@@ -68,6 +77,7 @@ DIM_DESIGN = StarTable(
     name="dim_design",
     grain="One row per design, as last known.",
     key=("design_id",),
+    source="design",
     columns=(
         Column("design_id", INTEGER, "Design number in totesys."),
         Column("design_name", VARCHAR, "Name."),
@@ -80,16 +90,33 @@ DIM_COUNTERPARTY = StarTable(
     name="dim_counterparty",
     grain="One row per customer or supplier, as last known.",
     key=("counterparty_id",),
+    source="counterparty",
     columns=(
         Column("counterparty_id", INTEGER, "Counterparty number in totesys."),
         Column("counterparty_legal_name", VARCHAR, "Name in law."),
-        Column("counterparty_legal_address_line_1", VARCHAR, "First line of the address in law."),
-        Column("counterparty_legal_address_line_2", VARCHAR, "Second line of it.", nullable=True),
-        Column("counterparty_legal_district", VARCHAR, "District of it.", nullable=True),
-        Column("counterparty_legal_city", VARCHAR, "City of it."),
-        Column("counterparty_legal_postal_code", VARCHAR, "Postal code of it, leading zeros kept."),
-        Column("counterparty_legal_country", VARCHAR, "Country of it."),
-        Column("counterparty_legal_phone_number", VARCHAR, "Telephone number of it."),
+        Column(
+            "counterparty_legal_address_line_1",
+            VARCHAR,
+            "First line of the address in law.",
+            origin="address.address_line_1",
+        ),
+        Column(
+            "counterparty_legal_address_line_2",
+            VARCHAR,
+            "Second line of it.",
+            nullable=True,
+            origin="address.address_line_2",
+        ),
+        Column("counterparty_legal_district", VARCHAR, "District of it.", nullable=True, origin="address.district"),
+        Column("counterparty_legal_city", VARCHAR, "City of it.", origin="address.city"),
+        Column(
+            "counterparty_legal_postal_code",
+            VARCHAR,
+            "Postal code of it, leading zeros kept.",
+            origin="address.postal_code",
+        ),
+        Column("counterparty_legal_country", VARCHAR, "Country of it.", origin="address.country"),
+        Column("counterparty_legal_phone_number", VARCHAR, "Telephone number of it.", origin="address.phone"),
     ),
 )
 
@@ -97,6 +124,7 @@ DIM_TRANSACTION = StarTable(
     name="dim_transaction",
     grain="One row per sale or purchase that money moves for, as last known.",
     key=("transaction_id",),
+    source="transaction",
     distributed_by="transaction_id",
     columns=(
         Column("transaction_id", INTEGER, "Transaction number in totesys."),
@@ -112,6 +140,7 @@ DIM_PAYMENT_TYPE = StarTable(
     name="dim_payment_type",
     grain="One row per kind of payment, as last known.",
     key=("payment_type_id",),
+    source="payment_type",
     columns=(
         Column("payment_type_id", INTEGER, "Payment type number in totesys."),
         Column("payment_type_name", VARCHAR, "Name.", accepted=_PAYMENT_TYPES),
@@ -119,23 +148,45 @@ DIM_PAYMENT_TYPE = StarTable(
 )
 
 _STAMPS = (
-    Column("created_date", DATE, "Day the record was made.", references="dim_date"),
-    Column("created_time", TIME, "Time the record was made, to the millisecond."),
-    Column("last_updated_date", DATE, "Day the record says it was last changed.", references="dim_date"),
-    Column("last_updated_time", TIME, "Time the record says it was last changed."),
+    Column(
+        "created_date", DATE, "Day the record was made.", references="dim_date", origin="created_at", computed="its day"
+    ),
+    Column(
+        "created_time",
+        TIME,
+        "Time the record was made, to the millisecond.",
+        origin="created_at",
+        computed="its time of day",
+    ),
+    Column(
+        "last_updated_date",
+        DATE,
+        "Day the record says it was last changed.",
+        references="dim_date",
+        origin="last_updated",
+        computed="its day",
+    ),
+    Column(
+        "last_updated_time",
+        TIME,
+        "Time the record says it was last changed.",
+        origin="last_updated",
+        computed="its time of day",
+    ),
 )
 
 FACT_SALES_ORDER = StarTable(
     name="fact_sales_order",
     grain="One row per recorded change to a sales order, so history is kept.",
     key=("sales_record_id",),
+    source="sales_order",
     natural_key=("sales_order_id",),
     distributed_by="sales_order_id",
     sorted_by=("created_date", "sales_order_id"),
     columns=(
         Column("sales_order_id", INTEGER, "Order number in totesys."),
         *_STAMPS,
-        Column("sales_staff_id", INTEGER, "Who made the sale.", references="dim_staff"),
+        Column("sales_staff_id", INTEGER, "Who made the sale.", references="dim_staff", origin="staff_id"),
         Column("counterparty_id", INTEGER, "Customer.", references="dim_counterparty"),
         Column("units_sold", INTEGER, "Tote bags sold.", between=(1_000, 100_000)),
         Column("unit_price", decimal(10, 2), "Price of one bag, in the order's currency.", between=(2, 4)),
@@ -151,6 +202,7 @@ FACT_PURCHASE_ORDER = StarTable(
     name="fact_purchase_order",
     grain="One row per recorded change to a purchase order, so history is kept.",
     key=("purchase_record_id",),
+    source="purchase_order",
     natural_key=("purchase_order_id",),
     distributed_by="purchase_order_id",
     sorted_by=("created_date", "purchase_order_id"),
@@ -173,6 +225,7 @@ FACT_PAYMENT = StarTable(
     name="fact_payment",
     grain="One row per recorded change to a payment, so history is kept.",
     key=("payment_record_id",),
+    source="payment",
     natural_key=("payment_id",),
     distributed_by="payment_id",
     sorted_by=("created_date", "payment_id"),

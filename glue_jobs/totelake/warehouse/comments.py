@@ -10,14 +10,13 @@ LEDGER_COMMENT = "One row per processed batch that was loaded, written in the sa
 
 def on_table(table: StarTable) -> list[sql.Composed]:
     """Return the statements that describe `table` and its columns."""
-    on_columns = {column.name: column.description for column in table.stored_columns}
-    if table.surrogate:
-        on_columns[table.surrogate] = "Number that the warehouse gives the row; it says nothing of its age."
     return [
         sql.SQL("COMMENT ON TABLE {} IS {}").format(sql.Identifier(SCHEMA, table.name), sql.Literal(table.grain)),
         *(
-            sql.SQL("COMMENT ON COLUMN {} IS {}").format(sql.Identifier(SCHEMA, table.name, name), sql.Literal(text))
-            for name, text in on_columns.items()
+            sql.SQL("COMMENT ON COLUMN {} IS {}").format(
+                sql.Identifier(SCHEMA, table.name, column.name), sql.Literal(column.description)
+            )
+            for column in table.warehouse_columns
         ),
     ]
 

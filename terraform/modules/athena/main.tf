@@ -1,5 +1,11 @@
 locals {
-  queries = { for file in fileset(var.queries, "**/*.sql") : replace(trimsuffix(file, ".sql"), "/", "_") => file("${var.queries}/${file}") }
+  queries = {
+    for file in fileset(var.queries, "**/*.sql") : replace(trimsuffix(file, ".sql"), "/", "_") => file("${var.queries}/${file}")
+  }
+  # The comment at the top of a file says the question that it answers.
+  questions = {
+    for name, query in local.queries : name => join(" ", [for line in regexall("(?m)^-- (.*)$", query) : trimspace(line[0])])
+  }
 }
 
 resource "aws_athena_workgroup" "this" {
@@ -36,7 +42,7 @@ resource "aws_athena_named_query" "this" {
   for_each = local.queries
 
   name        = each.key
-  description = "The file ${each.key}.sql of the dashboards."
+  description = local.questions[each.key]
   workgroup   = aws_athena_workgroup.this.name
   database    = var.database
   query       = each.value

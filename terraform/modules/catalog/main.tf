@@ -4,6 +4,11 @@ locals {
       for name, table in tables : "${zone}/${name}" => merge(table, { zone = zone, name = name })
     }
   ]...)
+  views = merge([
+    for zone, views in var.views : {
+      for name, view in views : "${zone}/${name}" => merge(view, { zone = zone, name = name })
+    }
+  ]...)
 }
 
 resource "aws_glue_catalog_database" "this" {
@@ -56,6 +61,48 @@ resource "aws_glue_catalog_table" "this" {
       comment = partition_keys.value.comment
     }
   }
+}
+
+# What CREATE VIEW of Athena would write: the query as JSON in base64, which Athena reads when it is asked for the view.
+resource "aws_glue_catalog_table" "view" {
+  for_each = local.views
+
+  database_name = aws_glue_catalog_database.this[each.value.zone].name
+  name          = each.value.name
+  description   = each.value.description
+  table_type    = "VIRTUAL_VIEW"
+
+  parameters = {
+    presto_view = "true"
+    comment     = "Presto View"
+  }
+
+  view_expanded_text = "/* Presto View */"
+  view_original_text = "/* Presto View: ${base64encode(jsonencode({
+    originalSql = each.value.query
+    catalog     = "awsdatacatalog"
+    schema      = aws_glue_catalog_database.this[each.value.zone].name
+    columns     = [for column in each.value.columns : { name = column.name, type = column.presto_type }]
+  }))} */"
+
+  storage_descriptor {
+    ser_de_info {
+      name                  = "-"
+      serialization_library = "-"
+    }
+
+    dynamic "columns" {
+      for_each = each.value.columns
+
+      content {
+        name    = columns.value.name
+        type    = columns.value.type
+        comment = columns.value.comment
+      }
+    }
+  }
+
+  depends_on = [aws_glue_catalog_table.this]
 }
 
 # A catalog is an account's: this encrypts the tables of everybody in this region.

@@ -12,6 +12,15 @@ output "tables" {
   }
 }
 
+output "views" {
+  description = "Names of the views, by zone."
+  value = {
+    for zone in keys(var.views) : zone => sort([
+      for view in aws_glue_catalog_table.view : view.name if view.database_name == var.databases[zone].name
+    ])
+  }
+}
+
 output "encrypted" {
   description = "Whether the catalog of the account is encrypted with the key."
   value       = length(aws_glue_data_catalog_encryption_settings.this) > 0

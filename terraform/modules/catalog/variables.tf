@@ -12,6 +12,16 @@ variable "tables" {
   })))
 }
 
+variable "views" {
+  description = "Views, by zone and name, as the declarations generate them; a query asks the tables and views of its zone."
+  type = map(map(object({
+    description = string
+    columns     = list(object({ name = string, type = string, comment = string, presto_type = string }))
+    query       = string
+  })))
+  default = {}
+}
+
 variable "buckets" {
   description = "Bucket of each zone that has tables; a table lies in tables/<name>/ of it."
   type        = map(string)

@@ -1,0 +1,58 @@
+"""What Athena tells of an execution."""
+
+from typing import Any
+
+from local_aws.athena.executions import Execution
+
+_ENGINE = {"SelectedEngineVersion": "AUTO", "EffectiveEngineVersion": "Athena engine version 3"}
+
+
+def execution(execution: Execution) -> dict[str, Any]:
+    """Return what GetQueryExecution tells of one."""
+    request = execution.request
+    status = {
+        "State": execution.state,
+        "StateChangeReason": execution.reason,
+        "SubmissionDateTime": execution.submitted,
+        "CompletionDateTime": execution.completed,
+        "AthenaError": execution.error,
+    }
+    told = {
+        "QueryExecutionId": execution.id,
+        "Query": request.text,
+        "StatementType": execution.type,
+        "SubstatementType": execution.subtype,
+        "ResultConfiguration": request.settings | {"OutputLocation": execution.output},
+        "ResultReuseConfiguration": {"ResultReuseByAgeConfiguration": {"Enabled": False}},
+        "QueryExecutionContext": {"Database": request.database, "Catalog": request.catalog.lower()},
+        "Status": {name: value for name, value in status.items() if value is not None},
+        "Statistics": _statistics(execution),
+        "WorkGroup": request.workgroup,
+        "EngineVersion": _ENGINE,
+    }
+    return told | ({"ExecutionParameters": request.parameters} if request.parameters else {})
+
+
+def runtime_statistics(execution: Execution) -> dict[str, Any]:
+    """Return what GetQueryRuntimeStatistics tells of one: its times, and what went in and out."""
+    told = _statistics(execution)
+    timeline = {name: value for name, value in told.items() if name.endswith("InMillis")}
+    return {"Timeline": timeline, "Rows": {"InputBytes": execution.scanned, "OutputRows": execution.rows}}
+
+
+def _statistics(execution: Execution) -> dict[str, Any]:
+    lasted = (execution.completed - execution.submitted).total_seconds() if execution.completed else 0.0
+    return {
+        "EngineExecutionTimeInMillis": _millis(execution.engine_seconds),
+        "DataScannedInBytes": execution.scanned,
+        "TotalExecutionTimeInMillis": _millis(lasted),
+        "QueryQueueTimeInMillis": 0,
+        "QueryPlanningTimeInMillis": 0,
+        "ServicePreProcessingTimeInMillis": 0,
+        "ServiceProcessingTimeInMillis": _millis(execution.writing_seconds),
+        "ResultReuseInformation": {"ReusedPreviousResult": False},
+    }
+
+
+def _millis(seconds: float) -> int:
+    return round(seconds * 1000)

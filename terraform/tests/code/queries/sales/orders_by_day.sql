@@ -1,0 +1,3 @@
+-- How many orders a day?
+-- By the day on which they were placed.
+SELECT 1

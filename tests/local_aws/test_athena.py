@@ -1,0 +1,265 @@
+"""The local Athena: its SQL over the registered partitions of the catalog."""
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.local_aws.shop import COLUMNS, FIRST, Shop
+
+UNRESOLVED = "cannot be resolved or requester is not authorized to access requested resources"
+
+
+@pytest.fixture(scope="module")
+def shop(local_aws):
+    """Return a shop, and close it after the last test."""
+    shop = Shop(local_aws)
+    yield shop
+    shop.close()
+
+
+def test_every_type_has_athena_s_name_and_form(shop):
+    """A value is text, NULL is no value, and an empty text is one."""
+    columns, rows = shop.result("SELECT * FROM sale WHERE id < 3 ORDER BY id")
+
+    assert columns == {
+        "id": "integer",
+        "big": "bigint",
+        "name": "varchar",
+        "price": "decimal",
+        "amount": "decimal",
+        "day": "date",
+        "at": "timestamp",
+        "paid": "boolean",
+        "weight": "double",
+        "clock": "varchar",
+        "batch_id": "varchar",
+        "month": "varchar",
+    }
+    names, first, second = rows
+    assert names == list(columns)
+    assert first == [
+        "1",
+        "1099511627776",
+        FIRST["name"],
+        "12.50",
+        "0.000000000000000001",
+        "2024-01-31",
+        "2024-01-31 12:30:00.123",
+        "true",
+        "1.5",
+        "12:30:00.123",
+        "first",
+        "2024-01",
+    ]
+    assert second == ["2", None, "", *[None] * 7, "first", "2024-01"]
+
+
+@pytest.mark.parametrize(
+    ("expression", "kind", "value"),
+    [
+        ("7 / 2", "integer", "3"),
+        ("7 / 2.0e0", "double", "3.5"),
+        ("sum(id)", "bigint", "3"),
+        ("sum(price)", "decimal", "12.50"),
+        ("count(*)", "bigint", "2"),
+        ("avg(id)", "double", "1.5"),
+        ("date_trunc('month', max(day))", "date", "2024-01-01"),
+        ("date_trunc('hour', max(at))", "timestamp", "2024-01-31 12:00:00.000"),
+        ("max(day) - INTERVAL '30' DAY", "date", "2024-01-01"),
+        ("date_add('day', 1, max(at)) + INTERVAL '1' HOUR", "timestamp", "2024-02-01 13:30:00.123"),
+        ("date_add('day', 1, date_trunc('month', max(day)))", "date", "2024-01-02"),
+        ("day_of_week(max(day))", "bigint", "3"),
+        ("date_diff('day', DATE '2024-01-01', max(day))", "bigint", "30"),
+        ("CAST(1.5 AS decimal(10, 4))", "decimal", "1.5000"),
+        ("1e20", "double", "1.0E20"),
+        ("12345678.5e0", "double", "1.23456785E7"),
+        ("0.0001e0", "double", "1.0E-4"),
+        ("CAST('Infinity' AS double)", "double", "Infinity"),
+        ("NULL", "unknown", None),
+        ("TIMESTAMP '2024-01-01 00:00:00 UTC'", "timestamp with time zone", "2024-01-01 00:00:00.000 UTC"),
+        ("TIME '10:00:00'", "time", "10:00:00.000"),
+        ("X'ab01'", "varbinary", "ab 01"),
+        ("ARRAY[1, NULL]", "array", "[1, null]"),
+        ("MAP(ARRAY['a'], ARRAY[1])", "map", "{a=1}"),
+        ("CAST(ROW(1, 'x') AS ROW(a integer, b varchar))", "row", "{a=1, b=x}"),
+    ],
+)
+def test_what_is_computed_has_trino_s_type_and_value(shop, expression, kind, value):
+    """Where DuckDB has another one, such as for the quotient of integers; without a name it is called `_col0`."""
+    columns, rows = shop.result(f"SELECT {expression} FROM sale WHERE id < 3")
+
+    assert (columns, rows[:2]) == ({"_col0": kind}, [["_col0"], [value]])
+
+
+def test_a_file_that_no_partition_holds_is_not_seen(shop):
+    """Until the partition is registered; hidden files never are."""
+    before = shop.rows("SELECT count(*) FROM sale")
+    shop.write(("third", "2024-03"), [FIRST])
+    (shop.path(("first", "2024-01")).parent / "_half.parquet").write_bytes(b"no Parquet")
+    assert shop.rows("SELECT count(*) FROM sale") == before
+
+    shop.register(("third", "2024-03"))
+    try:
+        assert shop.rows("SELECT count(*) FROM sale WHERE batch_id = 'third'") == [["1"]]
+    finally:
+        shop.glue.delete_partition(DatabaseName="shop", TableName="sale", PartitionValues=["third", "2024-03"])
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "month = '2024-02'",
+        "month > '2024-01'",
+        "batch_id = 'second'",
+        "batch_id || month = 'second2024-02'",
+        "month IN (SELECT '2024-02') AND batch_id = 'first'",
+    ],
+)
+def test_only_the_files_of_partitions_that_the_query_lets_pass_are_read(shop, condition):
+    """A file of another one may be gone bad: it is not opened, and its bytes do not count."""
+    whole = shop.scanned("SELECT sum(id) FROM sale")
+    file = shop.path(("first", "2024-01"))
+    content = file.read_bytes()
+    file.write_bytes(b"no Parquet")
+    try:
+        part = shop.scanned(f"SELECT sum(id) FROM sale WHERE {condition}")
+        assert "HIVE" in shop.reason("SELECT sum(id) FROM sale")
+    finally:
+        file.write_bytes(content)
+
+    assert 0 < part < whole
+
+
+def test_only_the_columns_that_are_asked_for_are_read(shop):
+    """As Athena bills them."""
+    assert 0 < shop.scanned("SELECT max(id) + max(big) FROM sale") < shop.scanned("SELECT * FROM sale")
+
+
+def test_a_column_that_a_file_lacks_is_null_in_it(shop):
+    """The files of a table need not be alike: the catalog says what its columns are."""
+    shop.write(("lacking", "2024-04"), [{"id": 5}], schema=None)
+    shop.register(("lacking", "2024-04"))
+    try:
+        assert shop.rows("SELECT id, name, month FROM sale WHERE batch_id = 'lacking'") == [["5", None, "2024-04"]]
+    finally:
+        shop.glue.delete_partition(DatabaseName="shop", TableName="sale", PartitionValues=["lacking", "2024-04"])
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ("SELECT x FROM sale", f"COLUMN_NOT_FOUND: line 1:8: Column 'x' {UNRESOLVED}"),
+        ("SELECT id,\n  s.nosuch FROM sale s", f"COLUMN_NOT_FOUND: line 2:3: Column 's.nosuch' {UNRESOLVED}"),
+        ("SELECT id AS k FROM sale GROUP BY k", f"COLUMN_NOT_FOUND: line 1:35: Column 'k' {UNRESOLVED}"),
+        ("SELECT id FROM sale a, sale b", "AMBIGUOUS_NAME: line 1:8: Column 'id' is ambiguous"),
+        ("SELECT 1 FROM nope", "TABLE_NOT_FOUND: line 1:15: Table 'awsdatacatalog.shop.nope' does not exist"),
+        ("SELECT * FROM a.nope", "SCHEMA_NOT_FOUND: line 1:15: Schema 'a' does not exist"),
+        ("SELECT * FROM b.shop.sale", "CATALOG_NOT_FOUND: line 1:15: Catalog 'b' does not exist"),
+        ("SELECT nofunc(id) FROM sale", "FUNCTION_NOT_FOUND: line 1:8: Function 'nofunc' not registered"),
+        (
+            "SELECT id, count(*) FROM sale",
+            "EXPRESSION_NOT_AGGREGATE: line 1:8: 'id' must be an aggregate expression or appear in GROUP BY clause",
+        ),
+        ("SELECT 1 / (id - id) FROM sale", "DIVISION_BY_ZERO: Division by zero"),
+        ("SELECT CAST(name AS integer) FROM sale", "INVALID_CAST_ARGUMENT: "),
+        ("SELECT * FROM read_csv('/etc/passwd')", "NOT_SUPPORTED: "),
+        ("SELECT * FROM '/etc/passwd'", "TABLE_NOT_FOUND: "),
+        ("DELETE FROM sale", "NOT_SUPPORTED: line 1:1: this statement does not run locally; SELECT, SHOW TABLES, "),
+        ("CREATE TABLE t AS SELECT 1 AS a", "NOT_SUPPORTED: "),
+        ("COPY sale TO 'x'", "NOT_SUPPORTED: "),
+        ("SELECT ?", "INVALID_PARAMETER_USAGE: line 1:1: Incorrect number of parameters: expected 1 but found 0"),
+        ("DESCRIBE nope", "TABLE_NOT_FOUND: Table 'awsdatacatalog.shop.nope' does not exist"),
+        ("SHOW TABLES IN nope", "SCHEMA_NOT_FOUND: Schema 'nope' does not exist"),
+        ("DROP VIEW sale", "TABLE_NOT_FOUND: line 1:11: View 'awsdatacatalog.shop.sale' does not exist"),
+        ("CREATE OR REPLACE VIEW sale AS SELECT 1 AS a", "TABLE_ALREADY_EXISTS: "),
+    ],
+)
+def test_a_query_that_fails_says_why_as_athena_does(shop, query, reason):
+    """With the place in the query where there is one."""
+    assert shop.reason(query).startswith(reason)
+
+
+def test_a_database_that_does_not_exist_fails_the_query(shop):
+    """It is taken, and fails."""
+    context = {"Database": "nope"}
+
+    assert (
+        shop.reason("SELECT 1 FROM sale", QueryExecutionContext=context)
+        == "SCHEMA_NOT_FOUND: line 1:15: Schema 'nope' does not exist"
+    )
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("SELEC 1", "line 1:7: mismatched input '1'"),
+        ("SELECT *\nFROM (", "line 2:6: mismatched input '\\('"),
+        ("SELECT 'a", "line 1:"),
+        ("selec x", "line 1:1: mismatched input 'selec'"),
+        ("SELECT 1; SELECT 2", "Only one sql statement is allowed"),
+    ],
+)
+def test_what_is_no_sql_is_refused_at_once(shop, query, message):
+    """As by Athena."""
+    with pytest.raises(ClientError, match=f"InvalidRequestException.*{message}"):
+        shop.ended(query)
+
+
+def test_what_there_is_is_shown(shop):
+    """One cell a line, and no line of names."""
+    assert shop.result("SHOW DATABASES 'sho*'") == ({"database_name": "string"}, [["shop"]])
+    assert shop.result("SHOW TABLES IN shop 's*|x'")[1] == [["sale"]]
+    assert shop.result("show tables 'x*';")[1] == []
+    assert ["batch_id=first/month=2024-01"] in shop.result("SHOW PARTITIONS sale")[1]
+    columns, [*rows] = shop.result("DESCRIBE shop.sale")
+    assert list(columns) == ["col_name", "data_type", "comment"]
+    described = [[part.strip() for part in row[0].split("\t")] for row in rows]
+    assert described[:10] == [[name, kind, f"The {name}."] for name, kind in COLUMNS.items()]
+    assert described[-2:] == [["batch_id", "string", ""], ["month", "string", ""]]
+
+
+def test_a_view_is_what_its_query_is(shop):
+    """Also of another view, in a database of its own, and read with no more files than it takes."""
+    shop.glue.create_database(DatabaseInput={"Name": "views"})
+    shop.result("CREATE VIEW views.dear AS SELECT id, price, month AS m, 1 + 1 AS two FROM sale WHERE price > 10")
+    shop.result("CREATE OR REPLACE VIEW views.dearest AS SELECT * FROM views.dear WHERE id = 1")
+
+    elsewhere = {"QueryExecutionContext": {"Database": "views"}}
+    assert shop.rows("SELECT * FROM dearest", **elsewhere) == [["1", "12.50", "2024-01", "2"]]
+    assert shop.result("SHOW VIEWS", **elsewhere)[1] == [["dear"], ["dearest"]]
+    columns = shop.glue.get_table(DatabaseName="views", Name="dear")["Table"]["StorageDescriptor"]["Columns"]
+    assert [(column["Name"], column["Type"]) for column in columns] == [
+        ("id", "int"),
+        ("price", "decimal(10,2)"),
+        ("m", "string"),
+        ("two", "int"),
+    ]
+    month = "SELECT sum(id) FROM views.dear WHERE m = '2024-01'"
+    assert shop.scanned(month) < shop.scanned("SELECT sum(id) FROM views.dear")
+    shop.result("DROP VIEW views.dearest")
+    shop.result("DROP VIEW IF EXISTS views.dearest")
+    assert "TABLE_NOT_FOUND" in shop.reason("SELECT * FROM views.dearest")
+    shop.glue.delete_database(Name="views")
+
+
+def test_a_view_of_itself_fails(shop):
+    """It would never end."""
+    shop.result("CREATE VIEW round AS SELECT 1 AS a")
+    shop.result("CREATE OR REPLACE VIEW round AS SELECT * FROM round")
+
+    assert "VIEW_IS_RECURSIVE" in shop.reason("SELECT * FROM round")
+
+
+def test_a_partition_whose_folder_is_named_otherwise_is_refused(shop):
+    """Its values could not be read out of it."""
+    storage = shop.storage("elsewhere/")
+    shop.glue.create_partition(
+        DatabaseName="shop",
+        TableName="sale",
+        PartitionInput={"Values": ["fourth", "2024-04"], "StorageDescriptor": storage},
+    )
+    try:
+        reason = shop.reason("SELECT 1 FROM sale")
+    finally:
+        shop.glue.delete_partition(DatabaseName="shop", TableName="sale", PartitionValues=["fourth", "2024-04"])
+
+    assert "batch_id=fourth/month=2024-04 of shop.sale lies in s3://shop-lake/sale/elsewhere/" in reason

@@ -1,0 +1,146 @@
+"""What the declarations say of each column's lineage and rules is what the transforms and the judge do."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
+
+from dictionary.bookkeeping import QUARANTINE_COLUMNS
+from totelake import rules
+from totelake.parts import quarantine
+from totelake.tables import SOURCE_TABLES, STAR_TABLES
+from totelake.tables.lineage import LINEAGE, SOURCE_COLUMNS
+from totelake.tables.model import DELETED_AT
+from totelake.transforms import CALENDAR, TRANSFORMS
+
+_FIRST = datetime(2025, 1, 1)
+_BEFORE = {
+    "int": 1,
+    "string": "Gbp",
+    "boolean": False,
+    "timestamp_ntz": datetime(2024, 11, 21, 8, 5, 9, 7000),
+    "decimal(38,18)": Decimal("2.50"),
+}
+_AFTER = {
+    "int": 2,
+    "string": "uSd",
+    "boolean": True,
+    "timestamp_ntz": datetime(2025, 1, 2, 3, 4, 5, 6000),
+    "decimal(38,18)": Decimal("3.25"),
+}
+MADE_OF_TOTESYS = [name for name, table in STAR_TABLES.items() if table.source]
+
+
+def values(table, of):
+    """Return a row of the source table, with one value for each type."""
+    return {column.name: of[column.type.spark] for column in SOURCE_TABLES[table].columns}
+
+
+@pytest.fixture
+def star(rows):
+    """Return a function that makes the row of a star table from each of several states of its source tables.
+
+    Beside the row that a state is about there is another one in every table that is looked up: with the other key.
+    """
+
+    def make(name: str, states: list[dict[str, dict[str, object]]]) -> list[dict[str, object]]:
+        lineages = [LINEAGE[f"{name}.{column.name}"] for column in STAR_TABLES[name].columns]
+        keys = {(key.table.name, key.column.name) for lineage in lineages for key in lineage.through}
+        told: dict[str, list[dict[str, object]]] = {table: [] for table in TRANSFORMS[name].sources}
+        driving, *joined = told
+        for number, state in enumerate(states):
+            told[driving].append(state[driving] | {DELETED_AT.name: _FIRST + timedelta(days=number)})
+            for table in joined:
+                [key] = SOURCE_TABLES[table].key
+                told[table] += [dict(state[table]), values(table, _AFTER) | {key: 3 - state[table][key]}]
+            for table, column in keys:  # nothing leads from one state to another
+                for row in told[table][-1:] if table == driving else told[table][-2:]:
+                    row[column] += 10 * number
+        made = TRANSFORMS[name].function(*(rows(table, *told[table]) for table in told))
+        return [row.asDict() for row in made.orderBy(DELETED_AT.name).collect()]
+
+    return make
+
+
+@pytest.mark.parametrize("name", MADE_OF_TOTESYS)
+def test_a_column_changes_with_the_columns_that_it_is_declared_to_come_from_and_no_other(star, name):
+    """Each column of its sources is changed, alone; of two rows that are looked up the keys change places."""
+    before = {table: values(table, _BEFORE) for table in TRANSFORMS[name].sources}
+    probes = [column for column in SOURCE_COLUMNS.values() if column.table.name in before]
+    states = [
+        before | {table: before[table] | {column.name: _AFTER[column.type.spark]}}
+        for table, column in ((probe.table.name, probe.column) for probe in probes)
+    ]
+    unchanged, *made = star(name, [before, *states])
+
+    columns = [column.name for column in STAR_TABLES[name].columns]
+    changed = {
+        probe.name: {column for column in columns if row[column] != unchanged[column]}
+        for probe, row in zip(probes, made, strict=True)
+    }
+    declared = {
+        probe.name: {column for column in columns if probe in LINEAGE[f"{name}.{column}"].sources} for probe in probes
+    }
+    assert changed == declared
+
+
+@pytest.mark.parametrize("name", MADE_OF_TOTESYS)
+def test_a_column_has_the_value_of_its_origin_unless_it_is_declared_as_computed(star, name):
+    """Whether that is a value or NULL; a cast comes later, when the row is judged."""
+    whole = {table: values(table, _BEFORE) for table in TRANSFORMS[name].sources}
+    keys = {key.column.name for column in STAR_TABLES[name].columns for key in LINEAGE[f"{name}.{column.name}"].through}
+    bare = {
+        table: {column: value if column in keys else None for column, value in row.items()}
+        for table, row in whole.items()
+    }
+    states = [whole, bare]
+    made = star(name, states)
+
+    for column in STAR_TABLES[name].columns:
+        origin = LINEAGE[f"{name}.{column.name}"].origin
+        shown = [state[origin.table.name][origin.column.name] for state in states]
+        same = [row[column.name] == value for row, value in zip(made, shown, strict=True)]
+        assert all(same) != bool(column.computed), column.name
+
+
+@pytest.mark.parametrize("name", STAR_TABLES)
+def test_a_row_is_judged_by_the_rules_that_are_declared(rows, calendar, spark, monkeypatch, name):
+    """Every rule of every column is asked for, and no other."""
+    sources = TRANSFORMS[name].sources
+    frames = [calendar() if source == CALENDAR else rows(source, {}) for source in sources]
+    made = TRANSFORMS[name].function(*frames)
+    if not STAR_TABLES[name].is_fact:
+        made = made.withColumn("_ingested_sequence", F.lit(1))
+    missing = {
+        name: spark.createDataFrame([], f"{rules.REFERRED} int")
+        for name in {column.references for column in STAR_TABLES[name].columns if column.references}
+    }
+    asked = set()
+    fault = rules._fault
+
+    def recorded(broken, rule, column):
+        asked.add((column.name, rule))
+        return fault(broken, rule, column)
+
+    monkeypatch.setattr(rules, "_fault", recorded)
+    rules.judge(made, STAR_TABLES[name], missing)
+
+    declared = {
+        (lineage.star.column.name, rule)
+        for lineage in LINEAGE.values()
+        if lineage.star.table.name == name
+        for rule in lineage.rules
+    }
+    assert asked == declared
+
+
+def test_what_is_held_back_has_the_columns_that_the_dictionary_names(rows):
+    """After the natural key of its table."""
+    table = STAR_TABLES["fact_payment"]
+    judged = rules.judge(TRANSFORMS[table.name].function(rows("payment", {})), table, {})
+
+    lines = quarantine.lines(judged.withColumn(quarantine.SUPERSEDED, F.lit(False)), table)
+
+    told = {name: kind for name, (kind, _) in QUARANTINE_COLUMNS.items()}
+    assert dict(lines.dtypes) == {"payment_id": "int", **told}

@@ -1,0 +1,30 @@
+"""The dictionary of the data names what is there."""
+
+import re
+
+import pytest
+
+from dictionary.bookkeeping import LEDGER_COLUMNS
+from dictionary.document import page
+from totelake.warehouse import postgres, redshift
+from totelake.warehouse.names import LEDGER
+
+
+def ledger(ddl):
+    """Return the columns of the ledger, each with the first word of its type."""
+    [made] = re.findall(rf'CREATE TABLE IF NOT EXISTS "public"."{LEDGER}" \((.+?)\n\)', ddl, re.DOTALL)
+    return dict(re.findall(r'^    "(\w+)" (\w+)', made, re.MULTILINE))
+
+
+def test_the_ledgers_columns_are_those_of_the_warehouse():
+    """Both kinds of warehouse have the same; the types are Postgres'."""
+    assert ledger(postgres.ddl()) == {name: kind for name, (kind, _) in LEDGER_COLUMNS.items()}
+    assert list(ledger(redshift.ddl())) == list(LEDGER_COLUMNS)
+
+
+@pytest.mark.parametrize("anchor", sorted(set(re.findall(r"\]\(#([^)]+)\)", page()))))
+def test_every_link_of_the_page_leads_to_a_heading(anchor):
+    """GitHub names a heading in small letters, with hyphens for blanks."""
+    headings = re.findall(r"^#+ (.+)$", page(), re.MULTILINE)
+
+    assert anchor in {heading.lower().replace(" ", "-") for heading in headings}
