@@ -302,7 +302,7 @@ variable "quicksight" {
   type = object({
     readers = set(string)
     authors = optional(set(string), [])
-    role    = optional(string, "aws-quicksight-service-role-v0")
+    role    = optional(string, "aws-quicksight-s3-consumers-role-v0")
     refresh = optional(object({
       interval        = optional(string, "DAILY")
       time_of_the_day = optional(string, "06:00")

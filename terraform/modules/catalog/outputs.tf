@@ -1,6 +1,9 @@
 output "databases" {
   description = "Names of the databases, by zone."
   value       = { for zone, database in aws_glue_catalog_database.this : zone => database.name }
+
+  # Who asks a database finds its views in it.
+  depends_on = [aws_glue_catalog_table.view]
 }
 
 output "tables" {
