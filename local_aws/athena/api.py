@@ -8,7 +8,7 @@ from moto.core.responses import ActionResult
 from moto.s3.exceptions import MissingBucket
 from moto.s3.models import s3_backends
 
-from local_aws.athena import described, metadata, results, statements, workgroups
+from local_aws.athena import described, metadata, paging, results, statements, workgroups
 from local_aws.athena.catalog import Catalog
 from local_aws.athena.errors import QueryError, refused
 from local_aws.athena.executions import SUCCEEDED, Execution, Request
@@ -16,7 +16,7 @@ from local_aws.athena.statements import Statement
 from local_aws.iam.calls import PARTITION
 from local_aws.state import State
 
-_MOST_ROWS, _MOST_LISTED, _MOST_AT_ONCE = 1000, 50, 50
+_MOST_ROWS, _MOST_AT_ONCE = 1000, 50
 _DEFAULT_DATABASE = "default"
 
 _executions: dict[str, Execution] = {}
@@ -134,10 +134,7 @@ def _list_query_executions(response: AthenaResponse) -> ActionResult:
     """List the executions of a workgroup, the latest first."""
     workgroup = workgroups.named(response, response._get_param("WorkGroup"))  # noqa: SLF001 - moto's way
     listed = [each.id for each in reversed(_executions.values()) if each.request.workgroup == workgroup.name]
-    limit = int(response._get_param("MaxResults") or _MOST_LISTED)  # noqa: SLF001
-    start = _token(response)
-    following = {"NextToken": str(start + limit)} if start + limit < len(listed) else {}
-    return ActionResult({"QueryExecutionIds": listed[start : start + limit], **following})
+    return ActionResult(paging.page(response, "QueryExecutionIds", listed))
 
 
 def _stop_query_execution(response: AthenaResponse) -> ActionResult:
@@ -161,15 +158,8 @@ def _page(response: AthenaResponse, state: State) -> dict[str, Any]:
     file = state.lake / execution.output.removeprefix("s3://")
     if not file.is_file():
         raise refused(f"Could not find results: {execution.output} is gone")
-    page = results.page(file, execution.columns, _token(response), limit)
+    page = results.page(file, execution.columns, paging.token(response), limit)
     rows = [{"Data": [{} if value is None else {"VarCharValue": value} for value in row]} for row in page.rows]
     following = {} if page.following is None else {"NextToken": str(page.following)}
-    metadata = {"ColumnInfo": execution.columns}
-    return {"UpdateCount": 0, "ResultSet": {"Rows": rows, "ResultSetMetadata": metadata}, **following}
-
-
-def _token(response: AthenaResponse) -> int:
-    token = response._get_param("NextToken") or "0"  # noqa: SLF001 - moto's way
-    if not token.isdecimal():
-        raise refused(f"NextToken {token} is not one that was given out")
-    return int(token)
+    result = {"Rows": rows, "ResultSetMetadata": {"ColumnInfo": execution.columns}}
+    return {"UpdateCount": 0, "ResultSet": result, **following}

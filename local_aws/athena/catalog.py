@@ -15,7 +15,7 @@ from local_aws.athena.errors import QueryError
 from local_aws.s3.paths import KeyPaths
 
 NAME = "awsdatacatalog"
-_VIEW = "VIRTUAL_VIEW"
+VIEW = "VIRTUAL_VIEW"
 _PREFIX, _SUFFIX = "/* Presto View: ", " */"
 
 type Columns = dict[str, str]
@@ -96,7 +96,7 @@ class Catalog:
         """Keep a view, in the place of one of the same name where `replace` says so."""
         view = {
             "Name": name,
-            "TableType": _VIEW,
+            "TableType": VIEW,
             "Parameters": {"presto_view": "true", "comment": "Presto View"},
             "ViewOriginalText": encoded(definition),
             "ViewExpandedText": "/* Presto View */",
@@ -156,7 +156,7 @@ def _relation(table: Any) -> Relation:
             for partition in list(table.partitions.values())
         ),
         storage.get("Location") or "",
-        _decoded(told["ViewOriginalText"]) if told.get("TableType") == _VIEW else None,
+        _decoded(told["ViewOriginalText"]) if told.get("TableType") == VIEW else None,
     )
 
 

@@ -8,10 +8,9 @@ from moto.athena.responses import AthenaResponse
 from moto.core.exceptions import JsonRESTError
 from moto.core.responses import ActionResult
 
-from local_aws.athena.catalog import NAME, Catalog, Relation
+from local_aws.athena import paging
+from local_aws.athena.catalog import NAME, VIEW, Catalog, Relation
 from local_aws.athena.errors import QueryError, refused
-
-_MOST = 50
 
 type CatalogOf = Callable[[AthenaResponse], Catalog]
 """Returns the catalog of the account and region that a request is for."""
@@ -28,7 +27,7 @@ def install(catalog_of: CatalogOf) -> None:
 
     def list_databases(response: AthenaResponse) -> ActionResult:
         found = [{"Name": name} for name in opened(response).databases()]
-        return ActionResult(_page(response, "DatabaseList", found))
+        return ActionResult(paging.page(response, "DatabaseList", found))
 
     def get_database(response: AthenaResponse) -> ActionResult:
         name = response._get_param("DatabaseName")  # noqa: SLF001
@@ -43,7 +42,7 @@ def install(catalog_of: CatalogOf) -> None:
         except QueryError as error:
             raise _missing(f"Database {database} not found.") from error
         found = [_described(each) for each in relations if not wanted or re.fullmatch(wanted, each.name)]
-        return ActionResult(_page(response, "TableMetadataList", found))
+        return ActionResult(paging.page(response, "TableMetadataList", found))
 
     def get_table_metadata(response: AthenaResponse) -> ActionResult:
         database, name = response._get_param("DatabaseName"), response._get_param("TableName")  # noqa: SLF001
@@ -70,14 +69,7 @@ def _described(relation: Relation) -> dict[str, Any]:
 
     return {
         "Name": relation.name,
-        "TableType": "VIRTUAL_VIEW" if relation.view else "EXTERNAL_TABLE",
+        "TableType": VIEW if relation.view else "EXTERNAL_TABLE",
         "Columns": told(relation.columns),
         "PartitionKeys": told(relation.keys),
     }
-
-
-def _page(response: AthenaResponse, name: str, found: list[dict[str, Any]]) -> dict[str, Any]:
-    start = int(response._get_param("NextToken") or 0)  # noqa: SLF001 - moto's way
-    limit = int(response._get_param("MaxResults") or _MOST)  # noqa: SLF001
-    following = {"NextToken": str(start + limit)} if start + limit < len(found) else {}
-    return {name: found[start : start + limit], **following}

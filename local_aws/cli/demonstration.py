@@ -8,14 +8,13 @@ from decimal import Decimal
 import psycopg
 from rich.table import Table
 
-from local_aws import build, deployment, status, world
+from dashboards import questions
+from local_aws import deployment, status, world
 from local_aws.cli import business, run_view, running, status_view
 from local_aws.cli.screen import console, number, seconds, steps
 from local_aws.settings import Settings
 from local_aws.state import State
 from local_aws.workflow_run import WorkflowRun
-
-QUESTION = build.ROOT / "dashboards" / "queries" / "sales" / "revenue_by_month.sql"
 
 _EVENTS = 300
 _ANSWER_ROWS = 6
@@ -83,7 +82,7 @@ def _answer(settings: Settings) -> Table:
     """Return the first rows of the question's answer."""
     table = Table(title="Revenue by month and currency, the latest months", title_justify="left", title_style="bold")
     with psycopg.connect(settings.warehouse_url) as connection:
-        answer = connection.execute(QUESTION.read_bytes())
+        answer = connection.execute(questions.read("sales", "revenue_by_month").query.encode())
         for column in answer.description or ():
             table.add_column(column.name, justify="left" if column.name in {"month", "currency"} else "right")
         for row in answer.fetchmany(_ANSWER_ROWS):
