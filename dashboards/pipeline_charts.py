@@ -1,5 +1,8 @@
 """The charts of the pipeline."""
 
+import math
+from datetime import UTC, datetime, timedelta
+
 import altair as alt
 import pandas as pd
 
@@ -7,6 +10,8 @@ from dashboards import figures, looks
 from dashboards.charts import names_axis
 
 _FEW, _SOME = 6, 12  # batches that have room for their names, and for their numbers
+_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 240, 720)  # minutes between two labels
+_DAY = 24 * 60
 
 
 def durations(stages: pd.DataFrame) -> None:
@@ -37,8 +42,9 @@ def ages(points: pd.DataFrame, allowed: float) -> None:
     """Draw the age of the warehouse over time against what is `allowed`, in minutes."""
     points = points.assign(minutes=points["seconds"] / 60, said=[figures.age(seconds) for seconds in points["seconds"]])
     most = max(allowed / 60 * 1.1, float(points["minutes"].max()) * 1.05)
-    minutes_a_label = max(1, round((points["at"].max() - points["at"].min()).total_seconds() / 60 / 6))
-    labels = alt.Axis(format="%H:%M", tickCount={"interval": "minute", "step": minutes_a_label})
+    begin, end = points["at"].min(), points["at"].max()
+    at = "%H:%M" if end - begin < timedelta(days=1) else "%-d %b %H:%M"
+    labels = alt.Axis(format=at, values=whole_minutes(begin, end))
     base = alt.Chart(points).encode(
         x=alt.X("at:T", axis=labels),
         y=alt.Y("minutes:Q", axis=alt.Axis(tickCount=5), scale=alt.Scale(domain=[0, most]), stack=None),
@@ -75,3 +81,16 @@ def batches(rows: pd.DataFrame, zone: str) -> None:
     fields = base.mark_rect(cornerRadius=2, stroke="white", strokeWidth=1).encode(color=shade)
     texts = base.mark_text(fontSize=11, color=looks.INK).encode(text="said:N")
     looks.show(fields + texts if len(numbers) < _SOME else fields, 26 + 22 * len(tables), f"Rows of each batch, {zone}")
+
+
+def whole_minutes(begin: datetime, end: datetime) -> list[str]:
+    """Return up to seven whole minutes between two moments, evenly spaced, as the labels of an axis take them.
+
+    They are counted here because Vega-Lite lets through an interval "minute" that Vega does not know and fails on,
+    and a mere number of labels has it name a minute more than once.
+    """
+    first, last = begin.timestamp() / 60, end.timestamp() / 60
+    wanted = (last - first) / _FEW
+    step = next((step for step in _STEPS if step >= wanted), _DAY * math.ceil(wanted / _DAY))
+    minutes = range(math.ceil(first / step) * step, math.floor(last) + 1, step)
+    return [datetime.fromtimestamp(minute * 60, UTC).isoformat() for minute in minutes]

@@ -15,7 +15,7 @@ _AT_HOME = ("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:")
 
 @dataclass
 class Window:
-    """A page of a browser; `faults` are the errors in its console and the requests that left this machine."""
+    """A page of a browser; `faults` are errors on it and in its console, and requests that left this machine."""
 
     page: Page
     faults: list[str] = field(default_factory=list)
@@ -40,6 +40,7 @@ def window() -> Iterator[Window]:
         opened.page.set_default_timeout(_PATIENCE_SECONDS * 1000)
         expect.set_options(timeout=_PATIENCE_SECONDS * 1000)
         opened.page.on("console", opened.hear)
+        opened.page.on("pageerror", lambda error: opened.faults.append(f"page: {error}"))
         opened.page.on("request", opened.watch)
         yield opened
         browser.close()

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from dashboards import controls, figures, pipeline, questions, server
+from dashboards import controls, figures, pipeline, pipeline_charts, questions, server
 from dashboards.filters import Filters, filtered
 from local_aws.errors import DashboardError
 from local_aws.state import State
@@ -102,6 +102,25 @@ def test_the_warehouse_ages_until_a_run_has_brought_what_was_there_when_it_began
 
     assert [point["seconds"] / 60 for point in ages] == [2, 25, 5, 10]
     assert pipeline.age((), NOON) is None
+
+
+@pytest.mark.parametrize(
+    ("minutes", "said"),
+    [
+        (0.5, []),
+        (3, ["12:01", "12:02", "12:03"]),
+        (30, ["12:05", "12:10", "12:15", "12:20", "12:25", "12:30"]),
+        (5 * 60, ["13:00", "14:00", "15:00", "16:00", "17:00"]),
+        (20 * 24 * 60, ["00:00"] * 5),
+    ],
+)
+def test_the_labels_of_the_age_are_whole_minutes_and_few(minutes, said):
+    """Each named once, at a moment that is as round as its distance to the next."""
+    begin = NOON + timedelta(seconds=20)
+
+    labels = pipeline_charts.whole_minutes(begin, begin + timedelta(minutes=minutes))
+
+    assert [label[11:16] for label in labels] == said
 
 
 def test_a_port_that_is_taken_is_named(tmp_path):
