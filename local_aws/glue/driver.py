@@ -2,8 +2,8 @@
 
 It is started as a file, with nothing of this repository on its path. Its standard input brings one line of JSON, the
 assignment, and stays open as long as the endpoint lives: when it ends, this process ends everything in its session, so
-that an endpoint that is killed leaves no process behind. With `--spare` the JVM of Spark is started before the line is
-there.
+that an endpoint that is killed leaves no process behind. With `--warm` it uses the JVM of `warm_jvm.py`, which has
+started it.
 """
 
 import contextlib
@@ -39,10 +39,12 @@ def _watch(lifeline: io.BufferedReader) -> None:
 
 
 def _warm_up() -> None:
-    """Start the JVM and load what every Spark job loads, before there is a job."""
+    """Find the JVM that is there, and load what every Spark job loads, before there is a job."""
     from pyspark import SparkContext  # noqa: PLC0415
 
     SparkContext._ensure_initialized()  # noqa: SLF001 - there is no public way to the JVM without a context
+    for name in ("PYSPARK_GATEWAY_PORT", "PYSPARK_GATEWAY_SECRET"):
+        del os.environ[name]  # it is for this process, and not for what a script may start
 
 
 def _hand_over(settings: dict[str, str]) -> None:
@@ -54,11 +56,11 @@ def _hand_over(settings: dict[str, str]) -> None:
         properties.setProperty(name, value)
 
 
-def _adopt(assignment: dict[str, Any], *, spare: bool) -> None:
+def _adopt(assignment: dict[str, Any], *, warm: bool) -> None:
     """Become the process of this run: its folder, variables, path, arguments and settings."""
     os.chdir(assignment["folder"])
     os.environ.update(assignment["environment"])
-    if spare:
+    if warm:
         # Python's workers take their variables from the JVM, which has started without those of the run.
         workers = {f"spark.executorEnv.{name}": value for name, value in assignment["environment"].items()}
         _hand_over(workers | assignment["settings"])
@@ -96,8 +98,8 @@ def main() -> None:
     lifeline = os.fdopen(os.dup(0), "rb", buffering=0)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
-    spare = "--spare" in sys.argv
-    if spare:
+    warm = "--warm" in sys.argv
+    if warm:
         _warm_up()
     line = bytearray()
     while not line.endswith(b"\n"):
@@ -107,7 +109,7 @@ def main() -> None:
         line += piece
     assignment = json.loads(line)
     threading.Thread(target=_watch, args=(lifeline,), daemon=True, name="lifeline").start()
-    _adopt(assignment, spare=spare)
+    _adopt(assignment, warm=warm)
     try:
         _run(assignment["script"])
     except SystemExit as error:

@@ -13,7 +13,7 @@ from local_aws.glue.errors import GlueError
 from local_aws.glue.job_runs import FAILED, STOPPED, SUCCEEDED, TIMEOUT, JobRun
 from local_aws.glue.log_streams import Pump
 from local_aws.glue.preparation import Preparation, PreparationError, prepare
-from local_aws.glue.process import DriverProcess
+from local_aws.glue.process import DriverProcess, WarmProcess
 from local_aws.glue.warm import Spare
 from local_aws.glue.world import World
 from local_aws.iam import IamError, Session, assume
@@ -56,6 +56,12 @@ class Execution:
         with self._lock:
             self._process = process
             return self.ordered is None
+
+    def release(self) -> Outcome | None:
+        """Let go of the process, whose run has ended, and return how the run was told to end, if it was."""
+        with self._lock:
+            self._process = None
+            return self.ordered
 
     def stop(self, outcome: Outcome) -> None:
         """End the run, which then has this outcome; the first order counts."""
@@ -144,7 +150,7 @@ class Executor:
         process = self._process(preparation, command, folder)
         timer = threading.Timer((run.timeout or 0) * self.world.seconds_per_minute, self._time_out, (run, execution))
         timer.daemon = True
-        pump.start(*process.output)
+        pump.start(*process.output, process.mark)
         if execution.begin(process):
             on_running(run.id)
             if run.timeout:
@@ -153,12 +159,13 @@ class Executor:
             process.kill()
         status = process.wait()
         timer.cancel()
+        ordered = execution.release()
         pump.finish()
         shutil.rmtree(folder / "tmp", ignore_errors=True)
-        if process.folder != folder:
-            shutil.rmtree(process.folder, ignore_errors=True)
-        if execution.ordered:
-            return execution.ordered
+        if self.spare and isinstance(process, WarmProcess):
+            self.spare.give_back(process, sound=process.goes_on and not ordered)
+        if ordered:
+            return ordered
         return _judged(status, Path(preparation.assignment.outcome))
 
     def _take_role(self, job: str, role: str) -> Session:
@@ -174,11 +181,9 @@ class Executor:
         """Return the process of the run: the spare where that can be it, else a new one."""
         spark_job = _needs_spark(command)
         if spark_job and self.spare and not preparation.needs_own_jvm:
-            process = self.spare.take(preparation.assignment)
-            # The next one starts while this job runs: the job after this one is likely to begin when this one ends.
-            self.spare.prepare()
-            if process:
-                return process
+            warm = self.spare.take(preparation.assignment)
+            if warm:
+                return warm
         environment = self.world.inherited()
         if spark_job:
             settings = preparation.assignment.settings

@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
@@ -61,10 +62,10 @@ class Pump:
             stream.open()
         self._threads: list[threading.Thread] = []
 
-    def start(self, stdout: IO[bytes], stderr: IO[bytes]) -> None:
-        """Begin to read."""
+    def start(self, stdout: IO[bytes], stderr: IO[bytes], mark: bytes | None = None) -> None:
+        """Begin to read, up to the end or to `mark`, which stands at the end of what was written so far."""
         for name, pipe in (("stdout", stdout), ("stderr", stderr)):
-            thread = threading.Thread(target=self._carry, args=(name, pipe), daemon=True, name=f"log-{name}")
+            thread = threading.Thread(target=self._carry, args=(name, pipe, mark), daemon=True, name=f"log-{name}")
             thread.start()
             self._threads.append(thread)
 
@@ -79,12 +80,31 @@ class Pump:
         for thread in self._threads:
             thread.join(wait_seconds)
 
-    def _carry(self, name: str, pipe: IO[bytes]) -> None:
+    def _carry(self, name: str, pipe: IO[bytes], mark: bytes | None) -> None:
         rest = b""
-        with pipe, (self._folder / name).open("ab", buffering=0) as file:
-            while piece := pipe.read(_PIECE):
+        with (self._folder / name).open("ab", buffering=0) as file:
+            for piece in _pieces(pipe, mark):
                 file.write(piece)
                 *lines, rest = (rest + piece).split(b"\n")
                 self._streams[name].write([line.decode("utf-8", "replace").rstrip("\r") for line in lines])
             if rest:
                 self._streams[name].write([rest.decode("utf-8", "replace")])
+
+
+def _pieces(pipe: IO[bytes], mark: bytes | None) -> Iterator[bytes]:
+    """Yield what comes out of `pipe` as it comes, up to its end, which closes it, or up to `mark`.
+
+    A mark begins with a zero byte; what may be the first part of one waits for the rest.
+    """
+    held = b""
+    while piece := pipe.read(_PIECE):
+        held += piece
+        if mark and mark in held:
+            yield held.partition(mark)[0]
+            return
+        zero = held.rfind(b"\0") if mark else -1
+        sure = zero if zero >= 0 and mark and mark.startswith(held[zero:]) else len(held)
+        yield held[:sure]
+        held = held[sure:]
+    yield held
+    pipe.close()

@@ -1,13 +1,14 @@
-"""A process of its own session that runs one assignment and never outlives the endpoint."""
+"""A process of its own session that runs an assignment, or one after another, and never outlives the endpoint."""
 
 import contextlib
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
@@ -15,6 +16,7 @@ from typing import IO
 import psutil
 
 DRIVER = Path(__file__).with_name("driver.py")
+WARM_JVM = Path(__file__).with_name("warm_jvm.py")
 
 GRACE_SECONDS = 5.0
 """How long a process that was asked to end may take before it is killed."""
@@ -36,21 +38,34 @@ class Assignment:
 class DriverProcess:
     """A started driver: idle until `assign`, then the process of that run."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str], *, spare: bool = False) -> None:
-        """Start it in `folder`, with these variables and no others; a spare starts its JVM at once."""
+    mark: bytes | None = None
+    """What follows the output of a run after which the process goes on."""
+    goes_on: bool
+    """Whether the process waits for another run after the one that `wait` saw end."""
+
+    def __init__(
+        self,
+        folder: Path,
+        environment: Mapping[str, str],
+        command: Sequence[str | Path] = (DRIVER,),
+        pipes: tuple[int, ...] = (),
+    ) -> None:
+        """Start it in `folder`, with these variables and no others; `pipes` are open in it under the same numbers."""
         self.folder = folder
+        self.goes_on = False
+        self._killer: threading.Timer | None = None
         self._process = subprocess.Popen(
             # -P: the folder of the driver is not a place to import from; -u: what is printed is seen at once.
-            [sys.executable, "-P", "-u", str(DRIVER), *(["--spare"] if spare else [])],
+            [sys.executable, "-P", "-u", *command],
             cwd=folder,
             env=dict(environment),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             bufsize=0,
+            pass_fds=pipes,
             start_new_session=True,
         )
-        self._killer: threading.Timer | None = None
 
     @property
     def id(self) -> int:
@@ -81,7 +96,10 @@ class DriverProcess:
         return self.alive
 
     def wait(self) -> int:
-        """Wait for the end of the process, end what it left behind, and return its exit status (negative: a signal)."""
+        """Wait for the end of the run, and return its exit status (negative: a signal).
+
+        The process ends with it, and so does what it left behind.
+        """
         status = self._process.wait()
         if self._killer:
             self._killer.cancel()
@@ -105,3 +123,30 @@ class DriverProcess:
             with contextlib.suppress(OSError):
                 if os.getsid(number) == self._process.pid:
                     os.kill(number, signal.SIGKILL)
+
+
+class WarmProcess(DriverProcess):
+    """A started JVM, in which one run after the other has a driver of its own; see `warm_jvm.py`."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        """Start it in `folder`, with these variables and no others."""
+        word = secrets.token_hex(8)
+        read, done = os.pipe()
+        self._done = os.fdopen(read, "rb", buffering=0)
+        try:
+            super().__init__(folder, environment, (WARM_JVM, word, str(done)), (done,))
+        finally:
+            os.close(done)
+        self.mark = f"\0{word}\n".encode()
+
+    def wait(self) -> int:
+        """Wait for the end of the run, and return its exit status; after one that went well the process goes on."""
+        self.goes_on = bool(self._done.read(1))
+        return 0 if self.goes_on else self.end()
+
+    def end(self) -> int:
+        """End every process of the session, and return the exit status of the first."""
+        self.kill()
+        status = super().wait()
+        self._done.close()
+        return status

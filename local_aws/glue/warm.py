@@ -1,7 +1,8 @@
-"""A warm spare: one driver process that has started its JVM and waits for the next Spark job.
+"""A warm spare: one JVM of Spark that has started, and that waits for the next Spark job.
 
-A job that gets it begins some seconds earlier, and is otherwise run as in a process of its own: the spare serves one
-run and ends with it. `TOTELAKE_WARM_SPARK=0` switches it off.
+A job that gets it begins some seconds earlier, runs in code that is compiled already, and is otherwise run as in a
+process of its own: its driver is one, and of a run that went well the JVM keeps nothing. One that went wrong takes the
+JVM with it. `TOTELAKE_WARM_SPARK=0` switches it off.
 """
 
 import os
@@ -9,7 +10,7 @@ import shutil
 import threading
 
 from local_aws import spark
-from local_aws.glue.process import Assignment, DriverProcess
+from local_aws.glue.process import Assignment, WarmProcess
 from local_aws.glue.world import World
 
 MEMORY = "2g"
@@ -21,13 +22,13 @@ def wanted() -> bool:
 
 
 class Spare:
-    """Keeps at most one warm driver."""
+    """Keeps at most one JVM that waits."""
 
     def __init__(self, world: World) -> None:
         """Begin without a spare; `prepare` starts one."""
         self._world = world
         self._lock = threading.Lock()
-        self._process: DriverProcess | None = None
+        self._process: WarmProcess | None = None
         self._made = 0
         self._closed = False
 
@@ -42,7 +43,7 @@ class Spare:
             folder.mkdir(parents=True, exist_ok=True)
             variables = spark.environment(self._world.state, driver_memory=MEMORY, scratch=folder, mounts={})
             environment = {**self._world.inherited(), **variables, **self._world.environment()}
-            self._process = DriverProcess(folder, environment, spare=True)
+            self._process = WarmProcess(folder, environment)
 
     @property
     def process_id(self) -> int | None:
@@ -50,16 +51,25 @@ class Spare:
         with self._lock:
             return self._process.id if self._process else None
 
-    def take(self, assignment: Assignment) -> DriverProcess | None:
+    def take(self, assignment: Assignment) -> WarmProcess | None:
         """Return the spare with this assignment; none where there is none alive."""
         with self._lock:
             process, self._process = self._process, None
         taken = process is not None and process.assign(assignment)
         if process and not taken:
-            process.kill()
-            process.wait()
-            shutil.rmtree(process.folder, ignore_errors=True)
+            _end(process)
         return process if taken else None
+
+    def give_back(self, process: WarmProcess, *, sound: bool) -> None:
+        """Keep the process of a run that has ended for the next run, when it is sound and none waits; else end it."""
+        with self._lock:
+            kept = sound and not self._closed and not (self._process and self._process.alive)
+            if kept:
+                self._discard()
+                self._process = process
+        if not kept:
+            _end(process)
+            self.prepare()
 
     def close(self) -> None:
         """End the spare, and make no other."""
@@ -70,6 +80,9 @@ class Spare:
     def _discard(self) -> None:
         process, self._process = self._process, None
         if process:
-            process.kill()
-            process.wait()
-            shutil.rmtree(process.folder, ignore_errors=True)
+            _end(process)
+
+
+def _end(process: WarmProcess) -> None:
+    process.end()
+    shutil.rmtree(process.folder, ignore_errors=True)
