@@ -83,7 +83,7 @@ class Pump:
     def _carry(self, name: str, pipe: IO[bytes], mark: bytes | None) -> None:
         rest = b""
         with (self._folder / name).open("ab", buffering=0) as file:
-            for piece in _pieces(pipe, mark):
+            for piece in pieces(pipe, mark):
                 file.write(piece)
                 *lines, rest = (rest + piece).split(b"\n")
                 self._streams[name].write([line.decode("utf-8", "replace").rstrip("\r") for line in lines])
@@ -91,7 +91,7 @@ class Pump:
                 self._streams[name].write([rest.decode("utf-8", "replace")])
 
 
-def _pieces(pipe: IO[bytes], mark: bytes | None) -> Iterator[bytes]:
+def pieces(pipe: IO[bytes], mark: bytes | None) -> Iterator[bytes]:
     """Yield what comes out of `pipe` as it comes, up to its end, which closes it, or up to `mark`.
 
     A mark begins with a zero byte; what may be the first part of one waits for the rest.

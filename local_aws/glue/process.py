@@ -128,13 +128,13 @@ class DriverProcess:
 class WarmProcess(DriverProcess):
     """A started JVM, in which one run after the other has a driver of its own; see `warm_jvm.py`."""
 
-    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
-        """Start it in `folder`, with these variables and no others."""
+    def __init__(self, folder: Path, environment: Mapping[str, str], runs: int) -> None:
+        """Start it in `folder`, with these variables and no others, for so many runs."""
         word = secrets.token_hex(8)
         read, done = os.pipe()
         self._done = os.fdopen(read, "rb", buffering=0)
         try:
-            super().__init__(folder, environment, (WARM_JVM, word, str(done)), (done,))
+            super().__init__(folder, environment, (WARM_JVM, word, str(done), str(runs)), (done,))
         finally:
             os.close(done)
         self.mark = f"\0{word}\n".encode()

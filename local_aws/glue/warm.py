@@ -14,6 +14,8 @@ from local_aws.glue.process import Assignment, WarmProcess
 from local_aws.glue.world import World
 
 MEMORY = "2g"
+MOST_RUNS = 50
+"""After so many runs another JVM is started: each leaves two megabytes and a thread behind, of Spark's own."""
 
 
 def wanted() -> bool:
@@ -24,9 +26,10 @@ def wanted() -> bool:
 class Spare:
     """Keeps at most one JVM that waits."""
 
-    def __init__(self, world: World) -> None:
-        """Begin without a spare; `prepare` starts one."""
+    def __init__(self, world: World, most_runs: int = MOST_RUNS) -> None:
+        """Begin without a spare; `prepare` starts one, which serves at most so many runs."""
         self._world = world
+        self._most_runs = most_runs
         self._lock = threading.Lock()
         self._process: WarmProcess | None = None
         self._made = 0
@@ -43,7 +46,7 @@ class Spare:
             folder.mkdir(parents=True, exist_ok=True)
             variables = spark.environment(self._world.state, driver_memory=MEMORY, scratch=folder, mounts={})
             environment = {**self._world.inherited(), **variables, **self._world.environment()}
-            self._process = WarmProcess(folder, environment)
+            self._process = WarmProcess(folder, environment, self._most_runs)
 
     @property
     def process_id(self) -> int | None:

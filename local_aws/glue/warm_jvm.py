@@ -1,10 +1,11 @@
 """The process that keeps Spark's JVM warm: one job after another runs in it, each in a driver process of its own.
 
-It is started as a file, with a mark and the number of a pipe. Its standard input brings one line of JSON for each run,
-the assignment that `driver.py` takes, and stays open as long as the endpoint lives: when it ends, this process ends,
-and its drivers, whose input it holds, end the rest of the session. After a run that went well the JVM is left as it was
-when it had started, the mark is written to standard output and to standard error, before which all is of that run, and
-then a byte to the pipe. After any other run this process ends as the driver did, and the JVM with it.
+It is started as a file, with a mark, the number of a pipe, and how many runs it serves. Its standard input brings one
+line of JSON for each run, the assignment that `driver.py` takes, and stays open as long as the endpoint lives: when it
+ends, this process ends, and its drivers, whose input it holds, end the rest of the session. After a run that went well
+the JVM is left as it was when it had started, the mark is written to standard output and to standard error, before
+which all is of that run, and then a byte to the pipe. After any other run, and after the last, this process ends as the
+driver did, and the JVM with it.
 """
 
 import os
@@ -20,8 +21,6 @@ from py4j.protocol import Py4JError
 from pyspark.java_gateway import launch_gateway
 
 _DRIVER = Path(__file__).with_name("driver.py")
-_MOST_RUNS = 50
-"""After so many runs a JVM is given up, with whatever it has gathered by then."""
 
 type Driver = subprocess.Popen[bytes]
 type Lines = queue.SimpleQueue[bytes]
@@ -53,7 +52,6 @@ def _tidy(jvm: Any, properties: Any) -> None:
     """Leave nothing of a run in the JVM: not its context, nor its settings, nor the file systems that it mounted."""
     if jvm.org.apache.spark.SparkEnv.get():
         jvm.org.apache.spark.SparkContext.getOrCreate().stop()
-    jvm.org.apache.spark.sql.classic.SparkSession.clearDefaultSession()
     jvm.org.apache.hadoop.fs.FileSystem.closeAll()
     jvm.java.lang.System.setProperties(properties.clone())
 
@@ -67,7 +65,7 @@ def _end_like(status: int) -> None:
     os._exit(status)
 
 
-def main(mark: str, done: int) -> None:
+def main(mark: str, done: int, runs: int) -> None:
     """Start the JVM and serve runs."""
     os.set_inheritable(done, False)
     # Who ends a run sends SIGTERM to all of its processes: its driver decides how it ends, and this one ends likewise.
@@ -80,23 +78,22 @@ def main(mark: str, done: int) -> None:
     parameters = gateway.gateway_parameters
     os.environ |= {"PYSPARK_GATEWAY_PORT": str(parameters.port), "PYSPARK_GATEWAY_SECRET": parameters.auth_token}
     next_driver = _start_driver()
-    for _ in range(_MOST_RUNS):
+    for runs_left in reversed(range(runs)):
         line = lines.get()
         driver, next_driver = next_driver, _start_driver()
         status = _carry_out(driver, line)
-        if status or told_to_end.is_set():
+        if status or told_to_end.is_set() or not runs_left:
             _end_like(status)
         try:
             _tidy(gateway.jvm, properties)
         except Py4JError as error:
             sys.stderr.write(f"This JVM is not used again: {error}\n")
-            break
+            _end_like(status)
         for output in (sys.stdout, sys.stderr):
             output.write(f"\0{mark}\n")
             output.flush()
         os.write(done, b".")
-    os._exit(0)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

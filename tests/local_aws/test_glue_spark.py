@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import zipfile
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pyarrow.parquet as pq
 import pytest
 
@@ -34,7 +36,7 @@ print(json.dumps({
     "settings": [session.conf.get(name) for name in settings],
     "in_a_worker": session.sparkContext.parallelize([1], 1).map(parcel.word).collect(),
     "folder": os.getcwd(),
-    "process": os.getpid(),
+    "session": os.getsid(0),
 }))
 """
 
@@ -95,14 +97,91 @@ def spare(world: Any) -> Iterator[Spare]:
     fresh.close()
 
 
-def test_a_job_in_the_warm_spare_is_run_as_in_a_process_of_its_own(world: Any, job: str, spare: Spare):
-    """Settings, package, folder and logs are those of the run; the spare ends with it and leaves no folder."""
+def test_jobs_in_the_warm_spare_are_run_as_in_a_process_of_their_own(world: Any, job: str, spare: Spare):
+    """Settings, package, folder and logs are those of the run, also of the second; the spare waits for a third."""
     waiting = spare.process_id
-    run, said = outcome(world, job, "warm")
-    assert said["process"] == waiting
-    check(world, run, said, "warm")
+    for folder in ("warm", "warmer"):
+        run, said = outcome(world, job, folder)
+        assert said["session"] == waiting
+        check(world, run, said, folder)
+        assert len(world.output(run["Id"])) == 1
+        assert spare.process_id == waiting
+    assert [folder.name for folder in world.aws.state.jobs.glob("spare-*")] == [f"spare-{os.getpid()}-1"]
+
+
+LEFT = """
+import sys
+from pyspark.sql import SparkSession
+
+java = SparkSession.builder.getOrCreate()._jvm
+properties = java.java.lang.System.getProperties()
+print(sorted(name for name in properties if name.startswith("spark.test.")))
+print(SparkSession.active().catalog.listTables())
+print("a\\0b", end="")
+sys.stderr.write("the last line")
+SparkSession.active().range(1).createGlobalTempView("left")
+SparkSession.active().range(1).createTempView("left_too")
+"""
+
+
+def test_a_run_leaves_nothing_in_the_jvm_for_the_next(world: Any, job: str, spare: Spare):
+    """Neither settings nor tables; what it printed last is its own, with an end of line or without."""
+    outcome(world, job, "before")
+    name = world.job("left", LEFT, kind="glueetl", DefaultArguments={"--conf": "spark.test.other=1"})
+    for _ in range(2):
+        run_id = world.start(name)
+        assert world.ended(name, run_id, seconds=60)["JobRunState"] == "SUCCEEDED", world.output(run_id, "error")
+        assert world.output(run_id) == ["['spark.test.other']", "[]", "a\0b"]
+        assert world.output(run_id, "error")[-1] == "the last line"
+
+
+@pytest.mark.parametrize(
+    ("ending", "message"),
+    [
+        ("raise ValueError('so')", "ValueError: so"),
+        ("sys.exit(3)", "SystemExit: 3"),
+        ("os._exit(4)", "Command failed with exit code 4"),
+        ("os.kill(os.getpid(), 9)", "Command was ended by signal 9"),
+        ("os.kill(os.getpid(), 11)", "Command was ended by signal 11"),
+    ],
+)
+def test_a_run_that_goes_wrong_takes_the_jvm_with_it(world: Any, spare: Spare, ending: str, message: str):
+    """It ends as in a process of its own, and another spare waits for the next run."""
+    waiting = spare.process_id
+    assert waiting is not None
+    processes = [psutil.Process(waiting), *psutil.Process(waiting).children(recursive=True)]
+    script = f"import os, sys; from pyspark.sql import SparkSession; SparkSession.builder.getOrCreate(); {ending}"
+    name = world.job(f"wrong-{waiting}", script, kind="glueetl")
+    run_id = world.start(name)
+    run = world.ended(name, run_id, seconds=60)
+    assert (run["JobRunState"], run["ErrorMessage"]) == ("FAILED", message)
     assert spare.process_id not in (None, waiting)
-    world.wait(lambda: list(world.aws.state.jobs.glob("spare-*")), lambda folders: len(folders) == 1)
+    world.wait(lambda: [process for process in processes if process.is_running()], lambda running: not running)
+
+
+def test_a_run_that_is_stopped_takes_the_jvm_with_it(world: Any, spare: Spare):
+    """Whatever it was at."""
+    waiting = spare.process_id
+    name = world.job("stopped", "import time; print('on', flush=True); time.sleep(60)", kind="glueetl")
+    run_id = world.start(name)
+    world.wait(lambda: world.output(run_id), lambda lines: lines == ["on"])
+    world.glue.batch_stop_job_run(JobName=name, JobRunIds=[run_id])
+    assert world.ended(name, run_id)["JobRunState"] == "STOPPED"
+    assert spare.process_id not in (None, waiting)
+
+
+def test_a_jvm_serves_so_many_runs_and_no_more(world: Any, spare: Spare):
+    """The last of them ends well, and another JVM waits."""
+    service = glue.service()
+    service.executor.spare = Spare(service.world, most_runs=1)
+    service.executor.spare.prepare()
+    waiting = service.executor.spare.process_id
+    name = world.job("last", "print('fine')", kind="glueetl")
+    run_id = world.start(name)
+    assert world.ended(name, run_id, seconds=60)["JobRunState"] == "SUCCEEDED"
+    assert world.output(run_id) == ["fine"]
+    assert service.executor.spare.process_id not in (None, waiting)
+    service.executor.spare.close()
 
 
 def test_a_dead_spare_is_replaced_by_a_process_of_its_own(world: Any, spare: Spare):
@@ -110,7 +189,7 @@ def test_a_dead_spare_is_replaced_by_a_process_of_its_own(world: Any, spare: Spa
     assert spare.process_id is not None
     dead = spare.process_id
     os.kill(dead, signal.SIGKILL)
-    name = world.job("unspared", "import os; print(os.getpid())", kind="glueetl")
+    name = world.job("unspared", "import os; print(os.getsid(0))", kind="glueetl")
     run_id = world.start(name)
     assert world.ended(name, run_id)["JobRunState"] == "SUCCEEDED"
     assert world.output(run_id) != [str(dead)]
@@ -120,7 +199,7 @@ def test_settings_of_the_jvm_itself_need_a_process_of_their_own(world: Any, spar
     """A JVM that has started cannot take them."""
     waiting = spare.process_id
     conf = {"--conf": "spark.driver.extraJavaOptions=-Dmine=1"}
-    name = world.job("own-jvm", "import os; print(os.getpid())", kind="glueetl", DefaultArguments=conf)
+    name = world.job("own-jvm", "import os; print(os.getsid(0))", kind="glueetl", DefaultArguments=conf)
     run_id = world.start(name)
     assert world.ended(name, run_id)["JobRunState"] == "SUCCEEDED"
     assert world.output(run_id) != [str(waiting)]
@@ -172,12 +251,18 @@ def test_spark_sees_of_the_lake_what_the_role_may_read_or_write(world: Any, spar
         {"Effect": "Allow", "Action": "s3:*", "Resource": [f"{objects}/kept/new/*"]},
     )
     waiting = spare.process_id
+    world.job("all", HELD, kind="glueetl")
+    wide = world.start("all")
+    assert world.ended("all", wide, seconds=180)["JobRunState"] == "SUCCEEDED"
+    assert json.loads(world.output(wide)[-1])["read elsewhere"] == "done"
+    for folder in ("mine", "kept"):
+        shutil.rmtree(world.aws.state.lake / world.bucket / folder)
     world.job("held", HELD, kind="glueetl", Role="narrow")
     run_id = world.start("held")
 
     run = world.ended("held", run_id, seconds=180)
     assert run["JobRunState"] == "SUCCEEDED", "\n".join(world.output(run_id, "error"))
-    assert spare.process_id != waiting
+    assert spare.process_id == waiting
     said = json.loads(world.output(run_id)[-1])
     assert [said[name] for name in ("read", "write", "write below", "in a worker")] == ["done", "done", "done", True]
     for name, bucket in elsewhere.items():
