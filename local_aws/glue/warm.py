@@ -61,6 +61,7 @@ class Spare:
         taken = process is not None and process.assign(assignment)
         if process and not taken:
             _end(process)
+            self.prepare()
         return process if taken else None
 
     def give_back(self, process: WarmProcess, *, sound: bool) -> None:

@@ -193,6 +193,7 @@ def test_a_dead_spare_is_replaced_by_a_process_of_its_own(world: Any, spare: Spa
     run_id = world.start(name)
     assert world.ended(name, run_id)["JobRunState"] == "SUCCEEDED"
     assert world.output(run_id) != [str(dead)]
+    assert spare.process_id not in (None, dead)
 
 
 def test_settings_of_the_jvm_itself_need_a_process_of_their_own(world: Any, spare: Spare):
