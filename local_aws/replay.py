@@ -19,8 +19,8 @@ class Replay:
     """Gives a repeated request the answer that it had, where an SDK says by its invocation id that it repeats one.
 
     An SDK repeats a request whose connection broke, also when the work has been done, or is still being done: what it
-    meets then is its own work, as "already exists". Answers that ask for a repetition (500 and above) are not kept, and
-    S3's, which may be large, are not either.
+    meets then is its own work, as "already exists". Refusals (400 and above) are not kept, since nothing was done that
+    could be done twice, and S3's answers, which may be large, are not either.
     """
 
     def __init__(self, app: WsgiApp) -> None:
@@ -54,7 +54,7 @@ class Replay:
             self._forget(invocation)
             answer.set_exception(error)
             raise
-        if found[0] >= "500":
+        if found[0] >= "400":
             self._forget(invocation)
         answer.set_result(found)
 

@@ -160,13 +160,11 @@ class Executor:
         status = process.wait()
         timer.cancel()
         ordered = execution.release()
-        pump.finish()
+        told_all = pump.finish()
         shutil.rmtree(folder / "tmp", ignore_errors=True)
         if self.spare and isinstance(process, WarmProcess):
-            self.spare.give_back(process, sound=process.goes_on and not ordered)
-        if ordered:
-            return ordered
-        return _judged(status, Path(preparation.assignment.outcome))
+            self.spare.give_back(process, sound=process.goes_on and told_all and not ordered)
+        return ordered or _judged(status, Path(preparation.assignment.outcome))
 
     def _take_role(self, job: str, role: str) -> Session:
         """Take the role of a job on its behalf; raises NotTrustedError where the role does not let Glue in for it."""

@@ -61,6 +61,7 @@ class Pump:
         for stream in self._streams.values():
             stream.open()
         self._threads: list[threading.Thread] = []
+        self._carried: list[str] = []
 
     def start(self, stdout: IO[bytes], stderr: IO[bytes], mark: bytes | None = None) -> None:
         """Begin to read, up to the end or to `mark`, which stands at the end of what was written so far."""
@@ -75,12 +76,21 @@ class Pump:
         with (self._folder / "stderr").open("a", encoding="utf-8") as file:
             file.write(text + "\n")
 
-    def finish(self, wait_seconds: float = 10) -> None:
-        """Wait until everything that was printed has arrived."""
+    def finish(self, wait_seconds: float = 10) -> bool:
+        """Wait until everything that was printed has arrived, and return whether it has."""
         for thread in self._threads:
             thread.join(wait_seconds)
+        return len(self._carried) == len(self._threads)
 
     def _carry(self, name: str, pipe: IO[bytes], mark: bytes | None) -> None:
+        try:
+            self._bring(name, pipe, mark)
+        except BaseException:
+            pipe.close()  # who goes on printing is told so, and does not wait for a reader
+            raise
+        self._carried.append(name)
+
+    def _bring(self, name: str, pipe: IO[bytes], mark: bytes | None) -> None:
         rest = b""
         with (self._folder / name).open("ab", buffering=0) as file:
             for piece in pieces(pipe, mark):

@@ -145,7 +145,9 @@ class WarmProcess(DriverProcess):
         return 0 if self.goes_on else self.end()
 
     def end(self) -> int:
-        """End every process of the session, and return the exit status of the first."""
+        """End every process of the session, if that has not been done, and return the exit status of the first."""
+        if self._done.closed:
+            return self._process.returncode
         self.kill()
         status = super().wait()
         self._done.close()

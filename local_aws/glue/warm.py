@@ -5,6 +5,7 @@ process of its own: its driver is one, and of a run that went well the JVM keeps
 JVM with it. `TOTELAKE_WARM_SPARK=0` switches it off.
 """
 
+import logging
 import os
 import shutil
 import threading
@@ -12,6 +13,8 @@ import threading
 from local_aws import spark
 from local_aws.glue.process import Assignment, WarmProcess
 from local_aws.glue.world import World
+
+_LOG = logging.getLogger(__name__)
 
 MEMORY = "2g"
 MOST_RUNS = 50
@@ -36,23 +39,32 @@ class Spare:
         self._closed = False
 
     def prepare(self) -> None:
-        """Start a spare unless there is one."""
+        """Start a spare unless there is one; where it cannot start, the log says why."""
         with self._lock:
             if self._closed or (self._process and self._process.alive):
                 return
             self._discard()
             self._made += 1
             folder = self._world.state.jobs.resolve() / f"spare-{os.getpid()}-{self._made}"
-            folder.mkdir(parents=True, exist_ok=True)
-            variables = spark.environment(self._world.state, driver_memory=MEMORY, scratch=folder, mounts={})
-            environment = {**self._world.inherited(), **variables, **self._world.environment()}
-            self._process = WarmProcess(folder, environment, self._most_runs)
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                variables = spark.environment(self._world.state, driver_memory=MEMORY, scratch=folder, mounts={})
+                environment = {**self._world.inherited(), **variables, **self._world.environment()}
+                self._process = WarmProcess(folder, environment, self._most_runs)
+            except OSError:
+                _LOG.exception("there is no warm spare: the next Spark job starts a JVM of its own")
 
     @property
     def process_id(self) -> int | None:
         """Number of the process that waits, if one does."""
         with self._lock:
             return self._process.id if self._process else None
+
+    @property
+    def alive(self) -> bool:
+        """Whether a process waits that has not ended."""
+        with self._lock:
+            return self._process is not None and self._process.alive
 
     def take(self, assignment: Assignment) -> WarmProcess | None:
         """Return the spare with this assignment; none where there is none alive."""
@@ -65,9 +77,9 @@ class Spare:
         return process if taken else None
 
     def give_back(self, process: WarmProcess, *, sound: bool) -> None:
-        """Keep the process of a run that has ended for the next run, when it is sound and none waits; else end it."""
+        """Keep the process of a run that has ended for the next, rather than one that waits; end it if not `sound`."""
         with self._lock:
-            kept = sound and not self._closed and not (self._process and self._process.alive)
+            kept = sound and not self._closed
             if kept:
                 self._discard()
                 self._process = process

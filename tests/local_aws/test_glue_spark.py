@@ -4,7 +4,6 @@ import io
 import json
 import os
 import shutil
-import signal
 import subprocess
 import zipfile
 from collections.abc import Iterator
@@ -110,7 +109,7 @@ def test_jobs_in_the_warm_spare_are_run_as_in_a_process_of_their_own(world: Any,
 
 
 LEFT = """
-import sys
+import subprocess, sys
 from pyspark.sql import SparkSession
 
 java = SparkSession.builder.getOrCreate()._jvm
@@ -121,11 +120,14 @@ print("a\\0b", end="")
 sys.stderr.write("the last line")
 SparkSession.active().range(1).createGlobalTempView("left")
 SparkSession.active().range(1).createTempView("left_too")
+SparkSession.active().range(1).write.saveAsTable("saved")
+SparkSession.active().range(1).write.parquet("beside")
+subprocess.Popen(["sleep", "61234"])
 """
 
 
 def test_a_run_leaves_nothing_in_the_jvm_for_the_next(world: Any, job: str, spare: Spare):
-    """Neither settings nor tables; what it printed last is its own, with an end of line or without."""
+    """No settings, tables, files or processes; what it printed last is its own, with an end of line or without."""
     outcome(world, job, "before")
     name = world.job("left", LEFT, kind="glueetl", DefaultArguments={"--conf": "spark.test.other=1"})
     for _ in range(2):
@@ -133,6 +135,9 @@ def test_a_run_leaves_nothing_in_the_jvm_for_the_next(world: Any, job: str, spar
         assert world.ended(name, run_id, seconds=60)["JobRunState"] == "SUCCEEDED", world.output(run_id, "error")
         assert world.output(run_id) == ["['spark.test.other']", "[]", "a\0b"]
         assert world.output(run_id, "error")[-1] == "the last line"
+        assert not [
+            process for process in psutil.process_iter(["cmdline"]) if "61234" in (process.info["cmdline"] or ())
+        ]
 
 
 @pytest.mark.parametrize(
@@ -184,16 +189,23 @@ def test_a_jvm_serves_so_many_runs_and_no_more(world: Any, spare: Spare):
     service.executor.spare.close()
 
 
-def test_a_dead_spare_is_replaced_by_a_process_of_its_own(world: Any, spare: Spare):
+@pytest.mark.parametrize("victim", ["the first", "java", "driver"])
+def test_a_dead_spare_is_replaced_by_a_process_of_its_own(world: Any, spare: Spare, victim: str):
     """Whatever became of the spare, the job runs."""
     assert spare.process_id is not None
     dead = spare.process_id
-    os.kill(dead, signal.SIGKILL)
-    name = world.job("unspared", "import os; print(os.getsid(0))", kind="glueetl")
+    first = psutil.Process(dead)
+    parts = world.wait(first.children, lambda found: [part for part in found if "--warm" in part.cmdline()])
+    java, driver = (next(part for part in parts if (part.name() == "java") is is_java) for is_java in (True, False))
+    chosen = {"the first": first, "java": java, "driver": driver}[victim]
+    chosen.kill()
+    if victim != "driver":
+        world.wait(lambda: spare.alive, lambda alive: not alive)
+    name = world.job(f"unspared-{chosen.pid}", "import os; print(os.getsid(0))", kind="glueetl")
     run_id = world.start(name)
     assert world.ended(name, run_id)["JobRunState"] == "SUCCEEDED"
-    assert world.output(run_id) != [str(dead)]
-    assert spare.process_id not in (None, dead)
+    assert (world.output(run_id) == [str(dead)]) is (victim == "driver")
+    assert spare.process_id is not None
 
 
 def test_settings_of_the_jvm_itself_need_a_process_of_their_own(world: Any, spare: Spare):

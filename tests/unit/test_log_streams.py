@@ -5,7 +5,7 @@ import itertools
 
 import pytest
 
-from local_aws.glue.log_streams import pieces
+from local_aws.glue.log_streams import Pump, pieces
 
 MARK = b"\0word\n"
 
@@ -44,3 +44,21 @@ def test_without_a_mark_it_is_all_up_to_the_end(mark):
 def test_what_is_no_part_of_a_mark_is_not_held_back():
     """A line is seen when it is printed."""
     assert next(pieces(InPieces([b"on\0the way"]), MARK)) == b"on\0the way"
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_pump_that_broke_says_so_and_lets_nobody_wait_for_it(tmp_path):
+    """Its pipe is closed, and what it did not bring is not taken for the output of the next run."""
+    pump = Pump("123456789012", "eu-west-2", "jr", tmp_path / "gone")
+    pipes = InPieces([b"one", MARK]), InPieces([b"two", MARK])
+    pump.start(*pipes, MARK)
+    assert not pump.finish()
+    assert [pipe.closed for pipe in pipes] == [True, True]
+
+
+def test_a_pump_that_has_brought_all_says_so(tmp_path):
+    """Up to the mark."""
+    pump = Pump("123456789012", "eu-west-2", "jr", tmp_path)
+    pump.start(InPieces([b"one", MARK]), InPieces([MARK]), MARK)
+    assert pump.finish()
+    assert (tmp_path / "stdout").read_bytes() == b"one"

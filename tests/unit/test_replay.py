@@ -3,6 +3,8 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from local_aws.replay import Replay
 
 
@@ -56,11 +58,12 @@ def test_a_request_that_is_repeated_while_it_is_worked_waits_for_its_answer():
     assert seen == [1]
 
 
-def test_an_answer_that_asks_for_a_repetition_is_not_kept():
-    """Then the work is tried again."""
+@pytest.mark.parametrize("refusal", ["503 Slow down", "400 Throttling"])
+def test_a_refusal_is_not_kept(refusal):
+    """Nothing was done, and the work is tried again."""
     app = counting()
 
-    assert [ask(app, "a", "503 Slow down"), ask(app, "a")] == [("503 Slow down", b"1"), ("200 OK", b"2")]
+    assert [ask(app, "a", refusal), ask(app, "a")] == [(refusal, b"1"), ("200 OK", b"2")]
 
 
 def test_requests_without_an_invocation_and_those_of_s3_pass():
