@@ -119,6 +119,7 @@ class DriverProcess:
 
     def kill(self) -> None:
         """Kill every process of the session: Python's workers are in groups of their own."""
+        self._process.kill()  # at first, so that it starts no other while they are looked for
         for number in psutil.pids():
             with contextlib.suppress(OSError):
                 if os.getsid(number) == self._process.pid:

@@ -162,6 +162,7 @@ def test_a_run_that_goes_wrong_takes_the_jvm_with_it(world: Any, spare: Spare, e
     assert (run["JobRunState"], run["ErrorMessage"]) == ("FAILED", message)
     assert spare.process_id not in (None, waiting)
     world.wait(lambda: [process for process in processes if process.is_running()], lambda running: not running)
+    assert len(list(world.aws.state.jobs.glob("spare-*"))) == 1
 
 
 def test_a_run_that_is_stopped_takes_the_jvm_with_it(world: Any, spare: Spare):
@@ -206,6 +207,7 @@ def test_a_dead_spare_is_replaced_by_a_process_of_its_own(world: Any, spare: Spa
     assert world.ended(name, run_id)["JobRunState"] == "SUCCEEDED"
     assert (world.output(run_id) == [str(dead)]) is (victim == "driver")
     assert spare.process_id is not None
+    assert (spare.process_id == dead) is (victim == "driver")
 
 
 def test_settings_of_the_jvm_itself_need_a_process_of_their_own(world: Any, spare: Spare):
