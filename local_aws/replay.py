@@ -34,14 +34,12 @@ class Replay:
         invocation = environ.get("HTTP_AMZ_SDK_INVOCATION_ID")
         if not invocation or _FOR_S3.search(environ.get("HTTP_AUTHORIZATION", "")):
             return self._app(environ, start_response)
+        first: Future[Answer] = Future()
         with self._lock:
-            answer = self._answers.get(invocation)
-            is_first = answer is None
-            if answer is None:
-                answer = self._answers[invocation] = Future()
-                if len(self._answers) > _REMEMBERED:
-                    self._answers.popitem(last=False)
-        if is_first:
+            answer = self._answers.setdefault(invocation, first)
+            if len(self._answers) > _REMEMBERED:
+                self._answers.popitem(last=False)
+        if answer is first:
             self._work(environ, invocation, answer)
         status, headers, body = answer.result()
         start_response(status, headers)

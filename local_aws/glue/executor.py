@@ -14,12 +14,9 @@ from local_aws.glue.job_runs import FAILED, STOPPED, SUCCEEDED, TIMEOUT, JobRun
 from local_aws.glue.log_streams import Pump
 from local_aws.glue.preparation import Preparation, PreparationError, prepare
 from local_aws.glue.process import DriverProcess, WarmProcess
-from local_aws.glue.warm import Spare
+from local_aws.glue.warm import DRIVER_MEMORY, Spare
 from local_aws.glue.world import World
 from local_aws.iam import IamError, Session, assume
-
-DRIVER_MEMORY = "2g"
-"""A local choice: every worker type gets this much, since all jobs share one machine."""
 
 CLOSE_SECONDS = 10.0
 """How long the end of the endpoint waits for the end of a run that it has killed."""

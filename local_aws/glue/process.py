@@ -40,8 +40,6 @@ class DriverProcess:
 
     mark: bytes | None = None
     """What follows the output of a run after which the process goes on."""
-    goes_on: bool
-    """Whether the process waits for another run after the one that `wait` saw end."""
 
     def __init__(
         self,
@@ -52,7 +50,6 @@ class DriverProcess:
     ) -> None:
         """Start it in `folder`, with these variables and no others; `pipes` are open in it under the same numbers."""
         self.folder = folder
-        self.goes_on = False
         self._killer: threading.Timer | None = None
         self._process = subprocess.Popen(
             # -P: the folder of the driver is not a place to import from; -u: what is printed is seen at once.
@@ -139,6 +136,8 @@ class WarmProcess(DriverProcess):
         finally:
             os.close(done)
         self.mark = f"\0{word}\n".encode()
+        self.goes_on = False
+        """Whether it waits for another run after the one that `wait` saw end."""
 
     def wait(self) -> int:
         """Wait for the end of the run, and return its exit status; after one that went well the process goes on."""

@@ -16,7 +16,9 @@ from local_aws.glue.world import World
 
 _LOG = logging.getLogger(__name__)
 
-MEMORY = "2g"
+DRIVER_MEMORY = "2g"
+"""A local choice: every worker type gets this much, since all jobs share one machine."""
+
 MOST_RUNS = 50
 """After so many runs another JVM is started: each leaves two megabytes and a thread behind, of Spark's own."""
 
@@ -48,7 +50,7 @@ class Spare:
             folder = self._world.state.jobs.resolve() / f"spare-{os.getpid()}-{self._made}"
             try:
                 folder.mkdir(parents=True, exist_ok=True)
-                variables = spark.environment(self._world.state, driver_memory=MEMORY, scratch=folder, mounts={})
+                variables = spark.environment(self._world.state, driver_memory=DRIVER_MEMORY, scratch=folder, mounts={})
                 environment = {**self._world.inherited(), **variables, **self._world.environment()}
                 self._process = WarmProcess(folder, environment, self._most_runs)
             except OSError:
@@ -59,12 +61,6 @@ class Spare:
         """Number of the process that waits, if one does."""
         with self._lock:
             return self._process.id if self._process else None
-
-    @property
-    def alive(self) -> bool:
-        """Whether a process waits that has not ended."""
-        with self._lock:
-            return self._process is not None and self._process.alive
 
     def take(self, assignment: Assignment) -> WarmProcess | None:
         """Return the spare with this assignment; none where there is none alive."""

@@ -70,6 +70,19 @@ def _end_others(*kept: int) -> None:
                 os.kill(number, signal.SIGKILL)
 
 
+def _tidied(jvm: Any, properties: Any, files: set[Path]) -> bool:
+    """Do as `_tidy`; where that fails return false, and where it takes too long end, as after a run that went well."""
+    limit = threading.Timer(_TIDY_SECONDS, os._exit, (0,))
+    limit.start()
+    try:
+        return _tidy(jvm, properties, files)
+    except (Py4JError, OSError) as error:
+        sys.stderr.write(f"This JVM is not used again: {error}\n")
+        return False
+    finally:
+        limit.cancel()
+
+
 def _tidy(jvm: Any, properties: Any, files: set[Path]) -> bool:
     """Leave nothing of a run: not its context, nor what it mounted, its settings, its files beside these `files`.
 
@@ -122,16 +135,8 @@ def main(mark: str, done: int, runs: int) -> None:
         status = _carry_out(driver, line)
         if status or told_to_end.is_set() or not runs_left:
             _end_like(status)
-        limit = threading.Timer(_TIDY_SECONDS, os._exit, (status,))
-        limit.start()
         _end_others(java.pid, next_driver.pid)
-        try:
-            is_sound = _tidy(gateway.jvm, properties, files)
-        except (Py4JError, OSError) as error:
-            sys.stderr.write(f"This JVM is not used again: {error}\n")
-            is_sound = False
-        limit.cancel()
-        if not is_sound:
+        if not _tidied(gateway.jvm, properties, files):
             _end_like(status)
         busy.clear()
         for output in (sys.stdout, sys.stderr):

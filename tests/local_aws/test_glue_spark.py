@@ -201,7 +201,7 @@ def test_a_dead_spare_is_replaced_by_a_process_of_its_own(world: Any, spare: Spa
     chosen = {"the first": first, "java": java, "driver": driver}[victim]
     chosen.kill()
     if victim != "driver":
-        world.wait(lambda: spare.alive, lambda alive: not alive)
+        world.wait(first.status, lambda status: status == psutil.STATUS_ZOMBIE)
     name = world.job(f"unspared-{chosen.pid}", "import os; print(os.getsid(0))", kind="glueetl")
     run_id = world.start(name)
     assert world.ended(name, run_id)["JobRunState"] == "SUCCEEDED"
