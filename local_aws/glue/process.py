@@ -139,6 +139,10 @@ class WarmProcess(DriverProcess):
         self.goes_on = False
         """Whether it waits for another run after the one that `wait` saw end."""
 
+    def assign(self, assignment: Assignment) -> bool:
+        """Hand over what is to be run; false when the process ends before it takes it."""
+        return super().assign(assignment) and bool(self._done.read(1))
+
     def wait(self) -> int:
         """Wait for the end of the run, and return its exit status; after one that went well the process goes on."""
         self.goes_on = bool(self._done.read(1))

@@ -2,10 +2,10 @@
 
 It is started as a file in an empty folder, with a mark, the number of a pipe, and how many runs it serves. Its standard
 input brings one line of JSON for each run, the assignment that `driver.py` takes, and stays open as long as the
-endpoint lives: when it ends, this process ends, and its drivers, whose input it holds, end the rest of the session.
-After a run that went well the JVM is left as it was when it had started, the mark is written to standard output and to
-standard error, before which all is of that run, and then a byte to the pipe. After any other run, and after the last,
-this process ends as the driver did, and the JVM with it.
+endpoint lives: when it ends, this process ends, and its drivers, whose input it holds, end the rest of the session. A
+byte to the pipe says that a line was taken. After a run that went well the JVM is left as it was when it had started,
+the mark is written to standard output and to standard error, before which all is of that run, and then another byte to
+the pipe. After any other run, and after the last, this process ends as the driver did, and the JVM with it.
 """
 
 import os
@@ -33,11 +33,15 @@ type Driver = subprocess.Popen[bytes]
 type Lines = queue.SimpleQueue[bytes]
 
 
-def _listen(lines: Lines) -> None:
-    """Take the lines of standard input until the endpoint has ended."""
-    for line in sys.stdin.buffer:
-        lines.put(line)
-    os._exit(1)
+def _listen(lines: Lines, busy: threading.Event, done: int) -> None:
+    """Take the lines of standard input, and say so, until the endpoint has ended."""
+    try:
+        for line in sys.stdin.buffer:
+            busy.set()
+            os.write(done, b"+")
+            lines.put(line)
+    finally:
+        os._exit(1)
 
 
 def _watch(java: Driver, busy: threading.Event) -> None:
@@ -118,7 +122,7 @@ def main(mark: str, done: int, runs: int) -> None:
     told_to_end, busy = threading.Event(), threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: told_to_end.set())
     lines: Lines = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(lines,), daemon=True, name="listener").start()
+    threading.Thread(target=_listen, args=(lines, busy, done), daemon=True, name="listener").start()
     gateway = launch_gateway()
     java: Driver = gateway.proc
     threading.Thread(target=_watch, args=(java, busy), daemon=True, name="watch").start()
@@ -129,7 +133,6 @@ def main(mark: str, done: int, runs: int) -> None:
     next_driver = _start_driver()
     for runs_left in reversed(range(runs)):
         line = lines.get()
-        busy.set()
         driver = next_driver if next_driver.poll() is None else _start_driver()
         next_driver = _start_driver()
         status = _carry_out(driver, line)

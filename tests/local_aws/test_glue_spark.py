@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -208,6 +209,20 @@ def test_a_dead_spare_is_replaced_by_a_process_of_its_own(world: Any, spare: Spa
     assert (world.output(run_id) == [str(dead)]) is (victim == "driver")
     assert spare.process_id is not None
     assert (spare.process_id == dead) is (victim == "driver")
+
+
+def test_a_spare_that_dies_before_it_takes_a_job_is_replaced(world: Any, spare: Spare):
+    """It may have read what it was told to run, and a dying process may look alive: that is not yet a taken job."""
+    assert spare.process_id is not None
+    first = psutil.Process(spare.process_id)
+    first.suspend()
+    name = world.job("untaken", "import os; print(os.getsid(0))", kind="glueetl")
+    run_id = world.start(name)
+    world.wait(lambda: spare.process_id, lambda waiting: waiting is None)
+    time.sleep(0.5)  # to write a line to a pipe
+    first.kill()
+    assert world.ended(name, run_id)["JobRunState"] == "SUCCEEDED"
+    assert world.output(run_id) != [str(first.pid)]
 
 
 def test_settings_of_the_jvm_itself_need_a_process_of_their_own(world: Any, spare: Spare):
