@@ -133,13 +133,14 @@ def _start(state: State, settings: Settings, before: Running, steps: Steps) -> N
     kept = _endpoint_to_keep(state, before.endpoint)
     if kept and before.postgres and deployment.is_current(state, settings, kept.boot):
         return
-    with ThreadPoolExecutor() as pool:
-        tasks = [
+    with ThreadPoolExecutor() as pool:  # which ends when all have started: a Ctrl-C finds whole processes to stop
+        endpoint = pool.submit(lambda: kept or _start_endpoint(state, settings, steps))
+        others = [
             pool.submit(_start_postgres, state, settings, before, steps),
             pool.submit(deployment.prepare, state, steps),
         ]
-        boot = (kept or _start_endpoint(state, settings, steps)).boot
-        for task in tasks:
+        boot = endpoint.result().boot
+        for task in others:
             task.result()
     deployment.deploy(state, settings, boot, steps)
 

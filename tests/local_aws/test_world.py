@@ -38,6 +38,22 @@ with processes.locked(Path(sys.argv[1])):
 """
 
 
+INTERRUPTED = """
+import os, signal, subprocess
+from local_aws.cli import main
+
+class Popen(subprocess.Popen):
+    def __init__(self, command, **how):
+        if "local_aws.endpoint" not in command:
+            return super().__init__(command, **how)
+        super().__init__(["sh", "-c", 'sleep 5; exec "$@"', "sh", *command], **how)
+        os.kill(os.getpid(), signal.SIGINT)
+
+subprocess.Popen = Popen
+main()
+"""
+
+
 class Steps:
     """Remembers the names of the steps that were taken."""
 
@@ -335,6 +351,15 @@ def test_ctrl_c_while_starting_leaves_no_process(other, moment):
 
     assert starting.returncode == 130
     assert "what this command had started was stopped again" in said
+    assert processes_of(other) == []
+
+
+def test_ctrl_c_while_a_process_starts_leaves_none(other):
+    """It comes when the process is there, and long before that says so."""
+    command = [sys.executable, "-c", INTERRUPTED, "up", "--state", str(other.root)]
+    starting = subprocess.run(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
+    assert starting.returncode == 130
+    assert "what this command had started was stopped again" in starting.stderr
     assert processes_of(other) == []
 
 
