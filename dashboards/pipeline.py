@@ -47,8 +47,9 @@ class Workflow:
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """What the page shows; `reconciled` has what the last reconcile said of each table, `alarms` every alarm."""
+    """What was read at `read_at`; `reconciled` has what the last reconcile said of each table, `alarms` every alarm."""
 
+    read_at: datetime
     prefix: str
     status: Status
     workflows: tuple[Workflow, ...]
@@ -72,6 +73,7 @@ def gather(state: State, settings: Settings) -> Pipeline:
     os.environ.update(settings.aws_environment())  # the package takes its account from where a job would
     reconciled_at, reconciled = _reconciled(glue, logs, outputs["jobs"]["reconcile"])
     return Pipeline(
+        read_at=datetime.now(UTC),
         prefix=outputs["prefix"],
         status=status.gather(state, _RUNS),
         workflows=tuple(_workflow(glue, logs, outputs[name]) for name in _WORKFLOWS),

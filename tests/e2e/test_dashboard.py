@@ -1,5 +1,6 @@
 """The dashboard in a real browser, over a warehouse of a few dozen rows, against plain SQL on its tables."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -7,7 +8,7 @@ import psycopg
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from dashboards import questions, server, warehouse
+from dashboards import figures, questions, server, warehouse
 from dashboards.filters import Filters
 from local_aws.settings import Settings
 from local_aws.state import State
@@ -140,6 +141,22 @@ def test_every_page_is_drawn_without_an_error_and_fits_a_phone(board, page):
         assert board.window.faults == []
     finally:
         board.page.set_viewport_size({"width": 1440, "height": 900})
+
+
+@pytest.mark.parametrize("page", PAGES[:-1])
+def test_every_chart_states_its_question_its_unit_and_the_time_of_the_newest_data(board, page):
+    """The question as its file asks it; the time is that of the snapshot which was loaded last."""
+    board.open(page)
+    asked = {questions.read(file.parent.name, file.stem).asks for file in QUERIES if file.parent.name == page.lower()}
+    taken_at = figures.moment(warehouse.newest(board.url).snapshot_taken_at)
+    cards = board.page.locator("[class*=st-key-card-]:not([class*=st-key-card-tile])")
+    expect(cards.locator("svg.marks").last).to_be_visible()
+    drawn = cards.filter(has=board.page.locator("svg.marks"))
+
+    assert {card.locator("h3").inner_text() for card in drawn.all()} <= asked
+    assert drawn.count() >= len(asked) - 2  # some have nothing to show in this time
+    for told in drawn.locator("h3 + .unit").all():
+        expect(told).to_have_text(re.compile(rf"^\w.+ · data of {taken_at}"))
 
 
 def test_what_sales_shows_is_what_sql_says(board):

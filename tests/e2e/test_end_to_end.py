@@ -444,6 +444,9 @@ def test_the_dashboard_shows_the_pipeline_while_it_runs(world, two_runs):
             latest = status["batches"]["ingested"]["latest"][0]["tables"].values()
             assert {f"{rows:,}" for rows in latest} <= shown
             expect(opened.page.locator(".st-key-card-age .mark-line path")).to_be_visible()
+            for name in ("graph", "runs", "age", "rows"):
+                told = opened.page.locator(f".st-key-card-{name} h3 + .unit")
+                expect(told).to_have_text(re.compile(r"^\w.+ · as of \d+ \w+ \d{4}, \d\d:\d\d:\d\d$"))
             assert opened.faults == []
     finally:
         serving.send_signal(signal.SIGINT)
