@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import boto3
 import psycopg
+from moto.backends import get_backend
 from moto.server import ThreadedMotoServer
 from psycopg import conninfo
 from pyspark.sql import DataFrame, SparkSession
@@ -85,6 +86,7 @@ def s3_endpoint(folder: Path) -> Iterator[tuple[Path, dict[str, str]]]:
     """Serve AWS with its buckets below `folder`; yield the buckets' folder and the variables by which it is found."""
     state = State(folder)
     s3.install(state)
+    get_backend("glue").reset()  # other tests of this process may have left a catalog
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
