@@ -1,6 +1,7 @@
 """How the pipeline fares: the workflow at work, runs, batches, freshness, and what is wrong."""
 
 import html
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 
 import pandas as pd
@@ -41,33 +42,33 @@ def _live(state: State) -> None:
 
 
 def _draw(found: Pipeline) -> None:
-    as_of = f" · as of {figures.moment(found.read_at)}"
+    def dated(key: str, title: str, unit: str) -> AbstractContextManager[None]:
+        return card(key, title, f"{unit} · as of {figures.moment(found.read_at)}")
+
     _tiles(found)
-    with card(
-        "graph",
-        "What does the workflow do now?",
-        f"Triggers, jobs and crawlers of the last run, coloured by state{as_of}",
+    with dated(
+        "graph", "What does the workflow do now?", "Triggers, jobs and crawlers of the last run, coloured by state"
     ):
         for workflow in found.workflows:
             _graph(workflow, found.prefix)
     left, right = st.columns(2)
-    with left, card("runs", "How long do the runs take?", f"Seconds of each stage, the latest twenty runs{as_of}"):
+    with left, dated("runs", "How long do the runs take?", "Seconds of each stage, the latest twenty runs"):
         _runs(found)
-    with right, card("age", "Is the warehouse fresh enough?", f"Age in minutes; thirty are allowed{as_of}"):
+    with right, dated("age", "Is the warehouse fresh enough?", "Age of the warehouse in minutes; thirty are allowed"):
         _ages(found)
-    with card(
-        "rows", "What does each batch bring?", f"Rows of each table in the latest twenty batches; darker is more{as_of}"
+    with dated(
+        "rows", "What does each batch bring?", "Rows of each table in the latest twenty batches; darker is more"
     ):
         _rows(found)
     left, right = st.columns(2)
     with left, card("reconcile", "Does the warehouse show what totesys holds?", _reconciled_when(found)):
         _reconciled(found)
-    with right, card("quarantine", "Which rows are held back?", f"Rows that break a rule of their table{as_of}"):
+    with right, dated("quarantine", "Which rows are held back?", "Rows that break a rule of their table"):
         _quarantine(found)
     left, right = st.columns(2)
-    with left, card("alarms", "Which alarms are on?", f"Alarms of CloudWatch, those that are on first{as_of}"):
+    with left, dated("alarms", "Which alarms are on?", "Alarms of CloudWatch, those that are on first"):
         _alarms(found)
-    with right, card("alerts", "What was told by mail?", f"E-mails to those on call, the latest first{as_of}"):
+    with right, dated("alerts", "What was told by mail?", "E-mails to those on call, the latest first"):
         _alerts(found)
 
 
