@@ -4,7 +4,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote, unquote_plus, urlencode
 
 import boto3
 import psycopg
@@ -17,6 +17,27 @@ CERTIFICATES = Path("databases-ca.pem")
 Glue puts the file into the driver's folder, and the driver sends it into the folder of every executor, so the one name
 is right for libpq and pgjdbc wherever they connect from.
 """
+
+LOCK_TIMEOUT_SECONDS = 30
+"""How long a statement waits for a lock before it fails and the stage is tried again."""
+
+APPLICATION_NAME = "totelake"
+
+# What a role or a database may set otherwise and what would then change the values or the rows that are read, the text
+# in which they arrive, or whether the run is cut off while it waits for Spark.
+_SESSION = {
+    "row_security": "off",  # a policy that would filter rows is an error
+    "DateStyle": "ISO,YMD",
+    "IntervalStyle": "postgres",
+    "TimeZone": "UTC",
+    "bytea_output": "hex",
+    "extra_float_digits": "1",
+    "quote_all_identifiers": "off",
+    "search_path": "public",
+    "lock_timeout": f"{LOCK_TIMEOUT_SECONDS}s",
+    "statement_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+}
 
 _JDBC_URL = re.compile(r"jdbc:postgresql://(?P<host>[^:/?]+):(?P<port>\d+)/(?P<database>[^?]+)(?:\?(?P<options>.*))?")
 
@@ -40,8 +61,9 @@ class Login:
     @property
     def jdbc_url(self) -> str:
         """The address for JDBC, without user and password."""
-        query = "&".join(f"{name}={value}" for name, value in self.options)
-        return f"jdbc:postgresql://{self.host}:{self.port}/{self.database}" + (f"?{query}" if query else "")
+        query = urlencode(self.options)
+        database = quote(self.database, safe="")
+        return f"jdbc:postgresql://{self.host}:{self.port}/{database}" + (f"?{query}" if query else "")
 
     @property
     def conninfo(self) -> str:
@@ -52,9 +74,17 @@ class Login:
             dbname=self.database,
             user=self.user,
             password=self.password,
-            application_name="totelake",
+            application_name=APPLICATION_NAME,
+            client_encoding="UTF8",
+            options=session_options(),
             **dict(self.options),
         )
+
+
+def session_options(**more: str) -> str:
+    """Return the settings with which every session begins, and those in `more`, as libpq and pgjdbc take them."""
+    settings = _SESSION | more
+    return " ".join(f"-c {name}={value}" for name, value in settings.items())
 
 
 def login(connection: str) -> Login:
@@ -76,7 +106,7 @@ def login(connection: str) -> Login:
     return Login(
         host=url["host"],
         port=int(url["port"]),
-        database=url["database"],
+        database=unquote_plus(url["database"]),
         user=credentials["username"],
         password=credentials["password"],
         options=tuple(parse_qsl(url["options"] or "")),
