@@ -34,10 +34,51 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class TableIdentity:
+    """What a source table was at a batch's snapshot, beyond its rows.
+
+    `columns` have their number, name, full type, and the value that they were added with; `children` are the tables
+    that inherit from it and its partitions, each with its columns. `declared` are the columns that were ingested.
+    """
+
+    oid: int
+    kind: str
+    encoding: str
+    row_security: bool
+    columns: tuple[str, ...]
+    children: tuple[str, ...]
+    declared: tuple[str, ...]
+
+    def difference(self, previous: Self) -> str | None:
+        """Return why its rows may be others than those of `previous` although no transaction wrote them, else None."""
+        if self.oid != previous.oid:
+            return f"it is another table than at the last batch: oid {self.oid}, then {previous.oid}"
+        for name, now, then in (
+            ("kind", (self.kind,), (previous.kind,)),
+            ("encoding", (self.encoding,), (previous.encoding,)),
+            ("row security", (str(self.row_security),), (str(previous.row_security),)),
+            ("columns", self.columns, previous.columns),
+            ("children", self.children, previous.children),
+            ("declared columns", self.declared, previous.declared),
+        ):
+            if now != then:
+                added = ", ".join(each for each in now if each not in then) or "none new"
+                removed = ", ".join(each for each in then if each not in now) or "none gone"
+                return f"its {name} changed since the last batch: now {added}; then {removed}"
+        return None
+
+    @classmethod
+    def from_json(cls, record: dict[str, Any]) -> Self:
+        """Return the identity that `record` describes."""
+        lists = {name: tuple(record[name]) for name in ("columns", "children", "declared")}
+        return cls(**record | lists)
+
+
+@dataclass(frozen=True, slots=True)
 class IngestedTable:
     """One table's part in an ingested batch: `rows` counts all of them, `deletes` the tombstones among them.
 
-    `bytes` are those of its files.
+    `bytes` are those of its files. `undeclared` are the columns that are in them as text.
     """
 
     path: str
@@ -47,6 +88,7 @@ class IngestedTable:
     lowest_last_updated: str | None
     highest_last_updated: str | None
     schema: str
+    undeclared: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +116,9 @@ class IngestedBatch:
 
     It is `full` when it could not go on from the transaction ids of a batch before it; where there was one, `reload`
     says why not. `alive` counts the rows of every table that were in the snapshot.
+
+    `identities` are those of all tables; a batch without them is from a version that did not check keys. `reloaded`
+    says of single tables why they were compared by content.
     """
 
     sequence: int
@@ -86,6 +131,12 @@ class IngestedBatch:
     committed_at: str
     alive: dict[str, int]
     reload: str | None = None
+    identities: dict[str, TableIdentity] = field(default_factory=dict)
+    reloaded: dict[str, str] = field(default_factory=dict)
+
+    def reload_of(self, table: str) -> str | None:
+        """Return why `table` was compared by content, None where its transaction ids told what changed."""
+        return self.reload or self.reloaded.get(table)
 
     def to_json(self) -> dict[str, Any]:
         """Return the record as JSON's types."""
@@ -95,8 +146,14 @@ class IngestedBatch:
     def from_json(cls, record: dict[str, Any]) -> Self:
         """Return the batch that `record` describes."""
         snapshot = record["snapshot"] | {"xip": tuple(record["snapshot"]["xip"])}
-        tables = {name: IngestedTable(**table) for name, table in record["tables"].items()}
-        return cls(**record | {"snapshot": Snapshot(**snapshot), "tables": tables})
+        tables = {
+            name: IngestedTable(**table | {"undeclared": tuple(table.get("undeclared", ()))})
+            for name, table in record["tables"].items()
+        }
+        identities = {
+            name: TableIdentity.from_json(identity) for name, identity in record.get("identities", {}).items()
+        }
+        return cls(**record | {"snapshot": Snapshot(**snapshot), "tables": tables, "identities": identities})
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,10 @@ TotelakeError
 ├── DatabaseRefusedError   totesys or the warehouse does not let the role in, or not do what it has to
 ├── StorageFullError       there is no space left where the run writes
 ├── SourceSchemaError      a table of totesys is not the one that was declared
-├── SourceValueError       a value of totesys cannot be held exactly
+│   └── UnreadableTableError      its rows, or their changes, cannot be read reliably
+├── SourceValueError       a value of totesys cannot be stored exactly
+├── DuplicateKeyError      rows of totesys have the same key, or none
+├── EncodingError          a database's encoding does not say what its text is
 ├── MassDeletionError      more rows of a table are gone than may vanish at once
 ├── UnknownTableError      no table of that name is declared
 ├── UnknownColumnError     no column of that name is declared
@@ -95,21 +98,17 @@ class StorageFullError(TotelakeError):
 class SourceSchemaError(TotelakeError):
     """The source table is not the one that was declared."""
 
-    def __init__(
-        self, table: str, missing: list[str] | None, retyped: dict[str, tuple[str, str]], taken: list[str]
-    ) -> None:
-        """Name the `missing` columns, and for each of the `retyped` what was found and what is declared.
-
-        Nothing is left where `missing` is None. Columns whose name is `taken` are new, and the lake has one of its own.
-        """
-        faults = ["the table is missing"] if missing is None else [f"column {name} is missing" for name in missing]
-        faults += [f"column {name} is {found}, declared {declared}" for name, (found, declared) in retyped.items()]
-        faults += [f"column {name} is new and has the name of a column of the lake" for name in taken]
+    def __init__(self, table: str, faults: list[str], remedy: str = "") -> None:
+        """List the `faults` of `table`, and say how to correct them where undoing or declaring the change does not."""
         super().__init__(
             f"totesys.{table}: {'; '.join(faults)}. Nothing was read. "
-            f"Undo the change in totesys or declare it in totelake/tables/sources.py."
+            f"{remedy or 'Undo the change in totesys or declare it in totelake/tables/sources.py.'}"
         )
-        self.table, self.missing, self.retyped, self.taken = table, missing, retyped, taken
+        self.table, self.faults = table, faults
+
+
+class UnreadableTableError(SourceSchemaError):
+    """All rows of a source table, or all of their changes, cannot be read reliably."""
 
 
 class MassDeletionError(TotelakeError):
@@ -155,15 +154,42 @@ class UnknownColumnError(TotelakeError):
 
 
 class SourceValueError(TotelakeError):
-    """Rows of the source hold numbers that the lake's exact type cannot hold."""
+    """Rows of the source hold values that the lake cannot store exactly."""
 
-    def __init__(self, table: str, rows: int) -> None:
-        """Name the `table` and how many of its changed `rows` do."""
+    def __init__(self, table: str, column: str, rows: int, keys: list[str], limits: str) -> None:
+        """Name the `column`, how many changed `rows` hold such a value, a few of their `keys`, and what is possible."""
         super().__init__(
-            f"totesys.{table}: {rows} changed rows hold a number with more than 18 digits after the point or 20 before "
-            f"it, or one that is not finite. Nothing was read, since it would be rounded. Correct the rows in totesys."
+            f"totesys.{table}: {rows} changed rows hold a value in column {column} that would not arrive exactly, "
+            f"which takes {limits}: {_listed(keys, rows)}. Nothing was read. Correct these rows in totesys."
         )
-        self.table, self.rows = table, rows
+        self.table, self.column, self.rows, self.keys = table, column, rows, keys
+
+
+class DuplicateKeyError(TotelakeError):
+    """Rows of a source table have the same key, or no key."""
+
+    def __init__(self, table: str, key: str, keys: list[str], duplicates: int, children: list[str]) -> None:
+        """Name the `key` columns, how many keys are `duplicates`, some of them, and the table's `children`."""
+        of_children = f" Rows of {', '.join(children)} count as rows of this table." if children else ""
+        super().__init__(
+            f"totesys.{table}: {key} is declared as the key, and {duplicates} of its values are NULL or occur more "
+            f"than once: {_listed(keys, duplicates)}. Nothing was committed.{of_children} Remove or correct the rows "
+            f"in totesys, then make the key a primary key or a unique constraint."
+        )
+        self.table, self.key, self.keys, self.duplicates = table, key, keys, duplicates
+
+
+class EncodingError(TotelakeError):
+    """A database has an encoding in which text does not arrive exactly."""
+
+    def __init__(self, database: str, encoding: str, reason: str, remedy: str) -> None:
+        """Name the `database` with its place, its `encoding`, the `reason` why that will not do, and the `remedy`."""
+        super().__init__(f"{database} has the encoding {encoding}: {reason}. {remedy}")
+        self.database, self.encoding = database, encoding
+
+
+def _listed(examples: list[str], of: int) -> str:
+    return ", ".join(examples) + (", …" if of > len(examples) else "")
 
 
 class ConnectionSettingsError(TotelakeError):

@@ -1,17 +1,20 @@
 """The rows of one source table, as Spark frames that are read at the batch's snapshot."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
-from totelake.connections import Login
+from totelake.connections import APPLICATION_NAME, Login
 from totelake.frames import conform
 from totelake.glue import JobRun
-from totelake.source import FoundTable, SourceReader
+from totelake.source import EVERYTHING, SourceReader
+from totelake.source_checks import FoundTable
 from totelake.tables import RAW_LINEAGE
 
 FETCH_ROWS = 20_000
+FETCH_BYTES = 32 * 2**20
 PARTITION_BYTES = 64 * 2**20
 
 
@@ -19,30 +22,37 @@ PARTITION_BYTES = 64 * 2**20
 class Extract:
     """How Spark reads totesys: one connection for each block range, all of them at the snapshot of `source`.
 
-    Rows count as changed when the transaction `changed_since` or a later one wrote them.
+    `widest` are the bytes of the widest changed row of each table that has one.
     """
 
     run: JobRun
     login: Login
     source: SourceReader
-    changed_since: int
+    widest: Mapping[str, int]
 
     @property
     def spark(self) -> SparkSession:
         """The session of the run, started by the first table that is read."""
         return self.run.spark
 
-    def changes(self, table: FoundTable) -> DataFrame:
-        """Return the changed rows of `table`: the declared columns, `_op`, `_source_version`, then the undeclared."""
-        marked = self._read(table, self.source.changed_rows(table)).withColumn("_op", F.lit("U"))
-        return conform(marked, table.declared.name, (*table.declared.columns, *RAW_LINEAGE), keep=table.extra)
+    def changes(self, table: FoundTable, since: int) -> DataFrame:
+        """Return the rows of `table` that the transaction `since` or a later one wrote.
+
+        Columns: the declared ones, `_op`, `_source_version`, then the undeclared ones as text.
+        """
+        read = self._read(table, self.source.changed_rows(table), since, self.widest.get(table.name, 0))
+        kinds = dict(read.dtypes)
+        as_text = [column for column in table.declared.columns if kinds[column.name] != column.type.spark]
+        typed = read.withColumns({column.name: F.col(column.name).cast(column.type.spark) for column in as_text})
+        marked = typed.withColumn("_op", F.lit("U"))
+        return conform(marked, table.name, (*table.declared.columns, *RAW_LINEAGE), keep=table.extra)
 
     def keys(self, table: FoundTable) -> DataFrame:
         """Return the primary keys of all rows of `table`."""
         key = [column for column in table.declared.columns if column.name in table.declared.key]
-        return conform(self._read(table, self.source.keys(table)), table.declared.name, key)
+        return conform(self._read(table, self.source.keys(table), EVERYTHING, 0), table.name, key)
 
-    def _read(self, table: FoundTable, statement: str) -> DataFrame:
+    def _read(self, table: FoundTable, statement: str, since: int, widest: int) -> DataFrame:
         return self.spark.read.jdbc(
             self.login.jdbc_url,
             f"({statement}) AS rows",
@@ -51,12 +61,17 @@ class Extract:
                 "driver": "org.postgresql.Driver",
                 "user": self.login.user,
                 "password": self.login.password,
-                "options": self.source.session_options(self.changed_since),
+                "ApplicationName": APPLICATION_NAME,
+                "options": self.source.session_options(since),
                 "sessionInitStatement": self.source.session_statement,
-                "fetchsize": str(FETCH_ROWS),
-                "preferTimestampNTZ": "true",
+                "fetchsize": str(fetch_rows(widest)),
             },
         )
+
+
+def fetch_rows(widest: int) -> int:
+    """Return how many rows a connection fetches at once, of which the widest has so many bytes."""
+    return max(1, min(FETCH_ROWS, FETCH_BYTES // max(1, widest)))
 
 
 def block_ranges(size: int, block_size: int) -> list[str]:

@@ -1,6 +1,7 @@
 """The ingest stage: what changed in totesys since the last batch, at one snapshot, into the ingested bucket."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 from totelake import attempts, boundaries, catalog, freshness, lake, metrics, worklog
@@ -11,7 +12,8 @@ from totelake.glue import JobRun
 from totelake.land import Attempt, Chain, land, may_differ
 from totelake.log import CommitLog
 from totelake.metrics import Measured
-from totelake.source import EVERYTHING, Count, FoundTable, SourceReader, open_source
+from totelake.source import Count, SourceReader, open_source
+from totelake.source_checks import FoundTable
 from totelake.tables import SOURCE_TABLES
 from totelake.zones import INGESTED
 
@@ -32,7 +34,7 @@ def run(run: JobRun, login: Login, bucket: str) -> IngestedBatch | None:
         with worklog.unit("ingest", stage="ingest") as figures, open_source(login) as source:
             boundaries.reached(boundaries.SNAPSHOT_EXPORTED)
             batch = _read(run, login, source, log, measured=measured, figures=figures)
-            is_new = bool(batch.tables or batch.reload)
+            is_new = bool(batch.tables or batch.reload or batch.reloaded)
             if is_new:
                 boundaries.reached(boundaries.BEFORE_LOG_CREATED)
                 log.commit(batch)
@@ -55,14 +57,19 @@ def _read(
 ) -> IngestedBatch:
     """Write the files of the next batch and return it, also when nothing is in it."""
     deletable_share = run.share("deletable_share")
-    chain = _chain(run, source, log)
+    found = source.find(list(SOURCE_TABLES.values()))
+    chain = _chain(run, source, log, found)
     name = lake.batch_id(source.snapshot.taken_at, run.attempt_id)
-    figures |= {"batch_id": name, "full": chain.since == EVERYTHING, "reload": chain.reload}
-    found = [source.find(table) for table in SOURCE_TABLES.values()]
-    counts = source.count(list(SOURCE_TABLES.values()), chain.since)
-    touched = [table for table in found if may_differ(chain, table, counts[table.declared.name])]
-    attempt = Attempt(Extract(run, login, source, chain.since), chain, name, deletable_share)
-    batch = _batch(run, attempt, source, _land_all(attempt, touched, counts), counts)
+    figures |= {"batch_id": name, "full": chain.is_full, "reload": chain.reload}
+    counts = source.count(found, {table.name: chain.since(table.name) for table in found})
+    chain, counts = _without_impossible(chain, counts)
+    if chain.reloaded:
+        figures["reloaded"] = dict(chain.reloaded)
+    touched = [table for table in found if may_differ(chain, table, counts[table.name])]
+    changed = [table for table in touched if counts[table.name].changed]
+    widest = source.check_changes(changed, {table.name: chain.since(table.name) for table in changed})
+    attempt = Attempt(Extract(run, login, source, widest), chain, name, deletable_share)
+    batch = _batch(run, attempt, found, _land_all(attempt, touched, counts), counts)
     figures |= {"tables": len(batch.tables), "total_rows": sum(table.rows for table in batch.tables.values())}
     _measure(measured, chain, batch, counts)
     return batch
@@ -78,26 +85,49 @@ def _measure(measured: Measured, chain: Chain, batch: IngestedBatch, counts: dic
         measured.record(metrics.NEWEST_CHANGE, age)
 
 
-def _chain(run: JobRun, source: SourceReader, log: CommitLog[IngestedBatch]) -> Chain:
+def _chain(run: JobRun, source: SourceReader, log: CommitLog[IngestedBatch], found: list[FoundTable]) -> Chain:
     previous = next(log.backwards(), None)
     if previous is None:
-        return Chain(log, previous, reload=None)
+        return Chain(log, previous)
     reload = source.snapshot.break_after(previous.snapshot)
-    if added := SOURCE_TABLES.keys() - previous.alive.keys():
-        reload = reload or f"{', '.join(sorted(added))} was not ingested before"
     if run.flag("reload"):
         reload = reload or "the run was told to compare every row"
-    return Chain(log, previous, reload)
+    if reload:
+        return Chain(log, previous, reload)
+    reasons = {table.name: _reload_of(table, previous) for table in found}
+    return Chain(log, previous, reloaded={name: reason for name, reason in reasons.items() if reason})
+
+
+def _reload_of(table: FoundTable, previous: IngestedBatch) -> str | None:
+    """Return why the transaction ids of `table` do not tell all that changed since the `previous` batch, else None."""
+    if table.name not in previous.alive:
+        return "it was not ingested before"
+    if table.name not in previous.identities:
+        return "the last batch, of an older version, does not say which table it read"
+    return table.found.identity.difference(previous.identities[table.name])
+
+
+def _without_impossible(chain: Chain, counts: dict[str, Count]) -> tuple[Chain, dict[str, Count]]:
+    """Return both so that no table has more unchanged rows than it had rows at the last batch: it is compared."""
+    impossible = {
+        name: f"{count.unchanged} rows seem unchanged since the last batch, which had {chain.alive(name)}"
+        for name, count in counts.items()
+        if chain.previous and count.unchanged > chain.alive(name)
+    }
+    all_changed = {name: replace(counts[name], changed=counts[name].rows) for name in impossible}
+    return replace(chain, reloaded={**chain.reloaded, **impossible}), counts | all_changed
 
 
 def _land_all(attempt: Attempt, found: list[FoundTable], counts: dict[str, Count]) -> dict[str, IngestedTable]:
     with ThreadPoolExecutor(_TABLES_AT_ONCE) as pool:
-        landed = list(pool.map(lambda table: _land(attempt, table, counts[table.declared.name]), found))
-    return {table.declared.name: part for table, part in zip(found, landed, strict=True) if part}
+        landed = list(pool.map(lambda table: _land(attempt, table, counts[table.name]), found))
+    return {table.name: part for table, part in zip(found, landed, strict=True) if part}
 
 
 def _land(attempt: Attempt, table: FoundTable, count: Count) -> IngestedTable | None:
-    with worklog.unit("table_ingested", stage="ingest", table=table.declared.name) as figures:
+    with worklog.unit("table_ingested", stage="ingest", table=table.name) as figures:
+        if reason := attempt.chain.reload_of(table.name):
+            figures["compared_by_content"] = reason
         if table.extra:
             figures["undeclared_columns"] = list(table.extra)
         part = land(attempt, table, count)
@@ -108,18 +138,24 @@ def _land(attempt: Attempt, table: FoundTable, count: Count) -> IngestedTable | 
 
 
 def _batch(
-    run: JobRun, attempt: Attempt, source: SourceReader, tables: dict[str, IngestedTable], counts: dict[str, Count]
+    run: JobRun,
+    attempt: Attempt,
+    found: list[FoundTable],
+    tables: dict[str, IngestedTable],
+    counts: dict[str, Count],
 ) -> IngestedBatch:
     chain = attempt.chain
     return IngestedBatch(
         sequence=(chain.previous.sequence if chain.previous else 0) + 1,
         batch_id=attempt.batch_id,
-        full=chain.since == EVERYTHING,
-        snapshot=source.snapshot,
+        full=chain.is_full,
+        snapshot=attempt.extract.source.snapshot,
         tables=tables,
         run_id=run.id,
         code_version=run.code_version,
         committed_at=lake.now(),
         alive={name: count.rows for name, count in counts.items()},
         reload=chain.reload,
+        identities={table.name: table.found.identity for table in found},
+        reloaded=dict(chain.reloaded),
     )

@@ -1,8 +1,8 @@
 """One source table's part in an ingested batch, from the rows of totesys to the files in the bucket."""
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -16,7 +16,8 @@ from totelake.errors import MassDeletionError
 from totelake.extract import Extract
 from totelake.frames import conform, same_row, schema
 from totelake.log import CommitLog
-from totelake.source import EVERYTHING, Count, FoundTable
+from totelake.source import EVERYTHING, TRANSACTION_IDS, Count
+from totelake.source_checks import FoundTable
 from totelake.tables import RAW_LINEAGE, SourceTable
 from totelake.versions import latest_of
 
@@ -25,37 +26,56 @@ from totelake.versions import latest_of
 class Chain:
     """What a batch goes on from: the batches in `log`, of which `previous` is the last.
 
-    `reload` says why the transaction ids of `previous` are of no use; then every row is read, and its content tells
-    whether it is new.
+    `reload` says why the transaction ids of `previous` are of no use, `reloaded` the same of single tables; then every
+    row is read, and its content tells whether it is new.
     """
 
     log: CommitLog[IngestedBatch]
     previous: IngestedBatch | None
-    reload: str | None
+    reload: str | None = None
+    reloaded: Mapping[str, str] = field(default_factory=dict)
+
+    def reload_of(self, table: str) -> str | None:
+        """Return why `table` is compared by content, None where transaction ids tell what changed."""
+        return self.reload or self.reloaded.get(table)
+
+    def since(self, table: str) -> int:
+        """Return the transaction from which on rows of `table` count as changed."""
+        if self.previous is None or self.reload_of(table):
+            return EVERYTHING
+        return self.previous.snapshot.xmin
 
     @property
-    def since(self) -> int:
-        """The transaction from which on rows count as changed."""
-        return EVERYTHING if self.previous is None or self.reload else self.previous.snapshot.xmin
+    def is_full(self) -> bool:
+        """Whether every row of every table is read."""
+        return self.previous is None or self.reload is not None
 
-    def alive(self, table: SourceTable) -> int:
+    def alive(self, table: str) -> int:
         """Return how many rows `table` had at the last batch."""
-        return self.previous.alive.get(table.name, 0) if self.previous else 0
+        return self.previous.alive.get(table, 0) if self.previous else 0
 
     @cached_property
     def known(self) -> tuple[IngestedBatch, ...]:
         """Every committed batch."""
         return tuple(self.log.since(0))
 
+    def overlap(self, table: str) -> tuple[IngestedBatch, ...]:
+        """Return the batches that may hold a version of `table` from `since` on, the newest first."""
+        if self.since(table) == EVERYTHING:
+            return ()
+        reloads = (number for number, batch in enumerate(self._overlap, 1) if batch.reload_of(table))
+        return self._overlap[: next(reloads, None)]
+
     @cached_property
-    def overlap(self) -> tuple[IngestedBatch, ...]:
-        """The batches that may hold a version from `since` on, the newest first."""
-        return () if self.since == EVERYTHING else tuple(self._overlapping())
+    def _overlap(self) -> tuple[IngestedBatch, ...]:
+        """The batches whose transactions the last snapshot may not have seen the end of."""
+        return tuple(self._overlapping())
 
     def _overlapping(self) -> Iterator[IngestedBatch]:
         """Yield them; transaction ids before a full batch mean nothing."""
+        assert self.previous is not None  # noqa: S101 - without one everything is read
         for batch in self.log.backwards():
-            if batch.snapshot.xmax <= self.since:
+            if batch.snapshot.xmax <= self.previous.snapshot.xmin:
                 return
             yield batch
             if batch.full:
@@ -90,12 +110,14 @@ def land(attempt: Attempt, table: FoundTable, count: Count) -> IngestedTable | N
 
     Raises `MassDeletionError` when more rows are gone than may be.
     """
-    rows, chain = attempt.extract.changes(table), attempt.chain
-    if chain.overlap or chain.reload:
+    chain = attempt.chain
+    rows = attempt.extract.changes(table, chain.since(table.name))
+    may_be_known = chain.previous is not None and _may_be_known(attempt, table)
+    if may_be_known:
         rows = _unknown(attempt, table.declared, rows)
     if _may_lack_rows(chain, table, count):
         rows = rows.unionByName(_gone(attempt, table), allowMissingColumns=True)
-    if chain.previous and (chain.overlap or chain.reload or not count.changed):
+    if may_be_known or (chain.previous and not count.changed):
         rows = rows.persist(StorageLevel.DISK_ONLY)
         if rows.isEmpty():
             return None
@@ -109,34 +131,61 @@ def land(attempt: Attempt, table: FoundTable, count: Count) -> IngestedTable | N
         lowest_last_updated=written["lowest"],
         highest_last_updated=written["highest"],
         schema=_fingerprint(rows),
+        undeclared=table.extra,
     )
+
+
+def _may_be_known(attempt: Attempt, table: FoundTable) -> bool:
+    """Return whether a row that counts as changed may be one that a batch has brought."""
+    chain = attempt.chain
+    return bool(chain.reload_of(table.name) or chain.overlap(table.name) or _ids_came_round(attempt))
+
+
+def _ids_came_round(attempt: Attempt) -> bool:
+    return attempt.extract.source.snapshot.xmax >= TRANSACTION_IDS
 
 
 def _unknown(attempt: Attempt, table: SourceTable, rows: DataFrame) -> DataFrame:
     """Return `rows` without the versions that the batches before have brought."""
     chain = attempt.chain
-    if chain.reload:
+    if chain.reload_of(table.name):
         known = _alive(attempt, table)
         return rows.join(known, same_row(rows, known, table.column_names), "left_anti")
-    rows = _without_landed(attempt, table, rows)
-    if chain.overlap and chain.overlap[-1].reload:
+    overlap = chain.overlap(table.name)
+    rows = _without_landed(attempt, table, overlap, rows)
+    if overlap and overlap[-1].reload_of(table.name):
         # A reload leaves out what it knows by its content, under whatever transaction it finds it.
-        seen = rows["_source_version"] < chain.overlap[-1].snapshot.xmax
+        seen = rows["_source_version"] < overlap[-1].snapshot.xmax
         known = _alive(attempt, table)
         rows = rows.join(known, same_row(rows, known, table.column_names) & seen, "left_anti")
+    if _ids_came_round(attempt):
+        rows = _without_frozen(attempt, table, rows)
     return rows
 
 
-def _without_landed(attempt: Attempt, table: SourceTable, rows: DataFrame) -> DataFrame:
-    """Return `rows` without those whose primary key and `_source_version` an overlapping batch has landed."""
-    batches = [batch for batch in attempt.chain.overlap if table.name in batch.tables]
+def _without_frozen(attempt: Attempt, table: SourceTable, rows: DataFrame) -> DataFrame:
+    """Return `rows` without those that were written under the same 32-bit transaction id in an earlier epoch.
+
+    Postgres keeps the id of a row that it has frozen, and after 2^32 transactions it looks like a recent one.
+    """
+    known = _alive(attempt, table)
+    same_id = rows["_source_version"] % TRANSACTION_IDS == F.pmod(known["_source_version"], F.lit(TRANSACTION_IDS))
+    earlier = known["_source_version"] < rows["_source_version"]
+    return rows.join(known, same_row(rows, known, table.column_names) & same_id & earlier, "left_anti")
+
+
+def _without_landed(
+    attempt: Attempt, table: SourceTable, overlap: tuple[IngestedBatch, ...], rows: DataFrame
+) -> DataFrame:
+    """Return `rows` without those whose primary key and `_source_version` a batch of the `overlap` has landed."""
+    batches = [batch for batch in overlap if table.name in batch.tables]
     if not batches:
         return rows
     identity = (*table.key, "_source_version")
     landed = (
         rows.sparkSession.read.schema(schema((*table.columns, *RAW_LINEAGE)))
         .parquet(*(f"s3://{attempt.bucket}/{batch.tables[table.name].path}" for batch in batches))
-        .where(F.col("_source_version") >= attempt.chain.since)
+        .where(F.col("_source_version") >= attempt.chain.since(table.name))
         .select(*identity)
     )
     return rows.join(landed, same_row(rows, landed, identity), "left_anti")
@@ -147,12 +196,12 @@ def _may_lack_rows(chain: Chain, table: FoundTable, count: Count) -> bool:
 
     When as many rows are unchanged as were alive then, those are the same rows: nothing has to be compared.
     """
-    return chain.alive(table.declared) not in {0, count.unchanged}
+    return chain.alive(table.name) not in {0, count.unchanged}
 
 
 def _gone(attempt: Attempt, table: FoundTable) -> DataFrame:
     """Return a tombstone for each row that was alive at the last batch and is not in the snapshot."""
-    name, alive = table.declared.name, attempt.chain.alive(table.declared)
+    name, alive = table.name, attempt.chain.alive(table.name)
     last = _alive(attempt, table.declared)
     present = attempt.extract.keys(table)
     gone = last.join(present, same_row(last, present, table.declared.key), "left_anti")

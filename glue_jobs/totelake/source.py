@@ -1,7 +1,7 @@
 """totesys as a batch sees it: one exported snapshot, and the columns that its tables really have."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -9,11 +9,13 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from totelake import identity, source_checks
 from totelake.batches import Snapshot
-from totelake.connections import Login
-from totelake.errors import SourceSchemaError, SourceValueError
-from totelake.tables import BATCH_ID, RAW_LINEAGE, SourceTable
-from totelake.tables.model import DELETED_AT, INGESTED_SEQUENCE, NUMERIC
+from totelake.connections import APPLICATION_NAME, Login, session_options
+from totelake.errors import EncodingError
+from totelake.locks import named_blockers
+from totelake.source_checks import FoundTable
+from totelake.tables import SOURCE_TABLES, SourceTable
 
 _SNAPSHOT_ID = re.compile(r"[0-9A-F]+-[0-9A-F]+-[0-9]+")
 BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
@@ -27,13 +29,11 @@ _EXPORT = """
            ARRAY(SELECT xip::text::bigint FROM pg_snapshot_xip(pg_current_snapshot()) AS xip),
            to_char(transaction_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
 """
-_COLUMNS = """
-    SELECT attname, format_type(atttypid, NULL)
-    FROM pg_attribute
-    WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped
-    ORDER BY attnum
+_SIZES = """
+    SELECT pg_relation_size(oid::regclass), current_setting('block_size')::int
+    FROM unnest(%s::oid[]) WITH ORDINALITY AS wanted (oid, place) ORDER BY place
 """
-_SIZE = "SELECT pg_relation_size(%s::regclass), current_setting('block_size')::int"
+_SET_XMAX = "SELECT set_config('totelake.snapshot_xmax', %s, false)"
 
 # The version of a row: its xmin, widened to 64 bits by counting back from the snapshot's xmax. The two settings are
 # passed when a connection opens, never written into the statement; a sub-select is evaluated once, not for each row.
@@ -44,11 +44,13 @@ _VERSION = sql.SQL(
 _CHANGED = sql.SQL("{version} >= (SELECT current_setting('totelake.changed_since')::bigint)").format(version=_VERSION)
 
 
-# The lake's own columns, of each row and of each version when several batches are read.
-_TAKEN = {column.name for column in (*RAW_LINEAGE, INGESTED_SEQUENCE, DELETED_AT, BATCH_ID)} | {"_ctid"}
+TRANSACTION_IDS = 2**32
+"""How many transactions there are before the id that Postgres keeps in a row comes round again."""
 
 # Below every widened version: a row frozen long ago may seem to be from before the first epoch.
 EVERYTHING = -(2**32)
+
+_TRANSACTION_TIMEOUT_SINCE = 170_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +64,6 @@ class Count:
     def unchanged(self) -> int:
         """How many rows no transaction has written since."""
         return self.rows - self.changed
-
-
-@dataclass(frozen=True, slots=True)
-class FoundTable:
-    """A source table as it was found: `extra` are its columns that nobody declared."""
-
-    declared: SourceTable
-    extra: tuple[str, ...]
-    bytes: int
-    block_size: int
 
 
 class SourceReader:
@@ -93,9 +85,10 @@ class SourceReader:
         """The statement with which another connection enters the same snapshot.
 
         The name of a snapshot has to be a literal: it is Postgres' own and has been checked. Without its own BEGIN,
-        a driver in autocommit mode would read outside the snapshot and say nothing.
+        a driver in autocommit mode would read outside the snapshot and say nothing. pgjdbc sets the time zone of its
+        process when it connects.
         """
-        return f"{BEGIN}; SET TRANSACTION SNAPSHOT '{self._snapshot_id}'"
+        return f"SET TimeZone = 'UTC'; {BEGIN}; SET TRANSACTION SNAPSHOT '{self._snapshot_id}'"
 
     def session_options(self, changed_since: int) -> str:
         """Return the settings that a reading connection starts with, as libpq and pgjdbc take them.
@@ -103,95 +96,110 @@ class SourceReader:
         Rows count as changed when the transaction that wrote them is `changed_since` or later, `EVERYTHING` being
         before all of them.
         """
-        return f"-c totelake.snapshot_xmax={self.snapshot.xmax} -c totelake.changed_since={changed_since}"
+        extraction = {"totelake.snapshot_xmax": str(self.snapshot.xmax), "totelake.changed_since": str(changed_since)}
+        has_timeout = self._connection.info.server_version >= _TRANSACTION_TIMEOUT_SINCE
+        return session_options(**extraction, **({"transaction_timeout": "0"} if has_timeout else {}))
 
-    def find(self, table: SourceTable) -> FoundTable:
-        """Hold `table` against the database.
+    def find(self, tables: list[SourceTable]) -> list[FoundTable]:
+        """Compare `tables` with the database.
 
-        Raises `SourceSchemaError` when it or a column is missing, a column has another type, or one that nobody
-        declared has a name that the lake gives to a column of its own.
+        Raises `SourceSchemaError` when one or a column of it is missing, a column has another type, or one that is not
+        declared has a name that is taken, and `UnreadableTableError` when its rows or changes cannot be read reliably.
         """
-        name = f"public.{table.name}"
-        found = dict(self._connection.execute(_COLUMNS, (name,)).fetchall())
-        missing = [column.name for column in table.columns if column.name not in found]
-        retyped = {
-            column.name: (found[column.name], column.type.source)
-            for column in table.columns
-            if column.name in found and found[column.name] != column.type.source
-        }
-        taken = [name for name in found if name in _TAKEN]
-        if missing or retyped or taken:
-            raise SourceSchemaError(table.name, missing if found else None, retyped, taken)
-        row = self._connection.execute(_SIZE, (name,)).fetchone()
-        assert row is not None  # noqa: S101 - a SELECT without FROM has one row
-        extra = tuple(column for column in found if column not in table.column_names)
-        return FoundTable(table, extra, *row)
+        found = _declared_tables(self._connection, self._login, tables)
+        sizes = self._connection.execute(_SIZES, ([found[table.name].identity.oid for table in tables],)).fetchall()
+        return [FoundTable(table, found[table.name], *size) for table, size in zip(tables, sizes, strict=True)]
 
-    def count(self, tables: list[SourceTable], changed_since: int) -> dict[str, Count]:
-        """Count the rows of `tables`; changed are those that the transaction `changed_since` or a later one wrote.
-
-        Raises `SourceValueError` when one of them holds a number that would not come through exactly.
-        """
-        self._connection.execute(
-            "SELECT set_config('totelake.snapshot_xmax', %s, false), set_config('totelake.changed_since', %s, false)",
-            (str(self.snapshot.xmax), str(changed_since)),
-        )
+    def count(self, tables: list[FoundTable], since: Mapping[str, int]) -> dict[str, Count]:
+        """Count the rows of `tables`; changed are those that the transaction `since[table]` or a later one wrote."""
         counts = sql.SQL(" UNION ALL ").join(
-            sql.SQL(
-                "SELECT {name}, count(*), count(*) FILTER (WHERE {changed}),"
-                " count(*) FILTER (WHERE {changed} AND ({inexact})) FROM {table} AS t"
-            ).format(
-                name=sql.Literal(table.name),
-                inexact=_inexact(table),
-                table=sql.Identifier("public", table.name),
-                changed=_CHANGED,
+            sql.SQL("SELECT {name}, count(*), count(*) FILTER (WHERE {changed}) FROM {table} AS t").format(
+                name=sql.Literal(table.name), table=table.relation, changed=_changed(since[table.name])
             )
             for table in tables
         )
-        found = self._connection.execute(counts).fetchall()
-        for name, _, _, inexact in found:
-            if inexact:
-                raise SourceValueError(name, inexact)
-        return {name: Count(rows, changed) for name, rows, changed, _ in found}
+        self._connection.execute(_SET_XMAX, (str(self.snapshot.xmax),))
+        return {name: Count(rows, changed) for name, rows, changed in self._connection.execute(counts)}
+
+    def check_changes(self, tables: list[FoundTable], since: Mapping[str, int]) -> dict[str, int]:
+        """Return the bytes of the widest changed row of each of `tables`, as text.
+
+        Raises `SourceValueError` when a changed row has a value that the lake cannot store exactly, and
+        `DuplicateKeyError` when rows of one of the tables have the same key, or none.
+        """
+        for table in tables:
+            source_checks.check_key(self._connection, table)
+        return {
+            table.name: source_checks.check_values(self._connection, table, _changed(since[table.name]))
+            for table in tables
+        }
 
     def changed_rows(self, table: FoundTable) -> str:
-        """Return the statement that reads the changed rows of `table`, with `_source_version` and `_ctid`."""
-        columns = (*table.declared.column_names, *table.extra)
+        """Return the statement that reads the changed rows of `table`, with `_source_version` and `_ctid`.
+
+        Declared columns arrive as the lake stores them or as a text of the same value, all others as text.
+        """
+        extracted = [(column.name, column.type.extracted) for column in table.declared.columns]
+        extracted += [(name, "{0}::text") for name in table.extra]
+        columns = (
+            sql.SQL("{} AS {}").format(sql.SQL(expression).format(sql.Identifier("t", name)), sql.Identifier(name))
+            for name, expression in extracted
+        )
         statement = sql.SQL(
             'SELECT {columns}, {version} AS "_source_version", t.ctid AS "_ctid" FROM {table} AS t WHERE {changed}'
         )
         return statement.format(
-            columns=sql.SQL(", ").join(sql.Identifier("t", column) for column in columns),
-            version=_VERSION,
-            table=sql.Identifier("public", table.declared.name),
-            changed=_CHANGED,
+            columns=sql.SQL(", ").join(columns), version=_VERSION, table=table.relation, changed=_CHANGED
         ).as_string(self._connection)
 
     def keys(self, table: FoundTable) -> str:
         """Return the statement that reads the primary keys of all rows of `table`, with `_ctid`."""
         statement = sql.SQL('SELECT {key}, t.ctid AS "_ctid" FROM {table} AS t').format(
             key=sql.SQL(", ").join(sql.Identifier("t", column) for column in table.declared.key),
-            table=sql.Identifier("public", table.declared.name),
+            table=table.relation,
         )
         return statement.as_string(self._connection)
 
 
-def _inexact(table: SourceTable) -> sql.Composable:
-    """Return the condition that a row holds a number beyond decimal(38,18): `scale` of NaN and infinity is NULL."""
-    conditions = [
-        sql.SQL("{0} IS NOT NULL AND (coalesce(scale({0}), 19) > 18 OR abs({0}) >= 1e20)").format(
-            sql.Identifier("t", column.name)
-        )
-        for column in table.columns
-        if column.type == NUMERIC
-    ]
-    return sql.SQL(" OR ").join(conditions) if conditions else sql.SQL("false")
+def _declared_tables(
+    connection: psycopg.Connection[Any], login: Login, tables: list[SourceTable]
+) -> dict[str, identity.Found]:
+    found = identity.find(connection, tables)
+    for table in tables:
+        source_checks.check_table(table, found.get(table.name), login.user)
+    return found
+
+
+def _changed(since: int) -> sql.Composed:
+    return sql.SQL("{} >= {}").format(_VERSION, since)
 
 
 @contextmanager
-def open_source(login: Login) -> Iterator[SourceReader]:
-    """Connect to totesys and hold one snapshot of it open until the block ends."""
-    with psycopg.connect(login.conninfo, autocommit=True) as connection:
-        connection.execute("SET idle_in_transaction_session_timeout = 0")
+def open_source(login: Login, *, stage: str = "ingest") -> Iterator[SourceReader]:
+    """Connect to totesys and hold one snapshot of it open until the block ends.
+
+    All source tables are locked against DDL and TRUNCATE, which act on what a snapshot shows, before it is taken. The
+    log names the `stage` and who blocks it while it waits for a lock. Raises `DatabaseInterruptedError` when that takes
+    too long, `SourceSchemaError` when a table is missing or cannot be read.
+    """
+    tables = list(SOURCE_TABLES.values())
+    with (
+        named_blockers(login, APPLICATION_NAME, database="totesys", stage=stage),
+        psycopg.connect(login.conninfo, autocommit=True) as connection,
+    ):
+        if connection.info.server_version >= _TRANSACTION_TIMEOUT_SINCE:
+            connection.execute("SET transaction_timeout = 0")
+        _check_encoding(login, connection)
+        _declared_tables(connection, login, tables)
         connection.execute(BEGIN)
+        names = sql.SQL(", ").join(sql.Identifier("public", table.name) for table in tables)
+        connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(names))
         yield SourceReader(login, connection)
+
+
+def _check_encoding(login: Login, connection: psycopg.Connection[Any]) -> None:
+    encoding = connection.info.parameter_status("server_encoding") or ""
+    if encoding == "SQL_ASCII":
+        reason = "it stores bytes without saying which characters they are"
+        remedy = "Copy it into a database that was created with the encoding of its text, and connect to that one."
+        raise EncodingError(f"totesys ({login.place})", encoding, reason, remedy)

@@ -1,7 +1,9 @@
 """The versions of records that a zone holds, and the latest of each."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
+from functools import reduce
 
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame, SparkSession, Window
@@ -10,7 +12,7 @@ from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 from totelake.batches import IngestedBatch, ProcessedBatch
 from totelake.frames import schema
 from totelake.tables import BATCH_ID, RAW_LINEAGE, SourceTable, StarTable
-from totelake.tables.model import DELETED_AT, INGESTED_SEQUENCE
+from totelake.tables.model import DELETED_AT, INGESTED_SEQUENCE, VARCHAR
 
 SEQUENCE = INGESTED_SEQUENCE.name
 _TAKEN_AT = "_taken_at"
@@ -23,14 +25,9 @@ def all_of(spark: SparkSession, bucket: str, table: SourceTable, batches: Iterab
     `_deleted_at`, which is the time of the batch's snapshot where the batch found the row gone.
     """
     bringing = _bringing(table.name, batches)
-    columns = (*table.columns, *RAW_LINEAGE)
     if not bringing:
-        return spark.createDataFrame([], schema((*columns, INGESTED_SEQUENCE, DELETED_AT)))
-    rows = (
-        spark.read.schema(schema((*columns, BATCH_ID)))
-        .option("basePath", f"s3://{bucket}/tables/{table.name}/")
-        .parquet(*(f"s3://{bucket}/{batch.tables[table.name].path}" for batch in bringing))
-    )
+        return spark.createDataFrame([], schema((*table.columns, *RAW_LINEAGE, INGESTED_SEQUENCE, DELETED_AT)))
+    rows = reduce(DataFrame.unionByName, (_read(spark, bucket, table, *alike) for alike in _alike(table, bringing)))
     if len(bringing) == 1:
         numbered = rows.withColumn(SEQUENCE, F.lit(bringing[0].sequence)).withColumn(
             _TAKEN_AT, F.lit(_taken_at(bringing[0]))
@@ -44,7 +41,43 @@ def all_of(spark: SparkSession, bucket: str, table: SourceTable, batches: Iterab
         }
         numbered = rows.join(F.broadcast(spark.createDataFrame(pa.table(told))), BATCH_ID.name, "inner")
     gone = F.when(F.col("_op") == "D", F.col(_TAKEN_AT).cast(DELETED_AT.type.spark))
-    return numbered.withColumn(DELETED_AT.name, gone).drop(BATCH_ID.name, _TAKEN_AT)
+    versions = numbered.withColumn(DELETED_AT.name, gone).drop(BATCH_ID.name, _TAKEN_AT)
+    are_checked = all(batch.identities for batch in bringing)
+    return versions if are_checked else _one_of_each(versions, table)
+
+
+def _alike(table: SourceTable, batches: list[IngestedBatch]) -> list[tuple[tuple[str, ...], list[IngestedBatch]]]:
+    """Return the batches that wrote the same of today's columns as text, because those were not declared then."""
+    alike: dict[tuple[str, ...], list[IngestedBatch]] = {}
+    for batch in batches:
+        as_text = tuple(name for name in table.column_names if name in batch.tables[table.name].undeclared)
+        alike.setdefault(as_text, []).append(batch)
+    return list(alike.items())
+
+
+def _read(
+    spark: SparkSession, bucket: str, table: SourceTable, as_text: tuple[str, ...], batches: list[IngestedBatch]
+) -> DataFrame:
+    """Return the rows that `batches` wrote of `table`, those of its columns converted that are there `as_text`."""
+    written = [replace(column, type=VARCHAR) if column.name in as_text else column for column in table.columns]
+    rows = (
+        spark.read.schema(schema((*written, *RAW_LINEAGE, BATCH_ID)))
+        .option("basePath", f"s3://{bucket}/tables/{table.name}/")
+        .parquet(*(f"s3://{bucket}/{batch.tables[table.name].path}" for batch in batches))
+    )
+    converted = {column.name: column.type.spark for column in table.columns if column.name in as_text}
+    return rows.withColumns({name: F.col(name).cast(kind) for name, kind in converted.items()})
+
+
+def _one_of_each(versions: DataFrame, table: SourceTable) -> DataFrame:
+    """Return one version of each record from each batch.
+
+    Older versions committed batches in which a key occurs more than once, and a batch cannot be changed.
+    """
+    chosen = Window.partitionBy(*table.key, SEQUENCE).orderBy(
+        F.col("_op").desc(), F.col("_source_version").desc(), F.xxhash64(*table.column_names)
+    )
+    return versions.withColumn("_copy", F.row_number().over(chosen)).where("_copy = 1").drop("_copy")
 
 
 def is_gone() -> Column:

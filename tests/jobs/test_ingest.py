@@ -41,7 +41,7 @@ def test_the_first_batch_holds_every_row_of_all_tables(lake, totesys, reader):
 def test_the_declared_tables_are_those_of_totesys(reader):
     """Every column under its name and of its type, none besides."""
     with source.open_source(reader) as opened:
-        found = [opened.find(table) for table in SOURCE_TABLES.values()]
+        found = opened.find(list(SOURCE_TABLES.values()))
 
     assert {table.declared.name: table.extra for table in found} == dict.fromkeys(SOURCE_TABLES, ())
 

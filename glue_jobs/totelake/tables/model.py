@@ -11,6 +11,10 @@ class Type:
     `source` is what Postgres' `format_type(type, NULL)` says of a column of totesys. `staging` is the type in which
     Arrow reaches the warehouse, before the merge casts it to `postgres`. `copied` is the one in which Redshift's COPY
     takes it out of Parquet, where that is not `redshift` itself.
+
+    `extracted` is the SQL expression as which totesys returns a value `{0}`, so that no driver chooses the type.
+    `unfit` is the condition, where there is one, of a value that the lake cannot store exactly, and `limits` says which
+    it can.
     """
 
     spark: str
@@ -20,6 +24,9 @@ class Type:
     source: str = ""
     redshift: str = ""
     copied: str = ""
+    extracted: str = "{0}"
+    unfit: str = ""
+    limits: str = ""
 
     @property
     def presto(self) -> str:
@@ -31,15 +38,37 @@ INTEGER = Type("int", "int", "integer", "integer", "integer", redshift="INTEGER"
 BIGINT = Type("bigint", "bigint", "bigint", "bigint", "bigint", redshift="BIGINT")
 BOOLEAN = Type("boolean", "boolean", "boolean", "boolean", "boolean", redshift="BOOLEAN")
 # Redshift's VARCHAR alone is one of 256 bytes, and a longer value would fail its batch: as long as it can be.
-VARCHAR = Type("string", "string", "varchar", "text", "character varying", redshift="VARCHAR(65535)")
+VARCHAR = Type(
+    "string", "string", "varchar", "text", "character varying", redshift="VARCHAR(65535)", extracted="{0}::text"
+)
 DATE = Type("date", "date", "date", "date", "date", redshift="DATE")
+# As text: java.sql.Timestamp has no date between 4 and 15 October 1582, and takes a year before Christ for one after.
 TIMESTAMP = Type(
-    "timestamp_ntz", "timestamp", "timestamp(3)", "timestamp", "timestamp without time zone", redshift="TIMESTAMP"
+    "timestamp_ntz",
+    "timestamp",
+    "timestamp(3)",
+    "timestamp",
+    "timestamp without time zone",
+    redshift="TIMESTAMP",
+    extracted="{0}::text",
+    unfit="{0} < '0001-01-01' OR {0} >= '10000-01-01'",
+    limits="a time from the year 1 to the year 9999",
 )
 # Neither Athena nor Parquet readers agree on a time of day: in the lake it is text, `HH:mm:ss.SSS`.
 TIME = Type("string", "string", "time(3)", "text", redshift="TIME", copied="VARCHAR(12)")
-# Postgres' numeric without bounds: 20 digits before and 18 after the point, which is what Spark reads it as.
-NUMERIC = Type("decimal(38,18)", "decimal(38,18)", "numeric", "numeric", "numeric", redshift="DECIMAL(38,18)")
+# Postgres' numeric, whatever bounds the column has: 20 digits before and 18 after the point. Zeros at the end are no
+# digits; `min_scale` of NaN and infinity is NULL.
+NUMERIC = Type(
+    "decimal(38,18)",
+    "decimal(38,18)",
+    "numeric",
+    "numeric",
+    "numeric",
+    redshift="DECIMAL(38,18)",
+    extracted="{0}::numeric(38,18)",
+    unfit="{0} IS NOT NULL AND (coalesce(min_scale({0}), 19) > 18 OR abs({0}) >= 1e20)",
+    limits="a finite number of at most 20 digits before and 18 after the point",
+)
 
 
 def decimal(precision: int, scale: int) -> Type:
