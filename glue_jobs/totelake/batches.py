@@ -52,7 +52,7 @@ class TableIdentity:
     def difference(self, previous: Self) -> str | None:
         """Return why its rows may be others than those of `previous` although no transaction wrote them, else None."""
         if self.oid != previous.oid:
-            return f"it is another table than at the last batch: oid {self.oid}, then {previous.oid}"
+            return f"it is another table (oid {self.oid}) than at the last batch (oid {previous.oid})"
         for name, now, then in (
             ("kind", (self.kind,), (previous.kind,)),
             ("encoding", (self.encoding,), (previous.encoding,)),
@@ -62,9 +62,8 @@ class TableIdentity:
             ("declared columns", self.declared, previous.declared),
         ):
             if now != then:
-                added = ", ".join(each for each in now if each not in then) or "none new"
-                removed = ", ".join(each for each in then if each not in now) or "none gone"
-                return f"its {name} changed since the last batch: now {added}; then {removed}"
+                added, removed = ([each for each in new if each not in old] for new, old in ((now, then), (then, now)))
+                return f"its {name} changed since the last batch: now {_listed(added)}, before {_listed(removed)}"
         return None
 
     @classmethod
@@ -72,6 +71,10 @@ class TableIdentity:
         """Return the identity that `record` describes."""
         lists = {name: tuple(record[name]) for name in ("columns", "children", "declared")}
         return cls(**record | lists)
+
+
+def _listed(values: list[str]) -> str:
+    return " | ".join(values) or "nothing"
 
 
 @dataclass(frozen=True, slots=True)

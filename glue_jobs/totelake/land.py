@@ -114,7 +114,7 @@ def land(attempt: Attempt, table: FoundTable, count: Count) -> IngestedTable | N
     rows = attempt.extract.changes(table, chain.since(table.name))
     may_be_known = chain.previous is not None and _may_be_known(attempt, table)
     if may_be_known:
-        rows = _unknown(attempt, table.declared, rows)
+        rows = _unknown(attempt, table, rows)
     if _may_lack_rows(chain, table, count):
         rows = rows.unionByName(_gone(attempt, table), allowMissingColumns=True)
     if may_be_known or (chain.previous and not count.changed):
@@ -145,25 +145,39 @@ def _ids_came_round(attempt: Attempt) -> bool:
     return attempt.extract.source.snapshot.xmax >= TRANSACTION_IDS
 
 
-def _unknown(attempt: Attempt, table: SourceTable, rows: DataFrame) -> DataFrame:
+def _unknown(attempt: Attempt, table: FoundTable, rows: DataFrame) -> DataFrame:
     """Return `rows` without the versions that the batches before have brought."""
-    chain = attempt.chain
+    chain, declared = attempt.chain, table.declared
     if chain.reload_of(table.name):
-        known = _alive(attempt, table)
-        return rows.join(known, same_row(rows, known, table.column_names), "left_anti")
+        return _with_other_content(attempt, table, rows)
     overlap = chain.overlap(table.name)
-    rows = _without_landed(attempt, table, overlap, rows)
+    rows = _without_landed(attempt, declared, overlap, rows)
     if overlap and overlap[-1].reload_of(table.name):
         # A reload leaves out what it knows by its content, under whatever transaction it finds it.
         seen = rows["_source_version"] < overlap[-1].snapshot.xmax
         known = _alive(attempt, table)
-        rows = rows.join(known, same_row(rows, known, table.column_names) & seen, "left_anti")
+        same = same_row(rows, known, (*declared.column_names, *table.extra))
+        rows = rows.join(known, same & seen, "left_anti")
     if _ids_came_round(attempt):
         rows = _without_frozen(attempt, table, rows)
     return rows
 
 
-def _without_frozen(attempt: Attempt, table: SourceTable, rows: DataFrame) -> DataFrame:
+def _with_other_content(attempt: Attempt, table: FoundTable, rows: DataFrame) -> DataFrame:
+    """Return those of `rows` that differ from what the lake knows, in a declared column or as a whole.
+
+    An undeclared column counts for a row that was written since the last batch: a new column with a default would
+    otherwise bring every row once more.
+    """
+    chain, known = attempt.chain, _alive(attempt, table)
+    same = same_row(rows, known, table.declared.column_names)
+    if table.extra and chain.previous and not chain.reload:
+        unwritten = rows["_source_version"] < chain.previous.snapshot.xmin
+        same &= unwritten | same_row(rows, known, table.extra)
+    return rows.join(known, same, "left_anti")
+
+
+def _without_frozen(attempt: Attempt, table: FoundTable, rows: DataFrame) -> DataFrame:
     """Return `rows` without those that were written under the same 32-bit transaction id in an earlier epoch.
 
     Postgres keeps the id of a row that it has frozen, and after 2^32 transactions it looks like a recent one.
@@ -171,7 +185,8 @@ def _without_frozen(attempt: Attempt, table: SourceTable, rows: DataFrame) -> Da
     known = _alive(attempt, table)
     same_id = rows["_source_version"] % TRANSACTION_IDS == F.pmod(known["_source_version"], F.lit(TRANSACTION_IDS))
     earlier = known["_source_version"] < rows["_source_version"]
-    return rows.join(known, same_row(rows, known, table.column_names) & same_id & earlier, "left_anti")
+    same = same_row(rows, known, table.declared.column_names)
+    return rows.join(known, same & same_id & earlier, "left_anti")
 
 
 def _without_landed(
@@ -202,7 +217,7 @@ def _may_lack_rows(chain: Chain, table: FoundTable, count: Count) -> bool:
 def _gone(attempt: Attempt, table: FoundTable) -> DataFrame:
     """Return a tombstone for each row that was alive at the last batch and is not in the snapshot."""
     name, alive = table.name, attempt.chain.alive(table.name)
-    last = _alive(attempt, table.declared)
+    last = _alive(attempt, table)
     present = attempt.extract.keys(table)
     gone = last.join(present, same_row(last, present, table.declared.key), "left_anti")
     tombstones = gone.withColumn("_op", F.lit("D")).persist(StorageLevel.DISK_ONLY)
@@ -213,10 +228,12 @@ def _gone(attempt: Attempt, table: FoundTable) -> DataFrame:
     return tombstones
 
 
-def _alive(attempt: Attempt, table: SourceTable) -> DataFrame:
+def _alive(attempt: Attempt, table: FoundTable) -> DataFrame:
     """Return the last landed version of every row that is not gone, in the columns of a batch."""
-    latest = latest_of(attempt.extract.spark, attempt.bucket, table, attempt.chain.known)
-    return conform(latest.where("_op = 'U'"), table.name, (*table.columns, *RAW_LINEAGE))
+    declared = table.declared
+    latest = latest_of(attempt.extract.spark, attempt.bucket, declared, attempt.chain.known, undeclared=table.extra)
+    alive = latest.where("_op = 'U'")
+    return conform(alive, table.name, (*declared.columns, *RAW_LINEAGE), keep=table.extra)
 
 
 def _write(rows: DataFrame, address: str) -> dict[str, Any]:

@@ -6,28 +6,39 @@ from datetime import datetime
 from functools import reduce
 
 import pyarrow as pa
-from pyspark.sql import Column, DataFrame, SparkSession, Window
+from pyspark.sql import Column as SparkColumn
+from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 from totelake.batches import IngestedBatch, ProcessedBatch
 from totelake.frames import schema
-from totelake.tables import BATCH_ID, RAW_LINEAGE, SourceTable, StarTable
+from totelake.tables import BATCH_ID, RAW_LINEAGE, Column, SourceTable, StarTable
 from totelake.tables.model import DELETED_AT, INGESTED_SEQUENCE, VARCHAR
 
 SEQUENCE = INGESTED_SEQUENCE.name
 _TAKEN_AT = "_taken_at"
 
 
-def all_of(spark: SparkSession, bucket: str, table: SourceTable, batches: Iterable[IngestedBatch]) -> DataFrame:
+def all_of(
+    spark: SparkSession,
+    bucket: str,
+    table: SourceTable,
+    batches: Iterable[IngestedBatch],
+    *,
+    undeclared: tuple[str, ...] = (),
+) -> DataFrame:
     """Return the version of every row of `table` that `batches` brought, with the sequence of the batch that did.
 
-    `bucket` is the ingested one. Columns: the declared ones, `_op`, `_source_version`, `_ingested_sequence`, and
-    `_deleted_at`, which is the time of the batch's snapshot where the batch found the row gone.
+    `bucket` is the ingested one. Columns: the declared ones, those called `undeclared` as text, `_op`,
+    `_source_version`, `_ingested_sequence`, and `_deleted_at`, which is the time of the batch's snapshot where the
+    batch found the row gone.
     """
     bringing = _bringing(table.name, batches)
+    columns = (*table.columns, *(Column(name, VARCHAR, "") for name in undeclared))
     if not bringing:
-        return spark.createDataFrame([], schema((*table.columns, *RAW_LINEAGE, INGESTED_SEQUENCE, DELETED_AT)))
-    rows = reduce(DataFrame.unionByName, (_read(spark, bucket, table, *alike) for alike in _alike(table, bringing)))
+        return spark.createDataFrame([], schema((*columns, *RAW_LINEAGE, INGESTED_SEQUENCE, DELETED_AT)))
+    alike = _alike(table.name, [column.name for column in columns], bringing)
+    rows = reduce(DataFrame.unionByName, (_read(spark, bucket, table, columns, some) for some in alike))
     if len(bringing) == 1:
         numbered = rows.withColumn(SEQUENCE, F.lit(bringing[0].sequence)).withColumn(
             _TAKEN_AT, F.lit(_taken_at(bringing[0]))
@@ -46,27 +57,44 @@ def all_of(spark: SparkSession, bucket: str, table: SourceTable, batches: Iterab
     return versions if are_checked else _one_of_each(versions, table)
 
 
-def _alike(table: SourceTable, batches: list[IngestedBatch]) -> list[tuple[tuple[str, ...], list[IngestedBatch]]]:
-    """Return the batches that wrote the same of today's columns as text, because those were not declared then."""
-    alike: dict[tuple[str, ...], list[IngestedBatch]] = {}
+def _alike(table: str, names: list[str], batches: list[IngestedBatch]) -> list[list[IngestedBatch]]:
+    """Return the batches, those together that wrote the same of the columns `names` as text: not declared then."""
+    alike: dict[frozenset[str], list[IngestedBatch]] = {}
     for batch in batches:
-        as_text = tuple(name for name in table.column_names if name in batch.tables[table.name].undeclared)
-        alike.setdefault(as_text, []).append(batch)
-    return list(alike.items())
+        alike.setdefault(frozenset(batch.tables[table].undeclared).intersection(names), []).append(batch)
+    return list(alike.values())
 
 
 def _read(
-    spark: SparkSession, bucket: str, table: SourceTable, as_text: tuple[str, ...], batches: list[IngestedBatch]
+    spark: SparkSession,
+    bucket: str,
+    table: SourceTable,
+    columns: tuple[Column, ...],
+    batches: list[IngestedBatch],
 ) -> DataFrame:
-    """Return the rows that `batches` wrote of `table`, those of its columns converted that are there `as_text`."""
-    written = [replace(column, type=VARCHAR) if column.name in as_text else column for column in table.columns]
+    """Return the rows that `batches` wrote of `table`, with `columns`: converted where they wrote text.
+
+    All of them wrote the same columns as text. One that is not declared and that they did not write as text is NULL.
+    """
+    as_text = batches[0].tables[table.name].undeclared
+    written = [
+        replace(column, type=VARCHAR) if column.name in as_text else column
+        for column in columns
+        if column.name in as_text or column.name in table.column_names
+    ]
     rows = (
         spark.read.schema(schema((*written, *RAW_LINEAGE, BATCH_ID)))
         .option("basePath", f"s3://{bucket}/tables/{table.name}/")
         .parquet(*(f"s3://{bucket}/{batch.tables[table.name].path}" for batch in batches))
     )
-    converted = {column.name: column.type.spark for column in table.columns if column.name in as_text}
-    return rows.withColumns({name: F.col(name).cast(kind) for name, kind in converted.items()})
+    others = [column for column in columns if column.name in as_text or column not in written]
+    present = {column.name for column in written}
+    return rows.withColumns(
+        {
+            column.name: (F.col(column.name) if column.name in present else F.lit(None)).cast(column.type.spark)
+            for column in others
+        }
+    )
 
 
 def _one_of_each(versions: DataFrame, table: SourceTable) -> DataFrame:
@@ -80,7 +108,7 @@ def _one_of_each(versions: DataFrame, table: SourceTable) -> DataFrame:
     return versions.withColumn("_copy", F.row_number().over(chosen)).where("_copy = 1").drop("_copy")
 
 
-def is_gone() -> Column:
+def is_gone() -> SparkColumn:
     """Return the condition that a version says that the record was deleted."""
     return F.col(DELETED_AT.name).isNotNull()
 
@@ -89,10 +117,17 @@ def _taken_at(batch: IngestedBatch) -> datetime:
     return datetime.fromisoformat(batch.snapshot.taken_at).replace(tzinfo=None)
 
 
-def latest_of(spark: SparkSession, bucket: str, table: SourceTable, batches: Iterable[IngestedBatch]) -> DataFrame:
+def latest_of(
+    spark: SparkSession,
+    bucket: str,
+    table: SourceTable,
+    batches: Iterable[IngestedBatch],
+    *,
+    undeclared: tuple[str, ...] = (),
+) -> DataFrame:
     """Return the latest version of every row of `table` that `batches` brought, in the columns of `all_of`."""
     bringing = _bringing(table.name, batches)
-    rows = all_of(spark, bucket, table, bringing)
+    rows = all_of(spark, bucket, table, bringing, undeclared=undeclared)
     return rows if len(bringing) == 1 else latest(rows, table.key)
 
 
