@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
@@ -14,11 +15,12 @@ from totelake.source_checks import FoundTable
 from totelake.tables import RAW_LINEAGE
 
 FETCH_ROWS = 20_000
+LAKE_ROWS = 4_096
 FETCH_BYTES = 32 * 2**20
 PARTITION_BYTES = 64 * 2**20
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Extract:
     """How Spark reads totesys: one connection for each block range, all of them at the snapshot of `source`.
 
@@ -30,10 +32,15 @@ class Extract:
     source: SourceReader
     widest: Mapping[str, int]
 
-    @property
+    @cached_property
     def spark(self) -> SparkSession:
-        """The session of the run, started by the first table that is read."""
-        return self.run.spark
+        """The session of the run, started by the first table that is read.
+
+        It reads as few rows of the lake at once as the widest row of totesys allows.
+        """
+        session, rows = self.run.spark, fetch_rows(max(self.widest.values(), default=0))
+        session.conf.set("spark.sql.parquet.columnarReaderBatchSize", min(rows, LAKE_ROWS))
+        return session
 
     def changes(self, table: FoundTable, since: int) -> DataFrame:
         """Return the rows of `table` that the transaction `since` or a later one wrote.

@@ -21,6 +21,9 @@ from totelake.source_checks import FoundTable
 from totelake.tables import RAW_LINEAGE, SourceTable
 from totelake.versions import latest_of
 
+_ROWS_BETWEEN_CHECKS = 100  # parquet.page.size.row.check.min
+_UNCHECKED_BYTES = 16 * 2**20
+
 
 @dataclass(frozen=True)
 class Chain:
@@ -122,7 +125,7 @@ def land(attempt: Attempt, table: FoundTable, count: Count) -> IngestedTable | N
         if rows.isEmpty():
             return None
     path = lake.table_path(table.declared.name, attempt.batch_id)
-    written = _write(rows, f"s3://{attempt.bucket}/{path}")
+    written = _write(rows, f"s3://{attempt.bucket}/{path}", attempt.extract.widest.get(table.name, 0))
     return IngestedTable(
         path=path,
         rows=written["rows"],
@@ -236,7 +239,8 @@ def _alive(attempt: Attempt, table: FoundTable) -> DataFrame:
     return conform(alive, table.name, (*declared.columns, *RAW_LINEAGE), keep=table.extra)
 
 
-def _write(rows: DataFrame, address: str) -> dict[str, Any]:
+def _write(rows: DataFrame, address: str, widest: int) -> dict[str, Any]:
+    """Write `rows`, the widest of which has so many bytes, and return what was counted."""
     written = Observation()
     observed = rows.observe(
         written,
@@ -245,9 +249,26 @@ def _write(rows: DataFrame, address: str) -> dict[str, Any]:
         F.min("last_updated").cast("string").alias("lowest"),
         F.max("last_updated").cast("string").alias("highest"),
     )
-    observed.write.mode("errorifexists").parquet(address)
+    observed.write.mode("errorifexists").options(**_checks_of_size(widest)).parquet(address)
     figures: dict[str, Any] = written.get
     return figures
+
+
+def _checks_of_size(widest: int) -> dict[str, int]:
+    """Return the options by which Parquet's writer looks often enough at how much it holds in memory.
+
+    As a rule it looks after a hundred rows at the earliest; of wide rows that is too late.
+    """
+    rows = max(1, _UNCHECKED_BYTES // max(1, widest))
+    if rows >= _ROWS_BETWEEN_CHECKS:
+        return {}
+    limits = (
+        "page.size.row.check.min",
+        "page.size.row.check.max",
+        "block.size.row.check.min",
+        "block.size.row.check.max",
+    )
+    return {f"parquet.{name}": rows for name in limits}
 
 
 def _fingerprint(rows: DataFrame) -> str:

@@ -1,0 +1,40 @@
+"""Rows of megabytes: memory is bounded by their bytes, not by their number."""
+
+import psycopg
+import pytest
+
+from tests.worlds import as_role
+from totelake import source_checks
+from totelake.errors import SourceValueError
+
+PICTURES, PICTURE_BYTES = 120, 10_000_000
+
+
+def test_rows_of_megabytes_arrive_although_all_of_them_would_not_fit_into_memory(lake, totesys, reader):
+    """120 pictures of 20 MB each as text, with a heap of 2 GiB; a comparison by content reads them from the lake."""
+    with psycopg.connect(as_role(totesys, "postgres")) as connection:
+        connection.execute("ALTER TABLE design ADD COLUMN picture bytea")
+        connection.execute(
+            "UPDATE design SET picture = decode(repeat('ab', %s), 'hex') WHERE design_id <= %s",
+            (PICTURE_BYTES, PICTURES),
+        )
+
+    batch = lake.ingest(reader)
+
+    lengths = lake.rows(batch, "design").selectExpr("length(picture) AS length").groupBy("length").count().collect()
+    assert {row.length: row["count"] for row in lengths} == {None: 473 - PICTURES, 2 + 2 * PICTURE_BYTES: PICTURES}
+    with psycopg.connect(totesys) as connection:
+        connection.execute("ALTER TABLE design ADD COLUMN colour varchar")
+    assert lake.ingest(reader).tables == {}
+
+
+def test_a_row_that_is_too_wide_is_refused_by_its_column_and_key(lake, totesys, reader, monkeypatch):
+    """Before a row is read."""
+    monkeypatch.setattr(source_checks, "MOST_BYTES", 1_000)
+    with psycopg.connect(totesys) as connection:
+        connection.execute("UPDATE design SET file_name = repeat('x', 1000) WHERE design_id = 7")
+
+    with pytest.raises(SourceValueError, match=r"design: 1 .* column file_name .* rows of at most 1,000 bytes: 7\."):
+        lake.ingest(reader)
+
+    assert lake.files() == []
