@@ -61,9 +61,9 @@ class Login:
     @property
     def jdbc_url(self) -> str:
         """The address for JDBC, without user and password."""
-        query = urlencode(self.options)
-        database = quote(self.database, safe="")
-        return f"jdbc:postgresql://{self.host}:{self.port}/{database}" + (f"?{query}" if query else "")
+        # Spark spells the names of connection properties in lower case, where pgjdbc would not know this one.
+        query = urlencode([*self.options, ("ApplicationName", APPLICATION_NAME)])
+        return f"jdbc:postgresql://{self.host}:{self.port}/{quote(self.database, safe='')}?{query}"
 
     @property
     def conninfo(self) -> str:

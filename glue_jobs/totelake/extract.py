@@ -7,7 +7,7 @@ from functools import cached_property
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
-from totelake.connections import APPLICATION_NAME, Login
+from totelake.connections import Login
 from totelake.frames import conform
 from totelake.glue import JobRun
 from totelake.source import EVERYTHING, SourceReader
@@ -68,7 +68,6 @@ class Extract:
                 "driver": "org.postgresql.Driver",
                 "user": self.login.user,
                 "password": self.login.password,
-                "ApplicationName": APPLICATION_NAME,
                 "options": self.source.session_options(since),
                 "sessionInitStatement": self.source.session_statement,
                 "fetchsize": str(fetch_rows(widest)),

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 import psycopg
 
 from totelake import worklog
-from totelake.connections import LOCK_TIMEOUT_SECONDS, Login
+from totelake.connections import Login
 from totelake.errors import DatabaseInterruptedError
 from totelake.faults import explain
 
-_POLL_SECONDS = 2.0
+_POLL_SECONDS = 1.0
 # A prepared transaction has no process: Postgres gives it the number 0. What sessions of other roles do is hidden from
 # a role without pg_read_all_stats; who they are is not.
 _BLOCKERS = """
@@ -41,7 +41,7 @@ def named_blockers(login: Login, application_name: str, *, database: str, stage:
     except Exception as error:
         explained = explain(error, database, login) or error
         if watch.blockers and isinstance(explained, DatabaseInterruptedError) and "lock timeout" in explained.said:
-            said = f"{explained.said} after {LOCK_TIMEOUT_SECONDS} s; blocked by {watch.blockers}"
+            said = f"{explained.said}, blocked by {watch.blockers}"
             raise DatabaseInterruptedError(explained.database, said) from error
         raise
     finally:
@@ -50,7 +50,7 @@ def named_blockers(login: Login, application_name: str, *, database: str, stage:
 
 
 class _Watch:
-    """Asks every two seconds who blocks the sessions of an application; `blockers` are the last that were seen."""
+    """Asks every second who blocks the sessions of an application; `blockers` are the last that were seen."""
 
     def __init__(self, login: Login, application_name: str, stage: str) -> None:
         self._login = login

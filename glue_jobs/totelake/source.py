@@ -44,6 +44,13 @@ _VERSION = sql.SQL(
 _CHANGED = sql.SQL("{version} >= (SELECT current_setting('totelake.changed_since')::bigint)").format(version=_VERSION)
 
 
+READER_LOCK_TIMEOUT_SECONDS = 5
+"""How long a reading connection waits for a lock.
+
+It waits for nothing but a statement that waits itself for the locks of the batch's snapshot to be given up, such as
+TRUNCATE: the sooner the stage is tried again, the less that statement stands in the way of the source's own work.
+"""
+
 TRANSACTION_IDS = 2**32
 """How many transactions there are before the id that Postgres keeps in a row comes round again."""
 
@@ -96,9 +103,14 @@ class SourceReader:
         Rows count as changed when the transaction that wrote them is `changed_since` or later, `EVERYTHING` being
         before all of them.
         """
-        extraction = {"totelake.snapshot_xmax": str(self.snapshot.xmax), "totelake.changed_since": str(changed_since)}
-        has_timeout = self._connection.info.server_version >= _TRANSACTION_TIMEOUT_SINCE
-        return session_options(**extraction, **({"transaction_timeout": "0"} if has_timeout else {}))
+        settings = {
+            "totelake.snapshot_xmax": str(self.snapshot.xmax),
+            "totelake.changed_since": str(changed_since),
+            "lock_timeout": f"{READER_LOCK_TIMEOUT_SECONDS}s",
+        }
+        if self._connection.info.server_version >= _TRANSACTION_TIMEOUT_SINCE:
+            settings["transaction_timeout"] = "0"
+        return session_options(**settings)
 
     def find(self, tables: list[SourceTable]) -> list[FoundTable]:
         """Compare `tables` with the database.

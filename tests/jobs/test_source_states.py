@@ -1,0 +1,200 @@
+"""What an ingest can meet: locks, another encoding, an odd name, batches of an older version."""
+
+import json
+import re
+import threading
+import time
+from dataclasses import replace
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from tests.worlds import as_role, job_run, login_of
+from totelake import attempts, boundaries, connections, locks, source, source_checks, transform
+from totelake.batches import IngestedBatch
+from totelake.errors import DatabaseInterruptedError, EncodingError, StagingError
+from totelake.ingest import Chain
+from totelake.tables import SOURCE_TABLES
+from totelake.tables.model import INTEGER, Column
+from totelake.versions import all_of
+from totesys import roles, schema
+
+
+@pytest.fixture
+def short_waits(monkeypatch):
+    """Let a statement wait a second for a lock, and see soon who holds it."""
+    monkeypatch.setitem(connections._SESSION, "lock_timeout", "1s")
+    monkeypatch.setattr(locks, "_POLL_SECONDS", 0.2)
+    monkeypatch.setattr(attempts, "FIRST_WAIT", 0.02)
+
+
+def test_an_ingest_that_waits_for_a_lock_names_who_holds_it_and_goes_on(lake, totesys, reader, short_waits, capsys):
+    """The run tries again; the lock is given up meanwhile."""
+    with psycopg.connect(totesys, application_name="migration") as holder:
+        holder.execute("LOCK TABLE payment IN ACCESS EXCLUSIVE MODE")
+        process = f"process {holder.info.backend_pid} (role {roles.OWNER}, migration)"
+        release = threading.Timer(2.5, holder.rollback)
+        release.start()
+        batch = lake.ingest(reader)
+        release.join()
+
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+    waits = [line["blocked_by"] for line in lines if line["event"] == "lock_wait"]
+    retries = [line["error"] for line in lines if line["event"] == "retry"]
+    assert waits[0] == process
+    assert "lock timeout" in retries[0]
+    assert f"blocked by {process}" in retries[0]
+    assert batch.tables["payment"].rows == 283
+
+
+def test_an_ingest_gives_up_waiting_for_a_lock(lake, totesys, reader, short_waits, monkeypatch):
+    """After the bound, with the name of who holds it."""
+    monkeypatch.setattr(attempts, "ATTEMPTS", 1)
+    with psycopg.connect(totesys, application_name="migration") as holder:
+        holder.execute("LOCK TABLE payment IN ACCESS EXCLUSIVE MODE")
+        with pytest.raises(DatabaseInterruptedError, match=r"totesys \(.*lock timeout, blocked by .*migration"):
+            lake.ingest(reader)
+
+
+def test_no_table_is_truncated_while_it_is_read(lake, totesys, reader, monkeypatch, capsys):
+    """A snapshot does not protect from that: the table would be empty in it. The batch is tried again, after it."""
+    monkeypatch.setattr(attempts, "FIRST_WAIT", 0.02)
+    monkeypatch.setattr(source, "READER_LOCK_TIMEOUT_SECONDS", 3)
+    began = threading.Event()
+
+    def truncate(reached):
+        if reached == boundaries.SNAPSHOT_EXPORTED and not began.is_set():
+            began.set()
+            threading.Thread(target=_execute, args=(totesys, "TRUNCATE payment")).start()
+            time.sleep(0.5)
+
+    with boundaries.watched(truncate):
+        batch = lake.ingest(reader)
+
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+    [retry] = [line["error"] for line in lines if line["event"] == "retry"]
+    assert re.search(rf"lock timeout.*, blocked by process \d+ \(role {roles.OWNER}\)", retry)
+    assert "payment" not in batch.tables
+    assert batch.alive["payment"] == 0
+    assert batch.alive["transaction"] == 283
+
+
+def _execute(url, statement):
+    with psycopg.connect(url) as connection:
+        connection.execute(statement)
+
+
+def test_a_table_with_more_unchanged_rows_than_it_had_is_compared_by_content(lake, totesys, reader, monkeypatch):
+    """Whatever brought them; here the count of the last batch is wrong."""
+    first = lake.ingest(reader)
+    alive = Chain.alive
+    monkeypatch.setattr(Chain, "alive", lambda chain, table: alive(chain, table) - (table == "design"))
+
+    batch = lake.ingest(reader)
+
+    assert first.alive["design"] == 473
+    assert batch.reloaded == {"design": "473 rows seem unchanged since the last batch, which had 472"}
+    assert batch.tables == {}
+
+
+@pytest.fixture
+def make_totesys(make_database, totesys):
+    """Return a function that makes a small totesys of an encoding or a name, and returns its owner's URL and login."""
+    made = []
+
+    def make(name, encoding="UTF8"):
+        made.append(name)
+        with psycopg.connect(as_role(totesys, "postgres"), autocommit=True) as connection:
+            connection.execute(
+                sql.SQL(
+                    "CREATE DATABASE {} OWNER {} ENCODING {} LOCALE_PROVIDER libc LOCALE 'C' TEMPLATE template0"
+                ).format(sql.Identifier(name), sql.Identifier(roles.OWNER), encoding)
+            )
+        url = psycopg.conninfo.make_conninfo(totesys, dbname=name)
+        with psycopg.connect(url, client_encoding="UTF8") as connection:
+            schema.create(connection, reader=roles.READER)
+            connection.execute("INSERT INTO department (department_name, location) VALUES ('Einkauf', 'München')")
+        return url, replace(login_of(url), user=roles.READER)
+
+    yield make
+    with psycopg.connect(as_role(totesys, "postgres"), autocommit=True) as connection:
+        for name in made:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.mark.parametrize(
+    ("name", "encoding"), [("tote+x", "UTF8"), ("a/b", "UTF8"), ("50% ?&#", "UTF8"), ("latin", "LATIN1")]
+)
+def test_text_arrives_from_a_database_of_any_name_and_encoding(lake, make_totesys, name, encoding):
+    """As the characters that it is."""
+    _, login = make_totesys(name, encoding)
+
+    batch = lake.ingest(login)
+
+    assert [row.location for row in lake.rows(batch, "department").collect()] == ["München"]
+    assert batch.identities["department"].encoding == encoding
+
+
+def test_a_database_that_does_not_say_what_its_text_is_is_refused(lake, make_totesys):
+    """SQL_ASCII keeps bytes."""
+    _, login = make_totesys("ascii", "SQL_ASCII")
+
+    with pytest.raises(
+        EncodingError, match=r"totesys \(.*/ascii\) has the encoding SQL_ASCII: .* Copy it into a database"
+    ):
+        lake.ingest(login)
+
+    assert lake.files() == []
+
+
+def test_a_column_that_was_text_before_it_was_declared_is_read_in_its_type(lake, totesys, reader, monkeypatch):
+    """What came before the declaration is in the lake as text; declaring it brings the rows that lack it."""
+    with psycopg.connect(totesys) as connection:
+        connection.execute("ALTER TABLE currency ADD COLUMN minor_units int DEFAULT 2")
+        connection.execute("UPDATE currency SET minor_units = 0 WHERE currency_id = 1")
+    lake.ingest(reader)
+    with psycopg.connect(totesys) as connection:
+        connection.execute("ALTER TABLE currency ALTER minor_units SET DEFAULT 3")
+        connection.execute("INSERT INTO currency (currency_id, currency_code) VALUES (9, 'KWD')")
+    lake.ingest(reader)
+    currency = SOURCE_TABLES["currency"]
+    declared = replace(
+        currency, columns=(*currency.columns, Column("minor_units", INTEGER, "Digits of the minor unit."))
+    )
+    monkeypatch.setitem(SOURCE_TABLES, "currency", declared)
+
+    batch = lake.ingest(reader)
+
+    rows = all_of(lake.spark, lake.ingested, declared, lake.ingested_batches()).collect()
+    assert "declared columns changed" in batch.reloaded["currency"]
+    assert batch.tables == {}
+    assert sorted((row.currency_id, row.minor_units) for row in rows) == [(1, 0), (2, 2), (3, 2), (9, 3)]
+
+
+def test_a_warehouse_that_an_older_version_stopped_loads_after_a_rebuild(lake, totesys, reader, warehouse, monkeypatch):
+    """A batch with a key that is there twice was committed, its load refused it on every run."""
+    with psycopg.connect(totesys) as connection:
+        connection.execute("CREATE TABLE payment_type_archive () INHERITS (payment_type)")
+        connection.execute("INSERT INTO payment_type (payment_type_id, payment_type_name) VALUES (9, 'SALES_RECEIPT')")
+        connection.execute("INSERT INTO payment_type_archive SELECT * FROM ONLY payment_type WHERE payment_type_id = 9")
+        schema.grant(connection, roles.READER)
+    with monkeypatch.context() as older:
+        older.setattr(source_checks, "check_key", lambda *_: None)
+        to_json = IngestedBatch.to_json
+        older.setattr(IngestedBatch, "to_json", lambda batch: to_json(batch) | {"identities": {}})
+        lake.ingest(reader)
+        older.setattr("totelake.versions._one_of_each", lambda versions, _: versions)
+        lake.transform()
+    with pytest.raises(StagingError, match="dim_payment_type"):
+        lake.load(warehouse)
+    with psycopg.connect(totesys) as connection:
+        connection.execute("DROP TABLE payment_type_archive")
+    lake.ingest(reader)
+
+    transform.run(job_run(rebuild="true"), lake.ingested, lake.processed)
+    lake.load(warehouse)
+
+    with psycopg.connect(warehouse.conninfo) as connection:
+        found = connection.execute("SELECT payment_type_id FROM current_dim_payment_type ORDER BY 1").fetchall()
+    assert found == [(1,), (2,), (3,), (4,), (9,)]
