@@ -34,7 +34,6 @@ _SESSION = {
     "extra_float_digits": "1",
     "quote_all_identifiers": "off",
     "search_path": "public",
-    "lock_timeout": f"{LOCK_TIMEOUT_SECONDS}s",
     "statement_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
 }
@@ -83,8 +82,12 @@ class Login:
 
 def session_options(**more: str) -> str:
     """Return the settings with which every session begins, and those in `more`, as libpq and pgjdbc take them."""
-    settings = _SESSION | more
-    return " ".join(f"-c {name}={value}" for name, value in settings.items())
+    settings = _SESSION | {"lock_timeout": f"{LOCK_TIMEOUT_SECONDS}s"} | more
+    return " ".join(f"-c {name}={_escaped(value)}" for name, value in settings.items())
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace(" ", "\\ ")
 
 
 def login(connection: str) -> Login:

@@ -6,6 +6,8 @@ TotelakeError
 │   ├── DatabaseInterruptedError  it broke off a statement: a deadlock, a timeout, a snapshot that is gone
 │   └── AwsUnavailableError       S3, the catalog or another service does not answer
 ├── DatabaseRefusedError   totesys or the warehouse does not let the role in, or not do what it has to
+│   └── DatabaseReadOnlyError     it takes no writes: a standby, or a setting of the role or database
+├── DatabaseEncodingError  the warehouse's database has an encoding that cannot hold every text
 ├── StorageFullError       there is no space left where the run writes
 ├── SourceSchemaError      a table of totesys is not the one that was declared
 │   └── UnreadableTableError      its rows, or their changes, cannot be read reliably
@@ -22,7 +24,11 @@ TotelakeError
 ├── CatalogError           the Glue Data Catalog refused a partition of a committed batch
 ├── SchemaError            a frame does not have the columns that its table declares
 ├── QuarantineError        more rows break the rules of their table than may be held back
-├── WarehouseSchemaError   a table of the warehouse has other columns than its declaration
+├── WarehouseSchemaError   the tables of the warehouse are not those that were declared and loaded
+│   ├── WarehouseColumnsError     a table has other columns than its declaration
+│   ├── WarehouseTablesError      a table is missing or empty, although rows of it were loaded
+│   ├── WarehouseKeysError        a table lacks a key, and its rows do not allow it
+│   └── WarehouseReferenceError   a foreign key of a table that is not totelake's keeps a rebuild out
 ├── AlreadyRunningError    another run of this stage holds its lock
 ├── LedgerError            a batch would be loaded out of order, or twice with other content
 ├── StagingError           what was copied into staging is not what the batch holds
@@ -34,9 +40,19 @@ TotelakeError
 └── UnforeseenError        something that none of these foresees
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 
 _GOES_ON = "Nothing was lost; the next run goes on from the last commit."
+_REBUILD = "`totelake rebuild warehouse` (on AWS: the load job once with --rebuild true)"
+_REBUILD_PROCESSED = (
+    "`totelake rebuild processed` (on AWS: the transform job once with --rebuild true, then the load job)"
+)
+# What Postgres adds to the first line of an error, up to the next of its headings or the end of Java's message.
+_DETAILS = re.compile(
+    r"^\s*(?:detail|hint): +(.+?)(?=^\s*(?:detail|hint|context|where|query|position|line \d+): |^\s+at |\Z)",
+    re.IGNORECASE | re.MULTILINE | re.DOTALL,
+)
 
 
 class TotelakeError(Exception):
@@ -77,13 +93,34 @@ class AwsUnavailableError(TransientError):
 class DatabaseRefusedError(TotelakeError):
     """A database does not let the role in, or does not let it do what the run has to do."""
 
+    _WAY_OUT = "Correct the Glue connection, its secret or the rights of the role, and run again."
+
     def __init__(self, database: str, said: str) -> None:
         """Name the `database` with the role and its place, and what was `said`."""
-        super().__init__(
-            f"{database} refused: {said}. Nothing was lost. Correct the Glue connection, its secret or the rights of "
-            f"the role, and run again."
-        )
+        super().__init__(f"{database} refused: {said}. Nothing was lost. {self._WAY_OUT}")
         self.database, self.said = database, said
+
+
+class DatabaseReadOnlyError(DatabaseRefusedError):
+    """A database takes no writes."""
+
+    _WAY_OUT = (
+        "The database is read-only: point the Glue connection to the primary server if this is a standby; otherwise "
+        "reset default_transaction_read_only (ALTER ROLE … RESET, ALTER DATABASE … RESET). Then run again."
+    )
+
+
+class DatabaseEncodingError(TotelakeError):
+    """A database of the warehouse has an encoding that cannot hold every text."""
+
+    def __init__(self, database: str, place: str, encoding: str) -> None:
+        """Name the `database`, the role and the `place` by which it is reached, and its `encoding`."""
+        super().__init__(
+            f"The warehouse's database {database} ({place}) has the encoding {encoding}, which cannot hold every text. "
+            f"Nothing was loaded. Create another one with CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0, point "
+            f"the Glue connection to it, and run {_REBUILD}."
+        )
+        self.database, self.encoding = database, encoding
 
 
 class StorageFullError(TotelakeError):
@@ -251,6 +288,10 @@ class QuarantineError(TotelakeError):
 
 
 class WarehouseSchemaError(TotelakeError):
+    """The tables of the warehouse are not those that were declared and loaded."""
+
+
+class WarehouseColumnsError(WarehouseSchemaError):
     """A table of the warehouse has other columns than its declaration."""
 
     def __init__(
@@ -262,7 +303,7 @@ class WarehouseSchemaError(TotelakeError):
         faults += [f"column {name} is {found}, declared {declared}" for name, (found, declared) in retyped.items()]
         super().__init__(
             f"warehouse table {table}: {'; '.join(faults)}. Nothing was loaded. "
-            f"Alter the table to match totelake/tables/stars.py, or move it out of the way and load again."
+            f"Alter the table to look as `totelake ddl` prints it, or rename it and run {_REBUILD}."
         )
         self.table, self.missing, self.undeclared, self.retyped = table, missing, undeclared, retyped
 
@@ -282,6 +323,46 @@ class WarehouseSchemaError(TotelakeError):
             )
 
 
+class WarehouseTablesError(WarehouseSchemaError):
+    """Tables of the warehouse are missing or empty, although rows of them were loaded."""
+
+    def __init__(self, faults: dict[str, str]) -> None:
+        """Say of each table what its fault is, such as `is missing`."""
+        told = "; ".join(f"{table} {fault}" for table, fault in faults.items())
+        super().__init__(
+            f"Tables of the warehouse lost their rows: {told}. Nothing was loaded. Restore them from a backup, or run "
+            f"{_REBUILD}, which makes what is missing and loads every batch again."
+        )
+        self.faults = faults
+
+
+class WarehouseKeysError(WarehouseSchemaError):
+    """A table of the warehouse lacks a key, and it cannot be added."""
+
+    def __init__(self, table: str, key: str, statement: str, said: str) -> None:
+        """Name the `table` and the `key`, the `statement` that adds it, and what the database `said` to that."""
+        super().__init__(
+            f"warehouse table {table}: {key} is missing and cannot be added: {said}. Nothing was loaded. Correct the "
+            f"rows and run `{statement}`, or run {_REBUILD}."
+        )
+        self.table, self.key = table, key
+
+
+class WarehouseReferenceError(WarehouseSchemaError):
+    """Foreign keys of other tables refer to star tables, which therefore cannot be emptied for a rebuild."""
+
+    def __init__(self, references: list[tuple[str, str, str, str]]) -> None:
+        """Name each reference: the table that refers, its constraint, the star table, and the definition."""
+        told = "; ".join(f"{constraint} of {table} refers to {star}" for table, constraint, star, _ in references)
+        drop = "; ".join(f"ALTER TABLE {table} DROP CONSTRAINT {name}" for table, name, _, _ in references)
+        add = "; ".join(f"ALTER TABLE {table} ADD CONSTRAINT {name} {text}" for table, name, _, text in references)
+        super().__init__(
+            f"Foreign keys of other tables keep the warehouse from being rebuilt: {told}. Nothing was changed. Drop "
+            f"them (`{drop}`), rebuild, and add them again (`{add}`). A rebuild numbers the rows of facts anew."
+        )
+        self.references = references
+
+
 class AlreadyRunningError(TotelakeError):
     """Another run of this stage holds its lock."""
 
@@ -298,20 +379,42 @@ class LedgerError(TotelakeError):
 class StagingError(TotelakeError):
     """What was copied into staging is not what the batch holds."""
 
-    def __init__(self, table: str, expected: int, found: int) -> None:
-        """Say how many distinct rows the batch has for `table` and how many reached staging."""
-        super().__init__(f"{table}: the batch holds {expected} rows, staging {found}. Nothing was merged; run again.")
-        self.table, self.expected, self.found = table, expected, found
+    def __init__(
+        self,
+        table: str,
+        expected: int,
+        found: int,
+        key: Sequence[str] = (),
+        duplicates: Sequence[tuple[tuple[object, ...], int]] = (),
+    ) -> None:
+        """Say how many distinct rows the batch has for `table` and how many reached staging.
+
+        `duplicates` are values of the columns `key` that the batch has more than once, each with how often.
+        """
+        counts = f"{table}: the batch holds {expected} rows, staging {found}"
+        if duplicates:
+            told = ", ".join(f"({', '.join(map(str, values))}) {copies} times" for values, copies in duplicates)
+            why = (
+                f"its files have the same key ({', '.join(key)}) more than once: {told}. Nothing was merged. A batch "
+                f"never changes, so run {_REBUILD_PROCESSED}: the batch is made again without duplicates."
+            )
+        elif found < expected:
+            why = f"{expected - found} rows did not arrive. Nothing was merged; run again."
+        else:
+            why = f"{found - expected} rows are more than its record says. Nothing was merged; run again."
+        super().__init__(f"{counts}: {why}")
+        self.table, self.expected, self.found, self.duplicates = table, expected, found, tuple(duplicates)
 
 
 class OrphanError(TotelakeError):
     """A fact refers to a row that its dimension does not have."""
 
-    def __init__(self, batch_id: str, facts: list[str]) -> None:
-        """Name the batch and the `facts` in it, one of which it is."""
+    def __init__(self, batch_id: str | None, facts: list[str], said: str = "") -> None:
+        """Name the batch, if there is one, the `facts` one of which it is, and what the database `said`."""
         super().__init__(
-            f"Batch {batch_id}: rows of {' or '.join(facts)} refer to a dimension's row that neither the warehouse nor "
-            f"the batch has. Nothing was loaded. Rows were lost: run the load once with --rebuild true."
+            f"{f'Batch {batch_id}: rows' if batch_id else 'Rows'} of {' or '.join(facts)} refer to a dimension's row "
+            f"that neither the warehouse nor the batch has{f': {said}' if said else ''}. Nothing was loaded. Rows were "
+            f"lost: run {_REBUILD}."
         )
         self.batch_id, self.facts = batch_id, facts
 
@@ -321,7 +424,10 @@ class StatementError(TotelakeError):
 
     def __init__(self, place: str, said: str, statement: int | None) -> None:
         """Repeat what the warehouse at `place` `said`; the `statement` is counted from 0, None where it is not told."""
-        super().__init__(f"The warehouse ({place}) refused a statement: {said}. Nothing of its transaction was kept.")
+        super().__init__(
+            f"The warehouse ({place}) refused a statement: {said}. Nothing of its transaction was kept. Correct what "
+            f"it names, such as a trigger or a constraint that was added to a table, and run again."
+        )
         self.said, self.statement = said, statement
 
 
@@ -367,7 +473,9 @@ class UnforeseenError(TotelakeError):
     """Something went wrong that no other error foresees, and said so on many lines: this is the one that tells."""
 
     def __init__(self, error: Exception) -> None:
-        """Take the first line of `error`, or the second where Java's own begins there."""
+        """Take the first line of `error`, or the second where Java's own begins there, and a database's details."""
         first, *rest = str(error).strip().splitlines()
         said = rest[0].removeprefix(":").strip() if rest and rest[0].startswith(":") else first
+        details = [" ".join(found[1].split()) for found in _DETAILS.finditer(str(error))]
+        said = ". ".join(each.rstrip(".") for each in (said, *details))
         super().__init__(f"{type(error).__name__}: {said.rstrip('.')}. The log has all of it.")

@@ -16,6 +16,7 @@ from py4j.protocol import Py4JJavaError
 from totelake.errors import (
     AwsUnavailableError,
     DatabaseInterruptedError,
+    DatabaseReadOnlyError,
     DatabaseRefusedError,
     DatabaseUnavailableError,
     StorageFullError,
@@ -34,7 +35,12 @@ class Located(Protocol):
         """Where the database is and by which role it is reached."""
 
 
-_OF_DATABASE: tuple[_Fault, ...] = (DatabaseRefusedError, DatabaseInterruptedError, DatabaseUnavailableError)
+_OF_DATABASE: tuple[_Fault, ...] = (
+    DatabaseReadOnlyError,
+    DatabaseRefusedError,
+    DatabaseInterruptedError,
+    DatabaseUnavailableError,
+)
 # Where a chain of errors tells of several, the first of these decides.
 _FAULTS: tuple[_Fault, ...] = (StorageFullError, *_OF_DATABASE, AwsUnavailableError)
 
@@ -49,6 +55,7 @@ _SQLSTATES: dict[str, _Fault] = {
     "3D000": DatabaseRefusedError,  # no such database
     "42501": DatabaseRefusedError,  # permission denied
     "57P04": DatabaseRefusedError,  # the database was dropped
+    "25006": DatabaseReadOnlyError,  # read-only transaction: a standby, or default_transaction_read_only
     "25P03": DatabaseInterruptedError,  # idle in its transaction for too long
     "25P04": DatabaseInterruptedError,  # transaction timeout
     "40001": DatabaseInterruptedError,  # serialization failure; on a standby, conflict with recovery
@@ -62,13 +69,14 @@ _SQLSTATES: dict[str, _Fault] = {
 
 # By words, where no SQLSTATE comes along: libpq's errors while a session begins or breaks, and all of ADBC's.
 _WORDS: dict[_Fault, re.Pattern[str]] = {
+    DatabaseReadOnlyError: re.compile(r"cannot execute .+ in a read-only transaction", re.IGNORECASE),
     DatabaseRefusedError: re.compile(
         r"password authentication failed|no password supplied|no pg_hba.conf entry|not permitted to log in"
         r"|(database|role) \".*\" does not exist|permission denied|name or service not known",
         re.IGNORECASE,
     ),
     DatabaseInterruptedError: re.compile(
-        r"deadlock detected|could not serialize|canceling statement"
+        r"deadlock detected|could not serialize|canceling statement|due to (transaction|idle-in-transaction) timeout"
         r"|serializable isolation violation|conflict with concurrent transaction|cancelled on user's request",
         re.IGNORECASE,
     ),
@@ -115,6 +123,14 @@ def said_by(database: str, text: str) -> TotelakeError | None:
     """Return the error of totelake that the `text` of a database's error is, None when it is not known."""
     fault = _database_fault(None, text)
     return _made(fault, text, database) if fault else None
+
+
+def told(error: psycopg.Error) -> str:
+    """Return what the server says of `error` in one line: its message, detail, hint and context."""
+    diagnosis = error.diag
+    parts = (diagnosis.message_primary, diagnosis.message_detail, diagnosis.message_hint, diagnosis.context)
+    said = [" ".join(part.split()).removesuffix(".") for part in parts if part]
+    return "; ".join(said) or " ".join(str(error).split())
 
 
 def _made(fault: _Fault, said: str, database: str) -> TotelakeError:

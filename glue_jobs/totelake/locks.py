@@ -19,9 +19,9 @@ SELECT DISTINCT blocker, blocking.usename, blocking.application_name, blocking.s
 FROM pg_stat_activity AS waiting
 CROSS JOIN LATERAL unnest(pg_blocking_pids(waiting.pid)) AS blocker
 LEFT JOIN pg_stat_activity AS blocking ON blocking.pid = blocker
-WHERE waiting.application_name = %(name)s AND waiting.usename = current_user AND waiting.wait_event_type = 'Lock'
+WHERE waiting.application_name = %(name)s AND waiting.usename = session_user AND waiting.wait_event_type = 'Lock'
     AND waiting.datname = current_database()
-    AND (blocking.application_name IS DISTINCT FROM %(name)s OR blocking.usename IS DISTINCT FROM current_user)
+    AND (blocking.application_name IS DISTINCT FROM %(name)s OR blocking.usename IS DISTINCT FROM session_user)
 ORDER BY blocker
 """
 

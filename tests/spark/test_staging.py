@@ -51,7 +51,7 @@ def staged_rows(connection, name):
 def test_text_and_null_arrive_as_they_are(spark, warehouse, connection):
     """Apostrophes, leading zeros, umlauts and missing lines."""
     with staging.staging_tables(connection, [LOCATION], "1_test") as names:
-        staging.copy(locations(spark, 1), warehouse, names["dim_location"])
+        staging.copy(locations(spark, 1), warehouse.conninfo, names["dim_location"])
         assert staged_rows(connection, names["dim_location"]) == [
             (1, "1 O'Keefe Road", None, None, "Köln", "01138", "DE", "0021 366201", 1, None)
         ]
@@ -61,22 +61,22 @@ def test_money_dates_and_wide_numbers_arrive_exactly(spark, warehouse, connectio
     """All 38 digits of a decimal, a date ahead of today, a version beyond 32 bits."""
     frame = spark.createDataFrame([ORDER], schema(PURCHASE.stored_columns))
     with staging.staging_tables(connection, [PURCHASE], "1_test") as names:
-        staging.copy(frame, warehouse, names["fact_purchase_order"])
+        staging.copy(frame, warehouse.conninfo, names["fact_purchase_order"])
         assert staged_rows(connection, names["fact_purchase_order"]) == [ORDER]
 
 
 def test_every_partition_is_copied_and_an_empty_one_is_nothing(spark, warehouse, connection):
     """More partitions than rows."""
     with staging.staging_tables(connection, [LOCATION], "1_test") as names:
-        staging.copy(locations(spark, 1, 2, 3).repartition(5), warehouse, names["dim_location"])
+        staging.copy(locations(spark, 1, 2, 3).repartition(5), warehouse.conninfo, names["dim_location"])
         assert [row[0] for row in staged_rows(connection, names["dim_location"])] == [1, 2, 3]
 
 
 def test_a_partition_that_was_copied_twice_counts_once(spark, warehouse, connection):
     """The count is that of different rows."""
     with staging.staging_tables(connection, [LOCATION], "1_test") as names:
-        staging.copy(locations(spark, 1, 2), warehouse, names["dim_location"])
-        staging.copy(locations(spark, 2), warehouse, names["dim_location"])
+        staging.copy(locations(spark, 1, 2), warehouse.conninfo, names["dim_location"])
+        staging.copy(locations(spark, 2), warehouse.conninfo, names["dim_location"])
         assert len(staged_rows(connection, names["dim_location"])) == 3
         staging.check(connection, LOCATION, names["dim_location"], expected=2)
 
@@ -85,7 +85,7 @@ def test_a_partition_that_was_copied_twice_counts_once(spark, warehouse, connect
 def test_a_count_other_than_the_batch_has_is_refused(spark, warehouse, connection, expected):
     """Too few and too many alike, with both numbers."""
     with staging.staging_tables(connection, [LOCATION], "1_test") as names:
-        staging.copy(locations(spark, 1, 2), warehouse, names["dim_location"])
+        staging.copy(locations(spark, 1, 2), warehouse.conninfo, names["dim_location"])
         with pytest.raises(StagingError, match=f"dim_location: the batch holds {expected} rows, staging 2") as raised:
             staging.check(connection, LOCATION, names["dim_location"], expected)
     assert (raised.value.expected, raised.value.found) == (expected, 2)
@@ -94,7 +94,7 @@ def test_a_count_other_than_the_batch_has_is_refused(spark, warehouse, connectio
 def test_a_copy_that_fails_says_why_and_not_the_password(spark, warehouse, connection):
     """The table is gone: the job's error names it; nothing that an executor says holds the password."""
     with pytest.raises(Exception, match="no_such_table") as raised:
-        staging.copy(locations(spark, 1), warehouse, "no_such_table")
+        staging.copy(locations(spark, 1), warehouse.conninfo, "no_such_table")
     assert warehouse.password not in str(raised.value)
 
 

@@ -9,7 +9,7 @@ import pytest
 from psycopg import sql
 
 from totelake.tables import STAR_TABLES
-from totelake.warehouse.postgres import apply, shape, staging
+from totelake.warehouse.postgres import apply, keys, staging
 from totelake.warehouse.postgres import merge as merging
 from totelake.warehouse.postgres.merge import merge
 
@@ -81,7 +81,7 @@ def merge_completely(connection, staging_table) -> None:
     """Merge into the fact and then add the keys that it lacks, in one transaction."""
     with connection.transaction():
         merge(connection, FACT, staging_table)
-        shape.add_foreign_keys(connection)
+        keys.add_foreign_keys(connection)
 
 
 def everything(connection, relation, columns="*", order="1"):
@@ -231,7 +231,7 @@ def test_readers_are_not_kept_out_by_a_merge(dimensions, warehouse):
     ):
         dimensions.execute("UPDATE dim_currency SET currency_name = %s", (changed["currency_name"],))
         merge(dimensions, FACT, name)
-        shape.add_foreign_keys(dimensions)
+        keys.add_foreign_keys(dimensions)
 
         assert everything(reader, "current_fact_purchase_order") == []
         assert everything(reader, "dim_currency", "currency_name") == [("Pound Sterling",)]

@@ -10,6 +10,8 @@ from totelake.tables.model import DELETED_AT
 SCHEMA = "public"
 STAGING_SCHEMA = "staging"
 LEDGER = "load_ledger"
+MOST_DUPLICATES = 5
+"""How many keys that are staged more than once an error names."""
 
 
 def current_view(table: StarTable) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from psycopg import sql
 
@@ -27,7 +28,7 @@ def ddl() -> str:
     """Return the statements that make the warehouse, in order; where all of it is there they change nothing."""
     idempotent = [
         sql.SQL("DO $$ BEGIN\n    {};\nEXCEPTION WHEN duplicate_object THEN NULL;\nEND $$").format(add)
-        for add in foreign_keys().values()
+        for add in (key.add for key in foreign_keys())
     ]
     return as_text([*statements(), *idempotent])
 
@@ -48,28 +49,90 @@ def statements() -> list[sql.Composed]:
     return [*made, sql.SQL("COMMENT ON SCHEMA {} IS {}").format(sql.Identifier(STAGING_SCHEMA), mark)]
 
 
-def foreign_keys() -> dict[str, sql.Composed]:
-    """Return the statement that adds each foreign key, by the name of its constraint."""
-    return {
-        (name := f"{table.name}_{column.name}_fkey"): sql.SQL(
-            "ALTER TABLE {table} ADD CONSTRAINT {name} FOREIGN KEY ({column}) REFERENCES {dimension} ({key})"
-        ).format(
-            table=sql.Identifier(SCHEMA, table.name),
-            name=sql.Identifier(name),
-            column=sql.Identifier(column.name),
-            dimension=sql.Identifier(SCHEMA, column.references),
-            key=listed(STAR_TABLES[column.references].key),
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A primary key or a unique key of a table."""
+
+    table: str
+    kind: str
+    columns: tuple[str, ...]
+
+    @property
+    def definition(self) -> str:
+        """The key as `pg_get_constraintdef` tells it."""
+        return f"{self.kind} ({', '.join(self.columns)})"
+
+    @property
+    def add(self) -> sql.Composed:
+        """The statement that adds it."""
+        return _add(self.table, sql.SQL("{} ({})").format(sql.SQL(self.kind), listed(self.columns)))
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignKey:
+    """A reference of a fact to a dimension, which is a constraint of its own name."""
+
+    table: str
+    column: str
+    dimension: str
+    key: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The name of the constraint."""
+        return f"{self.table}_{self.column}_fkey"
+
+    @property
+    def definition(self) -> str:
+        """The key as `pg_get_constraintdef` tells it."""
+        return f"FOREIGN KEY ({self.column}) REFERENCES {self.dimension}({', '.join(self.key)})"
+
+    @property
+    def add(self) -> sql.Composed:
+        """The statement that adds it."""
+        key = sql.SQL("CONSTRAINT {name} FOREIGN KEY ({column}) REFERENCES {dimension} ({key})").format(
+            name=sql.Identifier(self.name),
+            column=sql.Identifier(self.column),
+            dimension=sql.Identifier(SCHEMA, self.dimension),
+            key=listed(self.key),
         )
+        return _add(self.table, key)
+
+    @property
+    def drop(self) -> sql.Composed:
+        """The statement that drops it."""
+        return sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(
+            sql.Identifier(SCHEMA, self.table), sql.Identifier(self.name)
+        )
+
+
+def keys() -> list[Key]:
+    """Return the primary key of each table, and what else is unique in it."""
+    found = [Key(LEDGER, "PRIMARY KEY", ("processed_sequence",)), Key(LEDGER, "UNIQUE", ("batch_id",))]
+    for table in STAR_TABLES.values():
+        found += [Key(table.name, "PRIMARY KEY", table.key)]
+        found += [Key(table.name, "UNIQUE", table.identity)] if table.surrogate else []
+    return found
+
+
+def foreign_keys() -> list[ForeignKey]:
+    """Return every reference of a star table."""
+    return [
+        ForeignKey(table.name, column.name, column.references, STAR_TABLES[column.references].key)
         for table in STAR_TABLES.values()
         for column in table.columns
         if column.references
-    }
+    ]
 
 
 def staging_comment(made: Iterable[sql.Composed]) -> str:
     """Return what the staging schema says of itself; its digest tells whether a warehouse has the statements `made`."""
     digest = hashlib.sha256(as_text(made).encode()).hexdigest()[:16]
     return f"Where loads copy to; empty between them. Definition of the warehouse: {digest}."
+
+
+def _add(table: str, constraint: sql.Composed) -> sql.Composed:
+    return sql.SQL("ALTER TABLE {} ADD {}").format(sql.Identifier(SCHEMA, table), constraint)
 
 
 def _create_table(table: StarTable) -> sql.Composed:

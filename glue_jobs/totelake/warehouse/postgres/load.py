@@ -12,13 +12,19 @@ from totelake import boundaries, worklog
 from totelake.batches import ProcessedBatch, ProcessedTable
 from totelake.connections import Login
 from totelake.glue import JobRun
+from totelake.locks import named_blockers
 from totelake.log import CommitLog
 from totelake.tables import StarTable
 from totelake.versions import written_versions
 from totelake.warehouse.contract import OpenWarehouse, Parts
-from totelake.warehouse.postgres import ledger, shape, staging
+from totelake.warehouse.postgres import keys, ledger, shape, staging
 from totelake.warehouse.postgres.merge import analyze, merge
-from totelake.warehouse.postgres.session import open_warehouse
+from totelake.warehouse.postgres.session import (
+    application_name,
+    copying_conninfo,
+    open_warehouse,
+    refusals,
+)
 
 _TABLES_AT_ONCE = 4
 # Above this a table's statistics are renewed at once; below it autovacuum is soon enough.
@@ -39,8 +45,13 @@ class Postgres:
     @contextmanager
     def opened(self, run: JobRun, bucket: str) -> Iterator[OpenWarehouse]:
         """Connect as the only load; the foreign keys that are missing wait for the end of the load."""
-        with open_warehouse(self.login, run.id) as connection:
-            shape.apply(connection, with_foreign_keys=False)
+        name = application_name(run.id)
+        with (
+            refusals(self.login),
+            named_blockers(self.login, name, database="the warehouse", stage="load"),
+            open_warehouse(self.login, run.id) as connection,
+        ):
+            shape.apply(connection, with_foreign_keys=False, rebuild=run.flag("rebuild"))
             yield _Load(run, bucket, self.login, connection)
 
 
@@ -60,15 +71,18 @@ class _Load:
     def load(self, batches: list[ProcessedBatch], parts: Parts, *, anew: bool) -> dict[str, int]:
         """Load `batches` in one transaction; return how many rows that inserted or changed in each table."""
         tables = list(parts)
+        batch_id = batches[-1].batch_id if batches else None
         with staging.staging_tables(self.connection, tables, uuid4().hex[:12]) as staged:
             with ThreadPoolExecutor(_TABLES_AT_ONCE) as pool:
                 list(pool.map(lambda table: self._stage(table, parts[table], staged[table.name]), tables))
-            with self.connection.transaction():
+            with refusals(self.login, batch_id=batch_id), self.connection.transaction():
                 if anew:
                     shape.empty(self.connection)
                     ledger.forget(self.connection)
-                merged = {table.name: self._merge(table, parts[table], staged[table.name]) for table in tables}
-                shape.add_foreign_keys(self.connection)
+                merged = {
+                    table.name: self._merge(table, parts[table], staged[table.name], batch_id) for table in tables
+                }
+                keys.add_foreign_keys(self.connection)
                 for batch in batches:
                     ledger.enter(self.connection, batch, self.run.id, self.run.code_version)
                 boundaries.reached(boundaries.BEFORE_MERGE_COMMITTED)
@@ -88,11 +102,12 @@ class _Load:
         told = sum(part.rows for part in parts)
         with worklog.unit("stage_table", stage="load", table=table.name, rows=told):
             rows = written_versions(self.run.spark, self.bucket, table, [part.path for part in parts])
-            staging.copy(rows, self.login, staging_table)
+            staging.copy(rows, copying_conninfo(self.login, self.connection, self.run.id), staging_table)
             boundaries.reached(boundaries.TABLE_STAGED)
 
-    def _merge(self, table: StarTable, parts: list[ProcessedTable], staging_table: str) -> int:
+    def _merge(self, table: StarTable, parts: list[ProcessedTable], staging_table: str, batch_id: str | None) -> int:
         with worklog.unit("merge_table", stage="load", table=table.name) as figures:
             staging.check(self.connection, table, staging_table, sum(part.rows for part in parts))
-            rows = figures["rows"] = merge(self.connection, table, staging_table)
+            with refusals(self.login, table.name, batch_id):
+                rows = figures["rows"] = merge(self.connection, table, staging_table)
             return rows

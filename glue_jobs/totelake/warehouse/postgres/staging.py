@@ -13,10 +13,9 @@ from pyspark.sql.classic.dataframe import DataFrame as ClassicDataFrame
 from pyspark.sql.udf import UserDefinedFunction
 from pyspark.util import PythonEvalType
 
-from totelake.connections import Login
 from totelake.errors import StagingError
 from totelake.tables import StarTable
-from totelake.warehouse.names import STAGING_SCHEMA, listed
+from totelake.warehouse.names import MOST_DUPLICATES, STAGING_SCHEMA, listed
 
 _IDENTIFIER_LENGTH = 63
 # What a killed driver left running may still hold its staging table for a moment; the next load drops that one.
@@ -53,12 +52,12 @@ def drop_all(connection: psycopg.Connection) -> None:
             continue
 
 
-def copy(rows: DataFrame, login: Login, staging_table: str) -> None:
-    """Copy `rows` into `staging_table`, one COPY for each partition.
+def copy(rows: DataFrame, conninfo: str, staging_table: str) -> None:
+    """Copy `rows` into `staging_table` of the database at `conninfo`, one COPY for each partition.
 
     A partition that Spark tries again can be there twice; what is there is never less than `rows`.
     """
-    copied = _map_in_arrow(rows, _copier(login.conninfo, staging_table), "rows bigint")
+    copied = _map_in_arrow(rows, _copier(conninfo, staging_table), "rows bigint")
     copied.write.format("noop").mode("overwrite").save()
 
 
@@ -70,7 +69,27 @@ def check(connection: psycopg.Connection, table: StarTable, staging_table: str, 
     )
     (found,) = connection.execute(count).fetchone() or (0,)
     if found != expected:
-        raise StagingError(table.name, expected, found)
+        raise StagingError(
+            table.name, expected, found, table.identity, _duplicates(connection, table, staging_table, expected)
+        )
+
+
+def _duplicates(
+    connection: psycopg.Connection, table: StarTable, staging_table: str, expected: int
+) -> list[tuple[tuple[object, ...], int]]:
+    """Return a few keys that are there more than once, none when not even the `expected` number of rows arrived.
+
+    A partition that Spark tried again is there twice, and so are its keys: with rows missing they tell nothing.
+    """
+    staging = sql.Identifier(STAGING_SCHEMA, staging_table)
+    (rows,) = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(staging)).fetchone() or (0,)
+    if rows < expected:
+        return []
+    query = sql.SQL(
+        "SELECT {key}, count(*) FROM {staging} GROUP BY {key} HAVING count(*) > 1"
+        " ORDER BY count(*) DESC, {key} LIMIT {most}"
+    ).format(key=listed(table.identity), staging=staging, most=sql.Literal(MOST_DUPLICATES))
+    return [(tuple(values), copies) for *values, copies in connection.execute(query)]
 
 
 def _create(table: StarTable, staging_table: str) -> sql.Composed:

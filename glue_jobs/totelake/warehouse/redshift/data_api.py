@@ -15,6 +15,7 @@ from uuid import uuid4
 import boto3
 from psycopg import sql
 
+from totelake import worklog
 from totelake.errors import StatementError
 from totelake.faults import said_by
 
@@ -23,7 +24,11 @@ BATCH = 40
 
 # The first is over before most statements have ended; a load of minutes is asked after every few seconds.
 _FIRST_WAIT, _GROWTH, _LONGEST_WAIT = 0.05, 1.5, 5.0
+SAY_AFTER_SECONDS = 60.0
+"""After how long, and how often from then on, a log line says that statements have not ended."""
 _ENDED = {"FINISHED", "FAILED", "ABORTED"}
+
+_MOST_TEXT = 200
 
 type Row = tuple[Any, ...]
 
@@ -87,11 +92,15 @@ class DataApi:
         return boto3.client("redshift-data")
 
     def _ended(self, identifier: str) -> Outcome:
-        """Wait until the statements have ended."""
+        """Wait until the statements have ended, and log that every minute: Redshift waits for a lock without bound."""
+        began = logged = time.monotonic()
         for asked in count():
             told = self._client.describe_statement(Id=identifier)
             if told["Status"] in _ENDED:
                 break
+            if (now := time.monotonic()) - logged >= SAY_AFTER_SECONDS:
+                logged = now
+                _say_waiting(identifier, told, now - began)
             time.sleep(min(_LONGEST_WAIT, _FIRST_WAIT * _GROWTH ** min(asked, 20)))
         statements = tuple(told.get("SubStatements", ()))
         if told["Status"] == "FINISHED":
@@ -101,3 +110,17 @@ class DataApi:
         raise said_by(f"the warehouse ({self.place})", said) or StatementError(
             self.place, said, failed[0] if failed else None
         )
+
+
+def _say_waiting(identifier: str, told: dict[str, Any], seconds: float) -> None:
+    """Log which statement is under way for so long, and where Redshift says who blocks it."""
+    started = [each["QueryString"] for each in told.get("SubStatements", ()) if each["Status"] == "STARTED"]
+    worklog.say(
+        "statement_wait",
+        status="waiting",
+        stage="load",
+        seconds=round(seconds),
+        statement_id=identifier,
+        statement=" ".join(started)[:_MOST_TEXT],
+        blockers="SELECT txn_owner, pid, txn_start, lock_mode, relation FROM svv_transactions",
+    )

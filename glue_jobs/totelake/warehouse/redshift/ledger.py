@@ -30,6 +30,16 @@ def last_entry(api: DataApi) -> Entry:
     return Entry(*rows[0]) if rows else NOTHING_LOADED
 
 
+def forget() -> sql.Composed:
+    """Return the statement that removes all entries."""
+    return sql.SQL("DELETE FROM {}").format(TABLE)
+
+
+def rows_of_entries() -> sql.Composed:
+    """Return the query of how many rows each entry has of each table, as JSON."""
+    return sql.SQL("SELECT {} FROM {}").format(sql.Identifier("rows"), TABLE)
+
+
 def is_unchanged(last: Entry) -> sql.Composed:
     """Return the statement that fails, and its transaction with it, unless the ledger ends with the `last` entry."""
     return sql.SQL(

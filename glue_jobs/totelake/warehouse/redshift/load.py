@@ -55,7 +55,7 @@ class Redshift:
     def opened(self, run: JobRun, bucket: str) -> Iterator[OpenWarehouse]:
         """Make what the warehouse lacks; loads keep each other out in their transactions."""
         api = self.api
-        shape.apply(api)
+        shape.apply(api, rebuild=run.flag("rebuild"))
         yield _Load(run, bucket, self, api)
 
 
@@ -148,10 +148,14 @@ class _Load:
             self._empty_staging(parts)
             self._copy(copies)
             staged: dict[str, int] = dict(self.api.rows(transaction.count_staged(parts, anew=anew)))
-            self._empty_staging(parts)
             for table, found in parts.items():
                 if staged[table.name] != (expected := sum(part.rows for part in found)):
-                    return StagingError(table.name, expected, staged[table.name])
+                    rows = self.api.rows(transaction.duplicates(table, anew=anew))
+                    self._empty_staging(parts)
+                    duplicates = [(tuple(values), int(number)) for *values, number in rows]
+                    key = transaction.merged_by(table, anew=anew)
+                    return StagingError(table.name, expected, staged[table.name], key, duplicates)
+            self._empty_staging(parts)
         return error
 
 

@@ -12,7 +12,7 @@ from psycopg import sql
 from totelake.tables import STAR_TABLES, StarTable
 from totelake.warehouse.contract import Parts
 from totelake.warehouse.ledger import Entry
-from totelake.warehouse.names import LEDGER, SCHEMA
+from totelake.warehouse.names import LEDGER, MOST_DUPLICATES, SCHEMA, listed
 from totelake.warehouse.redshift import ledger
 from totelake.warehouse.redshift.merge import bring_in, bring_in_anew, drop_held, staging
 
@@ -91,6 +91,19 @@ def count_staged(parts: Parts, *, anew: bool) -> sql.Composed:
     )
 
 
+def duplicates(table: StarTable, *, anew: bool) -> sql.Composed:
+    """Return the query of a few values of `merged_by` that staging has more than once, each with how often."""
+    return sql.SQL(
+        "SELECT {key}, COUNT(*) AS copies FROM {staging} GROUP BY {key} HAVING COUNT(*) > 1"
+        " ORDER BY copies DESC, {key} LIMIT {most}"
+    ).format(key=_told_apart_by(table, anew=anew), staging=staging(table), most=sql.Literal(MOST_DUPLICATES))
+
+
+def merged_by(table: StarTable, *, anew: bool) -> tuple[str, ...]:
+    """Return the columns of which staging may have no two equal rows: MERGE wants one row for each key."""
+    return table.identity if table.is_fact or anew else table.key
+
+
 def _copy(table: sql.Identifier, role: str, manifest: str) -> sql.Composed:
     # It goes by the place of a column: docs.aws.amazon.com/redshift/latest/dg/copy-usage_notes-copy-from-columnar.html
     return sql.SQL("COPY {} FROM {} IAM_ROLE {} FORMAT AS PARQUET MANIFEST").format(table, manifest, role)
@@ -113,9 +126,7 @@ def _all_arrived(parts: Parts, *, anew: bool) -> sql.Composed:
 
 
 def _told_apart_by(table: StarTable, *, anew: bool) -> sql.Composed:
-    """Return the columns of which staging may have no two equal rows: MERGE wants one row for each key."""
-    columns = table.identity if table.is_fact or anew else table.key
-    return sql.SQL(", ").join(map(sql.Identifier, columns))
+    return listed(merged_by(table, anew=anew))
 
 
 def _no_orphans(parts: Parts) -> sql.Composed:
