@@ -10,7 +10,7 @@ import pytest
 from psycopg import sql
 
 from tests.worlds import empty_lake, superuser
-from totelake import attempts, boundaries
+from totelake import attempts, boundaries, connections
 from totelake.batches import ProcessedBatch
 from totelake.errors import DatabaseInterruptedError, DatabaseRefusedError, DatabaseUnavailableError
 from totelake.log import CommitLog
@@ -23,9 +23,10 @@ IDENTITY = {
 
 
 @pytest.fixture(autouse=True)
-def _short_waits(monkeypatch):
-    """Let a run try again almost at once."""
+def short(monkeypatch):
+    """Let a run try again almost at once; return what shortens other waits."""
     monkeypatch.setattr(attempts, "FIRST_WAIT", 0.02)
+    return monkeypatch
 
 
 @pytest.fixture
@@ -167,9 +168,9 @@ def set_timeout(admin, login, value):
     admin.execute(statement.format(sql.Identifier(login.user), sql.Identifier(login.database), value))
 
 
-def test_a_load_outlasts_a_statement_timeout_of_an_executor(processed_lake, processed, warehouse, admin, capsys):
-    """The driver's session has no timeout; those that copy have the role's."""
-    set_timeout(admin, warehouse, "300ms")
+def test_a_load_outlasts_a_lock_timeout_of_an_executor(processed_lake, processed, warehouse, admin, *, short, capsys):
+    """A session that copies waits for its staging table as long as any other statement waits for a lock."""
+    short.setattr(connections, "LOCK_TIMEOUT_SECONDS", 1)
     with psycopg.connect(warehouse.conninfo) as holder:
 
         def hold_the_last_table():
@@ -191,7 +192,7 @@ def test_a_load_outlasts_a_statement_timeout_of_an_executor(processed_lake, proc
             processed_lake.load(warehouse)
         letting_go.join()
 
-    assert "canceling statement due to statement timeout" in said(capsys, "retry")[0]["error"]
+    assert "canceling statement due to lock timeout" in said(capsys, "retry")[0]["error"]
     assert is_loaded_once(processed, warehouse)
 
 

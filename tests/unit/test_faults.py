@@ -10,6 +10,7 @@ from totelake.errors import (
     AwsUnavailableError,
     CommitConflictError,
     DatabaseInterruptedError,
+    DatabaseReadOnlyError,
     DatabaseRefusedError,
     DatabaseUnavailableError,
     StorageFullError,
@@ -115,6 +116,11 @@ INTERRUPTED = [
     sqlstate("40001", "could not serialize access due to concurrent update"),
     sqlstate("57014", "canceling statement due to statement timeout"),
     sqlstate("55P03", "canceling statement due to lock timeout"),
+    sqlstate("25P04", "terminating connection due to transaction timeout"),
+    of_adbc(
+        "adbc_driver_manager.OperationalError: IO: [libpq] Failed to execute COPY statement: "
+        "FATAL:  terminating connection due to transaction timeout\nserver closed the connection unexpectedly"
+    ),
     sqlstate("25P03", "terminating connection due to idle-in-transaction timeout"),
     of_jdbc("57014", "ERROR: canceling statement due to statement timeout"),
     of_jdbc("42704", 'ERROR: snapshot "00000010-00000003-1" does not exist'),
@@ -144,6 +150,14 @@ REFUSED = [
     of_adbc(
         "adbc_driver_manager.OperationalError: IO: [libpq] Failed to connect: could not translate host name "
         '"no.such.host" to address: Name or service not known'
+    ),
+]
+READ_ONLY = [
+    sqlstate("25006", "cannot execute CREATE TABLE in a read-only transaction"),
+    of_jdbc("25006", "ERROR: cannot execute INSERT in a read-only transaction"),
+    of_adbc(
+        "adbc_driver_manager.InternalError: INTERNAL: [libpq] Failed to execute COPY statement: PGRES_FATAL_ERROR "
+        "ERROR:  cannot execute COPY FROM in a read-only transaction"
     ),
 ]
 AWS_UNAVAILABLE = [
@@ -183,6 +197,7 @@ TABLE = {
     DatabaseUnavailableError: UNAVAILABLE,
     DatabaseInterruptedError: INTERRUPTED,
     DatabaseRefusedError: REFUSED,
+    DatabaseReadOnlyError: READ_ONLY,
     AwsUnavailableError: AWS_UNAVAILABLE,
     StorageFullError: FULL,
     type(None): NOT_KNOWN,

@@ -37,6 +37,16 @@ def fail(error):
             "An error occurred while calling o9.x.\n: java.io.IOException: gone\n\tat a.B.c",
             "java.io.IOException: gone.",
         ),
+        (
+            'cannot truncate a table\nDETAIL:  Table "budget" references "dim_currency".\n'
+            "HINT:  Truncate table\n\"budget\" as well.\nCONTEXT:  SQL statement",
+            'cannot truncate a table. Table "budget" references "dim_currency". Truncate table "budget" as well.',
+        ),
+        (
+            "An error occurred while calling o9.x.\n: org.postgresql.util.PSQLException: ERROR: gone\n"
+            "  Detail: Key (id)=(7).\n  Where: COPY x\n\tat a.B.c",
+            "org.postgresql.util.PSQLException: ERROR: gone. Key (id)=(7).",
+        ),
     ],
 )
 def test_of_an_error_of_many_lines_the_mail_gets_the_one_that_tells(said, told, capsys):

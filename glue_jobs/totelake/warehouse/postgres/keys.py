@@ -10,17 +10,16 @@ from totelake.tables import STAR_TABLES
 from totelake.warehouse.names import LEDGER, SCHEMA
 from totelake.warehouse.postgres.definition import Key, foreign_keys, keys
 
-# ON CONFLICT needs an index that is unique, valid, not partial and checked at once.
+# ON CONFLICT needs an index that is unique, valid and not partial, and refuses one that is checked at the end.
 _FOUND_KEYS = """
-SELECT c.relname, i.indisprimary, array_agg(a.attname::text ORDER BY k.place)
+SELECT c.relname, array_agg(a.attname::text), i.indisprimary, i.indimmediate, i.indexrelid::regclass::text
 FROM pg_index AS i
 JOIN pg_class AS c ON c.oid = i.indrelid
 CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, place)
 JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
 WHERE c.relnamespace = %s::regnamespace AND c.relname = ANY(%s) AND k.place <= i.indnkeyatts
-    AND i.indisunique AND i.indisvalid AND i.indisready AND i.indimmediate
-    AND i.indpred IS NULL AND i.indexprs IS NULL
-GROUP BY i.indexrelid, c.relname, i.indisprimary
+    AND i.indisunique AND i.indisvalid AND i.indisready AND i.indpred IS NULL AND i.indexprs IS NULL
+GROUP BY c.relname, i.indexrelid, i.indisprimary, i.indimmediate
 """
 _FOUND_FOREIGN_KEYS = """
 SELECT c.relname, k.conname, pg_get_constraintdef(k.oid)
@@ -42,17 +41,36 @@ ORDER BY 1, 2
 def restore(connection: psycopg.Connection) -> None:
     """Add the primary and unique keys that are missing, without which a merge cannot tell what is there.
 
-    Raises `WarehouseKeysError` when the rows of a table do not allow its key.
+    A deferrable one is replaced. Raises `WarehouseKeysError` when the rows of a table do not allow its key.
     """
-    for key in _missing(connection):
-        try:
-            with connection.transaction():
-                connection.execute(key.add)
-        except psycopg.OperationalError:
-            raise  # a lock, or the server: nothing that is wrong with the table
-        except psycopg.Error as error:
-            raise WarehouseKeysError(key.table, key.definition, key.add.as_string(), told(error)) from error
-        worklog.say("key_restored", status="ok", stage="load", table=key.table, key=key.definition)
+    rows = connection.execute(_FOUND_KEYS, (SCHEMA, [LEDGER, *STAR_TABLES])).fetchall()
+    found = {(table, frozenset(columns), primary) for table, columns, primary, immediate, _ in rows if immediate}
+    deferrable = {(table, frozenset(columns)): name for table, columns, _, immediate, name in rows if not immediate}
+    for key in keys():
+        columns = frozenset(key.columns)
+        enough = (True,) if key.kind == "PRIMARY KEY" else (True, False)
+        late = deferrable.get((key.table, columns))
+        drop = sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(
+            sql.Identifier(SCHEMA, key.table), sql.SQL(late or "")
+        )
+        statements = [drop] if late else []
+        if not any((key.table, columns, primary) in found for primary in enough):
+            statements.append(key.add)
+        if statements:
+            _change(connection, key, statements)
+
+
+def _change(connection: psycopg.Connection, key: Key, statements: list[sql.Composed]) -> None:
+    """Run the `statements` that put `key` in its place."""
+    try:
+        with connection.transaction():
+            for statement in statements:
+                connection.execute(statement)
+    except psycopg.OperationalError:
+        raise  # a lock, or the server: nothing that is wrong with the table
+    except psycopg.Error as error:
+        raise WarehouseKeysError(key.table, key.definition, key.add.as_string(), told(error)) from error
+    worklog.say("key_restored", status="ok", stage="load", table=key.table, key=key.definition)
 
 
 def add_foreign_keys(connection: psycopg.Connection) -> None:
@@ -86,15 +104,3 @@ def drop_foreign_keys(connection: psycopg.Connection) -> None:
     for table, name, *_ in ours:
         # Both are quoted already, by the server.
         connection.execute(sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(sql.SQL(table), sql.SQL(name)))
-
-
-def _missing(connection: psycopg.Connection) -> list[Key]:
-    rows = connection.execute(_FOUND_KEYS, (SCHEMA, [LEDGER, *STAR_TABLES]))
-    found = {(table, primary, frozenset(columns)) for table, primary, columns in rows}
-    return [key for key in keys() if not _is_there(key, found)]
-
-
-def _is_there(key: Key, found: set[tuple[str, bool, frozenset[str]]]) -> bool:
-    columns = frozenset(key.columns)
-    as_primary = (key.table, True, columns) in found
-    return as_primary if key.kind == "PRIMARY KEY" else as_primary or (key.table, False, columns) in found

@@ -44,8 +44,9 @@ def apply(api: DataApi, *, rebuild: bool = False) -> None:
     is made, and the ledger forgets its entries first: whatever becomes of the rebuild, the next load brings all.
     """
     columns, found, comment = api.run([_FOUND_COLUMNS, _FOUND_RELATIONS, _FOUND_COMMENT]).results()
-    _check_columns(columns)
     kinds = {str(name): str(kind) for name, kind in found}
+    _check_kinds(kinds)
+    _check_columns(columns)
     lost = _losses(api, kinds)
     if lost and not rebuild:
         raise WarehouseTablesError(lost)
@@ -58,12 +59,8 @@ def apply(api: DataApi, *, rebuild: bool = False) -> None:
 
 
 def _losses(api: DataApi, kinds: dict[str, str]) -> dict[str, str]:
-    """Return the tables that lost all their rows; raise the error when something else has the name of one."""
+    """Return the tables that lost all their rows."""
     tables = [name for name in (LEDGER, *STAR_TABLES) if name in kinds]
-    if taken := {name: kinds[name] for name in tables if kinds[name] != _TABLE}:
-        raise WarehouseTablesError(
-            {name: f"is a {kind} and no table: rename or drop it first" for name, kind in taken.items()}
-        )
     # Whoever loads has locked the ledger: it is read first, so that what is read of the tables is what they have left.
     if not tables or (LEDGER in tables and not api.rows(filled([LEDGER]))):
         return {}
@@ -74,6 +71,14 @@ def _losses(api: DataApi, kinds: dict[str, str]) -> dict[str, str]:
         entries, rows = api.run([ledger.rows_of_entries(), filled(tables)]).results()
         with_rows = _names(rows)
     return losses(tables, with_rows, lambda: [json.loads(rows) for (rows,) in entries])
+
+
+def _check_kinds(kinds: dict[str, str]) -> None:
+    """Raise the error when something else has the name of a table."""
+    if taken := {name: kinds[name] for name in (LEDGER, *STAR_TABLES) if kinds.get(name, _TABLE) != _TABLE}:
+        raise WarehouseTablesError(
+            {name: f"is a {kind} and no table: rename or drop it first" for name, kind in taken.items()}
+        )
 
 
 def _names(rows: list[Row]) -> set[str]:
