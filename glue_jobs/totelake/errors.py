@@ -7,7 +7,6 @@ TotelakeError
 │   └── AwsUnavailableError       S3, the catalog or another service does not answer
 ├── DatabaseRefusedError   totesys or the warehouse does not let the role in, or not do what it has to
 │   └── DatabaseReadOnlyError     it takes no writes: a standby, or a setting of the role or database
-├── DatabaseEncodingError  the warehouse's database has an encoding that cannot hold every text
 ├── StorageFullError       there is no space left where the run writes
 ├── SourceSchemaError      a table of totesys is not the one that was declared
 │   └── UnreadableTableError      its rows, or their changes, cannot be read reliably
@@ -108,19 +107,6 @@ class DatabaseReadOnlyError(DatabaseRefusedError):
         "The database is read-only: point the Glue connection to the primary server if this is a standby; otherwise "
         "reset default_transaction_read_only (ALTER ROLE … RESET, ALTER DATABASE … RESET). Then run again."
     )
-
-
-class DatabaseEncodingError(TotelakeError):
-    """A database of the warehouse has an encoding that cannot hold every text."""
-
-    def __init__(self, database: str, place: str, encoding: str) -> None:
-        """Name the `database`, the role and the `place` by which it is reached, and its `encoding`."""
-        super().__init__(
-            f"The warehouse's database {database} ({place}) has the encoding {encoding}, which cannot hold every text. "
-            f"Nothing was loaded. Create another one with CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0, point "
-            f"the Glue connection to it, and run {_REBUILD}."
-        )
-        self.database, self.encoding = database, encoding
 
 
 class StorageFullError(TotelakeError):

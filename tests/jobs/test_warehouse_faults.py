@@ -18,9 +18,9 @@ from tests.unit.test_warehouse_definition import FOREIGN_KEYS, KEYS
 from tests.worlds import WAREHOUSE_OWNER, job_run, superuser
 from totelake import attempts, connections, load, locks
 from totelake.errors import (
-    DatabaseEncodingError,
     DatabaseInterruptedError,
     DatabaseReadOnlyError,
+    EncodingError,
     OrphanError,
     StagingError,
     StatementError,
@@ -377,8 +377,8 @@ def test_a_database_that_cannot_hold_every_text_is_refused(processed, side, admi
     admin.execute(sql.SQL(create).format(sql.Identifier(name), owner, sql.Literal(encoding)))
     login = replace(side.warehouse.login, database=name)
     try:
-        said = f"database {name} .* has the encoding {encoding}.*ENCODING 'UTF8' TEMPLATE template0.*{REBUILD}"
-        with pytest.raises(DatabaseEncodingError, match=said):
+        said = f"/{name}.* has the encoding {encoding}.*ENCODING 'UTF8' TEMPLATE template0.*{REBUILD}"
+        with pytest.raises(EncodingError, match=said):
             load.run(job_run(), processed, Postgres(login))
         with psycopg.connect(login.conninfo) as connection:
             assert connection.execute("SELECT to_regclass('load_ledger')").fetchone() == (None,)

@@ -38,14 +38,12 @@ def fail(error):
             "java.io.IOException: gone.",
         ),
         (
-            'cannot truncate a table\nDETAIL:  Table "budget" references "dim_currency".\n'
-            "HINT:  Truncate table\n\"budget\" as well.\nCONTEXT:  SQL statement",
-            'cannot truncate a table. Table "budget" references "dim_currency". Truncate table "budget" as well.',
+            'cannot truncate\nDETAIL:  Table "budget" refers.\nHINT:  Drop\n"it".\nCONTEXT:  SQL',
+            'cannot truncate. Table "budget" refers. Drop "it".',
         ),
         (
-            "An error occurred while calling o9.x.\n: org.postgresql.util.PSQLException: ERROR: gone\n"
-            "  Detail: Key (id)=(7).\n  Where: COPY x\n\tat a.B.c",
-            "org.postgresql.util.PSQLException: ERROR: gone. Key (id)=(7).",
+            "Calling o9.x.\n: a.SQLException: gone\n  Detail: Key (7).\n  Where: COPY\n\tat a.B.c",
+            "a.SQLException: gone. Key (7).",
         ),
     ],
 )

@@ -6,11 +6,16 @@ from contextlib import contextmanager
 import psycopg
 
 from totelake.connections import Login, session_options
-from totelake.errors import AlreadyRunningError, DatabaseEncodingError, OrphanError, StatementError
+from totelake.errors import AlreadyRunningError, EncodingError, OrphanError, StatementError
 from totelake.faults import explain, told
 from totelake.warehouse.postgres.definition import foreign_keys
 
 _ENCODING = "UTF8"
+_UNFIT = "it cannot hold every text, or does not say what its text is"
+_REMEDY = (
+    "Nothing was loaded. Create another database with CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0, point the "
+    "Glue connection to it, and run `totelake rebuild warehouse` (on AWS: the load job once with --rebuild true)."
+)
 _LOAD_LOCK = (0x746F7465, 1)
 # A merge counts on seeing what other transactions have committed since it began.
 _ISOLATION = {"default_transaction_isolation": "read committed"}
@@ -43,14 +48,14 @@ def open_warehouse(login: Login, run_id: str) -> Iterator[psycopg.Connection]:
     """Connect to the warehouse as its only load until the block ends; the connection commits by itself.
 
     What an earlier attempt of the same run has left open there ends. Raises `AlreadyRunningError`, naming the holder,
-    when another load is under way, and `DatabaseEncodingError` when the database cannot hold every text.
+    when another load is under way, and `EncodingError` when the database cannot hold every text.
     """
     name = application_name(run_id)
     options = session_options(**_ISOLATION)
     with psycopg.connect(login.conninfo, autocommit=True, application_name=name, options=options) as connection:
         encoding = connection.info.parameter_status("server_encoding")
         if encoding != _ENCODING:
-            raise DatabaseEncodingError(login.database, login.place, str(encoding))
+            raise EncodingError(f"the warehouse ({login.place})", str(encoding), _UNFIT, _REMEDY)
         for setting in _patience(connection):
             connection.execute("SELECT set_config(%s, '0', false)", (setting,))
         connection.execute(_END_EARLIER, (name,))
