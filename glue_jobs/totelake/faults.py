@@ -146,7 +146,7 @@ def _faults(error: BaseException | None) -> Iterator[tuple[_Fault, str]]:
         if isinstance(error, Py4JJavaError):
             yield from _java_faults(error.java_exception)
         elif fault := _fault(error):
-            yield fault, str(error)
+            yield fault, told(error) if isinstance(error, psycopg.Error) else str(error)
         error = error.__cause__ or error.__context__
 
 

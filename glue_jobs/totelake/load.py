@@ -20,7 +20,8 @@ def run(run: JobRun, processed: str, warehouse: Warehouse) -> None:
     Each is there whole or not at all. A batch that begins the zone anew takes the place of everything that was loaded,
     and so do all batches in force, in one transaction, with the argument `rebuild`. Raises `AlreadyRunningError` when
     another load is under way, `LedgerError` when ledger and log disagree, `StagingError` when a batch did not reach
-    staging whole, `WarehouseSchemaError` when a table has other columns than it declares.
+    staging whole or has a key twice, `WarehouseSchemaError` when tables are not those that were declared and loaded:
+    what is missing or empty although rows of it were loaded comes back with `rebuild`.
     """
     log = CommitLog(processed, ProcessedBatch)
     with metrics.stage("load") as measured, warehouse.opened(run, processed) as opened:

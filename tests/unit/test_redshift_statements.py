@@ -14,6 +14,8 @@ from totelake.reconcile.compare import _RANGES, _ROWS_OF_RANGE, _SOME_ROWS
 from totelake.reconcile.sides import REDSHIFT_AS_TEXTS
 from totelake.tables import STAR_TABLES
 from totelake.warehouse.ledger import NOTHING_LOADED
+from totelake.warehouse.losses import filled
+from totelake.warehouse.names import LEDGER
 from totelake.warehouse.redshift import ddl, definition, ledger, shape, transaction
 from totelake.warehouse.redshift.data_api import BATCH
 
@@ -48,7 +50,9 @@ SENT = [
     *(step.statement for anew in (False, True) for step in steps(anew=anew)),
     *comparisons(),
     *(shape._FOUND_COLUMNS, shape._FOUND_RELATIONS, shape._FOUND_COMMENT),
-    *(ledger._EXISTS, ledger._LAST),
+    *(ledger._EXISTS, ledger._LAST, ledger.forget(), ledger.rows_of_entries()),
+    *(filled([LEDGER]), filled([LEDGER, *STAR_TABLES])),
+    *(transaction.duplicates(table, anew=anew) for table in PARTS for anew in (False, True)),
 ]
 
 

@@ -45,5 +45,5 @@ class Warehouse(Protocol):
         """Open the warehouse for a load of `run` from the processed `bucket`, and make the tables that it lacks.
 
         Raises `AlreadyRunningError` when another load keeps this one out, `WarehouseSchemaError` when a table has other
-        columns than it declares.
+        columns than it declares, or lost all its rows; what is lost, a run with the argument `rebuild` makes anew.
         """

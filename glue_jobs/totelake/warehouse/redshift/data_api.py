@@ -28,7 +28,7 @@ SAY_AFTER_SECONDS = 60.0
 """After how long, and how often from then on, a log line says that statements have not ended."""
 _ENDED = {"FINISHED", "FAILED", "ABORTED"}
 
-_MOST_TEXT = 200
+_MOST_TEXT = 2_000
 
 type Row = tuple[Any, ...]
 
