@@ -3,6 +3,7 @@
 import json
 import re
 import threading
+import time
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -448,6 +449,24 @@ def test_a_wait_for_a_lock_has_a_bound_and_names_who_blocks(
     assert execute("SELECT currency_name FROM dim_currency") == [("Pound",)]
 
 
+def wait_until(condition):
+    """Wait until the condition holds."""
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def let_go(side, analyst, *, given_up):
+    """End the transaction of the `analyst` a second after somebody came to wait, or when nobody waits any more."""
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'fact_payment'::regclass"
+    with psycopg.connect(side.url, autocommit=True) as observer:
+        wait_until(lambda: observer.execute(waiting).fetchone() != (0,))
+        time.sleep(1)
+        wait_until(lambda: not given_up or observer.execute(waiting).fetchone() == (0,))
+    analyst.rollback()
+
+
 @postgres_only
 def test_a_lock_that_is_let_go_is_outlasted_within_the_run(commit, run_load, execute, side, *, impatient, capsys):
     """The stage tries again."""
@@ -456,7 +475,7 @@ def test_a_lock_that_is_let_go_is_outlasted_within_the_run(commit, run_load, exe
     commit({"fact_payment": [payment(paid=True, batch=2)]})
     with psycopg.connect(side.url) as analyst:
         analyst.execute("LOCK TABLE fact_payment")
-        letting_go = threading.Timer(3, analyst.rollback)
+        letting_go = threading.Thread(target=let_go, args=(side, analyst), kwargs={"given_up": True})
         letting_go.start()
         run_load()
         letting_go.join()
@@ -474,7 +493,7 @@ def test_a_wait_in_redshift_is_logged(commit, run_load, execute, side, *, monkey
     monkeypatch.setattr(data_api, "SAY_AFTER_SECONDS", 0.2)
     with psycopg.connect(side.url) as analyst:
         analyst.execute("LOCK TABLE fact_payment")
-        letting_go = threading.Timer(2, analyst.rollback)
+        letting_go = threading.Thread(target=let_go, args=(side, analyst), kwargs={"given_up": False})
         letting_go.start()
         run_load()
         letting_go.join()
