@@ -34,6 +34,7 @@ _SESSION = {
     "extra_float_digits": "1",
     "quote_all_identifiers": "off",
     "search_path": "public",
+    "lock_timeout": f"{LOCK_TIMEOUT_SECONDS}s",
     "statement_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
 }
@@ -82,7 +83,7 @@ class Login:
 
 def session_options(**more: str) -> str:
     """Return the settings with which every session begins, and those in `more`, as libpq and pgjdbc take them."""
-    settings = _SESSION | {"lock_timeout": f"{LOCK_TIMEOUT_SECONDS}s"} | more
+    settings = _SESSION | more
     return " ".join(f"-c {name}={_escaped(value)}" for name, value in settings.items())
 
 

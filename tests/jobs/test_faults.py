@@ -170,7 +170,7 @@ def set_timeout(admin, login, value):
 
 def test_a_load_outlasts_a_lock_timeout_of_an_executor(processed_lake, processed, warehouse, admin, *, short, capsys):
     """A session that copies waits for its staging table as long as any other statement waits for a lock."""
-    short.setattr(connections, "LOCK_TIMEOUT_SECONDS", 1)
+    short.setitem(connections._SESSION, "lock_timeout", "1s")
     with psycopg.connect(warehouse.conninfo) as holder:
 
         def hold_the_last_table():
