@@ -66,9 +66,9 @@ def purge(state: State, steps: Steps) -> None:
         return
     if not state.world_file.exists():
         raise NotAWorldError(state.root)
-    with contextlib.suppress(NoWorldError):
-        down(state, steps)
+    down(state, steps)
     with steps(f"Remove {state.root}"):
+        databases.cluster(state, Settings.load(state)).remove()
         shutil.rmtree(state.root)
 
 

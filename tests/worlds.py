@@ -60,7 +60,7 @@ def postgres(**parameters: str) -> Iterator[Cluster]:
             roles.ensure_login(connection, WAREHOUSE_OWNER, PASSWORD)
         yield cluster
     finally:
-        cluster.stop()
+        cluster.remove()
         shutil.rmtree(folder)
 
 

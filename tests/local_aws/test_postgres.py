@@ -21,7 +21,8 @@ def made(tmp_path_factory):
     """Create a cluster that is never started itself, and return its folder."""
     cluster = Cluster(tmp_path_factory.mktemp("made") / "data", 1, Path("unused"))
     cluster.create(PASSWORD)
-    return cluster.folder
+    yield cluster.folder
+    cluster.remove()
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def cluster(made, tmp_path):
         port = free.getsockname()[1]
     cluster = Cluster(folder, port, tmp_path / "logs" / "postgres.log")
     yield cluster
-    cluster.stop()
+    cluster.remove()
 
 
 def postmaster(cluster):
@@ -132,6 +133,7 @@ def test_an_unfinished_creation_is_begun_again(tmp_path):
     cluster.create(PASSWORD)
     assert (cluster.folder / "postgresql.conf").exists()
     assert not unfinished.exists()
+    cluster.remove()
 
 
 def test_a_database_is_made_once_and_for_its_owner_only(cluster):
