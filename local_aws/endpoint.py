@@ -1,7 +1,7 @@
 """The process that is the local AWS: `python -m local_aws.endpoint --state DIR --port PORT`.
 
 It is moto's server with the parts that moto only pretends made real. One process serves one world; it ends on SIGTERM,
-after the jobs that it runs.
+or when its state folder is removed, after the jobs that it runs.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from local_aws import alarms, athena, crawlers, databases, events, glue, health, iam, processes, redshift, s3, schedules
+from local_aws.folder_watch import FolderWatch
 from local_aws.replay import Replay
 from local_aws.settings import HOST, Settings
 from local_aws.state import State
@@ -62,7 +63,7 @@ def application(state: State, boot: str) -> WsgiApp:
 
 
 def serve(state: State, port: int) -> None:
-    """Serve the world in `state` on `port` until SIGTERM or SIGINT."""
+    """Serve the world in `state` on `port` until SIGTERM or SIGINT, or until its folder is gone."""
     server = make_server(
         HOST, port, application(state, uuid.uuid4().hex), threaded=True, request_handler=_RequestHandler
     )
@@ -75,6 +76,8 @@ def serve(state: State, port: int) -> None:
     schedules.start()
     alarms.start()
     _stop_on_signals(server)
+    watch = FolderWatch(state)
+    watch.start(server.shutdown)
     _LOG.info("serving %s on port %d, process %d", state.root, port, os.getpid())
     try:
         server.serve_forever()
@@ -85,6 +88,7 @@ def serve(state: State, port: int) -> None:
         crawlers.stop_all()
         glue.shutdown()
         server.server_close()
+        watch.close()
         _LOG.info("stopped")
 
 

@@ -4,6 +4,7 @@ import contextlib
 import itertools
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -21,6 +22,7 @@ import pytest
 
 from local_aws import aws, deployment, health, job_run, processes, status, world
 from local_aws.errors import BusyError, NotRunningError
+from local_aws.postgres.process import has_ended
 from local_aws.settings import Settings
 from local_aws.state import State
 
@@ -443,3 +445,29 @@ def test_schedules_run_when_they_are_to_and_a_run_by_hand_waits_its_turn(state, 
     assert "Schedule totelake-local-run: in 14 min" in shown
     described = aws.client(settings, "cloudwatch").describe_alarms(AlarmNames=["totelake-local-freshness"])
     assert len(described["MetricAlarms"]) == 1
+
+
+def test_a_world_whose_folder_is_removed_ends_by_itself(tmp_path):
+    """Its endpoint, Postgres, the warm JVM and its data, within seconds, and the folder does not come back."""
+    state = State(tmp_path / "state")
+    world.up(state, Steps())
+    data = state.postgres.resolve()
+    parts = [process for process in psutil.process_iter() if belongs_to(process, state.root, data)]
+    assert {"java", "postgres"} <= {process.name() for process in parts}
+
+    shutil.rmtree(state.root)
+
+    deadline = time.monotonic() + 20
+    while not all(has_ended(process) for process in parts) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert [process for process in parts if not has_ended(process)] == []
+    assert not data.exists()
+    assert not state.root.exists()
+
+
+def belongs_to(process, *folders):
+    """Return whether a process names one of the folders, or works in it."""
+    with contextlib.suppress(psutil.Error):
+        words = " ".join([*process.cmdline(), process.cwd()])
+        return process.pid != os.getpid() and any(str(folder) in words for folder in folders)
+    return False
