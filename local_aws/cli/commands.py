@@ -3,6 +3,7 @@
 # ruff: noqa: PLC0415 - each command imports what it needs when it is called
 
 import json
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +11,7 @@ from typing import Annotated
 import typer
 
 from local_aws import build
-from local_aws.cli.screen import console, problems, steps
+from local_aws.cli.screen import console, problems, refuse, steps
 from local_aws.state import State
 
 
@@ -418,6 +419,8 @@ def down(
 
     place = _state(state)
     if purge and not yes and place.root.exists():
+        if not sys.stdin.isatty():
+            refuse(f"There is no terminal to confirm the removal of {place.root}; add --yes. Nothing was changed.")
         typer.confirm(f"Remove {place.root} with totesys, lake and warehouse?", abort=True)
     with problems(place, "Stopped; run it again to stop the rest: totelake down"), steps() as show:
         if purge:

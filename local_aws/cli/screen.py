@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
+from typing import NoReturn
 
 import typer
 from rich.console import Console
@@ -46,6 +47,12 @@ def problems(state: State, when_interrupted: str = "Stopped.") -> Iterator[None]
         raise typer.Exit(1) from None
 
 
+def refuse(sentence: str) -> NoReturn:
+    """End the command with one sentence and exit status 1, before it has done anything."""
+    _problems.print(f"[bold red]totelake:[/] {escape(sentence)}")
+    raise typer.Exit(1)
+
+
 def _ours(error: Exception) -> Exception | None:
     """Return an error whose message we wrote ourselves, and nothing for any other."""
     return error if type(error).__module__.partition(".")[0] in _OURS else None
@@ -64,7 +71,7 @@ def _down(state: State) -> Exception | None:
 
 def _keep_traceback(state: State) -> str | None:
     """Append the traceback of the exception at hand to the log of the command line; without a world there is none."""
-    if not state.root.exists():
+    if not state.world_file.exists():
         return None
     log = state.logs / "totelake.log"
     log.parent.mkdir(parents=True, exist_ok=True)

@@ -13,8 +13,11 @@ from rich.console import Console
 
 from local_aws import workflow_run
 from local_aws.cli import reconciling, run_view
+from local_aws.settings import Settings
+from local_aws.state import State
 from local_aws.workflow_run import Action, ActionState, RowCounts, WorkflowRun, rows_in
 
+ROOT = Path(__file__).resolve().parents[2]
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
 ROLES = ("postgres", "totesys_owner", "totelake_reader", "warehouse_owner")
 
@@ -25,8 +28,16 @@ def totelake(*arguments, state):
     """Run the command line and return how it ended."""
     command = [sys.executable, "-m", "local_aws.cli", *arguments, "--state", str(state)]
     environment = {**os.environ, "PYTHONPATH": "glue_jobs:.", "COLUMNS": "200"}
-    root = Path(__file__).resolve().parents[2]
-    return subprocess.run(command, check=False, capture_output=True, text=True, cwd=root, env=environment, timeout=60)
+    return subprocess.run(
+        command,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=environment,
+        timeout=60,
+    )
 
 
 @pytest.mark.parametrize(
@@ -143,6 +154,7 @@ def test_a_folder_that_is_no_world_is_not_purged(tmp_path):
 
     assert (ended.returncode, (tmp_path / "thesis.txt").exists()) == (1, True)
     assert "it was not removed" in ended.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
 def test_purging_nothing_is_fine(tmp_path):
@@ -150,15 +162,34 @@ def test_purging_nothing_is_fine(tmp_path):
     assert totelake("down", "--purge", "--yes", state=tmp_path / "none").returncode == 0
 
 
-def test_a_purge_asks_first(tmp_path):
-    """Without an answer nothing is removed."""
+@pytest.mark.parametrize(("answer", "kept"), [("n", True), ("y", False)])
+def test_a_purge_asks_first(answer, kept, tmp_path):
+    """On a terminal; only after a yes is anything removed."""
+    state = tmp_path / "state"
+    state.mkdir()
+    Settings.new(1, 2).save(State(state))
+    ours, terminal = os.openpty()
+    command = [sys.executable, "-m", "local_aws.cli", "down", "--purge", "--state", str(state)]
+    process = subprocess.Popen(command, cwd=ROOT, stdin=terminal, stdout=subprocess.PIPE, text=True)
+    os.write(ours, f"{answer}\n".encode())
+
+    said = process.communicate(timeout=60)[0]
+
+    assert "with totesys, lake and warehouse?" in said
+    assert (process.returncode, state.exists()) == (int(kept), kept)
+
+
+def test_a_purge_without_a_terminal_says_what_to_add(tmp_path):
+    """In one sentence, with an exit status, and without having changed anything."""
     (tmp_path / "world.json").write_text("{}")
 
     ended = totelake("down", "--purge", state=tmp_path)
 
-    assert ended.returncode == 1
-    assert "with totesys, lake and warehouse?" in ended.stdout
-    assert (tmp_path / "world.json").exists()
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == (
+        f"totelake: There is no terminal to confirm the removal of {tmp_path}; add --yes. Nothing was changed.\n"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["world.json"]
 
 
 @pytest.mark.parametrize(
