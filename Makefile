@@ -12,7 +12,7 @@ CODE := glue_jobs crawlers cost dictionary local_aws totesys delivery dashboards
 help:  ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
-setup:  ## Check the tools, make .venv, install what requirements.lock pins, build. Does only what is not done.
+setup:  ## Make .venv, get Java and Terraform where they are missing, install what requirements.lock pins, build. Does only what is not done.
 	@bin/setup
 
 browser: setup  ## Install a browser for the tests of the dashboard, where there is none.
@@ -57,6 +57,7 @@ lock:  ## Resolve every requirements.in into its requirements.lock, with hashes 
 	@uv --version >/dev/null 2>&1 || { echo "totelake: uv is missing: install it (https://docs.astral.sh/uv/getting-started/installation)." >&2; exit 1; }
 	$(COMPILE) requirements.in --output-file requirements.lock
 	$(COMPILE) requirements-checks.in --output-file requirements-checks.lock
+	$(COMPILE) requirements-java.in --output-file requirements-java.lock
 	$(COMPILE) glue_jobs/requirements.in --constraint requirements.lock --python-platform x86_64-manylinux_2_28 \
 		--output-file glue_jobs/requirements.lock
 

@@ -83,7 +83,7 @@ def make(steps: Steps) -> None:
     if not _package_is_current():
         with steps("Zip the package of the jobs"):
             package()
-    if not spark.archive_is_current(spark.JDBC_JAR, spark.ARCHIVE):
+    if spark.can_archive() and not spark.archive_is_current(spark.JDBC_JAR, spark.ARCHIVE):
         with steps("Archive Spark's classes, for a faster start"):
             spark.archive()
 

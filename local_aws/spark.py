@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from local_aws import toolchain
 from local_aws.state import State
 
 BUILD = Path(__file__).resolve().parents[1] / "build"
@@ -125,7 +126,9 @@ def local_address(folder: Path) -> str:
 
 def _launch_variables() -> dict[str, str]:
     home = str(_spark_home())
+    java = toolchain.java_home()
     return {
+        **({"JAVA_HOME": str(java)} if java else {}),
         # Another Spark on this machine must not be taken for the one of the virtual environment.
         "SPARK_HOME": home,
         "SPARK_CONF_DIR": str(Path(home) / "conf"),
@@ -154,6 +157,8 @@ def _spark_home() -> Path:
 
 
 def _java_home() -> Path:
+    if fetched := toolchain.java_home():
+        return fetched
     home = os.environ.get("JAVA_HOME")
     java = str(Path(home) / "bin" / "java") if home else shutil.which("java")
     if java is None or not Path(java).exists():
@@ -172,6 +177,11 @@ def makers(jar: Path) -> dict[str, str]:
         "jar": f"{jar} {hashlib.sha256(jar.read_bytes()).hexdigest()}" if jar.exists() else "",
         "program": hashlib.sha256(_TRAINING.read_bytes()).hexdigest(),
     }
+
+
+def can_archive() -> bool:
+    """Whether the Java that is here archives classes: it does so on top of an archive of its own."""
+    return (_java_home() / "lib" / "server" / "classes.jsa").exists()
 
 
 def archive_is_current(jar: Path, target: Path) -> bool:

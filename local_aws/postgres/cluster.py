@@ -160,11 +160,11 @@ class Cluster:
         """Start the server once; return what it said if it failed."""
         (self._data / "postmaster.pid").unlink(missing_ok=True)
         self._write_settings()
-        command = [executable_programs() / "pg_ctl", "start", "-s", "-w", "-t", str(seconds)]
+        options = ["start", "-s", "-w", "-t", str(seconds), "-D", str(self._data), "-o", f"-p {self.port}"]
         # The server inherits the open log, which may lie where its account cannot go.
         with self.log.open("ab") as log:
             said_before = log.tell()
-            ended = account.run([*command, "-D", self._data, "-o", f"-p {self.port}"], log)
+            ended = account.run([executable_programs() / "pg_ctl", *options], log)
         return self.log.read_bytes()[said_before:].decode(errors="replace") if ended.returncode else None
 
     def _write_settings(self) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from local_aws import toolchain
 from local_aws.errors import WorldError
 
 MINIMUM_VERSION = (1, 11)  # the first with write-only arguments, which keep passwords out of the state
@@ -26,14 +27,17 @@ class TerraformError(WorldError):
 
 
 class TerraformMissingError(TerraformError):
-    """There is no Terraform on the PATH, or one that is too old."""
+    """There is no Terraform, or one that is too old."""
 
 
 def find_terraform() -> Path:
-    """Return the `terraform` on the PATH; raise `TerraformMissingError` without one of at least `MINIMUM_VERSION`."""
+    """Return the Terraform that `bin/setup` has fetched, else the one on the PATH.
+
+    Raises `TerraformMissingError` without one of at least `MINIMUM_VERSION`.
+    """
     least = ".".join(map(str, MINIMUM_VERSION))
-    get = f"install {least} or later: https://developer.hashicorp.com/terraform/install"
-    found = shutil.which("terraform")
+    get = f"`make setup` gets {least} or later"
+    found = toolchain.terraform() or shutil.which("terraform")
     if not found:
         raise TerraformMissingError(f"Terraform is missing; {get}")
     said = subprocess.run(

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from local_aws import build, spark
+from local_aws import build, spark, toolchain
 from local_aws.postgres import Cluster
 from tests.worlds import PASSWORD
 from totelake.connections import CERTIFICATES
@@ -103,6 +103,8 @@ def _environment(folder: Path) -> dict[str, str]:
     conf = " ".join(f"--conf {name}={value}" for name, value in settings.items())
     submit = f"--master local-cluster[1,1,512] --jars {spark.jdbc_jar()} {conf} pyspark-shell"
     own = {"PYSPARK_SUBMIT_ARGS": submit, "PYTHONPATH": str(build.ROOT / "glue_jobs"), "SPARK_LOCAL_IP": "127.0.0.1"}
+    java = toolchain.java_home()
+    own |= {"JAVA_HOME": str(java)} if java else {}
     return {**os.environ, **own, "SPARK_WORKER_DIR": str(folder / "work"), "PYSPARK_PYTHON": sys.executable}
 
 

