@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import quote
 
 from local_aws import toolchain
 from local_aws.state import State
@@ -121,7 +122,7 @@ def mount(bucket: str, folder: str, address: str) -> dict[str, str]:
 
 def local_address(folder: Path) -> str:
     """Return the address of a folder of this machine for a mount."""
-    return f"{_PLAIN_SCHEME}://{folder}"
+    return f"{_PLAIN_SCHEME}://{quote(str(folder))}"
 
 
 def _launch_variables() -> dict[str, str]:
@@ -210,7 +211,7 @@ def archive(jar: Path = JDBC_JAR, target: Path = ARCHIVE) -> Path:
     with tempfile.TemporaryDirectory(prefix="totelake-archive-") as folder:
         state = State(Path(folder))
         (state.lake / "training").mkdir(parents=True)
-        dump = f"-XX:ArchiveClassesAtExit={unfinished} -Xlog:cds=off -Xlog:cds+dynamic=off"
+        dump = shlex.join([f"-XX:ArchiveClassesAtExit={unfinished}", "-Xlog:cds=off", "-Xlog:cds+dynamic=off"])
         variables = environment(state, conf={"spark.driver.extraJavaOptions": dump})
         ended = _run_driver(["-P", str(_TRAINING)], variables)
     if ended.returncode or not unfinished.exists():

@@ -3,8 +3,10 @@
 import io
 import json
 import os
+import shlex
 import shutil
 import subprocess
+import sys
 import time
 import zipfile
 from collections.abc import Iterator
@@ -326,6 +328,41 @@ def test_buckets_are_folders_of_the_lake_whatever_their_names(tmp_path: Path):
     mount = settings["spark.hadoop.fs.viewfs.mounttable.a-bucket.with-dots.linkFallback"]
     assert mount.endswith(f"://{state.lake}/a-bucket.with-dots")
     assert settings["spark.sql.ansi.enabled"] == "false"
+
+
+def test_a_lake_below_a_folder_with_a_space_is_written_and_read(tmp_path: Path):
+    """Also with a per cent sign, which an address gives a meaning: a mount is an address and not a path."""
+    state = State(tmp_path / "my world 100%")
+    (state.lake / "bucket").mkdir(parents=True)
+    program = """
+from pyspark.sql import SparkSession
+spark = SparkSession.builder.getOrCreate()
+spark.range(3).write.parquet("s3://bucket/rows")
+print(spark.read.parquet("s3://bucket/rows").count())
+"""
+    variables = spark.environment(state, conf={"spark.driver.extraJavaOptions": "'-Dname=a b'"})
+    ended = subprocess.run(
+        [sys.executable, "-c", program], check=False, env={**os.environ, **variables}, capture_output=True, text=True
+    )
+    assert ended.stdout == "3\n", ended.stderr
+    assert list((state.lake / "bucket" / "rows").glob("*.parquet"))
+
+
+def test_the_archive_is_dumped_to_a_path_with_a_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The option is one word of the command line."""
+    options: list[str] = []
+
+    def run(_: list[str], variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        submitted = shlex.split(variables["PYSPARK_SUBMIT_ARGS"])
+        options.extend(next(word for word in submitted if "extraJavaOptions" in word).partition("=")[2:])
+        return subprocess.CompletedProcess([], 1, "nothing was made")
+
+    monkeypatch.setattr(spark, "_run_driver", run)
+    target = tmp_path / "my clone" / "spark.jsa"
+    with pytest.raises(spark.SparkSetupError, match="nothing was made"):
+        spark.archive(tmp_path / "none.jar", target)
+    unfinished = target.with_name(f".{target.name}.{os.getpid()}")
+    assert f"-XX:ArchiveClassesAtExit={unfinished}" in shlex.split(options[0])
 
 
 def test_a_driver_of_jdbc_that_cannot_be_had_is_named_with_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
