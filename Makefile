@@ -48,6 +48,7 @@ checks: .venv-checks/installed  ## Look for weaknesses: bandit in the code, pip-
 	.venv-checks/bin/checkov
 	.venv-checks/bin/pip-audit --strict --disable-pip --require-hashes --requirement requirements.lock
 	.venv-checks/bin/pip-audit --strict --disable-pip --require-hashes --requirement glue_jobs/requirements.lock
+	.venv-checks/bin/pip-audit --strict --disable-pip --require-hashes --requirement requirements-java.lock
 
 format: setup  ## Put the code into the one format.
 	$(PYTHON) -m ruff check --fix

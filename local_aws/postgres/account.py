@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import re
 import shutil
 import subprocess
 import tempfile
@@ -49,6 +50,17 @@ def run(command: Sequence[str | Path], output: IO[bytes] | None = None) -> subpr
 def can_enter(folder: Path) -> bool:
     """Return whether the server's account can reach what is in `folder`; asked as that account."""
     return run(["sh", "-c", 'test -x "$1"', "sh", folder]).returncode == 0
+
+
+def is_confined(pid: int) -> bool:
+    """Return whether a running server has no capability, as `run` starts it; an earlier version left it one."""
+    if server_account() is None:
+        return True
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    except FileNotFoundError:  # it has ended, or this is no Linux
+        return True
+    return re.search(r"^CapEff:\s*0+$", status, re.MULTILINE) is not None
 
 
 def give(path: int | Path) -> None:

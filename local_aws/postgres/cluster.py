@@ -127,11 +127,15 @@ class Cluster:
         return self.folder.resolve()
 
     def _prepare(self) -> None:
-        """Have the data where the server's account can reach it; a server that runs there is not disturbed."""
-        if self.running():
-            if storage.is_reachable(self.folder):
+        """Have the data where the server's account can reach it; a server that runs there is not disturbed.
+
+        One that an earlier version has started, with the right to enter every folder, is stopped.
+        """
+        server = process.find(self._data)
+        if server:
+            if account.is_confined(server.pid) and storage.is_reachable(self.folder):
                 return
-            self.stop()  # one of an earlier version, which was given the right to enter folders that are closed to it
+            self.stop()
         storage.prepare(self.folder)
 
     def _initialize(self, folder: Path, password: str) -> None:

@@ -31,7 +31,7 @@ VARIABLE = "TOTELAKE_TERRAFORM_RELEASES"
 _ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 _PATIENCE = 30.0  # seconds without a byte
 _CHUNK = 1 << 20
-_BY_HAND = "install Terraform 1.11 or later (https://developer.hashicorp.com/terraform/install) and run this again"
+_BY_HAND = "install Terraform 1.11 or later (https://developer.hashicorp.com/terraform/install)"
 
 
 class ReleaseError(Exception):

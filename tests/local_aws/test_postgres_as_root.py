@@ -219,6 +219,21 @@ def test_the_data_of_an_earlier_version_is_moved_to_where_the_account_can_reach_
         assert connection.execute("SELECT a FROM kept").fetchall() == [(1,)]
 
 
+def test_a_server_that_an_earlier_version_started_loses_its_capability(cluster, monkeypatch):
+    """It is started again, whether its data was reachable or not."""
+    with monkeypatch.context() as earlier:
+        earlier.setattr(
+            account, "_NO_PRIVILEGES", tuple(f"--{name}=+dac_override" for name in ("inh-caps", "ambient-caps"))
+        )
+        started(cluster)
+    before = server_processes(cluster)[0]
+    assert not account.is_confined(before.pid)
+    cluster.create(PASSWORD)
+    cluster.start()
+    assert process.has_ended(before)
+    assert account.is_confined(server_processes(cluster)[0].pid)
+
+
 def test_an_interrupted_move_is_finished(cluster, private):
     """Killed between taking the folder away and putting the link there."""
     started(cluster)
