@@ -91,7 +91,8 @@ def test_a_null_of_an_address_that_is_there_is_a_fault_of_its_own(rows):
 
 
 @pytest.mark.parametrize(
-    "day", ["0001-01-01", "0999-12-31", "1582-10-04", "1582-10-10", "1899-12-31", "2019-12-31", "2051-01-01", "9999-12-31"]
+    "day",
+    ["0001-01-01", "0999-12-31", "1582-10-04", "1582-10-10", "1899-12-31", "2019-12-31", "2051-01-01", "9999-12-31"],
 )
 def test_a_day_beyond_the_calendar_is_told_as_it_is(rows, day):
     """Whatever calendar was in force then, as timestamp and as text alike; the row has it too."""
