@@ -376,6 +376,73 @@ def test_a_dimension_row_waits_for_what_it_looks_up(lake, totesys, reader):
     assert [row.sales_staff_id for row in lake.rows(freed, "fact_sales_order").collect()] == [901]
 
 
+def test_a_facts_months_are_partitions_of_the_catalog(lake, first, totesys, partitions):
+    """A processed batch has one partition for each month of each fact."""
+    _, batch = first
+    months = batch.tables["fact_sales_order"].months
+
+    registered = partitions(PROCESSED, "fact_sales_order")
+
+    assert [values for values in registered if values[0] == batch.batch_id] == [
+        [batch.batch_id, month] for month in months
+    ]
+    with psycopg.connect(totesys) as connection:
+        found = connection.execute(
+            "SELECT DISTINCT to_char(created_at, 'YYYY-MM') FROM sales_order ORDER BY 1"
+        ).fetchall()
+    assert [month for (month,) in found] == list(months)
+
+
+def test_a_rebuilt_zone_has_the_same_rows_and_the_old_files_stay(lake, partitions):
+    """All rows of all tables, in new files; the catalog shows those alone, and the log goes on."""
+    before, files = contents(lake), {name: checksum(lake, name) for name in lake.files()}
+    written = in_force(lake.processed_batches())
+
+    batch = transform.run(job_run(rebuild="true"), lake.ingested, lake.processed)
+
+    assert (batch.first_ingested, batch.last_ingested) == (1, written[-1].last_ingested)
+    assert len(batch.parts) == len(written) > 10
+    assert contents(lake) == before
+    assert {name: checksum(lake, name) for name in files} == files
+    assert {values[0] for values in partitions(PROCESSED, "fact_payment")} <= {part.batch_id for part in batch.parts}
+    assert len(partitions(PROCESSED, "fact_payment")) == sum(
+        len(part.tables["fact_payment"].months) for part in batch.parts if "fact_payment" in part.tables
+    )
+    assert lake.transform() is None
+
+    registered = partitions(PROCESSED, "dim_currency")
+    for values in registered:
+        boto3.client("glue").delete_partition(
+            DatabaseName=PROCESSED.database, TableName="dim_currency", PartitionValues=values
+        )
+    catalog.register_committed(CommitLog(lake.processed, ProcessedBatch), PROCESSED)
+    assert partitions(PROCESSED, "dim_currency") == registered
+
+
+def test_timestamps_beyond_the_calendar_are_held_back_as_they_are(lake, totesys, reader):
+    """From the first year to the last that there are, and the ten days that one calendar leaves out."""
+    days = {33: "0001-01-01", 34: "1582-10-10", 35: "2019-12-31", 36: "2051-01-01", 37: "9999-12-31"}
+    changes = [
+        f"UPDATE sales_order SET created_at = '{day} 23:59:59.999' WHERE sales_order_id = {key}"
+        for key, day in days.items()
+    ]
+    change(totesys, *changes)
+    lake.ingest(reader)
+
+    lake.transform()
+
+    faults = held.faults(lake.processed)
+    assert [(fault.key, fault.rule, fault.column, fault.value) for fault in faults] == [
+        (key, "range", "created_date", day) for key, day in days.items()
+    ]
+    assert [(row["created_date"], row["created_time"]) for row in (json.loads(fault.row) for fault in faults)] == [
+        (day, "23:59:59.999") for day in days.values()
+    ]
+    change(totesys, "UPDATE sales_order SET created_at = '2024-01-01' WHERE sales_order_id BETWEEN 33 AND 37")
+    lake.ingest(reader)
+    assert lake.transform().held == {}
+
+
 @pytest.mark.usefixtures("without_foreign_keys")
 def test_a_counterparty_waits_for_its_address_and_its_deletion_does_not(lake, totesys, reader):
     """The deletion shows what was written last."""
@@ -451,49 +518,6 @@ def test_rows_that_were_let_pass_into_quarantine_are_not_counted_again(lake, tot
     change(totesys, "DELETE FROM staff WHERE staff_id >= 920")
     lake.ingest(reader)
     assert lake.transform().held == {}
-
-
-def test_a_facts_months_are_partitions_of_the_catalog(lake, first, totesys, partitions):
-    """A processed batch has one partition for each month of each fact."""
-    _, batch = first
-    months = batch.tables["fact_sales_order"].months
-
-    registered = partitions(PROCESSED, "fact_sales_order")
-
-    assert [values for values in registered if values[0] == batch.batch_id] == [
-        [batch.batch_id, month] for month in months
-    ]
-    with psycopg.connect(totesys) as connection:
-        found = connection.execute(
-            "SELECT DISTINCT to_char(created_at, 'YYYY-MM') FROM sales_order ORDER BY 1"
-        ).fetchall()
-    assert [month for (month,) in found] == list(months)
-
-
-def test_a_rebuilt_zone_has_the_same_rows_and_the_old_files_stay(lake, partitions):
-    """All rows of all tables, in new files; the catalog shows those alone, and the log goes on."""
-    before, files = contents(lake), {name: checksum(lake, name) for name in lake.files()}
-    written = in_force(lake.processed_batches())
-
-    batch = transform.run(job_run(rebuild="true"), lake.ingested, lake.processed)
-
-    assert (batch.first_ingested, batch.last_ingested) == (1, written[-1].last_ingested)
-    assert len(batch.parts) == len(written) > 10
-    assert contents(lake) == before
-    assert {name: checksum(lake, name) for name in files} == files
-    assert {values[0] for values in partitions(PROCESSED, "fact_payment")} <= {part.batch_id for part in batch.parts}
-    assert len(partitions(PROCESSED, "fact_payment")) == sum(
-        len(part.tables["fact_payment"].months) for part in batch.parts if "fact_payment" in part.tables
-    )
-    assert lake.transform() is None
-
-    registered = partitions(PROCESSED, "dim_currency")
-    for values in registered:
-        boto3.client("glue").delete_partition(
-            DatabaseName=PROCESSED.database, TableName="dim_currency", PartitionValues=values
-        )
-    catalog.register_committed(CommitLog(lake.processed, ProcessedBatch), PROCESSED)
-    assert partitions(PROCESSED, "dim_currency") == registered
 
 
 def contents(lake):
