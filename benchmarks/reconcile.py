@@ -151,7 +151,6 @@ def copy_out(totesys: Login, shown: Login) -> None:
 
     def copy(login: Login, statements: list[sql.Composed]) -> None:
         with psycopg.connect(login.conninfo) as connection, connection.cursor() as cursor:
-            connection.execute(expected.SESSION)
             for statement in statements:
                 with cursor.copy(sql.SQL("COPY ({}) TO STDOUT").format(statement)) as blocks:
                     for _ in blocks:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dictionary import diagrams
 from dictionary.bookkeeping import LEDGER_COLUMNS, QUARANTINE_COLUMNS
 from totelake.tables import SOURCE_TABLES, STAR_TABLES, Column, SourceTable, StarTable
-from totelake.tables.lineage import LINEAGE, SOURCE_COLUMNS, Lineage, SourceColumn, shown_in
+from totelake.tables.lineage import LINEAGE, LOOKUPS, SOURCE_COLUMNS, Lineage, Lookup, SourceColumn, shown_in
 from totelake.warehouse.comments import LEDGER_COMMENT
 from totelake.warehouse.names import LEDGER, current_view
 
@@ -134,7 +134,7 @@ def _star_table(table: StarTable) -> str:
         f"### {table.name}",
         f"{table.grain} {_key(table)}The current rows are in `{current_view(table)}`.",
         _table(heads, [_star_row(lineage) for lineage in told]),
-        _table(origin, [_origin_row(lineage) for lineage in told]),
+        _table(origin, [*map(_origin_row, told), *map(_lookup_row, LOOKUPS[table.name])]),
     ]
     return "\n\n".join(parts)
 
@@ -158,9 +158,17 @@ def _star_row(lineage: Lineage) -> tuple[str, ...]:
 
 
 def _origin_row(lineage: Lineage) -> tuple[str, ...]:
-    rules = "; ".join(f"{rule}: {demanded}" for rule, demanded in lineage.rules.items())
     origin = _code([lineage.origin.name]) if lineage.origin else ""
-    return (_code([lineage.star.column.name]), origin, lineage.how, rules)
+    return (_code([lineage.star.column.name]), origin, lineage.how, _rules(lineage.rules))
+
+
+def _lookup_row(lookup: Lookup) -> tuple[str, ...]:
+    leads = f"not shown: leads to {_link(lookup.key.table.name)}"
+    return ("", _code([lookup.reference.name]), leads, _rules(lookup.rules))
+
+
+def _rules(rules: Mapping[str, str]) -> str:
+    return "; ".join(f"{rule}: {demanded}" for rule, demanded in rules.items())
 
 
 def _added() -> str:

@@ -33,7 +33,8 @@ TotelakeError
 ├── StagingError           what was copied into staging is not what the batch holds
 ├── OrphanError            a fact refers to a row that its dimension does not have
 ├── StatementError         the warehouse does not carry out a statement
-├── ReconcileError         the warehouse shows something else than totesys holds
+├── ReconcileError         the warehouse shows something else than totesys holds, or a table could not be compared
+├── ComparisonError        a table cannot be compared, since one side cannot be read
 ├── CrawlError             the crawler has left nothing that could be judged
 ├── DriftError             the ingested bucket holds something else than is declared
 └── UnforeseenError        something that none of these foresees
@@ -417,17 +418,37 @@ class StatementError(TotelakeError):
         self.said, self.statement = said, statement
 
 
-class ReconcileError(TotelakeError):
-    """The warehouse shows something else than totesys holds, and no batch to come explains it."""
+class ComparisonError(TotelakeError):
+    """A table cannot be compared, since one side of the comparison cannot be read."""
 
-    def __init__(self, last_ingested: int, differences: dict[str, list[str]], rows: dict[str, int]) -> None:
-        """Name the ingested batch that was loaded last, and for each table its `differences` and how many `rows`."""
+    def __init__(self, side: str, said: str) -> None:
+        """Name the `side`, and repeat what was `said` of its rows."""
+        super().__init__(f"{side}: {said}")
+        self.side, self.said = side, said
+
+
+class ReconcileError(TotelakeError):
+    """The warehouse shows something else than totesys holds and no batch to come explains it, or cannot be compared."""
+
+    def __init__(
+        self, last_ingested: int, differences: dict[str, list[str]], rows: dict[str, int], failed: dict[str, str]
+    ) -> None:
+        """Name the ingested batch that was loaded last, and for each table its `differences` and how many `rows`.
+
+        `failed` says for each table that could not be compared which side could not be read, and why.
+        """
         told = [f"{table}: {rows[table]} rows ({'; '.join(found)})" for table, found in differences.items()]
-        super().__init__(
+        unread = [f"{table} ({said})" for table, said in failed.items()]
+        different = (
             f"The warehouse differs from totesys beyond what came after ingested batch {last_ingested}. "
             f"{'. '.join(told)}. Nothing was changed. Find out what wrote or lost these rows before they are put right."
         )
-        self.last_ingested, self.differences, self.rows = last_ingested, differences, rows
+        not_compared = (
+            f"Could not be compared: {', '.join(unread)}. Every other table was. Correct what is said, in the database "
+            f"or in the rights of the role, and run reconcile again."
+        )
+        super().__init__(" ".join([different] * bool(told) + [not_compared] * bool(unread)))
+        self.last_ingested, self.differences, self.rows, self.failed = last_ingested, differences, rows, failed
 
 
 class CrawlError(TotelakeError):

@@ -7,6 +7,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 from totelake.tables import Column, StarTable
+from totelake.tables.lineage import LINEAGE, LOOKUPS, Lookup
 from totelake.tables.model import DATE
 from totelake.tables.rules import ACCEPTED, FITS, NOT_NULL, PARSES, RANGE, REFERENCE
 from totelake.tables.stars import CALENDAR_TABLE, FIRST_DAY, LAST_DAY
@@ -23,13 +24,14 @@ def judge(rows: DataFrame, table: StarTable, missing: Mapping[str, DataFrame]) -
     to be a day in the form yyyy-mm-dd where a date is declared, and any other value has to fit its type without losing
     a digit; it has to be one of those accepted, and in its range, which for a day is the calendar's; what it refers to
     has to be there. `missing` has those keys that are referred to in vain, by dimension: each once, in a frame with the
-    column `_referred`.
+    column `_referred`. Where a table is looked up and has no such row, that is the fault, of the column that refers to
+    it, and not what is NULL for it.
     """
-    faults: list[SparkColumn] = []
     kinds = dict(rows.dtypes)
+    faults = [fault for lookup in LOOKUPS[table.name] for fault in _faults_of_lookup(lookup)]
     for column in table.stored_columns:
-        kind = kinds[column.name]
-        faults += _faults_of_value(column, kind)
+        kind, lookup = kinds[column.name], LINEAGE[f"{table.name}.{column.name}"].lookup
+        faults += [F.when(_finds(lookup), fault) if lookup else fault for fault in _faults_of_value(column, kind)]
         if column.references == CALENDAR_TABLE:
             outside = ~typed(column, kind).between(FIRST_DAY, LAST_DAY)
             faults.append(_fault(outside, RANGE, column))
@@ -57,6 +59,20 @@ def typed(column: Column, kind: str) -> SparkColumn:
     if column.type == DATE and kind == "string":
         return F.try_to_date(value, _DAY)
     return value if kind == column.type.spark else value.try_cast(column.type.spark)
+
+
+def _finds(lookup: Lookup) -> SparkColumn:
+    """Return the condition that a row has found what it looks up, or that there is nothing to look up."""
+    reference = lookup.reference.column
+    finds = F.col(lookup.found).isNotNull()
+    return finds | F.col(reference.name).isNull() if reference.nullable else finds
+
+
+def _faults_of_lookup(lookup: Lookup) -> list[SparkColumn]:
+    reference = lookup.reference.column
+    lacks = F.col(reference.name).isNotNull() & F.col(lookup.found).isNull()
+    faults = [] if reference.nullable else [_fault(F.col(reference.name).isNull(), NOT_NULL, reference)]
+    return [*faults, _fault(lacks, REFERENCE, reference)]
 
 
 def _faults_of_value(column: Column, kind: str) -> list[SparkColumn]:

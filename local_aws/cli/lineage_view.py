@@ -55,6 +55,7 @@ def _of_source(place: SourceColumn) -> dict[str, Any]:
         "types": {"totesys": column.type.source, "ingested": column.type.hive},
         "nullable": column.nullable,
         "references": column.references,
+        "rules": lineage.rules_of_reference(place),
     }
 
 

@@ -431,6 +431,38 @@ def test_a_row_in_quarantine_is_no_difference(reconciled, totesys, catch_up):
     assert explained(reconciled()) == {}
 
 
+def test_a_row_whose_department_is_not_there_counts_until_it_is_held(reconciled, totesys, catch_up):
+    """Before that batch it is newer or its department was deleted since; one that is missing is held, not absent."""
+    columns = "staff_id, first_name, last_name, department_id, email_address"
+    change(
+        totesys,
+        "ALTER TABLE staff DROP CONSTRAINT staff_department_id_fkey",
+        "INSERT INTO department (department_id, department_name) VALUES (98, 'Closing')",
+        f"INSERT INTO staff ({columns}) VALUES (911, 'A', 'B', 98, 'x')",
+    )
+    catch_up()
+    change(
+        totesys,
+        "DELETE FROM department WHERE department_id = 98",
+        f"INSERT INTO staff ({columns}) VALUES (912, 'C', 'D', 99, 'y')",
+    )
+    assert explained(reconciled()) == {
+        "dim_staff": [(What.MISSING, Reason.NEWER, [912]), (What.DIFFERENT, Reason.DELETED, [911])]
+    }
+
+    catch_up()
+
+    reports = reconciled()
+    assert explained(reports) == {
+        "dim_staff": [(What.DIFFERENT, Reason.HELD, [911]), (What.MISSING, Reason.HELD, [912])]
+    }
+    assert reports["dim_staff"].rows_in_totesys == reports["dim_staff"].rows_in_warehouse + 1
+    change(totesys, "DELETE FROM staff WHERE staff_id > 910")
+    change(totesys, "ALTER TABLE staff ADD FOREIGN KEY (department_id) REFERENCES department")
+    catch_up()
+    assert explained(reconciled()) == {}
+
+
 def test_a_load_in_the_middle_makes_no_difference(reconciled, totesys, monkeypatch, catch_up):
     """What is compared is the warehouse as it was when its ledger was read."""
 

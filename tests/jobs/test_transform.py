@@ -315,6 +315,67 @@ def test_a_dimension_row_that_breaks_a_rule_leaves_the_one_before_in_force(lake,
     assert (batch.tables, batch.held) == ({}, {})
 
 
+@pytest.fixture
+def without_foreign_keys(totesys):
+    """Drop the foreign keys of staff and counterparty, and make what refers nullable; undo it after the test."""
+    keys = (("staff", "department_id", "department"), ("counterparty", "legal_address_id", "address"))
+    with psycopg.connect(totesys) as connection:
+        for table, column, _ in keys:
+            connection.execute(f"ALTER TABLE {table} DROP CONSTRAINT {table}_{column}_fkey")
+            connection.execute(f"ALTER TABLE {table} ALTER {column} DROP NOT NULL")
+    yield
+    with psycopg.connect(totesys) as connection:
+        for table, column, parent in keys:
+            there = f"SELECT FROM {parent} WHERE {parent}_id = {table}.{column}"
+            connection.execute(f"UPDATE {table} SET {column} = 1 WHERE NOT EXISTS ({there})")  # a failed test left it
+            connection.execute(f"ALTER TABLE {table} ALTER {column} SET NOT NULL")
+            connection.execute(f"ALTER TABLE {table} ADD FOREIGN KEY ({column}) REFERENCES {parent}")
+
+
+@pytest.mark.usefixtures("without_foreign_keys")
+def test_a_dimension_row_waits_for_what_it_looks_up(lake, totesys, reader):
+    """A new one is kept from the facts, one that was there stays as it was; the department that arrives frees both."""
+    change(
+        totesys,
+        "INSERT INTO staff (staff_id, first_name, last_name, department_id, email_address)"
+        " VALUES (901, 'Ada', 'L', 99, 'a@x'), (902, 'Bob', 'M', NULL, 'b@x')",
+        "UPDATE staff SET department_id = 99, email_address = 'moved@x' WHERE staff_id = 2",
+        "UPDATE sales_order SET staff_id = 901 WHERE sales_order_id = 31",
+    )
+    brought = lake.ingest(reader).sequence
+    batch = lake.transform()
+
+    assert (batch.tables, batch.quarantined) == ({}, {"dim_staff": 3, "fact_sales_order": 1})
+    assert batch.broken["dim_staff"] == {"reference": 2, "not null": 1}
+    found = [(fault.table, fault.key, fault.rule, fault.column, fault.value) for fault in held.faults(lake.processed)]
+    assert found == [
+        ("dim_staff", 2, "reference", "department_id", "99"),
+        ("dim_staff", 901, "reference", "department_id", "99"),
+        ("dim_staff", 902, "not null", "department_id", None),
+        ("fact_sales_order", 31, "reference", "sales_staff_id", "901"),
+    ]
+    assert json.loads(held.faults(lake.processed)[0].row)["department_id"] == 99
+
+    change(totesys, "UPDATE department SET manager = 'Anyone' WHERE department_id = 1")
+    lake.ingest(reader)
+    again = lake.transform()
+    assert (again.tables, again.quarantined, again.held["dim_staff"].rows) == ({}, {}, 3)
+    assert {fault.sequence for fault in held.faults(lake.processed)} == {brought}
+
+    change(totesys, "INSERT INTO department (department_id, department_name) VALUES (99, 'New')")
+    change(totesys, "DELETE FROM staff WHERE staff_id = 902")
+    lake.ingest(reader)
+    freed = lake.transform()
+    assert (freed.held, freed.quarantined) == ({}, {})
+    staff = {row.staff_id: row for row in lake.rows(freed, "dim_staff").collect()}
+    assert {key: (row.department_name, row.location) for key, row in staff.items()} == {
+        2: ("New", "Undefined"),
+        901: ("New", "Undefined"),
+    }
+    assert staff[2].email_address == "moved@x"
+    assert [row.sales_staff_id for row in lake.rows(freed, "fact_sales_order").collect()] == [901]
+
+
 def test_a_facts_months_are_partitions_of_the_catalog(lake, first, totesys, partitions):
     """A processed batch has one partition for each month of each fact."""
     _, batch = first
@@ -356,6 +417,107 @@ def test_a_rebuilt_zone_has_the_same_rows_and_the_old_files_stay(lake, partition
         )
     catalog.register_committed(CommitLog(lake.processed, ProcessedBatch), PROCESSED)
     assert partitions(PROCESSED, "dim_currency") == registered
+
+
+def test_timestamps_beyond_the_calendar_are_held_back_as_they_are(lake, totesys, reader):
+    """From the first year to the last that there are, and the ten days that one calendar leaves out."""
+    days = {33: "0001-01-01", 34: "1582-10-10", 35: "2019-12-31", 36: "2051-01-01", 37: "9999-12-31"}
+    changes = [
+        f"UPDATE sales_order SET created_at = '{day} 23:59:59.999' WHERE sales_order_id = {key}"
+        for key, day in days.items()
+    ]
+    change(totesys, *changes)
+    lake.ingest(reader)
+
+    lake.transform()
+
+    faults = held.faults(lake.processed)
+    assert [(fault.key, fault.rule, fault.column, fault.value) for fault in faults] == [
+        (key, "range", "created_date", day) for key, day in days.items()
+    ]
+    assert [(row["created_date"], row["created_time"]) for row in (json.loads(fault.row) for fault in faults)] == [
+        (day, "23:59:59.999") for day in days.values()
+    ]
+    change(totesys, "UPDATE sales_order SET created_at = '2024-01-01' WHERE sales_order_id BETWEEN 33 AND 37")
+    lake.ingest(reader)
+    assert lake.transform().held == {}
+
+
+@pytest.mark.usefixtures("without_foreign_keys")
+def test_a_counterparty_waits_for_its_address_and_its_deletion_does_not(lake, totesys, reader):
+    """The deletion shows what was written last."""
+    change(totesys, "UPDATE counterparty SET legal_address_id = NULL WHERE counterparty_id = 1")
+    change(
+        totesys,
+        "INSERT INTO counterparty (counterparty_id, counterparty_legal_name, legal_address_id) VALUES (901, 'New', 1)",
+    )
+    lake.ingest(reader)
+    batch = lake.transform()
+    assert held_rows(lake, batch, "dim_counterparty") == [(1, "not null", "legal_address_id", None, False)]
+    [written] = lake.rows(batch, "dim_counterparty").collect()
+
+    change(totesys, "UPDATE counterparty SET legal_address_id = 9999 WHERE counterparty_id = 901")
+    lake.ingest(reader)
+    batch = lake.transform()
+    assert (batch.tables, batch.quarantined) == ({}, {"dim_counterparty": 1})
+    change(totesys, "UPDATE counterparty SET legal_address_id = 1 WHERE counterparty_id = 1")
+    change(totesys, "DELETE FROM counterparty WHERE counterparty_id = 901")
+    lake.ingest(reader)
+
+    batch = lake.transform()
+
+    assert batch.held == {}
+    gone = {row.counterparty_id: row for row in lake.rows(batch, "dim_counterparty").collect()}[901]
+    assert gone._deleted_at is not None
+    assert gone.counterparty_legal_city == written.counterparty_legal_city
+
+
+@pytest.mark.usefixtures("without_foreign_keys")
+def test_rows_whose_department_is_deleted_stay_as_they_were_and_wait(lake, totesys, reader):
+    """Unless they are deleted with it; a member that moves on is free."""
+    change(totesys, "INSERT INTO department (department_id, department_name) VALUES (98, 'Closing')")
+    change(
+        totesys,
+        "INSERT INTO staff (staff_id, first_name, last_name, department_id, email_address)"
+        " VALUES (911, 'Ada', 'L', 98, 'a@x'), (912, 'Bob', 'M', 98, 'b@x')",
+    )
+    lake.ingest(reader)
+    assert lake.transform().tables["dim_staff"].rows == 2
+    change(totesys, "DELETE FROM department WHERE department_id = 98", "DELETE FROM staff WHERE staff_id = 912")
+    lake.ingest(reader)
+
+    batch = lake.transform()
+
+    assert held_rows(lake, batch, "dim_staff") == [(911, "reference", "department_id", "98", False)]
+    [gone] = lake.rows(batch, "dim_staff").collect()
+    assert (gone.staff_id, gone.department_name, gone._deleted_at is None) == (912, "Closing", False)
+
+    change(totesys, "UPDATE staff SET department_id = 1 WHERE staff_id = 911")
+    lake.ingest(reader)
+    freed = lake.transform()
+    assert freed.held == {}
+    assert [row.staff_id for row in lake.rows(freed, "dim_staff").collect()] == [911]
+
+
+@pytest.mark.usefixtures("without_foreign_keys")
+def test_rows_that_were_let_pass_into_quarantine_are_not_counted_again(lake, totesys, reader):
+    """A change of what they look up has them judged again: that must not stop the stage."""
+    members = ", ".join(f"({920 + number}, 'A', 'B', 97, 'x')" for number in range(12))
+    columns = "staff_id, first_name, last_name, department_id, email_address"
+    change(totesys, f"INSERT INTO staff ({columns}) VALUES {members}")
+    lake.ingest(reader)
+    with pytest.raises(QuarantineError, match="dim_staff: 12 of 12 new rows"):
+        lake.transform()
+    transform.run(job_run(quarantine_share="1"), lake.ingested, lake.processed)
+    change(totesys, "UPDATE department SET location = 'Hull' WHERE department_id = 1")
+    lake.ingest(reader)
+
+    batch = lake.transform()
+
+    assert (batch.quarantined, batch.held["dim_staff"].rows) == ({}, 12)
+    change(totesys, "DELETE FROM staff WHERE staff_id >= 920")
+    lake.ingest(reader)
+    assert lake.transform().held == {}
 
 
 def contents(lake):

@@ -136,6 +136,7 @@ def test_a_column_of_totesys_is_told_where_it_shows(tmp_path):
 
     assert "staff.department_id" in ended.stdout
     assert "dim_staff.location: leads to department.location" in ended.stdout
+    assert "reference: is in department" in ended.stdout
 
 
 def test_an_unknown_column_is_told_with_what_may_be_meant(tmp_path):

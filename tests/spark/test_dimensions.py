@@ -1,6 +1,6 @@
 """What the dimensions make of the rows of totesys."""
 
-from datetime import date
+from datetime import date, datetime
 
 import pytest
 
@@ -43,6 +43,31 @@ def test_a_counterparty_shows_the_address_it_has_in_law(rows):
     assert {row.counterparty_legal_postal_code for row in found} == {"01138"}
     assert {row.counterparty_legal_phone_number for row in found} == {"0021 366201"}
     assert {row.counterparty_legal_district for row in found} == {None}
+
+
+@pytest.mark.parametrize(
+    ("build", "driving", "reference", "joined"),
+    [
+        (dim_staff, "staff", "department_id", "department"),
+        (dim_counterparty, "counterparty", "legal_address_id", "address"),
+    ],
+)
+def test_a_row_without_what_it_looks_up_comes_through_with_nulls(rows, build, driving, reference, joined):
+    """Whether the reference is unknown, NULL, or to a row that is gone; a row that is gone itself still finds that."""
+    gone, key = {"_deleted_at": datetime(2025, 1, 1)}, f"{joined}_id"
+    referring = [{reference: 99}, {reference: None}, {reference: 7}, {reference: 7, **gone}, {reference: 5}]
+    numbered = [{f"{driving}_id": number, **row} for number, row in enumerate(referring)]
+
+    made = build(rows(driving, *numbered), rows(joined, {key: 5}, {key: 7, **gone})).orderBy(f"{driving}_id").collect()
+
+    assert [(row[reference], row[f"_{reference}_found"]) for row in made] == [
+        (99, None),
+        (None, None),
+        (7, None),
+        (7, 7),
+        (5, 5),
+    ]
+    assert [row._deleted_at is not None for row in made] == [False, False, False, True, False]
 
 
 def test_a_location_is_an_address_under_another_key(rows):

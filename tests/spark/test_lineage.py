@@ -10,7 +10,7 @@ from dictionary.bookkeeping import QUARANTINE_COLUMNS
 from totelake import rules
 from totelake.parts import quarantine
 from totelake.tables import SOURCE_TABLES, STAR_TABLES
-from totelake.tables.lineage import LINEAGE, SOURCE_COLUMNS
+from totelake.tables.lineage import LINEAGE, LOOKUPS, SOURCE_COLUMNS
 from totelake.tables.model import DELETED_AT
 from totelake.transforms import CALENDAR, TRANSFORMS
 
@@ -131,7 +131,7 @@ def test_a_row_is_judged_by_the_rules_that_are_declared(rows, calendar, spark, m
         for lineage in LINEAGE.values()
         if lineage.star.table.name == name
         for rule in lineage.rules
-    }
+    } | {(lookup.reference.column.name, rule) for lookup in LOOKUPS[name] for rule in lookup.rules}
     assert asked == declared
 
 

@@ -1,13 +1,15 @@
 """Which rows keep the rules of their table, and what is said of those that do not."""
 
+import json
 from decimal import Decimal
 
 import pytest
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
+from totelake.parts import quarantine
 from totelake.rules import BROKEN, REFERRED, judge
 from totelake.tables import STAR_TABLES
-from totelake.transforms.dimensions import dim_currency, dim_transaction
+from totelake.transforms.dimensions import dim_counterparty, dim_currency, dim_staff, dim_transaction
 from totelake.transforms.facts import fact_sales_order
 
 SALES = STAR_TABLES["fact_sales_order"]
@@ -65,6 +67,44 @@ def test_every_fault_of_a_row_is_named(rows, missing):
         ("range", "unit_price"),
         ("reference", "currency_id"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("department_id", "found"),
+    [(99, [("reference", "department_id", "99")]), (None, [("not null", "department_id", None)]), (5, [])],
+)
+def test_a_missing_department_is_a_fault_of_the_reference_alone(rows, department_id, found):
+    """What is NULL for want of it is none; a department that is there without a location is fine."""
+    departments = rows("department", {"department_id": 5, "location": None})
+    staff = dim_staff(rows("staff", {"department_id": department_id}), departments)
+
+    assert faults(staff.withColumn("_ingested_sequence", F.lit(1)), STAR_TABLES["dim_staff"], {}) == [found]
+
+
+def test_a_null_of_an_address_that_is_there_is_a_fault_of_its_own(rows):
+    """Only what is NULL for want of the address is not told."""
+    party = dim_counterparty(rows("counterparty", {}), rows("address", {"city": None, "district": None}))
+
+    assert faults(party.withColumn("_ingested_sequence", F.lit(1)), STAR_TABLES["dim_counterparty"], {}) == [
+        [("not null", "counterparty_legal_city", None)]
+    ]
+
+
+@pytest.mark.parametrize(
+    "day",
+    ["0001-01-01", "0999-12-31", "1582-10-04", "1582-10-10", "1899-12-31", "2019-12-31", "2051-01-01", "9999-12-31"],
+)
+def test_a_day_beyond_the_calendar_is_told_as_it_is(rows, day):
+    """Whatever calendar was in force then, as timestamp and as text alike; the row has it too."""
+    sales = rows("sales_order", {"units_sold": 1000, "agreed_delivery_date": day})
+    stamp = F.lit(f"{day} 23:59:59.999").cast("timestamp_ntz")
+    orders = fact_sales_order(sales.withColumns({"created_at": stamp, "last_updated": stamp}))
+    columns = ("created_date", "last_updated_date", "agreed_delivery_date")
+
+    assert faults(orders, SALES, {}) == [[("range", column, day) for column in columns]]
+    [line, *_] = quarantine.lines(judge(orders, SALES, {}).withColumn("superseded", F.lit(False)), SALES).collect()
+    assert [json.loads(line.row)[column] for column in columns] == [day] * 3
+    assert json.loads(line.row)["created_time"] == "23:59:59.999"
 
 
 def test_a_dimension_has_rules_too(rows):

@@ -3,7 +3,7 @@
 import pytest
 
 from totelake.errors import UnknownColumnError
-from totelake.tables.lineage import LINEAGE, SOURCE_COLUMNS, find, shown_in
+from totelake.tables.lineage import LINEAGE, LOOKUPS, SOURCE_COLUMNS, find, shown_in
 
 
 @pytest.mark.parametrize(
@@ -49,6 +49,18 @@ def test_a_column_of_totesys_says_where_it_shows():
 
     assert shown == {"dim_staff.department_name", "dim_staff.location"}
     assert shown_in(SOURCE_COLUMNS["payment.company_ac_number"]) == []
+
+
+def test_a_reference_by_which_a_star_looks_something_up_has_rules():
+    """Although the star does not show it: the row waits until it leads somewhere."""
+    told = {name: [(lookup.reference.name, lookup.rules) for lookup in LOOKUPS[name]] for name in LOOKUPS}
+
+    assert {name: lookups for name, lookups in told.items() if lookups} == {
+        "dim_staff": [("staff.department_id", {"not null": "has a value", "reference": "is in department"})],
+        "dim_counterparty": [
+            ("counterparty.legal_address_id", {"not null": "has a value", "reference": "is in address"})
+        ],
+    }
 
 
 def test_a_name_alone_finds_every_column_that_is_called_so():

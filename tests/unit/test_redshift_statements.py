@@ -9,8 +9,8 @@ from local_aws.redshift import check
 from totelake.batches import ProcessedTable
 from totelake.errors import DatabaseInterruptedError, DatabaseRefusedError
 from totelake.faults import said_by
-from totelake.reconcile import expected
-from totelake.reconcile.compare import _RANGES, _ROWS_OF_RANGE, _SOME_ROWS
+from totelake.reconcile import expected, uniqueness
+from totelake.reconcile.compare import _DUPLICATES, _RANGES, _ROWS_OF_RANGE, _SOME_ROWS
 from totelake.reconcile.sides import REDSHIFT_AS_TEXTS
 from totelake.tables import STAR_TABLES
 from totelake.warehouse.ledger import NOTHING_LOADED
@@ -41,6 +41,7 @@ def comparisons():
         form, rows = REDSHIFT_AS_TEXTS, expected.in_redshift(table)
         key = definition.listed([table.natural_key[0]])
         yield _RANGES.format(key=key, bits=12, hash=form.hash(table), rows=rows)
+        yield _DUPLICATES.format(key=key, rows=rows, is_unique=uniqueness.in_redshift(table))
         yield _ROWS_OF_RANGE.format(key=key, text=form.text(table), rows=rows, first=0, last=9)
         yield _SOME_ROWS.format(values=form.values(table), rows=rows, key=key, keys=1)
 

@@ -18,8 +18,8 @@ from totelake.versions import SEQUENCE, is_gone, latest_of, written_rows
 def build_dimension(attempt: Attempt, transform: Transform) -> Part:
     """Write the rows, built from the latest state of all sources, that differ from what was last written.
 
-    One that breaks a rule is held back, and the row that was written before stays in force. Raises `QuarantineError`
-    when too many new rows break a rule.
+    One that breaks a rule is held back, and the row that was written before stays in force. It is judged again when a
+    table changes that it looks up, and is new once. Raises `QuarantineError` when too many new rows break a rule.
     """
     table = STAR_TABLES[transform.table]
     held = attempt.held.get(table.name)
@@ -33,18 +33,22 @@ def build_dimension(attempt: Attempt, transform: Transform) -> Part:
         judged = judged.join(before, same, "left_anti").persist(StorageLevel.DISK_ONLY)
         if judged.isEmpty() and not held:
             return Part()
-    figures = files.write(judged, attempt, table, is_new=~is_gone())
+    is_new = ~is_gone()
+    if held:
+        old = quarantine.read(attempt.spark, attempt.processed, held)
+        judged = quarantine.recognised(judged, old, table)
+        is_new &= ~F.col(quarantine.WAITS)
+    figures = files.write(judged, attempt, table, is_new=is_new)
     if not figures.broken and not held:
         return Part(files.describe(attempt, table, figures.sound))
     broken = judged.where(is_broken()).persist(StorageLevel.DISK_ONLY)
-    new = broken.where(~is_gone())
+    new = broken.where(is_new)
     quarantine.check(attempt, table, new, rows=figures.new, broken=figures.broken_new)
     stand_ins = _stand_ins(table, before, broken.where(is_gone())).persist(StorageLevel.DISK_ONLY)
     if stood_in := stand_ins.count():
         files.append(stand_ins, attempt, table)
-    lines = quarantine.lines(new.withColumn(quarantine.SUPERSEDED, F.lit(False)), table)
+    lines = quarantine.lines(broken.where(~is_gone()).withColumn(quarantine.SUPERSEDED, F.lit(False)), table)
     if held:
-        old = quarantine.read(attempt.spark, attempt.processed, held)
         lines = lines.unionByName(old.join(rows.select(*table.key), list(table.key), "left_anti"))
     return Part(
         files.describe(attempt, table, figures.sound + stood_in),

@@ -83,8 +83,9 @@ def _superseded(broken: DataFrame, judged: DataFrame, table: StarTable) -> DataF
     key = list(table.natural_key)
     newest = judged.groupBy(*key).agg(F.max(SEQUENCE).alias("_newest"))
     later = F.col(SEQUENCE) < F.col("_newest")
-    versions = broken.where(~is_gone()).join(newest, key, "inner")
-    versions = versions.withColumn(quarantine.SUPERSEDED, later & ~only_lacks_references()).drop("_newest")
+    versions = broken.where(~is_gone()).join(newest, key, "left")  # a key that is NULL meets none
+    superseded = F.coalesce(later, F.lit(False)) & ~only_lacks_references()
+    versions = versions.withColumn(quarantine.SUPERSEDED, superseded).drop("_newest")
     waiting = versions.where(~F.col(quarantine.SUPERSEDED)).select(*key).distinct().withColumn("_waits", F.lit(1))
     deletions = broken.where(is_gone()).join(waiting, key, "left")
     deletions = deletions.withColumn(quarantine.SUPERSEDED, F.col("_waits").isNull()).drop("_waits")

@@ -5,17 +5,19 @@ key, `rule`, `column`, `value`, `_ingested_sequence`, the row as JSON, and wheth
 version of the record, so that nobody waits for it any more. The record of the batch says where the set is.
 """
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 from totelake.batches import HeldRows
 from totelake.errors import QuarantineError
 from totelake.parts.attempt import Attempt
-from totelake.rules import BROKEN
+from totelake.rules import BROKEN, is_broken
 from totelake.tables import StarTable
-from totelake.versions import SEQUENCE
+from totelake.tables.lineage import LOOKUPS
+from totelake.versions import SEQUENCE, is_gone
 
 SUPERSEDED = "superseded"
+WAITS = "_waits"
 DEFAULT_SHARE = 0.1
 # So few rows are held back whatever their share: in a batch of two rows a broken one is half of them.
 ALWAYS_HELD = 10
@@ -24,10 +26,29 @@ _EXAMPLES = 3
 
 def lines(broken: DataFrame, table: StarTable) -> DataFrame:
     """Return the lines of the judged rows `broken`, which have the column `superseded`."""
-    row = F.to_json(F.struct(*(F.col(column.name) for column in table.columns))).alias("row")
+    row = _as_json(table).alias("row")
     return broken.select(*table.natural_key, F.explode(BROKEN).alias("fault"), SEQUENCE, row, SUPERSEDED).select(
         *table.natural_key, "fault.rule", "fault.column", "fault.value", SEQUENCE, "row", SUPERSEDED
     )
+
+
+def recognised(judged: DataFrame, waiting: DataFrame, table: StarTable) -> DataFrame:
+    """Return the `judged` rows of a dimension with the column `waits`: whether the row is among the lines `waiting`.
+
+    It then has the sequence of the batch that brought it, also when it is judged again for what it looks up.
+    """
+    since = waiting.select(*table.key, F.col("row").alias("_row"), F.col(SEQUENCE).alias("_since")).distinct()
+    rows = judged.withColumn("_row", _as_json(table)).join(since, [*table.key, "_row"], "left")
+    waits = is_broken() & ~is_gone() & F.col("_since").isNotNull()
+    sequence = F.when(F.col(WAITS), F.col("_since")).otherwise(F.col(SEQUENCE))
+    return rows.withColumn(WAITS, waits).withColumn(SEQUENCE, sequence).drop("_row", "_since")
+
+
+def _as_json(table: StarTable) -> Column:
+    """Return the whole row as JSON: what the star shows, and by what it looks up the rest."""
+    looked_up = (lookup.reference.column.name for lookup in LOOKUPS[table.name])
+    names = dict.fromkeys((*(column.name for column in table.columns), *looked_up))
+    return F.to_json(F.struct(*map(F.col, names)))
 
 
 def write(lines: DataFrame, attempt: Attempt, table: StarTable) -> HeldRows | None:

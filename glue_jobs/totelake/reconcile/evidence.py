@@ -53,14 +53,15 @@ class Evidence:
         """Return the reason that shows without a look at the raw zone, None where none does."""
         if any(self._was_not_seen(version) for version in difference.versions):
             return Reason.NEWER
-        if difference.what != What.EXTRA and difference.key in self._held.get(table, ()):
+        if difference.what in {What.MISSING, What.DIFFERENT} and difference.key in self._held.get(table, ()):
             return Reason.HELD
         return None
 
     def from_raw_zone(self, table: str, differences: Collection[Difference]) -> dict[int, Reason]:
         """Return, by their keys, the reasons that the raw zone gives for `differences` that have none at once.
 
-        A record that is gone from totesys has still to be found gone while the last of it that landed is no tombstone.
+        A record that is gone from totesys, or that another one refers to and is gone, has still to be found gone while
+        the last of it that landed is no tombstone.
         A row of totesys may also have been unseen when its transaction is older than others that were seen, since a
         snapshot does not name the subtransactions of those that it found open. It was if it has not landed.
         """
@@ -68,7 +69,7 @@ class Evidence:
         gone = {difference.key for difference in differences if difference.what == What.EXTRA}
         asked: dict[str, set[int]] = defaultdict(set, {driving: set(gone)})
         for version in (version for difference in differences for version in difference.versions):
-            if self._may_be_unseen(version):
+            if version.xmin is None or self._may_be_unseen(version):
                 asked[version.table].add(version.key)
         landed = {name: last_landed(self._bucket, name, keys, self._batch.sequence) for name, keys in asked.items()}
 
@@ -76,19 +77,29 @@ class Evidence:
             last = landed[version.table].get(version.key) if self._may_be_unseen(version) else None
             return self._may_be_unseen(version) and (last is None or last.version != self._widened(version))
 
+        def lives(table: str, key: int) -> bool:
+            return key in landed[table] and not landed[table][key].is_tombstone
+
         newer = {difference.key for difference in differences if any(map(is_newer, difference.versions))}
-        deleted = {key for key in gone if key in landed[driving] and not landed[driving][key].is_tombstone}
+        deleted = {key for key in gone if lives(driving, key)} | {
+            difference.key
+            for difference in differences
+            if any(version.xmin is None and lives(version.table, version.key) for version in difference.versions)
+        }
         return dict.fromkeys(newer, Reason.NEWER) | dict.fromkeys(deleted, Reason.DELETED)
 
     def _was_not_seen(self, version: Version) -> bool:
         """Whether the snapshot of the last batch says that it did not see `version`."""
         seen, transaction = self._batch.snapshot, self._widened(version)
-        return self._ids_go_on and (transaction >= seen.xmax or transaction in seen.xip)
+        return self._ids_go_on and transaction is not None and (transaction >= seen.xmax or transaction in seen.xip)
 
     def _may_be_unseen(self, version: Version) -> bool:
         """Whether the next ingest would take `version`, had it not landed."""
-        return self._ids_go_on and self._widened(version) >= self._batch.snapshot.xmin
+        transaction = self._widened(version)
+        return self._ids_go_on and transaction is not None and transaction >= self._batch.snapshot.xmin
 
-    def _widened(self, version: Version) -> int:
-        """Return the transaction that wrote `version` in 64 bits, as `_source_version` has it."""
+    def _widened(self, version: Version) -> int | None:
+        """Return the transaction that wrote `version` in 64 bits, as `_source_version` has it; None of no row."""
+        if version.xmin is None:
+            return None
         return self._now.xmax - ((self._now.xmax - version.xmin) & 0xFFFFFFFF)

@@ -15,18 +15,12 @@ from totelake.tables import SOURCE_TABLES, STAR_TABLES, Column, StarTable
 from totelake.tables.model import DATE, VARCHAR
 from totelake.warehouse.names import SCHEMA, current_view, listed
 
-# The settings of a session that runs the statements: both sides have to spell days alike, and wait for each other.
-SESSION = """
-    SET datestyle = 'ISO, YMD';
-    SET search_path = 'public';
-    SET idle_in_transaction_session_timeout = 0;
-    SET statement_timeout = 0;
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a star table's rows are in totesys: `tables` have a part in a row, the first one gives it its key.
+    """Where a star table's rows are in totesys: `tables` have a part in a row, the first one drives it.
+
+    Each row of that one is a row of the star and gives it its key, whether or not what it refers to is there.
 
     `joined` is what follows FROM, where that is more than the first table; `columns` says how a column comes about
     that is not just the column of its name.
@@ -44,22 +38,34 @@ def _stamps(table: str) -> dict[str, str]:
     return days | {f"{name}_time": f"date_trunc('milliseconds', {stamp})::time" for name, stamp in stamps.items()}
 
 
+# As the digits of their bytes: a name in a statement would have to be known to the encoding of the database.
 _WITH_CURRENCY_NAMES = sql.SQL(
-    "currency LEFT JOIN (VALUES {}) AS iso_4217 (code, currency_name) ON code = upper(currency_code)"
-).format(sql.SQL(", ").join(sql.SQL("({}, {})").format(known.alpha_3, known.name) for known in pycountry.currencies))
+    "currency LEFT JOIN (VALUES {}) AS iso_4217 (code, name) ON code = upper(currency_code)"
+).format(
+    sql.SQL(", ").join(
+        sql.SQL("({}, {})").format(known.alpha_3, known.name.encode().hex()) for known in pycountry.currencies
+    )
+)
 
 ORIGINS = {
     "dim_staff": Origin(
         ("staff", "department"),
-        sql.SQL("staff JOIN department USING (department_id)"),
-        {"location": "coalesce(department.location, 'Undefined')"},
+        sql.SQL("staff LEFT JOIN department USING (department_id)"),
+        {
+            "location": "CASE WHEN department.department_id IS NOT NULL"
+            " THEN coalesce(department.location, 'Undefined') END"
+        },
     ),
     "dim_location": Origin(("address",), columns={"location_id": "address.address_id"}),
-    "dim_currency": Origin(("currency",), _WITH_CURRENCY_NAMES),
+    "dim_currency": Origin(
+        ("currency",),
+        _WITH_CURRENCY_NAMES,
+        {"currency_name": "convert_from(decode(iso_4217.name, 'hex'), 'UTF8')"},
+    ),
     "dim_design": Origin(("design",)),
     "dim_counterparty": Origin(
         ("counterparty", "address"),
-        sql.SQL("counterparty JOIN address ON address_id = legal_address_id"),
+        sql.SQL("counterparty LEFT JOIN address ON address_id = legal_address_id"),
         {
             **{
                 f"counterparty_legal_{name}": f"address.{name}"
@@ -110,19 +116,29 @@ def in_redshift(table: StarTable) -> sql.Composed:
 def versions_in_totesys(table: StarTable) -> sql.Composed:
     """Return the statement, for totesys, of what each row of `in_totesys` is made of.
 
-    Columns: the key, then for each table of the origin the key of its row, and the xmin of that row.
+    Columns: the key, then for each table of the origin the key of its row, NULL where nothing is referred to, and the
+    xmin of that row, NULL where it is not there.
     """
+    driving, *joined = ORIGINS[table.name].tables
+    keys = {driving: SOURCE_TABLES[driving].key[0]} | {name: _reference(driving, name) for name in joined}
     parts = [
-        sql.SQL("{table}.{key} AS {its_key}, {table}.xmin::text::bigint AS {its_xmin}").format(
+        sql.SQL("{driving}.{key} AS {its_key}, {table}.xmin::text::bigint AS {its_xmin}").format(
+            driving=sql.Identifier(driving),
             table=sql.Identifier(name),
-            key=sql.Identifier(SOURCE_TABLES[name].key[0]),
+            key=sql.Identifier(key),
             its_key=sql.Identifier(f"key of {name}"),
             its_xmin=sql.Identifier(f"xmin of {name}"),
         )
-        for name in ORIGINS[table.name].tables
+        for name, key in keys.items()
     ]
     key = sql.SQL("{} AS {}").format(_origin_of(table, table.columns[0]), sql.Identifier(key_of(table)))
     return sql.SQL("SELECT {} FROM {}").format(sql.SQL(", ").join([key, *parts]), _from(table))
+
+
+def _reference(table: str, to: str) -> str:
+    """Return the column by which the source `table` refers to another one."""
+    [reference] = [column.name for column in SOURCE_TABLES[table].columns if column.references == to]
+    return reference
 
 
 def _from(table: StarTable) -> sql.Composable:

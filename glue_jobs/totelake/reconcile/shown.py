@@ -1,16 +1,26 @@
 """What a warehouse shows now, as it is read to be compared: one way for each kind of warehouse."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from functools import singledispatch
+from functools import partial, singledispatch
 
 import psycopg
 from psycopg import sql
 
-from totelake.reconcile import expected
-from totelake.reconcile.sides import AS_RECORDS, POSTGRES_AS_TEXTS, REDSHIFT_AS_TEXTS, Form, Side
-from totelake.source import BEGIN
+from totelake.connections import APPLICATION_NAME
+from totelake.locks import named_blockers
+from totelake.reconcile import expected, uniqueness
+from totelake.reconcile.sides import (
+    REDSHIFT_AS_TEXTS,
+    Form,
+    Side,
+    as_postgres,
+    as_texts,
+    begin,
+    encoding_of,
+    in_savepoint,
+)
 from totelake.warehouse import Warehouse
 from totelake.warehouse.ledger import NOTHING_LOADED
 from totelake.warehouse.names import LEDGER, SCHEMA
@@ -23,17 +33,22 @@ _LAST_ENTRY = sql.SQL("SELECT processed_sequence, last_ingested FROM {} ORDER BY
     sql.Identifier(SCHEMA, LEDGER)
 )
 
+NAME = "the warehouse"
+
 type LastEntry = tuple[int, int] | None
 """The processed sequence that was loaded last, and the last ingested one in it; None before a load."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A warehouse at one point: the `last` entry of its ledger, its `side`, and the form that the `other` must have."""
+    """A warehouse at one point: the `last` entry of its ledger, and its side beside a totesys in a server encoding.
+
+    `side` returns that and `form` the form that totesys must have beside it.
+    """
 
     last: LastEntry
-    side: Side
-    other: Form
+    side: Callable[[str], Side]
+    form: Callable[[str], Form]
 
 
 @singledispatch
@@ -46,14 +61,22 @@ def opened(warehouse: Warehouse) -> AbstractContextManager[Shown]:
 @contextmanager
 def _(warehouse: Postgres) -> Iterator[Shown]:
     """Hold one snapshot, which the ledger's statement takes."""
-    with psycopg.connect(warehouse.login.conninfo, autocommit=True) as connection:
-        connection.execute(expected.SESSION)
-        connection.execute(BEGIN)
+    with (
+        named_blockers(warehouse.login, APPLICATION_NAME, database=NAME, stage="reconcile"),
+        psycopg.connect(warehouse.login.conninfo, autocommit=True) as connection,
+    ):
+        begin(connection)
         entry = None
         if connection.execute(_HAS_LEDGER, (f"{SCHEMA}.{LEDGER}",)).fetchone() == (True,):
             entry = connection.execute(_LAST_ENTRY).fetchone()
-        side = Side(lambda statement: connection.execute(statement).fetchall(), expected.in_warehouse, AS_RECORDS)
-        yield Shown(entry, side, AS_RECORDS)
+        own, run = encoding_of(connection), partial(in_savepoint, connection)
+        yield Shown(
+            entry,
+            side=lambda totesys: Side(
+                NAME, run, expected.in_warehouse, uniqueness.in_warehouse, as_postgres(own, totesys)
+            ),
+            form=lambda totesys: as_postgres(totesys, own),
+        )
 
 
 @opened.register
@@ -62,6 +85,7 @@ def _(warehouse: Redshift) -> Iterator[Shown]:
     """Ask with every statement whether the ledger is still the same: there is no snapshot to hold."""
     api = warehouse.api
     entry = ledger.last_entry(api) if ledger.exists(api) else NOTHING_LOADED
-    side = Side(lambda statement: ledger.rows_while(api, entry, statement), expected.in_redshift, REDSHIFT_AS_TEXTS)
+    run = partial(ledger.rows_while, api, entry)
     loaded = None if entry == NOTHING_LOADED else (entry.sequence, entry.last_ingested)
-    yield Shown(loaded, side, POSTGRES_AS_TEXTS)
+    side = Side(NAME, run, expected.in_redshift, uniqueness.in_redshift, REDSHIFT_AS_TEXTS)
+    yield Shown(loaded, side=lambda _: side, form=as_texts)

@@ -1,26 +1,33 @@
 """The reconcile stage: every star table that totesys feeds, compared at one snapshot of each database."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 
 import psycopg
+from psycopg import sql
+from psycopg.errors import InsufficientPrivilege, UndefinedTable
 
 from totelake import attempts, metrics, worklog
 from totelake.batches import IngestedBatch, ProcessedBatch, Snapshot
-from totelake.connections import Login
-from totelake.errors import ReconcileError
+from totelake.connections import APPLICATION_NAME, Login
+from totelake.errors import ComparisonError, ReconcileError
 from totelake.glue import JobRun
+from totelake.locks import named_blockers
 from totelake.log import CommitLog
 from totelake.metrics import Measured
-from totelake.reconcile import expected
+from totelake.reconcile import expected, uniqueness
 from totelake.reconcile.compare import Comparison, What, rows_of
 from totelake.reconcile.evidence import Evidence, last_loaded
 from totelake.reconcile.report import Report
-from totelake.reconcile.shown import opened
-from totelake.reconcile.sides import Form, Side
-from totelake.source import open_source
+from totelake.reconcile.shown import Shown, opened
+from totelake.reconcile.sides import Row, Side, begin, encoding_of, in_savepoint
+from totelake.source import SourceReader
+from totelake.tables import SOURCE_TABLES
 from totelake.warehouse import Warehouse
+
+_LOCK = sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +43,8 @@ def run(_run: JobRun, databases: Databases, ingested: str, processed: str) -> di
     """Compare the warehouse's current state with totesys; return what was found of each table.
 
     `ingested` and `processed` are the buckets. Each table's differences become the metric `ReconcileDifferences`, also
-    when there are none. Raises `ReconcileError` when there is one that no batch to come explains.
+    when there are none. Raises `ReconcileError` when there is one that no batch to come explains, or when a table could
+    not be compared: all others are, before it is raised.
     """
     with metrics.stage("reconcile") as measured:
         return _compare_all(databases, ingested, processed, measured)
@@ -45,19 +53,23 @@ def run(_run: JobRun, databases: Databases, ingested: str, processed: str) -> di
 def _compare_all(databases: Databases, ingested: str, processed: str, measured: Measured) -> dict[str, Report]:
     ingested_log, processed_log = CommitLog(ingested, IngestedBatch), CommitLog(processed, ProcessedBatch)
     reports: dict[str, Report] = {}
+    failed: dict[str, str] = {}
     with worklog.unit("reconcile", stage="reconcile") as figures, opened(databases.warehouse) as shown:
         # The warehouse first: whatever is loaded while this runs, totesys is not older than what is compared with it.
         loaded = last_loaded(shown.last, ingested_log, processed_log)
         if loaded is None:
             figures |= {"loaded": False, "total_rows": 0}
             return reports
-        with _open_totesys(databases.totesys, shown.other) as (source, now):
+        with _open_both(databases.totesys, shown) as (source, side, now):
             evidence = Evidence(ingested, processed, loaded, now)
             for table in expected.TABLES:
-                reports[table.name] = _reconcile(Comparison(table, source, shown.side), evidence)
-        figures.update(_figures(loaded.ingested.sequence, reports))
+                try:
+                    reports[table.name] = _reconcile(Comparison(table, source, side), evidence)
+                except ComparisonError as error:
+                    failed[table.name] = str(error)
+        figures.update(_figures(loaded.ingested.sequence, reports), not_compared=list(failed))
         _publish(measured, reports)
-        _raise_if_different(loaded.ingested.sequence, reports)
+        _raise_if_different(loaded.ingested.sequence, reports, failed)
     return reports
 
 
@@ -69,7 +81,7 @@ def _reconcile(comparison: Comparison, evidence: Evidence) -> Report:
 
 
 def _compare(comparison: Comparison, evidence: Evidence) -> Report:
-    in_totesys, in_warehouse = comparison.ranges()
+    in_totesys, in_warehouse = comparison.read()
     report = Report(rows_of(in_totesys), rows_of(in_warehouse))
     name = comparison.table.name
     open_questions = []
@@ -107,23 +119,38 @@ def _publish(measured: Measured, reports: dict[str, Report]) -> None:
     measured.publish()
 
 
-def _raise_if_different(last_ingested: int, reports: dict[str, Report]) -> None:
+def _raise_if_different(last_ingested: int, reports: dict[str, Report], failed: dict[str, str]) -> None:
     different = {table: report for table, report in reports.items() if report.differences}
-    if different:
+    if different or failed:
         raise ReconcileError(
             last_ingested,
             differences={table: report.told() for table, report in different.items()},
             rows={table: report.differences for table, report in different.items()},
+            failed=failed,
         )
 
 
 @contextmanager
-def _open_totesys(login: Login, form: Form) -> Iterator[tuple[Side, Snapshot]]:
-    """Connect to totesys at one snapshot of it, to compare its rows in that `form`."""
-    with open_source(login) as source, psycopg.connect(login.conninfo, autocommit=True) as connection:
-        connection.execute(expected.SESSION)
-        connection.execute(source.session_statement.encode())
-        yield (
-            Side(lambda statement: connection.execute(statement).fetchall(), expected.in_totesys, form),
-            source.snapshot,
-        )
+def _open_both(login: Login, shown: Shown) -> Iterator[tuple[Side, Side, Snapshot]]:
+    """Connect to totesys at one snapshot of it; yield its side, the warehouse's beside it, and the snapshot.
+
+    An ingest goes on only when it can read every table; here one that cannot be read leaves the others as they are.
+    """
+    with (
+        named_blockers(login, APPLICATION_NAME, database="totesys", stage="reconcile"),
+        psycopg.connect(login.conninfo, autocommit=True) as connection,
+    ):
+        begin(connection)
+        _lock(connection)
+        source = SourceReader(login, connection)
+        encoding, run = encoding_of(connection), partial(in_savepoint, connection)
+        totesys = Side("totesys", run, expected.in_totesys, uniqueness.in_totesys, shown.form(encoding))
+        yield totesys, shown.side(encoding), source.snapshot
+
+
+def _lock(connection: psycopg.Connection[Row]) -> None:
+    """Lock the source tables against DDL and TRUNCATE, which act on what a snapshot shows, before it is taken."""
+    for name in SOURCE_TABLES:
+        # What cannot be locked cannot be read either: the comparison of its star says so.
+        with suppress(InsufficientPrivilege, UndefinedTable), connection.transaction():
+            connection.execute(_LOCK.format(sql.Identifier("public", name)))

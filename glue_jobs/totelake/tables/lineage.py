@@ -27,17 +27,46 @@ type SourceColumn = Place[SourceTable]
 type StarColumn = Place[StarTable]
 
 
+def found(reference: str) -> str:
+    """Return the name of the column that holds the key found by the column `reference`, NULL where none was."""
+    return f"_{reference}_found"
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """The two keys that lead from a star's source to a table whose columns the star shows as well."""
+
+    reference: SourceColumn
+    key: SourceColumn
+
+    @property
+    def found(self) -> str:
+        """The column, beside those of the star, in which a transform says which key was found."""
+        return found(self.reference.column.name)
+
+    @property
+    def rules(self) -> dict[str, str]:
+        """The rules that the reference has to keep, each with what it demands."""
+        column = self.reference.column
+        return rules.declared(column, column.type)
+
+
 @dataclass(frozen=True, slots=True)
 class Lineage:
     """Where a column of a star comes from.
 
-    `origin` is the column of totesys whose value it shows, None where no column of totesys makes it. `through` are the
-    two keys that lead from the table's source to a table that is looked up.
+    `origin` is the column of totesys whose value it shows, None where no column of totesys makes it. `lookup` leads to
+    the table of the origin where that is not the source of the star.
     """
 
     star: StarColumn
     origin: SourceColumn | None = None
-    through: tuple[SourceColumn, ...] = ()
+    lookup: Lookup | None = None
+
+    @property
+    def through(self) -> tuple[SourceColumn, ...]:
+        """The two keys of the lookup, none where the origin is in the star's own source."""
+        return (self.lookup.reference, self.lookup.key) if self.lookup else ()
 
     @property
     def sources(self) -> tuple[SourceColumn, ...]:
@@ -50,7 +79,7 @@ class Lineage:
         table, column = self.star.table, self.star.column
         if self.origin is None:
             return _made(table, column)
-        done = [f"looked up through {self.through[0].name}"] if self.through else []
+        done = [f"looked up through {self.lookup.reference.name}"] if self.lookup else []
         if column.computed:
             done.append(f"computed: {column.computed}")
         elif column.name != self.origin.column.name:
@@ -89,12 +118,12 @@ def _lineage(table: StarTable, column: Column) -> Lineage:
     driving = SOURCE_TABLES[table.source]
     table_name, _, name = (column.origin or column.name).rpartition(".")
     shown = SOURCE_TABLES[table_name] if table_name else driving
-    return Lineage(star, _column(shown, name), () if shown is driving else _keys(driving, shown))
+    return Lineage(star, _column(shown, name), None if shown is driving else _lookup(driving, shown))
 
 
-def _keys(driving: SourceTable, shown: SourceTable) -> tuple[SourceColumn, ...]:
+def _lookup(driving: SourceTable, shown: SourceTable) -> Lookup:
     [reference] = [column for column in driving.columns if column.references == shown.name]
-    return Place(driving, reference), _column(shown, shown.key[0])
+    return Lookup(Place(driving, reference), _column(shown, shown.key[0]))
 
 
 def _column(table: SourceTable, name: str) -> SourceColumn:
@@ -115,6 +144,20 @@ LINEAGE = {
     for lineage in (_lineage(table, column) for column in table.warehouse_columns)
 }
 """Where every column of the warehouse comes from, by its name as `table.column`."""
+
+LOOKUPS = {
+    name: tuple(
+        dict.fromkeys(lookup for column in table.columns if (lookup := LINEAGE[f"{name}.{column.name}"].lookup))
+    )
+    for name, table in STAR_TABLES.items()
+}
+"""The lookups that the rows of each star table are made with."""
+
+
+def rules_of_reference(source: SourceColumn) -> dict[str, str]:
+    """Return the rules that the column `source` has to keep for what stars look up by it, none where none does."""
+    lookups = (lookup for lookups in LOOKUPS.values() for lookup in lookups if lookup.reference == source)
+    return {rule: demanded for lookup in lookups for rule, demanded in lookup.rules.items()}
 
 
 def shown_in(source: SourceColumn) -> list[Lineage]:

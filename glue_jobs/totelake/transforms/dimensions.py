@@ -6,6 +6,8 @@ import pycountry
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
+from totelake.tables.lineage import found
+
 
 def dim_date(calendar: DataFrame) -> DataFrame:
     """One row per day of the calendar, whose columns are `date_id` and, always NULL, `_deleted_at`."""
@@ -24,13 +26,15 @@ def dim_date(calendar: DataFrame) -> DataFrame:
 
 def dim_staff(staff: DataFrame, department: DataFrame) -> DataFrame:
     """One row per member of staff, with the department that they are in."""
-    return staff.join(department.drop("_deleted_at"), "department_id", "inner").select(
+    return _looked_up(staff, "department_id", department, "department_id").select(
         "staff_id",
         "first_name",
         "last_name",
         "department_name",
         F.coalesce("location", F.lit("Undefined")).alias("location"),
         "email_address",
+        "department_id",
+        found("department_id"),
         "_deleted_at",
     )
 
@@ -62,8 +66,7 @@ def dim_design(design: DataFrame) -> DataFrame:
 
 def dim_counterparty(counterparty: DataFrame, address: DataFrame) -> DataFrame:
     """One row per counterparty, with the address that it has in law."""
-    legal = address.withColumnRenamed("address_id", "legal_address_id").drop("_deleted_at")
-    return counterparty.join(legal, "legal_address_id", "inner").select(
+    return _looked_up(counterparty, "legal_address_id", address, "address_id").select(
         "counterparty_id",
         "counterparty_legal_name",
         F.col("address_line_1").alias("counterparty_legal_address_line_1"),
@@ -73,6 +76,8 @@ def dim_counterparty(counterparty: DataFrame, address: DataFrame) -> DataFrame:
         F.col("postal_code").alias("counterparty_legal_postal_code"),
         F.col("country").alias("counterparty_legal_country"),
         F.col("phone").alias("counterparty_legal_phone_number"),
+        "legal_address_id",
+        found("legal_address_id"),
         "_deleted_at",
     )
 
@@ -87,6 +92,16 @@ def dim_transaction(transaction: DataFrame) -> DataFrame:
 def dim_payment_type(payment_type: DataFrame) -> DataFrame:
     """One row per kind of payment."""
     return payment_type.select("payment_type_id", "payment_type_name", "_deleted_at")
+
+
+def _looked_up(rows: DataFrame, reference: str, table: DataFrame, key: str) -> DataFrame:
+    """Return all `rows`, each beside the row of `table` whose `key` its `reference` names, or beside NULLs.
+
+    The column `found(reference)` has that key. A row of `table` that is gone is only found by rows that are gone too.
+    """
+    there = table.withColumnsRenamed({key: found(reference), "_deleted_at": "_lost_at"})
+    is_there = F.col("_lost_at").isNull() | F.col("_deleted_at").isNotNull()
+    return rows.join(there, (F.col(reference) == F.col(found(reference))) & is_there, "left")
 
 
 def _currency_name() -> Column:
