@@ -7,11 +7,11 @@ from tests.worlds import as_role
 from totelake import source_checks
 from totelake.errors import SourceValueError
 
-PICTURES, PICTURE_BYTES = 120, 10_000_000
+PICTURES, PICTURE_BYTES = 60, 10_000_000
 
 
 def test_rows_of_megabytes_arrive_although_all_of_them_would_not_fit_into_memory(lake, totesys, reader):
-    """120 pictures of 20 MB each as text, with a heap of 2 GiB; a comparison by content reads them from the lake."""
+    """60 pictures of 20 MB each as text, with a heap of 2 GiB; a comparison by content reads them from the lake."""
     with psycopg.connect(as_role(totesys, "postgres")) as connection:
         connection.execute("ALTER TABLE design ADD COLUMN picture bytea")
         connection.execute(
