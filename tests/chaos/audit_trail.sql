@@ -9,11 +9,45 @@ CREATE TABLE trail.entry (
     gone boolean NOT NULL,
     values jsonb NOT NULL
 );
+-- What changed a table's shape, or which table it is: rows show something else then without having been written.
+CREATE TABLE trail.restructured (
+    transaction xid8 NOT NULL DEFAULT pg_current_xact_id(),
+    tbl text NOT NULL
+);
+-- The trigger's argument is the table that the row belongs to: a child of it, or a copy, may be what is written.
 CREATE FUNCTION trail.keep() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-    written jsonb := CASE WHEN TG_OP = 'DELETE' THEN to_jsonb(OLD) ELSE to_jsonb(NEW) END;
+    before jsonb := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) END;
+    written jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) END;
+    key_before int := before ->> (TG_ARGV[0] || '_id');
+    key int := written ->> (TG_ARGV[0] || '_id');
 BEGIN
-    INSERT INTO trail.entry (tbl, key, gone, values)
-    VALUES (TG_TABLE_NAME, (written ->> (TG_TABLE_NAME || '_id'))::int, TG_OP = 'DELETE', written);
+    IF key_before IS NOT NULL AND key IS DISTINCT FROM key_before THEN
+        INSERT INTO trail.entry (tbl, key, gone, values) VALUES (TG_ARGV[0], key_before, true, before);
+    END IF;
+    IF key IS NOT NULL THEN
+        INSERT INTO trail.entry (tbl, key, gone, values) VALUES (TG_ARGV[0], key, false, written);
+    END IF;
+    RETURN NULL;
+END $$;
+-- Keep what a table shows where that is not what the trail says of it. Who calls it holds a lock that lets nobody else
+-- write to the table.
+CREATE FUNCTION trail.compare(name text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE format($query$
+        WITH present AS (SELECT %2$I AS key, to_jsonb(t) AS values FROM public.%1$I AS t),
+        last AS (SELECT DISTINCT ON (key) key, gone, values FROM trail.entry WHERE tbl = %1$L ORDER BY key, number DESC)
+        INSERT INTO trail.entry (tbl, key, gone, values)
+        SELECT %1$L, key, present.values IS NULL, coalesce(present.values, last.values)
+        FROM present FULL JOIN last USING (key)
+        WHERE CASE
+            WHEN present.values IS NULL THEN NOT last.gone
+            ELSE last.gone IS NOT FALSE OR present.values <> last.values
+        END
+    $query$, name, name || '_id');
+END $$;
+CREATE FUNCTION trail.keep_truncation() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM trail.compare(TG_ARGV[0]);
     RETURN NULL;
 END $$;

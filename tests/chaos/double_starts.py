@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Self
 
-from tests.chaos.history import STAGES, People, Told
+from tests.chaos.history import STAGES
+from tests.chaos.people import People, Told
 from tests.chaos.site import BASE, Site
 from tests.chaos.warm import Outcome
 from totelake import boundaries
@@ -29,7 +30,7 @@ def start_twice(site: Site, seed: int) -> Twice:
     """Let the business do something at `site`, and start each stage twice at once."""
     twice = Twice(seed)
     site.go_back_to(BASE)
-    People(site.totesys, Random(seed), Told(seed)).place_order()
+    People(site.totesys, Random(seed), Told(seed), site.last_snapshot).place_order()
     for stage in STAGES:
         outcomes = _one_within_the_other(site) if stage == "load" else _both_before_the_commit(site, stage)
         errors = [outcome.error for outcome in outcomes if outcome.error]

@@ -1,7 +1,8 @@
 """What has to be in the warehouse, computed from totesys by plain SQL, and what differs from it."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,14 @@ _STAMPS = "r.created_at::date, r.created_at::time(3), r.last_updated::date, r.la
 _VERSIONS = """
     SELECT {columns}, v.batch, v.deleted_at
     FROM version AS v CROSS JOIN LATERAL jsonb_populate_record(NULL::public.{table}, v.values) AS r
-    WHERE v.tbl = '{table}'
+    WHERE v.tbl = '{table}' AND {sound}
 """
+_WAITING_VERSIONS = """
+    SELECT v.key, v.batch, 'reference'
+    FROM version AS v CROSS JOIN LATERAL jsonb_populate_record(NULL::public.{table}, v.values) AS r
+    WHERE v.tbl = '{table}' AND NOT ({sound})
+"""
+_IS_SHOWN = "EXISTS (SELECT FROM shown_{dimension} AS d WHERE d.key = r.{column})"
 _FACTS = {
     "fact_sales_order": (
         "sales_order",
@@ -42,95 +49,184 @@ _FACTS = {
     ),
 }
 _CURRENCIES = "(VALUES ('GBP', 'Pound Sterling'), ('USD', 'US Dollar'), ('EUR', 'Euro'), ('CHF', 'Swiss Franc'))"
+_REFERENCES = {
+    "fact_sales_order": {
+        "staff_id": "dim_staff",
+        "counterparty_id": "dim_counterparty",
+        "currency_id": "dim_currency",
+        "design_id": "dim_design",
+        "agreed_delivery_location_id": "dim_location",
+    },
+    "fact_purchase_order": {
+        "staff_id": "dim_staff",
+        "counterparty_id": "dim_counterparty",
+        "currency_id": "dim_currency",
+        "agreed_delivery_location_id": "dim_location",
+    },
+    "fact_payment": {
+        "transaction_id": "dim_transaction",
+        "counterparty_id": "dim_counterparty",
+        "currency_id": "dim_currency",
+        "payment_type_id": "dim_payment_type",
+    },
+}
+# Each record as a build of the warehouse could show it: not where what it refers to has never been there.
 _DIMENSIONS = {
     "dim_staff": (
         "staff",
         (
-            "SELECT s.staff_id, s.first_name, s.last_name, d.department_name, coalesce(d.location, 'Undefined'),"
-            " s.email_address FROM {staff} AS s JOIN {department} AS d USING (department_id)"
+            "SELECT s.moment, s.is_gone, s.staff_id AS key, s.first_name, s.last_name, d.department_name,"
+            " coalesce(d.location, 'Undefined'), s.email_address"
+            " FROM {staff} AS s JOIN {department} AS d USING (moment, department_id)"
         ),
     ),
     "dim_location": (
         "address",
         (
-            "SELECT address_id, address_line_1, address_line_2, district, city, postal_code, country, phone"
-            " FROM {address} AS a"
+            "SELECT moment, is_gone, address_id AS key, address_line_1, address_line_2, district, city, postal_code,"
+            " country, phone FROM {address} AS a"
         ),
     ),
     "dim_currency": (
         "currency",
         (
-            f"SELECT c.currency_id, c.currency_code, n.name FROM {{currency}} AS c JOIN {_CURRENCIES} AS n (code, name)"
-            " ON n.code = c.currency_code"
+            "SELECT c.moment, c.is_gone, c.currency_id AS key, c.currency_code, n.name FROM {currency} AS c"
+            f" JOIN {_CURRENCIES} AS n (code, name) ON n.code = c.currency_code"
         ),
     ),
-    "dim_design": ("design", "SELECT design_id, design_name, file_location, file_name FROM {design} AS d"),
+    "dim_design": (
+        "design",
+        "SELECT moment, is_gone, design_id AS key, design_name, file_location, file_name FROM {design} AS d",
+    ),
     "dim_counterparty": (
         "counterparty",
         (
-            "SELECT c.counterparty_id, c.counterparty_legal_name, a.address_line_1, a.address_line_2, a.district,"
-            " a.city, a.postal_code, a.country, a.phone"
-            " FROM {counterparty} AS c JOIN {address} AS a ON a.address_id = c.legal_address_id"
+            "SELECT c.moment, c.is_gone, c.counterparty_id AS key, c.counterparty_legal_name, a.address_line_1,"
+            " a.address_line_2, a.district, a.city, a.postal_code, a.country, a.phone FROM {counterparty} AS c"
+            " JOIN {address} AS a ON a.moment = c.moment AND a.address_id = c.legal_address_id"
         ),
     ),
     "dim_transaction": (
         "transaction",
-        ("SELECT transaction_id, transaction_type, sales_order_id, purchase_order_id FROM {transaction} AS t"),
+        (
+            "SELECT moment, is_gone, transaction_id AS key, transaction_type, sales_order_id, purchase_order_id"
+            " FROM {transaction} AS t"
+        ),
     ),
-    "dim_payment_type": ("payment_type", "SELECT payment_type_id, payment_type_name FROM {payment_type} AS p"),
+    "dim_payment_type": (
+        "payment_type",
+        "SELECT moment, is_gone, payment_type_id AS key, payment_type_name FROM {payment_type} AS p",
+    ),
 }
-_GONE = """
-    SELECT DISTINCT v.key FROM version AS v
-    WHERE v.tbl = %s AND NOT EXISTS (SELECT FROM present AS p WHERE p.tbl = v.tbl AND p.key = v.key)
+_LAST_SHOWN = """
+    CREATE TEMP TABLE last_{dimension} AS
+    SELECT DISTINCT ON (s.key) k.is_gone AS gone_now, s.* FROM shown_{dimension} AS s
+    JOIN known AS k ON k.tbl = '{table}' AND k.key = s.key AND k.moment = (SELECT max(moment) FROM moments)
+    ORDER BY s.key, s.moment DESC
 """
+_ROWS = "SELECT * FROM last_{dimension} WHERE NOT gone_now AND NOT is_gone"
+_GONE = "SELECT key FROM last_{dimension} WHERE gone_now OR is_gone"
+_WAITING = """
+    SELECT k.key, 'reference' FROM known AS k
+    WHERE k.tbl = '{table}' AND k.moment = (SELECT max(moment) FROM moments) AND NOT k.is_gone
+        AND NOT EXISTS (SELECT FROM shown_{dimension} AS s WHERE s.moment = k.moment AND s.key = k.key)
+"""
+_RESTRUCTURED = """
+    SELECT b.batch, r.tbl FROM batches AS b JOIN trail.restructured AS r
+        ON pg_visible_in_snapshot(r.transaction, b.snapshot)
+    WHERE EXISTS (
+        SELECT FROM batches AS before
+        WHERE before.batch = b.batch - 1 AND NOT pg_visible_in_snapshot(r.transaction, before.snapshot)
+    )
+"""
+# How many of the first columns of `_ROWS` say where the row is from.
+_ABOUT = 3
 
 type Rows = Counter[tuple[Any, ...]]
-type Batch = tuple[int, str, str]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """An ingested batch: its number, its snapshot and the time of that, and the tables compared by content."""
+
+    number: int
+    snapshot: str
+    taken_at: str
+    compared: frozenset[str] = frozenset()
 
 
 def keep_trail(connection: psycopg.Connection) -> None:
     """Make totesys keep the trail, beginning with the rows that it has."""
     connection.execute((HERE / "audit_trail.sql").read_bytes())
     for name in SOURCE_TABLES:
-        table, key = sql.Identifier("public", name), sql.Identifier(f"{name}_id")
-        connection.execute(
-            sql.SQL(
-                "INSERT INTO trail.entry (tbl, key, gone, values) SELECT {}, {}, false, to_jsonb(t) FROM {} AS t"
-            ).format(sql.Literal(name), key, table)
-        )
-        connection.execute(
-            sql.SQL(
-                "CREATE TRIGGER trail AFTER INSERT OR UPDATE OR DELETE ON {} FOR EACH ROW EXECUTE FUNCTION trail.keep()"
-            ).format(table)
-        )
+        words = {"name": sql.Literal(name), "table": sql.Identifier("public", name)}
+        for statement in (
+            "SELECT trail.compare({name})",
+            (
+                "CREATE TRIGGER trail AFTER INSERT OR UPDATE OR DELETE ON {table}"
+                " FOR EACH ROW EXECUTE FUNCTION trail.keep({name})"
+            ),
+            "CREATE TRIGGER truncation AFTER TRUNCATE ON {table} EXECUTE FUNCTION trail.keep_truncation({name})",
+        ):
+            connection.execute(sql.SQL(statement).format(**words))
 
 
-def expected(connection: psycopg.Connection, batches: Iterable[Batch]) -> dict[str, Rows]:
-    """Return the rows that the warehouse must hold after `batches`, each a number, a snapshot and its time.
+def note_restructured(connection: psycopg.Connection, table: str) -> None:
+    """Keep what `table` shows now that its shape was changed, or which table it is, by the same transaction."""
+    connection.execute("INSERT INTO trail.restructured (tbl) VALUES (%s)", [table])
+    connection.execute("SELECT trail.compare(%s)", [table])
 
-    Of a dimension the rows that are there, and under the name `dim_….gone` the keys of those that are deleted.
+
+def expected(connection: psycopg.Connection, batches: Sequence[Batch], moments: Iterable[int]) -> dict[str, Rows]:
+    """Return the rows that the warehouse must hold after `batches`.
+
+    It was built at each of the `moments`, the number of the last batch that it knew then. Of a dimension the rows that
+    are there, under the name `dim_….gone` the keys of those that are deleted; and under the name `….waiting` what is
+    held back, with the rule that it breaks: the keys of a dimension, of a fact also the batch of the version.
     """
     with connection.transaction(force_rollback=True):
-        connection.execute("CREATE TEMP TABLE batches (batch int, snapshot pg_snapshot, taken_at timestamp)")
-        with connection.cursor() as cursor:
-            cursor.executemany("INSERT INTO batches VALUES (%s, %s, %s)", list(batches))
+        _give(connection, batches, moments)
         connection.execute((HERE / "oracle.sql").read_bytes())
         rows = {}
-        for name, (table, columns) in _FACTS.items():
-            rows[name] = _rows(connection, _VERSIONS.format(table=table, columns=columns))
-        for name, (table, statement) in _DIMENSIONS.items():
-            rows[name] = _rows(connection, statement.format_map(_Present()))
-            rows[f"{name}.gone"] = _rows(connection, _GONE, (table,))
+        for dimension, (table, statement) in _DIMENSIONS.items():
+            words = {"dimension": dimension, "table": table}
+            shown = statement.format_map(_Known())
+            connection.execute(f"CREATE TEMP TABLE shown_{dimension} AS {shown}".encode())
+            connection.execute(_LAST_SHOWN.format(**words).encode())
+            found = _rows(connection, _ROWS.format(**words))
+            rows[dimension] = Counter({row[_ABOUT:]: count for row, count in found.items()})
+            rows[f"{dimension}.gone"] = _rows(connection, _GONE.format(**words))
+            rows[f"{dimension}.waiting"] = _rows(connection, _WAITING.format(**words))
+        for fact, (table, columns) in _FACTS.items():
+            sound = " AND ".join(
+                _IS_SHOWN.format(dimension=dimension, column=column) for column, dimension in _REFERENCES[fact].items()
+            )
+            words = {"table": table, "columns": columns, "sound": sound}
+            rows[fact] = _rows(connection, _VERSIONS.format(**words))
+            rows[f"{fact}.waiting"] = _rows(connection, _WAITING_VERSIONS.format(**words))
+        rows["compared by content"] = _rows(connection, _RESTRUCTURED)
         return rows
 
 
-class _Present(dict[str, str]):
-    """Names each source table as the rows of it that are there."""
+def _give(connection: psycopg.Connection, batches: Sequence[Batch], moments: Iterable[int]) -> None:
+    connection.execute("CREATE TEMP TABLE batches (batch int, snapshot pg_snapshot, taken_at timestamp)")
+    connection.execute("CREATE TEMP TABLE compared (batch int, tbl text)")
+    connection.execute("CREATE TEMP TABLE moments (moment int)")
+    with connection.cursor() as cursor:
+        rows = [(batch.number, batch.snapshot, batch.taken_at) for batch in batches]
+        cursor.executemany("INSERT INTO batches VALUES (%s, %s, %s)", rows)
+        compared = [(batch.number, table) for batch in batches for table in sorted(batch.compared)]
+        cursor.executemany("INSERT INTO compared VALUES (%s, %s)", compared)
+        cursor.executemany("INSERT INTO moments VALUES (%s)", [(moment,) for moment in moments])
+
+
+class _Known(dict[str, str]):
+    """Names each source table as its records, the moments at which they are known so, and whether they are gone."""
 
     def __missing__(self, table: str) -> str:
         return (
-            f"(SELECT r.* FROM present AS p CROSS JOIN LATERAL jsonb_populate_record(NULL::public.{table}, p.values)"
-            f" AS r WHERE p.tbl = '{table}')"
+            "(SELECT k.moment, k.is_gone, r.* FROM known AS k"
+            f" CROSS JOIN LATERAL jsonb_populate_record(NULL::public.{table}, k.values) AS r WHERE k.tbl = '{table}')"
         )
 
 
@@ -151,8 +247,9 @@ def differences(expected: dict[str, Rows], held: dict[str, Rows]) -> list[str]:
     """Return a line for every row that is missing from the warehouse, or is there and must not be."""
     lines = []
     for name, rows in expected.items():
-        lines += [f"{name}: missing {row}" for row in (rows - held[name]).elements()]
-        lines += [f"{name}: must not be there {row}" for row in (held[name] - rows).elements()]
+        found = held.get(name, Counter())
+        lines += [f"{name}: missing {row}" for row in (rows - found).elements()]
+        lines += [f"{name}: must not be there {row}" for row in (found - rows).elements()]
     return lines
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import psutil
 
-from tests.chaos.history import BOUNDARIES, Told
+from tests.chaos.history import BOUNDARIES
 from tests.chaos.interleavings import LateCommits
+from tests.chaos.people import Told
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
 _TEMPLATE = Path(__file__).with_name("reliability.md.template")

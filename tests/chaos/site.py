@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,17 +17,19 @@ import psycopg
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.glue.models import glue_backends
 from psycopg import sql
+from pyarrow import dataset
 from pyspark.sql import SparkSession
 
 from local_aws.spark import environment
 from local_aws.state import State
-from tests.chaos import oracle
+from tests.chaos import oracle, restructuring
 from tests.chaos.warm import Job, WarmSpark
 from tests.worlds import FEW_ROWS, WAREHOUSE_OWNER, Lake, empty_lake, job_run, login_of, s3_endpoint
 from totelake import catalog, ingest, load, transform
 from totelake.batches import IngestedBatch, ProcessedBatch
 from totelake.connections import Login
 from totelake.log import CommitLog
+from totelake.tables import STAR_TABLES
 from totelake.warehouse.postgres.load import Postgres
 from totelake.zones import INGESTED, PROCESSED, Zone
 from totesys import roles, schema, seed
@@ -50,7 +53,10 @@ _SETTINGS = FEW_ROWS | {
 _SESSIONS = (
     "SELECT count(*) FROM pg_stat_activity WHERE datname = ANY(%s) AND pid <> pg_backend_pid() AND usename = ANY(%s)"
 )
+_SHARES = {"ingest": {"deletable_share": "1"}, "transform": {"quarantine_share": "1"}}
 BASE, EMPTY = "base", "empty"
+# The tables that have a copy and a child beside them, older than the first batch.
+DOUBLED = ("payment", "sales_order", "department", "design")
 
 
 @dataclass
@@ -85,8 +91,8 @@ class Site:
         return login_of(self._url(f"warehouse_{self.number}", WAREHOUSE_OWNER))
 
     def job(self, stage: str) -> Job:
-        """Return what a process runs as the `stage`; any number of rows may be deleted."""
-        run = job_run(deletable_share="1") if stage == "ingest" else job_run()
+        """Return what a process runs as the `stage`; any number of rows may be deleted, and held back."""
+        run = job_run(**_SHARES.get(stage, {}))
         jobs: dict[str, Job] = {
             "ingest": lambda: ingest.run(run, self.reader, self.lake.ingested),
             "transform": lambda: transform.run(run, self.lake.ingested, self.lake.processed),
@@ -142,10 +148,11 @@ class Site:
 
         Returns how many rows of the warehouse were compared.
         """
-        batches = [(batch.sequence, _snapshot(batch), batch.snapshot.taken_at.rstrip("Z")) for batch in self.ingested()]
+        batches, moments = self.batches(), [batch.last_ingested for batch in self.processed()]
         with psycopg.connect(self.totesys) as source, psycopg.connect(self.warehouse.conninfo) as warehouse:
-            held = oracle.held(warehouse)
-            faults += oracle.differences(oracle.expected(source, batches), held)
+            held = oracle.held(warehouse) | self._waiting()
+            held["compared by content"] = Counter((batch.number, name) for batch in batches for name in batch.compared)
+            faults += oracle.differences(oracle.expected(source, batches, moments), held)
             loaded = warehouse.execute("SELECT batch_id FROM load_ledger ORDER BY processed_sequence").fetchall()
         if (committed := [(batch.batch_id,) for batch in self.processed()]) != loaded:
             faults.append(f"the ledger has {loaded}, the log {committed}")
@@ -154,6 +161,36 @@ class Site:
         faults += self._faults_of_catalog(INGESTED, self.ingested())
         faults += self._faults_of_catalog(PROCESSED, self.processed())
         return sum(rows.total() for rows in held.values())
+
+    def batches(self) -> list[oracle.Batch]:
+        """Return what the oracle has to know of the ingested batches."""
+        return [
+            oracle.Batch(
+                batch.sequence,
+                _snapshot(batch),
+                batch.snapshot.taken_at.rstrip("Z"),
+                frozenset(getattr(batch, "reloaded", {})),
+            )
+            for batch in self.ingested()
+        ]
+
+    def last_snapshot(self) -> str | None:
+        """Return the snapshot of the last ingested batch, None before the first one."""
+        batches = self.ingested()
+        return _snapshot(batches[-1]) if batches else None
+
+    def _waiting(self) -> dict[str, oracle.Rows]:
+        """Return what the last processed batch holds back: keys, of a fact with the batch, and the rule."""
+        waiting = {}
+        for name, rows in self.processed()[-1].held.items():
+            table = STAR_TABLES[name]
+            folder = self.lake.folder / self.lake.processed / rows.path
+            lines = dataset.dataset(folder, format="parquet").to_table().to_pylist()
+            identity = table.identity if table.is_fact else table.natural_key
+            waiting[f"{name}.waiting"] = Counter(
+                {(*(line[column] for column in identity), line["rule"]): 1 for line in lines if not line["superseded"]}
+            )
+        return waiting
 
     @property
     def _glue(self) -> Any:
@@ -233,6 +270,9 @@ def _begin(made: Site) -> None:
     seed.seed(made.totesys, sales_orders=SALES_ORDERS)
     with psycopg.connect(made.totesys) as connection:
         oracle.keep_trail(connection)
+        for table in DOUBLED:
+            restructuring.make_copy(connection, table)
+            restructuring.make_child(connection, table)
     made.keep_as(EMPTY)
     for stage in ("ingest", "transform", "load"):
         outcome = made.warm.run(made.job(stage))
