@@ -35,8 +35,8 @@ coverage: lint browser  ## As test, and say which lines ran, those of the jobs' 
 	.venv-checks/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
 	touch $@
 
-chaos: setup  ## Prove that no row is lost, doubled or torn: HISTORIES=1000 SEED=1, or REPLAY=seed alone.
-	@$(PYTHON) -m tests.chaos $(if $(HISTORIES),--histories $(HISTORIES)) $(if $(SEED),--seed $(SEED)) $(if $(REPLAY),--replay $(REPLAY))
+chaos: setup  ## Prove that no row is lost, doubled or torn: HISTORIES=1000 SEED=1, MINUTES=60, or REPLAY=seed alone.
+	@$(PYTHON) -m tests.chaos $(if $(HISTORIES),--histories $(HISTORIES)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(if $(REPLAY),--replay $(REPLAY))
 
 lint: setup  ## Check style, format and types.
 	$(PYTHON) -m ruff check

@@ -1,13 +1,16 @@
 """The two processes that let histories happen, each at a site of its own."""
 
+import itertools
 import logging
+import math
 import multiprocessing
 import os
 import shutil
 import sys
 import tempfile
+import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -68,14 +71,25 @@ class Crew:
             worker.join(timeout=_ENDS_WITHIN)
             worker.kill()
 
-    def do(self, task: Task, seeds: Sequence[int]) -> Iterator[Any]:
-        """Do `task` for each of `seeds`; yield what it returns, as it comes. Raises `CrewError`."""
-        for seed in seeds:
+    def do(self, task: Task, seeds: Iterable[int], *, until: float = math.inf) -> Iterator[Any]:
+        """Do `task` for each of `seeds`; yield what it returns, as it comes.
+
+        When it is `until` by the monotonic clock, nothing more is begun, but that something is done at all. Raises
+        `CrewError`.
+        """
+        waiting, begun = iter(seeds), 0
+        # One more than there are workers, so that none of them has to wait for this process.
+        for seed in itertools.islice(waiting, len(self._workers) + 1):
             self._wanted.put((task, seed))
-        for _ in seeds:
+            begun += 1
+        while begun:
             result = self._found.get()
+            begun -= 1
             if isinstance(result, CrewError):
                 raise result
+            if time.monotonic() < until and (seed := next(waiting, None)) is not None:
+                self._wanted.put((task, seed))
+                begun += 1
             yield result
 
 

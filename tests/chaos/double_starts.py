@@ -10,6 +10,7 @@ from typing import Self
 from tests.chaos.history import STAGES
 from tests.chaos.people import People, Told
 from tests.chaos.site import BASE, Site
+from tests.chaos.verification import hold_against_source
 from tests.chaos.warm import Outcome
 from totelake import boundaries
 
@@ -42,7 +43,7 @@ def start_twice(site: Site, seed: int) -> Twice:
         site.await_quiet()
     if (batches := (len(site.ingested()), len(site.processed()))) != (2, 2):
         twice.faults.append(f"there are {batches} batches, and not one more in each zone")
-    site.hold_against_source(twice.faults)
+    hold_against_source(site, twice.faults)
     return twice
 
 

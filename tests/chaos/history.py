@@ -4,6 +4,7 @@ from random import Random
 
 from tests.chaos.people import People, Told
 from tests.chaos.site import BASE, EMPTY, Site
+from tests.chaos.verification import hold_against_source
 from tests.chaos.warm import Point
 from totelake import boundaries
 
@@ -39,7 +40,7 @@ def happen(site: Site, seed: int) -> Told:
     people.go_home()
     for stage in STAGES:
         _stage(site, told, stage, None)
-    told.rows = site.hold_against_source(told.faults)
+    told.rows = hold_against_source(site, told.faults)
     told.compared = sum(len(batch.compared) for batch in site.batches())
     told.waited = sum(rows.rows for batch in site.processed() for rows in batch.held.values())
     if choice.random() < _RUN_ONCE_MORE:

@@ -9,10 +9,10 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from tests.chaos.expectations import DIMENSIONS, FACTS, REFERENCES
 from totelake.tables import SOURCE_TABLES, STAR_TABLES, StarTable
 
 HERE = Path(__file__).parent
-_STAMPS = "r.created_at::date, r.created_at::time(3), r.last_updated::date, r.last_updated::time(3)"
 _VERSIONS = """
     SELECT {columns}, v.batch, v.deleted_at
     FROM version AS v CROSS JOIN LATERAL jsonb_populate_record(NULL::public.{table}, v.values) AS r
@@ -24,100 +24,6 @@ _WAITING_VERSIONS = """
     WHERE v.tbl = '{table}' AND NOT ({sound})
 """
 _IS_SHOWN = "EXISTS (SELECT FROM shown_{dimension} AS d WHERE d.key = r.{column})"
-_FACTS = {
-    "fact_sales_order": (
-        "sales_order",
-        (
-            f"r.sales_order_id, {_STAMPS}, r.staff_id, r.counterparty_id, r.units_sold, r.unit_price, r.currency_id,"
-            " r.design_id, r.agreed_payment_date::date, r.agreed_delivery_date::date, r.agreed_delivery_location_id"
-        ),
-    ),
-    "fact_purchase_order": (
-        "purchase_order",
-        (
-            f"r.purchase_order_id, {_STAMPS}, r.staff_id, r.counterparty_id, r.item_code, r.item_quantity,"
-            " r.item_unit_price, r.currency_id, r.agreed_delivery_date::date, r.agreed_payment_date::date,"
-            " r.agreed_delivery_location_id"
-        ),
-    ),
-    "fact_payment": (
-        "payment",
-        (
-            f"r.payment_id, {_STAMPS}, r.transaction_id, r.counterparty_id, r.payment_amount, r.currency_id,"
-            " r.payment_type_id, r.paid, r.payment_date::date"
-        ),
-    ),
-}
-_CURRENCIES = "(VALUES ('GBP', 'Pound Sterling'), ('USD', 'US Dollar'), ('EUR', 'Euro'), ('CHF', 'Swiss Franc'))"
-_REFERENCES = {
-    "fact_sales_order": {
-        "staff_id": "dim_staff",
-        "counterparty_id": "dim_counterparty",
-        "currency_id": "dim_currency",
-        "design_id": "dim_design",
-        "agreed_delivery_location_id": "dim_location",
-    },
-    "fact_purchase_order": {
-        "staff_id": "dim_staff",
-        "counterparty_id": "dim_counterparty",
-        "currency_id": "dim_currency",
-        "agreed_delivery_location_id": "dim_location",
-    },
-    "fact_payment": {
-        "transaction_id": "dim_transaction",
-        "counterparty_id": "dim_counterparty",
-        "currency_id": "dim_currency",
-        "payment_type_id": "dim_payment_type",
-    },
-}
-# Each record as a build of the warehouse could show it: not where what it refers to has never been there.
-_DIMENSIONS = {
-    "dim_staff": (
-        "staff",
-        (
-            "SELECT s.moment, s.is_gone, s.staff_id AS key, s.first_name, s.last_name, d.department_name,"
-            " coalesce(d.location, 'Undefined'), s.email_address"
-            " FROM {staff} AS s JOIN {department} AS d USING (moment, department_id)"
-        ),
-    ),
-    "dim_location": (
-        "address",
-        (
-            "SELECT moment, is_gone, address_id AS key, address_line_1, address_line_2, district, city, postal_code,"
-            " country, phone FROM {address} AS a"
-        ),
-    ),
-    "dim_currency": (
-        "currency",
-        (
-            "SELECT c.moment, c.is_gone, c.currency_id AS key, c.currency_code, n.name FROM {currency} AS c"
-            f" JOIN {_CURRENCIES} AS n (code, name) ON n.code = c.currency_code"
-        ),
-    ),
-    "dim_design": (
-        "design",
-        "SELECT moment, is_gone, design_id AS key, design_name, file_location, file_name FROM {design} AS d",
-    ),
-    "dim_counterparty": (
-        "counterparty",
-        (
-            "SELECT c.moment, c.is_gone, c.counterparty_id AS key, c.counterparty_legal_name, a.address_line_1,"
-            " a.address_line_2, a.district, a.city, a.postal_code, a.country, a.phone FROM {counterparty} AS c"
-            " JOIN {address} AS a ON a.moment = c.moment AND a.address_id = c.legal_address_id"
-        ),
-    ),
-    "dim_transaction": (
-        "transaction",
-        (
-            "SELECT moment, is_gone, transaction_id AS key, transaction_type, sales_order_id, purchase_order_id"
-            " FROM {transaction} AS t"
-        ),
-    ),
-    "dim_payment_type": (
-        "payment_type",
-        "SELECT moment, is_gone, payment_type_id AS key, payment_type_name FROM {payment_type} AS p",
-    ),
-}
 _LAST_SHOWN = """
     CREATE TEMP TABLE last_{dimension} AS
     SELECT DISTINCT ON (s.key) k.is_gone AS gone_now, s.* FROM shown_{dimension} AS s
@@ -188,7 +94,7 @@ def expected(connection: psycopg.Connection, batches: Sequence[Batch], moments: 
         _give(connection, batches, moments)
         connection.execute((HERE / "oracle.sql").read_bytes())
         rows = {}
-        for dimension, (table, statement) in _DIMENSIONS.items():
+        for dimension, (table, statement) in DIMENSIONS.items():
             words = {"dimension": dimension, "table": table}
             shown = statement.format_map(_Known())
             connection.execute(f"CREATE TEMP TABLE shown_{dimension} AS {shown}".encode())
@@ -197,9 +103,9 @@ def expected(connection: psycopg.Connection, batches: Sequence[Batch], moments: 
             rows[dimension] = Counter({row[_ABOUT:]: count for row, count in found.items()})
             rows[f"{dimension}.gone"] = _rows(connection, _GONE.format(**words))
             rows[f"{dimension}.waiting"] = _rows(connection, _WAITING.format(**words))
-        for fact, (table, columns) in _FACTS.items():
+        for fact, (table, columns) in FACTS.items():
             sound = " AND ".join(
-                _IS_SHOWN.format(dimension=dimension, column=column) for column, dimension in _REFERENCES[fact].items()
+                _IS_SHOWN.format(dimension=dimension, column=column) for column, dimension in REFERENCES[fact].items()
             )
             words = {"table": table, "columns": columns, "sound": sound}
             rows[fact] = _rows(connection, _VERSIONS.format(**words))
@@ -233,9 +139,9 @@ class _Known(dict[str, str]):
 def held(connection: psycopg.Connection) -> dict[str, Rows]:
     """Return the rows that the warehouse holds, as `expected` has them."""
     rows = {}
-    for name in _FACTS:
+    for name in FACTS:
         rows[name] = _rows(connection, f"SELECT {_columns(STAR_TABLES[name])} FROM {name}")
-    for name in _DIMENSIONS:
+    for name in DIMENSIONS:
         table = STAR_TABLES[name]
         described = ", ".join(column.name for column in table.columns)
         rows[name] = _rows(connection, f"SELECT {described} FROM current_{name}")

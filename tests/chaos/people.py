@@ -16,6 +16,7 @@ _LEFT_OPEN = 0.4
 _ROLLED_BACK = 0.1
 _RESTRUCTURED = 0.4
 _ENDS = 0.5
+ROLLED_BACK = ", rolled back"
 _NOT_POSSIBLE = (
     psycopg.errors.LockNotAvailable,
     psycopg.errors.ForeignKeyViolation,
@@ -126,7 +127,7 @@ class People:
             with connection.transaction():
                 event(self._context(connection))
                 if self._choice.random() < _ROLLED_BACK:
-                    name += ", rolled back"
+                    name += ROLLED_BACK
                     raise psycopg.Rollback
         except _NOT_POSSIBLE as error:
             self._told.lines.append(f"{name} could not be done: {type(error).__name__}")

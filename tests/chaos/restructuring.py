@@ -4,8 +4,6 @@ All of them take locks that no other session's may share, so that they run alone
 is named by its table of totesys; the copy and the child of a table stand beside it as `…_copy` and `…_child`.
 """
 
-from collections.abc import Mapping
-
 import psycopg
 from psycopg import sql
 
@@ -222,7 +220,7 @@ def _copy_triggers(connection: psycopg.Connection, table: str, other: str) -> No
 
 def _do(connection: psycopg.Connection, statements: str, table: str, **words: sql.Composable) -> None:
     key = SOURCE_TABLES[table].key[0]
-    names: Mapping[str, sql.Composable] = {
+    names: dict[str, sql.Composable] = {
         "table": sql.Identifier("public", table),
         "copy": sql.Identifier("public", f"{table}_copy"),
         "bare": sql.Identifier(table),

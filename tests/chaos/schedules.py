@@ -21,6 +21,7 @@ _DEEDS = (2, 8)
 _SHARE_OF_SLOW = 0.4
 _SLOW = 0.15
 _SHARE_OF_DEEP = 0.01
+_SHARE_OF_KEY_CHANGES = 0.3
 
 
 class Row(NamedTuple):
@@ -37,6 +38,7 @@ class Action(StrEnum):
     INSERT = "insert"
     UPDATE = "update"
     DELETE = "delete"
+    CHANGE_KEY = "change the key of"
     LOCK = "lock"
     DEEP_UPDATE = "update behind more savepoints than a snapshot lists"
     SAVEPOINT = "savepoint"
@@ -50,7 +52,7 @@ class Action(StrEnum):
     BATCH = "batch"
 
 
-CHANGES = frozenset({Action.INSERT, Action.UPDATE, Action.DELETE, Action.DEEP_UPDATE})
+CHANGES = frozenset({Action.INSERT, Action.UPDATE, Action.DELETE, Action.CHANGE_KEY, Action.DEEP_UPDATE})
 COMMITS = frozenset({Action.COMMIT, Action.COMMIT_PREPARED})
 
 
@@ -67,6 +69,7 @@ class Step:
     """One step of a transaction, or a batch.
 
     `mark` tells the values that the step writes from all others that the row ever has; of a batch it is the number.
+    `target` is the row that a row becomes whose key is changed.
     """
 
     action: Action
@@ -75,6 +78,7 @@ class Step:
     stamp: Stamp | None = None
     mark: int = 0
     savepoint: str = ""
+    target: Row | None = None
 
     def __str__(self) -> str:
         """Say who does what to which row."""
@@ -83,7 +87,8 @@ class Step:
         row = f"{self.row.table} {self.row.key}" if self.row else ""
         said = "forgotten" if self.stamp is Stamp.FORGOTTEN else f"= {self.stamp}"
         values = f"to {self.mark}, last_updated {said}" if self.stamp else ""
-        words = (f"  T{self.transaction}", self.action, row, values, self.savepoint)
+        target = f"to {self.target.key}," if self.target else ""
+        words = (f"  T{self.transaction}", self.action, row, target, values, self.savepoint)
         return " ".join(word for word in words if word)
 
 
@@ -221,15 +226,20 @@ class _Business:
         if not free:
             return
         row = self._choice.choice(free)
-        action = self._action({**self._exists, **transaction.held}[row])
-        transaction.held[row] = action is not Action.DELETE
+        exists = {**self._exists, **transaction.held}
+        action, target = self._action(exists[row]), None
+        others = [other for other in free if other.table == row.table and not exists[other]]
+        if action is Action.UPDATE and others and self._choice.random() < _SHARE_OF_KEY_CHANGES:
+            action, target = Action.CHANGE_KEY, self._choice.choice(others)
+            transaction.held[target] = True
+        transaction.held[row] = action not in {Action.DELETE, Action.CHANGE_KEY}
         self._marks += 1
         stamp = None
-        if action in {Action.UPDATE, Action.DEEP_UPDATE}:
+        if action in {Action.UPDATE, Action.CHANGE_KEY, Action.DEEP_UPDATE}:
             stamp = self._choice.choice(list(Stamp))
         elif action is Action.INSERT:
             stamp = self._choice.choice((Stamp.START, Stamp.CLOCK))
-        yield Step(action, transaction.number, row, stamp, self._marks)
+        yield Step(action, transaction.number, row, stamp, self._marks, target=target)
 
     def _action(self, exists: bool) -> Action:
         if not exists:

@@ -43,10 +43,13 @@ _STATEMENTS = {
     Action.INSERT: "INSERT INTO {table} ({columns}) SELECT {values} FROM {table} WHERE {key} = 1",
     Action.UPDATE: "UPDATE {table} SET {mark} = {value}, last_updated = {stamp} WHERE {key} = {number}",
     Action.DELETE: "DELETE FROM {table} WHERE {key} = {number}",
+    Action.CHANGE_KEY: (
+        "UPDATE {table} SET {key} = {target}, {mark} = {value}, last_updated = {stamp} WHERE {key} = {number}"
+    ),
     Action.LOCK: "SELECT FROM {table} WHERE {key} = {number} FOR UPDATE",
 }
 _STATEMENTS[Action.DEEP_UPDATE] = f"SAVEPOINT deep; {_STATEMENTS[Action.UPDATE]}; " * DEPTH
-_WRITES = {Action.INSERT, Action.UPDATE, Action.DELETE}
+_WRITES = {Action.INSERT, Action.UPDATE, Action.DELETE, Action.CHANGE_KEY}
 
 
 class StepError(Exception):
@@ -123,6 +126,7 @@ def _words(row: Row, step: Step) -> dict[str, sql.Composable]:
         "table": sql.Identifier("public", row.table),
         "key": sql.Identifier(key),
         "number": number,
+        "target": sql.Literal(step.target.key) if step.target else number,
         "mark": sql.Identifier(mark),
         "value": value,
         "stamp": stamp,

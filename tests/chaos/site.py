@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,7 +16,6 @@ import psycopg
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.glue.models import glue_backends
 from psycopg import sql
-from pyarrow import dataset
 from pyspark.sql import SparkSession
 
 from local_aws.spark import environment
@@ -25,13 +23,11 @@ from local_aws.state import State
 from tests.chaos import oracle, restructuring
 from tests.chaos.warm import Job, WarmSpark
 from tests.worlds import FEW_ROWS, WAREHOUSE_OWNER, Lake, empty_lake, job_run, login_of, s3_endpoint
-from totelake import catalog, ingest, load, transform
+from totelake import ingest, load, transform
 from totelake.batches import IngestedBatch, ProcessedBatch
 from totelake.connections import Login
 from totelake.log import CommitLog
-from totelake.tables import STAR_TABLES
 from totelake.warehouse.postgres.load import Postgres
-from totelake.zones import INGESTED, PROCESSED, Zone
 from totesys import roles, schema, seed
 
 REGION = "eu-west-2"
@@ -105,7 +101,7 @@ class Site:
         for database in ("totesys", "warehouse"):
             self._copy_database(f"{database}_{self.number}", f"{name}_{database}_{self.number}")
         shutil.copytree(self.lake.folder, self.folder / name, dirs_exist_ok=True)
-        self.catalogs[name] = copy.deepcopy(self._glue.databases)
+        self.catalogs[name] = copy.deepcopy(self.glue.databases)
 
     def go_back_to(self, name: str) -> None:
         """Make everything as it was when it was kept under `name`."""
@@ -115,7 +111,7 @@ class Site:
         for bucket in (self.lake.ingested, self.lake.processed):
             shutil.rmtree(self.lake.folder / bucket)
             shutil.copytree(self.folder / name / bucket, self.lake.folder / bucket, copy_function=shutil.copyfile)
-        self._glue.databases = copy.deepcopy(self.catalogs[name])
+        self.glue.databases = copy.deepcopy(self.catalogs[name])
         self.checksums = {}
         self.note_committed()
 
@@ -141,26 +137,7 @@ class Site:
         for bucket in (self.lake.ingested, self.lake.processed):
             for record in sorted((self.lake.folder / bucket / "log").glob("*.json")):
                 if (name := str(record.relative_to(self.lake.folder))) not in self.checksums:
-                    self.checksums |= {path: self._checksum(path) for path in [name, *self._files_of(bucket, record)]}
-
-    def hold_against_source(self, faults: list[str]) -> int:
-        """Add to `faults` what is wrong: in the warehouse, its ledger, the committed files, the catalog.
-
-        Returns how many rows of the warehouse were compared.
-        """
-        batches, moments = self.batches(), [batch.last_ingested for batch in self.processed()]
-        with psycopg.connect(self.totesys) as source, psycopg.connect(self.warehouse.conninfo) as warehouse:
-            held = oracle.held(warehouse) | self._waiting()
-            held["compared by content"] = Counter((batch.number, name) for batch in batches for name in batch.compared)
-            faults += oracle.differences(oracle.expected(source, batches, moments), held)
-            loaded = warehouse.execute("SELECT batch_id FROM load_ledger ORDER BY processed_sequence").fetchall()
-        if (committed := [(batch.batch_id,) for batch in self.processed()]) != loaded:
-            faults.append(f"the ledger has {loaded}, the log {committed}")
-        changed = [path for path, checksum in self.checksums.items() if self._checksum(path) != checksum]
-        faults += [f"{path} was committed and is not the same any more" for path in changed]
-        faults += self._faults_of_catalog(INGESTED, self.ingested())
-        faults += self._faults_of_catalog(PROCESSED, self.processed())
-        return sum(rows.total() for rows in held.values())
+                    self.checksums |= {path: self.checksum(path) for path in [name, *self._files_of(bucket, record)]}
 
     def batches(self) -> list[oracle.Batch]:
         """Return what the oracle has to know of the ingested batches."""
@@ -179,21 +156,9 @@ class Site:
         batches = self.ingested()
         return _snapshot(batches[-1]) if batches else None
 
-    def _waiting(self) -> dict[str, oracle.Rows]:
-        """Return what the last processed batch holds back: keys, of a fact with the batch, and the rule."""
-        waiting = {}
-        for name, rows in self.processed()[-1].held.items():
-            table = STAR_TABLES[name]
-            folder = self.lake.folder / self.lake.processed / rows.path
-            lines = dataset.dataset(folder, format="parquet").to_table().to_pylist()
-            identity = table.identity if table.is_fact else table.natural_key
-            waiting[f"{name}.waiting"] = Counter(
-                {(*(line[column] for column in identity), line["rule"]): 1 for line in lines if not line["superseded"]}
-            )
-        return waiting
-
     @property
-    def _glue(self) -> Any:
+    def glue(self) -> Any:
+        """The databases of the catalog, as the endpoint has them."""
         return glue_backends[DEFAULT_ACCOUNT_ID][REGION]
 
     def _url(self, database: str, role: str) -> str:
@@ -216,24 +181,10 @@ class Site:
             files = (self.lake.folder / bucket / part["path"]).rglob("*.parquet")
             yield from (str(file.relative_to(self.lake.folder)) for file in files)
 
-    def _checksum(self, path: str) -> str:
+    def checksum(self, path: str) -> str:
+        """Return the checksum of the file at `path` below the lake's folder, `gone` where it is not there."""
         file = self.lake.folder / path
         return hashlib.sha256(file.read_bytes()).hexdigest() if file.exists() else "gone"
-
-    def _faults_of_catalog(self, zone: Zone, batches: list[Any]) -> list[str]:
-        tables = self._glue.databases[zone.database].tables
-        faults = []
-        for name, table in tables.items():
-            found = sorted("/".join(partition.values) for partition in table.partitions.values())
-            wanted = sorted(
-                "/".join(partition.values)
-                for batch in batches
-                if name in batch.tables
-                for partition in catalog.partitions(batch, name)
-            )
-            if found != wanted:
-                faults.append(f"{zone.database}.{name}: the catalog has {found}, the log {wanted}")
-        return faults
 
 
 def _snapshot(batch: IngestedBatch) -> str:

@@ -7,6 +7,7 @@ import pytest
 
 from tests.chaos.crew import Crew, postgres_server
 from tests.chaos.site import BASE, Site
+from tests.chaos.verification import hold_against_source
 from totelake.zones import INGESTED, PROCESSED
 
 
@@ -40,12 +41,12 @@ def remove_file(site: Site) -> None:
 
 def lose_partition(site: Site) -> None:
     """Take a partition out of the catalog."""
-    site._glue.databases[INGESTED.database].tables["payment"].partitions.popitem()
+    site.glue.databases[INGESTED.database].tables["payment"].partitions.popitem()
 
 
 def double_partition(site: Site) -> None:
     """Register a partition that no record of the log names."""
-    partitions = site._glue.databases[PROCESSED.database].tables["dim_design"].partitions
+    partitions = site.glue.databases[PROCESSED.database].tables["dim_design"].partitions
     [partition] = partitions.values()
     partitions["another"] = type(partition)(PROCESSED.database, "dim_design", {"Values": ["another"]})
 
@@ -103,7 +104,7 @@ def faults_after(site: Site, number: int) -> list[str]:
     damage, _ = list(DAMAGES.values())[number]
     damage(site)
     faults: list[str] = []
-    site.hold_against_source(faults)
+    hold_against_source(site, faults)
     return faults
 
 
