@@ -47,14 +47,14 @@ REFERENCES = {
         "payment_type_id": "dim_payment_type",
     },
 }
-# Each record as a build of the warehouse could show it: not where what it refers to has never been there.
+# Each record as a build of the warehouse could show it: not where a record that is there refers to one that is not.
 DIMENSIONS = {
     "dim_staff": (
         "staff",
         (
             "SELECT s.moment, s.is_gone, s.staff_id AS key, s.first_name, s.last_name, d.department_name,"
             " coalesce(d.location, 'Undefined'), s.email_address"
-            " FROM {staff} AS s JOIN {department} AS d USING (moment, department_id)"
+            " FROM {staff} AS s JOIN {department} AS d USING (moment, department_id) WHERE s.is_gone OR NOT d.is_gone"
         ),
     ),
     "dim_location": (
@@ -81,6 +81,7 @@ DIMENSIONS = {
             "SELECT c.moment, c.is_gone, c.counterparty_id AS key, c.counterparty_legal_name, a.address_line_1,"
             " a.address_line_2, a.district, a.city, a.postal_code, a.country, a.phone FROM {counterparty} AS c"
             " JOIN {address} AS a ON a.moment = c.moment AND a.address_id = c.legal_address_id"
+            " WHERE c.is_gone OR NOT a.is_gone"
         ),
     ),
     "dim_transaction": (

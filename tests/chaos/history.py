@@ -42,7 +42,7 @@ def happen(site: Site, seed: int) -> Told:
         _stage(site, told, stage, None)
     told.rows = hold_against_source(site, told.faults)
     told.compared = sum(len(batch.compared) for batch in site.batches())
-    told.waited = sum(rows.rows for batch in site.processed() for rows in batch.held.values())
+    told.waited = sum(sum(batch.quarantined.values()) for batch in site.processed())
     if choice.random() < _RUN_ONCE_MORE:
         _run_once_more(site, told)
     return told
@@ -67,13 +67,13 @@ def _run(site: Site, choice: Random, told: Told, refusals: list[str]) -> None:
             boundary = choice.choice(BOUNDARIES[stage])
             kill = Point(boundary, choice.randint(1, 3) if boundary in _ALL_TOGETHER else 1)
         if stage == "ingest" and refusals:
-            _refused(site, told, refusals, kill)
+            refused(site, told, refusals, kill)
             return
         if not _stage(site, told, stage, kill):
             return
 
 
-def _refused(site: Site, told: Told, refusals: list[str], kill: Point | None) -> None:
+def refused(site: Site, told: Told, refusals: list[str], kill: Point | None) -> None:
     """Run the ingest while totesys cannot be read: it has to end with one of the errors, unless it is killed first."""
     before = len(site.ingested())
     outcome = site.warm.run(site.job("ingest"), kill=kill)

@@ -23,7 +23,7 @@ from tests.chaos.schedules import Action, Interleaving, Row, Stamp, Step, genera
 from tests.chaos.sessions import DEPTH, Sessions
 from totelake import boundaries
 from totelake.batches import IngestedBatch
-from totelake.errors import SourceSchemaError
+from totelake.errors import UnreadableTableError
 from totelake.tables import SOURCE_TABLES
 
 __all__ = ["LateCommits", "LateCommitsError", "NotRefusedError", "prove", "world"]
@@ -156,7 +156,7 @@ class _Proof:
         restructured.hide()
         try:
             committed = self._world.ingest()
-        except SourceSchemaError as refused:
+        except UnreadableTableError as refused:
             error = str(refused)
         else:
             raise NotRefusedError(restructured.table, f"it ended with {committed}")

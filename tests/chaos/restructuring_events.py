@@ -26,7 +26,7 @@ _BOTH_HAVE = "SELECT EXISTS (SELECT FROM ONLY {table} JOIN {table}_child USING (
 
 def refusals(context: EventContext) -> list[str]:
     """Return why totesys cannot be read at present: the errors that a run must end with, each with what it names."""
-    hidden = [f"SourceSchemaError: totesys.{table}" for table in restructuring.hidden(context.connection)]
+    hidden = [f"UnreadableTableError: totesys.{table}" for table in restructuring.hidden(context.connection)]
     [(duplicated,)] = context.connection.execute(_HAS_DUPLICATES).fetchall()
     return [*hidden, *(["DuplicateKeyError: totesys.payment"] if duplicated else [])]
 
@@ -106,7 +106,7 @@ def _show_rows(context: EventContext) -> None:
         restructuring.show_rows(context.connection, table)
 
 
-def _duplicate_key(context: EventContext) -> None:
+def duplicate_key(context: EventContext) -> None:
     """Let a child of a table have a key that the table has."""
     payment = some(context, "payment")
     context.connection.execute(
@@ -152,9 +152,14 @@ def _insert_parent(context: EventContext) -> None:
         raise LookupError(parent)
 
 
+def drop_foreign_keys_to(context: EventContext, parent: str) -> None:
+    """Let records refer to one of `parent` that is not there."""
+    restructuring.drop_incoming_references(context.connection, parent)
+
+
 def _missing(context: EventContext, parent: str) -> int:
     """Return a key that `parent` may lack; its foreign keys are dropped."""
-    restructuring.drop_incoming_references(context.connection, parent)
+    drop_foreign_keys_to(context, parent)
     return context.choice.choice(_MISSING)
 
 
@@ -189,7 +194,7 @@ RESTRUCTURING: tuple[Event, ...] = (
     _hide_rows,
     _hide_rows,
     _show_rows,
-    _duplicate_key,
+    duplicate_key,
     _remove_duplicate,
     _hire_without_department,
     _move_staff_to_no_department,

@@ -1,0 +1,89 @@
+"""Transaction ids that come round again: Postgres shows 32 bits of the one that wrote a row."""
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from local_aws import postgres as server
+from local_aws.postgres import Cluster
+from tests.worlds import PASSWORD, as_role, login_of, postgres, superuser
+from totesys import roles, schema, seed
+
+_ROUND = 2**32
+# Every row has to be frozen before the ids come round, as by then a vacuum would have done.
+_DATABASES = ("postgres", "template1", "totesys")
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    """Start a server of its own, whose ids nobody else takes."""
+    with postgres(autovacuum="off") as made:
+        yield made
+
+
+@pytest.fixture
+def totesys(cluster: Cluster) -> str:
+    """Return the URL of the totesys on it."""
+    with psycopg.connect(superuser(cluster, "postgres"), autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE totesys OWNER {}").format(sql.Identifier(roles.OWNER)))
+    url = cluster.url("totesys", roles.OWNER, PASSWORD)
+    with psycopg.connect(url) as connection:
+        schema.create(connection, reader=roles.READER)
+    seed.seed(url, sales_orders=20)
+    return url
+
+
+def come_round(cluster: Cluster, next_id: int) -> None:
+    """Let 2^32 transactions have gone by, so that the next one has the id `next_id` in its lower 32 bits."""
+    for database in _DATABASES:
+        with psycopg.connect(superuser(cluster, database), autocommit=True) as connection:
+            connection.execute("VACUUM (FREEZE)")
+    cluster.stop()
+    ended = server._run("pg_resetwal", "-e", "1", "-x", str(next_id), "-D", str(cluster.folder))
+    assert ended.returncode == 0, ended.stdout
+    cluster.start()
+
+
+def take_ids(url: str, until: int) -> None:
+    """Take transaction ids until the next one is `until`."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        while connection.execute("SELECT pg_current_xact_id()::text::bigint").fetchone()[0] < until - 1:
+            pass
+
+
+def test_rows_do_not_land_once_more_when_transaction_ids_come_round(lake, cluster, totesys):
+    """Those that were frozen long ago look as if they were written just now; those that are written do land."""
+    reader = login_of(as_role(totesys, roles.READER))
+    first = lake.ingest(reader)
+    with psycopg.connect(totesys) as connection:
+        versions = [row[0] for row in connection.execute("SELECT DISTINCT xmin::text::bigint FROM payment")]
+        orders = "SELECT sales_order_id, xmin::text::bigint FROM sales_order ORDER BY 1 LIMIT 2"
+        [(changed, version), (other, _)] = connection.execute(orders).fetchall()
+    come_round(cluster, min([*versions, version]) - 20)
+
+    # More than 2^31 of them have gone by: every row is compared, and none is new.
+    assert lake.ingest(reader).tables == {}
+
+    with psycopg.connect(totesys) as connection:
+        connection.execute("UPDATE payment SET paid = NOT paid WHERE payment_id = 2")
+    # This one has the very id that wrote the row 2^32 transactions ago.
+    take_ids(totesys, _ROUND + version)
+    with psycopg.connect(totesys) as connection:
+        connection.execute("UPDATE sales_order SET units_sold = units_sold + 1 WHERE sales_order_id = %s", [changed])
+        [(written,)] = connection.execute("SELECT pg_current_xact_id()::text::bigint").fetchall()
+        assert written == _ROUND + version
+    take_ids(totesys, _ROUND + first.snapshot.xmax + 10)
+    with psycopg.connect(totesys) as connection:
+        connection.execute("DELETE FROM payment WHERE payment_id = 3")
+        connection.execute("UPDATE sales_order SET units_sold = units_sold + 1 WHERE sales_order_id = %s", [other])
+
+    batch = lake.ingest(reader)
+    landed = {name: lake.rows(batch, name).orderBy(f"{name}_id").collect() for name in batch.tables}
+    assert {name: [(row[f"{name}_id"], row["_op"]) for row in rows] for name, rows in landed.items()} == {
+        "payment": [(2, "U"), (3, "D")],
+        "sales_order": [(changed, "U"), (other, "U")],
+    }
+    assert landed["sales_order"][0]["_source_version"] == written
+    assert lake.ingest(reader) is None
