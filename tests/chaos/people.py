@@ -14,7 +14,7 @@ from totesys.business import Business
 # Most histories are to have a batch that passes a transaction by while it shows a younger one.
 _LEFT_OPEN = 0.4
 _ROLLED_BACK = 0.1
-_RESTRUCTURED = 0.4
+_RESTRUCTURED = 0.6
 _ENDS = 0.5
 ROLLED_BACK = ", rolled back"
 _NOT_POSSIBLE = (

@@ -15,6 +15,9 @@ _PARENTS = {
     "address": ("counterparty", "legal_address_id"),
     "design": ("sales_order", "design_id"),
 }
+_ORPHANS_OF = """
+    SELECT DISTINCT {column} FROM {child} WHERE {column} NOT IN (SELECT {parent}_id FROM {parent}) ORDER BY 1
+"""
 _RESTRUCTURED_SINCE = """
     SELECT EXISTS (
         SELECT FROM trail.restructured WHERE tbl = %s AND NOT pg_visible_in_snapshot(transaction, %s::pg_snapshot)
@@ -87,10 +90,10 @@ def _inherit(context: EventContext) -> None:
 
 
 def _disinherit(context: EventContext) -> None:
-    table = context.choice.choice(DOUBLED)
-    if not restructuring.is_parent(context.connection, table):
-        raise LookupError(table)
-    _once(context, table, restructuring.disinherit)
+    parents = [table for table in DOUBLED if restructuring.is_parent(context.connection, table)]
+    if not parents:
+        raise LookupError("child")
+    _once(context, context.choice.choice(parents), restructuring.disinherit)
 
 
 def _hide_rows(context: EventContext) -> None:
@@ -138,18 +141,19 @@ def _sell_no_design(context: EventContext) -> None:
 
 def _insert_parent(context: EventContext) -> None:
     """Insert one of the records that others refer to in vain."""
-    parent = context.choice.choice(list(_PARENTS))
-    child, column = _PARENTS[parent]
+    missing = [
+        (parent, key)
+        for parent, (child, column) in _PARENTS.items()
+        for (key,) in context.connection.execute(
+            _ORPHANS_OF.format(parent=parent, child=child, column=column).encode()
+        ).fetchall()
+    ]
+    if not missing:
+        raise LookupError("parent")
+    parent, key = context.choice.choice(missing)
     names = ", ".join(name for name in SOURCE_TABLES[parent].column_names if name != f"{parent}_id")
-    inserted = context.connection.execute(
-        f"""INSERT INTO {parent} ({parent}_id, {names})
-            SELECT m.missing, {names} FROM (SELECT * FROM {parent} ORDER BY 1 LIMIT 1) AS p,
-                (SELECT min(c.{column}) AS missing FROM {child} AS c
-                 WHERE NOT EXISTS (SELECT FROM {parent} AS q WHERE q.{parent}_id = c.{column})) AS m
-            WHERE m.missing IS NOT NULL""".encode()
-    )
-    if not inserted.rowcount:
-        raise LookupError(parent)
+    insert = f"INSERT INTO {parent} ({parent}_id, {names}) SELECT {key}, {names} FROM {parent}"
+    context.connection.execute(f"{insert} ORDER BY {parent}_id LIMIT 1".encode())
 
 
 def drop_foreign_keys_to(context: EventContext, parent: str) -> None:

@@ -53,6 +53,8 @@ _SHARES = {"ingest": {"deletable_share": "1"}, "transform": {"quarantine_share":
 BASE, EMPTY = "base", "empty"
 # The tables that have a copy and a child beside them, older than the first batch.
 DOUBLED = ("payment", "sales_order", "department", "design")
+# The one that has its child from the beginning.
+ATTACHED = "design"
 
 
 @dataclass
@@ -224,6 +226,8 @@ def _begin(made: Site) -> None:
         for table in DOUBLED:
             restructuring.make_copy(connection, table)
             restructuring.make_child(connection, table)
+        restructuring.inherit(connection, ATTACHED)
+        oracle.note_restructured(connection, ATTACHED)
     made.keep_as(EMPTY)
     for stage in ("ingest", "transform", "load"):
         outcome = made.warm.run(made.job(stage))

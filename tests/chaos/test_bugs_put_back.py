@@ -114,7 +114,7 @@ BUGS = {
         IDENTITY_IGNORED, restructured(restructuring.swap_tables, "payment"), "fact_payment: missing (2,"
     ),
     "child attached": Bug(
-        IDENTITY_IGNORED, restructured(restructuring.inherit, "design"), "dim_design: missing (500001,"
+        IDENTITY_IGNORED, restructured(restructuring.inherit, "payment"), "fact_payment: missing (500001,"
     ),
     "table landed as if it were new": Bug(
         ((land, "_unknown", lambda _attempt, _table, rows: rows),),
