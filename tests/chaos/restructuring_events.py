@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import psycopg
+
 from tests.chaos import restructuring
 from tests.chaos.events import Event, EventContext, some
 from tests.chaos.oracle import note_restructured
@@ -105,7 +107,10 @@ def _hide_rows(context: EventContext) -> None:
 
 
 def _show_rows(context: EventContext) -> None:
-    for table in restructuring.policies(context.connection):
+    tables = restructuring.policies(context.connection)
+    if not tables:
+        raise LookupError("policy")
+    for table in tables:
         restructuring.show_rows(context.connection, table)
 
 
@@ -119,7 +124,10 @@ def duplicate_key(context: EventContext) -> None:
 
 
 def _remove_duplicate(context: EventContext) -> None:
-    context.connection.execute("DROP TABLE IF EXISTS payment_double")
+    try:
+        context.connection.execute("DROP TABLE payment_double")
+    except psycopg.errors.UndefinedTable as error:
+        raise LookupError("payment_double") from error
 
 
 def _hire_without_department(context: EventContext) -> None:

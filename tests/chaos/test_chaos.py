@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 _NEVER_WRITTEN = ROOT / "docs" / "reliability.md"
 
@@ -28,9 +30,17 @@ def test_a_few_histories_with_kills_and_double_starts_end_right():
     assert (_NEVER_WRITTEN.read_bytes() if _NEVER_WRITTEN.exists() else None) == before
 
 
-def test_a_number_that_is_none_is_refused():
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--histories", "0"), "--histories 0: at least one history is needed"),
+        (("--minutes", "0"), "--minutes 0: some time is needed"),
+        (("--minutes", "5", "--replay", "3"), "argument --replay: not allowed with argument --minutes"),
+    ],
+)
+def test_a_number_that_is_none_is_refused(arguments, told):
     """In one line, at once."""
-    ended = chaos("--histories", "0")
+    ended = chaos(*arguments)
 
     assert ended.returncode == 2
-    assert "--histories 0: at least one history is needed" in ended.stderr
+    assert told in ended.stderr
