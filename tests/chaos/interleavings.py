@@ -21,6 +21,7 @@ from tests.chaos.late_commits import LateCommits, LateCommitsError, NotRefusedEr
 from tests.chaos.restructured import Restructured, candidates
 from tests.chaos.schedules import Action, Interleaving, Row, Stamp, Step, generate, owner
 from tests.chaos.sessions import DEPTH, Sessions
+from tests.chaos.weaving import woven
 from totelake import boundaries
 from totelake.batches import IngestedBatch
 from totelake.errors import UnreadableTableError
@@ -104,7 +105,7 @@ class _Proof:
         choice: random.Random,
     ) -> None:
         """Weave the interleavings of `group`, and hold each batch against `trail`; another one finds nothing more."""
-        weave = [_woven(group, part, choice) for part in range(BATCHES)]
+        weave = [woven(group, part, choice) for part in range(BATCHES)]
         self._alive = trail.moment().whole | self._alive
         for part, steps in enumerate(weave):
             _do(sessions, steps)
@@ -228,25 +229,6 @@ class _Proof:
             key_changes=done[Action.CHANGE_KEY],
             forgotten=sum(step.stamp is Stamp.FORGOTTEN for step in steps),
         )
-
-
-def _woven(group: list[Interleaving], part: int, choice: random.Random) -> list[tuple[int, Step]]:
-    """Return the steps before the batch `part` of all interleavings, each one's in their order, all else by chance."""
-    steps = {interleaving.number: iter(_parts(interleaving)[part]) for interleaving in group}
-    order = [interleaving.number for interleaving in group for _ in _parts(interleaving)[part]]
-    choice.shuffle(order)
-    return [(number, next(steps[number])) for number in order]
-
-
-def _parts(interleaving: Interleaving) -> list[list[Step]]:
-    """Return the steps before the first batch, those before the second one, and so on."""
-    parts: list[list[Step]] = [[]]
-    for step in interleaving.steps:
-        if step.action is Action.BATCH:
-            parts.append([])
-        else:
-            parts[-1].append(step)
-    return parts[:-1]
 
 
 def _do(sessions: Sessions, steps: list[tuple[int, Step]]) -> None:

@@ -37,6 +37,10 @@ _WAITING = """
     WHERE k.tbl = '{table}' AND k.moment = (SELECT max(moment) FROM moments) AND NOT k.is_gone
         AND NOT EXISTS (SELECT FROM shown_{dimension} AS s WHERE s.moment = k.moment AND s.key = k.key)
 """
+_NOW = "SELECT pg_current_snapshot()::text, (now() AT TIME ZONE 'UTC')::text"
+_RESTRUCTURED_SINCE = """
+    SELECT DISTINCT tbl FROM trail.restructured WHERE NOT pg_visible_in_snapshot(transaction, %s::pg_snapshot)
+"""
 _RESTRUCTURED = """
     SELECT b.batch, r.tbl FROM batches AS b JOIN trail.restructured AS r
         ON pg_visible_in_snapshot(r.transaction, b.snapshot)
@@ -81,6 +85,13 @@ def note_restructured(connection: psycopg.Connection, table: str) -> None:
     """Keep what `table` shows now that its shape was changed, or which table it is, by the same transaction."""
     connection.execute("INSERT INTO trail.restructured (tbl) VALUES (%s)", [table])
     connection.execute("SELECT trail.compare(%s)", [table])
+
+
+def present(connection: psycopg.Connection, last: Batch) -> Batch:
+    """Return the batch that would be committed after the `last` one, were it not to find that nothing is left."""
+    [(snapshot, taken_at)] = connection.execute(_NOW).fetchall()
+    restructured = connection.execute(_RESTRUCTURED_SINCE, [last.snapshot]).fetchall()
+    return Batch(last.number + 1, snapshot, taken_at, frozenset(name for (name,) in restructured))
 
 
 def expected(connection: psycopg.Connection, batches: Sequence[Batch], moments: Iterable[int]) -> dict[str, Rows]:
