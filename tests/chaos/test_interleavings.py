@@ -7,7 +7,7 @@ from pyspark.sql import SparkSession
 
 from tests.chaos.audited_world import Version, World, world
 from tests.chaos.interleavings import BATCHES, TOGETHER, LateCommitsError, prove
-from tests.chaos.schedules import CHANGES, COMMITS, Action, Interleaving, Row, generate
+from tests.chaos.schedules import CHANGES, COMMITS, Action, Interleaving, Row, generate, owner
 from tests.worlds import few_rows
 from totelake.batches import IngestedBatch
 
@@ -42,7 +42,8 @@ class _WrongWorld(World):
 
     def landed(self, batch: IngestedBatch | None) -> list[Version]:
         """Return what the batch really brought, made wrong."""
-        _, altered, *others = super().landed(batch)
+        # Those of the interleavings come first, those of the restructured table last.
+        _, altered, *others = sorted(super().landed(batch), key=lambda version: owner(version.row) is None)
         return [altered._replace(values=(*altered.values[:-1], None)), *others, others[-1]]
 
 
