@@ -6,8 +6,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from local_aws import postgres as server
-from local_aws.postgres import Cluster
+from local_aws.postgres import Cluster, account
+from local_aws.postgres.wheel import executable_programs
 from tests.worlds import PASSWORD, as_role, login_of, postgres, superuser
 from totesys import roles, schema, seed
 
@@ -41,7 +41,8 @@ def come_round(cluster: Cluster, next_id: int) -> None:
         with psycopg.connect(superuser(cluster, database), autocommit=True) as connection:
             connection.execute("VACUUM (FREEZE)")
     cluster.stop()
-    ended = server._run("pg_resetwal", "-e", "1", "-x", str(next_id), "-D", str(cluster.folder))
+    resetwal = executable_programs() / "pg_resetwal"
+    ended = account.run([resetwal, "-e", "1", "-x", str(next_id), "-D", cluster.folder.resolve()])
     assert ended.returncode == 0, ended.stdout
     cluster.start()
 
