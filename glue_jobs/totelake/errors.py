@@ -4,6 +4,7 @@ TotelakeError
 ├── TransientError         what may pass by itself: the run tries again, and so does the next one
 │   ├── DatabaseUnavailableError  totesys or the warehouse does not answer, or hung up
 │   ├── DatabaseInterruptedError  it broke off a statement: a deadlock, a timeout, a snapshot that is gone
+│   ├── SourceChangedError        a table of totesys was altered while it was read
 │   └── AwsUnavailableError       S3, the catalog or another service does not answer
 ├── DatabaseRefusedError   totesys or the warehouse does not let the role in, or not do what it has to
 │   └── DatabaseReadOnlyError     it takes no writes: a standby, or a setting of the role or database
@@ -79,6 +80,18 @@ class DatabaseInterruptedError(TransientError):
         """Name the `database` with the role and its place, and what it `said`."""
         super().__init__(f"{database} broke off a statement: {said}. {_GOES_ON}")
         self.database, self.said = database, said
+
+
+class SourceChangedError(TransientError):
+    """A table of totesys was altered while it was read, so that the batch would not show one moment of it."""
+
+    def __init__(self, table: str) -> None:
+        """Name the `table`."""
+        super().__init__(
+            f"totesys.{table} was altered, or a child attached to it, while it was read. Nothing was committed; the "
+            f"batch is read again."
+        )
+        self.table = table
 
 
 class AwsUnavailableError(TransientError):

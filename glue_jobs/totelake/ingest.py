@@ -70,6 +70,7 @@ def _read(
     widest = source.check_changes(changed, {table.name: chain.since(table.name) for table in changed})
     attempt = Attempt(Extract(run, login, source, widest), chain, name, deletable_share)
     batch = _batch(run, attempt, found, _land_all(attempt, touched, counts), counts)
+    source.check_unaltered(found)
     figures |= {"tables": len(batch.tables), "total_rows": sum(table.rows for table in batch.tables.values())}
     _measure(measured, chain, batch, counts)
     return batch

@@ -12,7 +12,7 @@ from psycopg import sql
 from totelake import identity, source_checks
 from totelake.batches import Snapshot
 from totelake.connections import APPLICATION_NAME, Login, session_options
-from totelake.errors import EncodingError
+from totelake.errors import EncodingError, SourceChangedError
 from totelake.locks import named_blockers
 from totelake.source_checks import FoundTable
 from totelake.tables import SOURCE_TABLES, SourceTable
@@ -145,6 +145,18 @@ class SourceReader:
             table.name: source_checks.check_values(self._connection, table, _changed(since[table.name]))
             for table in tables
         }
+
+    def check_unaltered(self, tables: list[FoundTable]) -> None:
+        """Raise `SourceChangedError` when one of `tables` is not the one any more that was found at the snapshot.
+
+        The locks on them keep out what takes rows away or rewrites them, not INHERIT or ATTACH PARTITION, after which a
+        statement also reads the child's rows.
+        """
+        with psycopg.connect(self._login.conninfo, autocommit=True) as connection:
+            now = identity.find(connection, [table.declared for table in tables])
+        for table in tables:
+            if now[table.name].identity != table.found.identity:
+                raise SourceChangedError(table.name)
 
     def changed_rows(self, table: FoundTable) -> str:
         """Return the statement that reads the changed rows of `table`, with `_source_version` and `_ctid`.

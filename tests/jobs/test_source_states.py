@@ -80,6 +80,30 @@ def test_no_table_is_truncated_while_it_is_read(lake, totesys, reader, monkeypat
     assert batch.alive["transaction"] == 283
 
 
+def test_a_batch_is_read_again_when_a_child_is_attached_while_it_is_read(lake, totesys, reader, monkeypatch, capsys):
+    """No lock of a reader keeps that out, and the child's rows would be in the batch of an earlier moment."""
+    monkeypatch.setattr(attempts, "FIRST_WAIT", 0.02)
+    with psycopg.connect(totesys) as connection:
+        connection.execute("CREATE TABLE archive (LIKE payment_type INCLUDING ALL)")
+        connection.execute("INSERT INTO archive (payment_type_id, payment_type_name) VALUES (9, 'SALES_RECEIPT')")
+    attached = threading.Event()
+
+    def attach(reached):
+        if reached == boundaries.SNAPSHOT_EXPORTED and not attached.is_set():
+            attached.set()
+            _execute(totesys, "ALTER TABLE archive INHERIT payment_type")
+
+    with boundaries.watched(attach):
+        batch = lake.ingest(reader)
+
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+    [retry] = [line["error"] for line in lines if line["event"] == "retry"]
+    assert retry.startswith("SourceChangedError: totesys.payment_type was altered, or a child attached to it")
+    assert batch.batch_id.endswith("-2")
+    assert len(batch.identities["payment_type"].children) == 1
+    assert batch.tables["payment_type"].rows == 5
+
+
 def _execute(url, statement):
     with psycopg.connect(url) as connection:
         connection.execute(statement)
