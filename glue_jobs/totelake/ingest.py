@@ -6,10 +6,11 @@ from typing import Any
 
 from totelake import attempts, boundaries, catalog, freshness, lake, metrics, worklog
 from totelake.batches import IngestedBatch, IngestedTable
+from totelake.chain import Chain
 from totelake.connections import Login
 from totelake.extract import Extract
 from totelake.glue import JobRun
-from totelake.land import Attempt, Chain, land, may_differ
+from totelake.land import Attempt, land, may_differ
 from totelake.log import CommitLog
 from totelake.metrics import Measured
 from totelake.source import Count, SourceReader, open_source

@@ -1,9 +1,7 @@
 """One source table's part in an ingested batch, from the rows of totesys to the files in the bucket."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from typing import Any
 
 from pyspark import StorageLevel
@@ -12,77 +10,17 @@ from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 from totelake import lake
 from totelake.batches import IngestedBatch, IngestedTable
+from totelake.chain import Chain
 from totelake.errors import MassDeletionError
 from totelake.extract import Extract
 from totelake.frames import conform, same_row, schema
-from totelake.log import CommitLog
-from totelake.source import EVERYTHING, TRANSACTION_IDS, Count
+from totelake.source import TRANSACTION_IDS, Count
 from totelake.source_checks import FoundTable
 from totelake.tables import RAW_LINEAGE, SourceTable
 from totelake.versions import latest_of
 
 _ROWS_BETWEEN_CHECKS = 100  # parquet.page.size.row.check.min
 _UNCHECKED_BYTES = 16 * 2**20
-
-
-@dataclass(frozen=True)
-class Chain:
-    """What a batch goes on from: the batches in `log`, of which `previous` is the last.
-
-    `reload` says why the transaction ids of `previous` are of no use, `reloaded` the same of single tables; then every
-    row is read, and its content tells whether it is new.
-    """
-
-    log: CommitLog[IngestedBatch]
-    previous: IngestedBatch | None
-    reload: str | None = None
-    reloaded: Mapping[str, str] = field(default_factory=dict)
-
-    def reload_of(self, table: str) -> str | None:
-        """Return why `table` is compared by content, None where transaction ids tell what changed."""
-        return self.reload or self.reloaded.get(table)
-
-    def since(self, table: str) -> int:
-        """Return the transaction from which on rows of `table` count as changed."""
-        if self.previous is None or self.reload_of(table):
-            return EVERYTHING
-        return self.previous.snapshot.xmin
-
-    @property
-    def is_full(self) -> bool:
-        """Whether every row of every table is read."""
-        return self.previous is None or self.reload is not None
-
-    def alive(self, table: str) -> int:
-        """Return how many rows `table` had at the last batch."""
-        return self.previous.alive.get(table, 0) if self.previous else 0
-
-    @cached_property
-    def known(self) -> tuple[IngestedBatch, ...]:
-        """Every committed batch."""
-        return tuple(self.log.since(0))
-
-    def overlap(self, table: str) -> tuple[IngestedBatch, ...]:
-        """Return the batches that may hold a version of `table` from `since` on, the newest first."""
-        if self.since(table) == EVERYTHING:
-            return ()
-        reloads = (number for number, batch in enumerate(self._overlap, 1) if batch.reload_of(table))
-        return self._overlap[: next(reloads, None)]
-
-    @cached_property
-    def _overlap(self) -> tuple[IngestedBatch, ...]:
-        """The batches whose transactions the last snapshot may not have seen the end of."""
-        return tuple(self._overlapping())
-
-    def _overlapping(self) -> Iterator[IngestedBatch]:
-        """Yield them; transaction ids before a full batch mean nothing."""
-        assert self.previous is not None  # noqa: S101 - without one everything is read
-        for batch in self.log.backwards():
-            if batch.snapshot.xmax <= self.previous.snapshot.xmin:
-                return
-            yield batch
-            if batch.full:
-                return
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from psycopg import sql
 from tests.worlds import as_role, job_run, login_of
 from totelake import attempts, boundaries, connections, locks, source, source_checks, transform
 from totelake.batches import IngestedBatch
+from totelake.chain import Chain
 from totelake.errors import DatabaseInterruptedError, EncodingError, StagingError
-from totelake.ingest import Chain
 from totelake.tables import SOURCE_TABLES
 from totelake.tables.model import INTEGER, Column
 from totelake.versions import all_of
