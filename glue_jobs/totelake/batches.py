@@ -38,7 +38,8 @@ class TableIdentity:
     """What a source table was at a batch's snapshot, beyond its rows.
 
     `columns` have their number, name, full type, and the value that they were added with; `children` are the tables
-    that inherit from it and its partitions, each with its columns. `declared` are the columns that were ingested.
+    that inherit from it and its partitions, each with a digest of its columns. `declared` are the columns that were
+    ingested.
     """
 
     oid: int
@@ -121,7 +122,8 @@ class IngestedBatch:
     says why not. `alive` counts the rows of every table that were in the snapshot.
 
     `identities` are those of all tables; a batch without them is from a version that did not check keys. `reloaded`
-    says of single tables why they were compared by content.
+    says of single tables why they were compared by content. `widest` are the bytes that a row of each table has had at
+    most, as text, up to this batch.
     """
 
     sequence: int
@@ -136,6 +138,7 @@ class IngestedBatch:
     reload: str | None = None
     identities: dict[str, TableIdentity] = field(default_factory=dict)
     reloaded: dict[str, str] = field(default_factory=dict)
+    widest: dict[str, int] = field(default_factory=dict)
 
     def reload_of(self, table: str) -> str | None:
         """Return why `table` was compared by content, None where its transaction ids told what changed."""

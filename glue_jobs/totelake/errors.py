@@ -207,11 +207,15 @@ class DuplicateKeyError(TotelakeError):
 
     def __init__(self, table: str, key: str, keys: list[str], duplicates: int, children: list[str]) -> None:
         """Name the `key` columns, how many keys are `duplicates`, some of them, and the table's `children`."""
-        of_children = f" Rows of {', '.join(children)} count as rows of this table." if children else ""
+        of_children = (
+            f" Rows of {', '.join(children)} count as rows of this table, unless ALTER TABLE … NO INHERIT detaches it."
+            if children
+            else ""
+        )
         super().__init__(
             f"totesys.{table}: {key} is declared as the key, and {duplicates} of its values are NULL or occur more "
             f"than once: {_listed(keys, duplicates)}. Nothing was committed.{of_children} Remove or correct the rows "
-            f"in totesys, then make the key a primary key or a unique constraint."
+            f"in totesys; a primary key or a unique constraint keeps them out."
         )
         self.table, self.key, self.keys, self.duplicates = table, key, keys, duplicates
 

@@ -24,7 +24,7 @@ PARTITION_BYTES = 64 * 2**20
 class Extract:
     """How Spark reads totesys: one connection for each block range, all of them at the snapshot of `source`.
 
-    `widest` are the bytes of the widest changed row of each table that has one.
+    `widest` are the bytes that a row of each table has at most, in totesys now or in the lake.
     """
 
     run: JobRun
@@ -36,7 +36,7 @@ class Extract:
     def spark(self) -> SparkSession:
         """The session of the run, started by the first table that is read.
 
-        It reads as few rows of the lake at once as the widest row of totesys allows.
+        It reads as few rows of the lake at once as the widest of them allows.
         """
         session, rows = self.run.spark, fetch_rows(max(self.widest.values(), default=0))
         session.conf.set("spark.sql.parquet.columnarReaderBatchSize", min(rows, LAKE_ROWS))

@@ -18,7 +18,7 @@ def schema(columns: Iterable[Column]) -> StructType:
 
 @cache
 def _schema(columns: tuple[Column, ...]) -> StructType:
-    return StructType.fromDDL(", ".join(f"`{column.name}` {column.type.spark}" for column in columns))
+    return StructType.fromDDL(", ".join(f"{quoted(column.name)} {column.type.spark}" for column in columns))
 
 
 def conform(frame: DataFrame, table: str, columns: Iterable[Column], *, keep: tuple[str, ...] = ()) -> DataFrame:
@@ -33,6 +33,11 @@ def conform(frame: DataFrame, table: str, columns: Iterable[Column], *, keep: tu
     return frame.to(StructType([*wanted, *(found[name] for name in keep)]))
 
 
+def quoted(name: str) -> str:
+    """Return the `name` of a column as Spark takes it for one name, whatever is in it."""
+    return "`" + name.replace("`", "``") + "`"
+
+
 def same_row(left: DataFrame, right: DataFrame, columns: Iterable[str]) -> SparkColumn:
     """Return the condition that two rows agree in all of `columns`, NULL being equal to NULL."""
-    return reduce(SparkColumn.__and__, (left[name].eqNullSafe(right[name]) for name in columns))
+    return reduce(SparkColumn.__and__, (left[name].eqNullSafe(right[name]) for name in map(quoted, columns)))

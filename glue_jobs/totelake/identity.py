@@ -4,6 +4,7 @@ A row that a transaction wrote has a new `xmin`. The rows of a table can be othe
 its name, a child was attached, a column was dropped and added with a default. All of that is in Postgres' catalogs.
 """
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,19 +14,30 @@ from totelake.batches import TableIdentity
 from totelake.tables import SourceTable
 
 # One line for each column of each table and of its children. A value that ALTER TABLE … ADD COLUMN … DEFAULT gave to
-# the rows that were there lies in the catalog, and so does the expression of a generated column.
+# the rows that were there lies in the catalog, and so does the expression of a generated column, which is not put into
+# words since that takes a lock. Temporary children show their rows to their own session only.
 _FOUND = """
 WITH RECURSIVE family AS (
     SELECT table_.oid AS root, table_.oid AS member
     FROM pg_class AS table_
     WHERE table_.relnamespace = 'public'::regnamespace AND table_.relname = ANY(%s)
     UNION
-    SELECT family.root, link.inhrelid FROM family JOIN pg_inherits AS link ON link.inhparent = family.member
+    SELECT family.root, link.inhrelid
+    FROM family
+    JOIN pg_inherits AS link ON link.inhparent = family.member
+    JOIN pg_class AS child ON child.oid = link.inhrelid AND child.relpersistence <> 't'
 )
-SELECT root.relname, root.oid = member.oid, member.oid::bigint, member.relname, member.relkind::text,
+SELECT root.relname, root.oid = member.oid, member.oid::bigint, member.oid::regclass::text, member.relkind::text,
        root.relrowsecurity, row_security_active(root.oid), own.attname, own.attnum, format_type(own.atttypid, NULL),
-       format_type(own.atttypid, own.atttypmod), own.attnotnull, own.attmissingval::text,
-       CASE WHEN own.attgenerated <> '' THEN pg_get_expr(value.adbin, value.adrelid) END
+       format_type(own.atttypid, own.atttypmod),
+       own.attnotnull AND NOT EXISTS (
+           SELECT FROM pg_constraint AS unchecked
+           WHERE unchecked.conrelid = own.attrelid AND unchecked.contype = 'n'
+               AND own.attnum = ANY(unchecked.conkey) AND NOT unchecked.convalidated
+       ),
+       CASE WHEN length(own.attmissingval::text) > 100 THEN md5(own.attmissingval::text)
+           ELSE own.attmissingval::text END,
+       CASE WHEN own.attgenerated <> '' THEN md5(value.adbin::text) END
 FROM family
 JOIN pg_class AS root ON root.oid = family.root
 JOIN pg_class AS member ON member.oid = family.member
@@ -58,10 +70,10 @@ class FoundColumn:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What the catalogs say of a table: `members` are itself and its children, by name, with their kinds."""
+    """What the catalogs say of a table: `members` are itself and its children, by oid, each with its name and kind."""
 
     identity: TableIdentity
-    members: dict[str, str]
+    members: dict[int, tuple[str, str]]
     filtered: bool
     columns: tuple[FoundColumn, ...]
     unique: tuple[frozenset[str], ...]
@@ -69,7 +81,7 @@ class Found:
     @property
     def children(self) -> list[str]:
         """The tables that inherit from it and its partitions, as deep as they go."""
-        return list(self.members)[1:]
+        return [name for oid, (name, _) in self.members.items() if oid != self.identity.oid]
 
     def has_unique(self, key: tuple[str, ...]) -> bool:
         """Return whether Postgres itself makes sure that every row has a `key`, and one of its own."""
@@ -98,28 +110,34 @@ def find(connection: psycopg.Connection[Any], tables: list[SourceTable]) -> dict
 def _found(table: SourceTable, encoding: str, lines: list[tuple[Any, ...]], unique: list[frozenset[str]]) -> Found:
     columns: list[FoundColumn] = []
     described: list[str] = []
-    members: dict[str, str] = {}
-    children: dict[int, str] = {}
+    members: dict[int, tuple[str, str]] = {}
+    children: dict[int, list[str]] = {}
     _, oid, _, kind, row_security, filtered, *_ = lines[0]
     for is_root, member, member_name, member_kind, _, _, name, number, type_, full_type, not_null, value, made in lines:
-        members[member_name] = member_kind
-        said = " ".join(filter(None, [str(number), name, full_type, _default(value), made and f"generated {made}"]))
+        members[member] = (member_name, member_kind)
+        generated = f"generated {made}" if made else ""
+        said = " ".join(filter(None, [str(number), name, full_type, _default(value), generated]))
         if is_root:
             columns.append(FoundColumn(name, type_, nullable=not not_null))
             described.append(said)
         else:
-            kind_of_child = KINDS.get(member_kind, member_kind)
-            children[member] = f"{children.get(member, f'{member} {kind_of_child}')}, {said}"
+            children.setdefault(member, []).append(said)
     identity = TableIdentity(
         oid=oid,
         kind=KINDS.get(kind, kind),
         encoding=encoding,
         row_security=row_security,
         columns=tuple(described),
-        children=tuple(children.values()),
+        children=tuple(_child(oid, *members[oid], said) for oid, said in children.items()),
         declared=tuple(f"{column.name} {column.type.spark}" for column in table.columns),
     )
     return Found(identity, members, filtered, tuple(columns), tuple(unique))
+
+
+def _child(oid: int, name: str, kind: str, columns: list[str]) -> str:
+    """Return what tells a child from every other, and from itself with other columns; partitions may be many."""
+    digest = hashlib.sha256("\n".join(columns).encode()).hexdigest()[:16]
+    return f"{oid} {name} {KINDS.get(kind, kind)} {digest}"
 
 
 def _default(value: str | None) -> str:

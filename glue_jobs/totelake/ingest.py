@@ -68,7 +68,7 @@ def _read(
         figures["reloaded"] = dict(chain.reloaded)
     touched = [table for table in found if may_differ(chain, table, counts[table.name])]
     changed = [table for table in touched if counts[table.name].changed]
-    widest = source.check_changes(changed, {table.name: chain.since(table.name) for table in changed})
+    widest = _widest(chain, source.check_changes(changed, {table.name: chain.since(table.name) for table in changed}))
     attempt = Attempt(Extract(run, login, source, widest), chain, name, deletable_share)
     batch = _batch(run, attempt, found, _land_all(attempt, touched, counts), counts)
     source.check_unaltered(found)
@@ -120,6 +120,12 @@ def _without_impossible(chain: Chain, counts: dict[str, Count]) -> tuple[Chain, 
     return replace(chain, reloaded={**chain.reloaded, **impossible}), counts | all_changed
 
 
+def _widest(chain: Chain, changed: dict[str, int]) -> dict[str, int]:
+    """Return the bytes that a row of each table has had at most, of which `changed` are those of the changed rows."""
+    before = chain.previous.widest if chain.previous else {}
+    return {name: max(before.get(name, 0), changed.get(name, 0)) for name in before | changed}
+
+
 def _land_all(attempt: Attempt, found: list[FoundTable], counts: dict[str, Count]) -> dict[str, IngestedTable]:
     with ThreadPoolExecutor(_TABLES_AT_ONCE) as pool:
         landed = list(pool.map(lambda table: _land(attempt, table, counts[table.name]), found))
@@ -160,4 +166,5 @@ def _batch(
         reload=chain.reload,
         identities={table.name: table.found.identity for table in found},
         reloaded=dict(chain.reloaded),
+        widest=dict(attempt.extract.widest),
     )

@@ -56,8 +56,9 @@ def land(attempt: Attempt, table: FoundTable, count: Count) -> IngestedTable | N
     may_be_known = chain.previous is not None and _may_be_known(attempt, table)
     if may_be_known:
         rows = _unknown(attempt, table, rows)
-    if _may_lack_rows(chain, table, count):
-        rows = rows.unionByName(_gone(attempt, table), allowMissingColumns=True)
+    tombstones = _gone(attempt, table) if _may_lack_rows(chain, table, count) else None
+    if tombstones:
+        rows = rows.unionByName(tombstones, allowMissingColumns=True)
     if may_be_known or (chain.previous and not count.changed):
         rows = rows.persist(StorageLevel.DISK_ONLY)
         if rows.isEmpty():
@@ -114,7 +115,8 @@ def _with_other_content(attempt: Attempt, table: FoundTable, rows: DataFrame) ->
     same = same_row(rows, known, table.declared.column_names)
     if table.extra and chain.previous and not chain.reload:
         unwritten = rows["_source_version"] < chain.previous.snapshot.xmin
-        same &= unwritten | same_row(rows, known, table.extra)
+        landed = rows["_source_version"] == known["_source_version"]
+        same &= unwritten | landed | same_row(rows, known, table.extra)
     return rows.join(known, same, "left_anti")
 
 
@@ -155,18 +157,19 @@ def _may_lack_rows(chain: Chain, table: FoundTable, count: Count) -> bool:
     return chain.alive(table.name) not in {0, count.unchanged}
 
 
-def _gone(attempt: Attempt, table: FoundTable) -> DataFrame:
-    """Return a tombstone for each row that was alive at the last batch and is not in the snapshot."""
-    name, alive = table.name, attempt.chain.alive(table.name)
-    last = _alive(attempt, table)
+def _gone(attempt: Attempt, table: FoundTable) -> DataFrame | None:
+    """Return a tombstone for each row that was alive at the last batch and is not in the snapshot; None without one.
+
+    The keys are looked for first: of the rows themselves, which may be wide, only those are read that are gone.
+    """
+    alive, last, key = attempt.chain.alive(table.name), _alive(attempt, table), list(table.declared.key)
     present = attempt.extract.keys(table)
-    gone = last.join(present, same_row(last, present, table.declared.key), "left_anti")
-    tombstones = gone.withColumn("_op", F.lit("D")).persist(StorageLevel.DISK_ONLY)
-    deletes = tombstones.count()
+    gone = last.select(*key).join(present, same_row(last, present, key), "left_anti").persist(StorageLevel.DISK_ONLY)
+    deletes = gone.count()
     share = table.declared.deletable_share if attempt.deletable_share is None else attempt.deletable_share
     if deletes > share * alive:
-        raise MassDeletionError(name, deletes, alive, share)
-    return tombstones
+        raise MassDeletionError(table.name, deletes, alive, share)
+    return last.join(gone, key, "left_semi").withColumn("_op", F.lit("D")) if deletes else None
 
 
 def _alive(attempt: Attempt, table: FoundTable) -> DataFrame:

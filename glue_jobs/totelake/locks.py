@@ -11,7 +11,8 @@ from totelake.connections import Login
 from totelake.errors import DatabaseInterruptedError
 from totelake.faults import explain
 
-_POLL_SECONDS = 1.0
+_POLL_SECONDS = 0.5
+_JOIN_SECONDS = 10.0
 # A prepared transaction has no process: Postgres gives it the number 0. What sessions of other roles do is hidden from
 # a role without pg_read_all_stats; who they are is not.
 _BLOCKERS = """
@@ -40,17 +41,21 @@ def named_blockers(login: Login, application_name: str, *, database: str, stage:
         yield
     except Exception as error:
         explained = explain(error, database, login) or error
-        if watch.blockers and isinstance(explained, DatabaseInterruptedError) and "lock timeout" in explained.said:
+        if watch.blockers and isinstance(explained, DatabaseInterruptedError) and _is_lock_timeout(error, explained):
             said = f"{explained.said}, blocked by {watch.blockers}"
             raise DatabaseInterruptedError(explained.database, said) from error
         raise
     finally:
         watch.ended.set()
-        watcher.join()
+        watcher.join(_JOIN_SECONDS)  # it may ask a server that does not answer any more
+
+
+def _is_lock_timeout(error: Exception, explained: DatabaseInterruptedError) -> bool:
+    return isinstance(error, psycopg.errors.LockNotAvailable) or "lock timeout" in explained.said
 
 
 class _Watch:
-    """Asks every second who blocks the sessions of an application; `blockers` are the last that were seen."""
+    """Asks every half second who blocks the sessions of an application; `blockers` are the last that were seen."""
 
     def __init__(self, login: Login, application_name: str, stage: str) -> None:
         self._login = login

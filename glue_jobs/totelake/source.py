@@ -1,6 +1,7 @@
 """totesys as a batch sees it: one exported snapshot, and the columns that its tables really have."""
 
 import re
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from totelake import identity, source_checks
+from totelake import connections, identity, source_checks
 from totelake.batches import Snapshot
 from totelake.connections import APPLICATION_NAME, Login, session_options
 from totelake.errors import EncodingError, SourceChangedError
@@ -27,7 +28,7 @@ _EXPORT = """
            pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
            pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
            ARRAY(SELECT xip::text::bigint FROM pg_snapshot_xip(pg_current_snapshot()) AS xip),
-           to_char(transaction_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
+           to_char(statement_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
 """
 _SIZES = """
     SELECT pg_relation_size(oid::regclass), current_setting('block_size')::int
@@ -36,7 +37,7 @@ _SIZES = """
 _SET_XMAX = "SELECT set_config('totelake.snapshot_xmax', %s, false)"
 
 # The version of a row: its xmin, widened to 64 bits by counting back from the snapshot's xmax. The two settings are
-# passed when a connection opens, never written into the statement; a sub-select is evaluated once, not for each row.
+# passed when a reading connection opens; a sub-select is evaluated once, not for each row.
 _VERSION = sql.SQL(
     "(SELECT current_setting('totelake.snapshot_xmax')::bigint)"
     " - (((SELECT current_setting('totelake.snapshot_xmax')::bigint) - t.xmin::text::bigint) & 4294967295)"
@@ -58,6 +59,9 @@ TRANSACTION_IDS = 2**32
 EVERYTHING = -(2**32)
 
 _TRANSACTION_TIMEOUT_SINCE = 170_000
+# Below deadlock_timeout, which is a second if nobody set it.
+_LOCK_TRY_MILLISECONDS = 900
+_LOCK_PAUSE_SECONDS = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,10 +156,10 @@ class SourceReader:
         The locks on them keep out what takes rows away or rewrites them, not INHERIT or ATTACH PARTITION, after which a
         statement also reads the child's rows.
         """
-        with psycopg.connect(self._login.conninfo, autocommit=True) as connection:
+        with _connected(self._login) as connection:
             now = identity.find(connection, [table.declared for table in tables])
         for table in tables:
-            if now[table.name].identity != table.found.identity:
+            if table.name not in now or now[table.name].identity != table.found.identity:
                 raise SourceChangedError(table.name)
 
     def changed_rows(self, table: FoundTable) -> str:
@@ -204,21 +208,49 @@ def open_source(login: Login, *, stage: str = "ingest") -> Iterator[SourceReader
 
     All source tables are locked against DDL and TRUNCATE, which act on what a snapshot shows, before it is taken. The
     log names the `stage` and who blocks it while it waits for a lock. Raises `DatabaseInterruptedError` when that takes
-    too long, `SourceSchemaError` when a table is missing or cannot be read.
+    too long, `SourceSchemaError` when a table is missing or cannot be read, `EncodingError` for SQL_ASCII.
     """
     tables = list(SOURCE_TABLES.values())
     with (
         named_blockers(login, APPLICATION_NAME, database="totesys", stage=stage),
-        psycopg.connect(login.conninfo, autocommit=True) as connection,
+        _connected(login) as connection,
     ):
-        if connection.info.server_version >= _TRANSACTION_TIMEOUT_SINCE:
-            connection.execute("SET transaction_timeout = 0")
         _check_encoding(login, connection)
         _declared_tables(connection, login, tables)
-        connection.execute(BEGIN)
-        names = sql.SQL(", ").join(sql.Identifier("public", table.name) for table in tables)
-        connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(names))
+        _begin_locked(connection, tables)
         yield SourceReader(login, connection)
+
+
+@contextmanager
+def _connected(login: Login) -> Iterator[psycopg.Connection[Any]]:
+    with psycopg.connect(login.conninfo, autocommit=True) as connection:
+        if connection.info.server_version >= _TRANSACTION_TIMEOUT_SINCE:
+            connection.execute("SET transaction_timeout = 0")
+        yield connection
+
+
+def _begin_locked(connection: psycopg.Connection[Any], tables: list[SourceTable]) -> None:
+    """Begin the transaction that has all `tables` locked.
+
+    While one lock is missing the others are given up again and again: held on to, they would make another session that
+    takes its locks in another order wait for this one, and that session the victim of a deadlock.
+    """
+    names = sql.SQL(", ").join(sql.Identifier("public", table.name) for table in tables)
+    lock = sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(names)
+    deadline = time.monotonic() + connections.LOCK_TIMEOUT_SECONDS
+    while True:
+        connection.execute(BEGIN)
+        try:
+            connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_TRY_MILLISECONDS}ms'".encode())
+            connection.execute(lock)
+        except psycopg.errors.LockNotAvailable:
+            connection.execute("ROLLBACK")
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_LOCK_PAUSE_SECONDS)
+        else:
+            connection.execute(f"SET LOCAL lock_timeout = '{connections.LOCK_TIMEOUT_SECONDS}s'".encode())
+            return
 
 
 def _check_encoding(login: Login, connection: psycopg.Connection[Any]) -> None:

@@ -29,7 +29,8 @@ _LENGTHS = {
 }
 
 # The lake's own columns, of each row and of each version when several batches are read.
-_TAKEN = {column.name for column in (*RAW_LINEAGE, INGESTED_SEQUENCE, DELETED_AT, BATCH_ID)} | {"_ctid"}
+_TAKEN = {column.name for column in (*RAW_LINEAGE, INGESTED_SEQUENCE, DELETED_AT, BATCH_ID)}
+_TAKEN |= {"_ctid", "_taken_at", "_age", "_copy"}
 _EXAMPLES = 5
 
 
@@ -95,11 +96,14 @@ def check_table(table: SourceTable, found: Found | None, role: str) -> None:
 def _check_readable(table: SourceTable, found: Found, role: str) -> None:
     unreadable = [
         f"{name} is a {KINDS.get(kind, kind)}, which does not show which transaction wrote a row"
-        for name, kind in found.members.items()
+        for name, kind in found.members.values()
         if kind not in {TABLE, PARTITIONED_TABLE}
     ]
     if unreadable:
-        remedy = "Put a table in its place, or declare the table behind it in totelake/tables/sources.py."
+        remedy = (
+            "Put a table in its place, or declare the table behind it in totelake/tables/sources.py; a child can be "
+            "detached (ALTER TABLE … NO INHERIT, DETACH PARTITION)."
+        )
         raise UnreadableTableError(table.name, unreadable, remedy)
     if found.filtered:
         remedy = f'Let the role read all rows (ALTER ROLE "{role}" BYPASSRLS), or disable row security on the table.'
@@ -113,8 +117,8 @@ def check_key(connection: psycopg.Connection[Any], table: FoundTable) -> None:
         return
     key = sql.SQL(", ").join(map(sql.Identifier, table.declared.key))
     statement = sql.SQL(
-        "SELECT {text}, count(*) OVER () FROM {table} AS t GROUP BY {key} HAVING count(*) > 1 OR ({key}) IS NULL"
-        " ORDER BY {key} LIMIT {limit}"
+        "SELECT {text}, count(*) OVER () FROM {table} AS t GROUP BY {key}"
+        " HAVING count(*) > 1 OR NOT (({key}) IS NOT NULL) ORDER BY {key} LIMIT {limit}"
     ).format(text=_key_text(table), table=table.relation, key=key, limit=_EXAMPLES)
     if rows := connection.execute(statement).fetchall():
         names = ", ".join(table.declared.key)

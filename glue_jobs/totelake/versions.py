@@ -11,12 +11,13 @@ from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 from totelake.batches import IngestedBatch, ProcessedBatch
-from totelake.frames import schema
+from totelake.frames import quoted, schema
 from totelake.tables import BATCH_ID, RAW_LINEAGE, Column, SourceTable, StarTable
 from totelake.tables.model import DELETED_AT, INGESTED_SEQUENCE, VARCHAR
 
 SEQUENCE = INGESTED_SEQUENCE.name
 _TAKEN_AT = "_taken_at"
+_EXACT_DECIMAL = r"^-?\d{1,20}(\.\d{1,18}0*)?$"
 
 
 def all_of(
@@ -52,16 +53,19 @@ def all_of(
         }
         numbered = rows.join(F.broadcast(spark.createDataFrame(pa.table(told))), BATCH_ID.name, "inner")
     gone = F.when(F.col("_op") == "D", F.col(_TAKEN_AT).cast(DELETED_AT.type.spark))
-    versions = numbered.withColumn(DELETED_AT.name, gone).drop(BATCH_ID.name, _TAKEN_AT)
-    are_checked = all(batch.identities for batch in bringing)
-    return versions if are_checked else _one_of_each(versions, table)
+    return numbered.withColumn(DELETED_AT.name, gone).drop(BATCH_ID.name, _TAKEN_AT)
 
 
 def _alike(table: str, names: list[str], batches: list[IngestedBatch]) -> list[list[IngestedBatch]]:
-    """Return the batches, those together that wrote the same of the columns `names` as text: not declared then."""
-    alike: dict[frozenset[str], list[IngestedBatch]] = {}
+    """Return the batches, those together whose files are read in the same way.
+
+    They wrote the same of the columns `names` as text, because those were not declared then, and either all of them or
+    none had its keys checked.
+    """
+    alike: dict[tuple[frozenset[str], bool], list[IngestedBatch]] = {}
     for batch in batches:
-        alike.setdefault(frozenset(batch.tables[table].undeclared).intersection(names), []).append(batch)
+        as_text = frozenset(batch.tables[table].undeclared).intersection(names)
+        alike.setdefault((as_text, bool(batch.identities)), []).append(batch)
     return list(alike.values())
 
 
@@ -72,9 +76,10 @@ def _read(
     columns: tuple[Column, ...],
     batches: list[IngestedBatch],
 ) -> DataFrame:
-    """Return the rows that `batches` wrote of `table`, with `columns`: converted where they wrote text.
+    """Return the rows that `batches`, which are `_alike`, wrote of `table`, with `columns`.
 
-    All of them wrote the same columns as text. One that is not declared and that they did not write as text is NULL.
+    A column is NULL that is not declared and that they did not write as text, and a text that does not fit the type in
+    which the column was declared later.
     """
     as_text = batches[0].tables[table.name].undeclared
     written = [
@@ -87,25 +92,32 @@ def _read(
         .option("basePath", f"s3://{bucket}/tables/{table.name}/")
         .parquet(*(f"s3://{bucket}/{batch.tables[table.name].path}" for batch in batches))
     )
-    others = [column for column in columns if column.name in as_text or column not in written]
     present = {column.name for column in written}
-    return rows.withColumns(
-        {
-            column.name: (F.col(column.name) if column.name in present else F.lit(None)).cast(column.type.spark)
-            for column in others
-        }
-    )
+    others = {
+        column.name: _from_text(column) if column.name in present else F.lit(None).cast(column.type.spark)
+        for column in columns
+        if column.name in as_text or column.name not in present
+    }
+    read = rows.withColumns(others)
+    return read if batches[0].identities else _one_of_each(read, table)
 
 
-def _one_of_each(versions: DataFrame, table: SourceTable) -> DataFrame:
+def _from_text(column: Column) -> SparkColumn:
+    """Return the value of a `column` that is there as text, NULL where it does not fit its type exactly."""
+    text = F.col(quoted(column.name))
+    value = text.try_cast(column.type.spark)
+    return F.when(text.rlike(_EXACT_DECIMAL), value) if column.type.spark.startswith("decimal") else value
+
+
+def _one_of_each(rows: DataFrame, table: SourceTable) -> DataFrame:
     """Return one version of each record from each batch.
 
     Older versions committed batches in which a key occurs more than once, and a batch cannot be changed.
     """
-    chosen = Window.partitionBy(*table.key, SEQUENCE).orderBy(
+    chosen = Window.partitionBy(*table.key, BATCH_ID.name).orderBy(
         F.col("_op").desc(), F.col("_source_version").desc(), F.xxhash64(*table.column_names)
     )
-    return versions.withColumn("_copy", F.row_number().over(chosen)).where("_copy = 1").drop("_copy")
+    return rows.withColumn("_copy", F.row_number().over(chosen)).where("_copy = 1").drop("_copy")
 
 
 def is_gone() -> SparkColumn:

@@ -115,6 +115,14 @@ INPUTS = [
         undo="DELETE FROM ONLY payment_type WHERE payment_type_id = 9",
     ),
     refused(
+        "a child of the same name in another schema repeats a key",
+        "payment_type",
+        "CREATE SCHEMA archive; CREATE TABLE archive.payment_type () INHERITS (public.payment_type);"
+        " INSERT INTO archive.payment_type SELECT * FROM ONLY public.payment_type WHERE payment_type_id = 2",
+        error=(DuplicateKeyError, r"payment_type: payment_type_id .*once: 2\. .* archive\.payment_type "),
+        undo="DROP SCHEMA archive CASCADE",
+    ),
+    refused(
         "a key without its constraint occurs twice",
         "design",
         "ALTER TABLE design DROP CONSTRAINT IF EXISTS design_pkey CASCADE;"
@@ -130,6 +138,15 @@ INPUTS = [
         " ALTER TABLE design ALTER design_id DROP IDENTITY, ALTER design_id DROP NOT NULL;"
         " INSERT INTO design (design_name, file_location, file_name) VALUES ('a', 'b', 'c')",
         error=(DuplicateKeyError, r"totesys\.design: design_id .* 1 of its values .*: NULL\."),
+        undo="DELETE FROM design WHERE design_id IS NULL",
+    ),
+    refused(
+        "a key is NULL under a constraint that is not valid",
+        "design",
+        "ALTER TABLE design ADD CONSTRAINT one UNIQUE (design_id);"
+        " INSERT INTO design (design_name, file_location, file_name) VALUES ('a', 'b', 'c');"
+        " ALTER TABLE design ADD CONSTRAINT there NOT NULL design_id NOT VALID",
+        error=(DuplicateKeyError, r"totesys\.design: design_id .*: NULL\."),
         undo="DELETE FROM design WHERE design_id IS NULL",
     ),
     # Rows that change although no transaction wrote them
@@ -239,6 +256,14 @@ INPUTS = [
             "Paid": "differs from another column only in upper and lower case",
             "_OP": "has the name of a column of the lake",
         }.items()
+    ),
+    arrives(
+        "an undeclared column with an odd name",
+        "department",
+        """ALTER TABLE department ADD COLUMN "a.b `{}` %s ?" int DEFAULT 1""",
+        "UPDATE department SET manager = 'A. Other' WHERE department_id = 1",
+        "DELETE FROM department WHERE department_id NOT IN (SELECT department_id FROM staff)",
+        "UPDATE department SET manager = 'No Other'; ALTER TABLE department ADD COLUMN other int",
     ),
     # Settings of the role and of the database
     *(

@@ -24,7 +24,7 @@ from totesys import roles, schema
 @pytest.fixture
 def short_waits(monkeypatch):
     """Let a statement wait a second for a lock, and see soon who holds it."""
-    monkeypatch.setitem(connections._SESSION, "lock_timeout", "1s")
+    monkeypatch.setattr(connections, "LOCK_TIMEOUT_SECONDS", 1)
     monkeypatch.setattr(locks, "_POLL_SECONDS", 0.2)
     monkeypatch.setattr(attempts, "FIRST_WAIT", 0.02)
 
@@ -120,6 +120,33 @@ def test_a_table_with_more_unchanged_rows_than_it_had_is_compared_by_content(lak
     assert first.alive["design"] == 473
     assert batch.reloaded == {"design": "473 rows seem unchanged since the last batch, which had 472"}
     assert batch.tables == {}
+
+
+def test_a_migration_that_takes_locks_in_another_order_is_no_victim(lake, totesys, reader):
+    """The ingest gives the locks back that it has, while it lacks one: nobody waits for it."""
+    with psycopg.connect(totesys) as migration:
+        migration.execute("ALTER TABLE payment_type ADD COLUMN first int")
+
+        def go_on():
+            time.sleep(1.5)
+            migration.execute("ALTER TABLE sales_order ADD COLUMN second int")
+            migration.commit()
+
+        other = threading.Thread(target=go_on)
+        other.start()
+        batch = lake.ingest(reader)
+        other.join()
+
+    assert batch.tables["sales_order"].undeclared == ("second",)
+
+
+def test_a_child_of_another_session_only_is_no_child(lake, totesys, reader):
+    """A temporary one shows its rows to its own session."""
+    lake.ingest(reader)
+    with psycopg.connect(totesys) as other:
+        other.execute("CREATE TEMP TABLE scratch () INHERITS (payment_type)")
+        other.commit()
+        assert lake.ingest(reader) is None
 
 
 @pytest.fixture

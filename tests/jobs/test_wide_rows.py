@@ -26,6 +26,10 @@ def test_rows_of_megabytes_arrive_although_all_of_them_would_not_fit_into_memory
     with psycopg.connect(totesys) as connection:
         connection.execute("ALTER TABLE design ADD COLUMN colour varchar")
     assert lake.ingest(reader).tables == {}
+    with psycopg.connect(totesys) as connection:
+        connection.execute("ALTER TABLE sales_order DROP CONSTRAINT sales_order_design_id_fkey")
+        connection.execute("DELETE FROM design WHERE design_id IN (1, 400)")
+    assert lake.ingest(reader).tables["design"].deletes == 2
 
 
 def test_a_row_that_is_too_wide_is_refused_by_its_column_and_key(lake, totesys, reader, monkeypatch):
