@@ -134,7 +134,10 @@ def test_a_world_that_the_account_can_reach_keeps_its_data(shared_machine):
     """It is used where it is."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
-        cluster = started(cluster_in(Path(folder) / "my state"))
+        state = Path(folder) / "my state"
+        state.mkdir()
+        state.chmod(0o755)  # whatever the umask is
+        cluster = started(cluster_in(state))
         assert not cluster.folder.is_symlink()
         cluster.remove()
 
