@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from local_aws.errors import WorldError
+
 type Steps = Callable[[str], AbstractContextManager[Callable[[str], None]]]
 """Called with the name of a step; the step lasts as long as the context, which gives a function to tell how far it is.
 
@@ -89,8 +91,11 @@ def make(steps: Steps) -> None:
 
 
 def main() -> None:
-    """Build whatever is not up to date, and say what was built."""
-    make(_print_step)
+    """Build whatever is not up to date, and say what was built; end with what a step needs and does not find."""
+    try:
+        make(_print_step)
+    except WorldError as error:
+        sys.exit(f"totelake: {error}")
 
 
 @contextlib.contextmanager

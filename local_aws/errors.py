@@ -10,6 +10,7 @@ WorldError
 ├── RunFailedError       a run could not start
 ├── QueryFailedError     Athena has no answer to a query
 ├── UnknownTableError    the lake has no table of the name
+├── SparkSetupError      something that Spark needs on this machine could not be made
 └── DashboardError       the dashboard could not be served
 """
 
@@ -92,3 +93,7 @@ class UnknownTableError(WorldError):
         meant = f"did you mean {' or '.join(near)}? All of them:" if near else "see what there is with:"
         super().__init__(f"The lake has no table {name}; {meant} totelake tables")
         self.name, self.near = name, near
+
+
+class SparkSetupError(WorldError):
+    """Something that Spark needs on this machine could not be made; the message says what and what to do."""

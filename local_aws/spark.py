@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from local_aws import toolchain
+from local_aws.errors import SparkSetupError
 from local_aws.state import State
 
 BUILD = Path(__file__).resolve().parents[1] / "build"
@@ -58,10 +59,6 @@ _LATE_OPTIMISATION = [
     "-XX:Tier4CompileThreshold=150000",
     "-XX:Tier4BackEdgeThreshold=400000",
 ]
-
-
-class SparkSetupError(Exception):
-    """Something that Spark needs on this machine could not be made; the message says what and what to do."""
 
 
 def environment(

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from local_aws import glue, spark
+from local_aws.errors import SparkSetupError
 from local_aws.glue.warm import Spare
 from local_aws.state import State
 from tests import roles
@@ -359,7 +360,7 @@ def test_the_archive_is_dumped_to_a_path_with_a_space(tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(spark, "_run_driver", run)
     target = tmp_path / "my clone" / "spark.jsa"
-    with pytest.raises(spark.SparkSetupError, match="nothing was made"):
+    with pytest.raises(SparkSetupError, match="nothing was made"):
         spark.archive(tmp_path / "none.jar", target)
     unfinished = target.with_name(f".{target.name}.{os.getpid()}")
     assert f"-XX:ArchiveClassesAtExit={unfinished}" in shlex.split(options[0])
@@ -370,7 +371,7 @@ def test_a_driver_of_jdbc_that_cannot_be_had_is_named_with_the_way_out(tmp_path:
     failed = subprocess.CompletedProcess[str]([], 1, "unresolved dependency: not found")
     monkeypatch.setattr(spark, "_run_driver", lambda *_: failed)
     target = tmp_path / "postgresql.jar"
-    with pytest.raises(spark.SparkSetupError, match="unresolved dependency") as refused:
+    with pytest.raises(SparkSetupError, match="unresolved dependency") as refused:
         spark.jdbc_jar(target)
     assert spark.JDBC_PACKAGE in str(refused.value)
     assert str(target) in str(refused.value)

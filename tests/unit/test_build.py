@@ -8,6 +8,7 @@ from io import BytesIO
 import pytest
 
 from local_aws import build, spark
+from local_aws.errors import SparkSetupError
 
 
 @pytest.fixture
@@ -85,3 +86,15 @@ def test_only_what_is_stale_is_built(tmp_path, monkeypatch):
     build.PACKAGE.write_bytes(b"of an older package")
     build.make(step)
     assert done[2:] == ["Zip the package of the jobs"]
+
+
+def test_a_step_that_lacks_something_ends_with_what_it_lacks(monkeypatch):
+    """And not with where in the code it was missed."""
+
+    def make(_steps):
+        raise SparkSetupError("the JDBC driver could not be fetched")
+
+    monkeypatch.setattr(build, "make", make)
+
+    with pytest.raises(SystemExit, match="totelake: the JDBC driver could not be fetched"):
+        build.main()
