@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import boto3
@@ -10,8 +12,11 @@ import psycopg
 import pytest
 from pyspark.sql import SparkSession
 
+from local_aws.postgres import Cluster
+from tests import star_batches
 from tests.warehouses import Side, postgres_side, redshift_side
-from tests.worlds import WAREHOUSE_OWNER, Lake, empty_lake, few_rows, login_of, s3_endpoint
+from tests.worlds import WAREHOUSE_OWNER, Lake, empty_lake, few_rows, job_run, login_of, s3_endpoint, superuser
+from totelake import load
 from totelake.connections import Login
 from totelake.warehouse.redshift import shape
 from totelake.zones import Zone
@@ -112,6 +117,25 @@ def side(request: pytest.FixtureRequest, kind: str, processed: str, lake_root: P
         return postgres_side(request.getfixturevalue("warehouse_database"))
     make_database, template = map(request.getfixturevalue, ("make_database", "redshift_template"))
     return redshift_side(make_database(template, WAREHOUSE_OWNER), lake_root, f"s3://{processed}/temporary")
+
+
+@pytest.fixture
+def commit(processed: str) -> Callable[..., Any]:
+    """Return a function that commits rows of star tables as the next batch of the processed bucket."""
+    return partial(star_batches.commit, processed)
+
+
+@pytest.fixture
+def run_load(processed: str, side: Side) -> Callable[..., None]:
+    """Return a function that runs the load stage once."""
+    return lambda **arguments: load.run(job_run(**arguments), processed, side.warehouse)
+
+
+@pytest.fixture
+def admin(postgres_server: Cluster) -> Iterator[psycopg.Connection]:
+    """Connect as the one who may do anything."""
+    with psycopg.connect(superuser(postgres_server, "postgres"), autocommit=True) as connection:
+        yield connection
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.worlds import empty_lake, superuser
+from tests.worlds import empty_lake
 from totelake import attempts, boundaries, connections
 from totelake.batches import ProcessedBatch
 from totelake.errors import DatabaseInterruptedError, DatabaseRefusedError, DatabaseUnavailableError
@@ -27,13 +27,6 @@ def short(monkeypatch):
     """Let a run try again almost at once; return what shortens other waits."""
     monkeypatch.setattr(attempts, "FIRST_WAIT", 0.02)
     return monkeypatch
-
-
-@pytest.fixture
-def admin(postgres_server):
-    """Connect as the one who may do anything."""
-    with psycopg.connect(superuser(postgres_server, "postgres"), autocommit=True) as connection:
-        yield connection
 
 
 @pytest.fixture

@@ -3,13 +3,11 @@
 import datetime as dt
 import json
 from decimal import Decimal
-from functools import partial
 from uuid import uuid4
 
 import psycopg
 import pytest
 
-from tests import star_batches
 from tests.star_batches import DIMENSIONS, FAR, FIRST, SMALL, order, payment
 from totelake import attempts, load
 from totelake.errors import (
@@ -23,12 +21,6 @@ from totelake.glue import JobRun
 from totelake.tables import STAR_TABLES
 from totelake.warehouse.postgres import ledger
 from totelake.warehouse.postgres.session import open_warehouse
-
-
-@pytest.fixture
-def commit(processed):
-    """Return a function that commits rows of star tables as the next batch of the processed bucket."""
-    return partial(star_batches.commit, processed)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import runpy
 import threading
 import time
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 import boto3
@@ -16,7 +15,6 @@ import pytest
 from tests import star_batches
 from tests.star_batches import DIMENSIONS, FIRST, SMALL, order, payment
 from tests.unit.test_warehouse_definition import PREDEFINED, found_columns
-from tests.worlds import job_run
 from totelake import attempts, boundaries, load
 from totelake.errors import OrphanError, StagingError, StatementError
 from totelake.tables import STAR_TABLES
@@ -30,18 +28,6 @@ from totelake.warehouse.redshift.files import CopyFiles
 def kind(request):
     """Return the one kind of warehouse of this module."""
     return request.param
-
-
-@pytest.fixture
-def commit(processed):
-    """Return a function that commits rows of star tables as the next batch of the processed bucket."""
-    return partial(star_batches.commit, processed)
-
-
-@pytest.fixture
-def run_load(processed, side):
-    """Return a function that runs the load stage once."""
-    return lambda **arguments: load.run(job_run(**arguments), processed, side.warehouse)
 
 
 @pytest.fixture

@@ -6,17 +6,15 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from uuid import uuid4
 
 import psycopg
 import pytest
 from psycopg import sql
 
-from tests import star_batches
 from tests.star_batches import DIMENSIONS, FIRST, SMALL, payment
 from tests.unit.test_warehouse_definition import FOREIGN_KEYS, KEYS
-from tests.worlds import WAREHOUSE_OWNER, job_run, superuser
+from tests.worlds import WAREHOUSE_OWNER, job_run
 from totelake import attempts, connections, load, locks
 from totelake.errors import (
     DatabaseInterruptedError,
@@ -41,18 +39,6 @@ redshift_only = pytest.mark.parametrize("kind", ["redshift"], indirect=True)
 
 
 @pytest.fixture
-def commit(processed):
-    """Return a function that commits rows of star tables as the next batch of the processed bucket."""
-    return partial(star_batches.commit, processed)
-
-
-@pytest.fixture
-def run_load(processed, side):
-    """Return a function that runs the load stage once."""
-    return lambda **arguments: load.run(job_run(**arguments), processed, side.warehouse)
-
-
-@pytest.fixture
 def execute(side):
     """Return a function that runs a script in the warehouse, and returns the rows of its last statement."""
 
@@ -64,13 +50,6 @@ def execute(side):
             return cursor.fetchall() if cursor.description else []
 
     return run
-
-
-@pytest.fixture
-def admin(postgres_server):
-    """Connect as the one who may do anything."""
-    with psycopg.connect(superuser(postgres_server, "postgres"), autocommit=True) as connection:
-        yield connection
 
 
 def lines(capsys, event):
