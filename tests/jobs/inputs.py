@@ -267,7 +267,7 @@ INPUTS = [
     ),
     # Settings of the role and of the database
     *(
-        arrives(f"the setting {setting}", "payment", f"ALTER ROLE totelake_reader SET {setting}", UNDO_STAMP)
+        arrives(f"the setting {setting}", "payment", f"{{role}} SET {setting}", UNDO_STAMP)
         for setting in (
             "client_encoding = 'LATIN1'",
             "quote_all_identifiers = on",

@@ -10,6 +10,7 @@ from tests.jobs.inputs import INPUTS, SUPERUSER, UNDECLARED
 from tests.worlds import as_role
 from totelake.tables import SOURCE_TABLES
 from totelake.versions import is_gone, latest_of
+from totesys.roles import READER
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,12 @@ def admin(shared_totesys):
     """Connect to totesys as the role that may do anything, and undo what is set for the reader afterwards."""
     with psycopg.connect(as_role(shared_totesys, SUPERUSER), autocommit=True) as connection:
         yield connection
-        connection.execute("ALTER ROLE totelake_reader RESET ALL")
+        connection.execute(of_reader("{role} RESET ALL", connection))
+
+
+def of_reader(statement, connection):
+    """Return a statement with the settings of the reader in this database only: other tests share the role."""
+    return statement.replace("{role}", f"ALTER ROLE {READER} IN DATABASE {connection.info.dbname}")
 
 
 @pytest.mark.parametrize("given", INPUTS, ids=str)
@@ -36,7 +42,7 @@ def test_an_input_arrives_exactly_or_is_refused_by_name(given, lake, shared_read
     committed = len(lake.ingested_batches())
 
     for step in given.change:
-        admin.execute(step)
+        admin.execute(of_reader(step, admin))
         if given.refused:
             error, words = given.refused
             with pytest.raises(error, match=words):

@@ -11,8 +11,6 @@ from tests.worlds import WAREHOUSE_OWNER, as_role, job_run, login_of
 from totelake import held, load, reconcile
 from totelake.warehouse.postgres.load import Postgres
 
-ROLE = f"ALTER ROLE {WAREHOUSE_OWNER}"
-
 
 class World:
     """One totesys, one lake and one warehouse, and the stages between them."""
@@ -29,10 +27,14 @@ class World:
         load.run(job_run(**arguments), self.lake.processed, Postgres(login_of(self.warehouse)))
 
     def change(self, statement, *, in_warehouse):
-        """Run a statement in the warehouse or in totesys, as the role that may do anything."""
+        """Run a statement in the warehouse or in totesys, as the role that may do anything.
+
+        `{role}` stands for the settings of the warehouse's role in this warehouse only: other tests share the role.
+        """
         url = as_role(self.warehouse if in_warehouse else self.totesys, SUPERUSER)
         with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(statement.format(role=ROLE))
+            role = f"ALTER ROLE {WAREHOUSE_OWNER} IN DATABASE {connection.info.dbname}"
+            connection.execute(statement.replace("{role}", role))
 
     def compare(self):
         """Compare the warehouse with totesys; what waits in quarantine is no difference."""
