@@ -1,11 +1,20 @@
 """Clients of the local AWS."""
 
+import json
+from datetime import datetime
 from typing import Any
 
 import boto3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+from botocore.credentials import Credentials
+from botocore.httpsession import URLLib3Session
 
-from local_aws.settings import ACCESS_KEY, REGION, SECRET_KEY, Settings
+from local_aws.settings import REGION, Settings
+
+DUE_PATH = "/_due"
+"""Where the endpoint tells, to who signs, when its schedules fire next; no bucket can have this name."""
 
 _CONFIG = Config(retries={"total_max_attempts": 2}, connect_timeout=5, read_timeout=60)
 
@@ -16,7 +25,15 @@ def client(settings: Settings, service: str) -> Any:
         service,
         endpoint_url=settings.aws_url,
         region_name=REGION,
-        aws_access_key_id=ACCESS_KEY,
-        aws_secret_access_key=SECRET_KEY,
+        aws_access_key_id=settings.access_key,
+        aws_secret_access_key=settings.secret_key,
         config=_CONFIG,
     )
+
+
+def due(settings: Settings) -> dict[str, datetime]:
+    """Return when each schedule of a world's endpoint fires next, in UTC, by its name."""
+    request = AWSRequest("GET", settings.aws_url + DUE_PATH)
+    SigV4Auth(Credentials(settings.access_key, settings.secret_key), "scheduler", REGION).add_auth(request)
+    answer = json.loads(URLLib3Session().send(request.prepare()).content)
+    return {arn.rpartition("/")[2]: datetime.fromisoformat(moment) for arn, moment in answer.items()}

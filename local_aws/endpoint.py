@@ -16,11 +16,14 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from botocore.credentials import Credentials
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from local_aws import alarms, athena, crawlers, databases, events, glue, health, iam, processes, redshift, s3, schedules
+from local_aws import alarms, athena, aws, crawlers, databases, events, glue, health, processes, redshift, s3, schedules
+from local_aws.errors import WorldError
 from local_aws.folder_watch import FolderWatch
+from local_aws.gate import Gate
 from local_aws.replay import Replay
 from local_aws.settings import HOST, Settings
 from local_aws.state import State
@@ -39,13 +42,16 @@ class _RequestHandler(MotoRequestHandler):  # type: ignore[misc] # moto is not t
             super().log_request(code, size)
 
 
-def application(state: State, boot: str) -> WsgiApp:
-    """Return moto's application behind the routes that tell which world is served, by which code, and what is due."""
-    moto = iam.Gate(Replay(DomainDispatcherApplication(create_backend_app)))
+def application(state: State, owner: Credentials, boot: str) -> WsgiApp:
+    """Return moto's application behind the gate, whose key is that of `owner`.
+
+    Beside AWS it tells which world is served, by which code, for which no key is needed, and what is due.
+    """
+    moto = Replay(DomainDispatcherApplication(create_backend_app))
     this = {"state": str(state.root), "boot": boot, "code": health.code_version(), "pid": os.getpid()}
     answers: dict[str, Callable[[], dict[str, Any]]] = {
         health.PATH: lambda: this,
-        health.DUE_PATH: lambda: {arn: due.isoformat() for arn, due in schedules.upcoming().items()},
+        aws.DUE_PATH: lambda: {arn: due.isoformat() for arn, due in schedules.upcoming().items()},
     }
 
     def serve(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -56,16 +62,15 @@ def application(state: State, boot: str) -> WsgiApp:
         if path.startswith("/moto-api"):  # can reset the world, and AWS has nothing like it
             start_response("404 Not Found", [("Content-Type", "text/plain")])
             return [b"not part of AWS\n"]
-        served: Iterable[bytes] = moto(environ, start_response)
-        return served
+        return moto(environ, start_response)
 
-    return serve
+    return Gate(serve, owner, unsigned={health.PATH})
 
 
-def serve(state: State, port: int) -> None:
+def serve(state: State, port: int, owner: Credentials) -> None:
     """Serve the world in `state` on `port` until SIGTERM or SIGINT, or until its folder is gone."""
     server = make_server(
-        HOST, port, application(state, uuid.uuid4().hex), threaded=True, request_handler=_RequestHandler
+        HOST, port, application(state, owner, uuid.uuid4().hex), threaded=True, request_handler=_RequestHandler
     )
     s3.install(state)
     glue.install(state, f"http://{HOST}:{port}")
@@ -110,10 +115,14 @@ def main(argv: list[str]) -> int:
     state = State(arguments.state.resolve())
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]  # the caller's account has no business here
-    os.environ.update(Settings(arguments.port, 0, {}).aws_environment())
     try:
+        settings = Settings.load(state)
+        os.environ.update(settings.with_ports(arguments.port, settings.postgres_port).aws_environment())
         with processes.locked(health.lock_file(state)):
-            serve(state, arguments.port)
+            serve(state, arguments.port, Credentials(settings.access_key, settings.secret_key))
+    except WorldError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     except processes.LockHeldError as error:
         sys.stderr.write(f"Process {error.pid} already serves the world in {state.root}; stop it with: totelake down\n")
         return 1

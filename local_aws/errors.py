@@ -5,7 +5,7 @@ WorldError
 ├── NotRunningError      there is one, and a part of it is down
 ├── DamagedWorldError    its world.json cannot be read
 ├── BusyError            another command is starting or stopping it
-├── NotAWorldError       the folder to purge is not a state folder
+├── NotAWorldError       the folder holds something else than a world
 ├── EndpointError        the local AWS did not start or did not stop
 ├── RunFailedError       a run could not start
 ├── QueryFailedError     Athena has no answer to a query
@@ -40,12 +40,12 @@ class NotRunningError(WorldError):
 
 
 class DamagedWorldError(WorldError):
-    """The file that holds ports and passwords cannot be read."""
+    """The file that holds ports, key and passwords cannot be read."""
 
     def __init__(self, file: Path) -> None:
         """Name the `file`."""
         super().__init__(
-            f"{file} cannot be read: it holds the world's ports and passwords. Restore it, or remove the folder "
+            f"{file} cannot be read: it holds the world's ports, key and passwords. Restore it, or remove the folder "
             f"{file.parent} to begin anew."
         )
         self.file = file
@@ -61,11 +61,14 @@ class BusyError(WorldError):
 
 
 class NotAWorldError(WorldError):
-    """The folder to purge holds no world."""
+    """The folder holds something else than a world."""
 
     def __init__(self, folder: Path) -> None:
         """Name the `folder`."""
-        super().__init__(f"{folder} has no world.json, so it is not the state of a local world: it was not removed.")
+        super().__init__(
+            f"{folder} has no world.json, so it is not the state of a local world: it was left as it is. Name a folder "
+            "of the world's own with --state."
+        )
         self.folder = folder
 
 

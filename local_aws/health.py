@@ -1,10 +1,9 @@
-"""Whether the local AWS of a world is running, which code it runs, and what its schedules are up to."""
+"""Whether the local AWS of a world is running, and which code it runs."""
 
 import hashlib
 import http.client
 import json
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from local_aws import processes
 from local_aws.settings import HOST
 from local_aws.state import State
 
-PATH, DUE_PATH = "/_health", "/_due"  # no bucket can have these names
+PATH = "/_health"  # no bucket can have this name
 _PATIENCE = 5.0
 
 
@@ -52,11 +51,6 @@ def ask(state: State, port: int) -> Health | None:
     except (OSError, http.client.HTTPException, ValueError, TypeError):
         return None
     return health if health.state == str(state.root) else None
-
-
-def due(port: int) -> dict[str, datetime]:
-    """Return when each schedule of the endpoint on `port` fires next, in UTC, by its name."""
-    return {arn.rpartition("/")[2]: datetime.fromisoformat(moment) for arn, moment in _get(port, DUE_PATH).items()}
 
 
 def _get(port: int, path: str) -> dict[str, Any]:

@@ -27,13 +27,14 @@ class Replay:
         """Stand before `app`."""
         self._app = app
         self._lock = threading.Lock()
-        self._answers: OrderedDict[str, Future[Answer]] = OrderedDict()
+        self._answers: OrderedDict[tuple[str, str], Future[Answer]] = OrderedDict()
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request."""
-        invocation = environ.get("HTTP_AMZ_SDK_INVOCATION_ID")
-        if not invocation or _FOR_S3.search(environ.get("HTTP_AUTHORIZATION", "")):
+        named, signed = environ.get("HTTP_AMZ_SDK_INVOCATION_ID"), environ.get("HTTP_AUTHORIZATION", "")
+        if not named or _FOR_S3.search(signed):
             return self._app(environ, start_response)
+        invocation = (signed.partition("/")[0], named)  # with its access key: nobody gets the answer of another
         first: Future[Answer] = Future()
         with self._lock:
             answer = self._answers.setdefault(invocation, first)
@@ -45,7 +46,7 @@ class Replay:
         start_response(status, headers)
         return body
 
-    def _work(self, environ: dict[str, Any], invocation: str, answer: "Future[Answer]") -> None:
+    def _work(self, environ: dict[str, Any], invocation: tuple[str, str], answer: "Future[Answer]") -> None:
         try:
             found = self._ask(environ)
         except BaseException as error:
@@ -62,6 +63,6 @@ class Replay:
         status, headers = began[-1]
         return status, headers, body
 
-    def _forget(self, invocation: str) -> None:
+    def _forget(self, invocation: tuple[str, str]) -> None:
         with self._lock:
             self._answers.pop(invocation, None)

@@ -1,7 +1,8 @@
-"""What a local world remembers of itself: its ports and its passwords."""
+"""What a local world remembers of itself: its ports, its key and its passwords."""
 
 import json
 import secrets
+import string
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 from urllib.parse import quote
@@ -13,8 +14,6 @@ from totesys import roles
 
 REGION = "eu-west-2"
 HOST = "127.0.0.1"
-ACCESS_KEY = "local"
-SECRET_KEY = "local"  # noqa: S105 - the local endpoint takes any
 
 SUPERUSER = "postgres"
 WAREHOUSE_OWNER = "warehouse_owner"
@@ -22,17 +21,30 @@ SOURCE_DATABASE = "totesys"
 WAREHOUSE_DATABASE = "warehouse"
 
 
+def _new_access_key() -> str:
+    """Return the id of a key, in the form of AWS's, which some clients check."""
+    return "AKIA" + "".join(secrets.choice(string.ascii_uppercase + "234567") for _ in range(16))
+
+
+def _new_secret_key() -> str:
+    """Return a secret of 240 bits in 40 characters, as AWS's have."""
+    return secrets.token_urlsafe(30)
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Ports on 127.0.0.1, a password for each Postgres role, and whether the schedules run.
+    """Ports on 127.0.0.1, a password for each Postgres role, the key of the local AWS, and whether the schedules run.
 
-    Ports and passwords stay the same as long as the state folder does.
+    Ports, key and passwords stay the same as long as the state folder does. A world that was made without a key gets
+    one when it is started.
     """
 
     endpoint_port: int
     postgres_port: int
     passwords: dict[str, str] = field(repr=False)
     schedules: bool = False
+    access_key: str = field(default_factory=_new_access_key)
+    secret_key: str = field(default_factory=_new_secret_key, repr=False)
 
     @classmethod
     def new(cls, endpoint_port: int, postgres_port: int) -> Self:
@@ -100,8 +112,8 @@ class Settings:
         """Return the variables with which any AWS client speaks to this world."""
         return {
             "AWS_ENDPOINT_URL": self.aws_url,
-            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            "AWS_ACCESS_KEY_ID": self.access_key,
+            "AWS_SECRET_ACCESS_KEY": self.secret_key,
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
         }
@@ -122,6 +134,8 @@ class Settings:
         return {
             "aws": self.aws_url,
             "region": REGION,
+            "access key": self.access_key,
+            "secret key": self.secret_key,
             "totesys": self.totesys_url,
             "warehouse": self.warehouse_url,
             "lake": str(state.lake),

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from local_aws import aws, deployment, health, world
+from local_aws import aws, deployment, world
 from local_aws.settings import Settings
 from local_aws.state import State
 from local_aws.workflow_run import RowCounts, WorkflowRun, read
@@ -103,7 +103,7 @@ def gather(state: State, count: int = _LATEST) -> Status:
         rows=row_counts(settings) if has_postgres else {},
         last_success_at=max(ends, default=None),
         alerts=_alerts(state),
-        due=health.due(settings.endpoint_port) if has_aws else {},
+        due=aws.due(settings) if has_aws else {},
         alarms=_alarms(settings) if has_aws else (),
     )
 

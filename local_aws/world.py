@@ -29,9 +29,10 @@ def up(state: State, steps: Steps, *, schedules: bool = False) -> Settings:
     """Start whatever of the world is not running and deploy whatever has changed; return its settings.
 
     From then on its `schedules` run, or they do not.
-    When it cannot, what this call started is stopped again. Raises `BusyError` while another command does the same.
+    When it cannot, what this call started is stopped again. Raises `BusyError` while another command does the same,
+    and `NotAWorldError` when the folder holds something else.
     """
-    state.root.mkdir(parents=True, exist_ok=True)
+    _make_private(state)
     with _alone(state):
         settings = _settings(state).with_schedules(schedules=schedules)
         settings.save(state)
@@ -100,10 +101,22 @@ def require(state: State) -> Settings:
     return settings
 
 
+def _make_private(state: State) -> None:
+    """Make the state folder, or keep the one that is there, as a folder that no other user can enter."""
+    state.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not state.world_file.exists() and any(path != _lock(state) for path in state.root.iterdir()):
+        raise NotAWorldError(state.root)
+    state.root.chmod(0o700)
+
+
+def _lock(state: State) -> Path:
+    return state.root / "world.lock"
+
+
 @contextlib.contextmanager
 def _alone(state: State) -> Iterator[None]:
     try:
-        with processes.locked(state.root / "world.lock"):
+        with processes.locked(_lock(state)):
             yield
     except processes.LockHeldError as error:
         raise BusyError(state.root) from error

@@ -4,7 +4,7 @@ import io
 import json
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qs, parse_qsl
+from urllib.parse import parse_qsl
 from xml.etree import ElementTree as ET
 
 from botocore.exceptions import BotoCoreError
@@ -19,35 +19,29 @@ type Environ = dict[str, Any]
 _SERVICES = {"monitoring": "cloudwatch"}
 """The services that sign by another name than that of their API."""
 
+_PRESIGNED = {"x-id", "X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders"} | {
+    "X-Amz-Signature",
+    "X-Amz-Security-Token",
+    "X-Amz-Content-Sha256",
+}
+
 _UNREAD = "s3"
 """The service whose bodies are not read: they are objects."""
 
 
-class Signature:
-    """By whom and for what a request was signed: `<access key>/<date>/<region>/<service>/aws4_request`."""
+def read(environ: Environ, signed_for: str, region: str, account: str) -> Call:
+    """Return the call that a request makes, which is signed for a service in a region.
 
-    def __init__(self, environ: Environ) -> None:
-        """Read it from the header or the URL; a request that is not signed has no access key."""
-        header = environ.get("HTTP_AUTHORIZATION", "")
-        self.token = environ.get("HTTP_X_AMZ_SECURITY_TOKEN")
-        scope = header.partition("Credential=")[2].partition(",")[0]
-        if not scope and "X-Amz-Credential" in environ.get("QUERY_STRING", ""):
-            asked = parse_qs(environ["QUERY_STRING"])
-            scope = asked["X-Amz-Credential"][0]
-            self.token = asked.get("X-Amz-Security-Token", [None])[0]
-        parts = [*scope.split("/"), "", "", "", ""]
-        self.access_key, self.region, self.service = parts[0], parts[2], parts[3]
-
-
-def read(environ: Environ, signature: Signature, account: str) -> Call:
-    """Return the call that a request makes; an operation that cannot be told has the name of its path."""
-    service = _SERVICES.get(signature.service, signature.service)
+    An operation that cannot be told has the name of its path.
+    """
+    service = _SERVICES.get(signed_for, signed_for)
     operation, parameters = _asked(environ, service)
-    return Call(service, operation, parameters, signature.region, account)
+    return Call(service, operation, parameters, region, account)
 
 
 def _asked(environ: Environ, service: str) -> tuple[str, Mapping[str, Any]]:
-    if target := environ.get("HTTP_X_AMZ_TARGET"):
+    target = environ.get("HTTP_X_AMZ_TARGET")
+    if service != _UNREAD and target:
         return target.rpartition(".")[2], json.loads(_body(environ) or b"{}")
     if service != _UNREAD and "x-www-form-urlencoded" in environ.get("CONTENT_TYPE", ""):
         form = dict(parse_qsl(_body(environ).decode()))
@@ -57,10 +51,19 @@ def _asked(environ: Environ, service: str) -> tuple[str, Mapping[str, Any]]:
         operation, parameters = get_service_router(service).match(request)
     except (HTTPException, BotoCoreError, NotImplementedError):
         return f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}", {}
+    if unknown := [name for name in request.args if name not in _arguments(operation)]:
+        return f"{operation.name} with {', '.join(unknown)}", {}
     parameters |= _bound(operation, request)
     if operation.name == "DeleteObjects":
-        parameters["Keys"] = _keys(_body(environ))
+        parameters["Keys"] = keys_to_delete(_body(environ))
     return operation.name, parameters
+
+
+def _arguments(operation: Any) -> set[str]:
+    """Return what the query string of an operation may have: its parameters, and those of a presigned URL."""
+    members = operation.input_shape.members.values() if operation.input_shape else ()
+    bound = {str(each.serialization["name"]) for each in members if each.serialization.get("location") == "querystring"}
+    return bound | set(operation.http_trait.query_args) | _PRESIGNED
 
 
 def _bound(operation: Any, request: Request) -> dict[str, str]:
@@ -74,9 +77,9 @@ def _bound(operation: Any, request: Request) -> dict[str, str]:
     return found
 
 
-def _keys(body: bytes) -> list[tuple[str, str]]:
+def keys_to_delete(body: bytes) -> list[tuple[str, str]]:
     """Return the keys of a DeleteObjects request, each with its version or nothing."""
-    objects = ET.fromstring(body).iterfind("{*}Object")  # noqa: S314 - it comes from a job of one's own
+    objects = ET.fromstring(body).iterfind("{*}Object")  # noqa: S314 - signed with a key of this world
     return [(each.findtext("{*}Key") or "", each.findtext("{*}VersionId") or "") for each in objects]
 
 

@@ -17,6 +17,7 @@ from moto.s3.models import FakeBucket
 from local_aws.iam import policies
 from local_aws.iam.conditions import Context, fulfilled, listed
 from local_aws.iam.errors import UnjudgeableError
+from local_aws.iam.requests import keys_to_delete
 
 log = logging.getLogger(__name__)
 
@@ -25,14 +26,21 @@ def permission(bucket: FakeBucket, action: str, resource: str) -> PermissionResu
     """Return what the policy of `bucket` says to the request in progress; a stand-in for FakeBucket.get_permission."""
     if bucket.policy is None or not has_request_context():
         return PermissionResult.NEUTRAL
-    several = "delete" in request.args and request.method == "POST"
-    if not several:
+    if "delete" not in request.args or request.method != "POST":
         action = _action(request.method, request.args)
+    elif resource.partition("/")[2] in _keys_with_version(request.get_data()):
+        action = "s3:DeleteObjectVersion"
     context = _context(action, request.headers, request.args)
     effects = set(_effects(bucket.policy, action, resource, context))
     if "Deny" in effects:
         return PermissionResult.DENIED
     return PermissionResult.PERMITTED if "Allow" in effects else PermissionResult.NEUTRAL
+
+
+@lru_cache(maxsize=8)
+def _keys_with_version(body: bytes) -> frozenset[str]:
+    """Return the keys of which a DeleteObjects request names a version."""
+    return frozenset(key for key, version in keys_to_delete(body) if version)
 
 
 def _effects(policy: bytes, action: str, resource: str, context: Context) -> list[str]:

@@ -4,10 +4,12 @@ from typing import Any, override
 
 from moto.core.mime_types import APP_XML
 from moto.core.responses import TYPE_RESPONSE, ActionResult
+from moto.iam.access_control import PermissionResult
 from moto.s3.exceptions import InvalidContinuationToken, S3AccessDeniedError
 from moto.s3.responses import S3Response
 from moto.s3.utils import metadata_from_headers
 
+from local_aws.iam.s3_operations import object_arn
 from local_aws.s3 import answers
 from local_aws.s3.errors import LakeError, ObjectReplacedError
 from local_aws.s3.folder import Demands
@@ -73,6 +75,17 @@ class LakeResponse(S3Response):  # type: ignore[misc] # moto is not typed
     ) -> TYPE_RESPONSE:
         with demanding(self._demands(), {}):
             return super()._key_response_post(request, body, bucket_name, query, key_name)
+
+    @override
+    def _bucket_response_post(self, request: Any, bucket_name: str) -> TYPE_RESPONSE:
+        """Handle DeleteObjects, or a form upload: it writes an object, as PutObject does."""
+        if "delete" in request.args:
+            return super()._bucket_response_post(request, bucket_name)
+        bucket, key = self.backend.get_bucket(bucket_name), self.querystring["key"][0]
+        if bucket.get_permission("s3:PutObject", object_arn(bucket_name, key)) is PermissionResult.DENIED:
+            raise S3AccessDeniedError
+        with demanding(self._demands(), dict(metadata_from_headers(self.form_data))):
+            return super()._bucket_response_post(request, bucket_name)
 
     @override
     def _bucket_response(self, request: Any, full_url: str) -> str | TYPE_RESPONSE:

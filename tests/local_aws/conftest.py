@@ -9,14 +9,17 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.credentials import Credentials
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from local_aws import athena, crawlers, events, glue, iam, s3, schedules
+from local_aws import athena, crawlers, events, glue, s3, schedules
+from local_aws.gate import Gate
 from local_aws.state import State
 from tests import roles
 
 REGION = "eu-west-2"
+OWNER = Credentials("local", "local")
 
 
 class _Quiet(WSGIRequestHandler):
@@ -42,9 +45,8 @@ def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
     """Serve a local AWS for one module of tests; a minute of a job's timeout takes a second in it."""
     os.environ["TOTELAKE_WARM_SPARK"] = "0"
     state = State(tmp_path_factory.mktemp("world"))
-    server = make_server(
-        "127.0.0.1", 0, iam.Gate(DomainDispatcherApplication(create_backend_app)), threaded=True, request_handler=_Quiet
-    )
+    moto = DomainDispatcherApplication(create_backend_app)
+    server = make_server("127.0.0.1", 0, Gate(moto, OWNER), threaded=True, request_handler=_Quiet)
     url = f"http://127.0.0.1:{server.server_port}"
     s3.install(state)
     glue.install(state, url, seconds_per_minute=1.0)

@@ -5,6 +5,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -12,12 +13,20 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from moto.server import ThreadedMotoServer
+from botocore.credentials import Credentials
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import make_server
 
 from local_aws import s3
+from local_aws.gate import Gate
 from local_aws.state import State
 
 REGION = "eu-west-2"
+
+
+class _Quiet(MotoRequestHandler):
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Say nothing."""
 
 
 @cache
@@ -37,10 +46,14 @@ def client(port: int) -> Any:
 def served(state: State) -> Iterator[int]:
     """Serve the S3 of `state` from this process; give the port."""
     s3.install(state)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    yield server.get_host_and_port()[1]
-    server.stop()
+    gate = Gate(DomainDispatcherApplication(create_backend_app), Credentials("local", "local"))
+    server = make_server("127.0.0.1", 0, gate, threaded=True, request_handler=_Quiet)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server.server_port
+    server.shutdown()
+    server.server_close()
+    thread.join()
 
 
 @contextlib.contextmanager

@@ -1,0 +1,88 @@
+"""A local AWS to be attacked, and the same without its gate, where an attack is seen to succeed."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.credentials import Credentials
+from moto.backends import get_backend
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import make_server
+
+from local_aws import s3
+from local_aws.gate import Gate
+from local_aws.settings import REGION
+from local_aws.state import State
+
+BUCKET, SCRIPT = "artifacts", "jobs/ingest.py"
+
+
+class _Quiet(MotoRequestHandler):
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Say nothing."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A local AWS that is being served on two ports: behind its gate, and bare."""
+
+    state: State
+    port: int
+    bare_port: int
+    key: Credentials
+
+    def client(self, service: str, key: Credentials | None = None) -> Any:
+        """Return a boto3 client of it, with its own key unless another one is given."""
+        key = key or self.key
+        return boto3.client(
+            service,
+            region_name=REGION,
+            endpoint_url=f"http://127.0.0.1:{self.port}",
+            aws_access_key_id=key.access_key,
+            aws_secret_access_key=key.secret_key,
+            aws_session_token=key.token,
+            config=Config(retries={"total_max_attempts": 1}),
+        )
+
+    @property
+    def script(self) -> bytes:
+        """The script of a job, as it is now."""
+        content: bytes = self.client("s3").get_object(Bucket=BUCKET, Key=SCRIPT)["Body"].read()
+        return content
+
+
+@pytest.fixture(scope="module")
+def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+    """Serve a local AWS that has a bucket with the script of a job."""
+    state = State(tmp_path_factory.mktemp("attacked"))
+    s3.install(state)
+    for service in ("glue", "iam", "secretsmanager", "sts"):
+        get_backend(service).reset()  # other tests of this process may have left something
+    key = Credentials("AKIAOWNEROFTHISWORLD", "a secret of the world")
+    moto = DomainDispatcherApplication(create_backend_app)
+    servers = [
+        make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet) for app in (Gate(moto, key), moto)
+    ]
+    threads = [threading.Thread(target=server.serve_forever, daemon=True) for server in servers]
+    for thread in threads:
+        thread.start()
+    found = Target(state, servers[0].server_port, servers[1].server_port, key)
+    location = {"LocationConstraint": REGION}
+    found.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration=location)
+    yield found
+    for server, thread in zip(servers, threads, strict=True):
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.fixture(autouse=True)
+def _script(request: pytest.FixtureRequest) -> None:
+    """Put the script back that an attack has replaced."""
+    if "target" in request.fixturenames:
+        target = request.getfixturevalue("target")
+        target.client("s3").put_object(Bucket=BUCKET, Key=SCRIPT, Body=b"the script")

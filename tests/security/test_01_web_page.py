@@ -1,0 +1,231 @@
+"""A web page that the developer visits: what a browser sends for it to the local AWS is refused.
+
+Each attack is made twice: on moto without the gate, where it succeeds, and on the local AWS.
+"""
+
+import http.client
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
+from playwright.sync_api import Page, sync_playwright
+
+from dashboards import images
+from local_aws.settings import REGION
+from tests.security.conftest import BUCKET, SCRIPT, Target
+
+EVIL = "evil.example"
+
+FORM = """<form id=f method=post enctype="multipart/form-data" action="http://127.0.0.1:{port}/{bucket}">
+<input name=key value="{key}"><textarea name=file>evil</textarea></form><script>f.submit()</script>"""
+
+PREFLIGHT = """<script>fetch("http://127.0.0.1:{port}/", {{method: "POST", body: JSON.stringify({{
+Name: "evil-{port}", Role: "r", Command: {{Name: "pythonshell", ScriptLocation: "s3://evil/x.py"}}}}), headers: {{
+"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "AWSGlue.CreateJob", "Authorization":
+"AWS4-HMAC-SHA256 Credential=made/20260101/eu-west-2/glue/aws4_request, SignedHeaders=host, Signature=0"
+}}}}).then(answer => document.title = "answered " + answer.status, error => document.title = "refused")</script>"""
+
+READ_SECRET = """fetch("/", {method: "POST", body: '{"SecretId": "rebound"}', headers: {
+"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "secretsmanager.GetSecretValue", "Authorization":
+"AWS4-HMAC-SHA256 Credential=made/20260101/eu-west-2/secretsmanager/aws4_request, SignedHeaders=host, Signature=0"
+}}).then(answer => answer.text())"""
+
+
+def send(port: int, method: str, path: str, body: bytes = b"", **headers: str) -> tuple[int, Mapping[str, str], str]:
+    """Send a request as a browser or a program would, and return status, headers and body of the answer."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
+        answer = connection.getresponse()
+        return answer.status, dict(answer.getheaders()), answer.read().decode()
+    finally:
+        connection.close()
+
+
+def form(key: str = SCRIPT) -> dict[str, Any]:
+    """Return the body and the type of a form that uploads a file, as a browser sends it."""
+    parts = [f'name="key"\r\n\r\n{key}', 'name="file"; filename="x"\r\n\r\nevil']
+    body = "".join(f"--b\r\nContent-Disposition: form-data; {part}\r\n" for part in parts) + "--b--\r\n"
+    return {"body": body.encode(), "Content_Type": "multipart/form-data; boundary=b"}
+
+
+def signed(target: Target, method: str, url: str, body: bytes = b"", key: Credentials | None = None) -> dict[str, str]:
+    """Return the headers of a request to Secrets Manager with a valid signature."""
+    request = AWSRequest(method, url, data=body, headers={"X-Amz-Target": "secretsmanager.ListSecrets"})
+    request.headers["Content-Type"] = "application/x-amz-json-1.1"
+    SigV4Auth(key or target.key, "secretsmanager", REGION).add_auth(request)
+    return dict(request.headers)
+
+
+def test_a_form_without_credentials_replaces_no_script(target):
+    """A form needs neither a preflight nor the answer."""
+    status, _, _ = send(target.bare_port, "POST", f"/{BUCKET}", **form())
+    assert status == 204
+    assert target.script == b"evil"
+    target.client("s3").put_object(Bucket=BUCKET, Key=SCRIPT, Body=b"the script")
+
+    status, _, answer = send(target.port, "POST", f"/{BUCKET}", **form())
+
+    assert status == 403
+    assert "<Code>AccessDenied</Code>" in answer
+    assert target.script == b"the script"
+
+
+def test_a_preflight_is_not_answered_with_a_permission(target):
+    """Whatever origin it comes from."""
+    asked = {"Origin": f"http://{EVIL}", "Access_Control_Request_Method": "PUT"}
+    _, allowed, _ = send(target.bare_port, "OPTIONS", f"/{BUCKET}/{SCRIPT}", **asked)
+    assert allowed["Access-Control-Allow-Origin"] in {"*", f"http://{EVIL}"}
+
+    status, headers, _ = send(target.port, "OPTIONS", f"/{BUCKET}/{SCRIPT}", **asked)
+
+    assert status == 403
+    assert not [name for name in headers if name.lower().startswith("access-control-")]
+
+
+@pytest.mark.parametrize(
+    "from_page",
+    [
+        {"Host": "{evil}:{port}"},
+        {"Host": "127.0.0.1"},
+        {"Host": "127.0.0.1:1"},
+        {"Host": "localhost.{evil}:{port}"},
+        {"Origin": "http://{evil}"},
+        {"Origin": "http://{evil}:{port}"},
+        {"Origin": "http://127.0.0.1:1"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ],
+    ids=str,
+)
+def test_a_request_from_a_page_is_refused_even_when_it_is_signed(target, from_page):
+    """DNS rebinding and a foreign origin, with a valid signature: nothing but where it comes from is wrong."""
+    from_page = {name: value.format(evil=EVIL, port=target.port) for name, value in from_page.items()}
+    url = f"http://{from_page.get('Host', f'127.0.0.1:{target.port}')}/"
+    headers = signed(target, "POST", url, b"{}")
+    assert send(target.port, "POST", "/", b"{}", **signed(target, "POST", f"http://127.0.0.1:{target.port}/", b"{}"))[
+        0
+    ] == 200  # fmt: skip
+
+    status, _, answer = send(target.port, "POST", "/", b"{}", **{**headers, **from_page})
+
+    assert status == 400
+    [(header, value)] = from_page.items()
+    assert f"not web pages and not other names: {header} is {value!r}" in json.loads(answer)["message"]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_program_of_this_machine_is_answered(target, host):
+    """By either name, and a page of its own as well."""
+    headers = signed(target, "POST", f"http://{host}:{target.port}/", b"{}")
+    own = {"Host": f"{host}:{target.port}", "Origin": f"http://{host}:{target.port}", "Sec-Fetch-Site": "same-origin"}
+    assert send(target.port, "POST", "/", b"{}", **{**headers, **own})[0] == 200
+
+
+def test_a_made_up_key_opens_nothing(target):
+    """It did before, for any name."""
+    made_up = target.client("s3", Credentials("AKIAMADEUP0000000000", "x"))
+    with pytest.raises(ClientError, match=r"InvalidAccessKeyId.*totelake env"):
+        made_up.put_object(Bucket=BUCKET, Key=SCRIPT, Body=b"evil")
+    with pytest.raises(ClientError, match="SignatureDoesNotMatch"):
+        target.client("s3", Credentials(target.key.access_key, "x")).put_object(Bucket=BUCKET, Key=SCRIPT, Body=b"evil")
+    with pytest.raises(ClientError, match="UnrecognizedClientException"):
+        target.client("glue", Credentials("AKIAMADEUP0000000000", "x")).start_job_run(JobName="x")
+    assert target.script == b"the script"
+
+
+def test_an_unsigned_deletion_deletes_nothing(target):
+    """`POST ?delete` is a simple request, for which a browser asks nobody."""
+    body = f"<Delete><Object><Key>{SCRIPT}</Key></Object></Delete>".encode()
+    status, _, answer = send(target.port, "POST", f"/{BUCKET}?delete", body, Content_Type="text/plain")
+    assert (status, "<Code>AccessDenied</Code>" in answer) == (403, True)
+    assert target.script == b"the script"
+
+
+@contextmanager
+def site(html: str) -> Iterator[int]:
+    """Serve a page as a foreign site does, and return its port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            """Answer with the page."""
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(html.encode())
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server.server_port
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Page]:
+    """Open a browser that takes the foreign site's name for this machine's address, as after DNS rebinding."""
+    rebinding = f"--host-resolver-rules=MAP {EVIL} 127.0.0.1"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=images.browser(), args=[*images.ARGUMENTS, rebinding])
+        yield browser.new_page()
+        browser.close()
+
+
+def test_in_a_browser_a_page_with_a_form_replaces_no_script(target, page):
+    """It is enough to open the page."""
+
+    def visit(port: int) -> int:
+        with (
+            site(FORM.format(port=port, bucket=BUCKET, key=SCRIPT)) as own,
+            page.expect_response("**/artifacts") as sent,
+        ):
+            page.goto(f"http://{EVIL}:{own}/", wait_until="commit")
+        return sent.value.status
+
+    assert visit(target.bare_port) == 204
+    assert target.script == b"evil"
+    target.client("s3").put_object(Bucket=BUCKET, Key=SCRIPT, Body=b"the script")
+    assert visit(target.port) == 403
+    assert target.script == b"the script"
+
+
+def test_in_a_browser_a_page_that_asks_by_preflight_gets_no_answer(target, page):
+    """The browser keeps what it is not allowed to send."""
+
+    def visit(port: int) -> str:
+        with site(PREFLIGHT.format(port=port)) as own:
+            page.goto(f"http://{EVIL}:{own}/")
+            page.wait_for_function("document.title")
+        return str(page.title())
+
+    assert visit(target.bare_port) == "answered 200"
+    assert visit(target.port) == "refused"
+    assert target.client("glue").list_jobs()["JobNames"] == [f"evil-{target.bare_port}"]
+
+
+def test_in_a_browser_a_rebound_name_reads_nothing(target, page):
+    """To the browser, the local AWS is then the page's own site, whose answers a script may read."""
+    target.client("secretsmanager").create_secret(Name="rebound", SecretString="the password")
+
+    def read(port: int) -> str:
+        page.goto(f"http://{EVIL}:{port}/", wait_until="commit")
+        return str(page.evaluate(READ_SECRET))
+
+    assert "the password" in read(target.bare_port)
+    answer = read(target.port)
+    assert "the password" not in answer
+    assert f"Host is '{EVIL}:{target.port}'" in answer

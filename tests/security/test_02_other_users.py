@@ -1,0 +1,118 @@
+"""Another user of the machine: without the world's key there is no answer, and its folder is closed."""
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from local_aws import world
+from local_aws.errors import NotAWorldError
+from local_aws.settings import REGION, Settings
+from local_aws.state import State
+
+NOBODY = 65534
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
+
+
+def curl(port: int, *arguments: str) -> str:
+    """Return what another user's curl is answered, with the HTTP status at the end."""
+    command = ["curl", "--silent", "--write-out", " %{http_code}", "--max-time", "30", *arguments]
+    done = subprocess.run(
+        [*command, f"http://127.0.0.1:{port}/"],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd="/",
+        user=NOBODY if os.geteuid() == 0 else None,
+    )
+    return done.stdout
+
+
+@pytest.fixture
+def secret(target):
+    """Keep a secret in the local AWS, and return its name."""
+    client = target.client("secretsmanager")
+    with contextlib.suppress(client.exceptions.ResourceExistsException):
+        client.create_secret(Name="totesys", SecretString="the password")
+    return "totesys"
+
+
+@pytest.mark.parametrize(
+    ("credentials", "code"),
+    [
+        ((), "MissingAuthenticationTokenException"),
+        (("--user", "local:local", "--aws-sigv4", f"aws:amz:{REGION}:secretsmanager"), "UnrecognizedClientException"),
+    ],
+)
+def test_the_curl_of_another_user_reads_no_secret(target, secret, credentials, code):
+    """Neither unsigned nor with a key that is made up; without the gate it does."""
+    asks = ("-H", "X-Amz-Target: secretsmanager.GetSecretValue", "-H", "Content-Type: application/x-amz-json-1.1")
+    asks = (*asks, "--data", json.dumps({"SecretId": secret}))
+    scope = f"AWS4-HMAC-SHA256 Credential=x/20260101/{REGION}/secretsmanager/aws4_request, SignedHeaders=x, Signature=x"
+    assert "the password" in curl(target.bare_port, *asks, "-H", f"Authorization: {scope}")
+
+    answer = curl(target.port, *asks, *credentials)
+
+    assert answer.endswith(" 400")
+    assert json.loads(answer.removesuffix(" 400"))["__type"] == code
+
+
+def test_curl_with_the_key_of_the_world_is_answered(target, secret):
+    """Its signature is computed by another program than ours."""
+    answer = curl(
+        target.port,
+        *("-H", "X-Amz-Target: secretsmanager.GetSecretValue", "-H", "Content-Type: application/x-amz-json-1.1"),
+        *("--data", json.dumps({"SecretId": secret})),
+        *("--user", f"{target.key.access_key}:{target.key.secret_key}"),
+        *("--aws-sigv4", f"aws:amz:{REGION}:secretsmanager"),
+    )
+    assert json.loads(answer.removesuffix(" 200"))["SecretString"] == "the password"
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022])
+def test_the_state_folder_is_closed_to_others(tmp_path, umask):
+    """A new one, whatever the umask; and one that was made open before."""
+    state = State(tmp_path / "made" / "world")
+    before = os.umask(umask)
+    try:
+        world._make_private(state)
+    finally:
+        os.umask(before)
+    assert state.root.stat().st_mode & 0o777 == 0o700
+
+    Settings.new(1, 2).save(state)
+    state.root.chmod(0o755)
+    world._make_private(state)
+    assert state.root.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_folder_that_holds_something_else_is_left_as_it_is(tmp_path):
+    """Its rights are not for us to change."""
+    (tmp_path / "mine.txt").touch()
+    tmp_path.chmod(0o755)
+    with pytest.raises(NotAWorldError, match="left as it is"):
+        world._make_private(State(tmp_path))
+    assert tmp_path.stat().st_mode & 0o777 == 0o755
+
+
+@needs_root
+def test_another_user_cannot_read_what_is_in_the_state_folder():
+    """Not even a file that is open to all."""
+    folder = Path("/var/tmp") / f"totelake-world-{os.getpid()}"  # noqa: S108 - pytest's own folders are closed anyway
+    try:
+        world._make_private(State(folder))
+        mail = folder / "mail"
+        mail.write_text("a secret")
+        mail.chmod(0o644)
+        reads = [sys.executable, "-c", f"print(open({str(mail)!r}).read())"]
+        done = subprocess.run(["cat", str(mail)], check=False, capture_output=True, text=True, user=NOBODY)
+        assert "Permission denied" in done.stderr
+        assert subprocess.run(reads, check=True, capture_output=True, text=True).stdout == "a secret\n"
+    finally:
+        shutil.rmtree(folder)

@@ -1,0 +1,107 @@
+"""Requests that nobody can read: an error in the words of AWS, nothing is written, and no page of HTML."""
+
+import json
+import socket
+
+import pytest
+from botocore.auth import S3SigV4Auth, SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.httpsession import URLLib3Session
+
+from local_aws.settings import REGION
+from tests.security.conftest import BUCKET, SCRIPT, Target
+
+
+def raw(target: Target, text: str) -> str:
+    """Send bytes to the endpoint, and return what it answers until it closes the connection."""
+    with socket.create_connection(("127.0.0.1", target.port), timeout=30) as connection:
+        connection.sendall(text.replace("\n", "\r\n").encode())
+        connection.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: connection.recv(65536), b"")).decode()
+
+
+def signed(target: Target, service: str, method: str, path: str, body: bytes, **headers: str) -> tuple[int, str]:
+    """Send a request that is signed, whatever is in it."""
+    request = AWSRequest(method, f"http://127.0.0.1:{target.port}{path}", data=body)
+    for name, value in headers.items():
+        request.headers[name.replace("_", "-")] = value
+    (S3SigV4Auth if service == "s3" else SigV4Auth)(target.key, service, REGION).add_auth(request)
+    answer = URLLib3Session().send(request.prepare())
+    return answer.status_code, answer.text
+
+
+@pytest.mark.parametrize("length", ["-5", "x", "1e3", "\u0663"], ids=ascii)
+def test_a_length_that_is_none_writes_nothing(target, length):
+    """Before, it made an empty object."""
+    answer = raw(
+        target, f"PUT /{BUCKET}/{SCRIPT} HTTP/1.1\nHost: 127.0.0.1:{target.port}\nContent-Length: {length}\n\n"
+    )
+    assert " 400 " in answer.partition("\r\n")[0]
+    assert "<Code>InvalidRequest</Code>" in answer
+    assert target.script == b"the script"
+
+
+@pytest.mark.parametrize("path", ["http://evil.example/", "/x#y", "*"])
+def test_a_target_that_is_no_path_is_refused(target, path):
+    """Different readers would take different parts of it for the path."""
+    answer = raw(target, f"GET {path} HTTP/1.1\nHost: 127.0.0.1:{target.port}\n\n")
+    assert " 400 " in answer.partition("\r\n")[0]
+    assert "The target of the request is not a path." in answer
+
+
+def test_a_body_that_ends_early_writes_nothing(target):
+    """A client that dies while it sends leaves no object that is cut off."""
+    request = AWSRequest("PUT", f"http://127.0.0.1:{target.port}/{BUCKET}/{SCRIPT}", data=b"half of it")
+    S3SigV4Auth(target.key, "s3", REGION).add_auth(request)
+    head = "".join(f"{name}: {value}\n" for name, value in request.headers.items())
+    answer = raw(
+        target,
+        f"PUT /{BUCKET}/{SCRIPT} HTTP/1.1\nHost: 127.0.0.1:{target.port}\n{head}Content-Length: 10\n\nhalf",
+    )
+    assert "<Code>IncompleteBody</Code>" in answer
+    assert target.script == b"the script"
+
+
+@pytest.mark.parametrize("body", [b"{", b"[]", b"\xff", b"null"])
+@pytest.mark.parametrize("service", ["glue", "secretsmanager"])
+def test_a_body_that_is_no_json_object_is_an_error_of_the_client(target, service, body):
+    """`SerializationException`, as on AWS."""
+    target_header = {"glue": "AWSGlue.GetDatabases", "secretsmanager": "secretsmanager.ListSecrets"}[service]
+    headers = {"X_Amz_Target": target_header, "Content_Type": "application/x-amz-json-1.1"}
+    status, answer = signed(target, service, "POST", "/", body, **headers)
+    assert (status, json.loads(answer)["__type"]) == (400, "SerializationException")
+
+
+def test_a_body_that_is_no_xml_is_an_error_of_the_client(target):
+    """`MalformedXML`, as on AWS."""
+    status, answer = signed(target, "s3", "POST", f"/{BUCKET}?delete=", b"<Delete>")
+    assert (status, "<Code>MalformedXML</Code>" in answer) == (400, True)
+
+
+def test_an_operation_that_does_not_exist_is_an_error_of_the_client(target):
+    """And not one of the endpoint."""
+    headers = {"X_Amz_Target": "AWSGlue.DoAsIWish", "Content_Type": "application/x-amz-json-1.1"}
+    status, answer = signed(target, "glue", "POST", "/", b"{}", **headers)
+    assert (status, json.loads(answer)["__type"]) == (400, "UnknownOperationException")
+
+
+@pytest.mark.parametrize(
+    ("service", "path", "headers"),
+    [
+        ("sns", "/", {"Content_Type": "application/x-www-form-urlencoded"}),
+        ("nosuchservice", "/", {}),
+        ("glue", "/a/path", {"X_Amz_Target": "AWSGlue.GetDatabases", "Content_Type": "application/x-amz-json-1.1"}),
+    ],
+)
+def test_no_answer_is_a_page_of_html(target, service, path, headers):
+    """Clients read JSON and XML."""
+    status, answer = signed(target, service, "POST", path, b"", **headers)
+    assert status >= 400
+    assert "<html" not in answer.lower()
+
+
+def test_a_form_with_a_parameter_twice_is_refused(target):
+    """One reader takes the first, another the last."""
+    body = b"Action=ListTopics&Version=2010-03-31&Action=DeleteTopic"
+    status, answer = signed(target, "sns", "POST", "/", body, Content_Type="application/x-www-form-urlencoded")
+    assert (status, "has a parameter twice" in answer) == (400, True)
