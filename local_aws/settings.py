@@ -134,8 +134,8 @@ class Settings:
         return {
             "aws": self.aws_url,
             "region": REGION,
-            "access key": self.access_key,
-            "secret key": self.secret_key,
+            "access_key": self.access_key,
+            "secret_key": self.secret_key,
             "totesys": self.totesys_url,
             "warehouse": self.warehouse_url,
             "lake": str(state.lake),

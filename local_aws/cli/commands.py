@@ -224,7 +224,7 @@ def urls(
     state: _State = _DEFAULT,
     as_json: Annotated[bool, typer.Option("--json", help="Print them for programs.")] = False,
 ) -> None:
-    """Show where everything is: AWS, databases with their passwords, the lake's folder."""
+    """Show where everything is: AWS with its key, databases with their passwords, the lake's folder."""
     from local_aws.settings import Settings
 
     place = _state(state)

@@ -103,7 +103,7 @@ class World:
     def client(self, service: str) -> Any:
         """Return a boto3 client of a service of the local AWS."""
         urls = self.urls()
-        credentials = {"aws_access_key_id": urls["access key"], "aws_secret_access_key": urls["secret key"]}
+        credentials = {"aws_access_key_id": urls["access_key"], "aws_secret_access_key": urls["secret_key"]}
         return boto3.client(service, endpoint_url=urls["aws"], region_name=urls["region"], **credentials)
 
     def ask(self, database: str, query: str) -> Rows:

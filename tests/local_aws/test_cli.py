@@ -91,12 +91,14 @@ def test_settings_that_cannot_be_read_are_not_replaced(tmp_path):
 
 def test_urls_are_for_programs(tmp_path):
     """Every address is there, also while the world is down."""
-    settings = {"endpoint_port": 4566, "postgres_port": 5432, "passwords": dict.fromkeys(ROLES, "se/cret")}
+    keys = {"access_key": "AKIA", "secret_key": "s3cret"}
+    settings = {"endpoint_port": 4566, "postgres_port": 5432, "passwords": dict.fromkeys(ROLES, "se/cret"), **keys}
     (tmp_path / "world.json").write_text(json.dumps(settings))
 
     assert json.loads(totelake("urls", "--json", state=tmp_path).stdout) == {
         "aws": "http://127.0.0.1:4566",
         "region": "eu-west-2",
+        **keys,
         "totesys": "postgresql://totesys_owner:se%2Fcret@127.0.0.1:5432/totesys",
         "warehouse": "postgresql://warehouse_owner:se%2Fcret@127.0.0.1:5432/warehouse",
         "lake": str(tmp_path / "s3"),
@@ -154,7 +156,7 @@ def test_a_folder_that_is_no_world_is_not_purged(tmp_path):
     ended = totelake("down", "--purge", "--yes", state=tmp_path)
 
     assert (ended.returncode, (tmp_path / "thesis.txt").exists()) == (1, True)
-    assert "it was not removed" in ended.stderr
+    assert "it was left as it is" in ended.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 

@@ -19,11 +19,15 @@ from pathlib import Path
 import psutil
 import psycopg
 import pytest
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from botocore.httpsession import URLLib3Session
 
 from local_aws import aws, deployment, health, job_run, processes, status, world
 from local_aws.errors import BusyError, NotRunningError
 from local_aws.postgres.process import has_ended
-from local_aws.settings import Settings
+from local_aws.settings import REGION, Settings
 from local_aws.state import State
 
 pytestmark = pytest.mark.timeout(300)
@@ -322,9 +326,12 @@ def test_a_second_endpoint_for_the_same_world_is_refused(state, settings):
 
 
 def test_the_endpoint_keeps_what_is_not_aws_to_itself(settings):
-    """Moto's own routes could reset the world."""
-    with pytest.raises(urllib.error.HTTPError, match="404"):
-        urllib.request.urlopen(f"{settings.aws_url}/moto-api/data.json")  # noqa: S310 - the address is our own
+    """Moto's own routes could reset the world: not even its owner reaches them."""
+    request = AWSRequest("GET", f"{settings.aws_url}/moto-api/data.json")
+    S3SigV4Auth(Credentials(settings.access_key, settings.secret_key), "s3", REGION).add_auth(request)
+    assert URLLib3Session().send(request.prepare()).status_code == 404
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(request.url)  # noqa: S310 - the address is our own
 
 
 def test_two_commands_do_not_start_the_world_at_once(state, settings):
