@@ -77,9 +77,14 @@ class People:
             return refusals(self._context(connection))
 
     def place_order(self) -> None:
-        """Write a single order."""
-        with psycopg.connect(self._url) as connection:
-            Business(connection, self._choice).place_sales_order()
+        """Write a single order, of another design where the one that is drawn lies in the child of the table only."""
+        while True:
+            try:
+                with psycopg.connect(self._url) as connection:
+                    Business(connection, self._choice).place_sales_order()
+            except psycopg.errors.ForeignKeyViolation:
+                continue
+            return
 
     def go_home(self) -> None:
         """End everything that is open, and let totesys be read by all."""
