@@ -1,5 +1,6 @@
 """Requests that are sent again because their answer was lost on its way."""
 
+import hashlib
 import re
 import threading
 from collections import OrderedDict
@@ -9,7 +10,8 @@ from typing import Any
 
 type StartResponse = Callable[..., Any]
 type WsgiApp = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
-type Answer = tuple[str, list[tuple[str, str]], list[bytes]]
+type Invocation = tuple[str, ...]
+type Answer = tuple[str, list[Invocation], list[bytes]]
 
 _REMEMBERED = 512
 _FOR_S3 = re.compile(r"Credential=[^,]*/s3/aws4_request")
@@ -27,14 +29,19 @@ class Replay:
         """Stand before `app`."""
         self._app = app
         self._lock = threading.Lock()
-        self._answers: OrderedDict[tuple[str, str], Future[Answer]] = OrderedDict()
+        self._answers: OrderedDict[Invocation, Future[Answer]] = OrderedDict()
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request."""
         named, signed = environ.get("HTTP_AMZ_SDK_INVOCATION_ID"), environ.get("HTTP_AUTHORIZATION", "")
         if not named or _FOR_S3.search(signed):
             return self._app(environ, start_response)
-        invocation = (signed.partition("/")[0], named)  # with its access key: nobody gets the answer of another
+        # All that makes up the request, so that nobody gets the answer to another one.
+        file = environ["wsgi.input"]
+        content = hashlib.sha256(file.read()).hexdigest()
+        file.seek(0)
+        target = environ.get("HTTP_X_AMZ_TARGET", "")
+        invocation = (named, signed, environ["REQUEST_METHOD"], environ["REQUEST_URI"], target, content)
         first: Future[Answer] = Future()
         with self._lock:
             answer = self._answers.setdefault(invocation, first)
@@ -46,7 +53,7 @@ class Replay:
         start_response(status, headers)
         return body
 
-    def _work(self, environ: dict[str, Any], invocation: tuple[str, str], answer: "Future[Answer]") -> None:
+    def _work(self, environ: dict[str, Any], invocation: Invocation, answer: "Future[Answer]") -> None:
         try:
             found = self._ask(environ)
         except BaseException as error:
@@ -58,11 +65,11 @@ class Replay:
         answer.set_result(found)
 
     def _ask(self, environ: dict[str, Any]) -> Answer:
-        began: list[tuple[str, list[tuple[str, str]]]] = []
+        began: list[tuple[str, list[Invocation]]] = []
         body = list(self._app(environ, lambda status, headers, *_: began.append((status, headers))))
         status, headers = began[-1]
         return status, headers, body
 
-    def _forget(self, invocation: tuple[str, str]) -> None:
+    def _forget(self, invocation: Invocation) -> None:
         with self._lock:
             self._answers.pop(invocation, None)

@@ -1,17 +1,45 @@
 """The body of a request, received as a whole before anybody reads it."""
 
+import base64
+import contextlib
 import hashlib
 import io
 import tempfile
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import IO
+from functools import partial
+from typing import IO, Any
 
 from local_aws.gate.errors import MalformedRequestError, TooLargeError
 from local_aws.gate.signatures import Environ
 
-_IN_MEMORY = 16 << 20
+IN_MEMORY = 16 << 20
+"""Bytes of a body up to which it is kept in memory."""
+
 _PIECE = 1 << 20
+
+
+class _Crc32:
+    """CRC-32 with the interface of hashlib."""
+
+    def __init__(self, content: bytes = b"") -> None:
+        self._value = zlib.crc32(content)
+
+    def update(self, content: bytes) -> None:
+        self._value = zlib.crc32(content, self._value)
+
+    def digest(self) -> bytes:
+        return self._value.to_bytes(4, "big")
+
+
+# CRC32C and CRC64NVME are not in the standard library: they are kept with the object as they were sent.
+_CHECKSUMS: dict[str, Callable[[], Any]] = {
+    "HTTP_CONTENT_MD5": partial(hashlib.md5, usedforsecurity=False),
+    "HTTP_X_AMZ_CHECKSUM_CRC32": _Crc32,
+    "HTTP_X_AMZ_CHECKSUM_SHA1": partial(hashlib.sha1, usedforsecurity=False),
+    "HTTP_X_AMZ_CHECKSUM_SHA256": hashlib.sha256,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +71,13 @@ def receive(environ: Environ, most: int | None = None) -> Body:
     expected = length(environ)
     if most is not None and expected is not None and expected > most:
         raise TooLargeError(most)
-    file = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - it lives as long as the request
+    file = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - it lives as long as the request
     digest, received = hashlib.sha256(), 0
     while expected is None or received < expected:
-        piece = environ["wsgi.input"].read(_PIECE if expected is None else min(_PIECE, expected - received))
+        try:
+            piece = environ["wsgi.input"].read(_PIECE if expected is None else min(_PIECE, expected - received))
+        except OSError as error:  # a length of a chunk that is none
+            raise MalformedRequestError(f"The body cannot be read: {error}", code="IncompleteBody") from error
         if not piece:
             break
         received += len(piece)
@@ -60,6 +91,23 @@ def receive(environ: Environ, most: int | None = None) -> Body:
     environ["wsgi.input"] = file
     environ["CONTENT_LENGTH"] = str(received)
     return Body(file, digest.hexdigest())
+
+
+def check_digests(environ: Environ) -> None:
+    """Raise `MalformedRequestError` unless a body has the checksums that the request says it has."""
+    claimed = {name: environ[name] for name in _CHECKSUMS if name in environ}
+    found = {name: _CHECKSUMS[name]() for name in claimed}
+    file = environ["wsgi.input"]
+    while found and (piece := file.read(_PIECE)):
+        for digest in found.values():
+            digest.update(piece)
+    file.seek(0)
+    for name, digest in found.items():
+        if base64.b64encode(digest.digest()).decode() != claimed[name]:
+            header = name.removeprefix("HTTP_").lower().replace("_", "-")
+            raise MalformedRequestError(
+                f"The {header} you specified did not match what was received.", code="BadDigest"
+            )
 
 
 def replace(environ: Environ, content: bytes) -> None:
@@ -82,13 +130,11 @@ def unpack(environ: Environ, most: int) -> None:
 
 
 def drain(environ: Environ) -> None:
-    """Read what is left of a body: a client that is still sending would not hear the answer."""
-    try:
+    """Read what is left of a body, as far as that can be: a client that is still sending would not hear the answer."""
+    with contextlib.suppress(MalformedRequestError, OSError):
         left = length(environ)
-    except MalformedRequestError:
-        return  # nobody knows how much there is
-    while left is None or left > 0:
-        piece = environ["wsgi.input"].read(_PIECE if left is None else min(left, _PIECE))
-        if not piece:
-            return
-        left = None if left is None else left - len(piece)
+        while left is None or left > 0:
+            piece = environ["wsgi.input"].read(_PIECE if left is None else min(left, _PIECE))
+            if not piece:
+                return
+            left = None if left is None else left - len(piece)

@@ -11,7 +11,8 @@ GateError                        what a client gets as an answer
 ├── SignatureMismatchError       it is not signed with the secret of its key
 ├── BodyMismatchError            its body is not the one that was signed
 ├── FormRefusedError             a form upload has no policy, or does not fulfil it
-└── TooLargeError                its body is larger than AWS takes
+├── TooLargeError                its body is larger than AWS takes
+└── InternalFailureError         the endpoint itself failed at it
 """
 
 _KEYS = 'the keys of this world are printed by: totelake env, and set by: eval "$(totelake env)"'
@@ -148,3 +149,13 @@ class FormRefusedError(GateError):
     def __init__(self, reason: str) -> None:
         """Say what is not as the policy says."""
         super().__init__(f"Invalid according to Policy: {reason}")
+
+
+class InternalFailureError(GateError):
+    """A request at which the endpoint itself failed."""
+
+    code, json_code, status = "InternalError", "InternalFailure", 500
+
+    def __init__(self) -> None:
+        """Say where the reason is."""
+        super().__init__("The endpoint failed at this request; why is in its log, logs/endpoint.log.")

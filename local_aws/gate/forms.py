@@ -7,12 +7,13 @@ import base64
 import binascii
 import hmac
 import json
+import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import PurePosixPath
 from typing import Any, Self
 
+from werkzeug.exceptions import HTTPException
 from werkzeug.formparser import parse_form_data
 
 from local_aws.gate.bodies import Body
@@ -22,6 +23,10 @@ from local_aws.gate.signatures import ALGORITHM, Environ, Scope, Signer, check_t
 _NOT_IN_POLICY = {"x-amz-signature", "policy", "file"}
 _IGNORED = "x-ignore-"
 _RANGE = "content-length-range"
+_MOST_BYTES = 20 << 10
+"""Bytes of a form without its file, as S3 takes them."""
+
+_STATUSES = {"200", "201", "204"}
 _LONGEST = timedelta(days=7)
 """How long a signing key is good for; a policy says itself when it expires."""
 
@@ -40,8 +45,10 @@ class Form:
 
         Raises `FormRefusedError` for one without a file or with a field that is there twice, and `UnsignedError`.
         """
-        body.file.seek(0)
-        _, values, files = parse_form_data({**environ, "wsgi.input": body.file}, max_form_memory_size=None)
+        try:
+            _, values, files = parse_form_data({**environ, "wsgi.input": body.file}, max_form_memory_size=_MOST_BYTES)
+        except (HTTPException, ValueError, KeyError) as error:
+            raise FormRefusedError(f"it cannot be read: {error}") from error
         body.file.seek(0)
         pairs = [(name.lower(), value) for name, value in values.items(multi=True)]
         fields = dict(pairs)
@@ -52,9 +59,13 @@ class Form:
             raise FormRefusedError("it has to have one file, in the field 'file'")
         if "x-amz-signature" not in fields or "policy" not in fields:
             raise UnsignedError
+        if "key" not in values:
+            raise FormRefusedError("it has no field 'key'")
+        if values.get("success_action_status", "204") not in _STATUSES:
+            raise FormRefusedError("success_action_status is not 200, 201 or 204")
         upload = uploads[0][1]
         size = upload.stream.seek(0, 2)
-        fields["key"] = fields.get("key", "").replace("${filename}", PurePosixPath(upload.filename or "").name)
+        fields["key"] = fields["key"].replace("${filename}", posixpath.basename(upload.filename or ""))  # as moto does
         return cls(environ["PATH_INFO"].strip("/"), fields, size)
 
     @property

@@ -1,7 +1,8 @@
 """The one gate before the endpoint: what does not come from a program of this machine with a key is refused.
 
 In this order it looks at the form of a request, at where it comes from (`origins`), at its signature (`signatures`,
-`forms`, `keys`), and, where a role has signed, at the role's policies. The world's own key may do anything, and so may
+`chunks`, `forms`, `keys`), leaves it only one reading (`reading`), and asks the policies of the role that has signed
+and of the bucket that is meant. The world's own key may do anything that a bucket's policy does not deny, and so may
 that of an IAM user, of which the platform has none.
 """
 
@@ -10,18 +11,19 @@ import logging
 import re
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
-from urllib.parse import parse_qsl
 from xml.etree.ElementTree import ParseError
 from xml.parsers.expat import ExpatError
 
 from botocore.credentials import Credentials
+from moto.core import DEFAULT_ACCOUNT_ID
 
-from local_aws.gate import bodies, forms, origins, signatures
+from local_aws.gate import bodies, chunks, execution, forms, origins, reading, requests, signatures
 from local_aws.gate.answers import StartResponse, refusal
-from local_aws.gate.errors import BodyMismatchError, GateError, MalformedRequestError
+from local_aws.gate.errors import BodyMismatchError, GateError, InternalFailureError, MalformedRequestError
 from local_aws.gate.keys import Caller, caller
-from local_aws.gate.signatures import ALGORITHM, S3, Environ, Scope
-from local_aws.iam import AccessDeniedError, Call, IamError, Need, Session, requests, s3_operations
+from local_aws.gate.signatures import S3, Environ, Scope, Signer
+from local_aws.iam import AccessDeniedError, Call, IamError, Need, Session, s3_operations
+from local_aws.s3 import policy
 
 type WsgiApp = Callable[[Environ, StartResponse], Iterable[bytes]]
 
@@ -30,23 +32,12 @@ _LOG = logging.getLogger(__name__)
 _MOST_BYTES = 128 << 20
 """What AWS's services take in one request at most; only S3 takes more."""
 
-_LOOKS = {"GetObject", "HeadObject"}
-_FIELDS = "application/x-www-form-urlencoded"
-_FORMS = ("multipart/form-data", _FIELDS)
-_FIRST_ERROR, _FIRST_FAILURE = "400", "500"
-_NOT_IMPLEMENTED = "501"
+_LOOKS = {"GetObject": "Bucket", "HeadObject": "Bucket", "CopyObject": "CopySource", "UploadPartCopy": "CopySource"}
+"""Operations that tell whether an object is there, and the parameter in which its bucket is."""
+
+_FIRST_ERROR, _FIRST_FAILURE, _NOT_IMPLEMENTED = "400", "500", "501"
 _PAGE = b"<!doctype html"
 _PATH = re.compile(r"/(?!/)[^#]*$")
-
-
-class InternalFailureError(GateError):
-    """A request at which the endpoint itself failed."""
-
-    code, json_code, status = "InternalError", "InternalFailure", 500
-
-    def __init__(self) -> None:
-        """Say where the reason is."""
-        super().__init__("The endpoint failed at this request; why is in its log, logs/endpoint.log.")
 
 
 class Gate:
@@ -57,52 +48,60 @@ class Gate:
         self._app = app
         self._owner = owner
         self._unsigned = unsigned
+        execution.install()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Pass a request on, or refuse it as AWS would."""
-        scope = None
+        service = ""
         try:
-            bodies.length(environ)
-            if not _PATH.match(environ["REQUEST_URI"]):
-                raise MalformedRequestError("The target of the request is not a path.")
+            _check_form(environ)
             origins.check(environ)
             if environ["PATH_INFO"] in self._unsigned:
                 return self._app(environ, start_response)
-            form = forms.Form.read(environ, bodies.receive(environ)) if forms.is_form(environ) else None
-            scope, who = self._authenticated(environ, form)
-            _read_one_way(environ, scope.service, is_form=form is not None)
-            if who.session:
-                return self._judged(environ, start_response, _call(environ, scope, form, who.session), who.session)
-            return self._served(environ, start_response)
+            service = _claimed_service(environ)
+            return self._admitted(environ, start_response)
         except (GateError, IamError) as error:
             bodies.drain(environ)
-            return refusal(error, environ, scope.service if scope else _claimed_service(environ), start_response)
+            return refusal(error, environ, service, start_response)
+        except Exception:  # noqa: BLE001 - the client has to hear of it
+            _LOG.exception("failed at %s %s", environ["REQUEST_METHOD"], environ["REQUEST_URI"])
+            bodies.drain(environ)
+            return refusal(InternalFailureError(), environ, service, start_response)
+
+    def _admitted(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request that comes from a program of this machine, if it is signed and may do what it asks for."""
+        form = forms.Form.read(environ, bodies.receive(environ)) if forms.is_form(environ) else None
+        scope, who = self._authenticated(environ, form)
+        reading.settle(environ, scope, is_form=form is not None)
+        account = who.session.account if who.session else DEFAULT_ACCOUNT_ID
+        if scope.service == S3 or who.session:
+            call = _call(environ, scope, form, account)
+            if who.session:
+                who.session.authorize(call)
+                execution.expect(environ, call, who.session)
+            if scope.service == S3:
+                policy.check(call, environ)
+            if who.session and scope.service == S3 and call.operation in _LOOKS:
+                return self._looked(environ, start_response, call, who.session)
+        return self._served(environ, start_response)
 
     def _authenticated(self, environ: Environ, form: forms.Form | None) -> tuple[Scope, Caller]:
-        """Return what a request is signed for and by whom, and leave that in the form that all readers take alike."""
+        """Return what a request is signed for and by whom."""
         if form:
             scope = form.scope
             who = caller(scope.access_key, form.fields.get("x-amz-security-token"), self._owner)
             form.verify(who.secret)
-            authorization = f"{ALGORITHM} Credential={scope}, SignedHeaders=host, Signature={form.signature}"
-        else:
-            signature = signatures.read(environ)
-            scope = signature.scope
-            who = caller(scope.access_key, signature.token, self._owner)
-            signature.check_time()
-            _verify(environ, signature, who.secret)
-            authorization = signature.authorization()
-        environ["HTTP_AUTHORIZATION"] = authorization
-        environ.pop("HTTP_X_MOTO_ACCOUNT_ID", None)  # moto's own: it would lead into another account
-        return scope, who
+            return scope, who
+        signature = signatures.read(environ)
+        who = caller(signature.scope.access_key, signature.token, self._owner)
+        signature.check_time()
+        _verify(environ, signature, who.secret)
+        return signature.scope, who
 
-    def _judged(self, environ: Environ, start_response: StartResponse, call: Call, session: Session) -> Iterable[bytes]:
-        """Pass on what the policies of a role allow."""
-        session.authorize(call)
-        if not (call.service == S3 and call.operation in _LOOKS):
-            return self._served(environ, start_response)
-        # Who may not list a bucket is not told that something is not in it.
-        listing = Need("s3:ListBucket", (s3_operations.bucket_arn(call["Bucket"]),))
+    def _looked(self, environ: Environ, start_response: StartResponse, call: Call, session: Session) -> Iterable[bytes]:
+        """Answer a look at an object: who may not list its bucket is not told that something is not in it."""
+        bucket = call[_LOOKS[call.operation]].removeprefix("/").partition("/")[0]
+        listing = Need("s3:ListBucket", (s3_operations.bucket_arn(bucket),))
         if session.allows(listing):
             return self._served(environ, start_response)
         began: list[tuple[Any, ...]] = []
@@ -117,13 +116,16 @@ class Gate:
         began: list[tuple[str, list[tuple[str, str]]]] = []
         try:
             body = self._app(environ, lambda status, headers, *_: began.append((status, headers)))
+        except IamError:
+            raise
+        except NotImplementedError as error:
+            raise _in_words(_NOT_IMPLEMENTED) from error
         except (json.JSONDecodeError, ExpatError, ParseError, UnicodeDecodeError) as error:
             raise MalformedRequestError(f"The body cannot be read: {error}", code="MalformedXML") from error
-        except NotImplementedError as error:
-            raise _in_words("501") from error
         except Exception as error:
-            _LOG.exception("failed at %s %s", environ["REQUEST_METHOD"], environ["REQUEST_URI"])
-            raise InternalFailureError from error
+            if report := requests.faults(environ):
+                raise MalformedRequestError(report, json_code="ValidationException") from error
+            raise
         status, headers = began[-1]
         if status >= _FIRST_ERROR:
             body = list(body)
@@ -133,19 +135,23 @@ class Gate:
         return body
 
 
+def _check_form(environ: Environ) -> None:
+    """Raise `MalformedRequestError` for a request without a path, or with a length that is none."""
+    bodies.length(environ)
+    if not _PATH.match(environ["REQUEST_URI"]):
+        raise MalformedRequestError("The target of the request is not a path.")
+
+
 def _in_words(status: str) -> GateError:
     """Return the error for an HTTP status: of an operation that is not there, or of the endpoint."""
     if status >= _FIRST_FAILURE and not status.startswith(_NOT_IMPLEMENTED):
         return InternalFailureError()
-    return MalformedRequestError(
-        f"This endpoint knows no such operation ({status}).",
-        code="InvalidAction",
-        json_code="UnknownOperationException",
-    )
+    sentence = f"This endpoint knows no such operation ({status})."
+    return MalformedRequestError(sentence, code="InvalidAction", json_code="UnknownOperationException")
 
 
 def _claimed_service(environ: Environ) -> str:
-    """Return the service that a refused request says it is for; empty where it does not say so."""
+    """Return the service that a request says it is for; empty where it does not say so."""
     try:
         return signatures.read(environ).scope.service
     except GateError:
@@ -153,73 +159,24 @@ def _claimed_service(environ: Environ) -> str:
 
 
 def _verify(environ: Environ, signature: signatures.Signature, secret: str) -> None:
-    """Verify the signature of a request and that its body is the one that was signed."""
-    declared = environ.get("HTTP_X_AMZ_CONTENT_SHA256")
+    """Verify the signature of a request, and that its body is the one that was signed."""
     if signature.scope.service != S3:
         signature.verify(environ, secret, bodies.receive(environ, _MOST_BYTES).sha256)
         return
     presigned = signature.seconds is not None
-    signature.verify(environ, secret, declared or (signatures.UNSIGNED_PAYLOAD if presigned else ""))
+    declared = environ.get("HTTP_X_AMZ_CONTENT_SHA256") or (signatures.UNSIGNED_PAYLOAD if presigned else "")
+    signature.verify(environ, secret, declared)
     body = bodies.receive(environ)
-    if declared is None or declared == signatures.UNSIGNED_PAYLOAD:
-        return
-    if declared.startswith(signatures.STREAMED):
-        if not declared.startswith("STREAMING-UNSIGNED-"):
-            signatures.verify_chunks(body.file, signature, secret)
-            body.file.seek(0)
-    elif declared != body.sha256:
+    if declared in chunks.KINDS:
+        chunks.unpack(environ, Signer(signature.scope, signature.timestamp, secret), signature)
+    elif declared not in {signatures.UNSIGNED_PAYLOAD, body.sha256}:
         raise BodyMismatchError
+    bodies.check_digests(environ)
 
 
-def _call(environ: Environ, scope: Scope, form: forms.Form | None, session: Session) -> Call:
-    """Return the call that a role makes."""
+def _call(environ: Environ, scope: Scope, form: forms.Form | None, account: str) -> Call:
+    """Return the call that a request makes."""
     if form is None:
-        return requests.read(environ, scope.service, scope.region, session.account)
+        return requests.read(environ, scope.service, scope.region, account)
     parameters = {"Bucket": form.bucket, "Key": form.key, "ACL": form.fields.get("acl")}
-    return Call(S3, "PutObject", parameters, scope.region, session.account)
-
-
-def _read_one_way(environ: Environ, service: str, *, is_form: bool) -> None:
-    """Leave a request only one reading: the operation that is judged is the one that is carried out.
-
-    moto looks for the operation in the query string, in any form, and even in a text within a body of JSON; the first
-    of two counts for it.
-    """
-    kind, query = environ.get("CONTENT_TYPE", "").lower(), environ.get("QUERY_STRING", "")
-    if service == S3:
-        if environ["REQUEST_METHOD"] == "POST" and kind.startswith(_FORMS) and not is_form:
-            environ["CONTENT_TYPE"] = "application/octet-stream"  # else a part of the body would be taken for the body
-        return
-    target, has_fields = environ.get("HTTP_X_AMZ_TARGET"), kind.startswith(_FIELDS)
-    if (target or has_fields) and query:
-        raise MalformedRequestError("The request has parameters in its query string and in its body.")
-    if kind.startswith(_FORMS) and (target or not has_fields):
-        raise MalformedRequestError(f"The request is not of a kind that {service} takes: {kind}.")
-    if environ.get("HTTP_CONTENT_ENCODING") == "gzip":
-        bodies.unpack(environ, _MOST_BYTES)
-    if has_fields:
-        pairs = parse_qsl(_text(environ), keep_blank_values=True)
-        if len(dict(pairs)) != len(pairs):
-            raise MalformedRequestError("The request has a parameter twice.")
-    elif target or "json" in kind:
-        content = _text(environ)
-        if target and not isinstance(_json(content), dict):
-            raise MalformedRequestError("The body is not a JSON object.")
-        bodies.replace(environ, content.replace("&", "\\u0026").encode())  # the same to JSON, and nothing to a form
-
-
-def _json(content: str) -> Any:
-    try:
-        return json.loads(content or "{}")
-    except ValueError as error:
-        raise MalformedRequestError(f"The body is not JSON: {error}") from error
-
-
-def _text(environ: Environ) -> str:
-    file = environ["wsgi.input"]
-    content: bytes = file.read()
-    file.seek(0)
-    try:
-        return content.decode()
-    except UnicodeDecodeError as error:
-        raise MalformedRequestError(f"The body is not UTF-8: {error}") from error
+    return Call(S3, "PutObject", parameters, scope.region, account)

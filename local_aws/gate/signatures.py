@@ -4,20 +4,21 @@ Source: AWS IAM user guide, "AWS Signature Version 4 for API requests", and Amaz
 Requests". The computation itself is botocore's.
 """
 
-import hashlib
 import hmac
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import IO, Any, Self
+from functools import cache
+from typing import Any, Self
 from urllib.parse import parse_qsl, quote, unquote_to_bytes
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from botocore.session import get_session
 from botocore.utils import normalize_url_path
+from moto.core.request import PRESERVED_HEADER_NAMES_ENVIRON_KEY
 
 from local_aws.gate.errors import (
     IncompleteSignatureError,
@@ -32,15 +33,13 @@ type Environ = dict[str, Any]
 ALGORITHM = "AWS4-HMAC-SHA256"
 S3 = "s3"
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
-STREAMED = "STREAMING-"
-"""How the payload hash of a body that is sent in chunks begins."""
-
-_HEADER = re.compile(rf"{ALGORITHM} +Credential=([^,\s]+), *SignedHeaders=([^,\s]+), *Signature=([0-9a-f]{{64}})")
-_SCOPE = re.compile(r"([A-Za-z0-9]+)/(\d{8})/([a-z0-9-]+)/([a-z0-9-]+)/aws4_request")
+_HEADER = re.compile(rf"{ALGORITHM} +Credential=([^,\s]+), *SignedHeaders=([^,\s]+), *Signature=(\S+)")
+_SCOPE = re.compile(r"([A-Za-z0-9]+)/([0-9]{8})/([a-z0-9-]+)/([a-z0-9-]+)/aws4_request")
+_NAMES = re.compile(r"[a-z0-9_-]+(?:;[a-z0-9_-]+)*")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _TIMESTAMP = "%Y%m%dT%H%M%SZ"
 _SKEW = timedelta(minutes=15)
 _MOST_SECONDS = 7 * 24 * 60 * 60
-_EMPTY_HASH = hashlib.sha256(b"").hexdigest()
 _SEPARATE = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 """The headers that WSGI does not prefix with `HTTP_`."""
 
@@ -60,7 +59,10 @@ class Scope:
         found = _SCOPE.fullmatch(text)
         if not found:
             raise IncompleteSignatureError("its Credential is not <access key>/<date>/<region>/<service>/aws4_request")
-        return cls(*found.groups())
+        scope = cls(*found.groups())
+        if scope.region not in _regions():
+            raise IncompleteSignatureError(f"AWS has no region {scope.region}")
+        return scope
 
     def __str__(self) -> str:
         """Return it as it stands in a request."""
@@ -81,12 +83,14 @@ class Signature:
     token: str | None
     seconds: int | None
 
-    def authorization(self) -> str:
-        """Return the Authorization header that says the same, in the one form that every reader takes alike."""
-        return (
-            f"{ALGORITHM} Credential={self.scope}, SignedHeaders={';'.join(self.signed_headers)}, "
-            f"Signature={self.value}"
-        )
+    @classmethod
+    def of(
+        cls, scope: str, signed_headers: str, value: str, timestamp: str, *, token: str | None, seconds: int | None
+    ) -> Self:
+        """Return a signature of these parts; raise `IncompleteSignatureError` for one that is not of its form."""
+        if not _NAMES.fullmatch(signed_headers) or not _DIGEST.fullmatch(value):
+            raise IncompleteSignatureError("its SignedHeaders or its Signature have another form")
+        return cls(Scope.parse(scope), tuple(signed_headers.split(";")), value, timestamp, token, seconds)
 
     def check_time(self) -> None:
         """Raise `TimeSkewError` unless the request is from now: within 15 minutes, or not expired when presigned."""
@@ -159,67 +163,25 @@ def check_time(scope: Scope, timestamp: str, lasting: timedelta) -> None:
         raise TimeSkewError(timestamp)
 
 
-def verify_chunks(body: IO[bytes], signature: Signature, secret: str) -> None:
-    """Raise `SignatureMismatchError` unless every chunk of an aws-chunked body is signed, its trailer included."""
-    signer = Signer(signature.scope, signature.timestamp, secret)
-    begin = (signature.timestamp, str(signature.scope).partition("/")[2])
-    previous = signature.value
-    for data, claimed, is_trailer in _chunks(body):
-        digest = hashlib.sha256(data).hexdigest()
-        kind, hashes = ("TRAILER", (digest,)) if is_trailer else ("PAYLOAD", (_EMPTY_HASH, digest))
-        expected = signer.of_text("\n".join((f"{ALGORITHM}-{kind}", *begin, previous, *hashes)))
-        if not hmac.compare_digest(claimed, expected):
-            raise SignatureMismatchError("a chunk of the body is not signed")
-        previous = expected
-
-
-def _chunks(body: IO[bytes]) -> Iterator[tuple[bytes, str, bool]]:
-    """Yield the data of each chunk with its signature, and whether it is the trailer."""
-    size = -1
-    while size:
-        line = re.fullmatch(rb"([0-9a-fA-F]{1,8});chunk-signature=([0-9a-f]{64})\r\n", body.readline(200))
-        if not line:
-            raise SignatureMismatchError("a chunk of the body does not begin with its size and signature")
-        size = int(line[1], 16)
-        data = body.read(size)
-        if len(data) != size or (size and body.read(2) != b"\r\n"):
-            raise SignatureMismatchError("a chunk of the body is not whole")
-        yield data, line[2].decode(), False
-    trailer = [line.strip() for line in body.read().split(b"\r\n") if line.strip()]
-    if trailer:
-        name, _, claimed = trailer.pop().partition(b":")
-        if name != b"x-amz-trailer-signature":
-            raise SignatureMismatchError("the trailer of the body is not signed")
-        yield b"".join(line + b"\n" for line in trailer), claimed.decode(), True
-
-
 def _in_header(environ: Environ, header: str) -> Signature:
     if not header.startswith(ALGORITHM):
         raise SignatureVersionError
     found = _HEADER.fullmatch(header)
     if not found:
         raise IncompleteSignatureError("its Authorization header lacks Credential, SignedHeaders or Signature")
-    return Signature(
-        scope=Scope.parse(found[1]),
-        signed_headers=tuple(found[2].split(";")),
-        value=found[3],
-        timestamp=_timestamp(environ),
-        token=environ.get("HTTP_X_AMZ_SECURITY_TOKEN"),
-        seconds=None,
+    return Signature.of(
+        found[1], found[2], found[3], _timestamp(environ), token=environ.get("HTTP_X_AMZ_SECURITY_TOKEN"), seconds=None
     )
 
 
 def _in_query(asked: dict[str, str]) -> Signature:
     try:
         seconds = int(asked["X-Amz-Expires"])
-        found = Signature(
-            scope=Scope.parse(asked["X-Amz-Credential"]),
-            signed_headers=tuple(asked["X-Amz-SignedHeaders"].split(";")),
-            value=asked["X-Amz-Signature"],
-            timestamp=asked["X-Amz-Date"],
-            token=asked.get("X-Amz-Security-Token"),
-            seconds=seconds,
+        scope, headers, value, timestamp = (
+            asked[f"X-Amz-{name}"] for name in ("Credential", "SignedHeaders", "Signature", "Date")
         )
+        token = asked.get("X-Amz-Security-Token")
+        found = Signature.of(scope, headers, value, timestamp, token=token, seconds=seconds)
     except (KeyError, ValueError) as error:
         raise IncompleteSignatureError(f"its query string lacks {error}") from error
     if asked.get("X-Amz-Algorithm") != ALGORITHM:
@@ -234,7 +196,7 @@ def _timestamp(environ: Environ) -> str:
         return str(environ["HTTP_X_AMZ_DATE"])
     try:
         return parsedate_to_datetime(environ["HTTP_DATE"]).astimezone(UTC).strftime(_TIMESTAMP)
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, OverflowError) as error:
         raise IncompleteSignatureError("it has neither an X-Amz-Date nor a Date") from error
 
 
@@ -245,27 +207,31 @@ def _moment(timestamp: str) -> datetime:
         raise IncompleteSignatureError(f"its time is not of the form {_TIMESTAMP}") from error
 
 
-def _canonical(environ: Environ, signature: Signature, payload: str) -> str:
-    """Return the canonical request; where clients may encode an address in several ways, in the one that is signed."""
+def path(environ: Environ) -> str:
+    """Return the path of a request in the one spelling that is signed: each segment encoded once."""
+    raw = environ["REQUEST_URI"].partition("?")[0]
+    return "/".join(quote(unquote_to_bytes(segment.encode("latin-1")), safe="") for segment in raw.split("/"))
+
+
+def query(environ: Environ) -> str:
+    """Return the query string of a request in the one spelling that is signed: sorted, without its signature."""
     pairs = sorted((_encoded(name), _encoded(value)) for name, value in _query(environ) if name != "X-Amz-Signature")
+    return "&".join(f"{name}={value}" for name, value in pairs)
+
+
+def _canonical(environ: Environ, signature: Signature, payload: str) -> str:
+    """Return the canonical request."""
     headers = [f"{name}:{_header(environ, name)}\n" for name in signature.signed_headers]
     return "\n".join(
         (
             environ["REQUEST_METHOD"],
-            _path(environ, signature.scope.service),
-            "&".join(f"{name}={value}" for name, value in pairs),
+            path(environ) if signature.scope.service == S3 else quote(normalize_url_path(path(environ)), safe="/~"),
+            query(environ),
             "".join(headers),
             ";".join(signature.signed_headers),
             payload,
         )
     )
-
-
-def _path(environ: Environ, service: str) -> str:
-    """Return the canonical path: encoded once for S3, and normalized and encoded twice for every other service."""
-    raw = environ["REQUEST_URI"].partition("?")[0]
-    once = "/".join(quote(unquote_to_bytes(segment.encode("latin-1")), safe="") for segment in raw.split("/"))
-    return once if service == S3 else quote(normalize_url_path(once), safe="/~")
 
 
 def _query(environ: Environ) -> list[tuple[str, str]]:
@@ -290,5 +256,13 @@ def _header(environ: Environ, name: str) -> str:
 
 def _to_be_signed(environ: Environ) -> list[str]:
     """Return the names of the headers of a request that a signature has to cover."""
-    amz = [name[5:].lower().replace("_", "-") for name in environ if name.startswith("HTTP_X_AMZ_")]
-    return ["host", *amz]
+    spelled = environ.get(PRESERVED_HEADER_NAMES_ENVIRON_KEY, {})
+    amz = [name for name in environ if name.startswith("HTTP_X_AMZ_")]
+    return ["host", *(str(spelled.get(name, name[5:].replace("_", "-"))).lower() for name in amz)]
+
+
+@cache
+def _regions() -> frozenset[str]:
+    session = get_session()
+    partitions = session.get_available_partitions()
+    return frozenset(region for each in partitions for region in session.get_available_regions("sts", each))

@@ -5,6 +5,8 @@ LakeError                 an S3 error with the HTTP status that it travels under
 ├── StorageFullError      there is no room on the disk
 ├── StorageError          the file system refused for any other reason
 └── ObjectReplacedError   the object was replaced again and again while it was being opened
+
+DeniedByBucketError       a bucket's policy denies a request, whoever has made it
 """
 
 import errno
@@ -12,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from moto.s3.exceptions import S3ClientError
+
+from local_aws.iam import IamError
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 _NO_SUCH_PATH = {
@@ -71,6 +75,17 @@ class ObjectReplacedError(LakeError):
     def __init__(self, key: str) -> None:
         """Say which object."""
         super().__init__(f"The object {key!r} is being replaced over and over; try again.")
+
+
+class DeniedByBucketError(IamError):
+    """The policy of a bucket denies a request."""
+
+    def __init__(self, action: str, resource: str) -> None:
+        """Name the action and the resource."""
+        super().__init__(
+            f"Nobody is authorized to perform: {action} on resource: {resource} with an explicit deny in a "
+            "resource-based policy"
+        )
 
 
 @contextmanager

@@ -9,32 +9,67 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
+from xml.etree import ElementTree as ET
 
 from flask import has_request_context, request
 from moto.iam.access_control import PermissionResult
-from moto.s3.models import FakeBucket
+from moto.s3.models import FakeBucket, s3_backends
 
-from local_aws.iam import policies
+from local_aws.iam import Call, Need, policies
+from local_aws.iam.calls import PARTITION
 from local_aws.iam.conditions import Context, fulfilled, listed
 from local_aws.iam.errors import UnjudgeableError
-from local_aws.iam.requests import keys_to_delete
+from local_aws.iam.s3_operations import bucket_arn, needs, object_arn
+from local_aws.s3.errors import DeniedByBucketError
+
+_ALWAYS = {"aws:securetransport": "true"}
+_CREATE = {"PutObject", "CopyObject", "CompleteMultipartUpload"}
+"""The operations that create an object; the parts of an upload do not."""
 
 log = logging.getLogger(__name__)
 
 
+def check(call: Call, environ: Mapping[str, Any]) -> None:
+    """Raise `DeniedByBucketError` when the policy of a bucket denies what a call needs of it.
+
+    DeleteObjects is asked for each of its keys, as S3 does, when they are deleted: by `permission`.
+    """
+    if call.operation == "DeleteObjects":
+        return
+    context = _context(call, environ)
+    for need in needs(call) or [Need(f"s3:{call.operation}", (_whole(call),))]:
+        for resource in need.resources:
+            bucket = s3_backends[call.account][PARTITION].buckets.get(resource.rpartition(":")[2].partition("/")[0])
+            if bucket and bucket.policy and "Deny" in _effects(bucket.policy, need.action, resource, context):
+                raise DeniedByBucketError(need.action, resource)
+
+
 def permission(bucket: FakeBucket, action: str, resource: str) -> PermissionResult:
-    """Return what the policy of `bucket` says to the request in progress; a stand-in for FakeBucket.get_permission."""
-    if bucket.policy is None or not has_request_context():
+    """Return what the policy of `bucket` says to the deletion of one key among several.
+
+    A stand-in for FakeBucket.get_permission, which moto asks of other requests as well: `check` has judged them.
+    """
+    if bucket.policy is None or not has_request_context() or "delete" not in request.args or request.method != "POST":
         return PermissionResult.NEUTRAL
-    if "delete" not in request.args or request.method != "POST":
-        action = _action(request.method, request.args)
-    elif resource.partition("/")[2] in _keys_with_version(request.get_data()):
+    context = {**_ALWAYS}
+    if resource.partition("/")[2] in _keys_with_version(request.get_data()):
         action = "s3:DeleteObjectVersion"
-    context = _context(action, request.headers, request.args)
-    effects = set(_effects(bucket.policy, action, resource, context))
-    if "Deny" in effects:
-        return PermissionResult.DENIED
-    return PermissionResult.PERMITTED if "Allow" in effects else PermissionResult.NEUTRAL
+    denied = "Deny" in _effects(bucket.policy, action, resource, context)
+    return PermissionResult.DENIED if denied else PermissionResult.NEUTRAL
+
+
+def keys_to_delete(body: bytes) -> list[tuple[str, str]]:
+    """Return the keys of a DeleteObjects request, each with its version or nothing.
+
+    Raises ParseError, ValueError or LookupError for what is no XML.
+    """
+    objects = ET.fromstring(body).iterfind("{*}Object")  # noqa: S314 - signed with a key of this world
+    return [(each.findtext("{*}Key") or "", each.findtext("{*}VersionId") or "") for each in objects]
+
+
+def _whole(call: Call) -> str:
+    """Return the ARN of what an operation is about that is not declared: an object, or a bucket."""
+    return object_arn(call["Bucket"], call["Key"]) if call["Key"] else bucket_arn(call["Bucket"])
 
 
 @lru_cache(maxsize=8)
@@ -83,61 +118,21 @@ def _tell(statement: str, reason: str) -> None:
     log.warning("the bucket policy statement %s is passed over: %s cannot be judged here", statement, reason)
 
 
-def _context(action: str, headers: Mapping[str, str], arguments: Mapping[str, str]) -> dict[str, str]:
+def _context(call: Call, environ: Mapping[str, Any]) -> dict[str, str]:
     """Return the condition keys of a request.
 
     The endpoint is bound to the loopback device, so what comes to it counts as having come safely.
     """
-    parts = "uploadId" in arguments and "partNumber" in arguments
-    creates = action == "s3:PutObject" and not parts and "uploads" not in arguments
-    context = {"aws:securetransport": "true", "s3:objectcreationoperation": str(creates).lower()}
-    for name in ("If-None-Match", "If-Match"):
-        if name in headers:
-            context[f"s3:{name.lower()}"] = headers[name]
-    context |= {f"s3:{name.lower()}": value for name, value in headers.items() if name.lower().startswith("x-amz-")}
-    if "versionId" in arguments:
-        context["s3:versionid"] = arguments["versionId"]
+    context = {**_ALWAYS, "s3:objectcreationoperation": str(call.operation in _CREATE).lower()}
+    headers = {name.removeprefix("HTTP_").lower().replace("_", "-"): str(value) for name, value in environ.items()}
+    for name, value in headers.items():
+        if name in {"if-none-match", "if-match"} or name.startswith("x-amz-"):
+            context[f"s3:{name}"] = value
+    if call["VersionId"]:
+        context["s3:versionid"] = call["VersionId"]
     return context
 
 
 _KNOWN = re.compile(
     r"aws:securetransport|s3:(objectcreationoperation|if-none-match|if-match|versionid|x-amz-[a-z0-9-]+)"
 )
-
-
-def _action(method: str, arguments: Mapping[str, str]) -> str:
-    """Return the permission that a request on an object needs."""
-    for argument, action in _ACTIONS[method]:
-        if argument in arguments:
-            return action
-    return _ACTIONS[method][-1][1]
-
-
-_READ = (
-    ("uploadId", "s3:ListMultipartUploadParts"),
-    ("acl", "s3:GetObjectAcl"),
-    ("tagging", "s3:GetObjectTagging"),
-    ("retention", "s3:GetObjectRetention"),
-    ("legal-hold", "s3:GetObjectLegalHold"),
-    ("versionId", "s3:GetObjectVersion"),
-    ("", "s3:GetObject"),
-)
-_ACTIONS = {
-    "GET": _READ,
-    "HEAD": _READ,
-    "OPTIONS": _READ,
-    "PUT": (
-        ("acl", "s3:PutObjectAcl"),
-        ("tagging", "s3:PutObjectTagging"),
-        ("retention", "s3:PutObjectRetention"),
-        ("legal-hold", "s3:PutObjectLegalHold"),
-        ("", "s3:PutObject"),
-    ),
-    "POST": (("restore", "s3:RestoreObject"), ("select", "s3:GetObject"), ("", "s3:PutObject")),
-    "DELETE": (
-        ("uploadId", "s3:AbortMultipartUpload"),
-        ("tagging", "s3:DeleteObjectTagging"),
-        ("versionId", "s3:DeleteObjectVersion"),
-        ("", "s3:DeleteObject"),
-    ),
-}

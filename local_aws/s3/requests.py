@@ -4,12 +4,11 @@ from typing import Any, override
 
 from moto.core.mime_types import APP_XML
 from moto.core.responses import TYPE_RESPONSE, ActionResult
-from moto.iam.access_control import PermissionResult
-from moto.s3.exceptions import InvalidContinuationToken, S3AccessDeniedError
+from moto.s3.exceptions import InvalidContinuationToken, NoSuchUpload, S3AccessDeniedError
 from moto.s3.responses import S3Response
 from moto.s3.utils import metadata_from_headers
+from werkzeug.datastructures import ImmutableMultiDict
 
-from local_aws.iam.s3_operations import object_arn
 from local_aws.s3 import answers
 from local_aws.s3.errors import LakeError, ObjectReplacedError
 from local_aws.s3.folder import Demands
@@ -22,6 +21,14 @@ _FORBIDDEN: TYPE_RESPONSE = (403, {}, "")
 
 class LakeResponse(S3Response):  # type: ignore[misc] # moto is not typed
     """One request to this S3."""
+
+    @override
+    def setup_class(self, request: Any, full_url: str | None = None, headers: Any = None) -> None:
+        """Read a request; only what is posted as a form is one, whatever the type of an object may be."""
+        if not (request.method == "POST" and request.mimetype == "multipart/form-data"):
+            content = request.get_data(parse_form_data=False)
+            vars(request).update(form=ImmutableMultiDict(), files=ImmutableMultiDict(), data=content)
+        super().setup_class(request, full_url, headers)
 
     @override
     def put_object(self) -> TYPE_RESPONSE:
@@ -81,9 +88,6 @@ class LakeResponse(S3Response):  # type: ignore[misc] # moto is not typed
         """Handle DeleteObjects, or a form upload: it writes an object, as PutObject does."""
         if "delete" in request.args:
             return super()._bucket_response_post(request, bucket_name)
-        bucket, key = self.backend.get_bucket(bucket_name), self.querystring["key"][0]
-        if bucket.get_permission("s3:PutObject", object_arn(bucket_name, key)) is PermissionResult.DENIED:
-            raise S3AccessDeniedError
         with demanding(self._demands(), dict(metadata_from_headers(self.form_data))):
             return super()._bucket_response_post(request, bucket_name)
 
@@ -97,6 +101,7 @@ class LakeResponse(S3Response):  # type: ignore[misc] # moto is not typed
 
     @override
     def _key_response(self, request: Any, full_url: str) -> TYPE_RESPONSE:
+        self._check_upload(request.args.get("uploadId"))
         try:
             response = super()._key_response(request, full_url)
         except LakeError as error:
@@ -115,6 +120,12 @@ class LakeResponse(S3Response):  # type: ignore[misc] # moto is not typed
             except FileNotFoundError:
                 continue  # replaced or removed in between: look again
         raise ObjectReplacedError(self.parse_key_name())
+
+    def _check_upload(self, upload_id: str | None) -> None:
+        """Raise NoSuchUpload for an upload that is one of another key."""
+        upload = self.backend.get_bucket(self.bucket_name).multiparts.get(upload_id) if upload_id else None
+        if upload and upload.key_name != self.parse_key_name():
+            raise NoSuchUpload(upload_id=upload_id)
 
     def _told(self, error: LakeError) -> TYPE_RESPONSE:
         """Return the answer that an error makes; moto would send it as a 400, not knowing its code."""

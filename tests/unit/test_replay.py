@@ -1,5 +1,6 @@
 """A request that is sent again gets the answer that was lost."""
 
+import io
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -8,12 +9,13 @@ import pytest
 from local_aws.replay import Replay
 
 
-def ask(app, invocation, status="200 OK", service="glue"):
+def ask(app, invocation, status="200 OK", service="glue", content=b""):
     """Send a request; return the status and the body of its answer."""
     answered = []
     credential = f"AWS4-HMAC-SHA256 Credential=AKIA/20260101/eu-west-2/{service}/aws4_request, SignedHeaders=host"
     headers = {"HTTP_AMZ_SDK_INVOCATION_ID": invocation} if invocation else {}
-    environ = {"REQUEST_METHOD": "POST", "status": status, "HTTP_AUTHORIZATION": credential, **headers}
+    headers |= {"REQUEST_METHOD": "POST", "REQUEST_URI": "/", "wsgi.input": io.BytesIO(content)}
+    environ = {"status": status, "HTTP_AUTHORIZATION": credential, **headers}
     body = b"".join(app(environ, lambda status, _: answered.append(status)))
     return answered[0], body
 
@@ -35,6 +37,13 @@ def test_a_repeated_request_is_not_worked_twice():
     app = counting()
 
     assert [ask(app, "a"), ask(app, "a"), ask(app, "b")] == [("200 OK", b"1"), ("200 OK", b"1"), ("200 OK", b"2")]
+
+
+def test_the_same_name_for_another_request_gets_its_own_answer():
+    """Whoever learns of an invocation does not get its answer."""
+    app = counting()
+
+    assert [ask(app, "a"), ask(app, "a", content=b"another")] == [("200 OK", b"1"), ("200 OK", b"2")]
 
 
 def test_a_request_that_is_repeated_while_it_is_worked_waits_for_its_answer():

@@ -1,0 +1,35 @@
+"""What moto is about to carry out is held against what was judged, at the last moment before it does."""
+
+from moto.core.authorization import ActionAuthenticatorMixin
+
+from local_aws.gate.signatures import S3, Environ
+from local_aws.iam import AccessDeniedError, Call, Session, s3_operations
+
+_CALL, _CALLER = "totelake.call", "totelake.caller"
+
+
+def install() -> None:
+    """Have moto ask before each operation; may be called again."""
+    ActionAuthenticatorMixin._authenticate_and_authorize_action = _check  # noqa: SLF001 - it is there to be replaced
+
+
+def expect(environ: Environ, call: Call, session: Session) -> None:
+    """Note what was judged of a request, and for whom."""
+    environ[_CALL], environ[_CALLER] = call, session
+
+
+def _check(response: ActionAuthenticatorMixin, _request_class: type, resource: str = "*") -> None:
+    """Raise AccessDeniedError when a role's request is not carried out as it was judged."""
+    environ = response.normalized_request.environ
+    call: Call | None = environ.get(_CALL)
+    if call is None:
+        return
+    done = (response.boto3_service_name, response._get_action(), response.region, response.current_account)  # noqa: SLF001
+    if call.service != S3:
+        is_same = done == (call.service, call.operation, call.region, call.account)
+    elif call["Key"]:
+        is_same = resource == s3_operations.object_arn(call["Bucket"], call["Key"])
+    else:
+        is_same = resource.rpartition(":")[2].partition("/")[0] in {call["Bucket"], "*"}
+    if not is_same:
+        raise AccessDeniedError(environ[_CALLER].arn, str(call), f"{done[0]}:{done[1]} {resource}")

@@ -1,0 +1,101 @@
+"""One reading of a request: what is judged is what moto carries out.
+
+moto looks for the operation in the query string, in any form, in a text within a body of JSON and even among the
+headers; the first of two counts for it. It looks for the region in the user agent and for the account in a header of
+its own. So a request is passed on in one spelling, without what only moto would understand.
+"""
+
+import json
+import re
+from typing import Any
+from urllib.parse import parse_qsl, quote, unquote, unquote_to_bytes
+
+from local_aws.gate import bodies, signatures
+from local_aws.gate.errors import MalformedRequestError
+from local_aws.gate.signatures import ALGORITHM, S3, Environ, Scope
+
+_MOST_BYTES = 128 << 20
+_FIELDS = "application/x-www-form-urlencoded"
+_FORMS = ("multipart/form-data", _FIELDS)
+_RPC_PATH = re.compile(r"/|/[0-9]{12}/[A-Za-z0-9_-]+(\.fifo)?")
+"""Where services are asked whose operation is not in the path: at the root, or at a queue."""
+
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
+_ONLY_MOTO = ("HTTP_X_MOTO_ACCOUNT_ID", "HTTP_USER_AGENT", "HTTP_ACTION")
+
+
+def settle(environ: Environ, scope: Scope, *, is_form: bool) -> None:
+    """Leave a verified request only one reading; raise `MalformedRequestError` for one that has several."""
+    environ["HTTP_AUTHORIZATION"] = f"{ALGORITHM} Credential={scope}, SignedHeaders=host, Signature={'0' * 64}"
+    for name in _ONLY_MOTO:
+        environ.pop(name, None)
+    if scope.service == S3:
+        _settle_s3(environ, is_form=is_form)
+    else:
+        _settle_operation(environ, scope.service)
+
+
+def _settle_s3(environ: Environ, *, is_form: bool) -> None:
+    path, query = signatures.path(environ), signatures.query(environ)
+    environ["QUERY_STRING"] = query
+    environ["PATH_INFO"] = unquote_to_bytes(path).decode("latin-1")
+    environ["RAW_URI"] = environ["REQUEST_URI"] = f"{path}?{query}" if query else path
+    bucket = path.split("/")[1]
+    if bucket and not _BUCKET.fullmatch(bucket):
+        raise MalformedRequestError("The specified bucket is not valid.", code="InvalidBucketName")
+    if "HTTP_X_AMZ_COPY_SOURCE" in environ:
+        environ["HTTP_X_AMZ_COPY_SOURCE"] = _copy_source(environ["HTTP_X_AMZ_COPY_SOURCE"])
+    if is_form is False and environ["REQUEST_METHOD"] == "POST" and _kind(environ).startswith(_FORMS):
+        environ["CONTENT_TYPE"] = "application/octet-stream"
+
+
+def _copy_source(text: str) -> str:
+    """Return the source of a copy in its one spelling, `bucket/key?versionId=id`."""
+    source, _, version = text.partition("?versionId=")
+    bucket, _, key = unquote(source.removeprefix("/")).partition("/")
+    if not _BUCKET.fullmatch(bucket) or not key or key.startswith("/") or not re.fullmatch(r"[A-Za-z0-9._-]*", version):
+        raise MalformedRequestError("x-amz-copy-source is not bucket/key, with ?versionId=.", code="InvalidArgument")
+    return quote(f"{bucket}/{key}") + (f"?versionId={version}" if version else "")
+
+
+def _settle_operation(environ: Environ, service: str) -> None:
+    kind, query, target = _kind(environ), environ.get("QUERY_STRING", ""), environ.get("HTTP_X_AMZ_TARGET")
+    has_fields = kind.startswith(_FIELDS)
+    if (target or has_fields) and (query or not _RPC_PATH.fullmatch(environ["REQUEST_URI"].partition("?")[0])):
+        raise MalformedRequestError("The request has parameters in its address and in its body.")
+    if kind.startswith(_FORMS) and (target or not has_fields):
+        raise MalformedRequestError(f"The request is not of a kind that {service} takes: {kind}.")
+    if environ.get("HTTP_CONTENT_ENCODING") == "gzip":
+        bodies.unpack(environ, _MOST_BYTES)
+    if has_fields:
+        pairs = parse_qsl(_text(environ), keep_blank_values=True)
+        if len(dict(pairs)) != len(pairs):
+            raise MalformedRequestError("The request has a parameter twice.")
+        if "Action" not in dict(pairs):
+            raise MalformedRequestError("The request names no Action.", code="MissingAction")
+    elif target or "json" in kind:
+        content = _text(environ) or "{}"
+        if target and not isinstance(_json(content), dict):
+            raise MalformedRequestError("The body is not a JSON object.")
+        bodies.replace(environ, content.replace("&", "\\u0026").encode())  # the same to JSON, and nothing to a form
+
+
+def _kind(environ: Environ) -> str:
+    return str(environ.get("CONTENT_TYPE", "")).lower()
+
+
+def _json(content: str) -> Any:
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise MalformedRequestError(f"The body is not JSON: {error}") from error
+
+
+def _text(environ: Environ) -> str:
+    file = environ["wsgi.input"]
+    content: bytes = file.read()
+    file.seek(0)
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise MalformedRequestError(f"The body is not UTF-8: {error}") from error

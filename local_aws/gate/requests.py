@@ -1,0 +1,111 @@
+"""What a signed HTTP request to AWS asks for: read as far as it takes to judge it, and left for others to read."""
+
+import io
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+from xml.etree import ElementTree as ET
+
+from botocore.exceptions import BotoCoreError
+from botocore.validate import ParamValidator
+from moto.core.request import Request
+from moto.core.routing import get_service_router
+from werkzeug.exceptions import HTTPException
+
+from local_aws.gate.errors import MalformedRequestError
+from local_aws.gate.signatures import S3, Environ
+from local_aws.iam import Call
+from local_aws.s3.policy import keys_to_delete
+
+_SERVICES = {"monitoring": "cloudwatch"}
+"""The services that sign by another name than that of their API."""
+
+_ELSEWHERE = ("/v20180820/", "/latest/", "/favicon.ico", "/moto-api")
+"""Paths at which moto answers for something else than the service that was signed for."""
+
+_METADATA = "x-amz-meta-"
+_PRESIGNED = {"x-id", "x-amz-content-sha256", "x-amz-user-agent"} | {
+    f"x-amz-{name}"
+    for name in ("algorithm", "credential", "date", "expires", "signedheaders", "signature", "security-token")
+}
+"""Parameters, in lower case, that a query string may have whatever the operation."""
+
+
+def read(environ: Environ, signed_for: str, region: str, account: str) -> Call:
+    """Return the call that a request makes, which is signed for a service in a region.
+
+    An operation that is not known has the name of its method and path. Raises `MalformedRequestError`.
+    """
+    service = _SERVICES.get(signed_for, signed_for)
+    operation, parameters = _asked(environ, service)
+    return Call(service, operation, parameters, region, account)
+
+
+def faults(environ: Environ) -> str:
+    """Return what AWS's model of an operation says against the parameters of a request in JSON, or nothing."""
+    if "HTTP_X_AMZ_TARGET" not in environ:
+        return ""
+    service = environ["HTTP_AUTHORIZATION"].split("/")[3]
+    environ["wsgi.input"].seek(0)
+    try:
+        operation, _ = get_service_router(_SERVICES.get(service, service)).match(Request(environ))
+        report = ParamValidator().validate(json.loads(_body(environ) or b"{}"), operation.input_shape)
+    except (HTTPException, BotoCoreError, NotImplementedError):
+        return ""
+    return str(report.generate_report()) if report.has_errors() else ""
+
+
+def _asked(environ: Environ, service: str) -> tuple[str, Mapping[str, Any]]:
+    unknown = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
+    if environ["PATH_INFO"].startswith(_ELSEWHERE):
+        return unknown, {}
+    request = Request(environ)
+    try:
+        operation, parameters = get_service_router(service).match(request)
+    except (HTTPException, BotoCoreError, NotImplementedError):
+        return unknown, {}
+    if service != S3 and "HTTP_X_AMZ_TARGET" in environ:
+        return operation.name, json.loads(_body(environ) or b"{}")
+    if service != S3 and "x-www-form-urlencoded" in environ.get("CONTENT_TYPE", "").lower():
+        return operation.name, dict(parse_qsl(_body(environ).decode(), keep_blank_values=True))
+    if service == S3 and (strange := _strange(operation, request)):
+        words = f"{operation.name} has no parameter {', '.join(strange)} in its query string."
+        raise MalformedRequestError(words, code="InvalidArgument")
+    parameters |= _bound(operation, request)
+    if operation.name == "DeleteObjects":
+        try:
+            parameters["Keys"] = keys_to_delete(_body(environ))
+        except (ET.ParseError, ValueError, LookupError) as error:
+            raise MalformedRequestError("The XML you provided was not well-formed.", code="MalformedXML") from error
+    return operation.name, parameters
+
+
+def _strange(operation: Any, request: Request) -> list[str]:
+    """Return the parameters of a query string that an operation does not have; headers may stand in it as well."""
+    members = operation.input_shape.members.values() if operation.input_shape else ()
+    bound = {str(each.serialization["name"]).lower() for each in members if "location" in each.serialization}
+    known = bound | {name.lower() for name in operation.http_trait.query_args} | _PRESIGNED
+    return [name for name in request.args if name.lower() not in known and not name.lower().startswith(_METADATA)]
+
+
+def _bound(operation: Any, request: Request) -> dict[str, str]:
+    """Return the parameters that a REST request has in its query and its headers, which may stand in the query too."""
+    arguments = {name.lower(): value for name, value in request.args.items()}
+    found = {}
+    for name, member in operation.input_shape.members.items() if operation.input_shape else ():
+        place, key = member.serialization.get("location"), str(member.serialization.get("name"))
+        if place == "querystring" and key in request.args:
+            found[name] = request.args[key]
+        elif place == "header":
+            value = request.headers.get(key, arguments.get(key.lower()))
+            if value is not None:
+                found[name] = value
+    return found
+
+
+def _body(environ: Environ) -> bytes:
+    """Return the body, and put it back for whoever reads it next."""
+    body: bytes = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    environ["wsgi.input"] = io.BytesIO(body)
+    return body
