@@ -13,8 +13,10 @@ import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterable
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from botocore.credentials import Credentials
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
@@ -34,8 +36,20 @@ _LOG = logging.getLogger("local_aws.endpoint")
 _FIRST_ERROR = 400
 
 
-class _RequestHandler(MotoRequestHandler):  # type: ignore[misc] # moto is not typed
-    """Logs the requests that failed, and not the thousands that did not."""
+class RequestHandler(MotoRequestHandler):  # type: ignore[misc] # moto is not typed
+    """Logs the requests that failed, and not the thousands that did not; what is no HTTP is refused in XML."""
+
+    error_content_type = "application/xml"
+    error_message_format = '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>InvalidRequest</Code><Message>%(message)s</Message></Error>'
+
+    def run_wsgi(self) -> None:
+        """Answer a request; one whose address cannot be read is an error of the client."""
+        try:
+            urlsplit(self.path)
+        except ValueError:
+            self.send_error(HTTPStatus.BAD_REQUEST, "The target of the request is not a path.")
+        else:
+            super().run_wsgi()
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         if not str(code).isdigit() or int(code) >= _FIRST_ERROR:
@@ -70,7 +84,7 @@ def application(state: State, owner: Credentials, boot: str) -> WsgiApp:
 def serve(state: State, port: int, owner: Credentials) -> None:
     """Serve the world in `state` on `port` until SIGTERM or SIGINT, or until its folder is gone."""
     server = make_server(
-        HOST, port, application(state, owner, uuid.uuid4().hex), threaded=True, request_handler=_RequestHandler
+        HOST, port, application(state, owner, uuid.uuid4().hex), threaded=True, request_handler=RequestHandler
     )
     s3.install(state)
     glue.install(state, f"http://{HOST}:{port}")

@@ -27,9 +27,8 @@ def _check(response: ActionAuthenticatorMixin, _request_class: type, resource: s
     done = (response.boto3_service_name, response._get_action(), response.region, response.current_account)  # noqa: SLF001
     if call.service != S3:
         is_same = done == (call.service, call.operation, call.region, call.account)
-    elif call["Key"]:
-        is_same = resource == s3_operations.object_arn(call["Bucket"], call["Key"])
     else:
-        is_same = resource.rpartition(":")[2].partition("/")[0] in {call["Bucket"], "*"}
+        bucket, _, key = resource.removeprefix(s3_operations.bucket_arn("")).partition("/")
+        is_same = bucket in {call["Bucket"], "*"} and key in {call["Key"], ""}
     if not is_same:
         raise AccessDeniedError(environ[_CALLER].arn, str(call), f"{done[0]}:{done[1]} {resource}")

@@ -50,6 +50,8 @@ class Form:
         except (HTTPException, ValueError, KeyError) as error:
             raise FormRefusedError(f"it cannot be read: {error}") from error
         body.file.seek(0)
+        if None in values:
+            raise FormRefusedError("a part of it has no name")
         pairs = [(name.lower(), value) for name, value in values.items(multi=True)]
         fields = dict(pairs)
         if len(fields) != len(pairs):

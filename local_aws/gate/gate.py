@@ -63,10 +63,9 @@ class Gate:
         except (GateError, IamError) as error:
             bodies.drain(environ)
             return refusal(error, environ, service, start_response)
-        except Exception:  # noqa: BLE001 - the client has to hear of it
-            _LOG.exception("failed at %s %s", environ["REQUEST_METHOD"], environ["REQUEST_URI"])
+        except Exception as error:  # noqa: BLE001 - the client has to hear of it, and in the words of AWS
             bodies.drain(environ)
-            return refusal(InternalFailureError(), environ, service, start_response)
+            return refusal(_as_refusal(error, environ), environ, service, start_response)
 
     def _admitted(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request that comes from a program of this machine, if it is signed and may do what it asks for."""
@@ -112,20 +111,9 @@ class Gate:
         return body
 
     def _served(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """Have a request answered; what the endpoint says in HTML, or fails at, is said in the words of AWS."""
+        """Have a request answered; what the endpoint says in HTML is said in the words of AWS."""
         began: list[tuple[str, list[tuple[str, str]]]] = []
-        try:
-            body = self._app(environ, lambda status, headers, *_: began.append((status, headers)))
-        except IamError:
-            raise
-        except NotImplementedError as error:
-            raise _in_words(_NOT_IMPLEMENTED) from error
-        except (json.JSONDecodeError, ExpatError, ParseError, UnicodeDecodeError) as error:
-            raise MalformedRequestError(f"The body cannot be read: {error}", code="MalformedXML") from error
-        except Exception as error:
-            if report := requests.faults(environ):
-                raise MalformedRequestError(report, json_code="ValidationException") from error
-            raise
+        body = self._app(environ, lambda status, headers, *_: began.append((status, headers)))
         status, headers = began[-1]
         if status >= _FIRST_ERROR:
             body = list(body)
@@ -133,6 +121,18 @@ class Gate:
                 raise _in_words(status)
         start_response(status, [each for each in headers if not each[0].lower().startswith("access-control-")])
         return body
+
+
+def _as_refusal(error: Exception, environ: Environ) -> GateError:
+    """Return what a client is told when its request fails: whether that is its fault, or the endpoint's."""
+    if isinstance(error, NotImplementedError):
+        return _in_words(_NOT_IMPLEMENTED)
+    if isinstance(error, json.JSONDecodeError | ExpatError | ParseError | UnicodeDecodeError):
+        return MalformedRequestError(f"The body cannot be read: {error}", code="MalformedXML")
+    if report := requests.faults(environ):
+        return MalformedRequestError(report, json_code="ValidationException")
+    _LOG.error("failed at %s %s", environ["REQUEST_METHOD"], environ["REQUEST_URI"], exc_info=error)
+    return InternalFailureError()
 
 
 def _check_form(environ: Environ) -> None:

@@ -21,7 +21,7 @@ _RPC_PATH = re.compile(r"/|/[0-9]{12}/[A-Za-z0-9_-]+(\.fifo)?")
 """Where services are asked whose operation is not in the path: at the root, or at a queue."""
 
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
-_ONLY_MOTO = ("HTTP_X_MOTO_ACCOUNT_ID", "HTTP_USER_AGENT", "HTTP_ACTION")
+_ONLY_MOTO = ("HTTP_X_MOTO_ACCOUNT_ID", "HTTP_ACTION")
 
 
 def settle(environ: Environ, scope: Scope, *, is_form: bool) -> None:
@@ -29,6 +29,7 @@ def settle(environ: Environ, scope: Scope, *, is_form: bool) -> None:
     environ["HTTP_AUTHORIZATION"] = f"{ALGORITHM} Credential={scope}, SignedHeaders=host, Signature={'0' * 64}"
     for name in _ONLY_MOTO:
         environ.pop(name, None)
+    environ["HTTP_USER_AGENT"] = "signed"  # moto needs one, and takes `region/…` in it for the region
     if scope.service == S3:
         _settle_s3(environ, is_form=is_form)
     else:

@@ -47,12 +47,12 @@ def faults(environ: Environ) -> str:
     if "HTTP_X_AMZ_TARGET" not in environ:
         return ""
     service = environ["HTTP_AUTHORIZATION"].split("/")[3]
-    environ["wsgi.input"].seek(0)
     try:
+        environ["wsgi.input"].seek(0)
         operation, _ = get_service_router(_SERVICES.get(service, service)).match(Request(environ))
         report = ParamValidator().validate(json.loads(_body(environ) or b"{}"), operation.input_shape)
-    except (HTTPException, BotoCoreError, NotImplementedError):
-        return ""
+    except (HTTPException, BotoCoreError, NotImplementedError, OSError, ValueError, AttributeError):
+        return ""  # it has not come that far
     return str(report.generate_report()) if report.has_errors() else ""
 
 
@@ -60,15 +60,16 @@ def _asked(environ: Environ, service: str) -> tuple[str, Mapping[str, Any]]:
     unknown = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
     if environ["PATH_INFO"].startswith(_ELSEWHERE):
         return unknown, {}
-    request = Request(environ)
+    body = b"" if service == S3 else _body(environ)  # those of S3 are objects
+    request = Request({**environ, "wsgi.input": io.BytesIO(body)})
     try:
         operation, parameters = get_service_router(service).match(request)
     except (HTTPException, BotoCoreError, NotImplementedError):
         return unknown, {}
     if service != S3 and "HTTP_X_AMZ_TARGET" in environ:
-        return operation.name, json.loads(_body(environ) or b"{}")
+        return operation.name, json.loads(body or b"{}")
     if service != S3 and "x-www-form-urlencoded" in environ.get("CONTENT_TYPE", "").lower():
-        return operation.name, dict(parse_qsl(_body(environ).decode(), keep_blank_values=True))
+        return operation.name, dict(parse_qsl(body.decode(), keep_blank_values=True))
     if service == S3 and (strange := _strange(operation, request)):
         words = f"{operation.name} has no parameter {', '.join(strange)} in its query string."
         raise MalformedRequestError(words, code="InvalidArgument")
@@ -97,6 +98,10 @@ def _bound(operation: Any, request: Request) -> dict[str, str]:
         place, key = member.serialization.get("location"), str(member.serialization.get("name"))
         if place == "querystring" and key in request.args:
             found[name] = request.args[key]
+            if member.type_name == "integer" and not found[name].isdecimal():
+                raise MalformedRequestError(
+                    f"Provided {key} not an integer or within integer range", code="InvalidArgument"
+                )
         elif place == "header":
             value = request.headers.get(key, arguments.get(key.lower()))
             if value is not None:

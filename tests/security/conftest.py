@@ -10,19 +10,21 @@ import pytest
 from botocore.config import Config
 from botocore.credentials import Credentials
 from moto.backends import get_backend
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
 from local_aws import s3
+from local_aws.endpoint import RequestHandler
 from local_aws.gate import Gate
+from local_aws.replay import Replay
 from local_aws.settings import REGION
 from local_aws.state import State
 
 BUCKET, SCRIPT = "artifacts", "jobs/ingest.py"
 
 
-class _Quiet(MotoRequestHandler):
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+class _Quiet(RequestHandler):
+    def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - werkzeug's name
         """Say nothing."""
 
 
@@ -63,7 +65,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     for service in ("glue", "iam", "secretsmanager", "sts"):
         get_backend(service).reset()  # other tests of this process may have left something
     key = Credentials("AKIAOWNEROFTHISWORLD", "a secret of the world")
-    moto = DomainDispatcherApplication(create_backend_app)
+    moto = Replay(DomainDispatcherApplication(create_backend_app))
     servers = [
         make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet) for app in (Gate(moto, key), moto)
     ]

@@ -28,9 +28,9 @@ FORM = """<form id=f method=post enctype="multipart/form-data" action="http://12
 <input name=key value="{key}"><textarea name=file>evil</textarea></form><script>f.submit()</script>"""
 
 PREFLIGHT = """<script>fetch("http://127.0.0.1:{port}/", {{method: "POST", body: JSON.stringify({{
-Name: "evil-{port}", Role: "r", Command: {{Name: "pythonshell", ScriptLocation: "s3://evil/x.py"}}}}), headers: {{
-"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "AWSGlue.CreateJob", "Authorization":
-"AWS4-HMAC-SHA256 Credential=made/20260101/eu-west-2/glue/aws4_request, SignedHeaders=host, Signature=0"
+Name: "evil-{port}", SecretString: "evil"}}), headers: {{
+"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": "secretsmanager.CreateSecret", "Authorization":
+"AWS4-HMAC-SHA256 Credential=made/20260101/eu-west-2/secretsmanager/aws4_request, SignedHeaders=host, Signature=0"
 }}}}).then(answer => document.title = "answered " + answer.status, error => document.title = "refused")</script>"""
 
 READ_SECRET = """fetch("/", {method: "POST", body: '{"SecretId": "rebound"}', headers: {
@@ -214,7 +214,8 @@ def test_in_a_browser_a_page_that_asks_by_preflight_gets_no_answer(target, page)
 
     assert visit(target.bare_port) == "answered 200"
     assert visit(target.port) == "refused"
-    assert target.client("glue").list_jobs()["JobNames"] == [f"evil-{target.bare_port}"]
+    made = [each["Name"] for each in target.client("secretsmanager").list_secrets()["SecretList"]]
+    assert [name for name in made if name.startswith("evil")] == [f"evil-{target.bare_port}"]
 
 
 def test_in_a_browser_a_rebound_name_reads_nothing(target, page):

@@ -62,6 +62,32 @@ def test_a_body_that_ends_early_writes_nothing(target):
     assert target.script == b"the script"
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        "GET / HTTX",
+        "GET / HTTP/3.0",
+        f"GET /{'a' * 70_000} HTTP/1.1",
+        "GET http://[x/y HTTP/1.1",
+        f"GET / HTTP/1.1\nA: {'x' * 70_000}",
+        "PUT /artifacts/x HTTP/1.1\nTransfer-Encoding: chunked\n\nzz\nhello",
+        "POST /artifacts HTTP/1.1\nTransfer-Encoding: chunked\nContent-Type: multipart/form-data; boundary=b\n\nzz",
+        "GET / HTTP/1.1\nDate: Mon, 01 Jan 2026 00:00:00 +99999999999999",
+        "GET /?X-Amz-Signature=%C3%A9&X-Amz-Expires=%D9%A3 HTTP/1.1",
+        "POST /artifacts HTTP/1.1\nContent-Type: multipart/form-data; boundary=b\nContent-Length: 50\n\n"
+        "--b\nContent-Disposition: form-data\n\nx\n--b--\n",
+    ],
+    ids=lambda head: head[:40],
+)
+def test_what_is_no_request_is_refused_in_xml(target, head):
+    """Nobody has signed it, and no traceback comes of it."""
+    first, _, rest = head.partition("\n")
+    answer = raw(target, f"{first}\nHost: 127.0.0.1:{target.port}\n{rest}\n\n")
+    assert answer.partition(" ")[2][:1] == "4" or "HTTP/3.0" in head or "HTTX" in head
+    assert "<Error><Code>" in answer
+    assert "html" not in answer.lower()
+
+
 @pytest.mark.parametrize("body", [b"{", b"[]", b"\xff", b"null"])
 @pytest.mark.parametrize("service", ["glue", "secretsmanager"])
 def test_a_body_that_is_no_json_object_is_an_error_of_the_client(target, service, body):
