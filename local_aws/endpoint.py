@@ -40,18 +40,23 @@ class RequestHandler(MotoRequestHandler):  # type: ignore[misc] # moto is not ty
     """Logs the requests that failed, and not the thousands that did not; what is no HTTP is refused in XML."""
 
     error_content_type = "application/xml"
-    error_message_format = '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>InvalidRequest</Code><Message>%(message)s</Message></Error>'
+    error_message_format = (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        "<Error><Code>InvalidRequest</Code><Message>%(message)s</Message></Error>"
+    )
 
     def run_wsgi(self) -> None:
         """Answer a request; one whose address cannot be read is an error of the client."""
         try:
             urlsplit(self.path)
         except ValueError:
+            self.path = "/"  # which the log reads once more
             self.send_error(HTTPStatus.BAD_REQUEST, "The target of the request is not a path.")
         else:
             super().run_wsgi()
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Log a request unless it went well."""
         if not str(code).isdigit() or int(code) >= _FIRST_ERROR:
             super().log_request(code, size)
 

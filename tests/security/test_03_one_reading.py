@@ -258,7 +258,9 @@ def acting(target: Target, name: str, action: str | list[str], *resources: str) 
     return taken(name)
 
 
-def sent(target: Target, key: Credentials, service: str, method: str, path: str, body: bytes = b"", **how: str) -> str:
+def sent(  # noqa: PLR0917 - in the order of a request
+    target: Target, key: Credentials, service: str, method: str, path: str, body: bytes = b"", **how: str
+) -> str:
     """Return the answer to a request that is signed for a region of its own and has headers of its own."""
     region = how.pop("region", REGION)
     request = AWSRequest(method, f"http://127.0.0.1:{target.port}{path}", data=body)
@@ -310,7 +312,7 @@ def test_a_form_in_the_body_names_no_version(target, files, method):
 
 
 def test_an_object_of_the_type_of_a_form_is_what_was_put(files):
-    """curl and urllib send this type with whatever they put."""
+    """Programs such as curl and urllib send this type with whatever they put."""
     s3, bucket = files
     for kind, content in ((FORM, b"key=1&file=XX"), ("multipart/form-data; boundary=b", b"--b\r\n\r\nx\r\n--b--")):
         s3.put_object(Bucket=bucket, Key="form", Body=content, ContentType=kind)
@@ -337,7 +339,7 @@ def test_what_follows_a_semicolon_is_part_of_the_name(target, files):
     """Else a policy for another bucket would be asked."""
     _, bucket = files
     other = acting(target, "other", "s3:ListBucket", f"arn:aws:s3:::{bucket};*")
-    assert "InvalidBucketName" in sent(target, other, "s3", "GET", f"/{bucket};x?list-type=2")
+    assert "InvalidBucketName" in sent(target, other, "s3", "GET", f"/{bucket}%3Bx?list-type=2")
 
 
 def test_an_upload_is_that_of_its_key(target, files):
@@ -375,7 +377,7 @@ def test_the_policy_of_a_bucket_is_asked_for_the_source_of_a_copy_too(target, fi
 
 
 def test_the_name_of_the_file_makes_no_other_key(files, post):
-    """moto takes what follows the last slash, and so does the judge."""
+    """It is what follows the last slash, to the judge as to moto."""
     s3, bucket = files
     form = s3.generate_presigned_post(bucket, "public-a/${filename}")
     status, _ = post({**form["fields"], "key": "public${filename}/stolen"}, path=bucket)
