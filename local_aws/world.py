@@ -5,6 +5,7 @@ the files of the state folder do not: whenever an endpoint was started, Terrafor
 """
 
 import contextlib
+import os
 import shutil
 import subprocess
 import sys
@@ -104,7 +105,8 @@ def require(state: State) -> Settings:
 def _make_private(state: State) -> None:
     """Make the state folder, or keep the one that is there, as a folder that no other user can enter."""
     state.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not state.world_file.exists() and any(path != _lock(state) for path in state.root.iterdir()):
+    is_ours = state.root.stat().st_uid == os.geteuid()
+    if not is_ours or (not state.world_file.exists() and any(path != _lock(state) for path in state.root.iterdir())):
         raise NotAWorldError(state.root)
     state.root.chmod(0o700)
 

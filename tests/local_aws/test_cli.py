@@ -156,7 +156,7 @@ def test_a_folder_that_is_no_world_is_not_purged(tmp_path):
     ended = totelake("down", "--purge", "--yes", state=tmp_path)
 
     assert (ended.returncode, (tmp_path / "thesis.txt").exists()) == (1, True)
-    assert "it was left as it is" in ended.stderr
+    assert "It was left as it is" in ended.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 

@@ -96,9 +96,17 @@ def test_a_folder_that_holds_something_else_is_left_as_it_is(tmp_path):
     """Its rights are not for us to change."""
     (tmp_path / "mine.txt").touch()
     tmp_path.chmod(0o755)
-    with pytest.raises(NotAWorldError, match="left as it is"):
+    with pytest.raises(NotAWorldError, match="was left as it is"):
         world._make_private(State(tmp_path))
     assert tmp_path.stat().st_mode & 0o777 == 0o755
+
+
+@needs_root
+def test_the_folder_of_another_user_is_not_taken(tmp_path):
+    """Whoever owns it could open it again."""
+    os.chown(tmp_path, NOBODY, NOBODY)
+    with pytest.raises(NotAWorldError, match="belongs to another user"):
+        world._make_private(State(tmp_path))
 
 
 @needs_root
