@@ -66,8 +66,8 @@ class NotAWorldError(WorldError):
     def __init__(self, folder: Path) -> None:
         """Name the `folder`."""
         super().__init__(
-            f"{folder} is not the state of a local world: it has no world.json, or belongs to another user. It was left "
-            "as it is. Name a folder of the world's own with --state."
+            f"{folder} is not the state of a local world: it has no world.json, or belongs to another user. "
+            "It was left as it is. Name a folder of the world's own with --state."
         )
         self.folder = folder
 
