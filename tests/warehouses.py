@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from uuid import uuid4
 
 import boto3
@@ -11,7 +10,6 @@ import pytest
 from psycopg import conninfo, sql
 
 from local_aws import redshift
-from local_aws.state import State
 from tests.worlds import login_of
 from totelake.errors import StatementError
 from totelake.warehouse import Warehouse
@@ -63,9 +61,9 @@ def postgres_side(url: str) -> Side:
     return Side("postgres", Postgres(login), url, login.password, ZeroDivisionError, break_its_end)
 
 
-def redshift_side(url: str, lake: Path, temporary: str) -> Side:
-    """Return a warehouse in the local Redshift, for which the database at `url` stands; `lake` has its buckets."""
-    redshift.install(State(lake.parent), lambda _, database: conninfo.make_conninfo(url, dbname=database))
+def redshift_side(url: str, temporary: str) -> Side:
+    """Return a warehouse in the local Redshift, for which the database at `url` stands; `temporary` is for COPY."""
+    redshift.install(lambda _, database: conninfo.make_conninfo(url, dbname=database))
     password = uuid4().hex
     secret = boto3.client("secretsmanager").create_secret(
         Name=f"redshift-{uuid4().hex}", SecretString=f'{{"username": "admin", "password": "{password}"}}'

@@ -5,7 +5,6 @@ from typing import Any
 
 from moto.athena.responses import AthenaResponse
 from moto.core.responses import ActionResult
-from moto.s3.exceptions import MissingBucket
 from moto.s3.models import s3_backends
 
 from local_aws.athena import described, metadata, paging, results, statements, workgroups
@@ -14,7 +13,7 @@ from local_aws.athena.errors import QueryError, refused
 from local_aws.athena.executions import SUCCEEDED, Execution, Request
 from local_aws.athena.statements import Statement
 from local_aws.iam.calls import PARTITION
-from local_aws.state import State
+from local_aws.s3.locations import Location, LocationError
 
 _MOST_ROWS, _MOST_AT_ONCE = 1000, 50
 _DEFAULT_DATABASE = "default"
@@ -24,19 +23,19 @@ _by_token: dict[str, Execution] = {}
 _lock = threading.Lock()
 
 
-def install(state: State) -> None:
-    """Let Athena run its queries over the buckets of `state`."""
+def install() -> None:
+    """Let Athena run its queries over the buckets of the local S3."""
 
     def start_query_execution(response: AthenaResponse) -> ActionResult:
         request = _request(response)
         statement = _parsed(request)
         execution, new = _taken(request, response._get_param("ClientRequestToken"))  # noqa: SLF001 - moto's way
         if new:
-            _start(execution, statement, response, state)
+            _start(execution, statement, response)
         return ActionResult({"QueryExecutionId": execution.id})
 
     def get_query_results(response: AthenaResponse) -> ActionResult:
-        return ActionResult(_page(response, state))
+        return ActionResult(_page(response))
 
     AthenaResponse.start_query_execution = start_query_execution
     AthenaResponse.get_query_results = get_query_results
@@ -46,7 +45,7 @@ def install(state: State) -> None:
     AthenaResponse.stop_query_execution = _stop_query_execution
     AthenaResponse.get_query_runtime_statistics = _get_query_runtime_statistics
     workgroups.install()
-    metadata.install(lambda response: Catalog(response.current_account, response.region, state.lake))
+    metadata.install(lambda response: Catalog(response.current_account, response.region))
 
 
 def _taken(request: Request, token: str | None) -> tuple[Execution, bool]:
@@ -65,11 +64,11 @@ def _request(response: AthenaResponse) -> Request:
     workgroup = workgroups.named(response, response._get_param("WorkGroup"))  # noqa: SLF001 - moto's way
     context = response._get_param("QueryExecutionContext") or {}  # noqa: SLF001
     settings = workgroups.result_settings(workgroup, response._get_param("ResultConfiguration") or {})  # noqa: SLF001
-    bucket = settings["OutputLocation"].removeprefix("s3://").partition("/")[0]
     try:
-        s3_backends[response.current_account][PARTITION].get_bucket(bucket)
-    except MissingBucket as error:
-        raise refused(f"Unable to verify/create output bucket {bucket}") from error
+        Location.of(settings["OutputLocation"], response.current_account)
+    except LocationError as error:
+        bucket = settings["OutputLocation"].removeprefix("s3://").partition("/")[0]
+        raise refused(f"Unable to verify/create output bucket {bucket}: {error}") from error
     return Request(
         text=response._get_param("QueryString"),  # noqa: SLF001
         workgroup=workgroup.name,
@@ -90,7 +89,7 @@ def _parsed(request: Request) -> Statement | QueryError:
         return error
 
 
-def _start(execution: Execution, statement: Statement | QueryError, response: AthenaResponse, state: State) -> None:
+def _start(execution: Execution, statement: Statement | QueryError, response: AthenaResponse) -> None:
     account, region = response.current_account, response.region
 
     def write(address: str, content: bytes) -> None:
@@ -100,7 +99,7 @@ def _start(execution: Execution, statement: Statement | QueryError, response: At
     if isinstance(statement, QueryError):
         execution.fail(statement)
     else:
-        execution.start(statement, Catalog(account, region, state.lake), write)
+        execution.start(statement, Catalog(account, region), write)
 
 
 def _found(identifier: str) -> Execution:
@@ -146,7 +145,7 @@ def _get_query_runtime_statistics(response: AthenaResponse) -> ActionResult:
     return ActionResult({"QueryRuntimeStatistics": described.runtime_statistics(_asked(response))})
 
 
-def _page(response: AthenaResponse, state: State) -> dict[str, Any]:
+def _page(response: AthenaResponse) -> dict[str, Any]:
     execution = _asked(response)
     if not execution.ended:
         raise refused(f"Query has not yet finished. Current state: {execution.state}")
@@ -155,8 +154,11 @@ def _page(response: AthenaResponse, state: State) -> dict[str, Any]:
     limit = int(response._get_param("MaxResults") or _MOST_ROWS)  # noqa: SLF001 - moto's way
     if not 1 <= limit <= _MOST_ROWS:
         raise refused(f"MaxResults is {limit}, and has to be between 1 and {_MOST_ROWS}")
-    file = state.lake / execution.output.removeprefix("s3://")
-    if not file.is_file():
+    try:
+        file = Location.of(execution.output, response.current_account).file()
+    except LocationError as error:
+        raise refused(f"Could not find results: {error}") from error
+    if file is None:
         raise refused(f"Could not find results: {execution.output} is gone")
     page = results.page(file, execution.columns, paging.token(response), limit)
     rows = [{"Data": [{} if value is None else {"VarCharValue": value} for value in row]} for row in page.rows]

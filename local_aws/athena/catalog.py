@@ -1,8 +1,8 @@
 """The Glue catalog as a query sees it: databases, tables with the files of their partitions, and views."""
 
 import base64
+import binascii
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from moto.glue.exceptions import DatabaseNotFoundException, TableNotFoundExcepti
 from moto.glue.models import glue_backends
 
 from local_aws.athena.errors import QueryError
-from local_aws.s3.paths import KeyPaths
+from local_aws.s3.locations import Location, LocationError
 
 NAME = "awsdatacatalog"
 VIEW = "VIRTUAL_VIEW"
@@ -32,7 +32,7 @@ class Partition:
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """A table or a view of the catalog; `view` is what it was defined by, where it is one."""
+    """A table or a view of the catalog; `view` is the encoded definition, where it is one."""
 
     database: str
     name: str
@@ -41,21 +41,31 @@ class Relation:
     keys: Columns
     partitions: tuple[Partition, ...]
     location: str
-    view: dict[str, Any] | None
+    view: str | None
 
     @property
     def schema(self) -> Columns:
         """All columns, those of the partitions last."""
         return self.columns | self.keys
 
+    @property
+    def definition(self) -> dict[str, Any]:
+        """What a view was defined by; raises QueryError where that cannot be read."""
+        text = (self.view or "").removeprefix(_PREFIX).removesuffix(_SUFFIX)
+        try:
+            definition: dict[str, Any] = {"schema": self.database, **json.loads(base64.b64decode(text, validate=True))}
+        except (binascii.Error, TypeError, ValueError) as error:
+            raise QueryError("INVALID_VIEW", f"View '{NAME}.{self.database}.{self.name}': {error}") from error
+        return definition
+
 
 class Catalog:
-    """The catalog of one account and region, whose buckets are the folders of `lake`."""
+    """The catalog of one account and region."""
 
-    def __init__(self, account: str, region: str, lake: Path) -> None:
+    def __init__(self, account: str, region: str) -> None:
         """Open it."""
         self._backend = glue_backends[account][region]
-        self._lake = lake
+        self._account = account
 
     def databases(self) -> list[str]:
         """Return the names of the databases, in their order."""
@@ -81,13 +91,16 @@ class Catalog:
             return None
 
     def files(self, table: Relation) -> list[Path]:
-        """Return the files of a table: those in the folders of its registered partitions, or in its own."""
+        """Return the files of a table: those in the folders of its registered partitions, or in its own.
+
+        Raises QueryError where one of these is not in a bucket.
+        """
         if not table.keys:
-            return list(self._below(table.location))
+            return self._below(table, table.location)
         found: list[Path] = []
         for partition in table.partitions:
             self._check(table, partition)
-            found += self._below(partition.location)
+            found += self._below(table, partition.location)
         return found
 
     def put_view(
@@ -104,7 +117,7 @@ class Catalog:
             "StorageDescriptor": {"Columns": [{"Name": name, "Type": kind} for name, kind in columns.items()]},
         }
         there = self.relation(database, name)
-        if there and not (there.view and replace):
+        if there and (there.view is None or not replace):
             raise QueryError("TABLE_ALREADY_EXISTS", f"'{NAME}.{database}.{name}' already exists")
         if there:
             self._backend.update_table(database, name, view)
@@ -125,15 +138,11 @@ class Catalog:
                 f"the folder of a partition has to be named for its values",
             )
 
-    def _below(self, location: str) -> Iterator[Path]:
-        """Yield the files below an address; what is named with `_` or `.` at its beginning is not there for Hive."""
-        bucket, _, key = location.removeprefix("s3://").removeprefix("s3a://").partition("/")
-        folder = KeyPaths(self._lake / bucket).locate(key.rstrip("/"))
-        if folder is None:
-            return
-        for path in sorted(folder.rglob("*")):
-            if path.is_file() and not any(part.startswith(("_", ".")) for part in path.relative_to(folder).parts):
-                yield path
+    def _below(self, table: Relation, location: str) -> list[Path]:
+        try:
+            return list(Location.of(location, self._account).files())
+        except LocationError as error:
+            raise QueryError("HIVE_FILESYSTEM_ERROR", f"table {table.database}.{table.name}: {error}") from error
 
 
 def encoded(definition: dict[str, Any]) -> str:
@@ -156,14 +165,9 @@ def _relation(table: Any) -> Relation:
             for partition in list(table.partitions.values())
         ),
         storage.get("Location") or "",
-        _decoded(told["ViewOriginalText"]) if told.get("TableType") == VIEW else None,
+        told.get("ViewOriginalText", "") if told.get("TableType") == VIEW else None,
     )
 
 
 def _keys(told: dict[str, Any]) -> list[dict[str, str]]:
     return told.get("PartitionKeys") or []
-
-
-def _decoded(text: str) -> dict[str, Any]:
-    definition: dict[str, Any] = json.loads(base64.b64decode(text.removeprefix(_PREFIX).removesuffix(_SUFFIX)))
-    return definition

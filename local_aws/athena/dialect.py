@@ -6,15 +6,15 @@ _UNNAMED = "_col?"
 _DATE_ARITHMETIC = (exp.DateTrunc, exp.TimestampTrunc, exp.DateAdd)
 
 
-def in_duckdb(query: exp.Expr) -> str:
-    """Return `query`, which is changed by it, for DuckDB."""
+def for_duckdb(query: exp.Expr) -> exp.Expr:
+    """Return `query`, which is changed by it, as it means in DuckDB what it means in Athena."""
     for select in _innermost_first(query, exp.Select):
         _name_columns(select)
     for node in _innermost_first(query, *_DATE_ARITHMETIC, exp.Add, exp.Sub):
         if moment := _moment(node):
             # To DuckDB a date that something was added to is a timestamp; in Trino it stays a date.
             node.replace(exp.Anonymous(this="cast_to_type", expressions=[node.copy(), moment.copy()]))
-    return query.sql("duckdb")
+    return query
 
 
 def name_of(column: str, place: int) -> str:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -11,16 +11,19 @@ from typing import Any
 import duckdb
 import sqlglot
 from sqlglot import exp
-from sqlglot.errors import OptimizeError
+from sqlglot.errors import OptimizeError, SqlglotError
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import traverse_scope
+from sqlglot.schema import MappingSchema
 
-from local_aws.athena import dialect, values
+from local_aws.athena import dialect, hive_types
 from local_aws.athena.catalog import NAME, Catalog, Relation
 from local_aws.athena.errors import QueryError, column_named, of_duckdb
 
 _ROWS_AT_ONCE = 10_000
+_ANY = exp.DataType(this=exp.DType.UNKNOWN)
 _CANNOT_RESOLVE = "cannot be resolved or requester is not authorized to access requested resources"
+_GLOB = re.compile(r"[*?\[]")
 _UNRESOLVED = re.compile(r"(?:Column '|Unknown column: )([^'\s]+)'?(?:.*Line: (\d+), Col: (\d+))?")
 
 
@@ -41,7 +44,7 @@ class Engine:
         self._database = database
         self._connection = duckdb.connect()
         self._relations: dict[tuple[str, str], Relation] = {}
-        self._definitions: list[str] = []
+        self._definitions: list[exp.Create] = []
         self._files: list[Path] = []
 
     def interrupt(self) -> None:
@@ -53,7 +56,7 @@ class Engine:
         tree = self._resolved(query, self._database, ())
         try:
             self._open()
-            answer = self._connection.execute(dialect.in_duckdb(tree))
+            answer = self._connection.execute(dialect.for_duckdb(tree).sql("duckdb"))
         except duckdb.Error as error:
             raise of_duckdb(error, query) from error
         columns = [
@@ -82,11 +85,13 @@ class Engine:
         self._connection.execute("SET TimeZone = 'UTC'")
         self._connection.execute("SET integer_division = true")
         self._connection.execute("PRAGMA enable_profiling = 'no_output'")
-        self._connection.execute(f"SET allowed_paths = {_listed(map(str, self._files))}")
+        # DuckDB checks the pattern that it is given, and the file that matches it.
+        allowed = {path for file in self._files for path in (str(file), _literally(file))}
+        self._connection.execute("SET allowed_paths = ?", [sorted(allowed)])
         self._connection.execute("SET enable_external_access = false")
         self._connection.execute("SET lock_configuration = true")
         for definition in self._definitions:
-            self._connection.execute(definition)
+            self._connection.execute(definition.sql("duckdb"))
 
     def _resolved(self, query: exp.Expr, database: str, within: tuple[tuple[str, str], ...]) -> exp.Expr:
         """Return `query` with its tables named in full, each of which is defined, and its columns checked."""
@@ -118,18 +123,33 @@ class Engine:
         return self._relations[schema, name]
 
     def _define(self, relation: Relation, within: tuple[tuple[str, str], ...]) -> None:
-        name = f'"{relation.database}"."{relation.name}"'
         key = (relation.database, relation.name)
-        if relation.view:
-            query = sqlglot.parse_one(relation.view["originalSql"], read="athena")
-            where = relation.view.get("schema", relation.database)
-            rows = dialect.in_duckdb(self._resolved(query, where, (*within, key)))
+        if relation.view is not None:
+            where = str(relation.definition["schema"])
+            rows = dialect.for_duckdb(self._resolved(_view_query(relation), where, (*within, key)))
         else:
+            kinds = _kinds(relation)
             files = self._catalog.files(relation)
             self._files += files
-            rows = _reading(relation, files)
-        self._definitions += [f'CREATE SCHEMA IF NOT EXISTS "{relation.database}"', f"CREATE VIEW {name} AS {rows}"]
+            rows = _reading(relation, kinds, files)
+        database = exp.to_identifier(relation.database, quoted=True)
+        view = exp.table_(relation.name, db=relation.database, quoted=True)
+        self._definitions += [
+            exp.Create(this=exp.Table(db=database), kind="SCHEMA", exists=True),
+            exp.Create(this=view, kind="VIEW", expression=rows),
+        ]
         self._relations[key] = relation
+
+
+def _view_query(view: Relation) -> exp.Query:
+    """Return the query that a view was defined by; raise QueryError where it is no query."""
+    try:
+        query, *others = sqlglot.parse(str(view.definition.get("originalSql")), read="athena")
+    except SqlglotError as error:
+        raise QueryError("INVALID_VIEW", f"View '{NAME}.{view.database}.{view.name}': {error}") from error
+    if others or not isinstance(query, exp.Query):
+        raise QueryError("INVALID_VIEW", f"View '{NAME}.{view.database}.{view.name}' is not defined by one query")
+    return query
 
 
 def _tables(tree: exp.Expr) -> list[exp.Table]:
@@ -140,11 +160,14 @@ def _tables(tree: exp.Expr) -> list[exp.Table]:
 
 def _check_columns(tree: exp.Expr, relations: list[Relation], query: exp.Expr) -> None:
     """Resolve the columns as Trino does, which knows no alias in WHERE and GROUP BY, where DuckDB does."""
-    schema: dict[str, object] = {}
-    for database, some in groupby(sorted(relations, key=_database), key=_database):
-        schema[database] = {relation.name: relation.schema for relation in some}
+    schema: dict[str, object] = {
+        database: {relation.name: dict.fromkeys(relation.schema, _ANY) for relation in some}
+        for database, some in groupby(sorted(relations, key=_database), key=_database)
+    }
+    # The names are those of the catalog, and no text in which they would be quoted.
+    names = MappingSchema(schema, dialect="trino", normalize=False)
     try:
-        qualify(tree.copy(), schema=schema, dialect="trino", expand_alias_refs=False, quote_identifiers=False)
+        qualify(tree.copy(), schema=names, dialect="trino", expand_alias_refs=False, quote_identifiers=False)
     except OptimizeError as error:
         found = _UNRESOLVED.search(str(error))
         if not found:
@@ -160,20 +183,43 @@ def _database(relation: Relation) -> str:
     return relation.database
 
 
-def _reading(table: Relation, files: list[Path]) -> str:
+def _kinds(table: Relation) -> dict[str, exp.DataType]:
+    """Return the types of a table's columns; raise QueryError for one that is none."""
+    kinds = {}
+    for name, kind in table.schema.items():
+        try:
+            kinds[name] = hive_types.parse(kind)
+        except hive_types.HiveTypeError as error:
+            message = f"column {name} of {table.database}.{table.name} has the type {kind}, which is none of Hive's"
+            raise QueryError("HIVE_INVALID_METADATA", message) from error
+    return kinds
+
+
+def _reading(table: Relation, kinds: Mapping[str, exp.DataType], files: list[Path]) -> exp.Select:
     """Return the query for a table's rows; DuckDB opens none of `files` that a filter on the partitions rules out."""
-    kinds = {name: values.in_duckdb(kind) for name, kind in table.schema.items()}
     if not files:
-        nothing = ", ".join(f'CAST(NULL AS {kind}) AS "{name}"' for name, kind in kinds.items())
-        return f"SELECT {nothing} WHERE false"
-    fields = ", ".join(
-        f"'{name}': {{name: '{name}', type: '{kinds[name]}', default_value: NULL}}" for name in table.columns
+        nothing = [exp.alias_(exp.Cast(this=exp.Null(), to=kind), name, quoted=True) for name, kind in kinds.items()]
+        return exp.select(*nothing).where(exp.false())
+    types = {name: exp.Literal.string(kind.sql("duckdb")) for name, kind in kinds.items()}
+    fields = {
+        name: _struct({"name": exp.Literal.string(name), "type": types[name], "default_value": exp.Null()})
+        for name in table.columns
+    }
+    options = {"schema": exp.ToMap(this=_struct(fields)), "hive_partitioning": exp.Boolean(this=bool(table.keys))}
+    if table.keys:
+        options["hive_types"] = _struct({key: types[key] for key in table.keys})
+    addresses = exp.array(*(exp.Literal.string(_literally(file)) for file in files))
+    named = [exp.EQ(this=exp.column(option), expression=value) for option, value in options.items()]
+    source = exp.Table(this=exp.ReadParquet(expressions=[addresses, *named]))
+    return exp.select(*(exp.column(name, quoted=True) for name in kinds)).from_(source)
+
+
+def _struct(fields: Mapping[str, exp.Expr]) -> exp.Struct:
+    return exp.Struct(
+        expressions=[exp.PropertyEQ(this=exp.Literal.string(name), expression=value) for name, value in fields.items()]
     )
-    keys = ", ".join(f'"{key}": {kinds[key]}' for key in table.keys)
-    partitioned = f", hive_partitioning = true, hive_types = {{{keys}}}" if keys else ", hive_partitioning = false"
-    columns = ", ".join(f'"{name}"' for name in kinds)
-    return f"SELECT {columns} FROM read_parquet({_listed(map(str, files))}{partitioned}, schema = MAP {{{fields}}})"  # noqa: S608 - names of the catalog
 
 
-def _listed(texts: Iterator[str]) -> str:
-    return "[" + ", ".join("'" + text.replace("'", "''") + "'" for text in texts) + "]"
+def _literally(file: Path) -> str:
+    """Return a path in which no sign is one of DuckDB's patterns."""
+    return _GLOB.sub(r"[\g<0>]", str(file))

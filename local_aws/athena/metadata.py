@@ -69,7 +69,7 @@ def _described(relation: Relation) -> dict[str, Any]:
 
     return {
         "Name": relation.name,
-        "TableType": VIEW if relation.view else "EXTERNAL_TABLE",
+        "TableType": VIEW if relation.view is not None else "EXTERNAL_TABLE",
         "Columns": told(relation.columns),
         "PartitionKeys": told(relation.keys),
     }

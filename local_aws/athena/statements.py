@@ -12,7 +12,7 @@ from local_aws.athena.errors import QueryError, refused
 
 SUPPORTED = "SELECT, SHOW TABLES, SHOW VIEWS, SHOW DATABASES, SHOW PARTITIONS, DESCRIBE, CREATE VIEW and DROP VIEW"
 
-_NAME = r'[`"]?(?P<{}>[\w-]+)[`"]?'
+_NAME = r'(?P<{}>`(?:[^`]|``)+`|"(?:[^"]|"")+"|[\w-]+)'
 _TABLE = rf"(?:{_NAME.format('database')}\.)?{_NAME.format('table')}"
 _SHOWN = (
     ("DATABASES", re.compile(r"SHOW\s+(?:DATABASES|SCHEMAS)(?:\s+LIKE)?(?:\s+'(?P<pattern>[^']*)')?", re.IGNORECASE)),
@@ -86,9 +86,14 @@ def _show(text: str) -> Statement | None:
     for kind, pattern in _SHOWN:
         if found := pattern.fullmatch(text.strip().rstrip(";").strip()):
             named = found.groupdict()
-            asked = Show(kind, named.get("database"), named.get("table"), named.get("pattern"))
+            asked = Show(kind, _unquoted(named.get("database")), _unquoted(named.get("table")), named.get("pattern"))
             return Statement(asked, "UTILITY", "DESCRIBE_TABLE" if kind == "DESCRIBE" else f"SHOW_{kind}")
     return None
+
+
+def _unquoted(name: str | None) -> str | None:
+    quote = name[0] if name and name[0] in '`"' else ""
+    return name[1:-1].replace(quote * 2, quote) if name and quote else name
 
 
 def _where(error: ParseError) -> str:

@@ -56,7 +56,7 @@ def drop_view(drop: exp.Drop, catalog: Catalog, database: str) -> None:
     relation = catalog.relation(where, name.name)
     if relation is None and drop.args.get("exists"):
         return
-    if relation is None or not relation.view:
+    if relation is None or relation.view is None:
         raise QueryError("TABLE_NOT_FOUND", f"View '{NAME}.{where}.{name.name.lower()}' does not exist", name)
     catalog.drop_view(relation.database, relation.name)
 
@@ -72,8 +72,8 @@ def _lines(asked: Show, catalog: Catalog, database: str) -> list[str]:
     if asked.kind == "DATABASES":
         return _matching(catalog.databases(), asked.pattern)
     if asked.kind in {"TABLES", "VIEWS"}:
-        found = catalog.relations(database)
-        return _matching((each.name for each in found if each.view or asked.kind == "TABLES"), asked.pattern)
+        found = [each for each in catalog.relations(database) if each.view is not None or asked.kind == "TABLES"]
+        return _matching((each.name for each in found), asked.pattern)
     relation = catalog.relation(database, asked.table or "")
     if relation is None:
         raise QueryError("TABLE_NOT_FOUND", f"Table '{NAME}.{database}.{(asked.table or '').lower()}' does not exist")

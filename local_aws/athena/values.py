@@ -24,11 +24,6 @@ _PRECISIONS = {"tinyint": 3, "smallint": 5, "integer": 10, "bigint": 19, "float"
 _LEAST_PLAIN, _FIRST_WITH_EXPONENT = 1e-3, 1e7
 
 
-def in_duckdb(hive: str) -> str:
-    """Return what DuckDB calls a type of the catalog."""
-    return exp.DataType.build(hive, dialect="hive").sql("duckdb")
-
-
 def in_athena(duckdb: str) -> str:
     """Return what Athena's SQL calls a type of DuckDB's, such as `decimal(10,2)`."""
     kind = duckdb.lower()

@@ -20,7 +20,6 @@ from local_aws import schedules
 from local_aws.crawlers import history, runner
 from local_aws.crawlers.crawl import Crawl
 from local_aws.schedules import Entry, ScheduleExpressionError, next_fire
-from local_aws.state import State
 
 _MOTO_CREATE = GlueBackend.create_crawler
 _MOTO_DELETE = GlueBackend.delete_crawler
@@ -42,9 +41,8 @@ _SETTINGS = {
 """The parameters of UpdateCrawler and what moto calls them."""
 
 
-def install(state: State) -> None:
-    """Let moto's crawlers crawl the lake of `state`, and fire when they have a schedule; may be called again."""
-    runner.use(state)
+def install() -> None:
+    """Let moto's crawlers crawl the local S3, and fire when they have a schedule; may be called again."""
     schedules.register("Glue crawlers", _entries)
     GlueBackend.create_crawler = _create_crawler
     GlueBackend.delete_crawler = _delete_crawler

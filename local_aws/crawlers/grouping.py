@@ -49,7 +49,7 @@ def tables(
     above them.
     """
     members: dict[Parts, list[DataFolder]] = {}
-    fixed = {parts for parts in map(_parts, known) if parts[0] == target.bucket}
+    fixed = {parts for parts in map(_parts, known) if parts[:1] == (target.bucket,)}
     loose = []
     for folder in folders:
         owner = max(

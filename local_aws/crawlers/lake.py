@@ -12,6 +12,7 @@ from local_aws.crawlers.crawl import Crawl, CrawlError
 from local_aws.crawlers.log import CrawlLog
 from local_aws.crawlers.schema import Schema, hive_schema, merged
 from local_aws.crawlers.settings import S3Target
+from local_aws.s3.locations import Location, LocationError
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,32 +49,33 @@ def location(bucket: str, parts: tuple[str, ...]) -> str:
 
 
 def data_folders(
-    lake: Path, target: S3Target, seen: frozenset[str], crawl: Crawl, journal: CrawlLog
+    account: str, target: S3Target, seen: frozenset[str], crawl: Crawl, journal: CrawlLog
 ) -> Iterator[DataFolder]:
     """Walk a target and give its folders that hold Parquet files, except those whose location has been `seen`.
 
     Names that begin with `_` or `.` are hidden. Other formats are named in the log and left alone. Raises CrawlError
-    when the bucket does not exist.
+    when the bucket does not exist, or the target leads out of it.
     """
-    bucket = lake / target.bucket
-    if not bucket.is_dir():
-        raise CrawlError(
-            f"The specified bucket does not exist: {target.bucket}. Create it, or correct the crawler's path."
-        )
-    root = bucket.joinpath(*target.parts)
+    try:
+        root = Location.of(location(target.bucket, target.parts), account).folder
+    except LocationError as error:
+        raise CrawlError(str(error)) from error
     for folder, subfolders, names in os.walk(root):
         crawl.check()
         subfolders[:] = sorted(name for name in subfolders if not _is_hidden(name))
         parts = target.parts + Path(folder).relative_to(root).parts
-        if location(target.bucket, parts) in seen:
+        address = location(target.bucket, parts)
+        if address in seen:
             continue
         relative = "/".join(parts[len(target.parts) :])
         paths = [
             Path(folder, name)
             for name in sorted(names)
-            if not _is_hidden(name) and not target.excludes(f"{relative}/{name}".lstrip("/"))
+            if not _is_hidden(name)
+            and not target.excludes(f"{relative}/{name}".lstrip("/"))
+            and not Path(folder, name).is_symlink()  # which is no object
         ]
-        found = [footer for path in paths if (footer := _footer(path, crawl, journal, bucket)) is not None]
+        found = [footer for path in paths if (footer := _footer(path, crawl, journal, address)) is not None]
         if found:
             statistics = sum((part for _, part in found), Statistics())
             yield DataFolder(target.bucket, parts, merged(schema for schema, _ in found), statistics)
@@ -83,15 +85,13 @@ def _is_hidden(name: str) -> bool:
     return name.startswith(("_", "."))
 
 
-def _footer(path: Path, crawl: Crawl, journal: CrawlLog, bucket: Path) -> tuple[Schema, Statistics] | None:
+def _footer(path: Path, crawl: Crawl, journal: CrawlLog, folder: str) -> tuple[Schema, Statistics] | None:
     """Read what a Parquet file says of itself; None, with a line in the log, when it is not Parquet."""
     crawl.check()
     try:
         metadata = pq.read_metadata(path)
     except (pa.ArrowInvalid, OSError) as error:
-        key = path.relative_to(bucket).as_posix()
-        journal.warn(
-            f"s3://{bucket.name}/{key} was skipped, its classification is UNKNOWN: {str(error).splitlines()[0]}"
-        )
+        reason = str(error).splitlines()[0]
+        journal.warn(f"{folder}{path.name} was skipped, its classification is UNKNOWN: {reason}")
         return None
     return hive_schema(metadata.schema.to_arrow_schema()), Statistics(1, metadata.num_rows, path.stat().st_size)

@@ -4,7 +4,6 @@ import logging
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -21,7 +20,6 @@ from local_aws.crawlers.log import CrawlLog
 from local_aws.crawlers.settings import Settings
 from local_aws.iam import Call, IamError, Session, assume
 from local_aws.settings import REGION
-from local_aws.state import State
 
 _LOG = logging.getLogger(__name__)
 
@@ -38,15 +36,9 @@ _COUNTED: dict[str, tuple[Kind, Action]] = {
 
 _lock = threading.Lock()
 _threads: dict[str, tuple[Crawl, threading.Thread]] = {}
-_lakes: list[Path] = []
 
 # The folders that earlier crawls of a crawler have seen. Like moto's catalog they last as long as this process.
 _seen: WeakKeyDictionary[Any, frozenset[str]] = WeakKeyDictionary()
-
-
-def use(state: State) -> None:
-    """Crawl the lake of `state` from now on."""
-    _lakes[:] = [state.lake]
 
 
 def start(name: str, on_end: OnEnd | None = None) -> Crawl:
@@ -147,7 +139,7 @@ def _crawl(crawler: Any, crawl: Crawl, journal: CrawlLog) -> None:
     found: list[grouping.FoundTable] = []
     for target in settings.targets:
         _read(session, "ListObjectsV2", target.bucket, "")
-        folders = list(data_folders(_lakes[-1], target, seen, crawl, journal))
+        folders = list(data_folders(session.account, target, seen, crawl, journal))
         for folder in folders:
             _read(session, "GetObject", target.bucket, "/".join([*folder.parts, "file"]))
         looked_at.update(folder.location for folder in folders)

@@ -24,10 +24,14 @@ class S3Target:
     def of(cls, target: Mapping[str, Any]) -> "S3Target":
         """Read an S3 target of a crawler; CrawlError when its path is not of S3."""
         scheme, _, path = target["Path"].partition("://")
-        if scheme not in ("s3", "s3a", "s3n") or not path:
+        bucket, *parts = path.split("/")
+        if scheme not in ("s3", "s3a", "s3n") or not bucket:
             raise CrawlError(f"{target['Path']} is not a path of S3; write s3://bucket/folder/.")
-        bucket, *parts = [part for part in path.split("/") if part]
-        return cls(bucket, tuple(parts), tuple(glob(pattern) for pattern in target.get("Exclusions") or ()))
+        return cls(
+            bucket,
+            tuple(part for part in parts if part),
+            tuple(glob(pattern) for pattern in target.get("Exclusions") or ()),
+        )
 
     def excludes(self, path: str) -> bool:
         """Tell whether the object at `path`, relative to the target's folder, is to be left out."""

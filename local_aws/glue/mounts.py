@@ -13,6 +13,7 @@ from local_aws.iam import Need, Session
 from local_aws.iam.conditions import like, listed
 from local_aws.iam.policies import names, statements
 from local_aws.iam.s3_operations import bucket_arn, object_arn
+from local_aws.s3.paths import KeyPaths
 
 _NO_SCHEME = re.compile(r"[^A-Za-z0-9.+-]")
 _EXAMPLE = str.maketrans("*?", "xx")
@@ -26,9 +27,12 @@ def mount_table(session: Session, lake: Path) -> dict[str, str]:
     """
     table: dict[str, str] = {}
     for bucket in spark.buckets(lake):
+        paths = KeyPaths((lake / bucket).resolve())
         table |= spark.mount(bucket, "", f"not-permitted-to-{_NO_SCHEME.sub('-', session.role)}://{bucket}/")
         for folder in _outermost(folders(session, bucket)):
-            table |= spark.mount(bucket, folder, spark.local_address(lake / bucket / folder))
+            # A pattern of keys that no object can have, as with a part `..`, opens no folder.
+            if path := paths.locate(f"{folder}/" if folder else ""):
+                table |= spark.mount(bucket, folder, spark.local_address(path))
     return table
 
 

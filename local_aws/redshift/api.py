@@ -11,7 +11,6 @@ from moto.secretsmanager import secretsmanager_backends
 from moto.secretsmanager.exceptions import SecretNotFoundException
 
 from local_aws.redshift.statements import FINISHED, Batch, Statement, cell
-from local_aws.state import State
 
 _MOST_STATEMENTS, _MOST_BYTES = 40, 100 * 1024
 _PAGE = 1000
@@ -25,14 +24,14 @@ _by_token: dict[str, Batch] = {}
 _lock = threading.Lock()
 
 
-def install(state: State, databases: Databases) -> None:
-    """Let the Data API run its statements against what `databases` returns; COPY reads the buckets of `state`."""
+def install(databases: Databases) -> None:
+    """Let the Data API run its statements against what `databases` returns; COPY reads the local S3's buckets."""
 
     def submit(response: Response, texts: list[str]) -> ActionResult:
         request = {name: response._get_param(name) for name in (*_TOLD, "StatementName")}  # noqa: SLF001 - moto's way
         batch, new = _taken(request, texts, response._get_param("ClientToken"), _place(response))  # noqa: SLF001
         if new:
-            batch.start(lambda: databases(_workgroup(request), request["Database"]), state.lake)
+            batch.start(lambda: databases(_workgroup(request), request["Database"]), response.current_account)
         told = {name: value for name, value in request.items() if name in _TOLD and value}
         return ActionResult({"Id": batch.whole.id, "CreatedAt": batch.whole.created_at} | told)
 

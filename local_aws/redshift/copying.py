@@ -12,6 +12,8 @@ from psycopg import sql
 from pyarrow import parquet
 from sqlglot import exp
 
+from local_aws.s3.locations import Location, LocationError
+
 _COLUMNS = """
 SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute
 WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped ORDER BY attnum
@@ -41,34 +43,36 @@ class Copy:
         (manifest,) = tree.args["files"]
         return cls(tree.this, manifest.name)
 
-    def run(self, connection: psycopg.Connection[Any], lake: Path) -> None:
-        """Append the rows of all files, which are in the folder `lake`, in the transaction of `connection`."""
-        name = ".".join(f'"{part.name}"' for part in self.table.parts)
+    def run(self, connection: psycopg.Connection[Any], account: str) -> None:
+        """Append the rows of all files, which are objects of `account`, in the transaction of `connection`."""
+        table = sql.Identifier(*(part.name for part in self.table.parts))
+        name = table.as_string(connection)
         columns = dict(connection.execute(_COLUMNS, (name,)).fetchall())
         if not columns:
             raise CopyError(f"relation {name} does not exist")
-        target = sql.SQL("COPY {} ({}) FROM STDIN").format(
-            sql.Identifier(*(part.name for part in self.table.parts)), sql.SQL(", ").join(map(sql.Identifier, columns))
-        )
+        target = sql.SQL("COPY {} ({}) FROM STDIN").format(table, sql.SQL(", ").join(map(sql.Identifier, columns)))
         with connection.cursor() as cursor, cursor.copy(target) as stream:
-            for address, file in self._files(lake):
+            for address, file in self._files(account):
                 _check(address, file.schema_arrow, columns)
                 for batch in file.iter_batches(use_threads=False):
                     for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                         stream.write_row(row)
 
-    def _files(self, lake: Path) -> Iterator[tuple[str, parquet.ParquetFile]]:
-        for entry in json.loads(_object(lake, self.manifest).read_bytes())["entries"]:
-            file = _object(lake, entry["url"])
+    def _files(self, account: str) -> Iterator[tuple[str, parquet.ParquetFile]]:
+        for entry in json.loads(_object(account, self.manifest).read_bytes())["entries"]:
+            file = _object(account, entry["url"])
             if entry.get("meta", {}).get("content_length") != file.stat().st_size:
                 raise CopyError(f"Spectrum Scan Error: {entry['url']} has another length than the manifest says")
             yield entry["url"], parquet.ParquetFile(file)
 
 
-def _object(lake: Path, address: str) -> Path:
+def _object(account: str, address: str) -> Path:
     """Return the file of an object."""
-    file = lake / address.removeprefix("s3://")
-    if not file.is_file():
+    try:
+        file = Location.of(address, account).file()
+    except LocationError as error:
+        raise CopyError(f"Problem reading {address}: {error}") from error
+    if file is None:
         raise CopyError(f"Problem reading {address}: the specified key does not exist")
     return file
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -59,9 +58,11 @@ class Batch:
         parts = [Statement(f"{identifier}:{number}", text) for number, text in enumerate(texts, 1)]
         return cls(request, Statement(identifier, "\n".join(texts)), parts)
 
-    def start(self, url: Callable[[], str], lake: Path) -> None:
-        """Run it against the database at `url`, with the buckets in the folder `lake`, and return at once."""
-        threading.Thread(target=self._run, args=(url, lake), name=f"redshift-{self.whole.id[:8]}", daemon=True).start()
+    def start(self, url: Callable[[], str], account: str) -> None:
+        """Run it against the database at `url`, with the buckets of `account`, and return at once."""
+        threading.Thread(
+            target=self._run, args=(url, account), name=f"redshift-{self.whole.id[:8]}", daemon=True
+        ).start()
 
     def cancel(self) -> bool:
         """Break it off; return whether it was still under way."""
@@ -72,14 +73,14 @@ class Batch:
             self._connection.cancel()
         return True
 
-    def _run(self, url: Callable[[], str], lake: Path) -> None:
+    def _run(self, url: Callable[[], str], account: str) -> None:
         if not self.whole.ended:
             self.whole.come_to(STARTED)
         try:
             with psycopg.connect(url()) as self._connection:
                 self._connection.isolation_level = IsolationLevel.REPEATABLE_READ
                 for part in self.parts:
-                    self._carry_out(self._connection, part, lake)
+                    self._carry_out(self._connection, part, account)
                 if self.whole.ended:
                     self._connection.rollback()
         except Exception as error:  # noqa: BLE001 - the end of a thread: what came of it has to be told
@@ -87,11 +88,11 @@ class Batch:
         else:
             self._end(FINISHED)
 
-    def _carry_out(self, connection: psycopg.Connection[Any], part: Statement, lake: Path) -> None:
+    def _carry_out(self, connection: psycopg.Connection[Any], part: Statement, account: str) -> None:
         part.come_to(STARTED)
         tree, in_postgres = dialect.translated(part.text)
         if isinstance(tree, exp.Copy):
-            Copy.of(tree).run(connection, lake)
+            Copy.of(tree).run(connection, account)
             part.affected = 0  # as the Data API says of every COPY
         else:
             cursor = connection.execute(in_postgres.encode())

@@ -35,6 +35,10 @@ class Files:
         path = self._paths.locate(key)
         return None if path is None or hidden(path.name) else self._at(key, path)
 
+    def locate(self, key: str) -> Path | None:
+        """Return the path of `key`, as `KeyPaths.locate` does."""
+        return self._paths.locate(key)
+
     def listing(self) -> Listing:
         """Return a walk over the keys of this bucket."""
         return Listing(self._paths.locate, self._marked)

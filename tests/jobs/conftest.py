@@ -106,7 +106,7 @@ def processed(request: pytest.FixtureRequest, kind: str, lake_root: Path) -> str
 def redshift_template(make_module_database: Callable[..., str], lake_root: Path) -> str:
     """Return the name of a database in Redshift's place that has all tables, to be copied."""
     url = make_module_database(owner=WAREHOUSE_OWNER)
-    shape.apply(redshift_side(url, lake_root, "s3://nothing/is-copied").warehouse.api)
+    shape.apply(redshift_side(url, "s3://nothing/is-copied").warehouse.api)
     return login_of(url).database
 
 
@@ -116,7 +116,7 @@ def side(request: pytest.FixtureRequest, kind: str, processed: str, lake_root: P
     if kind == "postgres":
         return postgres_side(request.getfixturevalue("warehouse_database"))
     make_database, template = map(request.getfixturevalue, ("make_database", "redshift_template"))
-    return redshift_side(make_database(template, WAREHOUSE_OWNER), lake_root, f"s3://{processed}/temporary")
+    return redshift_side(make_database(template, WAREHOUSE_OWNER), f"s3://{processed}/temporary")
 
 
 @pytest.fixture

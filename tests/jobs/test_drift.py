@@ -18,7 +18,6 @@ import crawlers
 from crawlers import check
 from crawlers.judgement import Accepted, Difference
 from local_aws import crawlers as local_crawlers
-from local_aws.state import State
 from tests import roles
 from tests.worlds import declare, job_run
 from totelake import metrics
@@ -77,7 +76,7 @@ class Bucket:
 @pytest.fixture
 def bucket(lake_root):
     """Return an empty ingested bucket with a crawler that is set up as `crawlers/ingested.json` says."""
-    local_crawlers.install(State(lake_root.parent))
+    local_crawlers.install()
     glue, name = boto3.client("glue"), f"ingested-{uuid4().hex[:8]}"
     boto3.client("s3").create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-2"})
     declare(INGESTED, name)

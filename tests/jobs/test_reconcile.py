@@ -104,9 +104,9 @@ def differences(reconciled, tampered):
 
 
 @pytest.fixture(scope="module")
-def in_redshift(lake, lake_root, make_module_database):
+def in_redshift(lake, make_module_database):
     """Return a warehouse in Redshift that has loaded the same batches."""
-    side = redshift_side(make_module_database(owner=WAREHOUSE_OWNER), lake_root, f"s3://{lake.processed}/temporary")
+    side = redshift_side(make_module_database(owner=WAREHOUSE_OWNER), f"s3://{lake.processed}/temporary")
     load.run(job_run(), lake.processed, side.warehouse)
     return side
 

@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 from moto.glue.exceptions import CrawlerRunningException
 from moto.server import ThreadedMotoServer
 
-from local_aws import crawlers, events
+from local_aws import crawlers, events, s3
 from local_aws.crawlers import api
 from local_aws.crawlers.schema import hive_type
 from local_aws.crawlers.settings import glob
@@ -32,7 +32,8 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> State:
     """Make a state folder whose lake is crawled."""
     fresh = State(tmp_path_factory.mktemp("state"))
     events.install(fresh)
-    crawlers.install(fresh)
+    s3.install(fresh)
+    crawlers.install()
     return fresh
 
 
@@ -70,7 +71,7 @@ class World:
         self.name = f"w{uuid.uuid4().hex[:12]}"
         self.glue, self.logs, self.client = client("glue"), client("logs"), client
         self.bucket = state.lake / self.name
-        self.bucket.mkdir(parents=True)
+        client("s3").create_bucket(Bucket=self.name, CreateBucketConfiguration={"LocationConstraint": "eu-west-2"})
         self.glue.create_database(DatabaseInput={"Name": self.name})
 
     def put(self, key: str, columns: dict[str, Any], rows: int = 1) -> Path:

@@ -158,7 +158,7 @@ def test_a_secret_is_known_by_its_name_and_by_its_arn(acting: Acting, world: Any
 
 def test_a_statement_takes_a_right_on_the_workgroup_and_on_the_secret(acting: Acting, world: Any):
     """The Data API logs in by the secret in the caller's name."""
-    redshift.install(world.aws.state, lambda *_: "postgresql://127.0.0.1:1/nowhere")
+    redshift.install(lambda *_: "postgresql://127.0.0.1:1/nowhere")
     secret = world.aws.client("secretsmanager").create_secret(Name=f"s-{uuid.uuid4().hex}", SecretString="s")["ARN"]
     may_run = allow("redshift-data:BatchExecuteStatement", f"arn:aws:redshift-serverless:{REGION}:*:workgroup/mine")
     may_ask, may_log_in = allow("redshift-data:DescribeStatement", "*"), allow("secretsmanager:GetSecretValue", secret)

@@ -31,7 +31,7 @@ def url(make_database):
 @pytest.fixture
 def api(local_aws, url):
     """Return a client of the Data API."""
-    redshift.install(local_aws.state, lambda *_: url)
+    redshift.install(lambda *_: url)
     return local_aws.client("redshift-data")
 
 
