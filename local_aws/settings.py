@@ -143,4 +143,5 @@ class Settings:
         }
 
     def _database_url(self, database: str, role: str) -> str:
-        return f"postgresql://{role}:{quote(self.passwords[role], safe='')}@{HOST}:{self.postgres_port}/{database}"
+        role, password, database = (quote(part, safe="") for part in (role, self.passwords[role], database))
+        return f"postgresql://{role}:{password}@{HOST}:{self.postgres_port}/{database}"

@@ -16,6 +16,7 @@ from local_aws.postgres.wheel import executable_programs
 SUPERUSER = "postgres"
 HOST = "127.0.0.1"
 SETTINGS_FILE = "totelake.conf"
+_LONGEST_NAME = 63  # bytes
 
 # wal_level=minimal lets a COPY into tables that its transaction truncated skip the log: half the writes.
 SETTINGS = """
@@ -187,8 +188,12 @@ def _unfinished(data: Path) -> Path:
 def ensure_database(connection: psycopg.Connection, name: str, owner: str) -> None:
     """Create the database `name` for the role `owner`, and nobody else, where it is missing.
 
-    `connection` is the superuser's, in autocommit.
+    `connection` is the superuser's, in autocommit. Raises PostgresError for a name that Postgres would cut off.
     """
+    if len(name.encode()) > _LONGEST_NAME:
+        raise PostgresError(
+            f"{name} is longer than the {_LONGEST_NAME} bytes of a name in Postgres; choose a shorter one"
+        )
     if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone() is None:
         connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(name), sql.Identifier(owner)))
     connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name)))
