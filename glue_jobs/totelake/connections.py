@@ -39,12 +39,27 @@ _SESSION = {
     "idle_in_transaction_session_timeout": "0",
 }
 
-_JDBC_URL = re.compile(r"jdbc:postgresql://(?P<host>[^:/?]+):(?P<port>\d+)/(?P<database>[^?]+)(?:\?(?P<options>.*))?")
+_JDBC_URL = re.compile(
+    r"jdbc:postgresql://(?P<host>[A-Za-z0-9._-]+):(?P<port>[0-9]+)/(?P<database>[^?]+)(?:\?(?P<options>.*))?"
+)
+
+# The options that the address of a connection may have, and what libpq calls them. Others of pgjdbc's load classes,
+# write files, or change what the jobs set for each session themselves.
+_OPTIONS = {
+    "connectTimeout": "connect_timeout",
+    "sslmode": "sslmode",
+    "sslrootcert": "sslrootcert",
+    "tcpKeepAlive": "keepalives",
+}
+_LIBPQ_VALUES = {"true": "1", "false": "0"}
 
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A Postgres database and a role in it; the password never shows in a representation."""
+    """A Postgres database and a role in it; the password never shows in a representation.
+
+    `options` are those of the JDBC address, by the names that pgjdbc has for them.
+    """
 
     host: str
     port: int
@@ -77,7 +92,7 @@ class Login:
             application_name=APPLICATION_NAME,
             client_encoding="UTF8",
             options=session_options(),
-            **dict(self.options),
+            **{_OPTIONS[name]: _LIBPQ_VALUES.get(value, value) for name, value in self.options},
         )
 
 
@@ -95,7 +110,7 @@ def login(connection: str) -> Login:
     """Return the login that the Glue `connection` and its secret describe.
 
     The connection has the properties JDBC_CONNECTION_URL and SECRET_ID; the secret is `{"username": …, "password": …}`.
-    Raises `ConnectionSettingsError` when either lacks something.
+    Raises `ConnectionSettingsError` when either lacks something, or the address has an option that is not allowed.
     """
     properties = boto3.client("glue").get_connection(Name=connection)["Connection"]["ConnectionProperties"]
     if missing := {"JDBC_CONNECTION_URL", "SECRET_ID"} - properties.keys():
@@ -113,5 +128,24 @@ def login(connection: str) -> Login:
         database=unquote_plus(url["database"]),
         user=credentials["username"],
         password=credentials["password"],
-        options=tuple(parse_qsl(url["options"] or "")),
+        options=_options(connection, url["options"] or ""),
     )
+
+
+def _options(connection: str, query: str) -> tuple[tuple[str, str], ...]:
+    """Return the options in the query of a JDBC address.
+
+    Raises `ConnectionSettingsError` for one that is not allowed or given twice.
+    """
+    options = tuple(parse_qsl(query, keep_blank_values=True))
+    names = [name for name, _ in options]
+    for name in names:
+        if name not in _OPTIONS:
+            raise ConnectionSettingsError(
+                connection,
+                f"its JDBC_CONNECTION_URL has the option {name!r}, which the jobs do not hand to the driver; "
+                f"remove it: the address may have {', '.join(_OPTIONS)}",
+            )
+        if names.count(name) > 1:
+            raise ConnectionSettingsError(connection, f"its JDBC_CONNECTION_URL has the option {name} more than once")
+    return options
