@@ -79,7 +79,9 @@ def make(steps: Steps) -> None:
     """Build whatever is not up to date, each in a step of its own."""
     from local_aws import spark  # noqa: PLC0415 - the command line imports this module, and wants to start fast
 
-    if not spark.JDBC_JAR.exists():
+    if spark.JDBC_JAR.exists():
+        spark.jdbc_jar()  # which only checks it
+    else:
         with steps("Get the JDBC driver of Postgres"):
             spark.jdbc_jar()
     if not _package_is_current():

@@ -23,6 +23,7 @@ JDBC_JAR = BUILD / "postgresql.jar"
 ARCHIVE = BUILD / "spark.jsa"
 _TRAINING = Path(__file__).with_name("spark_training.py")
 JDBC_PACKAGE = "org.postgresql:postgresql:42.7.13"
+JDBC_SHA256 = "6e0e4cc2d8cae902084f8a2b18728b073a6fd9d1f87c9d8bff8f298c18185b93"
 
 _VIEW = "org.apache.hadoop.fs.viewfs.ViewFileSystemOverloadScheme"
 # Hadoop's `file:` file system leaves a .crc file beside every file, and an S3 client would see those as objects. The
@@ -223,9 +224,11 @@ def jdbc_jar(target: Path = JDBC_JAR) -> Path:
     """Put the Postgres driver of JDBC at `target`, unless it is there, and return its path.
 
     Spark's own resolver finds it: in Maven's local repository first, then in Maven Central or the repository that the
-    usual Ivy and Maven settings name. Raises SparkSetupError when it is found nowhere.
+    usual Ivy and Maven settings name. Raises SparkSetupError when it is found nowhere, and when what is found, or is at
+    `target` already, has not the SHA-256 that is written here.
     """
     if target.exists():
+        _check_jdbc_jar(target, f"remove {target} and run `make setup` again")
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="totelake-ivy-") as folder:
@@ -244,10 +247,21 @@ def jdbc_jar(target: Path = JDBC_JAR) -> Path:
                 f"the JDBC driver {JDBC_PACKAGE} is neither in Maven's local repository nor could it be fetched; "
                 f"put its jar at {target} by hand, or make Maven Central reachable:\n{_tail(ended)}"
             )
+        way_out = "remove it from Maven's local repository, or get it from another one than your settings name"
+        _check_jdbc_jar(found[0], way_out)
         unfinished = target.with_name(f".{target.name}.{os.getpid()}")
         shutil.copyfile(found[0], unfinished)
         unfinished.replace(target)
     return target
+
+
+def _check_jdbc_jar(jar: Path, way_out: str) -> None:
+    found = hashlib.sha256(jar.read_bytes()).hexdigest()
+    if found != JDBC_SHA256:
+        raise SparkSetupError(
+            f"{jar.name} has the SHA-256 {found} and not {JDBC_SHA256}, so it is cut off or not the JDBC driver "
+            f"{JDBC_PACKAGE}: {way_out}"
+        )
 
 
 def _run_driver(arguments: list[str], variables: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
