@@ -26,12 +26,13 @@ class Configuration:
     """The options that give the variables their values."""
 
     def init(self) -> None:
-        """Get the provider, and open the state in the environment's bucket."""
+        """Get the provider, which has to be the locked one, and open the state in the environment's bucket."""
         bucket = {"bucket": self.environment.state_bucket, "region": self.environment.region}
         if self.environment.local:  # no real credentials, and no host name per bucket
             names = ("skip_credentials_validation", "skip_requesting_account_id", "skip_metadata_api_check")
             bucket |= dict.fromkeys((*names, "skip_region_validation", "use_path_style"), "true")
-        self._run("init", "-reconfigure", *(f"-backend-config={name}={value}" for name, value in bucket.items()))
+        backend = (f"-backend-config={name}={value}" for name, value in bucket.items())
+        self._run("init", "-reconfigure", "-lockfile=readonly", *backend)
 
     def plan(self, *options: str) -> bool:
         """Write down what would change, show it, and say whether anything would."""

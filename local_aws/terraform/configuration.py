@@ -19,6 +19,7 @@ _SETTINGS = "settings.tfvars.json"
 _OUTPUTS = "outputs.json"
 _STAMP = ".terraform/initialised.sha256"
 _LOCK = ".terraform.lock.hcl"
+_INIT = ("-input=false", "-no-color", "-lockfile=readonly")
 # A local world keeps its state beside it, so what says where an account's is kept stays here.
 _NOT_COPIED = (".terraform", "tests", "bootstrap", "backend.tf", "*.tfstate", "*.tfstate.*", _LOCK, "*.tfvars.json")
 
@@ -54,12 +55,11 @@ def init(folder: Path) -> None:
     """Install the provider that the configuration in `folder` asks for, unless that has been done.
 
     It comes from Terraform's registry; where that cannot be reached, or does not deliver, from a mirror on this
-    machine. Raises `TerraformError` when neither has it.
+    machine, and has one of the hashes in terraform/.terraform.lock.hcl. Raises `TerraformError` when neither has it.
     """
     if _is_initialised(folder):
         return
-    # An earlier lock would refuse the same provider when it comes from elsewhere, packed in another way.
-    (folder / _LOCK).unlink(missing_ok=True)
+    shutil.copyfile(CONFIGURATION / _LOCK, folder / _LOCK)
     reachable = provider.registry_reachable()
     mirror = provider.provider_mirror()
     if not reachable and mirror is None:
@@ -69,7 +69,7 @@ def init(folder: Path) -> None:
             f"reached: terraform -chdir=terraform providers mirror ~/.terraform.d/plugins"
         )
     if not (reachable and _init_from_registry(folder, last_resort=mirror is None)):
-        run(folder, "init", "-input=false", "-no-color", f"-plugin-dir={mirror}")
+        run(folder, "init", *_INIT, f"-plugin-dir={mirror}")
     (folder / _STAMP).write_text(_fingerprint(folder))
 
 
@@ -133,12 +133,9 @@ def _init_from_registry(folder: Path, *, last_resort: bool) -> bool:
     environment = {}
     if "TF_PLUGIN_CACHE_DIR" not in os.environ:  # all local worlds share one download
         provider.CACHE.mkdir(parents=True, exist_ok=True)
-        environment = {
-            "TF_PLUGIN_CACHE_DIR": str(provider.CACHE),
-            "TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE": "1",
-        }
+        environment = {"TF_PLUGIN_CACHE_DIR": str(provider.CACHE)}
     try:
-        run(folder, "init", "-input=false", "-no-color", environment=environment)
+        run(folder, "init", *_INIT, environment=environment)
     except TerraformError:
         if last_resort:
             raise
@@ -153,6 +150,7 @@ def _is_initialised(folder: Path) -> bool:
         stamp.exists()
         and stamp.read_text() == _fingerprint(folder)
         and (folder / _LOCK).exists()
+        and (folder / _LOCK).read_bytes() == (CONFIGURATION / _LOCK).read_bytes()
         and any(path.exists() for path in installed.glob("*/terraform-provider-aws*"))
     )
 

@@ -35,9 +35,7 @@ def _own_value(assigned: re.Match[str]) -> str:
 def configuration(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the configuration of a clone that has an environment of its own."""
     clone = tmp_path_factory.mktemp("clone")
-    shutil.copytree(
-        build.ROOT / "terraform", clone / "terraform", ignore=shutil.ignore_patterns(".terraform*", "tests")
-    )
+    shutil.copytree(build.ROOT / "terraform", clone / "terraform", ignore=shutil.ignore_patterns(".terraform", "tests"))
     for name in ("build", "crawlers", "glue_jobs"):
         (clone / name).symlink_to(build.ROOT / name)
     (clone / "ca.pem").write_text("-----BEGIN CERTIFICATE-----")

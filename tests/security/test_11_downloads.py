@@ -1,0 +1,140 @@
+"""What is downloaded has the content whose hash is committed, wherever it comes from."""
+
+import hashlib
+import re
+import subprocess
+
+import pytest
+
+from delivery.terraform import Configuration
+from local_aws import build, spark, terraform
+from local_aws.errors import SparkSetupError
+from local_aws.terraform import provider, release
+
+JAR = b"the driver"
+LOCKS = [build.ROOT / folder / ".terraform.lock.hcl" for folder in ("terraform", "terraform/bootstrap")]
+
+
+@pytest.fixture
+def resolver(monkeypatch):
+    """Return a function that has Spark's resolver find a jar, as it would in Maven's local repository or another."""
+    monkeypatch.setattr(spark, "JDBC_SHA256", hashlib.sha256(JAR).hexdigest())
+
+    def finds(content):
+        def run(_arguments, variables):
+            folder = re.search(r"spark\.jars\.ivy=(\S+)", variables["PYSPARK_SUBMIT_ARGS"])[1]
+            (build.Path(folder) / "jars").mkdir()
+            (build.Path(folder) / "jars/org.postgresql_postgresql-42.7.13.jar").write_bytes(content)
+            return subprocess.CompletedProcess([], 0, "")
+
+        monkeypatch.setattr(spark, "_run_driver", run)
+
+    return finds
+
+
+def refusal(file, content):
+    """Return the pattern of the error about a file with this content."""
+    found, wanted = (hashlib.sha256(each).hexdigest() for each in (content, JAR))
+    return rf"^{file} has the SHA-256 {found} and not {wanted}, so it is cut off or not the JDBC driver"
+
+
+def test_a_driver_of_jdbc_with_another_hash_is_not_installed(resolver, tmp_path):
+    """Whichever repository it comes from; the file, both hashes and the way out are named."""
+    resolver(b"another")
+    with pytest.raises(SparkSetupError, match=refusal("org.postgresql_postgresql-42.7.13.jar", b"another")) as refused:
+        spark.jdbc_jar(tmp_path / "postgresql.jar")
+    assert "remove it from Maven's local repository" in str(refused.value)
+    assert list(tmp_path.iterdir()) == []
+
+    resolver(JAR)
+    assert spark.jdbc_jar(tmp_path / "postgresql.jar").read_bytes() == JAR
+
+
+def test_a_driver_of_jdbc_that_was_changed_is_not_used(resolver, tmp_path, monkeypatch):
+    """Or was put there by hand: every start of a world looks at it again."""
+    jar = tmp_path / "postgresql.jar"
+    jar.write_bytes(b"changed")
+    monkeypatch.setattr(spark, "JDBC_JAR", jar)
+    monkeypatch.setattr(spark.jdbc_jar, "__defaults__", (jar,))
+
+    with pytest.raises(SparkSetupError, match=refusal("postgresql.jar", b"changed")):
+        build.make(pytest.fail)
+
+
+def mirrored(folder, content):
+    """Put a package of the pinned provider into a mirror in `folder`, and return the mirror."""
+    package = folder / provider.REGISTRY / provider.PROVIDER / provider.version() / release.platform_name()
+    package.mkdir(parents=True)
+    program = package / f"terraform-provider-aws_v{provider.version()}_x5"
+    program.write_bytes(content)
+    program.chmod(0o755)
+    return folder
+
+
+@pytest.fixture
+def tampered(tmp_path, monkeypatch):
+    """Return a mirror whose package of the provider is not the registry's, and the only one to be had."""
+    mirror = mirrored(tmp_path / "mirror", b"#!/bin/sh\n")
+    monkeypatch.setattr(provider, "registry_reachable", lambda: False)
+    monkeypatch.setattr(provider, "provider_mirror", lambda: mirror)
+    return mirror
+
+
+def test_a_provider_with_another_hash_is_not_installed(tampered, tmp_path):
+    """Terraform holds it to the lock, which a world is started with."""
+    folder = tmp_path / "world"
+    terraform.copy(folder)
+
+    with pytest.raises(terraform.TerraformError, match=r"doesn't match any of\s+the\s+checksums"):
+        terraform.init(folder)
+    assert not (folder / ".terraform/initialised.sha256").exists()
+
+
+def test_a_provider_that_was_changed_is_installed_again(tmp_path, monkeypatch):
+    """A world that was started without this lock is held to it at its next start."""
+    commands = []
+    monkeypatch.setattr("local_aws.terraform.configuration.run", lambda _folder, *words, **_: commands.append(words))
+    monkeypatch.setattr(provider, "registry_reachable", lambda: False)
+    monkeypatch.setattr(provider, "provider_mirror", lambda: tmp_path / "mirror")
+    mirrored(tmp_path / "world/.terraform/providers", b"")
+    terraform.copy(tmp_path / "world")
+    terraform.init(tmp_path / "world")
+    (tmp_path / "world/.terraform.lock.hcl").write_text("")
+
+    terraform.init(tmp_path / "world")
+    terraform.init(tmp_path / "world")
+
+    assert [words[0] for words in commands] == ["init", "init"]
+    assert all("-lockfile=readonly" in words for words in commands)
+
+
+def test_a_deployment_takes_the_locked_provider_only(tmp_path, monkeypatch):
+    """And changes no lock in passing."""
+    commands = []
+    monkeypatch.setattr(Configuration, "_run", lambda _self, *words: commands.append(words))
+    environment = type("Environment", (), {"state_bucket": "b", "region": "r", "local": False})
+
+    Configuration(environment, tmp_path, ()).init()
+
+    assert "-lockfile=readonly" in commands[0]
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=str)
+def test_the_lock_is_of_the_pinned_provider_for_every_platform(lock):
+    """Its registry signs a package for each of 14, and a manifest; a machine may have it packed or unpacked."""
+    text = lock.read_text()
+
+    assert re.findall(r'^provider "(\S+)"', text, re.MULTILINE) == [f"{provider.REGISTRY}/{provider.PROVIDER}"]
+    assert re.findall(r'^ +version += "(\S+)"', text, re.MULTILINE) == [provider.version()]
+    assert len(set(re.findall(r'"h1:[\w+/]{43}="', text))) == 14
+    assert len(set(re.findall(r'"zh:[0-9a-f]{64}"', text))) == 15
+
+
+@pytest.mark.parametrize("file", ["bin/setup", "Makefile"])
+def test_a_package_of_python_is_held_to_its_hash(file):
+    """Every installation from a lock asks for it."""
+    lines = (build.ROOT / file).read_text().splitlines()
+    installs = [line for line in lines if re.search(r"pip(_| )install .*--requirement", line)]
+
+    assert installs
+    assert all("--require-hashes" in line for line in installs)
