@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
+from sqlglot import exp
 
 from local_aws import aws
 from local_aws.errors import QueryFailedError, UnknownTableError
@@ -101,7 +102,8 @@ class Lake:
 
     def rows(self, relation: Relation) -> int:
         """Return how many rows a table or a view has."""
-        [[count]] = self.ask(f'SELECT count(*) FROM "{relation.database}"."{relation.name}"').rows  # noqa: S608 - named by Glue
+        table = exp.table_(relation.name, db=relation.database, quoted=True)
+        [[count]] = self.ask(exp.select("count(*)").from_(table).sql("athena")).rows
         return int(count or 0)
 
     def _ended(self, identifier: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import base64
 import json
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pyarrow as pa
@@ -13,8 +14,10 @@ from pyarrow import parquet
 
 from local_aws.glue.mounts import mount_table
 from local_aws.iam import Session
+from local_aws.lake import Lake
+from local_aws.settings import Settings
 from tests import roles
-from tests.local_aws.conftest import REGION, LocalAws, local_aws
+from tests.local_aws.conftest import OWNER, REGION, LocalAws, local_aws
 
 __all__ = ["local_aws"]
 
@@ -144,6 +147,18 @@ def test_a_table_of_any_name_can_be_queried_and_described(catalog, name):
 
     assert catalog.rows(f'SELECT x FROM "{quoted}"') == [["x"], ["1"]]
     assert catalog.rows(f'DESCRIBE "{quoted}"')[0][0].startswith("x")
+
+
+def test_the_rows_of_a_table_of_any_name_are_counted(catalog):
+    """As `totelake tables` does."""
+    catalog.table({"x": "bigint"}, name='t"; drop')
+    results = {"OutputLocation": f"s3://{catalog.name}/results/"}
+    catalog.athena.create_work_group(Name=catalog.name, Configuration={"ResultConfiguration": results})
+    port = int(urlsplit(catalog.aws.url).port or 0)
+    settings = Settings(port, 0, {}, access_key=OWNER.access_key, secret_key=OWNER.secret_key)
+    lake = Lake(settings, catalog.name, dict.fromkeys(("processed", "ingested", "discovered"), catalog.name))
+
+    assert lake.rows(lake.relation('t"; drop')) == 1
 
 
 @pytest.mark.parametrize(
