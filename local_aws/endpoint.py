@@ -39,6 +39,7 @@ _FIRST_ERROR = 400
 class RequestHandler(MotoRequestHandler):  # type: ignore[misc] # moto is not typed
     """Logs the requests that failed, and not the thousands that did not; what is no HTTP is refused in XML."""
 
+    path: str
     error_content_type = "application/xml"
     error_message_format = (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
