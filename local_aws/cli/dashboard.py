@@ -11,7 +11,7 @@ from local_aws.state import State
 def serve(state: State, port: int | None, *, browser: bool) -> None:
     """Serve the dashboard of a world until Ctrl-C; raise `DashboardError` when it ends by itself."""
     with server.serving(state, port) as (address, process):
-        console.print(f"The dashboard is at {address} (Ctrl-C closes it)", markup=False, soft_wrap=True)
+        console.print(f"The dashboard is at {address} (Ctrl-C closes it)", soft_wrap=True)
         if browser:
             webbrowser.open(address)
         status = process.wait()
