@@ -6,10 +6,10 @@ from urllib.parse import urlsplit
 
 import pytest
 import typer
-from rich.console import Console
 
 from local_aws import deployment
 from local_aws.cli import asking
+from local_aws.cli.screen import Screen
 from local_aws.errors import QueryFailedError, UnknownTableError
 from local_aws.settings import Settings
 from tests.local_aws.shop import Shop
@@ -40,7 +40,7 @@ def world(shop, monkeypatch):
 @pytest.fixture
 def screen(monkeypatch):
     """Return a function that returns what was shown, line by line, without the frames of tables."""
-    console = Console(width=200, record=True, file=StringIO())
+    console = Screen(width=200, record=True, file=StringIO())
     monkeypatch.setattr(asking, "console", console)
     return lambda: [" ".join(line.replace("│", " ").split()) for line in console.export_text().splitlines()]
 
