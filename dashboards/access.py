@@ -23,7 +23,7 @@ HOSTS = (HOST, "localhost")
 _HTTP_PORT = 80
 _POLICY = (
     "default-src 'self'; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none';"
-    " script-src 'self' 'unsafe-inline' 'unsafe-eval';"  # Streamlit's page, and the expressions of charts
+    " script-src 'self' 'unsafe-inline' 'wasm-unsafe-eval';"  # of Streamlit's page, and of Graphviz
     " style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:;"
     " worker-src 'self' blob:; connect-src 'self' data: ws://{host}"
 )
