@@ -34,7 +34,8 @@ def world(shop, monkeypatch):
     """Return the state and the settings of a world whose lake the shop is."""
     made = {"athena_workgroup": "shop", "databases": {"processed": "shop", "ingested": "raw", "discovered": "found"}}
     monkeypatch.setattr(deployment, "outputs", lambda _state: made)
-    return shop.local_aws.state, Settings(int(urlsplit(shop.local_aws.url).port or 0), 0, {})
+    port = int(urlsplit(shop.local_aws.url).port or 0)
+    return shop.local_aws.state, Settings(port, 0, {}, access_key="local", secret_key="local")
 
 
 @pytest.fixture
