@@ -271,6 +271,7 @@ def test_no_other_page_of_a_browser_reads_it(dashboard, foreign_page):
         page.goto(dashboard.served.address)
         expect(page.locator(".state")).to_be_visible()
         assert page.evaluate(OPENS, f"ws://{dashboard.host}{STREAM}") == "open"
+        assert opened.faults == []
 
         rebound = f"evil.example:{dashboard.port}"
         key = urlsplit(dashboard.served.address).query
