@@ -12,6 +12,7 @@ from dashboards import charts, figures, looks, warehouse
 from dashboards.filters import Filters
 from dashboards.questions import Question, read
 from dashboards.warehouse import Newest
+from local_aws.visible_text import visible
 
 WAY_OUT = (
     "No local world is up. `make run` makes one and fills it; `totelake up` starts it again.",
@@ -43,7 +44,7 @@ def _remembered(url: str, newest: Newest, question: Question, filters: Filters) 
 def card(key: str, title: str, unit: str) -> Iterator[None]:
     """Put what the block shows on a card with a `title` and below it the `unit`."""
     with st.container(border=True, key=f"card-{key}", height="stretch"):
-        st.html(f'<h3>{html.escape(title)}</h3><p class="unit">{html.escape(unit)}</p>')
+        st.html(f'<h3>{text(title)}</h3><p class="unit">{text(unit)}</p>')
         yield
 
 
@@ -79,8 +80,8 @@ def tile(label: str, amount: float, currency: str, told: str, course: pd.DataFra
     with st.container(border=True, key=f"card-tile-{label}"):
         st.html(
             f'<p class="tile-label"><span style="background:{looks.colour_of(currency)}"></span>'
-            f"{html.escape(label)}</p>"
-            f'<p class="tile-value">{figures.short(amount, currency)}</p><p class="unit">{html.escape(told)}</p>'
+            f"{text(label)}</p>"
+            f'<p class="tile-value">{text(figures.short(amount, currency))}</p><p class="unit">{text(told)}</p>'
         )
         if course is not None and len(course) > 1:
             charts.spark(course, currency)
@@ -91,8 +92,8 @@ def small_tiles(shown: Sequence[tuple[str, str, str, bool]]) -> None:
     st.html(
         '<div class="tiles">'
         + "".join(
-            f'<div class="{"bad" if bad else ""}"><p class="tile-label">{html.escape(label)}</p>'
-            f'<p class="tile-value">{html.escape(value)}</p><p class="unit">{html.escape(unit)}</p></div>'
+            f'<div class="{"bad" if bad else ""}"><p class="tile-label">{text(label)}</p>'
+            f'<p class="tile-value">{text(value)}</p><p class="unit">{text(unit)}</p></div>'
             for label, value, unit, bad in shown
         )
         + "</div>"
@@ -106,7 +107,7 @@ def table(
 
     def line(cells: Sequence[str], tag: str, *, is_bad: bool) -> str:
         shown = "".join(
-            f'<{tag} class="{"number" if place >= numbers_from else ""}">{html.escape(cell)}</{tag}>'
+            f'<{tag} class="{"number" if place >= numbers_from else ""}">{text(cell)}</{tag}>'
             for place, cell in enumerate(cells)
         )
         return f'<tr class="{"bad" if is_bad else ""}">{shown}</tr>'
@@ -116,16 +117,21 @@ def table(
     st.html(f'<div class="table"><table>{line(headings, "th", is_bad=False)}{body}</table></div>')
 
 
-def nothing(text: str) -> None:
+def nothing(sentence: str) -> None:
     """Say on a card that there is nothing to show; a command stands in backquotes."""
-    st.html(f'<div class="none">{_sentence(text)}</div>')
+    st.html(f'<div class="none">{_sentence(sentence)}</div>')
 
 
 def state(title: str, *sentences: str) -> None:
     """Say, in place of a page, why there is nothing to show and what to do; a command stands in backquotes."""
-    st.html(f'<div class="state"><h2>{html.escape(title)}</h2>{"".join(map(_sentence, sentences))}</div>')
+    st.html(f'<div class="state"><h2>{text(title)}</h2>{"".join(map(_sentence, sentences))}</div>')
 
 
-def _sentence(text: str) -> str:
-    parts = html.escape(text).split("`")
+def text(value: str) -> str:
+    """Return text from outside as HTML that shows it as it is, with control characters as escapes."""
+    return html.escape(visible(value))
+
+
+def _sentence(sentence: str) -> str:
+    parts = text(sentence).split("`")
     return "<p>" + "".join(f"<code>{part}</code>" if at % 2 else part for at, part in enumerate(parts)) + "</p>"

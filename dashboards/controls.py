@@ -1,14 +1,17 @@
 """The filters above a page, which the address of the page remembers."""
 
+import string
 from datetime import date, timedelta
 
 import streamlit as st
 
 from dashboards.filters import Filters
 from dashboards.warehouse import Choices
+from local_aws.visible_text import visible
 
 ALL, OWN = "All time", "Own range"
 _BACK = {"Last 12 months": (11, 0), "Last 3 months": (2, 0)}
+_LITERAL = str.maketrans({mark: f"\\{mark}" for mark in string.punctuation})
 _BACK_AND_AHEAD = {"Last 12 and next 3 months": (11, 3), "Last and next 3 months": (2, 3)}
 
 
@@ -23,6 +26,7 @@ def filters(
             choices.currencies,
             selection_mode="multi",
             default=choices.currencies,
+            format_func=_as_markdown,
             key="currency",
             bind="query-params",
         )
@@ -56,5 +60,16 @@ def _first_of(today: date, later: int) -> date:
 
 def _designs(choices: Choices) -> list[str]:
     return st.multiselect(
-        "Design", choices.designs, placeholder="All designs", key="design", bind="query-params", width=320
+        "Design",
+        choices.designs,
+        placeholder="All designs",
+        format_func=visible,
+        key="design",
+        bind="query-params",
+        width=320,
     )
+
+
+def _as_markdown(text: str) -> str:
+    """Return Markdown that shows `text` as it is: a label of a pill is Markdown, which may name images elsewhere."""
+    return visible(text).translate(_LITERAL)

@@ -2,6 +2,7 @@
 
 from dashboards import figures, looks
 from dashboards.pipeline import Node, Workflow
+from local_aws.visible_text import visible
 from local_aws.workflow_run import ActionState
 
 _COLOURS = {
@@ -22,7 +23,7 @@ def dot(workflow: Workflow, prefix: str, *, upright: bool) -> str:
         'node [shape=box, style="rounded,filled", penwidth=1.4];',
         f'edge [color="{looks.IDLE}", arrowsize=0.7, penwidth=1.2];',
         *(_node(node, prefix) for node in workflow.nodes),
-        *(f'"{source}" -> "{target}";' for source, target in workflow.edges),
+        *(f"{_quoted(source)} -> {_quoted(target)};" for source, target in workflow.edges),
         "}",
     ]
     return "\n".join(lines)
@@ -32,11 +33,18 @@ def _node(node: Node, prefix: str) -> str:
     name = node.name.removeprefix(f"{prefix}-")
     line, ground = _COLOURS[node.state]
     if node.kind == "trigger":
-        look = f'shape=circle, label="", width=0.28, margin=0, tooltip="trigger {name}: {_fired(node)}"'
+        tooltip = _quoted(f"trigger {name}: {_fired(node)}")
+        look = f'shape=circle, label="", width=0.28, margin=0, tooltip={tooltip}'
     else:
         what = f"crawl {name}" if node.kind == "crawler" else name
-        look = f'label="{what}\\n{_told(node)}"'
-    return f'"{node.id}" [{look}, color="{line}", fillcolor="{ground}", fontcolor="{looks.INK}"];'
+        look = f"label={_quoted(f'{what}\n{_told(node)}')}"
+    return f'{_quoted(node.id)} [{look}, color="{line}", fillcolor="{ground}", fontcolor="{looks.INK}"];'
+
+
+def _quoted(text: str) -> str:
+    """Return text as a string of Graphviz's language, in which nothing stands for anything else."""
+    escaped = visible(text).replace("\\", "\\\\").replace('"', '\\"').replace("&", "&amp;").replace("\n", "\\n")
+    return f'"{escaped}"'
 
 
 def _fired(node: Node) -> str:

@@ -37,11 +37,12 @@ def main() -> None:
     parser.add_argument("--state", type=Path, help="the folder of a world that is up; without it one is made")
     given = parser.parse_args().state
     FOLDER.mkdir(parents=True, exist_ok=True)
-    with _world(given) as state, server.serving(state) as (address, _), sync_playwright() as playwright:
+    with _world(given) as state, server.serving(state) as served, sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=browser(), args=ARGUMENTS)
         for name in _PAGES:
-            _take(chromium.new_page(), address, name, _LAPTOP, FOLDER / f"{name.lower()}.png")
-        _take(chromium.new_page(device_scale_factor=2), address, "Sales", _PHONE, FOLDER / "phone.png", whole=False)
+            _take(chromium.new_page(), served.address, name, _LAPTOP, FOLDER / f"{name.lower()}.png")
+        phone = chromium.new_page(device_scale_factor=2)
+        _take(phone, served.address, "Sales", _PHONE, FOLDER / "phone.png", whole=False)
         chromium.close()
 
 

@@ -54,7 +54,7 @@ class Pipeline:
     status: Status
     workflows: tuple[Workflow, ...]
     faults: tuple[Fault, ...]
-    reconciled: tuple[dict[str, Any], ...]
+    reconciled: tuple[Mapping[str, Any], ...]
     reconciled_at: datetime | None
     alarms: tuple[dict[str, Any], ...]
 
@@ -109,18 +109,14 @@ def _workflow(glue: Any, logs: Any, name: str) -> Workflow:
     return Workflow(name, run, tuple(map(node_of, nodes)), edges)
 
 
-def _reconciled(glue: Any, logs: Any, job: str) -> tuple[datetime | None, list[dict[str, Any]]]:
+def _reconciled(glue: Any, logs: Any, job: str) -> tuple[datetime | None, list[Mapping[str, Any]]]:
     """Return when the last reconcile that compared anything began, and what it said of each table."""
     for run in glue.get_job_runs(JobName=job)["JobRuns"]:
-        lines = [_told(line) for line in workflow_run.log_lines(logs, workflow_run.OUTPUT_GROUP, run["Id"])]
+        printed = workflow_run.log_lines(logs, workflow_run.OUTPUT_GROUP, run["Id"])
+        lines = [workflow_run.json_of(line) for line in printed]
         if tables := [line for line in lines if line.get("event") == "table_reconciled" and line["status"] == "ok"]:
             return run["StartedOn"], tables
     return None, []
-
-
-def _told(line: str) -> dict[str, Any]:
-    told: dict[str, Any] = json.loads(line) if line.startswith("{") else {}
-    return told
 
 
 def _alarms(settings: Settings) -> Iterator[dict[str, Any]]:

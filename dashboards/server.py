@@ -7,22 +7,33 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+from dashboards import access
+from dashboards.access import Keys
 from local_aws import build, processes
 from local_aws.errors import DashboardError
 from local_aws.settings import HOST
 from local_aws.state import State
 
-_APP = Path(__file__).parent / "app.py"
 _START_SECONDS = 60.0
 _STOP_SECONDS = 10.0
 _POLL_SECONDS = 0.1
 
 
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A dashboard that is served: its `process`, its `address` with the key, and one that opens it once."""
+
+    process: subprocess.Popen[bytes]
+    address: str
+    single_use_address: str
+
+
 @contextmanager
-def serving(state: State, port: int | None = None) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """Serve the dashboard during the block: give its address, and the process, which ends with the block.
+def serving(state: State, port: int | None = None) -> Iterator[Served]:
+    """Serve the dashboard during the block; its process ends with the block.
 
     Without a `port` it takes a free one. Raises `DashboardError` when the port is taken, or nothing answers on it.
     """
@@ -32,22 +43,30 @@ def serving(state: State, port: int | None = None) -> Iterator[tuple[str, subpro
     log = state.logs / "dashboard.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
-        process = _start(state, chosen, output.fileno())
+        process = _start(state, chosen, keys := Keys(), output.fileno())
     try:
         _await(process, chosen, log)
-        yield f"http://{HOST}:{chosen}", process
+        root = f"http://{HOST}:{chosen}/"
+        yield Served(
+            process,
+            address=f"{root}?{access.KEY}={keys.key}",
+            single_use_address=f"{root}?{access.SINGLE_USE_KEY}={keys.single_use_key}",
+        )
     finally:
         processes.stop(process.pid, _STOP_SECONDS)
         process.wait()
 
 
-def _start(state: State, port: int, output: int) -> subprocess.Popen[bytes]:
-    options = {"server.address": HOST, "server.port": str(port), "server.headless": "true"}
-    flags = [word for name, value in options.items() for word in (f"--{name}", value)]
+def _start(state: State, port: int, keys: Keys, output: int) -> subprocess.Popen[bytes]:
+    variables = {
+        "TOTELAKE_STATE": str(state.root),
+        "TOTELAKE_DASHBOARD_KEY": keys.key,  # other users see the arguments of a process, and not its variables
+        "TOTELAKE_DASHBOARD_SINGLE_USE_KEY": keys.single_use_key,
+    }
     return subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", str(_APP), *flags],
+        [sys.executable, "-m", "dashboards", str(port)],
         cwd=build.ROOT,
-        env=os.environ | {"TOTELAKE_STATE": str(state.root)},
+        env=os.environ | variables,
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT,
@@ -66,7 +85,7 @@ def _await(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
 def _answers(port: int) -> bool:
     connection = http.client.HTTPConnection(HOST, port, timeout=_STOP_SECONDS)
     try:
-        connection.request("GET", "/_stcore/health")
+        connection.request("GET", access.HEALTH)
         return connection.getresponse().status == http.HTTPStatus.OK
     except OSError:
         return False

@@ -10,6 +10,7 @@ from psycopg import RawCursor, sql
 
 from dashboards.filters import Filters, filtered
 from dashboards.questions import Question
+from local_aws.visible_text import visible
 from totelake.warehouse.names import LEDGER, SCHEMA
 
 _PATIENCE_SECONDS = 5
@@ -39,7 +40,10 @@ class Choices:
 
 
 def ask(url: str, question: Question, filters: Filters) -> pd.DataFrame:
-    """Return the answer of the warehouse at `url`, with amounts as floats and days as timestamps."""
+    r"""Return the answer of the warehouse at `url`, with amounts as floats and days as timestamps.
+
+    Control characters in texts are escapes, such as `\u202e`, which would turn the words of a chart around.
+    """
     asked = filtered(question.query, filters)
     with _connected(url) as connection, RawCursor(connection) as cursor:
         cursor.execute(asked.query.encode(), asked.parameters)
@@ -98,4 +102,6 @@ def _plain(values: pd.Series) -> pd.Series:
     first = next((value for value in values if value is not None), None)
     if isinstance(first, Decimal):
         return values.astype(float)
+    if isinstance(first, str):
+        return values.map(visible, na_action="ignore")
     return pd.to_datetime(values) if isinstance(first, date) else values

@@ -8,6 +8,7 @@ from pathlib import Path
 from delivery import stages, wheels
 from delivery.errors import DeliveryError
 from local_aws import terraform
+from local_aws.visible_text import visible
 
 _STAGES = {stage.__name__: stage for stage in (stages.bootstrap, stages.plan, stages.deploy, stages.destroy)}
 
@@ -27,7 +28,7 @@ def main(argv: Sequence[str] | None = None, configuration: Path = terraform.CONF
         else:
             _STAGES[given.command](given.environment, configuration)
     except (DeliveryError, terraform.TerraformMissingError) as error:
-        sys.stderr.write(f"totelake: {error}\n")
+        sys.stderr.write(f"totelake: {visible(str(error))}\n")
         return 1
     return 0
 

@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from local_aws.errors import WorldError
+from local_aws.visible_text import visible
 
 type Steps = Callable[[str], AbstractContextManager[Callable[[str], None]]]
 """Called with the name of a step; the step lasts as long as the context, which gives a function to tell how far it is.
@@ -97,7 +98,7 @@ def main() -> None:
     try:
         make(_print_step)
     except WorldError as error:
-        sys.exit(f"totelake: {error}")
+        sys.exit(f"totelake: {visible(str(error))}")
 
 
 @contextlib.contextmanager

@@ -20,6 +20,7 @@ from typing import Any
 from moto.sns.models import Subscription
 
 from local_aws.state import State
+from local_aws.visible_text import visible
 
 DEFAULT_SUBJECT = "AWS Notification Message"
 """The subject of an e-mail whose message was published without one, as on AWS."""
@@ -86,7 +87,10 @@ def _is_wanted(subscription: Any, message: str, attributes: Mapping[str, Any] | 
 
 
 def _email(subscription: Any, message: str, message_id: str, details: Mapping[str, Any]) -> EmailMessage:
-    """Write the e-mail of one message; of a message with a JSON structure, the part for this protocol."""
+    """Write the e-mail of one message; of a message with a JSON structure, the part for this protocol.
+
+    A text with control characters is encoded: a terminal that shows the file gets none, a mail program reads them all.
+    """
     if details.get("message_structure") == "json":
         parts = json.loads(message)
         message = parts.get(subscription.protocol, parts["default"])
@@ -94,14 +98,19 @@ def _email(subscription: Any, message: str, message_id: str, details: Mapping[st
     if subscription.protocol == "email-json":
         message = _as_json(subscription, message, message_id, details)
     mail = EmailMessage()
-    mail["From"] = formataddr((subscription.topic.display_name or "AWS Notifications", _SENDER))
-    mail["To"] = subscription.endpoint
-    mail["Subject"] = " ".join((subject or DEFAULT_SUBJECT).split())  # a header is one line
+    mail["From"] = formataddr((_one_line(subscription.topic.display_name or "AWS Notifications"), _SENDER))
+    mail["To"] = _one_line(subscription.endpoint)
+    mail["Subject"] = _one_line(subject or DEFAULT_SUBJECT)
     mail["Date"] = format_datetime(datetime.now(UTC))
     mail["Message-ID"] = f"<{message_id}@{_SENDER.partition('@')[2]}>"
     mail["X-SNS-Topic-Arn"] = subscription.topic_arn
-    mail.set_content(message)
+    mail.set_content(message, cte=None if visible(message) == message else "quoted-printable")
     return mail
+
+
+def _one_line(header: str) -> str:
+    """Return the text of a header: on one line, with control characters as escapes."""
+    return visible(" ".join(header.split()))
 
 
 def _as_json(subscription: Any, message: str, message_id: str, details: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from local_aws.workflow_run import ERROR_GROUP, OUTPUT_GROUP, pages
+from local_aws.workflow_run import ERROR_GROUP, OUTPUT_GROUP, lines_of, pages
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class JobLogs:
                 for event in page["events"]:
                     at = datetime.fromtimestamp(event["timestamp"] / 1000, UTC)
                     if self._since is None or at >= self._since:
-                        yield from (Line(at, job, text) for text in event["message"].rstrip().splitlines())
+                        yield from (Line(at, job, text) for text in lines_of(event["message"]))
         if "CompletedOn" in run:
             self._done.add(run["Id"])
 

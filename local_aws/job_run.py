@@ -1,13 +1,12 @@
 """One job run of its own, outside a workflow: started, waited for, and what it printed."""
 
-import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from local_aws.errors import RunFailedError
-from local_aws.workflow_run import OUTPUT_GROUP, log_lines
+from local_aws.workflow_run import OUTPUT_GROUP, json_of, log_lines
 
 _AT_WORK = {"STARTING", "RUNNING", "STOPPING", "WAITING"}
 _POLL_SECONDS = 0.2
@@ -20,7 +19,7 @@ class JobRun:
     id: str
     state: str
     error: str
-    lines: tuple[dict[str, Any], ...]
+    lines: tuple[Mapping[str, Any], ...]
 
     @property
     def succeeded(self) -> bool:
@@ -39,12 +38,5 @@ def run(glue: Any, logs: Any, job: str, arguments: Mapping[str, str] | None = No
         raise RunFailedError(f"Job {job} runs already, and not twice at a time; try again when it has ended") from None
     while (found := glue.get_job_run(JobName=job, RunId=run_id)["JobRun"])["JobRunState"] in _AT_WORK:
         time.sleep(_POLL_SECONDS)
-    told = tuple(_json_lines(log_lines(logs, OUTPUT_GROUP, run_id)))
+    told = tuple(said for line in log_lines(logs, OUTPUT_GROUP, run_id) if (said := json_of(line)))
     return JobRun(run_id, found["JobRunState"], found.get("ErrorMessage", ""), told)
-
-
-def _json_lines(lines: list[str]) -> Iterator[dict[str, Any]]:
-    """Yield what the lines of JSON among `lines` say."""
-    for line in lines:
-        if line.startswith("{"):
-            yield json.loads(line)

@@ -119,7 +119,7 @@ def rows_in(line: str) -> int | None:
     Only the lines `table_…` count (`table_ingested`, …): there is one for each table of a stage when it is done; others
     tell of steps on the way and of sums.
     """
-    told = _told(line)
+    told = json_of(line)
     is_done = str(told.get("event")).startswith("table_") and told.get("status") == "ok"
     rows = told.get("rows")
     return rows if is_done and isinstance(rows, int) else None
@@ -130,17 +130,8 @@ def begins_anew(line: str) -> bool:
 
     A load commits batch by batch, and tells of rows that are committed.
     """
-    told = _told(line)
+    told = json_of(line)
     return told.get("event") == "retry" and told.get("stage") != "load"
-
-
-def _told(line: str) -> Mapping[str, Any]:
-    """Return what a line of JSON says, nothing where it is something else."""
-    try:
-        told = json.loads(line) if line.startswith("{") else {}
-    except ValueError:
-        return {}
-    return told if isinstance(told, dict) else {}
 
 
 def read(run: Mapping[str, Any], rows: RowCounts) -> WorkflowRun:
@@ -172,7 +163,21 @@ def follow(glue: Any, logs: Any, workflow: str, run_id: str, show: Callable[[Wor
 def log_lines(logs: Any, group: str, job_run_id: str) -> list[str]:
     """Return the lines that the job run wrote to the log group."""
     events = (event for page in pages(logs, group, job_run_id) for event in page["events"])
-    return [line for event in events for line in event["message"].rstrip().splitlines()]
+    return [line for event in events for line in lines_of(event["message"])]
+
+
+def lines_of(message: str) -> list[str]:
+    """Return the lines of a log event; only a line feed ends one, so that no other character forges a line."""
+    return [line.removesuffix("\r") for line in message.rstrip().split("\n")] if message.strip() else []
+
+
+def json_of(line: str) -> Mapping[str, Any]:
+    """Return what a line of JSON says, nothing where it is something else."""
+    try:
+        said = json.loads(line) if line.startswith("{") else {}
+    except (ValueError, RecursionError):
+        return {}
+    return said if isinstance(said, dict) else {}
 
 
 def _action(node: Mapping[str, Any], rows: RowCounts) -> Action:

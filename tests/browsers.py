@@ -32,10 +32,10 @@ class Window:
 
 
 @contextmanager
-def window() -> Iterator[Window]:
-    """Open a browser with an empty page, as wide as a laptop."""
+def window(*arguments: str) -> Iterator[Window]:
+    """Open a browser, with these `arguments` besides the usual ones, and an empty page, as wide as a laptop."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=images.browser(), args=images.ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=images.browser(), args=[*images.ARGUMENTS, *arguments])
         opened = Window(browser.new_page(viewport={"width": 1440, "height": 900}))
         opened.page.set_default_timeout(_PATIENCE_SECONDS * 1000)
         expect.set_options(timeout=_PATIENCE_SECONDS * 1000)

@@ -1,6 +1,5 @@
 """How the pipeline fares: the workflow at work, runs, batches, freshness, and what is wrong."""
 
-import html
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 
@@ -119,7 +118,7 @@ def _graph(workflow: Workflow, prefix: str) -> None:
     told = "has not run yet"
     if run and run.started_at and run.seconds is not None:
         told = f"{_how(run)}, began {figures.moment(run.started_at)}, {figures.age(run.seconds)}"
-    st.html(f'<p class="unit"><b>{html.escape(workflow.name)}</b> {told}</p>')
+    st.html(f'<p class="unit"><b>{cards.text(workflow.name)}</b> {cards.text(told)}</p>')
     for key, upright in (("lying", False), ("upright", True)):
         with st.container(key=f"graph-{key}-{workflow.name}", horizontal_alignment="center" if upright else "left"):
             st.graphviz_chart(graph.dot(workflow, prefix, upright=upright), width="content")

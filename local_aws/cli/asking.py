@@ -1,15 +1,14 @@
 """SQL on the lake: the answers of Athena, and what there is to ask."""
 
 import csv
-import json
-import sys
+import io
 from pathlib import Path
 
 import typer
 from rich.table import Table
 
 from local_aws import deployment
-from local_aws.cli.screen import console, number, seconds
+from local_aws.cli.screen import console, number, print_data, print_json, seconds
 from local_aws.lake import Answer, Lake, Relation
 from local_aws.settings import Settings
 from local_aws.state import State
@@ -35,14 +34,13 @@ def query(state: State, settings: Settings, sql: str, output: str) -> None:
     answer = _lake(state, settings).ask(sql)
     if output == "json":
         names = list(answer.columns)
-        typer.echo(json.dumps([dict(zip(names, row, strict=True)) for row in answer.rows], indent=2))
+        print_json([dict(zip(names, row, strict=True)) for row in answer.rows])
     elif output == "csv":
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerows([list(answer.columns), *answer.rows])
+        print_data(_csv(answer))
     else:
         console.print(_answer(answer))
         read = f"{number(len(answer.rows))} rows, {number(answer.bytes_scanned)} bytes read, {seconds(answer.seconds)}"
-        console.print(read, markup=False)
+        console.print(read)
 
 
 def tables(state: State, settings: Settings) -> None:
@@ -65,9 +63,9 @@ def describe(state: State, settings: Settings, name: str) -> None:
     for column in [*relation.columns, *relation.keys]:
         kind = column["Type"] + (", partition key" if column["Name"] in keys else "")
         shown.add_row(column["Name"], kind, column.get("Comment", ""))
-    console.print(relation.description, markup=False, soft_wrap=True)
+    console.print(relation.description, soft_wrap=True)
     console.print(shown)
-    console.print(_amount(lake, relation), markup=False)
+    console.print(_amount(lake, relation))
 
 
 def _lake(state: State, settings: Settings) -> Lake:
@@ -80,6 +78,12 @@ def _amount(lake: Lake, relation: Relation) -> str:
     if relation.is_view:
         return f"A view; it has {rows}."
     return f"{rows} in {number(lake.partitions(relation))} partitions."
+
+
+def _csv(answer: Answer) -> str:
+    written = io.StringIO()
+    csv.writer(written, lineterminator="\n").writerows([list(answer.columns), *answer.rows])
+    return written.getvalue().removesuffix("\n")
 
 
 def _answer(answer: Answer) -> Table:

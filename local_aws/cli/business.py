@@ -26,4 +26,4 @@ def activity(settings: Settings, events: int, random_seed: int | None = None) ->
         random_seed=going_on.RANDOM_SEED if random_seed is None else random_seed,
     )
     told = ", ".join(f"{number(count)} {name}" for name, count in done.counts.items())
-    console.print(f"{number(done.events)} events in {seconds(done.seconds)}: {told}.", markup=False, soft_wrap=True)
+    console.print(f"{number(done.events)} events in {seconds(done.seconds)}: {told}.", soft_wrap=True)

@@ -2,7 +2,6 @@
 
 # ruff: noqa: PLC0415 - each command imports what it needs when it is called
 
-import json
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -11,8 +10,9 @@ from typing import Annotated
 import typer
 
 from local_aws import build
-from local_aws.cli.screen import console, problems, refuse, steps
+from local_aws.cli.screen import console, print_data, print_json, problems, refuse, steps
 from local_aws.state import State
+from local_aws.visible_text import visible
 
 
 class Zone(StrEnum):
@@ -81,7 +81,6 @@ def up(
         console.print(
             f"Up: AWS at {settings.aws_url}, everything else with: totelake urls"
             + ("\nThe schedules run; see when and what with: totelake status" if schedules else ""),
-            markup=False,
             soft_wrap=True,
         )
 
@@ -133,7 +132,7 @@ def run(
         if wait:
             running.succeed(place, settings)
         else:
-            console.print(running.start(place, settings), markup=False, soft_wrap=True)
+            console.print(running.start(place, settings), soft_wrap=True)
 
 
 @app.command()
@@ -196,7 +195,7 @@ def status(
     with problems(place):
         found = world_status.gather(place)
         if as_json:
-            typer.echo(json.dumps(found.to_json(), indent=2, default=world_status.as_text))
+            print_json(found.to_json(), default=world_status.as_text)
         else:
             status_view.show(found)
 
@@ -231,10 +230,10 @@ def urls(
     with problems(place):
         found = Settings.load(place).urls(place)
         if as_json:
-            typer.echo(json.dumps(found, indent=2))
+            print_json(found)
         else:
             for name, address in found.items():
-                console.print(f"{name:<10} {address}", markup=False, soft_wrap=True)
+                console.print(f"{name:<10} {address}", soft_wrap=True)
 
 
 @app.command()
@@ -251,9 +250,9 @@ def env(state: _State = _DEFAULT) -> None:
         made = deployment.outputs(place)
         log_group = made["log_groups"]["ingest"]["output"].removesuffix("/output")
         for name, value in settings.shell_environment(made["prefix"], log_group).items():
-            typer.echo(f"export {name}={shlex.quote(value)}")
+            print_data(f"export {name}={shlex.quote(value)}")
         programs = ":".join((sysconfig.get_path("scripts"), str(postgres.programs())))  # aws, totelake; psql
-        typer.echo(f'export PATH={shlex.quote(programs)}:"$PATH"')
+        print_data(f'export PATH={shlex.quote(programs)}:"$PATH"')
 
 
 @app.command()
@@ -268,7 +267,7 @@ def logs(
         str | None, typer.Option(metavar="AGE", help="Not the latest run, but all that is no older than 90s, 10m, 2h.")
     ] = None,
 ) -> None:
-    """Print what the latest run of each job, or of one, wrote."""
+    """Print what the latest run of each job, or of one, wrote; a terminal shows control characters as escapes."""
     from local_aws import world
     from local_aws.cli import log_view
 
@@ -332,7 +331,10 @@ def query(
     ] = None,
     output: Annotated[Output, typer.Option("--output", help="How the answer is printed.")] = Output.TABLE,
 ) -> None:
-    """Ask the lake in SQL, by Athena; a name without a database is one of the processed zone."""
+    r"""Ask the lake in SQL, by Athena; a name without a database is one of the processed zone.
+
+    Control characters in the answer are shown as escapes, such as \x1b; CSV is exact in a file or a pipe.
+    """
     from local_aws import world
     from local_aws.cli import asking
 
@@ -397,7 +399,7 @@ def ddl(
     place = _state(state)
     with problems(place):
         if not apply:
-            typer.echo({Kind.POSTGRES: postgres.ddl, Kind.REDSHIFT: redshift.ddl}[warehouse](), nl=False)
+            print_data({Kind.POSTGRES: postgres.ddl, Kind.REDSHIFT: redshift.ddl}[warehouse]().removesuffix("\n"))
             return
         import psycopg
 
@@ -405,7 +407,7 @@ def ddl(
 
         with psycopg.connect(world.require(place).warehouse_url) as connection:
             postgres.apply(connection)
-        typer.echo("The warehouse has all its tables, keys and views.")
+        console.print("The warehouse has all its tables, keys and views.")
 
 
 @app.command()
@@ -421,7 +423,7 @@ def down(
     if purge and not yes and place.root.exists():
         if not sys.stdin.isatty():
             refuse(f"There is no terminal to confirm the removal of {place.root}; add --yes. Nothing was changed.")
-        typer.confirm(f"Remove {place.root} with totesys, lake and warehouse?", abort=True)
+        typer.confirm(visible(f"Remove {place.root} with totesys, lake and warehouse?"), abort=True)
     with problems(place, "Stopped; run it again to stop the rest: totelake down"), steps() as show:
         if purge:
             world.purge(place, show)

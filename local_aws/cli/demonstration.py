@@ -11,7 +11,7 @@ from rich.table import Table
 from dashboards import questions
 from local_aws import deployment, status, world
 from local_aws.cli import business, run_view, running, status_view
-from local_aws.cli.screen import console, number, seconds, steps
+from local_aws.cli.screen import console, number, seconds, steps, styled
 from local_aws.settings import Settings
 from local_aws.state import State
 from local_aws.workflow_run import WorkflowRun
@@ -49,11 +49,12 @@ def show(state: State) -> None:
     _heading("Summary")
     _sum_up(state, settings, (first, second))
     console.print(f"All of it took {seconds(time.monotonic() - began)}.\n")
-    console.print(_NEXT, markup=False, soft_wrap=True)
+    console.print(_NEXT, soft_wrap=True)
 
 
 def _heading(text: str) -> None:
-    console.print(f"\n[bold]{text}[/]")
+    console.print()
+    console.print(styled(text, "bold"))
 
 
 def _sum_up(state: State, settings: Settings, runs: Sequence[WorkflowRun]) -> None:

@@ -1,11 +1,10 @@
 """Where a column comes from and where it goes, on the screen and for programs."""
 
-import json
 from typing import Any
 
 from rich.table import Table
 
-from local_aws.cli.screen import console
+from local_aws.cli.screen import console, print_json
 from totelake.tables import lineage
 from totelake.tables.lineage import Lineage, SourceColumn
 
@@ -18,7 +17,7 @@ def show(name: str, *, as_json: bool) -> None:
     sources, stars = lineage.find(name)
     told = [*map(_of_source, sources), *map(_of_star, stars)]
     if as_json:
-        print(json.dumps(told, indent=2))
+        print_json(told)
         return
     for column in told:
         console.print(_table(column))

@@ -8,10 +8,12 @@ from datetime import UTC, datetime, timedelta
 import typer
 
 from local_aws import aws, deployment
+from local_aws.cli.screen import error_console, print_data
 from local_aws.errors import RunFailedError
 from local_aws.job_logs import JobLogs, Line
 from local_aws.settings import Settings
 from local_aws.state import State
+from local_aws.visible_text import visible
 
 _POLL_SECONDS = 1.0
 _AGE = re.compile(r"(\d+)([smhd])")
@@ -22,7 +24,7 @@ def age(text: str) -> timedelta:
     """Return the time that `text` means, such as 90s, 10m, 2h or 1d; raise `BadParameter` when it means none."""
     found = _AGE.fullmatch(text)
     if not found:
-        raise typer.BadParameter(f"{text} is no time; say it as 90s, 10m, 2h or 1d")
+        raise typer.BadParameter(f"{visible(text)} is no time; say it as 90s, 10m, 2h or 1d")
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
@@ -41,7 +43,7 @@ def show(state: State, settings: Settings, job: str | None, since: timedelta | N
     try:
         _print(lines, width)
         if follow:
-            typer.echo("Following; Ctrl-C ends it.", err=True)
+            error_console.print("Following; Ctrl-C ends it.")
         while follow:
             time.sleep(_POLL_SECONDS)
             _print(found.new_lines(), width)
@@ -66,4 +68,4 @@ def _is_run(job: str | None) -> bool:
 
 def _print(lines: list[Line], width: int) -> None:
     for line in lines:
-        typer.echo(f"{line.job:<{width}} | {line.text}" if width else line.text)
+        print_data(f"{line.job:<{width}} | {line.text}" if width else line.text)

@@ -21,5 +21,5 @@ def rebuild(state: State, settings: Settings, zone: str) -> None:
             run = job_run.run(glue, logs, jobs[stage], arguments)
         if not run.succeeded:
             running.give_up(stage, run)
-    rows = {line["table"]: line["rows"] for line in run.lines if line["event"] == "table_loaded"}
+    rows = {line["table"]: line["rows"] for line in run.lines if line.get("event") == "table_loaded"}
     console.print(f"The warehouse was loaded anew: {number(sum(rows.values()))} rows in {len(rows)} tables.")

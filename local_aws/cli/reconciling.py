@@ -1,6 +1,6 @@
 """Holding the warehouse against totesys, and what came out of it on the screen."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rich.table import Table
@@ -17,7 +17,7 @@ def reconcile(state: State, settings: Settings) -> None:
     glue, logs = aws.client(settings, "glue"), aws.client(settings, "logs")
     with steps() as step, step("Hold the warehouse against totesys"):
         run = job_run.run(glue, logs, deployment.outputs(state)["jobs"]["reconcile"])
-    tables = [line for line in run.lines if line["event"] == "table_reconciled" and line["status"] == "ok"]
+    tables = [line for line in run.lines if line.get("event") == "table_reconciled" and line["status"] == "ok"]
     if tables:
         console.print(table(tables))
     elif run.succeeded:
@@ -26,7 +26,7 @@ def reconcile(state: State, settings: Settings) -> None:
         running.give_up("reconcile", run)
 
 
-def table(lines: Iterable[dict[str, Any]]) -> Table:
+def table(lines: Iterable[Mapping[str, Any]]) -> Table:
     """Return the lines of the tables that were compared: each one's rows, and below it what differs and why."""
     shown = Table(title="The warehouse held against totesys", title_justify="left", title_style="bold")
     shown.add_column("table")

@@ -1,6 +1,5 @@
 """Single records on the screen: their history, and what is held back of them."""
 
-import json
 import os
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -10,7 +9,7 @@ from typing import Any
 from rich.table import Table
 
 from local_aws import deployment
-from local_aws.cli.screen import console
+from local_aws.cli.screen import console, print_json
 from local_aws.settings import Settings
 from local_aws.state import State
 from totelake import held, history
@@ -25,7 +24,7 @@ def show_history(state: State, settings: Settings, table: str, key: int, *, as_j
     if as_json:
         _print_json(versions)
     elif not versions:
-        console.print(f"No batch has brought a {table} {key}.", markup=False)
+        console.print(f"No batch has brought a {table} {key}.")
     else:
         console.print(_versions(f"{table} {key}", versions))
 
@@ -78,4 +77,4 @@ def _lines(lines: Iterable[str]) -> str:
 
 
 def _print_json(found: list[Any]) -> None:
-    print(json.dumps([asdict(item) for item in found], indent=2, default=str))
+    print_json([asdict(item) for item in found], default=str)

@@ -6,19 +6,19 @@ from contextlib import contextmanager
 from rich.live import Live
 from rich.table import Table
 
-from local_aws.cli.screen import console, number, seconds
+from local_aws.cli.screen import console, number, seconds, styled
 from local_aws.workflow_run import Action, ActionState, WorkflowRun
 
 type Show = Callable[[WorkflowRun], None]
 
 _LOOKS = {
-    ActionState.WAITING: "[dim]· waiting[/]",
-    ActionState.RUNNING: "[yellow]▶ running[/]",
-    ActionState.SUCCEEDED: "[green]✔ succeeded[/]",
-    ActionState.FAILED: "[bold red]✘ failed[/]",
-    ActionState.STOPPED: "[magenta]■ stopped[/]",
+    ActionState.WAITING: styled("· waiting", "dim"),
+    ActionState.RUNNING: styled("▶ running", "yellow"),
+    ActionState.SUCCEEDED: styled("✔ succeeded", "green"),
+    ActionState.FAILED: styled("✘ failed", "bold red"),
+    ActionState.STOPPED: styled("■ stopped", "magenta"),
 }
-_NEVER_STARTED = "[dim]· never started[/]"
+_NEVER_STARTED = styled("· never started", "dim")
 
 
 @contextmanager
@@ -60,13 +60,13 @@ class _Lines:
 
     def __call__(self, run: WorkflowRun) -> None:
         if not self._printed:
-            console.print(f"Workflow run {run.id}", markup=False)
+            console.print(f"Workflow run {run.id}")
         for action in run.actions:
             if self._printed.get(action.name, ActionState.WAITING) != action.state:
                 rows = "" if action.rows is None else f", {number(action.rows)} rows"
                 took = "" if action.state == ActionState.RUNNING else f"{rows}, {seconds(action.seconds)}"
                 name = name_of(action, self._prefix)
-                console.print(f"{seconds(run.seconds):>9}  {name}: {action.state}{took}", markup=False)
+                console.print(f"{seconds(run.seconds):>9}  {name}: {action.state}{took}")
             self._printed[action.name] = action.state
         if not run.goes_on:
-            console.print(f"{seconds(run.seconds):>9}  {run.status}", markup=False)
+            console.print(f"{seconds(run.seconds):>9}  {run.status}")

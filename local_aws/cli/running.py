@@ -3,11 +3,10 @@
 from typing import Any, NoReturn
 
 import typer
-from rich.markup import escape
 
 from local_aws import aws, deployment, workflow_run
 from local_aws.cli import run_view
-from local_aws.cli.screen import console
+from local_aws.cli.screen import console, styled
 from local_aws.errors import RunFailedError
 from local_aws.job_run import JobRun
 from local_aws.settings import Settings
@@ -59,7 +58,6 @@ def follow(state: State, settings: Settings, run_id: str) -> WorkflowRun:
     except KeyboardInterrupt:
         console.print(
             f"\nThe run goes on. Follow it with `totelake follow {run_id}`, stop it with `totelake stop {run_id}`.",
-            markup=False,
             soft_wrap=True,
         )
         raise
@@ -67,7 +65,7 @@ def follow(state: State, settings: Settings, run_id: str) -> WorkflowRun:
         if action.state == ActionState.FAILED:
             _explain(logs, prefix, action)
     if run.error:
-        console.print(f"[bold red]The run ended in {run.status}:[/] {escape(run.error)}", soft_wrap=True)
+        console.print(styled(f"The run ended in {run.status}:", "bold red"), run.error, soft_wrap=True)
     return run
 
 
@@ -90,8 +88,8 @@ def latest(state: State, settings: Settings, which: str = WORKFLOW) -> str:
 
 def give_up(job: str, run: JobRun) -> NoReturn:
     """Say why the run of a job failed and where all that it wrote is, and end the command with exit status 1."""
-    console.print(f"[bold red]{job} ended as {run.state}:[/] {escape(run.error)}", soft_wrap=True)
-    console.print(f"See all that it wrote: totelake logs {job}", markup=False)
+    console.print(styled(f"{job} ended as {run.state}:", "bold red"), run.error, soft_wrap=True)
+    console.print(f"See all that it wrote: totelake logs {job}")
     raise typer.Exit(1)
 
 
@@ -117,9 +115,10 @@ def _workflow_of(glue: Any, state: State, run_id: str) -> str:
 def _explain(logs: object, prefix: str, action: Action) -> None:
     """Print why an action failed: its message, the end of its error log, and where the rest is."""
     name = run_view.name_of(action, prefix)
-    console.print(f"\n[bold red]{name} failed:[/] {escape(action.error or 'it did not say why')}", soft_wrap=True)
+    console.print()
+    console.print(styled(f"{name} failed:", "bold red"), action.error or "it did not say why", soft_wrap=True)
     if action.attempt is None:
         return
     for line in workflow_run.log_lines(logs, workflow_run.ERROR_GROUP, action.attempt)[-_TAIL:]:
-        console.print(f"  {line}", markup=False, style="dim", soft_wrap=True)
-    console.print(f"See all that it wrote: totelake logs {name}", markup=False)
+        console.print(f"  {line}", style="dim", soft_wrap=True)
+    console.print(f"See all that it wrote: totelake logs {name}")

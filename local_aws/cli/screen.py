@@ -1,27 +1,66 @@
-"""What every command shows in the same way: steps, problems, numbers."""
+"""What every command shows in the same way: text, data for programs, steps, problems, numbers.
 
+Everything printed is text and never markup, and control characters in it are visible. Data for programs is exact where
+it goes to a file or a pipe.
+"""
+
+import json
+import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from local_aws.build import Steps
 from local_aws.errors import WorldError
 from local_aws.state import State
+from local_aws.visible_text import visible
 
 _INTERRUPTED = 130
 _OURS = {"local_aws", "totelake", "totesys"}
 
-console = Console(highlight=False)
-_problems = Console(stderr=True, highlight=False, soft_wrap=True)
+
+class Screen(Console):
+    """A console that prints every string as text: no markup, no emoji codes, control characters as escapes."""
+
+    def __init__(self, **options: Any) -> None:
+        """Take rich's options of a console, apart from those that this class decides."""
+        super().__init__(markup=False, emoji=False, highlight=False, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Return a string as rich's text; the strings in tables and titles come here too."""
+        return super().render_str(visible(text), **options | {"markup": False, "emoji": False})
+
+
+console = Screen()
+error_console = Screen(stderr=True, soft_wrap=True)
+
+
+def styled(text: str, style: str) -> Text:
+    """Return text in a style, such as `bold red`, with control characters as escapes."""
+    return Text(visible(text), style=style)
+
+
+def print_data(text: str) -> None:
+    """Print a line for programs: exact into a file or a pipe, with control characters as escapes on a terminal."""
+    sys.stdout.write(f"{visible(text) if sys.stdout.isatty() else text}\n")
+    sys.stdout.flush()
+
+
+def print_json(value: object, default: Callable[[Any], Any] | None = None) -> None:
+    """Print a value as JSON, in which every control and format character is an escape."""
+    print_data(json.dumps(value, indent=2, default=default).replace("\x7f", r"\u007f"))
+
+
+_OURSELVES = styled("totelake:", "bold red")
 
 
 @contextmanager
@@ -33,7 +72,7 @@ def problems(state: State, when_interrupted: str = "Stopped.") -> Iterator[None]
     try:
         yield
     except KeyboardInterrupt:
-        _problems.print(f"\n{when_interrupted}", markup=False)
+        error_console.print(f"\n{when_interrupted}")
         raise typer.Exit(_INTERRUPTED) from None
     except Exception as error:
         if isinstance(error, typer.Exit | typer.Abort | BrokenPipeError):  # nothing is wrong, or nobody reads on
@@ -41,15 +80,15 @@ def problems(state: State, when_interrupted: str = "Stopped.") -> Iterator[None]
         log = _keep_traceback(state)
         known = _ours(error) or _down(state)
         sentence = str(known) if known else f"{type(error).__name__}: {error}"
-        _problems.print(f"[bold red]totelake:[/] {escape(sentence.strip())}")
+        error_console.print(_OURSELVES, sentence.strip())
         if log and not known:
-            _problems.print(f"The traceback is in {log}", markup=False)
+            error_console.print(f"The traceback is in {log}")
         raise typer.Exit(1) from None
 
 
 def refuse(sentence: str) -> NoReturn:
     """End the command with one sentence and exit status 1, before it has done anything."""
-    _problems.print(f"[bold red]totelake:[/] {escape(sentence)}")
+    error_console.print(_OURSELVES, sentence)
     raise typer.Exit(1)
 
 
@@ -76,7 +115,7 @@ def _keep_traceback(state: State) -> str | None:
     log = state.logs / "totelake.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a", encoding="utf-8") as file:
-        file.write(f"{time.strftime('%Y-%m-%dT%H:%M:%S')}\n{traceback.format_exc()}\n")
+        file.write(f"{time.strftime('%Y-%m-%dT%H:%M:%S')}\n{visible(traceback.format_exc())}\n")
     return str(log)
 
 
@@ -87,17 +126,17 @@ def steps() -> Iterator[Steps]:
         yield _step_as_line
         return
     columns = (
-        SpinnerColumn(finished_text="[green]✔[/]"),
-        TextColumn("{task.description}"),
-        TextColumn("[dim]{task.fields[detail]}[/]"),
+        SpinnerColumn(finished_text=styled("✔", "green")),
+        TextColumn("{task.description}", markup=False),
+        TextColumn("{task.fields[detail]}", style="dim", markup=False),
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console) as progress:
 
         @contextmanager
         def step(name: str) -> Iterator[Callable[[str], None]]:
-            task = progress.add_task(name, total=1, detail="")
-            yield lambda detail: progress.update(task, detail=detail)
+            task = progress.add_task(visible(name), total=1, detail="")
+            yield lambda detail: progress.update(task, detail=visible(detail))
             progress.update(task, completed=1, detail="")
 
         yield step
@@ -111,7 +150,7 @@ def _step_as_line(name: str) -> Iterator[Callable[[str], None]]:
     began = time.monotonic()
     yield lambda _detail: None
     with _line:
-        console.print(f"{name}: {seconds(time.monotonic() - began)}", markup=False)
+        console.print(f"{name}: {seconds(time.monotonic() - began)}")
 
 
 def number(value: float | Decimal | None) -> str:

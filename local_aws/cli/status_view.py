@@ -5,11 +5,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rich.columns import Columns
-from rich.markup import escape
 from rich.table import Table
 
 from local_aws.cli import run_view
-from local_aws.cli.screen import console, number, seconds
+from local_aws.cli.screen import console, number, seconds, styled
 from local_aws.status import Batches, Status
 
 _LATEST_ALERTS = 5
@@ -18,9 +17,9 @@ _ALERT_LINES = 2
 
 def show(status: Status) -> None:
     """Print the status."""
-    console.print(f"World in {status.state}", markup=False, soft_wrap=True)
+    console.print(f"World in {status.state}", soft_wrap=True)
     for part in status.down:
-        console.print(f"[bold red]{part} is down[/]; run: totelake up")
+        console.print(styled(f"{part} is down", "bold red"), "; run: totelake up", sep="")
     if not status.runs and not status.down:
         console.print("The workflow has not run yet; run: totelake run")
     for run in reversed(status.runs):
@@ -32,21 +31,22 @@ def show(status: Status) -> None:
     show_watch(status.due, status.alarms)
     console.print(f"Alerts: {len(status.alerts) or 'none'}")
     for alert in status.alerts[-_LATEST_ALERTS:]:
-        console.print(f"  {alert['sent_at']:%Y-%m-%d %H:%M:%S}  [red]{escape(alert['subject'])}[/]", soft_wrap=True)
+        sent_at = f"  {alert['sent_at']:%Y-%m-%d %H:%M:%S}  "
+        console.print(sent_at, styled(alert["subject"], "red"), sep="", soft_wrap=True)
         for line in alert["body"].splitlines()[:_ALERT_LINES]:
-            console.print(f"    {line.strip('"')}", markup=False, soft_wrap=True)
+            console.print(f"    {line.strip('"')}", soft_wrap=True)
 
 
 def show_watch(due: Mapping[str, datetime], alarms: Sequence[Mapping[str, Any]]) -> None:
     """Print when the schedules fire next, and the alarms that are on."""
     for name, moment in sorted(due.items()):
         left = max(0.0, (moment - datetime.now(UTC)).total_seconds())
-        console.print(f"Schedule {name}: in {_age(left)}", markup=False)
+        console.print(f"Schedule {name}: in {_age(left)}")
     if not due:
         console.print("Schedules: off; run them with: totelake up")
     console.print(f"Alarms that are on: {len(alarms) or 'none'}")
     for alarm in alarms:
-        console.print(f"  [red]{escape(alarm['name'])}[/]  {escape(alarm['reason'])}", soft_wrap=True)
+        console.print(" ", styled(alarm["name"], "red"), "", alarm["reason"], soft_wrap=True)
 
 
 def batches(zones: Mapping[str, Batches]) -> Columns:
@@ -61,7 +61,7 @@ def batches(zones: Mapping[str, Batches]) -> Columns:
             table.add_row(str(batch["sequence"]), batch["batch_id"], number(batch["rows"]))
             if batch["quarantined"]:
                 held = f"{number(batch['quarantined'])} rows broke a rule and were held back; see: totelake quarantine"
-                table.add_row("", f"[red]{held}[/]")
+                table.add_row("", styled(held, "red"))
         tables.append(table)
     return Columns(tables)
 

@@ -104,8 +104,8 @@ def board(postgres_server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
                 postgres.apply(owner)
                 owner.execute(ROWS)
                 owner.execute(LEDGER, (1, 1, 1, 1))
-            with server.serving(state) as (address, _), window() as opened:
-                yield Board(state, address, opened, settings.warehouse_url)
+            with server.serving(state) as served, window() as opened:
+                yield Board(state, served.address, opened, settings.warehouse_url)
         finally:
             connection.execute("DROP DATABASE warehouse WITH (FORCE)")
 

@@ -14,6 +14,7 @@ from datetime import time as datetime_time
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 import psutil
@@ -426,7 +427,7 @@ def test_the_dashboard_shows_the_pipeline_while_it_runs(world, two_runs):
     serving = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
     try:
         assert serving.stdout is not None
-        address = re.search(r"http://127\.0\.0\.1:\d+", serving.stdout.readline())[0]
+        address = re.search(r"http://127\.0\.0\.1:\d+\S+", serving.stdout.readline())[0]
         with window() as opened:
             opened.page.goto(address)
             expect(opened.page.locator(".newest")).to_contain_text(f"batch {batches_loaded(world)}")
@@ -451,7 +452,7 @@ def test_the_dashboard_shows_the_pipeline_while_it_runs(world, two_runs):
     finally:
         serving.send_signal(signal.SIGINT)
         assert serving.wait(30) == 130
-    assert processes.port_is_free(int(address.rpartition(":")[2]))
+    assert processes.port_is_free(urlsplit(address).port)
 
 
 def batches_loaded(world: World) -> int:

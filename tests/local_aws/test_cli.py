@@ -9,10 +9,10 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from local_aws import workflow_run
 from local_aws.cli import reconciling, run_view
+from local_aws.cli.screen import Screen
 from local_aws.settings import Settings
 from local_aws.state import State
 from local_aws.workflow_run import Action, ActionState, RowCounts, WorkflowRun, rows_in
@@ -360,7 +360,7 @@ def test_a_table_shows_state_rows_and_seconds():
         Action("totelake-local-ingest", "job", ActionState.FAILED, seconds=12.34, rows=43045),
         Action("totelake-local-transform", "job", ActionState.WAITING),
     )
-    console = Console(width=100, record=True, file=StringIO())
+    console = Screen(width=100, record=True, file=StringIO())
     console.print(run_view.table("totelake-local", WorkflowRun("wr_1", "COMPLETED", START, START, actions)))
 
     lines = [" ".join(line.replace("│", " ").split()) for line in console.export_text().splitlines()]
@@ -379,7 +379,7 @@ def test_what_reconcile_found_is_shown_table_by_table():
         {"table": "dim_staff", **counts, "differences": 0, "findings": []},
         {"table": "fact_payment", **counts, "differences": 7, "findings": [missing, wrong, newer]},
     ]
-    console = Console(width=140, record=True, file=StringIO())
+    console = Screen(width=140, record=True, file=StringIO())
     console.print(reconciling.table(lines))
 
     shown = [" ".join(line.replace("│", " ").split()) for line in console.export_text().splitlines()]

@@ -6,10 +6,10 @@ from urllib.parse import urlsplit
 
 import pytest
 import typer
-from rich.console import Console
 
 from local_aws import deployment
 from local_aws.cli import asking
+from local_aws.cli.screen import Screen
 from local_aws.errors import QueryFailedError, UnknownTableError
 from local_aws.settings import Settings
 from tests.local_aws.shop import Shop
@@ -34,13 +34,14 @@ def world(shop, monkeypatch):
     """Return the state and the settings of a world whose lake the shop is."""
     made = {"athena_workgroup": "shop", "databases": {"processed": "shop", "ingested": "raw", "discovered": "found"}}
     monkeypatch.setattr(deployment, "outputs", lambda _state: made)
-    return shop.local_aws.state, Settings(int(urlsplit(shop.local_aws.url).port or 0), 0, {})
+    port = int(urlsplit(shop.local_aws.url).port or 0)
+    return shop.local_aws.state, Settings(port, 0, {}, access_key="local", secret_key="local")
 
 
 @pytest.fixture
 def screen(monkeypatch):
     """Return a function that returns what was shown, line by line, without the frames of tables."""
-    console = Console(width=200, record=True, file=StringIO())
+    console = Screen(width=200, record=True, file=StringIO())
     monkeypatch.setattr(asking, "console", console)
     return lambda: [" ".join(line.replace("│", " ").split()) for line in console.export_text().splitlines()]
 

@@ -1,7 +1,6 @@
 """The status on the screen."""
 
-from rich.console import Console
-
+from local_aws.cli.screen import Screen
 from local_aws.cli.status_view import batches
 from local_aws.status import Batches
 
@@ -9,7 +8,7 @@ from local_aws.status import Batches
 def shown(quarantined):
     """Return what the screen shows of one processed batch."""
     batch = {"sequence": 7, "batch_id": "b-7", "rows": 1200, "quarantined": quarantined}
-    console = Console(width=120)
+    console = Screen(width=120)
     with console.capture() as capture:
         console.print(batches({"processed": Batches(7, (batch,))}))
     return capture.get()

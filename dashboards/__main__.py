@@ -1,0 +1,41 @@
+"""Serve the dashboard on a port of this machine: `python -m dashboards PORT`; its keys are in the environment."""
+
+import os
+import sys
+from pathlib import Path
+
+from starlette.middleware import Middleware
+from streamlit.starlette import App
+
+from dashboards import access
+from dashboards.access import AccessControl, Keys
+from local_aws.settings import HOST
+
+APP = Path(__file__).with_name("app.py")
+
+
+def main() -> None:
+    """Serve until SIGTERM; these options hold whatever other configuration of Streamlit the user has."""
+    port = int(sys.argv[1])
+    keys = Keys(os.environ["TOTELAKE_DASHBOARD_KEY"], os.environ["TOTELAKE_DASHBOARD_SINGLE_USE_KEY"])
+    app = App(APP, middleware=[Middleware(AccessControl, port, keys)])
+    app.run(
+        config={
+            "server.address": HOST,
+            "server.port": port,
+            "server.headless": True,
+            "server.allowedHosts": list(access.HOSTS),
+            "server.enableCORS": True,
+            "server.enableXsrfProtection": True,
+            "server.corsAllowedOrigins": [],
+            "server.enableStaticServing": False,
+            "server.enableAgentApi": False,
+            "browser.serverAddress": HOST,
+            "browser.gatherUsageStats": False,
+            "global.developmentMode": False,
+        }
+    )
+
+
+if __name__ == "__main__":
+    main()

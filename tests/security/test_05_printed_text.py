@@ -1,0 +1,352 @@
+"""Text from outside is shown as it is: never as markup, and never as a command to the terminal."""
+
+import email
+import email.policy
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from io import StringIO
+from types import SimpleNamespace
+
+import boto3
+import pytest
+import typer
+from moto import mock_aws
+
+from delivery import __main__ as delivery
+from delivery.errors import DeliveryError
+from local_aws import deployment, inbox, workflow_run, world
+from local_aws.cli import (
+    asking,
+    business,
+    commands,
+    demonstration,
+    lineage_view,
+    log_view,
+    rebuilding,
+    reconciling,
+    records,
+    run_view,
+    running,
+    screen,
+    status_view,
+)
+from local_aws.cli import dashboard as dashboard_view
+from local_aws.errors import WorldError
+from local_aws.job_logs import Line
+from local_aws.job_run import JobRun
+from local_aws.lake import Answer, Relation
+from local_aws.settings import Settings
+from local_aws.state import State
+from local_aws.status import Batches, Status
+from local_aws.workflow_run import Action, ActionState, WorkflowRun
+from totelake import held, history
+from totelake.held import Fault
+from totelake.history import Version
+
+HOSTILE = {
+    "[/red]": "[/red]",
+    "[bold]x[/bold]": "[bold]x[/bold]",
+    "[link=http://evil.example]x[/link]": "[link=http://evil.example]x[/link]",
+    ":smile:": ":smile:",
+    "\x1b[31mred": r"\x1b[31mred",
+    "\x1b]52;c;cm0=\x07": r"\x1b]52;c;cm0=\x07",
+    "\x1b]8;;http://evil.example\x1b\\x": "\\x1b]8;;http://evil.example\\x1b\\x",
+    "\x9b31mred": r"\x9b31mred",
+    "paid\rfree": r"paid\rfree",
+    "ab\b\x7fc": r"ab\x08\x7fc",
+    "\u202egpj.exe": r"\u202egpj.exe",
+    "a\u2066b\u2069\u200b": r"a\u2066b\u2069\u200b",
+    "a\u2028b\x85c": r"a\u2028b\x85c",
+}
+"""What a row, a name or a message may hold, and what is to be read of it on a terminal."""
+
+PAGES = (
+    *(asking, business, commands, dashboard_view, demonstration, lineage_view, log_view, rebuilding, reconciling),
+    *(records, run_view, running, screen, status_view),
+)
+NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
+PLACE = (State.__new__(State), Settings(1, 2, {}))
+
+
+@pytest.fixture
+def terminal(monkeypatch) -> Callable[[], str]:
+    """Put a terminal without colours in the place of the screen; return a function that returns what it was sent."""
+    shown = StringIO()
+    shown.isatty = lambda: True
+    console = screen.Screen(force_terminal=True, color_system=None, width=500, file=shown)
+    for module in PAGES:
+        for name in ("console", "error_console"):
+            if hasattr(module, name):
+                monkeypatch.setattr(module, name, console)
+    for module in (screen, delivery):
+        monkeypatch.setattr(module, "sys", SimpleNamespace(stdout=shown, stderr=shown))
+    made = {"prefix": "totelake", "buckets": {"ingested": "i", "processed": "p"}, "athena_workgroup": "w"}
+    made |= {"databases": {}, "workflow": "workflow", "crawl": "crawl", "jobs": {}}
+    monkeypatch.setattr(records, "os", SimpleNamespace(environ={}))
+    monkeypatch.setattr(deployment, "outputs", lambda _state: made)
+    return shown.getvalue
+
+
+class Lake:
+    """A lake whose every name and value is the same text."""
+
+    def __init__(self, text: str) -> None:
+        """Take the text."""
+        column = {"Name": text, "Type": text, "Comment": text}
+        self.answer = Answer({text: text, "other": "varchar"}, [(text, text)], 0, 0.0)
+        self.its_relation = Relation(text, text, text, is_view=False, columns=[column], keys=[column])
+
+    def ask(self, _sql: str) -> Answer:
+        """Answer with the text."""
+        return self.answer
+
+    def relation(self, _name: str) -> Relation:
+        """Return the relation that has the text everywhere."""
+        return self.its_relation
+
+    def relations(self) -> list[Relation]:
+        """Return the one relation."""
+        return [self.its_relation]
+
+    def rows(self, _relation: Relation) -> int:
+        """Return a number."""
+        return 1
+
+    partitions = rows
+
+
+def failed_run(text: str) -> WorkflowRun:
+    """Return a run of one action, whose names and errors are the text."""
+    action = Action(text, "job", ActionState.FAILED, attempt="jr_1", error=text)
+    return WorkflowRun(text, "ERROR", NOW, NOW, (action,), error=text)
+
+
+def status_of(text: str) -> Status:
+    """Return a status whose every name and message is the text."""
+    batch = {"sequence": 1, "batch_id": text, "rows": 1, "quarantined": 1}
+    alert = {"sent_at": NOW, "to": text, "subject": text, "topic": text, "body": text}
+    alarm = {"name": text, "since": NOW, "reason": text}
+    zones, rows = {text: Batches(1, (batch,))}, {text: {text: 1}}
+    run = failed_run(text)
+    return Status(text, "w", (text,), (run,), zones, rows, None, (alert,), {text: NOW}, (alarm,))
+
+
+def show_history(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Show two versions of a record."""
+    versions = [Version(1, text, text, deleted=False, values={text: text, "b": number}) for number in (1, text)]
+    monkeypatch.setattr(history, "versions", lambda *_: versions)
+    records.show_history(*PLACE, text, 1, as_json=False)
+
+
+def show_quarantine(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Show a row that is held back."""
+    monkeypatch.setattr(held, "faults", lambda *_: [Fault(text, 1, text, text, text, 1, text)])
+    records.show_quarantine(*PLACE, as_json=False)
+
+
+def show_lake(show: Callable[[], None]) -> Callable[[str, pytest.MonkeyPatch], None]:
+    """Return a view of a lake that has the text everywhere."""
+
+    def shown(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(asking, "_lake", lambda *_: Lake(text))
+        show()
+
+    return shown
+
+
+def show_reconciled(text: str, _: pytest.MonkeyPatch) -> None:
+    """Show the differences of a table."""
+    finding = {"what": text, "reason": None, "rows": 1, "keys": [text], "columns": [text]}
+    explained = finding | {"reason": text}
+    counts = {"rows_in_totesys": 1, "rows_in_warehouse": 1, "differences": 1}
+    screen.console.print(reconciling.table([{"table": text, **counts, "findings": [finding, explained]}]))
+
+
+def show_run_line_by_line(text: str, _: pytest.MonkeyPatch) -> None:
+    """Show a run as it is shown where there is no terminal."""
+    run_view._Lines("totelake")(failed_run(text))
+
+
+def show_run_that_failed(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Follow a run to its end, and show the end of its error log."""
+    monkeypatch.setattr(running.aws, "client", lambda *_: None)
+    monkeypatch.setattr(running, "_workflow_of", lambda *_: "workflow")
+    monkeypatch.setattr(workflow_run, "follow", lambda *_: failed_run(text))
+    monkeypatch.setattr(workflow_run, "log_lines", lambda *_: [text])
+    running.follow(*PLACE, "wr_1")
+
+
+def show_job_that_failed(text: str, _: pytest.MonkeyPatch) -> None:
+    """Give up on a job."""
+    with pytest.raises(typer.Exit):
+        running.give_up(text, JobRun("jr_1", text, text, ()))
+
+
+def show_error(error: Exception) -> Callable[[str, pytest.MonkeyPatch], None]:
+    """Return a view of an error of this kind."""
+
+    def shown(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(world, "require", lambda _state: None)
+        state = State.__new__(State)
+        monkeypatch.setattr(screen, "_keep_traceback", lambda _state: text)
+        with pytest.raises(typer.Exit), screen.problems(state):
+            raise error(text)
+
+    return shown
+
+
+def show_refusal(text: str, _: pytest.MonkeyPatch) -> None:
+    """Refuse a command."""
+    with pytest.raises(typer.Exit):
+        screen.refuse(text)
+
+
+def show_steps(text: str, _: pytest.MonkeyPatch) -> None:
+    """Show a step that tells how far it is."""
+    with screen.steps() as step, step(text) as tell:
+        tell(text)
+
+
+def show_delivery_error(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """End a delivery with an error."""
+
+    def fail(*_: object) -> None:
+        raise DeliveryError(text)
+
+    monkeypatch.setitem(delivery._STAGES, "plan", fail)
+    assert delivery.main(["plan", "dev"]) == 1
+
+
+VIEWS = {
+    "history": show_history,
+    "quarantine": show_quarantine,
+    "query": show_lake(lambda: asking.query(*PLACE, "SELECT 1", "table")),
+    "query --output csv": show_lake(lambda: asking.query(*PLACE, "SELECT 1", "csv")),
+    "tables": show_lake(lambda: asking.tables(*PLACE)),
+    "describe": show_lake(lambda: asking.describe(*PLACE, "sale")),
+    "status": lambda text, _: status_view.show(status_of(text)),
+    "reconcile": show_reconciled,
+    "run": lambda text, _: screen.console.print(run_view.table("totelake", failed_run(text))),
+    "run, line by line": show_run_line_by_line,
+    "follow": show_run_that_failed,
+    "rebuild": show_job_that_failed,
+    "logs": lambda text, _: log_view._print([Line(NOW, text, text)], 6),
+    "lineage": lambda text, _: screen.console.print(
+        lineage_view._table(
+            {"column": text, "description": text, "from": text, "how": text, "types": {text: text}}
+            | {"nullable": True, "references": text, "rules": {text: text}}
+        )
+    ),
+    "our error": show_error(WorldError),
+    "another error": show_error(ValueError),
+    "refusal": show_refusal,
+    "steps": show_steps,
+    "heading": lambda text, _: demonstration._heading(text),
+    "delivery": show_delivery_error,
+}
+
+
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("text", HOSTILE, ids=ascii)
+def test_a_view_shows_text_from_outside_as_it_is(terminal, monkeypatch, view, text):
+    """Brackets, colons and words stay; a control character is an escape, and the terminal receives none."""
+    VIEWS[view](text, monkeypatch)
+
+    shown = terminal()
+    assert HOSTILE[text] in shown
+    if HOSTILE[text] != text:
+        assert text not in shown
+        for character in set(text) - set(HOSTILE[text]) - {"\x1b", "\r"}:  # which move the cursor
+            assert character not in shown
+
+
+def test_a_line_feed_of_a_value_stays_within_its_cell(terminal, monkeypatch):
+    """It is layout and no command: the frame of the table goes on around the second line."""
+    show_quarantine("first\nsecond", monkeypatch)
+
+    (line,) = [line for line in terminal().splitlines() if "second" in line]
+    assert line.startswith("│")
+
+
+def test_csv_and_logs_are_exact_in_a_pipe(monkeypatch, capsys):
+    """What a program reads is the value, with every control character."""
+    monkeypatch.setattr(asking, "_lake", lambda *_: Lake("\x1b[31m[/red]\x9b\u202e"))
+    asking.query(*PLACE, "SELECT 1", "csv")
+    log_view._print([Line(NOW, "ingest", "\x1b[31m[/red]\x9b\u202e")], 0)
+
+    expected = "\x1b[31m[/red]\x9b\u202e"
+    assert capsys.readouterr().out == f"{expected},other\n{expected},{expected}\n{expected}\n"
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=ascii)
+def test_json_holds_the_value_and_no_control_character(capsys, text):
+    """On a terminal as in a pipe: JSON has escapes of its own."""
+    screen.print_json([{text: text}])
+
+    printed = capsys.readouterr().out
+    assert json.loads(printed) == [{text: text}]
+    assert printed.replace("\n", "").isprintable()
+    assert printed.isascii()
+
+
+def test_a_traceback_is_kept_without_control_characters(terminal, monkeypatch, tmp_path):
+    """The world's log is read on a terminal too."""
+    state = State(tmp_path)
+    Settings(1, 2, {}).save(state)
+    monkeypatch.setattr(world, "require", lambda _state: None)
+    with pytest.raises(typer.Exit), screen.problems(state):
+        raise ValueError("\x1b]52;c;cm0=\x07")
+
+    assert r"ValueError: \x1b]52;c;cm0=\x07" in (state.logs / "totelake.log").read_text()
+
+
+def test_only_a_line_feed_ends_a_line_of_a_log():
+    """No other character of a message makes what follows look like a line that another job wrote."""
+    forged = "a\x0bload | ok\x1cb\x85c\u2028d"
+
+    assert workflow_run.lines_of(f"{forged}\r\nnext\n") == [forged, "next"]
+
+
+@pytest.mark.parametrize("line", ["{not JSON", '{"event": "table_', "[" * 10, '{"a":' * 200_000])
+def test_a_line_that_only_looks_like_json_says_nothing(line):
+    """A job may print what it wants; the commands that look for its figures go on."""
+    assert workflow_run.json_of(line) == {}
+
+
+@pytest.fixture
+def mailbox(tmp_path) -> State:
+    """Return the state folder whose inbox gets what is published to e-mail subscriptions."""
+    state = State(tmp_path / "world")
+    inbox.install(state)
+    return state
+
+
+def test_a_mail_has_one_line_a_header_and_no_control_character(mailbox):
+    """Neither a line break in a subject nor one in an address begins another header; the text itself is exact."""
+    body = "\x1b]52;c;cm0=\x07 \x9b31m \u202egpj\nsecond line"
+    with mock_aws():
+        sns = boto3.client("sns", "eu-west-2", aws_access_key_id="local", aws_secret_access_key="local")
+        topic = sns.create_topic(Name="alerts", Attributes={"DisplayName": "ops\r\nX-Name: forged"})["TopicArn"]
+        sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="a@example.com\r\nBcc: b@example.com")
+        sns.publish(TopicArn=topic, Subject="late\r\nX-Subject: forged \x1b[31m\u202e", Message=body)
+
+    (path,) = mailbox.inbox.glob("*.eml")
+    content = path.read_bytes()
+    mail = email.message_from_bytes(content, policy=email.policy.default)
+    assert mail["Subject"] == r"late X-Subject: forged \x1b[31m\u202e"
+    assert {"Bcc", "X-Subject", "X-Name"}.isdisjoint(mail.keys())
+    assert content.isascii()
+    assert content.decode().replace("\r\n", "").isprintable()
+    assert [message.body for message in inbox.messages(mailbox)] == [body]
+
+
+def test_the_name_of_an_alarm_forges_no_header(mailbox):
+    """An alarm may be named by whoever may make one."""
+    topic = SimpleNamespace(display_name=None)
+    subscription = SimpleNamespace(topic=topic, topic_arn="arn:t", endpoint="a@example.com", protocol="email")
+
+    mail = inbox._email(subscription, "text", "1", {"subject": 'ALARM: "\nBcc: b@example.com\x07"'})
+
+    assert mail["Subject"] == r'ALARM: " Bcc: b@example.com\x07"'
+    assert mail["Bcc"] is None

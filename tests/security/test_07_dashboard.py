@@ -1,0 +1,361 @@
+"""The dashboard answers its own pages with its key, no other page, host name or user, and asks no outside address."""
+
+import http.client
+import http.server
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import psutil
+import psycopg
+import pytest
+from playwright.sync_api import Page, expect
+
+from dashboards import controls, graph, server
+from dashboards.access import HEALTH
+from dashboards.pipeline import Node, Workflow
+from dashboards.server import Served
+from local_aws.settings import Settings
+from local_aws.state import State
+from local_aws.workflow_run import ActionState
+from tests.browsers import window
+from tests.chaos.outages import wait_until
+from tests.e2e.test_dashboard import LEDGER, ROWS
+from tests.worlds import PASSWORD, WAREHOUSE_OWNER, superuser
+from totelake.warehouse import postgres
+from totesys import roles
+
+STREAM = "/_stcore/stream"
+HANDSHAKE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+    "Sec-WebSocket-Protocol": "streamlit",
+}
+OTHERS_SETTINGS = {
+    "STREAMLIT_SERVER_ADDRESS": "0.0.0.0",  # noqa: S104 - it must have no effect
+    "STREAMLIT_SERVER_ENABLE_CORS": "false",
+    "STREAMLIT_SERVER_ENABLE_XSRF_PROTECTION": "false",
+    "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "true",
+}
+"""What a user may have set for a dashboard of their own."""
+
+HOSTILE = "![x](http://evil.example/x.png) <img src=http://evil.example/y.png> :red[z] \u202etxt"
+SHOWN = r"![x](http://evil.example/x.png) <img src=http://evil.example/y.png> :red[z] \u202etxt"
+
+
+@dataclass(frozen=True)
+class Dashboard:
+    """A dashboard that is served, and the connections to the outside that its process tried to make."""
+
+    served: Served
+    log: Path
+    outside: list[bytes]
+
+    @property
+    def port(self) -> int:
+        """The port on which it is served."""
+        return int(urlsplit(self.served.address).port or 0)
+
+    @property
+    def host(self) -> str:
+        """The host and the port of its address."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def cookie(self) -> str:
+        """The cookie of a browser that has opened it."""
+        (key,) = parse_qs(urlsplit(self.served.address).query)["key"]
+        return f"totelake-dashboard-{self.port}={key}"
+
+    def get(self, path: str, **headers: str | None) -> http.client.HTTPResponse:
+        """Answer a request with the cookie and the right host, or with other headers; None leaves one out."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection.putrequest("GET", path, skip_host=True)
+        for name, value in ({"Host": self.host, "Cookie": self.cookie} | headers).items():
+            if value is not None:
+                connection.putheader(name, value)
+        connection.endheaders()
+        return connection.getresponse()
+
+    def handshake(self, **headers: str | None) -> int:
+        """Return the status of the answer to a WebSocket's handshake; 101 opens it."""
+        return self.get(STREAM, **HANDSHAKE | headers).status
+
+
+@contextmanager
+def listening(outside: list[bytes]) -> Iterator[str]:
+    """Listen during the block as the proxy to the outside; note the first line of each request, give the address."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def note() -> None:
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                with connection:
+                    outside.append(connection.recv(200).partition(b"\r\n")[0])
+
+        threading.Thread(target=note, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@pytest.fixture(scope="module")
+def dashboard(tmp_path_factory) -> Iterator[Dashboard]:
+    """Serve a dashboard without a world; whatever its process asks outside arrives here."""
+    state = State(tmp_path_factory.mktemp("dashboard"))
+    outside: list[bytes] = []
+    with listening(outside) as proxy, ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in OTHERS_SETTINGS.items():
+                patch.setenv(name, value)
+            for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+                patch.setenv(name, proxy)
+            for name in ("no_proxy", "NO_PROXY"):
+                patch.delenv(name, raising=False)
+            served = stack.enter_context(server.serving(state))
+        yield Dashboard(served, state.logs / "dashboard.log", outside)
+
+
+FOREIGN_HOSTS = ("evil.example", "evil.example:{port}", "127.0.0.1.evil.example:{port}", "127.0.0.1:1", "", None)
+FOREIGN_ORIGINS = ("http://evil.example", "http://evil.example:{port}", "http://127.0.0.1:1", "https://{host}", "null")
+
+
+@pytest.mark.parametrize("path", ["/", HEALTH, "/_stcore/host-config", "/?key={key}"])
+@pytest.mark.parametrize("host", FOREIGN_HOSTS)
+def test_a_request_by_another_host_name_is_refused(dashboard, path, host):
+    """That is what a page of a name that leads to this machine sends (DNS rebinding), its cookies included."""
+    key = dashboard.cookie.partition("=")[2]
+    named = host and host.format(port=dashboard.port)
+
+    assert dashboard.get(path.format(key=key), Host=named).status in {400, 403}
+
+
+@pytest.mark.parametrize("origin", FOREIGN_ORIGINS)
+@pytest.mark.parametrize("path", ["/", HEALTH, "/_stcore/host-config", "/media/x"])
+def test_a_request_of_another_page_is_refused(dashboard, path, origin):
+    """Even where the answer would be of no use to it."""
+    named = origin.format(port=dashboard.port, host=dashboard.host)
+
+    assert dashboard.get(path, Origin=named).status == 403
+
+
+def test_a_websocket_of_its_own_page_is_opened(dashboard):
+    """By either name of this machine; and one of a program, which has no page but the key."""
+    by_name = f"localhost:{dashboard.port}"
+
+    assert dashboard.handshake(Origin=f"http://{dashboard.host}") == 101
+    assert dashboard.handshake(Host=by_name, Origin=f"http://{by_name}") == 101
+    assert dashboard.handshake() == 101
+
+
+@pytest.mark.parametrize("origin", FOREIGN_ORIGINS)
+def test_a_websocket_of_another_page_is_refused(dashboard, origin):
+    """Whatever cookie the browser adds."""
+    assert dashboard.handshake(Origin=origin.format(port=dashboard.port, host=dashboard.host)) == 403
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:{port}"])
+def test_a_websocket_after_dns_rebinding_is_refused(dashboard, host):
+    """Host and origin agree: to the browser the page and the dashboard are the same."""
+    named = host.format(port=dashboard.port)
+
+    assert dashboard.handshake(Host=named, Origin=f"http://{named}") == 403
+
+
+def test_no_outside_address_is_asked(dashboard):
+    """Streamlit would ask for the address of this machine when an origin is foreign, and send figures of its usage."""
+    for path in ("/", "/_stcore/host-config", "/_stcore/metrics", "/media/x", "/component/x"):
+        dashboard.get(path, Origin="http://evil.example").read()
+    dashboard.handshake(Origin="http://evil.example")
+    dashboard.handshake(Host="evil.example", Origin="http://evil.example:1")
+
+    assert dashboard.outside == []
+
+
+def test_without_the_key_nothing_but_the_health_is_told(dashboard):
+    """Another user of this machine reaches the port as its owner does."""
+    for cookie in (None, "totelake-dashboard-1=x", f"totelake-dashboard-{dashboard.port}=wrong"):
+        answers = [
+            dashboard.get(path, Cookie=cookie) for path in ("/", "/_stcore/host-config", "/?key=wrong", "/?key=")
+        ]
+        assert [answer.status for answer in answers] == [403] * 4
+        assert dashboard.handshake(Cookie=cookie) == 403
+        assert dashboard.get(HEALTH, Cookie=cookie).status == 200
+
+    assert b"totelake dashboard" in answers[0].read()
+
+
+def test_the_address_with_the_key_gives_the_cookie_and_leads_to_itself(dashboard):
+    """The key stays in no address bar, is for this machine's browser alone, and the rest of the address is kept."""
+    key = dashboard.cookie.partition("=")[2]
+
+    answer = dashboard.get(f"//evil.example/payments?key={key}&currency=GBP", Cookie=None)
+
+    assert answer.status == 303
+    assert answer.headers["Location"] == f"http://{dashboard.host}//evil.example/payments?currency=GBP"
+    assert answer.headers["Set-Cookie"] == f"{dashboard.cookie}; HttpOnly; Path=/; SameSite=lax"
+
+
+def test_the_address_that_a_browser_is_started_with_opens_once(dashboard):
+    """Other users see the arguments of the browser's process; by then they are of no use."""
+    address = urlsplit(dashboard.served.single_use_address)
+    path = f"{address.path}?{address.query}"
+
+    assert [dashboard.get(path, Cookie=None).status for _ in range(2)] == [303, 403]
+    assert dashboard.cookie.partition("=")[2] not in path
+
+
+def test_the_keys_are_in_no_arguments_and_no_log(dashboard):
+    """Nor does another start of the dashboard have the same ones."""
+    process = psutil.Process(dashboard.served.process.pid)
+    queries = [urlsplit(address).query for address in (dashboard.served.address, dashboard.served.single_use_address)]
+
+    assert {len(query) > 40 for query in queries} == {True}
+    for key in (query.partition("=")[2] for query in queries):
+        assert key not in " ".join(process.cmdline())
+        assert key not in dashboard.log.read_text()
+
+
+def test_it_listens_on_loopback_whatever_the_user_has_set_for_streamlit(dashboard):
+    """Only this machine reaches it, by one address."""
+    with pytest.raises(OSError, match=r"refused|assign"):
+        socket.create_connection(("127.0.0.2", dashboard.port), timeout=5)
+
+    addresses = {connection.laddr.ip for connection in psutil.Process(dashboard.served.process.pid).net_connections()}
+    assert addresses == {"127.0.0.1"}
+
+
+@pytest.fixture(scope="module")
+def foreign_page() -> Iterator[str]:
+    """Serve an empty page as another program on this machine, and give its address."""
+
+    class Empty(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Empty) as serving:
+        threading.Thread(target=serving.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{serving.server_port}"
+        serving.shutdown()
+
+
+OPENS = """address => new Promise(done => {
+    const socket = new WebSocket(address, ["streamlit"]);
+    socket.onopen = () => done("open");
+    socket.onerror = () => done("refused");
+})"""
+FRAME = """address => new Promise(done => {
+    const frame = document.createElement("iframe");
+    frame.onload = () => done("loaded");
+    frame.src = address;
+    document.body.append(frame);
+})"""
+
+
+def test_no_other_page_of_a_browser_reads_it(dashboard, foreign_page):
+    """Not by a name that leads to this machine, and not from another port, although the browser has the cookie."""
+    with window("--host-resolver-rules=MAP evil.example 127.0.0.1") as opened:
+        page = opened.page
+        page.goto(dashboard.served.address)
+        expect(page.locator(".state")).to_be_visible()
+        assert page.evaluate(OPENS, f"ws://{dashboard.host}{STREAM}") == "open"
+        assert opened.faults == []
+
+        rebound = f"evil.example:{dashboard.port}"
+        key = urlsplit(dashboard.served.address).query
+        assert page.goto(f"http://{rebound}/?{key}").status == 403
+        assert page.evaluate(OPENS, f"ws://{rebound}{STREAM}") == "refused"
+
+        page.goto(foreign_page)
+        assert page.evaluate(OPENS, f"ws://{dashboard.host}{STREAM}") == "refused"
+        page.evaluate(FRAME, f"http://{dashboard.host}/")
+        (frame,) = page.main_frame.child_frames
+        assert frame.url.startswith("chrome-error:")
+    assert dashboard.outside == []
+
+
+def test_text_of_the_warehouse_is_shown_as_it_is(postgres_server, tmp_path):
+    """In charts, their tooltips, filters and tiles: no Markdown, no HTML, no picture of another host."""
+    state = State(tmp_path)
+    names = ("postgres", roles.OWNER, roles.READER, WAREHOUSE_OWNER)
+    settings = Settings(1, postgres_server.port, dict.fromkeys(names, PASSWORD))
+    settings.save(state)
+    with psycopg.connect(superuser(postgres_server, "postgres"), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE warehouse OWNER {WAREHOUSE_OWNER}")
+        try:
+            with psycopg.connect(settings.warehouse_url) as owner:
+                postgres.apply(owner)
+                owner.execute(ROWS)
+                owner.execute(LEDGER, (1, 1, 1, 1))
+                owner.execute("UPDATE dim_currency SET currency_code = %s WHERE currency_id = 2", [HOSTILE])
+                owner.execute("UPDATE dim_design SET design_name = %s WHERE design_id = 1", [HOSTILE])
+            with server.serving(state) as served, window() as opened:
+                page = opened.page
+                page.goto(served.address)
+                pills = page.get_by_test_id("stButtonGroup")
+                expect(pills.get_by_text(SHOWN, exact=True)).to_be_visible()
+                expect(page.locator(".tile-label").filter(has_text=f"Revenue in {SHOWN}")).to_be_visible()
+                expect(page.locator(".tile-value").filter(has_text=SHOWN)).to_be_visible()
+                page.locator("[data-test-script-state=notRunning]").wait_for()
+                page.get_by_role("combobox", name="Design").click()
+                expect(page.get_by_role("option", name=SHOWN)).to_be_visible()
+                page.keyboard.press("Escape")
+                wait_until(lambda: SHOWN in tooltip_of(page, ".st-key-card-sales-revenue_by_design", "design: ![x]"))
+                assert page.locator("main img, [data-testid=stMain] img").count() == 0
+                assert opened.faults == []
+        finally:
+            connection.execute("DROP DATABASE warehouse WITH (FORCE)")
+
+
+def tooltip_of(page: Page, card: str, mark: str) -> str:
+    """Return the tooltip of the mark of a card's chart whose description begins so; a page that grows may move it."""
+    page.locator(f"{card} svg .role-mark path[aria-label*='{mark}']").first.hover()
+    page.wait_for_timeout(200)
+    return " ".join(page.locator("#vg-tooltip-element").all_inner_texts())
+
+
+def test_a_policy_keeps_a_page_from_loading_anything_from_another_host(dashboard):
+    """Even if a text were taken for markup somewhere."""
+    with window() as opened:
+        opened.page.goto(dashboard.served.address)
+        expect(opened.page.locator(".state")).to_be_visible()
+        opened.page.evaluate("""() => new Promise(done => {
+            const image = new Image();
+            image.onload = image.onerror = done;
+            image.src = "http://127.0.0.1:1/x.png";
+        })""")
+
+        assert any("Content Security Policy" in fault for fault in opened.faults)
+
+
+def test_a_node_of_the_graph_is_a_node_whatever_it_is_called():
+    """A quotation mark or a backslash in a name ends no string of Graphviz's language."""
+
+    def strings_aside(name: str) -> str:
+        nodes = (Node(name, "job", name, ActionState.FAILED), Node("b", "trigger", name, ActionState.WAITING))
+        drawn = graph.dot(Workflow("w", None, nodes, ((name, "b"),)), "p", upright=False)
+        return re.sub(r'"(?:[^"\\]|\\.)*"', "", drawn)
+
+    for name in ('a" [URL="http://evil.example"] "', "a\\", 'a\\" [x=1] \\"', "a\nb", "\u202ea"):
+        assert strings_aside(name) == strings_aside("ingest")
+
+
+@pytest.mark.parametrize("text", ["![x](http://evil.example/x.png)", ":red[x]", "$x$", "a\\b", "*x* `y` ~z~ <b>"])
+def test_the_label_of_a_pill_is_no_markdown(text):
+    """Each mark that may mean something has a backslash before it, and nothing else has changed."""
+    label = controls._as_markdown(text)
+
+    assert re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", label) == text
+    assert re.search(r"(?<!\\)(?:\\\\)*[!\[\]()<>*_`$:~]", label) is None
