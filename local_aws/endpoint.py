@@ -26,6 +26,7 @@ from local_aws import alarms, athena, aws, crawlers, databases, events, glue, he
 from local_aws.errors import WorldError
 from local_aws.folder_watch import FolderWatch
 from local_aws.gate import Gate
+from local_aws.iam import session_policies
 from local_aws.replay import Replay
 from local_aws.settings import HOST, Settings
 from local_aws.state import State
@@ -92,6 +93,7 @@ def serve(state: State, port: int, owner: Credentials) -> None:
     server = make_server(
         HOST, port, application(state, owner, uuid.uuid4().hex), threaded=True, request_handler=RequestHandler
     )
+    session_policies.install()
     s3.install(state)
     glue.install(state, f"http://{HOST}:{port}")
     events.install(state)
