@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from local_aws.iam.conditions import Context
+from local_aws.iam.errors import UnclearCallError
 
 PARTITION = "aws"
 
@@ -24,8 +25,17 @@ class Call:
         return f"{self.service}:{self.operation}"
 
     def __getitem__(self, parameter: str) -> str:
-        """Return a parameter as text; one that is not there is empty, and so is allowed by no narrow policy."""
-        return str(self.parameters.get(parameter) or "")
+        """Return a parameter that is a text; one that is not there is empty, and so is allowed by no narrow policy.
+
+        Raises UnclearCallError when it is something else.
+        """
+        return self.text(parameter, self.parameters.get(parameter))
+
+    def text(self, name: str, value: Any) -> str:
+        """Return the value of a parameter, or of a part of one, `name`, as `[name]` does."""
+        if not isinstance(value, str | None):
+            raise UnclearCallError(str(self), name, "a string")
+        return value or ""
 
     def arn(self, resource: str, service: str | None = None) -> str:
         """Return the ARN of a resource of the service in this region and account."""
@@ -34,7 +44,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """An action that a call needs on each of these resources, and the condition keys that go with it."""
+    """An action that a call needs on each of these resources, and the condition keys that its service sets."""
 
     action: str
     resources: tuple[str, ...]

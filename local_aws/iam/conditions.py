@@ -1,6 +1,7 @@
 """The conditions of a policy's statement, held against what is known of a request.
 
-Every operator that this module does not know raises, so that nothing is allowed that AWS might not allow.
+Operators, condition keys and policy variables that are not known here raise, so that nothing is allowed that AWS might
+not allow.
 """
 
 import re
@@ -11,14 +12,39 @@ from typing import Any
 
 from local_aws.iam.errors import UnjudgeableError
 
-type Context = Mapping[str, str | list[str]]
-"""The condition keys of a request, in lower case; a key that the request does not have is not in it."""
+type Context = Mapping[str, str | list[str] | None]
+"""The condition keys that are known of a request, in lower case; one that the request does not have is None."""
+
+_VARIABLE = re.compile(r"\$\{([^}]*)\}?")
+_VARIABLES = {"aws:principalaccount", "aws:userid"}
+"""The condition keys that can stand in a policy as variables."""
+
+
+def require_known(conditions: Mapping[str, Mapping[str, Any]], context: Context) -> None:
+    """Raise UnjudgeableError for a condition on a key that `context` does not have, not even as None."""
+    for operator, tests in conditions.items():
+        for key in tests:
+            if key.lower() not in context:
+                raise UnjudgeableError(f"The condition {operator} of {key}")
+
+
+def resolved(text: str, context: Context) -> str:
+    """Return a resource or a value of a policy with its variables replaced; raises UnjudgeableError for other ones."""
+
+    def value(variable: re.Match[str]) -> str:
+        key = variable[1].lower()
+        found = context.get(key) if key in _VARIABLES else None
+        if not isinstance(found, str) or not variable[0].endswith("}") or set(found) & set("*?"):
+            raise UnjudgeableError(f"The policy variable {variable[0]}")
+        return found
+
+    return _VARIABLE.sub(value, text)
 
 
 def fulfilled(conditions: Mapping[str, Mapping[str, Any]], context: Context) -> bool:
     """Whether all conditions hold; raises UnjudgeableError for an operator or a value that is not known here."""
     return all(
-        _holds(operator, key, [str(value) for value in listed(values)], context)
+        _holds(operator, key, [resolved(str(value), context) for value in listed(values)], context)
         for operator, tests in conditions.items()
         for key, values in tests.items()
     )
@@ -39,8 +65,6 @@ def listed(value: Any) -> list[Any]:
 def _holds(operator: str, key: str, expected: list[str], context: Context) -> bool:
     quantifier, _, plain = operator.rpartition(":")
     name = plain.removesuffix("IfExists")
-    if any("${" in value for value in expected):
-        raise UnjudgeableError(f"The policy variable in {operator} of {key}")
     actual = context.get(key.lower())
     if name == "Null":
         return str(actual is None).lower() in [value.lower() for value in expected]

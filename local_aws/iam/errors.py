@@ -3,6 +3,7 @@
 IamError                  what a client gets as an answer, with AWS's code
 ├── AccessDeniedError     no policy allows it, or one denies it
 ├── UnknownCallError      nobody has declared which permissions the operation needs, so no role has them
+├── UnclearCallError      the call does not say, in the form that its API has, which resources it is about
 ├── UnjudgeableError      a policy says something that cannot be judged here
 ├── InvalidTokenError     the temporary credentials are none that were given out, or they have expired
 └── NotTrustedError       the role does not let that service in
@@ -38,6 +39,14 @@ class UnknownCallError(IamError):
             f"User: {who} is not authorized to perform: {operation}, because local_aws/iam/operations.py does not say "
             "which permissions it needs; declare them there"
         )
+
+
+class UnclearCallError(IamError):
+    """A call that cannot be judged, because it does not name what it is about."""
+
+    def __init__(self, action: str, parameter: str, expected: str) -> None:
+        """Name the action, the parameter that is missing or malformed, and what is expected of it."""
+        super().__init__(f"{action} is denied, because {parameter} does not name a resource: it has to be {expected}")
 
 
 class UnjudgeableError(IamError):

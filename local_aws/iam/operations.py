@@ -3,13 +3,15 @@
 An operation that is not here is denied to every role. S3's are in `s3_operations`.
 """
 
+import re
 from collections.abc import Callable
-from typing import Any
 
 from moto.secretsmanager import secretsmanager_backends
 
-from local_aws.iam import s3_operations
+from local_aws.iam import owners, s3_operations
 from local_aws.iam.calls import Call, Need
+from local_aws.iam.conditions import Context
+from local_aws.iam.errors import UnclearCallError
 
 type Resources = Callable[[Call], tuple[str, ...]]
 
@@ -23,8 +25,8 @@ def needs(call: Call) -> list[Need] | None:
     resources = _OPERATIONS.get(call.service, {}).get(call.operation)
     if resources is None:
         return None
-    context = _CONTEXTS[call.service](call) if call.service in _CONTEXTS else {}
-    found = [Need(str(call), resources(call), context)]
+    keys = _KEYS.get(str(call))
+    found = [Need(str(call), resources(call), keys(call) if keys else {})]
     if call["SecretArn"]:  # Redshift's Data API logs in by it, in the name of the caller
         found.append(Need("secretsmanager:GetSecretValue", (call["SecretArn"],)))
     return found
@@ -47,7 +49,10 @@ def _table(name: Callable[[Call], str]) -> Resources:
 
 
 def _named_in_input(call: Call) -> str:
-    return str(call.parameters.get("TableInput", {}).get("Name", ""))
+    table = call.parameters.get("TableInput")
+    if not isinstance(table, dict):
+        raise UnclearCallError(str(call), "TableInput", "an object")
+    return call.text("TableInput.Name", table.get("Name"))
 
 
 def _workflow(call: Call) -> tuple[str, ...]:
@@ -66,16 +71,36 @@ def _log_stream(call: Call) -> tuple[str, ...]:
 
 
 def _queue(call: Call) -> tuple[str, ...]:
-    return (call.arn(call["QueueUrl"].rpartition("/")[2]),)
+    """Name the queue of a URL, and none where there is no URL, though the address of the request may name one."""
+    name = call["QueueUrl"].rpartition("/")[2]
+    return (call.arn(name),) if name else ()
+
+
+def _destinations(call: Call) -> tuple[str, ...]:
+    """Name all that a message is addressed to; which of them gets it is for SNS to say."""
+    return tuple(call[name] for name in ("TopicArn", "TargetArn", "PhoneNumber") if call[name])
 
 
 def _buses(call: Call) -> tuple[str, ...]:
-    names = (str(entry.get("EventBusName", "default")) for entry in call.parameters.get("Entries", ()))
-    return tuple(name if name.startswith("arn:") else call.arn(f"event-bus/{name}") for name in names)
+    entries = call.parameters.get("Entries")
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise UnclearCallError(str(call), "Entries", "a list of objects")
+    return tuple(_bus(call, call.text("EventBusName", entry.get("EventBusName"))) for entry in entries)
+
+
+def _bus(call: Call, name: str) -> str:
+    """Return the ARN of an event bus of this region and account, by its name or ARN; no name is the default one."""
+    arns = call.arn("event-bus/")
+    short = name.removeprefix(arns) or "default"
+    if not re.fullmatch(r"[A-Za-z0-9._-]+", short):
+        raise UnclearCallError(str(call), "EventBusName", f"the name of an event bus, or its ARN, {arns}<name>")
+    return arns + short
 
 
 def _workgroup(call: Call) -> tuple[str, ...]:
-    """Name a workgroup; its ARN on AWS ends in an id, in whose place its name stands here."""
+    """Name a workgroup, whose ARN on AWS ends in an id, in whose place its name stands here; or else a cluster."""
+    if not call["WorkgroupName"]:
+        return (call.arn(f"cluster:{call['ClusterIdentifier']}", "redshift"),)
     return (call.arn(f"workgroup/{call['WorkgroupName']}", "redshift-serverless"),)
 
 
@@ -83,8 +108,12 @@ def _everything(_call: Call) -> tuple[str, ...]:
     return ("*",)
 
 
-def _namespace(call: Call) -> dict[str, Any]:
-    return {"cloudwatch:namespace": call["Namespace"]} if call["Namespace"] else {}
+def _namespace(call: Call) -> Context:
+    return {"cloudwatch:namespace": call["Namespace"] or None}
+
+
+def _statement_owner(call: Call) -> Context:
+    return {"redshift-data:statement-owner-iam-userid": owners.of_statement(call["Id"])}
 
 
 _IN_TABLE = _table(lambda call: call["TableName"])
@@ -117,7 +146,7 @@ _OPERATIONS: dict[str, dict[str, Resources]] = {
     "redshift-data": {
         "ExecuteStatement": _workgroup,
         "BatchExecuteStatement": _workgroup,
-        # Of a statement, which has no ARN, AWS also knows who ran it.
+        # A statement has no ARN: whose it is, is a condition key.
         "DescribeStatement": _everything,
         "GetStatementResult": _everything,
         "CancelStatement": _everything,
@@ -125,10 +154,15 @@ _OPERATIONS: dict[str, dict[str, Resources]] = {
     },
     "cloudwatch": {"PutMetricData": _everything},
     "logs": {"CreateLogGroup": _log_stream, "CreateLogStream": _log_stream, "PutLogEvents": _log_stream},
-    "sns": {"Publish": lambda call: (call["TopicArn"],)},
+    "sns": {"Publish": _destinations},
     "sqs": {"SendMessage": _queue},
     "events": {"PutEvents": _buses},
 }
 
-_CONTEXTS: dict[str, Callable[[Call], dict[str, Any]]] = {"cloudwatch": _namespace}
-"""Condition keys that a service takes from a request."""
+_KEYS: dict[str, Callable[[Call], Context]] = {
+    "cloudwatch:PutMetricData": _namespace,
+    "redshift-data:DescribeStatement": _statement_owner,
+    "redshift-data:GetStatementResult": _statement_owner,
+    "redshift-data:CancelStatement": _statement_owner,
+}
+"""The condition keys that a service sets for an action, beside those of every request."""

@@ -6,9 +6,14 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any
 
-from local_aws.iam.conditions import Context, fulfilled, like, listed
+from local_aws.iam.conditions import Context, fulfilled, like, listed, require_known, resolved
+from local_aws.iam.errors import UnjudgeableError
 
 type Statement = Mapping[str, Any]
+
+
+_LANGUAGE = "2012-10-17"
+"""The version of the policy language that has variables."""
 
 
 class Verdict(Enum):
@@ -28,15 +33,15 @@ def statements(document: str) -> tuple[Statement, ...]:
 def verdict(documents: Iterable[str], action: str, resource: str, context: Context) -> Verdict:
     """Return what the policies say: a deny wins over every allow.
 
-    Raises UnjudgeableError where one of their conditions is not known here.
+    Raises UnjudgeableError where a statement on that action has a condition or a variable that is not known here.
     """
     found = {
         statement["Effect"]
         for document in documents
-        for statement in statements(document)
+        for statement in _in_language(document)
         if names(statement, "Action", action)
-        and names(statement, "Resource", resource)
-        and fulfilled(statement.get("Condition", {}), context)
+        and names(_resolved(statement, context), "Resource", resource)
+        and _holds(statement, context)
     }
     if "Deny" in found:
         return Verdict.DENIED
@@ -50,7 +55,7 @@ def trusts(document: str, service: str, context: Context) -> bool:
         for statement in statements(document)
         if names(statement, "Action", "sts:AssumeRole")
         and service in listed(_principals(statement).get("Service"))
-        and fulfilled(statement.get("Condition", {}), context)
+        and _holds(statement, context)
     }
     return found == {"Allow"}
 
@@ -64,6 +69,29 @@ def names(statement: Statement, element: str, value: str) -> bool:
         patterns = listed(statement.get(element, statement.get(f"Not{element}")))
     named = any(like(value, pattern) for pattern in patterns)
     return named != (f"Not{element}" in statement)
+
+
+@lru_cache(maxsize=256)
+def _in_language(document: str) -> tuple[Statement, ...]:
+    """Return the statements of a policy; raises UnjudgeableError for variables where its version has none."""
+    if "${" in json.dumps(statements(document)) and json.loads(document).get("Version") != _LANGUAGE:
+        raise UnjudgeableError(f"A policy with variables whose Version is not {_LANGUAGE}")
+    return statements(document)
+
+
+def _resolved(statement: Statement, context: Context) -> Statement:
+    """Return the resources of a statement without variables."""
+    return {
+        element: [resolved(str(pattern), context) for pattern in listed(statement[element])]
+        for element in ("Resource", "NotResource")
+        if element in statement
+    }
+
+
+def _holds(statement: Statement, context: Context) -> bool:
+    conditions = statement.get("Condition", {})
+    require_known(conditions, context)
+    return fulfilled(conditions, context)
 
 
 def _principals(statement: Statement) -> Mapping[str, Any]:

@@ -1,6 +1,6 @@
 """The roles of moto's IAM, and the sessions of those who have taken one."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -23,9 +23,6 @@ from local_aws.iam.policies import Verdict, trusts, verdict
 
 TEMPORARY = "ASIA"
 """How the access keys of sessions begin."""
-
-_ALWAYS: Context = {"aws:securetransport": "true"}
-"""What every request has: coming over the loopback device counts as having come safely."""
 
 _LONGEST = 12 * 60 * 60
 """Seconds that a session lasts; on AWS, Glue gives a long run fresh credentials, here it gets long ones."""
@@ -55,11 +52,16 @@ class Session:
             "AWS_SESSION_TOKEN": self.token,
         }
 
+    @property
+    def user_id(self) -> str | None:
+        """The unique id of who acts, as in `aws:userid`; None where the role is gone."""
+        role = self._role()
+        return f"{role.id}:{self.name}" if role else None
+
     def documents(self) -> list[str]:
         """Return the role's policies as they are now; raises UnjudgeableError when a boundary limits them."""
-        try:
-            role = iam_backends[self.account][PARTITION].get_role(self.role)
-        except NotFoundException:
+        role = self._role()
+        if role is None:
             return []
         if role.permissions_boundary_arn:
             raise UnjudgeableError(f"The permissions boundary of the role {self.role}")
@@ -71,21 +73,39 @@ class Session:
         needs = operations.needs(call)
         if needs is None:
             raise UnknownCallError(self.arn, str(call))
-        documents = self.documents() if needs else []
+        if needs:
+            self._require(needs, {"aws:requestedregion": call.region})
+
+    def allows(self, need: Need) -> bool:
+        """Whether the role's policies allow an action apart from any call, so whatever else a request says."""
+        try:
+            self._require([need], {})
+        except (AccessDeniedError, UnjudgeableError):
+            return False
+        return True
+
+    def _require(self, needs: Iterable[Need], request: Context) -> None:
+        documents = self.documents()
+        always = {
+            "aws:principalaccount": self.account,
+            "aws:securetransport": "true",  # coming over the loopback device counts as having come safely
+            "aws:userid": self.user_id,
+            **request,
+        }
         for need in needs:
-            context = {**_ALWAYS, "aws:requestedregion": call.region, **need.context}
+            if not need.resources:
+                raise AccessDeniedError(self.arn, need.action, "(the call names none)")
             for resource in need.resources:
-                said = verdict(documents, need.action, resource, context)
+                said = verdict(documents, need.action, resource, {**always, **need.context})
                 if said is not Verdict.ALLOWED:
                     denied = said is Verdict.DENIED
                     raise AccessDeniedError(self.arn, need.action, resource, explicitly=denied)
 
-    def allows(self, need: Need) -> bool:
-        """Whether the role's policies allow an action, apart from any call."""
-        documents = self.documents()
-        context = {**_ALWAYS, **need.context}
-        said = [verdict(documents, need.action, resource, context) for resource in need.resources]
-        return all(each is Verdict.ALLOWED for each in said)
+    def _role(self) -> Any:
+        try:
+            return iam_backends[self.account][PARTITION].get_role(self.role)
+        except NotFoundException:
+            return None
 
 
 def assume(role: str, *, service: str, source_arn: str, account: str, region: str, name: str) -> Session:

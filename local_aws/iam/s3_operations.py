@@ -3,6 +3,7 @@
 from urllib.parse import unquote
 
 from local_aws.iam.calls import PARTITION, Call, Need
+from local_aws.iam.conditions import Context
 
 _ON_OBJECT = {
     "GetObject": "GetObject",
@@ -26,12 +27,38 @@ _ON_BUCKET = {
 _OF_A_VERSION = {"GetObject": "GetObjectVersion", "DeleteObject": "DeleteObjectVersion"}
 _ASKED_BESIDES = {
     "ACL": "PutObjectAcl",
+    "GrantFullControl": "PutObjectAcl",
+    "GrantRead": "PutObjectAcl",
+    "GrantReadACP": "PutObjectAcl",
+    "GrantWriteACP": "PutObjectAcl",
     "Tagging": "PutObjectTagging",
     "ObjectLockMode": "PutObjectRetention",
+    "ObjectLockRetainUntilDate": "PutObjectRetention",
     "ObjectLockLegalHoldStatus": "PutObjectLegalHold",
     "BypassGovernanceRetention": "BypassGovernanceRetention",
 }
 """Parameters of a request on an object that take a permission of their own."""
+_KEYS = {
+    "s3:delimiter": "Delimiter",
+    "s3:if-match": "IfMatch",
+    "s3:if-none-match": "IfNoneMatch",
+    "s3:object-lock-mode": "ObjectLockMode",
+    "s3:prefix": "Prefix",
+    "s3:x-amz-acl": "ACL",
+    "s3:x-amz-grant-full-control": "GrantFullControl",
+    "s3:x-amz-grant-read": "GrantRead",
+    "s3:x-amz-grant-read-acp": "GrantReadACP",
+    "s3:x-amz-grant-write-acp": "GrantWriteACP",
+    "s3:x-amz-metadata-directive": "MetadataDirective",
+    "s3:x-amz-server-side-encryption": "ServerSideEncryption",
+    "s3:x-amz-server-side-encryption-aws-kms-key-id": "SSEKMSKeyId",
+    "s3:x-amz-server-side-encryption-customer-algorithm": "SSECustomerAlgorithm",
+    "s3:x-amz-storage-class": "StorageClass",
+    "s3:x-amz-website-redirect-location": "WebsiteRedirectLocation",
+}
+"""The condition keys of S3 that are parameters of a request; `s3:versionid` is that of each object."""
+_CREATES = {"PutObject", "CopyObject", "CompleteMultipartUpload"}
+"""The operations that create an object; those on the parts of an upload do not."""
 
 
 def needs(call: Call) -> list[Need] | None:
@@ -39,23 +66,23 @@ def needs(call: Call) -> list[Need] | None:
     if call.operation == "ListBuckets":
         return [Need("s3:ListAllMyBuckets", ("*",))]
     if call.operation in _ON_BUCKET:
-        prefix = {"s3:prefix": call["Prefix"]} if call["Prefix"] else {}
-        return [Need(f"s3:{_ON_BUCKET[call.operation]}", (bucket_arn(call["Bucket"]),), prefix)]
+        return [Need(f"s3:{_ON_BUCKET[call.operation]}", (bucket_arn(call["Bucket"]),), _context(call))]
+    copies = call.operation in {"CopyObject", "UploadPartCopy"}
     if call.operation == "DeleteObjects":
-        found = [
-            Need(_action("DeleteObject", versioned), (object_arn(call["Bucket"], key),))
-            for key, versioned in call.parameters["Keys"]
-        ]
-    elif call.operation in {"CopyObject", "UploadPartCopy"}:
-        source, _, version = call["CopySource"].partition("?versionId=")
-        bucket, _, key = unquote(source).removeprefix("/").partition("/")
-        found = [Need(_action("GetObject", version), (object_arn(bucket, key),)), _on_object(call, "PutObject")]
+        objects = [(_ON_OBJECT["DeleteObject"], *each) for each in call.parameters["Keys"]]
+    elif copies:
+        objects = [("PutObject", call["Key"], "")]
     elif call.operation in _ON_OBJECT:
-        found = [_on_object(call, _action(_ON_OBJECT[call.operation], call["VersionId"]))]
+        objects = [(_ON_OBJECT[call.operation], call["Key"], call["VersionId"])]
     else:
         return None
-    besides = [_on_object(call, action) for parameter, action in _ASKED_BESIDES.items() if call[parameter]]
-    return found + besides
+    besides = [action for parameter, action in _ASKED_BESIDES.items() if call[parameter]]
+    needed = [
+        _on_object(call, each, call["Bucket"], key, version)
+        for action, key, version in objects
+        for each in (action, *besides)
+    ]
+    return [_on_copied(call), *needed] if copies else needed
 
 
 def bucket_arn(bucket: str) -> str:
@@ -68,9 +95,20 @@ def object_arn(bucket: str, key: str) -> str:
     return f"{bucket_arn(bucket)}/{key}"
 
 
-def _on_object(call: Call, action: str) -> Need:
-    return Need(action if action.startswith("s3:") else f"s3:{action}", (object_arn(call["Bucket"], call["Key"]),))
+def _on_copied(call: Call) -> Need:
+    source, _, version = call["CopySource"].partition("?versionId=")
+    bucket, _, key = unquote(source).removeprefix("/").partition("/")
+    return _on_object(call, "GetObject", bucket, key, version)
 
 
-def _action(name: str, version: str) -> str:
-    return f"s3:{_OF_A_VERSION.get(name, name) if version else name}"
+def _on_object(call: Call, action: str, bucket: str, key: str, version: str) -> Need:
+    name = _OF_A_VERSION.get(action, action) if version else action
+    return Need(f"s3:{name}", (object_arn(bucket, key),), _context(call, version))
+
+
+def _context(call: Call, version: str = "") -> Context:
+    return {
+        **{key: call.parameters.get(parameter) for key, parameter in _KEYS.items()},
+        "s3:objectcreationoperation": str(call.operation in _CREATES).lower(),
+        "s3:versionid": version or None,
+    }

@@ -1,5 +1,6 @@
 """Policies of IAM, as the local endpoint judges them."""
 
+import json
 from typing import Any
 
 import pytest
@@ -65,21 +66,23 @@ def test_what_is_not_named_can_be_meant_too():
     [
         ({"StringEquals": {"cloudwatch:namespace": ["Glue", "Mine"]}}, {"cloudwatch__namespace": "Mine"}, True),
         ({"StringEquals": {"cloudwatch:namespace": ["Glue", "Mine"]}}, {"cloudwatch__namespace": "mine"}, False),
-        ({"StringEquals": {"cloudwatch:namespace": "Mine"}}, {}, False),
-        ({"StringEqualsIfExists": {"cloudwatch:namespace": "Mine"}}, {}, True),
+        ({"StringEquals": {"cloudwatch:namespace": "Mine"}}, {"cloudwatch__namespace": None}, False),
+        ({"StringEqualsIfExists": {"cloudwatch:namespace": "Mine"}}, {"cloudwatch__namespace": None}, True),
         ({"StringNotEquals": {"a:b": ["x", "y"]}}, {"a__b": "y"}, False),
-        ({"StringNotEquals": {"a:b": "x"}}, {}, True),
+        ({"StringNotEquals": {"a:b": "x"}}, {"a__b": None}, True),
         ({"StringLike": {"a:b": "x*"}}, {"a__b": "xyz"}, True),
         ({"Bool": {"aws:SecureTransport": "true"}}, {"aws__SecureTransport": "true"}, True),
-        ({"Null": {"s3:if-none-match": "true"}}, {}, True),
+        ({"Null": {"s3:if-none-match": "true"}}, {"s3__if-none-match": None}, True),
         ({"Null": {"s3:if-none-match": "true"}}, {"s3__if-none-match": "*"}, False),
         ({"ArnLike": {"aws:SourceArn": "arn:aws:glue:*:1:*"}}, {"aws__SourceArn": "arn:aws:glue:r:1:job/x"}, True),
         ({"ArnLike": {"aws:SourceArn": "arn:aws:glue:*:1:*"}}, {"aws__SourceArn": "arn:aws:glue:r:2:job/x:1:y"}, False),
         ({"ForAllValues:StringEquals": {"aws:TagKeys": ["x"]}}, {"aws__TagKeys": ["x", "y"]}, False),
         ({"ForAllValues:StringEquals": {"aws:TagKeys": ["x", "y"]}}, {"aws__TagKeys": ["x"]}, True),
-        ({"ForAllValues:StringEquals": {"aws:TagKeys": ["x"]}}, {}, True),
+        ({"ForAllValues:StringEquals": {"aws:TagKeys": ["x"]}}, {"aws__TagKeys": None}, True),
         ({"ForAnyValue:StringEquals": {"aws:TagKeys": ["x"]}}, {"aws__TagKeys": ["x", "y"]}, True),
-        ({"StringEquals": {"a:b": "x", "a:c": "y"}}, {"a__b": "x"}, False),
+        ({"StringEquals": {"a:b": "x", "a:c": "y"}}, {"a__b": "x", "a__c": None}, False),
+        ({"StringEquals": {"a:b": "${aws:userid}"}}, {"a__b": "AROA:me", "aws__userid": "AROA:me"}, True),
+        ({"StringEquals": {"a:b": "${aws:userid}"}}, {"a__b": "AROA:me", "aws__userid": "AROA:you"}, False),
     ],
 )
 def test_conditions_hold_as_aws_says(condition: dict[str, Any], context: dict[str, Any], holds: bool):
@@ -87,12 +90,45 @@ def test_conditions_hold_as_aws_says(condition: dict[str, Any], context: dict[st
     assert (said(statement(Condition=condition), **context) is Verdict.ALLOWED) == holds
 
 
-@pytest.mark.parametrize("condition", [{"DateLessThan": {"aws:CurrentTime": "2030"}}, {"StringLike": {"a:b": "${x}"}}])
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {"DateLessThan": {"a:b": "2030"}},
+        {"StringLike": {"a:b": "${x}"}},
+        {"StringLike": {"a:b": "${a:b}"}},
+        {"StringLike": {"a:b": "${aws:userid, 'x'}"}},
+        {"StringEquals": {"a:c": "x"}},
+        {"StringNotEquals": {"a:c": "x"}},
+        {"StringEqualsIfExists": {"a:c": "x"}},
+        {"ForAllValues:StringEquals": {"a:c": "x"}},
+        {"Null": {"a:c": "true"}},
+    ],
+    ids=str,
+)
 def test_a_condition_that_is_not_known_raises(condition: dict[str, Any]):
     """Rather than allow what AWS might deny; where the statement is about something else it does not matter."""
+    known = {"a__b": "x", "aws__userid": "AROA:me"}
     with pytest.raises(UnjudgeableError, match="cannot be judged"):
-        said(statement(Condition=condition))
-    assert said(statement(Condition=condition), action="s3:PutObject") is Verdict.NOT_ALLOWED
+        said(statement(Condition=condition), **known)
+    with pytest.raises(UnjudgeableError, match="cannot be judged"):
+        said(statement(Condition=condition, effect="Deny"), statement(), **known)
+    assert said(statement(Condition=condition), action="s3:PutObject", **known) is Verdict.NOT_ALLOWED
+
+
+def test_a_variable_in_a_resource_stands_for_its_value():
+    """In the version of the language that has variables; a value with a wildcard would not stand for itself."""
+    mine = statement(resource="arn:aws:s3:::lake/${aws:userid}/*")
+    all_others = {"Effect": "Deny", "Action": "s3:*", "NotResource": "arn:aws:s3:::lake/${AWS:UserId}/*"}
+
+    def of(owner: str, user_id: str | None = "AROA:me", version: str = "2012-10-17") -> Verdict:
+        document = json.dumps({"Version": version, "Statement": [mine, all_others]})
+        return verdict([document], "s3:GetObject", f"arn:aws:s3:::lake/{owner}/1", {"aws:userid": user_id})
+
+    assert of("AROA:me") is Verdict.ALLOWED
+    assert of("AROA:you") is Verdict.DENIED
+    for unclear in ({"user_id": "AROA:*"}, {"user_id": None}, {"version": "2008-10-17"}):
+        with pytest.raises(UnjudgeableError, match="ariable"):
+            of("AROA:me", **unclear)
 
 
 def test_a_role_is_for_the_service_the_account_and_the_resource_that_its_trust_policy_names():
@@ -114,6 +150,8 @@ def test_a_role_is_for_the_service_the_account_and_the_resource_that_its_trust_p
     assert not trusts(trust, "lambda.amazonaws.com", mine)
     assert not trusts(trust, "glue.amazonaws.com", mine | {"aws:sourceaccount": "2"})
     assert not trusts(trust, "glue.amazonaws.com", mine | {"aws:sourcearn": "arn:aws:glue:other:1:job/x"})
+    with pytest.raises(UnjudgeableError, match="aws:SourceArn"):
+        trusts(trust, "glue.amazonaws.com", {"aws:sourceaccount": "1"})
 
 
 @pytest.mark.parametrize(
@@ -133,9 +171,16 @@ def test_a_role_is_for_the_service_the_account_and_the_resource_that_its_trust_p
             ("s3:DeleteObject", "lake/a"),
             ("s3:DeleteObjectVersion", "lake/b"),
         }),
-        ("DeleteObject", {"Key": "a", "BypassGovernanceRetention": "true"}, {
+        ("DeleteObjects", {"Keys": [("a", ""), ("b", "")], "BypassGovernanceRetention": "true"}, {
             ("s3:DeleteObject", "lake/a"),
             ("s3:BypassGovernanceRetention", "lake/a"),
+            ("s3:DeleteObject", "lake/b"),
+            ("s3:BypassGovernanceRetention", "lake/b"),
+        }),
+        ("CopyObject", {"Key": "b", "CopySource": "other/a?versionId=1", "Tagging": "x=y"}, {
+            ("s3:GetObjectVersion", "other/a"),
+            ("s3:PutObject", "lake/b"),
+            ("s3:PutObjectTagging", "lake/b"),
         }),
     ],
 )  # fmt: skip
@@ -145,6 +190,20 @@ def test_an_operation_of_s3_needs_what_aws_checks(operation: str, parameters: An
 
     assert found is not None
     assert {(need.action, need.resources[0].removeprefix("arn:aws:s3:::")) for need in found} == expected
+
+
+def test_the_condition_keys_of_s3_are_what_the_request_says():
+    """The version is that of each object; a key that the request does not have is there, without a value."""
+    asked = {"Bucket": "lake", "Key": "b", "CopySource": "other/a?versionId=1", "IfNoneMatch": "*", "ACL": "private"}
+    read, written, _ = needs(Call("s3", "CopyObject", asked, "r", "1")) or ()
+
+    assert (read.context["s3:versionid"], written.context["s3:versionid"]) == ("1", None)
+    assert written.context["s3:if-none-match"] == "*"
+    assert written.context["s3:x-amz-acl"] == "private"
+    assert written.context["s3:x-amz-storage-class"] is None
+    assert written.context["s3:objectcreationoperation"] == "true"
+    (part,) = needs(Call("s3", "UploadPart", {"Bucket": "lake", "Key": "b"}, "r", "1")) or ()
+    assert part.context["s3:objectcreationoperation"] == "false"
 
 
 def test_glue_wants_permission_on_a_table_and_all_that_it_is_in():
