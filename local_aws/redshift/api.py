@@ -4,12 +4,14 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from flask import request as http_request
 from moto.core.responses import ActionResult
 from moto.redshiftdata.exceptions import ResourceNotFoundException, ValidationException
 from moto.redshiftdata.responses import RedshiftDataAPIServiceResponse as Response
 from moto.secretsmanager import secretsmanager_backends
 from moto.secretsmanager.exceptions import SecretNotFoundException
 
+from local_aws.iam import owners
 from local_aws.redshift.statements import FINISHED, Batch, Statement, cell
 
 _MOST_STATEMENTS, _MOST_BYTES = 40, 100 * 1024
@@ -20,7 +22,8 @@ type Databases = Callable[[str, str], str]
 """Returns the URL of the Postgres database that stands for a database of a workgroup, made if need be."""
 
 _batches: dict[str, Batch] = {}
-_by_token: dict[str, Batch] = {}
+_by_token: dict[tuple[str | None, str], Batch] = {}
+"""By who submitted a batch, and the token that came with it."""
 _lock = threading.Lock()
 
 
@@ -61,14 +64,23 @@ def _taken(request: dict[str, Any], texts: list[str], token: str | None, place: 
             secretsmanager_backends[account][region].describe_secret(request["SecretArn"])
         except SecretNotFoundException as error:
             raise ValidationException("Secrets Manager can't find the specified secret.") from error
+    user_id = _user_id()
     with _lock:
-        if token and token in _by_token:
-            return _by_token[token], False
+        if token and (user_id, token) in _by_token:
+            return _by_token[user_id, token], False
         batch = Batch.of(request, texts)
         _batches[batch.whole.id] = batch
+        if user_id:
+            owners.remember_statement(batch.whole.id, user_id)
         if token:
-            _by_token[token] = batch
+            _by_token[user_id, token] = batch
     return batch, True
+
+
+def _user_id() -> str | None:
+    """Return the `aws:userid` of the session whose request is answered; None for one that no role limits."""
+    session = http_request.environ.get("totelake.caller")
+    return session.user_id if session else None
 
 
 def _workgroup(request: dict[str, Any]) -> str:
@@ -120,8 +132,13 @@ def _get_statement_result(response: Response) -> ActionResult:
 
 
 def _list_statements(response: Response) -> ActionResult:
-    """List finished statements, or those with the status that was asked for, by the beginning of their name."""
-    wanted = response._get_param("Status") or FINISHED  # noqa: SLF001 - moto's way
+    """List finished statements, or those with the status that was asked for, by the beginning of their name.
+
+    A session is told of those of its role, or with RoleLevel false of its own.
+    """
+    caller = _user_id()
+    by_role = response._get_param("RoleLevel") is not False  # noqa: SLF001 - moto's way
+    wanted = response._get_param("Status") or FINISHED  # noqa: SLF001
     beginning = response._get_param("StatementName") or ""  # noqa: SLF001
     found = [
         {
@@ -134,9 +151,18 @@ def _list_statements(response: Response) -> ActionResult:
             "UpdatedAt": batch.whole.updated_at,
         }
         for batch in reversed(_batches.values())
-        if wanted in {"ALL", batch.whole.status} and (batch.request["StatementName"] or "").startswith(beginning)
+        if wanted in {"ALL", batch.whole.status}
+        and (batch.request["StatementName"] or "").startswith(beginning)
+        and (caller is None or _same(caller, owners.of_statement(batch.whole.id), by_role=by_role))
     ]
     return ActionResult({"Statements": found})
+
+
+def _same(caller: str, owner: str | None, *, by_role: bool) -> bool:
+    """Whether two sessions are the same one, or `by_role` of the same role, whose id begins theirs."""
+    if by_role and owner:
+        return owner.partition(":")[0] == caller.partition(":")[0]
+    return owner == caller
 
 
 def _cancel_statement(response: Response) -> ActionResult:
