@@ -79,7 +79,7 @@ class Gate:
                 who.session.authorize(call)
                 execution.expect(environ, call, who.session)
             if scope.service == S3:
-                policy.check(call, environ)
+                policy.check(call)
             if who.session and scope.service == S3 and call.operation in _LOOKS:
                 return self._looked(environ, start_response, call, who.session)
         return self._served(environ, start_response)

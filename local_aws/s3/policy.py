@@ -5,7 +5,6 @@ judge is passed over, and the log says so once; so is one that is not for everyb
 """
 
 import logging
-import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -17,30 +16,29 @@ from moto.s3.models import FakeBucket, s3_backends
 
 from local_aws.iam import Call, Need, policies
 from local_aws.iam.calls import PARTITION
-from local_aws.iam.conditions import Context, fulfilled, listed
+from local_aws.iam.conditions import Context, fulfilled, listed, require_known
 from local_aws.iam.errors import UnjudgeableError
 from local_aws.iam.s3_operations import bucket_arn, needs, object_arn
 from local_aws.s3.errors import DeniedByBucketError
 
 _ALWAYS = {"aws:securetransport": "true"}
-_CREATE = {"PutObject", "CopyObject", "CompleteMultipartUpload"}
-"""The operations that create an object; the parts of an upload do not."""
+"""What every request has: the endpoint is bound to the loopback device, so what comes to it counts as safe."""
 
 log = logging.getLogger(__name__)
 
 
-def check(call: Call, environ: Mapping[str, Any]) -> None:
+def check(call: Call) -> None:
     """Raise `DeniedByBucketError` when the policy of a bucket denies what a call needs of it.
 
     DeleteObjects is asked for each of its keys, as S3 does, when they are deleted: by `permission`.
     """
     if call.operation == "DeleteObjects":
         return
-    context = _context(call, environ)
     for need in needs(call) or [Need(f"s3:{call.operation}", (_whole(call),))]:
         for resource in need.resources:
-            bucket = s3_backends[call.account][PARTITION].buckets.get(resource.rpartition(":")[2].partition("/")[0])
-            if bucket and bucket.policy and "Deny" in _effects(bucket.policy, need.action, resource, context):
+            name = resource.removeprefix(bucket_arn("")).partition("/")[0]
+            bucket = s3_backends[call.account][PARTITION].buckets.get(name)
+            if bucket and _denied(bucket, need.action, resource, need.context):
                 raise DeniedByBucketError(need.action, resource)
 
 
@@ -51,11 +49,9 @@ def permission(bucket: FakeBucket, action: str, resource: str) -> PermissionResu
     """
     if bucket.policy is None or not has_request_context() or "delete" not in request.args or request.method != "POST":
         return PermissionResult.NEUTRAL
-    context = {**_ALWAYS}
     if resource.partition("/")[2] in _keys_with_version(request.get_data()):
         action = "s3:DeleteObjectVersion"
-    denied = "Deny" in _effects(bucket.policy, action, resource, context)
-    return PermissionResult.DENIED if denied else PermissionResult.NEUTRAL
+    return PermissionResult.DENIED if _denied(bucket, action, resource, {}) else PermissionResult.NEUTRAL
 
 
 def keys_to_delete(body: bytes) -> list[tuple[str, str]]:
@@ -78,10 +74,11 @@ def _keys_with_version(body: bytes) -> frozenset[str]:
     return frozenset(key for key, version in keys_to_delete(body) if version)
 
 
-def _effects(policy: bytes, action: str, resource: str, context: Context) -> list[str]:
-    """Return the effects of the statements that apply."""
-    statements = policies.statements(policy.decode())
-    return [each["Effect"] for each in statements if _applies(each, action, resource, context)]
+def _denied(bucket: FakeBucket, action: str, resource: str, context: Context) -> bool:
+    """Whether a statement of the bucket's policy applies that denies."""
+    statements = policies.statements(bucket.policy.decode()) if bucket.policy else ()
+    known = {**_ALWAYS, **context}
+    return any(each["Effect"] == "Deny" and _applies(each, action, resource, known) for each in statements)
 
 
 def _applies(statement: Mapping[str, Any], action: str, resource: str, context: Context) -> bool:
@@ -100,39 +97,14 @@ def _everybody(principal: Any) -> bool:
 
 def _fulfilled(statement: Mapping[str, Any], context: Context) -> bool:
     conditions = statement.get("Condition", {})
-    sid = str(statement.get("Sid", statement["Effect"]))
-    for operator, tests in conditions.items():
-        for key in tests:
-            if not _KNOWN.fullmatch(key.lower()):
-                _tell(sid, f"{operator} of {key}")
-                return False
     try:
+        require_known(conditions, context)
         return fulfilled(conditions, context)
     except UnjudgeableError as error:
-        _tell(sid, error.part)
+        _tell(str(statement.get("Sid", statement["Effect"])), error.part)
         return False
 
 
 @lru_cache
 def _tell(statement: str, reason: str) -> None:
     log.warning("the bucket policy statement %s is passed over: %s cannot be judged here", statement, reason)
-
-
-def _context(call: Call, environ: Mapping[str, Any]) -> dict[str, str]:
-    """Return the condition keys of a request.
-
-    The endpoint is bound to the loopback device, so what comes to it counts as having come safely.
-    """
-    context = {**_ALWAYS, "s3:objectcreationoperation": str(call.operation in _CREATE).lower()}
-    headers = {name.removeprefix("HTTP_").lower().replace("_", "-"): str(value) for name, value in environ.items()}
-    for name, value in headers.items():
-        if name in {"if-none-match", "if-match"} or name.startswith("x-amz-"):
-            context[f"s3:{name}"] = value
-    if call["VersionId"]:
-        context["s3:versionid"] = call["VersionId"]
-    return context
-
-
-_KNOWN = re.compile(
-    r"aws:securetransport|s3:(objectcreationoperation|if-none-match|if-match|versionid|x-amz-[a-z0-9-]+)"
-)

@@ -353,6 +353,13 @@ def test_an_upload_is_that_of_its_key(target, files):
     assert s3.list_parts(Bucket=bucket, Key="victim", UploadId=upload).get("Parts", []) == []
 
 
+def test_a_colon_in_a_key_takes_it_to_no_other_bucket(target, bucket):
+    """The bucket is what stands before the first slash."""
+    bucket.put_object(Bucket=BUCKET, Key="log/a:b", Body=b"committed", IfNoneMatch="*")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        bucket.put_object(Bucket=BUCKET, Key="log/a:b", Body=b"evil")
+
+
 @pytest.mark.parametrize("query", ["uploads=", "uploadId=x&uploads=", "tagging=&acl="])
 def test_a_commit_record_is_not_replaced_by_parameters_that_do_not_go_together(target, bucket, query):
     """Neither by the owner, whom no role limits."""
