@@ -184,12 +184,23 @@ SHARED: dict[str, Read] = {
 """What is compared, by what a user would call it: how it is read, as something that is equal while nothing changes."""
 
 
+_LOADED = (
+    "org.apache.hadoop.yarn.conf.YarnConfiguration",
+    "org.apache.spark.sql.artifact.ArtifactManager$",  # starts a thread that cleans up after sessions
+    "org.apache.spark.util.ShutdownHookManager$",
+    "org.sparkproject.jetty.util.Jetty",  # sets a system property
+)
+"""The classes that set something for the whole JVM when they are loaded."""
+
+_PYTHON_MONITOR = "org.apache.spark.api.python.PythonWorkerFactory$MonitorThread"
+
+
 def _load(jvm: Jvm) -> None:
     """Load what adds to the shared state when it is first used, and set what every run sets."""
     hadoop, spark = jvm.org.apache.hadoop, jvm.org.apache.spark
     hadoop.fs.FileSystem.get(hadoop.conf.Configuration())
     hadoop.fs.FileSystem.closeAll()
-    for name in ("org.apache.hadoop.yarn.conf.YarnConfiguration", "org.apache.spark.util.ShutdownHookManager$"):
+    for name in _LOADED:
         jvm.java.lang.Class.forName(name)
     if any(driver.getClass().getName() == _POSTGRES for driver in jvm.java.sql.DriverManager.drivers().toList()):
         spark.sql.execution.datasources.jdbc.DriverRegistry.register(_POSTGRES)
@@ -257,7 +268,10 @@ def _thread_beans(jvm: Jvm) -> Any:
 
 
 def _hasten(jvm: Jvm, thread: Any) -> None:
-    """Let a thread end that only waits: an idle one of a pool, and a loop of Netty that has been shut down."""
+    """Let a thread end that only waits: an idle one of a pool, a closed loop of Netty, the watch on Python workers."""
+    if thread.getClass().getName() == _PYTHON_MONITOR:
+        thread.interrupt()
+        return
     if jvm.java.lang.Runtime.version().feature() < _FIELD_HOLDER_VERSION:
         task = _field(jvm, "java.lang.Thread", "target", thread)
     else:
