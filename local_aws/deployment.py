@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from local_aws import build, terraform
+from local_aws import build, deployed_code, terraform
 from local_aws.build import Steps
 from local_aws.settings import SOURCE_DATABASE, WAREHOUSE_DATABASE, WAREHOUSE_OWNER, Settings
 from local_aws.state import State
@@ -54,6 +54,7 @@ def deploy(state: State, settings: Settings, boot: str, steps: Steps) -> None:
     """Apply Terraform to the endpoint start `boot`, and give the catalog the partitions of what is committed."""
     content = _content(settings)
     _file(state).unlink(missing_ok=True)
+    deployed_code.record(state, [*build.ROOT.glob("glue_jobs/*.py"), build.PACKAGE])
     with steps("Apply Terraform") as tell:
         terraform.apply(
             state.terraform,

@@ -1,15 +1,24 @@
-"""The processes of a local world: who holds a lock, which port is free, what a dead endpoint left behind."""
+"""The processes of a local world: who holds a lock, which port is free, what a process left behind."""
 
 import contextlib
+import ctypes
 import fcntl
 import os
 import random
 import signal
 import socket
-from collections.abc import Iterator
+import sys
+import time
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import psutil
+
+TAG = "TOTELAKE_PROCESS"
+"""The variable that a process inherits to all that it starts: a random value, the same for all of its family."""
+
+_PR_SET_CHILD_SUBREAPER = 36
+_KILL_SECONDS = 5.0
 
 # Below the ports that systems give to outgoing connections, so that none of those takes it while the world is down.
 _PORTS = range(20000, 32000)
@@ -87,12 +96,88 @@ def stop(pid: int, seconds: float) -> None:
     """Ask the process to end, and kill it when it has not ended after `seconds`."""
     with contextlib.suppress(psutil.NoSuchProcess):
         process = psutil.Process(pid)
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(seconds)
-        except psutil.TimeoutExpired:
+        process.terminate()
+        if not ends(process, seconds):
             process.kill()
-            process.wait(seconds)
+            ends(process, seconds)
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """Return whether the process has ended, whether its end was noticed by its parent or not."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def ends(process: psutil.Process, seconds: float) -> bool:
+    """Return whether the process ends within `seconds`; psutil's own wait takes one that nobody collects for alive."""
+    deadline = time.monotonic() + seconds
+    while not has_ended(process):
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def adopt_orphans() -> None:
+    """Make this process the parent of each descendant whose own parent ends; only Linux can do that."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def family(first: int, tag: str) -> set[psutil.Process]:
+    """Return the living processes that stem from `first`, without itself and the process that asks.
+
+    They are its descendants, orphans among them where it has called `adopt_orphans`, the members of its session, and
+    all that have the value `tag` of `TAG` among the variables with which they were started.
+    """
+    found: set[psutil.Process] = set()
+    with contextlib.suppress(psutil.NoSuchProcess):
+        found.update(psutil.Process(first).children(recursive=True))
+    found.update(process for process in psutil.process_iter() if _belongs(process, first, tag))
+    return {process for process in found if process.pid not in (first, os.getpid()) and not has_ended(process)}
+
+
+def _belongs(process: psutil.Process, session: int, tag: str) -> bool:
+    with contextlib.suppress(psutil.Error, OSError):
+        return os.getsid(process.pid) == session or process.environ().get(TAG) == tag
+    return False
+
+
+def kill_family(first: int, tag: str, *, keep: Collection[int] = ()) -> list[int]:
+    """Kill the family of `first`, but not itself nor those to `keep`, and what is started meanwhile.
+
+    Returns those that could not be killed within some seconds, such as a program that another user runs.
+    """
+    deadline = time.monotonic() + _KILL_SECONDS
+    while (found := [process for process in family(first, tag) if process.pid not in keep]) and (
+        time.monotonic() < deadline
+    ):
+        for process in found:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        time.sleep(0.005)
+    if first == os.getpid():
+        _collect(keep)
+    return [process.pid for process in found]
+
+
+def _collect(keep: Collection[int]) -> None:
+    """Collect the ended children of this process but for those to `keep`, whose exit status somebody waits for."""
+    for process in psutil.Process().children():
+        if process.pid not in keep and has_ended(process):
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(process.pid, os.WNOHANG)
+
+
+def end_like(status: int) -> None:
+    """End this process at once as one has ended whose exit `status` this is; a negative one is that of a signal."""
+    if status < 0:
+        if status != -signal.SIGKILL:
+            signal.signal(-status, signal.SIG_DFL)
+        os.kill(os.getpid(), -status)
+    os._exit(status)
 
 
 def kill_all_below(folder: Path) -> int:

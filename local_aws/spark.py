@@ -140,7 +140,9 @@ def _launch_variables() -> dict[str, str]:
 
 
 def _java_options(scratch: Path) -> list[str]:
-    options = ["-Duser.timezone=UTC", f"-Djava.io.tmpdir={scratch}", "-XX:-UsePerfData", "-XX:+UseSerialGC"]
+    # The user's home has passwords that libraries look for: those of Postgres, of Maven's repositories.
+    options = ["-Duser.timezone=UTC", f"-Djava.io.tmpdir={scratch}", f"-Duser.home={scratch}"]
+    options += ["-XX:-UsePerfData", "-XX:+UseSerialGC"]
     options += _LATE_OPTIMISATION
     if archive_is_current(JDBC_JAR, ARCHIVE):
         options += ["-Xshare:auto", f"-XX:SharedArchiveFile={ARCHIVE}", "-Xlog:cds=off", "-Xlog:cds+dynamic=off"]

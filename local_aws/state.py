@@ -41,6 +41,11 @@ class State:
         return self.root / "jobs"
 
     @property
+    def deployed_code(self) -> Path:
+        """The SHA-256 of each file of code that the last deployment uploaded, as JSON."""
+        return self.root / "deployed-code.json"
+
+    @property
     def inbox(self) -> Path:
         """The e-mails that SNS delivered, one file each."""
         return self.root / "inbox"

@@ -19,6 +19,7 @@ from local_aws import build, databases, deployment, health, processes
 from local_aws.build import Steps
 from local_aws.errors import BusyError, EndpointError, NotAWorldError, NotRunningError, NoWorldError
 from local_aws.health import Health
+from local_aws.process_environment import inherited
 from local_aws.settings import Settings
 from local_aws.state import State
 
@@ -182,6 +183,7 @@ def _start_endpoint(state: State, settings: Settings, steps: Steps) -> Health:
         process = subprocess.Popen(
             [sys.executable, "-m", "local_aws.endpoint", *arguments],
             cwd=build.ROOT,
+            env=inherited(r"HOME|TMPDIR|TOTELAKE_\w+"),  # a job can read its endpoint's variables
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -1,12 +1,10 @@
 """The process of one job run: waits for its assignment, runs the script as `__main__`, and says how that ended.
 
-It is started as a file, with nothing of this repository on its path. Its standard input brings one line of JSON, the
-assignment, and stays open as long as the endpoint lives: when it ends, this process ends everything in its session, so
-that an endpoint that is killed leaves no process behind. With `--warm` it uses the JVM of `warm_jvm.py`, which has
-started it.
+It is started as a file, by `leader.py` or, with `--warm`, by `warm_jvm.py`, whose JVM it then uses. Its standard input
+brings one line of JSON, the assignment, and stays open as long as the process that has started it lives: when it ends,
+this process ends everything that stems from its session, so that nothing is left behind.
 """
 
-import contextlib
 import io
 import json
 import os
@@ -20,26 +18,23 @@ from pathlib import Path
 from typing import Any
 
 
-def _end_session() -> None:
-    """Kill every process of this session: the JVM, Python's workers, and at last this one."""
-    import psutil  # noqa: PLC0415 - not needed by a run that goes well, and each run pays for what is imported
+def _end_family() -> None:
+    """Kill every process that stems from this session: the JVM, Python's workers, and at last this one."""
+    from local_aws import processes  # noqa: PLC0415 - not needed by a run that goes well, and each run pays for it
 
-    for number in psutil.pids():
-        with contextlib.suppress(OSError):
-            if number != os.getpid() and os.getsid(number) == os.getsid(0):
-                os.kill(number, signal.SIGKILL)
+    processes.kill_family(os.getsid(0), os.environ.get(processes.TAG, ""))
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _watch(lifeline: io.BufferedReader) -> None:
-    """Wait for the end of the endpoint."""
+    """Wait for the end of the process that leads this run."""
     while lifeline.read(1):
         pass
-    _end_session()
+    _end_family()
 
 
-def _warm_up() -> None:
-    """Find the JVM that is there, and load what every Spark job loads, before there is a job."""
+def _connect() -> None:
+    """Connect to the JVM that is there: not before there is a run, since each connection has a thread in it."""
     from pyspark import SparkContext  # noqa: PLC0415
 
     SparkContext._ensure_initialized()  # noqa: SLF001 - there is no public way to the JVM without a context
@@ -61,6 +56,7 @@ def _adopt(assignment: dict[str, Any], *, warm: bool) -> None:
     os.chdir(assignment["folder"])
     os.environ.update(assignment["environment"])
     if warm:
+        _connect()
         # Python's workers take their variables from the JVM, which has started without those of the run.
         workers = {f"spark.executorEnv.{name}": value for name, value in assignment["environment"].items()}
         _hand_over(workers | assignment["settings"])
@@ -100,12 +96,12 @@ def main() -> None:
     os.dup2(nothing, 0)
     warm = "--warm" in sys.argv
     if warm:
-        _warm_up()
+        import pyspark.sql  # noqa: F401, PLC0415 - what every Spark job loads, before there is a job
     line = bytearray()
     while not line.endswith(b"\n"):
         piece = lifeline.read(1)
         if not piece:
-            _end_session()
+            _end_family()
         line += piece
     assignment = json.loads(line)
     threading.Thread(target=_watch, args=(lifeline,), daemon=True, name="lifeline").start()

@@ -17,6 +17,7 @@ from local_aws.glue.process import DriverProcess, WarmProcess
 from local_aws.glue.warm import DRIVER_MEMORY, Spare
 from local_aws.glue.world import World
 from local_aws.iam import IamError, Session, assume
+from local_aws.process_environment import inherited
 
 CLOSE_SECONDS = 10.0
 """How long the end of the endpoint waits for the end of a run that it has killed."""
@@ -145,6 +146,7 @@ class Executor:
             pump.say(message)
             return execution.ordered or Outcome(FAILED, message)
         process = self._process(preparation, command, folder)
+        _LOG.info("job run %s of %s is led by process %d", run.id, run.job_name, process.id)
         timer = threading.Timer((run.timeout or 0) * self.world.seconds_per_minute, self._time_out, (run, execution))
         timer.daemon = True
         pump.start(*process.output, process.mark)
@@ -176,13 +178,13 @@ class Executor:
         """Return the process of the run: the spare where that can be it, else a new one."""
         spark_job = _needs_spark(command)
         if spark_job and self.spare and not preparation.needs_own_jvm:
-            warm = self.spare.take(preparation.assignment)
+            warm = self.spare.take(preparation.assignment, preparation.deployment)
             if warm:
                 return warm
-        environment = self.world.inherited()
+        scratch = folder / "tmp"
+        environment = {**inherited(), "HOME": str(scratch), "TMPDIR": str(scratch)}
         if spark_job:
             settings = preparation.assignment.settings
-            scratch = folder / "tmp"
             environment |= spark.environment(
                 self.world.state, driver_memory=DRIVER_MEMORY, conf=settings, scratch=scratch, mounts={}
             )

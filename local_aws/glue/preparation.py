@@ -8,13 +8,16 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local_aws import spark
+from local_aws import deployed_code, spark
 from local_aws.glue import arguments
 from local_aws.glue.job_runs import JobRun
 from local_aws.glue.mounts import mount_table
 from local_aws.glue.process import Assignment
 from local_aws.glue.world import World
 from local_aws.iam import Session
+
+_HARMLESS_SETTINGS = ("spark.hadoop.fs.s3a.",)
+"""Settings that cannot bring code into a JVM, which others can: `spark.submit.pyFiles`, `spark.pyspark.python`, …"""
 
 _LAUNCH_SETTINGS = ("spark.driver.", "spark.jars", "spark.master", "spark.executor.extra")
 """Settings that the start of a JVM reads, so that one that has started already cannot take them."""
@@ -32,6 +35,9 @@ class Preparation:
     needs_own_jvm: bool
     """Whether its settings or its folder have to be known when the JVM starts."""
 
+    deployment: str | None
+    """The deployment that all of its code came with; None when some came otherwise, or its settings may bring some."""
+
 
 def prepare(world: World, session: Session, run: JobRun, command: Mapping[str, str], folder: Path) -> Preparation:
     """Fetch what a run needs into its folder, as `session`, which is who the run then acts as.
@@ -40,11 +46,17 @@ def prepare(world: World, session: Session, run: JobRun, command: Mapping[str, s
     """
     _check_modules(run)
     s3 = world.client("s3", session)
+    code: set[str] = set()
+
+    def fetch(url: str) -> Path:
+        path, content = _fetch(s3, url, folder)
+        code.add(deployed_code.digest(content))
+        return path
 
     def fetched(name: str) -> list[Path]:
-        return [_fetch(s3, url, folder) for url in arguments.listed(run.arguments, name)]
+        return [fetch(url) for url in arguments.listed(run.arguments, name)]
 
-    script = _fetch(s3, command["ScriptLocation"], folder)
+    script = fetch(command["ScriptLocation"])
     packages, jars = fetched("--extra-py-files"), fetched("--extra-jars")
     beside = fetched("--extra-files")
     python_path = [str(package.parent if package.suffix == ".py" else package) for package in packages]
@@ -52,18 +64,24 @@ def prepare(world: World, session: Session, run: JobRun, command: Mapping[str, s
     if jars:
         chosen["spark.jars"] = ",".join(str(jar) for jar in jars)
     settings = spark.settings(world.state, chosen, mount_table(session, world.state.lake.resolve()))
-    environment = {**world.environment(), **session.environment(), "PYTHONPATH": ":".join(python_path)}
+    scratch = str(folder / "tmp")
+    # A home of its own: the user's has the passwords and tokens of many programs.
+    environment = {**world.environment(), **session.environment(), "HOME": scratch, "TMPDIR": scratch}
+    environment["PYTHONPATH"] = ":".join(python_path)
     assignment = Assignment(
         script=str(script),
         argv=arguments.command_line(run.arguments),
         folder=str(folder),
         outcome=str(folder / "outcome"),
-        environment={**environment, "TMPDIR": str(folder / "tmp")},
+        environment=environment,
         python_path=python_path,
         settings={**settings, "spark.app.name": run.job_name, "spark.executorEnv.PYTHONPATH": ":".join(python_path)},
     )
     # Java cannot change its folder: only a JVM of the run's own finds a file that is named without one.
-    return Preparation(assignment, bool(beside) or any(name.startswith(_LAUNCH_SETTINGS) for name in chosen))
+    needs_own_jvm = bool(beside) or any(name.startswith(_LAUNCH_SETTINGS) for name in chosen)
+    may_share = all(name.startswith(_HARMLESS_SETTINGS) for name in chosen)
+    deployment = deployed_code.deployment_of(world.state, code) if may_share else None
+    return Preparation(assignment, needs_own_jvm, deployment)
 
 
 def _check_modules(run: JobRun) -> None:
@@ -84,15 +102,16 @@ def _check_modules(run: JobRun) -> None:
         )
 
 
-def _fetch(s3: Any, url: str, folder: Path) -> Path:
+def _fetch(s3: Any, url: str, folder: Path) -> tuple[Path, bytes]:
+    """Put an object into the folder, and return where it is and what it holds."""
     scheme, _, rest = url.partition("://")
     bucket, _, key = rest.partition("/")
     name = key.rpartition("/")[2]
     if scheme not in ("s3", "s3a") or not name:
         raise PreparationError(f"InvalidInputException: {url!r} is not the URL of an object in S3")
     try:
-        body = s3.get_object(Bucket=bucket, Key=key)["Body"]
-        (folder / name).write_bytes(body.read())
+        content: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        (folder / name).write_bytes(content)
     except (ClientError, BotoCoreError) as error:
         raise PreparationError(f"Failed to download {url}: {error}") from error
-    return folder / name
+    return folder / name, content

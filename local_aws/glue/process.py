@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import os
 import secrets
 import signal
@@ -13,9 +14,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
-import psutil
+from local_aws import processes
 
-DRIVER = Path(__file__).with_name("driver.py")
+_LOG = logging.getLogger(__name__)
+LEADER = Path(__file__).with_name("leader.py")
 WARM_JVM = Path(__file__).with_name("warm_jvm.py")
 
 GRACE_SECONDS = 5.0
@@ -45,17 +47,18 @@ class DriverProcess:
         self,
         folder: Path,
         environment: Mapping[str, str],
-        command: Sequence[str | Path] = (DRIVER,),
+        command: Sequence[str | Path] = (LEADER,),
         pipes: tuple[int, ...] = (),
     ) -> None:
         """Start it in `folder`, with these variables and no others; `pipes` are open in it under the same numbers."""
         self.folder = folder
         self._killer: threading.Timer | None = None
+        self._tag = secrets.token_hex(16)
         self._process = subprocess.Popen(
             # -P: the folder of the driver is not a place to import from; -u: what is printed is seen at once.
             [sys.executable, "-P", "-u", *command],
             cwd=folder,
-            env=dict(environment),
+            env={**environment, processes.TAG: self._tag},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -107,7 +110,7 @@ class DriverProcess:
         return status
 
     def terminate(self) -> None:
-        """Ask every process of the group to end, and kill the session when that takes longer than GRACE_SECONDS."""
+        """Ask every process of the group to end, and kill them all when that takes longer than GRACE_SECONDS."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGTERM)
         self._killer = threading.Timer(GRACE_SECONDS, self.kill)
@@ -115,12 +118,12 @@ class DriverProcess:
         self._killer.start()
 
     def kill(self) -> None:
-        """Kill every process of the session: Python's workers are in groups of their own."""
-        self._process.kill()  # at first, so that it starts no other while they are looked for
-        for number in psutil.pids():
-            with contextlib.suppress(OSError):
-                if os.getsid(number) == self._process.pid:
-                    os.kill(number, signal.SIGKILL)
+        """Kill the process and all that stem from it, wherever they are; the log names those that cannot be killed."""
+        self._process.send_signal(signal.SIGSTOP)  # it starts no other meanwhile, and is the parent of all orphans
+        left = processes.kill_family(self._process.pid, self._tag)
+        self._process.kill()
+        if left:
+            _LOG.error("processes of a job run could not be killed: %s", ", ".join(map(str, left)))
 
 
 class WarmProcess(DriverProcess):
@@ -136,6 +139,10 @@ class WarmProcess(DriverProcess):
         finally:
             os.close(done)
         self.mark = f"\0{word}\n".encode()
+        self.used = False
+        """Whether it has run a job."""
+        self.deployment: str | None = None
+        """The deployment whose jobs it has run; None when it has run none, or one that came with none."""
         self.goes_on = False
         """Whether it waits for another run after the one that `wait` saw end."""
 

@@ -1,18 +1,20 @@
 """A warm spare: one JVM of Spark that has started, and that waits for the next Spark job.
 
-A job that gets it begins some seconds earlier, runs in code that is compiled already, and is otherwise run as in a
-process of its own: its driver is one, and of a run that went well the JVM keeps nothing. One that went wrong takes the
-JVM with it. `TOTELAKE_WARM_SPARK=0` switches it off.
+A job that gets it begins some seconds earlier, and is otherwise run as in a process of its own: its driver is one.
+A JVM that has run a job is kept for the jobs of the same deployment, whose runs find its code compiled already; one
+that has run any other job, or a job that went wrong, is ended. `TOTELAKE_WARM_SPARK=0` switches it off.
 """
 
 import logging
 import os
+import shlex
 import shutil
 import threading
 
-from local_aws import spark
+from local_aws import jvm_state, spark
 from local_aws.glue.process import Assignment, WarmProcess
 from local_aws.glue.world import World
+from local_aws.process_environment import inherited
 
 _LOG = logging.getLogger(__name__)
 
@@ -50,8 +52,14 @@ class Spare:
             folder = self._world.state.jobs.resolve() / f"spare-{os.getpid()}-{self._made}"
             try:
                 folder.mkdir(parents=True, exist_ok=True)
-                variables = spark.environment(self._world.state, driver_memory=DRIVER_MEMORY, scratch=folder, mounts={})
-                environment = {**self._world.inherited(), **variables, **self._world.environment()}
+                variables = spark.environment(
+                    self._world.state,
+                    driver_memory=DRIVER_MEMORY,
+                    conf={"spark.driver.extraJavaOptions": shlex.join(jvm_state.JAVA_OPTIONS)},
+                    scratch=folder,
+                    mounts={},
+                )
+                environment = {**inherited(), "HOME": str(folder), **variables, **self._world.environment()}
                 self._process = WarmProcess(folder, environment, self._most_runs)
             except OSError:
                 _LOG.exception("there is no warm spare: the next Spark job starts a JVM of its own")
@@ -62,20 +70,32 @@ class Spare:
         with self._lock:
             return self._process.id if self._process else None
 
-    def take(self, assignment: Assignment) -> WarmProcess | None:
-        """Return the spare with this assignment; none where there is none alive."""
+    def take(self, assignment: Assignment, deployment: str | None) -> WarmProcess | None:
+        """Return the spare with this assignment; None where there is none alive that may run it.
+
+        One that has run a job runs those of the same `deployment` only; with None, the code came with no deployment.
+        """
         with self._lock:
-            process, self._process = self._process, None
-        taken = process is not None and process.assign(assignment)
+            process = self._process
+            if process and process.used and deployment is None:
+                return None
+            self._process = None
+        fitting = process is not None and (not process.used or process.deployment == deployment)
+        taken = process is not None and fitting and process.assign(assignment)
         if process and not taken:
             _end(process)
             self.prepare()
+        if process and taken:
+            process.used, process.deployment = True, deployment
         return process if taken else None
 
     def give_back(self, process: WarmProcess, *, sound: bool) -> None:
-        """Keep the process of a run that has ended for the next, rather than one that waits; end it if not `sound`."""
+        """Keep the process of a run that has ended for the next, rather than one that waits; end it if not `sound`.
+
+        The process of a run whose code came with no deployment is ended in any case.
+        """
         with self._lock:
-            kept = sound and not self._closed
+            kept = sound and process.deployment is not None and not self._closed
             if kept:
                 self._discard()
                 self._process = process

@@ -3,9 +3,10 @@
 It is started as a file in an empty folder, with a mark, the number of a pipe, and how many runs it serves. Its standard
 input brings one line of JSON for each run, the assignment that `driver.py` takes, and stays open as long as the
 endpoint lives: when it ends, this process ends, and its drivers, whose input it holds, end the rest of the session. A
-byte to the pipe says that a line was taken. After a run that went well the JVM is left as it was when it had started,
-the mark is written to standard output and to standard error, before which all is of that run, and then another byte to
-the pipe. After any other run, and after the last, this process ends as the driver did, and the JVM with it.
+byte to the pipe says that a line was taken. When a run has gone well, its context, mounts, settings, files and
+processes are removed. Where the JVM then is as it was when it had started, the mark is written to standard output and
+to standard error, before which all is of that run, and then another byte to the pipe. Where it is not, after any other
+run, and after the last, this process ends as the driver did, and the JVM with it.
 """
 
 import os
@@ -16,13 +17,14 @@ import subprocess
 import sys
 import threading
 import traceback
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import psutil
 from py4j.protocol import Py4JError
 from pyspark.java_gateway import launch_gateway
+
+from local_aws import processes
+from local_aws.jvm_state import JvmState
 
 _DRIVER = Path(__file__).with_name("driver.py")
 _TIDY_SECONDS = 30.0
@@ -66,36 +68,29 @@ def _carry_out(driver: Driver, line: bytes) -> int:
     return status
 
 
-def _end_others(*kept: int) -> None:
-    """Kill what a run has left running: all of this session but this process and those that are `kept`."""
-    for number in psutil.pids():
-        with suppress(OSError):
-            if number not in (os.getpid(), *kept) and os.getsid(number) == os.getsid(0):
-                os.kill(number, signal.SIGKILL)
-
-
-def _tidied(jvm: Any, properties: Any, files: set[Path]) -> bool:
-    """Do as `_tidy`; where that fails return false, and where it takes too long end, as after a run that went well."""
+def _left_as_it_was(jvm: Any, state: JvmState, files: set[Path]) -> bool:
+    """Do as `_clear` and return whether nothing of the run is left; where that takes too long, end as after success."""
     limit = threading.Timer(_TIDY_SECONDS, os._exit, (0,))
     limit.start()
     try:
-        return _tidy(jvm, properties, files)
+        left = [*_clear(jvm, files), *_changes(state)]
     except (Py4JError, OSError) as error:
-        sys.stderr.write(f"This JVM is not used again: {error}\n")
-        return False
+        left = [str(error)]
     finally:
         limit.cancel()
+    if left:
+        sys.stderr.write(f"This JVM is not used again, since the run has left in it: {', '.join(left)}\n")
+    return not left
 
 
-def _tidy(jvm: Any, properties: Any, files: set[Path]) -> bool:
-    """Leave nothing of a run: not its context, nor what it mounted, its settings, its files beside these `files`.
+def _clear(jvm: Any, files: set[Path]) -> list[str]:
+    """End a run's context, close what it mounted, and remove its files beside these `files`.
 
-    Returns whether the heap is as good as empty, so that the next run has all of it.
+    Returns a full heap, if it is one: the next run shall have all of it.
     """
     if jvm.org.apache.spark.SparkEnv.get():
         jvm.org.apache.spark.SparkContext.getOrCreate().stop()
     jvm.org.apache.hadoop.fs.FileSystem.closeAll()
-    jvm.java.lang.System.setProperties(properties.clone())
     for path in set(Path.cwd().iterdir()) - files:
         if path.is_dir():
             shutil.rmtree(path)
@@ -103,21 +98,20 @@ def _tidy(jvm: Any, properties: Any, files: set[Path]) -> bool:
             path.unlink()
     jvm.java.lang.System.gc()
     heap = jvm.java.lang.Runtime.getRuntime()
-    return bool(heap.totalMemory() - heap.freeMemory() < _MOST_KEPT * heap.maxMemory())
+    full = heap.totalMemory() - heap.freeMemory() >= _MOST_KEPT * heap.maxMemory()
+    return ["objects that fill the heap"] if full else []
 
 
-def _end_like(status: int) -> None:
-    """End as a process that has ended with `status`."""
-    if status < 0:
-        if status != -signal.SIGKILL:
-            signal.signal(-status, signal.SIG_DFL)
-        os.kill(os.getpid(), -status)
-    os._exit(status)
+def _changes(state: JvmState) -> list[str]:
+    state.restore_settings()
+    return state.differences()
 
 
 def main(mark: str, done: int, runs: int) -> None:
     """Start the JVM and serve runs."""
     os.set_inheritable(done, False)
+    tag = os.environ[processes.TAG]
+    processes.adopt_orphans()
     # Who ends a run sends SIGTERM to all of its processes: its driver decides how it ends, and this one ends likewise.
     told_to_end, busy = threading.Event(), threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: told_to_end.set())
@@ -126,7 +120,7 @@ def main(mark: str, done: int, runs: int) -> None:
     gateway = launch_gateway()
     java: Driver = gateway.proc
     threading.Thread(target=_watch, args=(java, busy), daemon=True, name="watch").start()
-    properties = gateway.jvm.java.lang.System.getProperties().clone()
+    state = JvmState(gateway.jvm)
     files = set(Path.cwd().iterdir())
     parameters = gateway.gateway_parameters
     os.environ |= {"PYSPARK_GATEWAY_PORT": str(parameters.port), "PYSPARK_GATEWAY_SECRET": parameters.auth_token}
@@ -137,10 +131,10 @@ def main(mark: str, done: int, runs: int) -> None:
         next_driver = _start_driver()
         status = _carry_out(driver, line)
         if status or told_to_end.is_set() or not runs_left:
-            _end_like(status)
-        _end_others(java.pid, next_driver.pid)
-        if not _tidied(gateway.jvm, properties, files):
-            _end_like(status)
+            processes.end_like(status)
+        unkilled = processes.kill_family(os.getpid(), tag, keep=(java.pid, next_driver.pid))
+        if unkilled or not _left_as_it_was(gateway.jvm, state, files):
+            processes.end_like(status)
         busy.clear()
         for output in (sys.stdout, sys.stderr):
             output.write(f"\0{mark}\n")

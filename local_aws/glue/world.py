@@ -1,6 +1,5 @@
 """What the parts of the local Glue have to know of the world that they are in."""
 
-import os
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -43,15 +42,6 @@ class World:
             aws_secret_access_key=session.secret_key,
             aws_session_token=session.token,
         )
-
-    @staticmethod
-    def inherited() -> dict[str, str]:
-        """Return the variables of this process that a job may see: none that would lead it to another AWS or Python."""
-        return {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("AWS_", "PYTHON", "SPARK_", "PYSPARK_"))
-        }
 
 
 @cache

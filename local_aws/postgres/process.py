@@ -2,10 +2,11 @@
 
 import contextlib
 import signal
-import time
 from pathlib import Path
 
 import psutil
+
+from local_aws.processes import ends, has_ended
 
 
 def find(data: Path) -> psutil.Process | None:
@@ -22,17 +23,4 @@ def stop(process: psutil.Process, wait_seconds: float) -> bool:
     """End the server's connections and stop it, and return whether it has ended."""
     with contextlib.suppress(psutil.NoSuchProcess):
         process.send_signal(signal.SIGINT)  # the "fast" mode of pg_ctl
-    deadline = time.monotonic() + wait_seconds
-    while not has_ended(process):
-        if time.monotonic() >= deadline:
-            return False
-        time.sleep(0.02)
-    return True
-
-
-def has_ended(process: psutil.Process) -> bool:
-    """Return whether the process has ended, whether its end was noticed by its parent or not."""
-    try:
-        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
+    return ends(process, wait_seconds)

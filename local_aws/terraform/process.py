@@ -11,12 +11,16 @@ from typing import Any
 
 from local_aws import toolchain
 from local_aws.errors import WorldError
+from local_aws.process_environment import inherited
 
 MINIMUM_VERSION = (1, 11)  # the first with write-only arguments, which keep passwords out of the state
 
 _PATIENCE = 30.0  # seconds in which Terraform writes its state when it is told to stop
-# What would let a developer's own AWS account or Terraform settings into a local world.
-_FOREIGN = re.compile(r"AWS_.*|TF_CLI_ARGS.*|TF_VAR_.*|TF_DATA_DIR|TF_WORKSPACE|TF_LOG.*")
+# Where Terraform finds its provider, and what it may take for that. Settings of a configuration are not inherited.
+_INHERITED = (
+    r"HOME|TMPDIR|XDG_\w+|GOGC|GOMEMLIMIT"
+    r"|TF_CLI_CONFIG_FILE|TF_PLUGIN_CACHE_\w+|TF_REGISTRY_\w+|TF_PROVIDER_\w+|TF_TOKEN_\w+"
+)
 # Terraform and its provider live for seconds: without this half of their time goes into collecting garbage (measured:
 # 8.4 s of processor time for an apply, with it 3.7 s).
 _COLLECT_LATE = {"GOGC": "off", "GOMEMLIMIT": "1GiB"}
@@ -116,10 +120,10 @@ def _stop(process: subprocess.Popen[str]) -> None:
 
 
 def _environment(extra: Mapping[str, str]) -> dict[str, str]:
-    """Return this process's environment with `extra` and without what is foreign: no questions, no look for updates."""
-    inherited = {name: value for name, value in os.environ.items() if not _FOREIGN.fullmatch(name)}
-    if not Path(inherited.get("TF_CLI_CONFIG_FILE", "")).is_file():
-        inherited.pop("TF_CLI_CONFIG_FILE", None)  # Terraform warns of a missing one in front of all that it says
+    """Return what Terraform inherits with `extra`: no other account, no questions, no look for updates."""
+    found = inherited(_INHERITED)
+    if not Path(found.get("TF_CLI_CONFIG_FILE", "")).is_file():
+        found.pop("TF_CLI_CONFIG_FILE", None)  # Terraform warns of a missing one in front of all that it says
     settings = {
         "TF_IN_AUTOMATION": "1",
         "CHECKPOINT_DISABLE": "1",
@@ -127,4 +131,4 @@ def _environment(extra: Mapping[str, str]) -> dict[str, str]:
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
     }
-    return {**_COLLECT_LATE, **inherited, **settings, **extra}
+    return {**_COLLECT_LATE, **found, **settings, **extra}

@@ -202,6 +202,15 @@ def test_the_current_state_equals_the_source(world, two_runs):
         assert world.warehouse(table) == now[table], table
 
 
+def test_one_jvm_serves_all_stages_of_a_run(world, two_runs):
+    """They came with one deployment, and each of them leaves the JVM as it was."""
+    log = (world.state / "logs" / "endpoint.log").read_text()
+    led = re.findall(r"job run \S+ of totelake-local-(\w+) is led by process (\d+)", log)[-3:]
+
+    assert [stage for stage, _ in led] == ["ingest", "transform", "load"]
+    assert len({process for _, process in led}) == 1
+
+
 def test_every_version_is_there_once(world, two_runs):
     """What either run saw is in the facts, and nothing else, and nothing twice."""
     first, now = two_runs

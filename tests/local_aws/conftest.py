@@ -1,5 +1,6 @@
 """A local AWS in the process of the tests: moto's server on a free port, with the parts that are made real."""
 
+import json
 import os
 import threading
 import time
@@ -13,7 +14,7 @@ from botocore.credentials import Credentials
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from local_aws import athena, crawlers, events, glue, s3, schedules
+from local_aws import athena, crawlers, deployed_code, events, glue, s3, schedules
 from local_aws.gate import Gate
 from local_aws.state import State
 from tests import roles
@@ -93,6 +94,11 @@ class GlueWorld:
         """Put an object and return its URL."""
         self.s3.put_object(Bucket=self.bucket, Key=key, Body=content)
         return f"s3://{self.bucket}/{key}"
+
+    def deployed(self, *code: str | bytes) -> None:
+        """Let these contents be the code of the last deployment, so that their jobs may share a JVM."""
+        contents = [item.encode() if isinstance(item, str) else item for item in code]
+        self.aws.state.deployed_code.write_text(json.dumps([deployed_code.digest(content) for content in contents]))
 
     def job(self, name: str, script: str = "", *, kind: str = "pythonshell", **members: Any) -> str:
         """Make a job of a script and return its name."""

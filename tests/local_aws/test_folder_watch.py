@@ -9,7 +9,8 @@ import pytest
 
 from local_aws.folder_watch import FolderWatch
 from local_aws.postgres import Cluster
-from local_aws.postgres.process import find, has_ended
+from local_aws.postgres.process import find
+from local_aws.processes import has_ended
 from local_aws.state import State
 
 PASSWORD = "secret"

@@ -33,7 +33,8 @@ session = SparkSession.builder.getOrCreate()
 put = session.read.json(f"s3://{bucket}/put/rows.json")
 put.selectExpr("id", "id % 2 AS half").write.partitionBy("half").parquet(f"s3a://{bucket}/{folder}/batch_id=1")
 back = session.read.parquet(f"s3://{bucket}/{folder}/batch_id=1")
-settings = ("spark.sql.session.timeZone", "spark.sql.ansi.enabled", "spark.test.mine", "spark.app.name")
+own = "spark.hadoop.fs.s3a.test.mine"
+settings = ("spark.sql.session.timeZone", "spark.sql.ansi.enabled", own, "spark.app.name")
 print(json.dumps({
     "ids": sorted(row.id for row in back.collect()),
     "settings": [session.conf.get(name) for name in settings],
@@ -44,17 +45,26 @@ print(json.dumps({
 """
 
 
+def package(**modules: str) -> bytes:
+    """Return the zip of a package with these modules."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        for name, code in modules.items():
+            file.writestr(f"{name}.py", code)
+    return archive.getvalue()
+
+
+PARCEL = package(parcel="def word(_): return 'from the zip'")
+
+
 @pytest.fixture(scope="module")
 def job(world: Any) -> str:
     """Make a Spark job that reads what was put, writes Parquet, and uses its package in Python workers."""
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as package:
-        package.writestr("parcel.py", "def word(_): return 'from the zip'")
     world.put("put/rows.json", "".join(json.dumps({"id": number}) + "\n" for number in range(4)))
     arguments = {
         "--bucket": world.bucket,
-        "--extra-py-files": world.put("lib/parcel.zip", archive.getvalue()),
-        "--conf": "spark.test.mine=yes --conf spark.hadoop.fs.s3a.endpoint.region=eu-west-2",
+        "--extra-py-files": world.put("lib/parcel.zip", PARCEL),
+        "--conf": "spark.hadoop.fs.s3a.test.mine=yes --conf spark.hadoop.fs.s3a.endpoint.region=eu-west-2",
     }
     return str(world.job("spark", SCRIPT, kind="glueetl", DefaultArguments=arguments))
 
@@ -90,7 +100,8 @@ def test_a_spark_job_reads_and_writes_the_lake(world: Any, job: str):
 
 @pytest.fixture
 def spare(world: Any) -> Iterator[Spare]:
-    """Give the local Glue a warm spare for one test."""
+    """Give the local Glue a warm spare for one test, with a deployment whose jobs share it."""
+    world.deployed(SCRIPT, PARCEL, LEFT, HELD, SESSION, "print('fine')")
     service = glue.service()
     fresh = Spare(service.world)
     service.executor.spare = fresh
@@ -112,13 +123,14 @@ def test_jobs_in_the_warm_spare_are_run_as_in_a_process_of_their_own(world: Any,
     assert [folder.name for folder in world.aws.state.jobs.glob("spare-*")] == [f"spare-{os.getpid()}-1"]
 
 
+SESSION = "import os; print(os.getsid(0))"
 LEFT = """
 import subprocess, sys
 from pyspark.sql import SparkSession
 
 java = SparkSession.builder.getOrCreate()._jvm
 properties = java.java.lang.System.getProperties()
-print(sorted(name for name in properties if name.startswith("spark.test.")))
+print(sorted(name for name in properties if name.startswith("spark.hadoop.fs.s3a.test.")))
 print(SparkSession.active().catalog.listTables())
 print("a\\0b", end="")
 sys.stderr.write("the last line")
@@ -132,16 +144,18 @@ subprocess.Popen(["sleep", "61234"])
 
 def test_a_run_leaves_nothing_in_the_jvm_for_the_next(world: Any, job: str, spare: Spare):
     """No settings, tables, files or processes; what it printed last is its own, with an end of line or without."""
+    waiting = spare.process_id
     outcome(world, job, "before")
-    name = world.job("left", LEFT, kind="glueetl", DefaultArguments={"--conf": "spark.test.other=1"})
+    name = world.job("left", LEFT, kind="glueetl", DefaultArguments={"--conf": "spark.hadoop.fs.s3a.test.other=1"})
     for _ in range(2):
         run_id = world.start(name)
         assert world.ended(name, run_id, seconds=60)["JobRunState"] == "SUCCEEDED", world.output(run_id, "error")
-        assert world.output(run_id) == ["['spark.test.other']", "[]", "a\0b"]
+        assert world.output(run_id) == ["['spark.hadoop.fs.s3a.test.other']", "[]", "a\0b"]
         assert world.output(run_id, "error")[-1] == "the last line"
         assert not [
             process for process in psutil.process_iter(["cmdline"]) if "61234" in (process.info["cmdline"] or ())
         ]
+        assert spare.process_id == waiting
 
 
 @pytest.mark.parametrize(
@@ -206,7 +220,7 @@ def test_a_dead_spare_is_replaced_by_a_process_of_its_own(world: Any, spare: Spa
     chosen.kill()
     if victim != "driver":
         world.wait(first.status, lambda status: status == psutil.STATUS_ZOMBIE)
-    name = world.job(f"unspared-{chosen.pid}", "import os; print(os.getsid(0))", kind="glueetl")
+    name = world.job(f"unspared-{chosen.pid}", SESSION, kind="glueetl")
     run_id = world.start(name)
     assert world.ended(name, run_id)["JobRunState"] == "SUCCEEDED"
     assert (world.output(run_id) == [str(dead)]) is (victim == "driver")
@@ -219,7 +233,7 @@ def test_a_spare_that_dies_before_it_takes_a_job_is_replaced(world: Any, spare: 
     assert spare.process_id is not None
     first = psutil.Process(spare.process_id)
     first.suspend()
-    name = world.job("untaken", "import os; print(os.getsid(0))", kind="glueetl")
+    name = world.job("untaken", SESSION, kind="glueetl")
     run_id = world.start(name)
     world.wait(lambda: spare.process_id, lambda waiting: waiting is None)
     time.sleep(0.5)  # to write a line to a pipe
@@ -232,7 +246,7 @@ def test_settings_of_the_jvm_itself_need_a_process_of_their_own(world: Any, spar
     """A JVM that has started cannot take them."""
     waiting = spare.process_id
     conf = {"--conf": "spark.driver.extraJavaOptions=-Dmine=1"}
-    name = world.job("own-jvm", "import os; print(os.getsid(0))", kind="glueetl", DefaultArguments=conf)
+    name = world.job("own-jvm", SESSION, kind="glueetl", DefaultArguments=conf)
     run_id = world.start(name)
     assert world.ended(name, run_id)["JobRunState"] == "SUCCEEDED"
     assert world.output(run_id) != [str(waiting)]

@@ -26,7 +26,7 @@ from botocore.httpsession import URLLib3Session
 
 from local_aws import aws, deployment, health, job_run, processes, status, world
 from local_aws.errors import BusyError, NotRunningError
-from local_aws.postgres.process import has_ended
+from local_aws.processes import has_ended
 from local_aws.settings import REGION, Settings
 from local_aws.state import State
 

@@ -19,6 +19,7 @@ from local_aws.gate import Gate
 from local_aws.replay import Replay
 from local_aws.settings import REGION
 from local_aws.state import State
+from tests.local_aws.conftest import local_aws, world  # noqa: F401 - fixtures of the attacks on jobs
 
 BUCKET, SCRIPT = "artifacts", "jobs/ingest.py"
 
