@@ -25,7 +25,7 @@ from werkzeug.serving import BaseWSGIServer, make_server
 from local_aws import alarms, athena, aws, crawlers, databases, events, glue, health, processes, redshift, s3, schedules
 from local_aws.errors import WorldError
 from local_aws.folder_watch import FolderWatch
-from local_aws.gate import Gate
+from local_aws.gate import Gate, execution
 from local_aws.iam import session_policies
 from local_aws.replay import Replay
 from local_aws.settings import HOST, Settings
@@ -41,6 +41,7 @@ class RequestHandler(MotoRequestHandler):  # type: ignore[misc] # moto is not ty
     """Logs the requests that failed, and not the thousands that did not; what is no HTTP is refused in XML."""
 
     path: str
+    timeout = 60  # seconds for which a client may be silent in the middle of a request
     error_content_type = "application/xml"
     error_message_format = (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -77,7 +78,7 @@ def application(state: State, owner: Credentials, boot: str) -> WsgiApp:
 
     def serve(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
-        if path in answers:
+        if path in answers and not execution.is_of_role(environ):
             start_response("200 OK", [("Content-Type", "application/json")])
             return [json.dumps(answers[path]()).encode()]
         if path.startswith("/moto-api"):  # can reset the world, and AWS has nothing like it

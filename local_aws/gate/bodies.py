@@ -4,6 +4,7 @@ import base64
 import contextlib
 import hashlib
 import io
+import re
 import tempfile
 import zlib
 from collections.abc import Callable
@@ -18,6 +19,7 @@ IN_MEMORY = 16 << 20
 """Bytes of a body up to which it is kept in memory."""
 
 _PIECE = 1 << 20
+_LENGTH = re.compile(r"[0-9]{1,19}")
 
 
 class _Crc32:
@@ -58,8 +60,8 @@ def length(environ: Environ) -> int | None:
     text = environ.get("CONTENT_LENGTH") or ""
     if environ.get("wsgi.input_terminated"):
         return None
-    if text and not (text.isascii() and text.isdigit()):
-        raise MalformedRequestError(f"Content-Length is not a number of bytes: {text!r}")
+    if text and not _LENGTH.fullmatch(text):
+        raise MalformedRequestError(f"Content-Length is not a number of bytes: {text[:30]!r}")
     return int(text or 0)
 
 

@@ -18,6 +18,11 @@ def expect(environ: Environ, call: Call, session: Session) -> None:
     environ[_CALL], environ[_CALLER] = call, session
 
 
+def is_of_role(environ: Environ) -> bool:
+    """Whether a role has made a request, and not the owner of the world."""
+    return _CALLER in environ
+
+
 def _check(response: ActionAuthenticatorMixin, _request_class: type, resource: str = "*") -> None:
     """Raise AccessDeniedError when a role's request is not carried out as it was judged."""
     environ = response.normalized_request.environ

@@ -10,6 +10,7 @@ import json
 import logging
 import re
 from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 from typing import Any
 from xml.etree.ElementTree import ParseError
 from xml.parsers.expat import ExpatError
@@ -79,7 +80,7 @@ class Gate:
                 who.session.authorize(call)
                 execution.expect(environ, call, who.session)
             if scope.service == S3:
-                policy.check(call)
+                policy.check(call, environ)
             if who.session and scope.service == S3 and call.operation in _LOOKS:
                 return self._looked(environ, start_response, call, who.session)
         return self._served(environ, start_response)
@@ -164,7 +165,9 @@ def _verify(environ: Environ, signature: signatures.Signature, secret: str) -> N
         signature.verify(environ, secret, bodies.receive(environ, _MOST_BYTES).sha256)
         return
     presigned = signature.seconds is not None
-    declared = environ.get("HTTP_X_AMZ_CONTENT_SHA256") or (signatures.UNSIGNED_PAYLOAD if presigned else "")
+    declared = environ.get("HTTP_X_AMZ_CONTENT_SHA256") or (signatures.UNSIGNED_PAYLOAD if presigned else None)
+    if declared is None:
+        raise MalformedRequestError("Missing required header for this request: x-amz-content-sha256")
     signature.verify(environ, secret, declared)
     body = bodies.receive(environ)
     if declared in chunks.KINDS:
@@ -176,7 +179,12 @@ def _verify(environ: Environ, signature: signatures.Signature, secret: str) -> N
 
 def _call(environ: Environ, scope: Scope, form: forms.Form | None, account: str) -> Call:
     """Return the call that a request makes."""
-    if form is None:
-        return requests.read(environ, scope.service, scope.region, account)
-    parameters = {"Bucket": form.bucket, "Key": form.key, "ACL": form.fields.get("acl")}
-    return Call(S3, "PutObject", parameters, scope.region, account)
+    if form is not None:
+        parameters = {"Bucket": form.bucket, "Key": form.key, "ACL": form.fields.get("acl")}
+        call = Call(S3, "PutObject", parameters, scope.region, account)
+    else:
+        call = requests.read(environ, scope.service, scope.region, account)
+    if call.service != S3:
+        return call
+    # A bucket is in one region, whichever its client signs for.
+    return replace(call, region=policy.region_of(call) or call.region)

@@ -21,6 +21,14 @@ _RPC_PATH = re.compile(r"/|/[0-9]{12}/[A-Za-z0-9_-]+(\.fifo)?")
 """Where services are asked whose operation is not in the path: at the root, or at a queue."""
 
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
+_WRITES = {"PUT", "POST"}
+
+PRESIGNED = {"x-amz-content-sha256", "x-amz-user-agent"} | {
+    f"x-amz-{name}"
+    for name in ("algorithm", "credential", "date", "expires", "signedheaders", "signature", "security-token")
+}
+"""Parameters, in lower case, that the query string of a presigned URL may have whatever the operation."""
+
 _ONLY_MOTO = ("HTTP_X_MOTO_ACCOUNT_ID", "HTTP_ACTION")
 
 
@@ -37,7 +45,7 @@ def settle(environ: Environ, scope: Scope, *, is_form: bool) -> None:
 
 
 def _settle_s3(environ: Environ, *, is_form: bool) -> None:
-    path, query = signatures.path(environ), signatures.query(environ)
+    path, query = signatures.path(environ), _without_headers(environ)
     environ["QUERY_STRING"] = query
     environ["PATH_INFO"] = unquote_to_bytes(path).decode("latin-1")
     environ["RAW_URI"] = environ["REQUEST_URI"] = f"{path}?{query}" if query else path
@@ -46,8 +54,27 @@ def _settle_s3(environ: Environ, *, is_form: bool) -> None:
         raise MalformedRequestError("The specified bucket is not valid.", code="InvalidBucketName")
     if "HTTP_X_AMZ_COPY_SOURCE" in environ:
         environ["HTTP_X_AMZ_COPY_SOURCE"] = _copy_source(environ["HTTP_X_AMZ_COPY_SOURCE"])
-    if is_form is False and environ["REQUEST_METHOD"] == "POST" and _kind(environ).startswith(_FORMS):
+    if environ["REQUEST_METHOD"] in _WRITES and environ.get("HTTP_IF_NONE_MATCH", "*") != "*":
+        raise MalformedRequestError("If-None-Match of an object that is written can only be *.", code="NotImplemented")
+    if environ["REQUEST_METHOD"] not in _WRITES:
+        bodies.replace(environ, b"")  # in which moto would look for parameters
+    elif not is_form and environ["REQUEST_METHOD"] == "POST" and _kind(environ).startswith(_FORMS):
         environ["CONTENT_TYPE"] = "application/octet-stream"
+
+
+def _without_headers(environ: Environ) -> str:
+    """Return the query string without the headers that a presigned URL has in it, which become headers."""
+    left = []
+    for pair in signatures.query(environ).split("&"):
+        name, _, value = pair.partition("=")
+        if not name.lower().startswith("x-amz-") or name.lower() in PRESIGNED:
+            left.append(pair)
+            continue
+        header = f"HTTP_{unquote(name).upper().replace('-', '_')}"
+        if header in environ:
+            raise MalformedRequestError(f"{name} is a header and in the query string.", code="InvalidArgument")
+        environ[header] = unquote(value)
+    return "&".join(left)
 
 
 def _copy_source(text: str) -> str:

@@ -14,8 +14,10 @@ from moto.core.routing import get_service_router
 from werkzeug.exceptions import HTTPException
 
 from local_aws.gate.errors import MalformedRequestError
+from local_aws.gate.reading import PRESIGNED
 from local_aws.gate.signatures import S3, Environ
 from local_aws.iam import Call
+from local_aws.iam.conditions import listed
 from local_aws.s3.policy import keys_to_delete
 
 _SERVICES = {"monitoring": "cloudwatch"}
@@ -24,12 +26,7 @@ _SERVICES = {"monitoring": "cloudwatch"}
 _ELSEWHERE = ("/v20180820/", "/latest/", "/favicon.ico", "/moto-api")
 """Paths at which moto answers for something else than the service that was signed for."""
 
-_METADATA = "x-amz-meta-"
-_PRESIGNED = {"x-id", "x-amz-content-sha256", "x-amz-user-agent"} | {
-    f"x-amz-{name}"
-    for name in ("algorithm", "credential", "date", "expires", "signedheaders", "signature", "security-token")
-}
-"""Parameters, in lower case, that a query string may have whatever the operation."""
+_LONGEST_NUMBER = 19
 
 
 def read(environ: Environ, signed_for: str, region: str, account: str) -> Call:
@@ -64,7 +61,9 @@ def _asked(environ: Environ, service: str) -> tuple[str, Mapping[str, Any]]:
     request = Request({**environ, "wsgi.input": io.BytesIO(body)})
     try:
         operation, parameters = get_service_router(service).match(request)
-    except (HTTPException, BotoCoreError, NotImplementedError):
+    except (HTTPException, BotoCoreError, NotImplementedError) as error:
+        if service == S3:
+            raise MalformedRequestError("S3 has no such operation.", code="MethodNotAllowed") from error
         return unknown, {}
     if service != S3 and "HTTP_X_AMZ_TARGET" in environ:
         return operation.name, json.loads(body or b"{}")
@@ -74,6 +73,8 @@ def _asked(environ: Environ, service: str) -> tuple[str, Mapping[str, Any]]:
         words = f"{operation.name} has no parameter {', '.join(strange)} in its query string."
         raise MalformedRequestError(words, code="InvalidArgument")
     parameters |= _bound(operation, request)
+    if operation.name == "PutBucketPolicy":
+        _check_policy(_body(environ))
     if operation.name == "DeleteObjects":
         try:
             parameters["Keys"] = keys_to_delete(_body(environ))
@@ -82,30 +83,43 @@ def _asked(environ: Environ, service: str) -> tuple[str, Mapping[str, Any]]:
     return operation.name, parameters
 
 
+def _check_policy(body: bytes) -> None:
+    """Raise `MalformedRequestError` for a bucket policy that nobody could judge."""
+    try:
+        found = listed(json.loads(body)["Statement"])
+        is_policy = bool(found) and all(each["Effect"] in {"Allow", "Deny"} for each in found)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        is_policy = False
+    if not is_policy:
+        words = "The policy is not JSON with statements, each of which has an Effect."
+        raise MalformedRequestError(words, code="MalformedPolicy")
+
+
 def _strange(operation: Any, request: Request) -> list[str]:
-    """Return the parameters of a query string that an operation does not have; headers may stand in it as well."""
+    """Return the parameters of a query string that an operation does not have."""
     members = operation.input_shape.members.values() if operation.input_shape else ()
-    bound = {str(each.serialization["name"]).lower() for each in members if "location" in each.serialization}
-    known = bound | {name.lower() for name in operation.http_trait.query_args} | _PRESIGNED
-    return [name for name in request.args if name.lower() not in known and not name.lower().startswith(_METADATA)]
+    bound = {
+        str(each.serialization["name"]).lower()
+        for each in members
+        if each.serialization.get("location") == "querystring"
+    }
+    known = bound | {name.lower() for name in operation.http_trait.query_args} | PRESIGNED | {"x-id"}
+    return [name for name in request.args if name.lower() not in known]
 
 
 def _bound(operation: Any, request: Request) -> dict[str, str]:
-    """Return the parameters that a REST request has in its query and its headers, which may stand in the query too."""
-    arguments = {name.lower(): value for name, value in request.args.items()}
+    """Return the parameters that a REST request has in its query and its headers."""
     found = {}
     for name, member in operation.input_shape.members.items() if operation.input_shape else ():
         place, key = member.serialization.get("location"), str(member.serialization.get("name"))
         if place == "querystring" and key in request.args:
             found[name] = request.args[key]
-            if member.type_name == "integer" and not found[name].isdecimal():
+            if member.type_name == "integer" and not (found[name].isdecimal() and len(found[name]) <= _LONGEST_NUMBER):
                 raise MalformedRequestError(
                     f"Provided {key} not an integer or within integer range", code="InvalidArgument"
                 )
-        elif place == "header":
-            value = request.headers.get(key, arguments.get(key.lower()))
-            if value is not None:
-                found[name] = value
+        elif place == "header" and key in request.headers:
+            found[name] = request.headers[key]
     return found
 
 

@@ -18,6 +18,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.session import get_session
 from botocore.utils import normalize_url_path
+from moto.backend_index import backend_url_patterns
 from moto.core.request import PRESERVED_HEADER_NAMES_ENVIRON_KEY
 
 from local_aws.gate.errors import (
@@ -62,6 +63,8 @@ class Scope:
         scope = cls(*found.groups())
         if scope.region not in _regions():
             raise IncompleteSignatureError(f"AWS has no region {scope.region}")
+        if scope.service != S3 and _backend(scope.service, scope.region) == S3:
+            raise IncompleteSignatureError(f"{scope.service} is not the name by which S3 is signed for")
         return scope
 
     def __str__(self) -> str:
@@ -259,6 +262,13 @@ def _to_be_signed(environ: Environ) -> list[str]:
     spelled = environ.get(PRESERVED_HEADER_NAMES_ENVIRON_KEY, {})
     amz = [name for name in environ if name.startswith("HTTP_X_AMZ_")]
     return ["host", *(str(spelled.get(name, name[5:].replace("_", "-"))).lower() for name in amz)]
+
+
+@cache
+def _backend(service: str, region: str) -> str | None:
+    """Return which of moto's backends answers for a service, by the name of its host."""
+    host = f"https://{service}.{region}.amazonaws.com"
+    return next((name for name, pattern in backend_url_patterns if pattern.match(host)), None)
 
 
 @cache

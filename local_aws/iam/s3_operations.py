@@ -8,6 +8,7 @@ from local_aws.iam.conditions import Context
 _ON_OBJECT = {
     "GetObject": "GetObject",
     "HeadObject": "GetObject",
+    "SelectObjectContent": "GetObject",
     "PutObject": "PutObject",
     "CreateMultipartUpload": "PutObject",
     "UploadPart": "PutObject",

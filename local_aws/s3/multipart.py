@@ -111,6 +111,14 @@ class LakeUploads(LakeStorage):
         notifications.send_event(self.account_id, done, bucket, key)
         return key
 
+    def is_upload_of(self, upload_id: str, bucket_name: str, key_name: str) -> bool:
+        """Whether an upload that is under way, or completed, is one of this key."""
+        if upload_id in self._completed:
+            done = self._completed[upload_id]
+            return (done.bucket_name, done.name) == (bucket_name, key_name)
+        upload = self.get_bucket(bucket_name).multiparts.get(upload_id)
+        return upload is not None and upload.key_name == key_name
+
     def _upload(self, bucket_name: str, upload_id: str) -> Upload:
         upload: Upload | None = self.get_bucket(bucket_name).multiparts.get(upload_id)
         if upload is None:

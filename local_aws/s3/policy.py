@@ -21,37 +21,51 @@ from local_aws.iam.errors import UnjudgeableError
 from local_aws.iam.s3_operations import bucket_arn, needs, object_arn
 from local_aws.s3.errors import DeniedByBucketError
 
+_DENIED = "totelake.denied"
+_OF_POLICIES = {"GetBucketPolicy", "PutBucketPolicy", "DeleteBucketPolicy"}
+"""Operations by which a policy is mended that denies everything."""
+
 _ALWAYS = {"aws:securetransport": "true"}
 """What every request has: the endpoint is bound to the loopback device, so what comes to it counts as safe."""
 
 log = logging.getLogger(__name__)
 
 
-def check(call: Call) -> None:
+def check(call: Call, environ: dict[str, Any]) -> None:
     """Raise `DeniedByBucketError` when the policy of a bucket denies what a call needs of it.
 
-    DeleteObjects is asked for each of its keys, as S3 does, when they are deleted: by `permission`.
+    Of the keys of a DeleteObjects request some may be denied, which S3 tells of each: they are noted in `environ`.
     """
+    found = [
+        (need.action, resource)
+        for need in needs(call) or [Need(f"s3:{call.operation}", (_whole(call),))]
+        for resource in need.resources
+        if (bucket := _bucket(call, resource)) and _denied(bucket, need.action, resource, need.context)
+    ]
     if call.operation == "DeleteObjects":
-        return
-    for need in needs(call) or [Need(f"s3:{call.operation}", (_whole(call),))]:
-        for resource in need.resources:
-            name = resource.removeprefix(bucket_arn("")).partition("/")[0]
-            bucket = s3_backends[call.account][PARTITION].buckets.get(name)
-            if bucket and _denied(bucket, need.action, resource, need.context):
-                raise DeniedByBucketError(need.action, resource)
+        environ[_DENIED] = {resource for _, resource in found}
+    elif found and call.operation not in _OF_POLICIES:
+        raise DeniedByBucketError(*found[0])
 
 
-def permission(bucket: FakeBucket, action: str, resource: str) -> PermissionResult:
-    """Return what the policy of `bucket` says to the deletion of one key among several.
+def region_of(call: Call) -> str | None:
+    """Return the region of the bucket that a call is about; None where there is none."""
+    bucket = _bucket(call, bucket_arn(call["Bucket"]))
+    return str(bucket.region_name) if bucket else None
+
+
+def _bucket(call: Call, resource: str) -> FakeBucket | None:
+    name = resource.removeprefix(bucket_arn("")).partition("/")[0]
+    return s3_backends[call.account][PARTITION].buckets.get(name)
+
+
+def permission(_bucket: FakeBucket, _action: str, resource: str) -> PermissionResult:
+    """Return what the policy of a bucket says to the deletion of one key among several.
 
     A stand-in for FakeBucket.get_permission, which moto asks of other requests as well: `check` has judged them.
     """
-    if bucket.policy is None or not has_request_context() or "delete" not in request.args or request.method != "POST":
-        return PermissionResult.NEUTRAL
-    if resource.partition("/")[2] in _keys_with_version(request.get_data()):
-        action = "s3:DeleteObjectVersion"
-    return PermissionResult.DENIED if _denied(bucket, action, resource, {}) else PermissionResult.NEUTRAL
+    denied = has_request_context() and resource in request.environ.get(_DENIED, ())
+    return PermissionResult.DENIED if denied else PermissionResult.NEUTRAL
 
 
 def keys_to_delete(body: bytes) -> list[tuple[str, str]]:
@@ -66,12 +80,6 @@ def keys_to_delete(body: bytes) -> list[tuple[str, str]]:
 def _whole(call: Call) -> str:
     """Return the ARN of what an operation is about that is not declared: an object, or a bucket."""
     return object_arn(call["Bucket"], call["Key"]) if call["Key"] else bucket_arn(call["Bucket"])
-
-
-@lru_cache(maxsize=8)
-def _keys_with_version(body: bytes) -> frozenset[str]:
-    """Return the keys of which a DeleteObjects request names a version."""
-    return frozenset(key for key, version in keys_to_delete(body) if version)
 
 
 def _denied(bucket: FakeBucket, action: str, resource: str, context: Context) -> bool:

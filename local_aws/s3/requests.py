@@ -31,6 +31,12 @@ class LakeResponse(S3Response):  # type: ignore[misc] # moto is not typed
         super().setup_class(request, full_url, headers)
 
     @override
+    def _get_param(self, param_name: str, if_none: Any = None) -> Any:
+        """Return a parameter of the query string, and of nothing else: a body is an object."""
+        values = self.querystring.get(param_name)
+        return values[0] if values else if_none
+
+    @override
     def put_object(self) -> TYPE_RESPONSE:
         """Handle PutObject: its conditions hold at the moment of writing, its metadata is there from the first."""
         metadata = metadata_from_headers(self.headers)
@@ -123,8 +129,7 @@ class LakeResponse(S3Response):  # type: ignore[misc] # moto is not typed
 
     def _check_upload(self, upload_id: str | None) -> None:
         """Raise NoSuchUpload for an upload that is one of another key."""
-        upload = self.backend.get_bucket(self.bucket_name).multiparts.get(upload_id) if upload_id else None
-        if upload and upload.key_name != self.parse_key_name():
+        if upload_id and not self.backend.is_upload_of(upload_id, self.bucket_name, self.parse_key_name()):
             raise NoSuchUpload(upload_id=upload_id)
 
     def _told(self, error: LakeError) -> TYPE_RESPONSE:

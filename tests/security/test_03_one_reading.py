@@ -410,3 +410,79 @@ def test_what_is_answered_by_another_api_is_not_judged_as_an_object(target):
     anything = acting(target, "objects", ["s3:GetObject", "s3:PutObject"], "*")
     answer = sent(target, anything, "s3", "PUT", "/v20180820/configuration/publicAccessBlock", b"<x/>")
     assert "<Code>AccessDenied</Code>" in answer
+
+
+@pytest.mark.parametrize("value", ['"abc"', '"*"', '*, "x"', ""])
+def test_a_commit_record_is_not_replaced_by_another_condition(target, bucket, value):
+    """The policy asks whether there is an `If-None-Match`, and S3 takes only `*` for one."""
+    answer = sent(target, target.key, "s3", "PUT", f"/{BUCKET}/{COMMITTED}", b"evil", If_None_Match=value)
+    assert "If-None-Match of an object that is written can only be *" in answer
+    assert read(bucket, COMMITTED) == b"committed"
+
+
+@pytest.mark.parametrize("query", ["If-None-Match=%2A", "x-amz-storage-class=GLACIER&If-None-Match=%2A"])
+def test_a_condition_is_fulfilled_by_a_header_and_not_by_the_query_string(target, bucket, query):
+    """Where it would be judged, and not be held to."""
+    answer = sent(target, target.key, "s3", "PUT", f"/{BUCKET}/{COMMITTED}?{query}", b"evil")
+    assert "<Code>InvalidArgument</Code>" in answer
+    assert read(bucket, COMMITTED) == b"committed"
+
+
+def test_the_headers_of_a_presigned_url_are_those_of_the_request(target, files):
+    """SDKs write them into the query string, and what they say is done and judged."""
+    s3, bucket = files
+    sent(target, target.key, "s3", "PUT", f"/{bucket}/hoisted?x-amz-meta-by=me&x-amz-storage-class=GLACIER", b"1")
+    found = s3.head_object(Bucket=bucket, Key="hoisted")
+    assert (found["Metadata"], found["StorageClass"]) == ({"by": "me"}, "GLACIER")
+
+
+def test_a_body_of_json_names_no_version(target, files):
+    """What a deletion means is not in its body: it leaves a marker, and every version."""
+    s3, bucket = files
+    s3.put_object(Bucket=bucket, Key="json", Body=b"1")
+    [version] = s3.list_object_versions(Bucket=bucket, Prefix="json")["Versions"]
+    body = json.dumps({"versionId": version["VersionId"]}).encode()
+    sent(target, target.key, "s3", "DELETE", f"/{bucket}/json", body)
+    assert [each["VersionId"] for each in s3.list_object_versions(Bucket=bucket, Prefix="json")["Versions"]] == [
+        version["VersionId"]
+    ]
+
+
+@pytest.mark.parametrize("service", ["s3express", "s3-object-lambda", "s3x"])
+def test_s3_is_reached_by_its_own_name_only(target, bucket, service):
+    """By another one no policy of a bucket would be asked."""
+    answer = sent(target, target.key, service, "PUT", f"/{BUCKET}/log/9.json", b"evil")
+    assert f"{service} is not the name by which S3 is signed for" in answer
+
+
+def test_the_bypass_of_a_lock_is_asked_for_among_several_keys(target, files):
+    """As it is for one."""
+    s3, bucket = files
+    deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:BypassGovernanceRetention"}
+    deny["Resource"] = f"arn:aws:s3:::{bucket}/*"
+    s3.put_object(Bucket=bucket, Key="locked", Body=b"1")
+    s3.put_bucket_policy(Bucket=bucket, Policy=roles.policy(deny))
+    try:
+        objects = {"Objects": [{"Key": "locked"}]}
+        answer = s3.delete_objects(Bucket=bucket, Delete=objects, BypassGovernanceRetention=True)
+        assert [each["Code"] for each in answer["Errors"]] == ["AccessDenied"]
+    finally:
+        s3.delete_bucket_policy(Bucket=bucket)
+
+
+@pytest.mark.parametrize("policy", ["not json", "[]", "{}", '{"Statement": ["x"]}'])
+def test_a_policy_that_nobody_can_judge_is_not_put(files, policy):
+    """It would close the bucket."""
+    s3, bucket = files
+    with pytest.raises(ClientError, match="MalformedPolicy"):
+        s3.put_bucket_policy(Bucket=bucket, Policy=policy)
+
+
+def test_a_policy_that_denies_everything_can_be_taken_back(files):
+    """By the owner of the bucket."""
+    s3, bucket = files
+    deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:*"}
+    deny["Resource"] = [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"]
+    s3.put_bucket_policy(Bucket=bucket, Policy=roles.policy(deny))
+    s3.delete_bucket_policy(Bucket=bucket)
+    assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] > 0
