@@ -164,7 +164,8 @@ def test_what_sales_shows_is_what_sql_says(board):
     by_design = {said for (said,) in board.ask(f"{REVENUE} GROUP BY design_name")}
     [(thousands,)] = board.ask(f"SELECT '£' || round({SUM} / 1000) || 'k' {SALES}")
 
-    assert pounds(board.card("sales-revenue_by_design"), "Revenue") == by_design
+    card = board.card("sales-revenue_by_design")
+    expect_eventually(lambda: pounds(card, "Revenue"), by_design)
     expect(board.page.locator(".tile-value").first).to_have_text(thousands)
 
 
