@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl
@@ -13,20 +14,36 @@ from moto.core.request import Request
 from moto.core.routing import get_service_router
 from werkzeug.exceptions import HTTPException
 
+from local_aws.gate import bodies
 from local_aws.gate.errors import MalformedRequestError
 from local_aws.gate.reading import PRESIGNED
 from local_aws.gate.signatures import S3, Environ
 from local_aws.iam import Call
 from local_aws.iam.conditions import listed
-from local_aws.s3.policy import keys_to_delete
 
 _SERVICES = {"monitoring": "cloudwatch"}
 """The services that sign by another name than that of their API."""
 
-_ELSEWHERE = ("/v20180820/", "/latest/", "/favicon.ico", "/moto-api")
+_ELSEWHERE = re.compile(r"/(v20180820|latest/meta-data|latest/api)/.*|/favicon\.ico.*|/moto-api.*", re.DOTALL)
 """Paths at which moto answers for something else than the service that was signed for."""
 
 _LONGEST_NUMBER = 19
+_KEYED = {"Key", "VersionId"}
+_BUCKET_SETTINGS = {
+    *("object-lock", "versioning", "lifecycle", "policy", "acl", "tagging", "website", "cors", "logging"),
+    *("notification", "accelerate", "publicAccessBlock", "encryption", "replication", "ownershipControls", "inventory"),
+}
+_IMPLEMENTED = {
+    ("GET", "key"): {"acl", "tagging", "legal-hold", "attributes"},
+    ("PUT", "key"): {"acl", "tagging", "retention", "legal-hold"},
+    ("DELETE", "key"): {"tagging"},
+    ("POST", "key"): {"uploads", "restore", "select", "select-type"},
+    ("PUT", "bucket"): _BUCKET_SETTINGS,
+    ("DELETE", "bucket"): _BUCKET_SETTINGS
+    - {"object-lock", "versioning", "acl", "logging", "notification", "accelerate", "inventory"},
+    ("POST", "bucket"): {"delete"},
+}
+"""Parameters by which moto knows an operation of S3; without them it takes it for that on the object or the bucket."""
 
 
 def read(environ: Environ, signed_for: str, region: str, account: str) -> Call:
@@ -55,7 +72,7 @@ def faults(environ: Environ) -> str:
 
 def _asked(environ: Environ, service: str) -> tuple[str, Mapping[str, Any]]:
     unknown = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
-    if environ["PATH_INFO"].startswith(_ELSEWHERE):
+    if _ELSEWHERE.fullmatch(environ["PATH_INFO"]):
         return unknown, {}
     body = b"" if service == S3 else _body(environ)  # those of S3 are objects
     request = Request({**environ, "wsgi.input": io.BytesIO(body)})
@@ -72,27 +89,79 @@ def _asked(environ: Environ, service: str) -> tuple[str, Mapping[str, Any]]:
     if service == S3 and (strange := _strange(operation, request)):
         words = f"{operation.name} has no parameter {', '.join(strange)} in its query string."
         raise MalformedRequestError(words, code="InvalidArgument")
+    if service == S3:
+        _check_implemented(operation, request)
     parameters |= _bound(operation, request)
     if operation.name == "PutBucketPolicy":
         _check_policy(_body(environ))
     if operation.name == "DeleteObjects":
-        try:
-            parameters["Keys"] = keys_to_delete(_body(environ))
-        except (ET.ParseError, ValueError, LookupError) as error:
-            raise MalformedRequestError("The XML you provided was not well-formed.", code="MalformedXML") from error
+        parameters["Keys"] = _keys_to_delete(environ)
     return operation.name, parameters
+
+
+def _check_implemented(operation: Any, request: Request) -> None:
+    """Raise `MalformedRequestError` for an operation of S3 that moto would take for another one."""
+    kind = "key" if "{Key" in operation.http_trait.path else "bucket"
+    known = _IMPLEMENTED.get((request.method, kind))
+    if known is not None and (missing := set(operation.http_trait.query_args) - known - {"x-id"}):
+        words = f"{operation.name} is not implemented by this endpoint: {', '.join(missing)}."
+        raise MalformedRequestError(words, code="NotImplemented")
+    members = operation.input_shape.members.values() if operation.input_shape else ()
+    headers = {str(each.serialization.get("name")).lower() for each in members}
+    for name in request.headers.keys():  # noqa: SIM118 - they are pairs
+        if name.lower().startswith("x-amz-grant-") and name.lower() not in headers:
+            raise MalformedRequestError(f"{operation.name} has no header {name}.", code="InvalidArgument")
+
+
+def _keys_to_delete(environ: Environ) -> list[tuple[str, str]]:
+    """Return the keys of a DeleteObjects request with their versions, and leave its body with nothing else in it."""
+    refused = MalformedRequestError("The XML you provided was not well-formed.", code="MalformedXML")
+    try:
+        root = ET.fromstring(_body(environ))  # noqa: S314 - signed with a key of this world
+    except (ET.ParseError, ValueError, LookupError) as error:
+        raise refused from error
+    space = "{http://s3.amazonaws.com/doc/2006-03-01/}"
+    found, again = [], ET.Element("Delete")
+    for each in root:
+        names = [child.tag.removeprefix(space) for child in each]
+        texts = {name: child.text or "" for name, child in zip(names, each, strict=True) if not len(child)}
+        if each.tag.removeprefix(space) == "Quiet" and not names:
+            continue
+        if each.tag.removeprefix(space) != "Object" or len(texts) != len(names) or not {"Key"} <= set(texts) <= _KEYED:
+            raise refused
+        found.append((texts["Key"], texts.get("VersionId", "")))
+        one = ET.SubElement(again, "Object")
+        for name, text in zip(("Key", "VersionId"), found[-1], strict=True):
+            if text:
+                ET.SubElement(one, name).text = text
+    if root.tag.removeprefix(space) != "Delete" or not found:
+        raise refused
+    bodies.replace(environ, ET.tostring(again, encoding="utf-8"))
+    return found
 
 
 def _check_policy(body: bytes) -> None:
     """Raise `MalformedRequestError` for a bucket policy that nobody could judge."""
     try:
-        found = listed(json.loads(body)["Statement"])
-        is_policy = bool(found) and all(each["Effect"] in {"Allow", "Deny"} for each in found)
-    except (ValueError, KeyError, TypeError, RecursionError):
+        found = listed(json.loads(body.decode())["Statement"])
+        is_policy = bool(found) and all(map(_is_statement, found))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         is_policy = False
     if not is_policy:
         words = "The policy is not JSON with statements, each of which has an Effect."
         raise MalformedRequestError(words, code="MalformedPolicy")
+
+
+def _is_statement(found: Any) -> bool:
+    """Whether a statement of a bucket's policy has all its parts, each of its kind."""
+    conditions = found.get("Condition", {}).values()
+    actions, resources = (listed(found.get(name, found.get(f"Not{name}"))) for name in ("Action", "Resource"))
+    return (
+        found["Effect"] in {"Allow", "Deny"}
+        and bool(actions and resources)
+        and all(isinstance(text, str) for text in (*actions, *resources))
+        and all(isinstance(tests, dict) for tests in conditions)
+    )
 
 
 def _strange(operation: Any, request: Request) -> list[str]:

@@ -49,7 +49,8 @@ class LakeBackend(LakeUploads):
         if isinstance(bucket, FakeTableStorageBucket):
             raise MethodNotAllowed
         if version_id is not None:
-            removed = bucket.keys.delete_version(key_name, version_id, bypass=bypass)
+            is_bypass = str(bypass).lower() == "true"  # moto hands over the text of a header
+            removed = bucket.keys.delete_version(key_name, version_id, bypass=is_bypass)
             said = {"version-id": version_id}
             if isinstance(removed, FakeDeleteMarker):
                 said["delete-marker"] = "true"

@@ -30,6 +30,10 @@ EMPTY_ETAG = hashlib.md5(b"", usedforsecurity=False).hexdigest()
 type Version = FileKey | FakeDeleteMarker
 
 
+_KEEPING = {"Enabled", "Suspended"}
+"""The states of versioning in which a deletion leaves a marker above the versions."""
+
+
 @dataclass(frozen=True, slots=True)
 class Demands:
     """What a request demands of the object that it is about to replace: to be absent, or to have this ETag."""
@@ -110,10 +114,10 @@ class BucketFolder(Files):
         """Remove the object at `key`; a versioned bucket puts it aside, below the delete marker that is returned."""
         with self._lock, told_as_s3(key):
             current = self.current(key)
-            kept = self.bucket.is_versioned and not key.endswith("/")
+            kept = self.bucket.versioning_status in _KEEPING and not key.endswith("/")
             if current is not None:
                 path = current.path
-                if kept:
+                if kept and (self.bucket.is_versioned or current.version_id != "null"):
                     self._put_aside(current, current.path.rename(self._new_place()))
                 else:
                     self._remove(current)

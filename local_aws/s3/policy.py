@@ -8,7 +8,6 @@ import logging
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
-from xml.etree import ElementTree as ET
 
 from flask import has_request_context, request
 from moto.iam.access_control import PermissionResult
@@ -36,15 +35,17 @@ def check(call: Call, environ: dict[str, Any]) -> None:
 
     Of the keys of a DeleteObjects request some may be denied, which S3 tells of each: they are noted in `environ`.
     """
+    if call.operation in _OF_POLICIES:
+        return
     found = [
         (need.action, resource)
-        for need in needs(call) or [Need(f"s3:{call.operation}", (_whole(call),))]
+        for need in needs(call) or _undeclared(call)
         for resource in need.resources
         if (bucket := _bucket(call, resource)) and _denied(bucket, need.action, resource, need.context)
     ]
     if call.operation == "DeleteObjects":
         environ[_DENIED] = {resource for _, resource in found}
-    elif found and call.operation not in _OF_POLICIES:
+    elif found:
         raise DeniedByBucketError(*found[0])
 
 
@@ -68,18 +69,15 @@ def permission(_bucket: FakeBucket, _action: str, resource: str) -> PermissionRe
     return PermissionResult.DENIED if denied else PermissionResult.NEUTRAL
 
 
-def keys_to_delete(body: bytes) -> list[tuple[str, str]]:
-    """Return the keys of a DeleteObjects request, each with its version or nothing.
-
-    Raises ParseError, ValueError or LookupError for what is no XML.
-    """
-    objects = ET.fromstring(body).iterfind("{*}Object")  # noqa: S314 - signed with a key of this world
-    return [(each.findtext("{*}Key") or "", each.findtext("{*}VersionId") or "") for each in objects]
-
-
-def _whole(call: Call) -> str:
-    """Return the ARN of what an operation is about that is not declared: an object, or a bucket."""
-    return object_arn(call["Bucket"], call["Key"]) if call["Key"] else bucket_arn(call["Bucket"])
+def _undeclared(call: Call) -> list[Need]:
+    """Return what an operation needs that is not declared: the action of its name, on an object or on a bucket."""
+    on = (object_arn(call["Bucket"], call["Key"]) if call["Key"] else bucket_arn(call["Bucket"]),)
+    found = [Need(f"s3:{call.operation}", on)]
+    if call["BypassGovernanceRetention"]:
+        found.append(Need("s3:BypassGovernanceRetention", on))
+    if call.operation.startswith(("Get", "List")):  # to some of which moto answers as to GetObject and ListObjects
+        found.append(Need("s3:GetObject" if call["Key"] else "s3:ListBucket", on))
+    return found
 
 
 def _denied(bucket: FakeBucket, action: str, resource: str, context: Context) -> bool:

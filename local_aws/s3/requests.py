@@ -4,7 +4,7 @@ from typing import Any, override
 
 from moto.core.mime_types import APP_XML
 from moto.core.responses import TYPE_RESPONSE, ActionResult
-from moto.s3.exceptions import InvalidContinuationToken, NoSuchUpload, S3AccessDeniedError
+from moto.s3.exceptions import AccessDeniedByLock, InvalidContinuationToken, NoSuchUpload, S3AccessDeniedError
 from moto.s3.responses import S3Response
 from moto.s3.utils import metadata_from_headers
 from werkzeug.datastructures import ImmutableMultiDict
@@ -49,6 +49,17 @@ class LakeResponse(S3Response):  # type: ignore[misc] # moto is not typed
         """Handle CopyObject under the conditions that it makes on the object to be written."""
         with demanding(self._demands(), {}):
             return super().copy_object()
+
+    @override
+    def put_object_retention(self) -> TYPE_RESPONSE:
+        """Handle PutObjectRetention: a lock that holds is made weaker or shorter by nobody, or with a bypass."""
+        key = self.backend.get_object(self.bucket_name, self.parse_key_name(), version_id=self._get_param("versionId"))
+        bypass = self.headers.get("x-amz-bypass-governance-retention", "").lower() == "true"
+        mode, until = self._mode_until_from_body()
+        is_weaker = key is not None and (mode != key.lock_mode or (until or "") < (key.lock_until or ""))
+        if is_weaker and key.lock_mode and key.is_locked(governance_bypass=bypass):
+            raise AccessDeniedByLock
+        return super().put_object_retention()
 
     @override
     def list_objects_v2(self) -> TYPE_RESPONSE:

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, ClassVar, override
 from uuid import uuid4
 
 from moto.s3 import notifications
-from moto.s3.exceptions import InvalidBucketName, InvalidBucketState, InvalidStorageClass
+from moto.s3.exceptions import InvalidBucketName, InvalidBucketState, InvalidStorageClass, MalformedXML
 from moto.s3.models import FakeBucket, FakeTableStorageBucket, S3Backend
 from moto.s3.utils import STORAGE_CLASS
 
@@ -89,6 +89,15 @@ class LakeStorage(S3Backend):  # type: ignore[misc] # moto is not typed
             raise InvalidBucketState("Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration")
         bucket.object_lock_enabled = bucket.object_lock_enabled or lock_enabled
         bucket.default_lock_mode, bucket.default_lock_days, bucket.default_lock_years = mode, days, years
+
+    @override
+    def put_bucket_versioning(self, bucket_name: str, status: str) -> None:
+        """Switch versioning on or suspend it; where objects are locked it cannot be suspended."""
+        if status not in {"Enabled", "Suspended"}:
+            raise MalformedXML
+        if status == "Suspended" and self.get_bucket(bucket_name).object_lock_enabled:
+            raise InvalidBucketState("An Object Lock configuration is present, so the versioning cannot be changed")
+        super().put_bucket_versioning(bucket_name, status)
 
     @override
     def put_object(

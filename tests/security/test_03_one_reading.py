@@ -1,7 +1,9 @@
 """A rule that holds for one way into the local AWS holds for every other: forms, several keys, hidden operations."""
 
 import base64
+import http.client
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -470,7 +472,18 @@ def test_the_bypass_of_a_lock_is_asked_for_among_several_keys(target, files):
         s3.delete_bucket_policy(Bucket=bucket)
 
 
-@pytest.mark.parametrize("policy", ["not json", "[]", "{}", '{"Statement": ["x"]}'])
+@pytest.mark.parametrize(
+    "policy",
+    [
+        "not json",
+        "[]",
+        "{}",
+        '{"Statement": ["x"]}',
+        '{"Statement": {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": 5}}',
+        '{"Statement": {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*", "Condition": [1]}}',
+        "\ufeff{}",
+    ],
+)
 def test_a_policy_that_nobody_can_judge_is_not_put(files, policy):
     """It would close the bucket."""
     s3, bucket = files
@@ -486,3 +499,90 @@ def test_a_policy_that_denies_everything_can_be_taken_back(files):
     s3.put_bucket_policy(Bucket=bucket, Policy=roles.policy(deny))
     s3.delete_bucket_policy(Bucket=bucket)
     assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] > 0
+
+
+def test_a_method_in_small_letters_is_refused(target, bucket):
+    """To moto it would be the same, and to who judges another one."""
+    request = AWSRequest("put", f"http://127.0.0.1:{target.port}/{BUCKET}/{COMMITTED}", data=b"evil")
+    S3SigV4Auth(target.key, "s3", REGION).add_auth(request)
+    connection = http.client.HTTPConnection("127.0.0.1", target.port)
+    connection.request("put", f"/{BUCKET}/{COMMITTED}", b"evil", dict(request.headers))
+    assert "MethodNotAllowed" in connection.getresponse().read().decode()
+    assert read(bucket, COMMITTED) == b"committed"
+
+
+@pytest.mark.parametrize("query", ["renameObject=", "encryption="])
+def test_an_operation_that_is_not_implemented_is_not_another_one(target, bucket, query):
+    """Else moto takes it for PutObject, whose condition nobody has asked for."""
+    answer = sent(
+        target, target.key, "s3", "PUT", f"/{BUCKET}/{COMMITTED}?{query}", b"evil", x_amz_rename_source="/x/y"
+    )
+    assert "is not implemented by this endpoint" in answer or "InvalidArgument" in answer
+    assert read(bucket, COMMITTED) == b"committed"
+
+
+@pytest.mark.parametrize(
+    "xml",
+    [
+        "<Delete xmlns:x='u'><Object><x:VersionId/><Key>{key}</Key><VersionId>{version}</VersionId></Object></Delete>",
+        "<Delete xmlns:x='u'><Object><x:Key>tables/none</x:Key><Key>{key}</Key></Object></Delete>",
+        "<Delete><Object><Key>{key}</Key><VersionId><x/>{version}</VersionId></Object></Delete>",
+        "<Delete><Object><Key>tables/none</Key><Key>{key}</Key></Object></Delete>",
+        "<Delete/>",
+    ],
+)
+def test_a_list_of_keys_is_read_in_one_way(target, bucket, xml):
+    """What has more in it than a key and a version is refused."""
+    [version] = bucket.list_object_versions(Bucket=BUCKET, Prefix=COMMITTED)["Versions"]
+    body = xml.format(key=COMMITTED, version=version["VersionId"]).encode()
+    assert "MalformedXML" in sent_post(target, body)
+    assert read(bucket, COMMITTED) == b"committed"
+
+
+def sent_post(target: Target, body: bytes) -> str:
+    """Return the answer to a DeleteObjects request."""
+    return sent(target, target.key, "s3", "POST", f"/{BUCKET}?delete=", body)
+
+
+def test_versioning_that_is_suspended_loses_no_version(target):
+    """A deletion leaves a marker; and where objects are locked it cannot be suspended."""
+    s3, name = target.client("s3"), f"suspended-{target.port}"
+    location = {"LocationConstraint": REGION}
+    s3.create_bucket(Bucket=name, CreateBucketConfiguration=location)
+    s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    s3.put_object(Bucket=name, Key="x", Body=b"1")
+    s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Suspended"})
+    s3.delete_object(Bucket=name, Key="x")
+    [version] = s3.list_object_versions(Bucket=name)["Versions"]
+    assert s3.get_object(Bucket=name, Key="x", VersionId=version["VersionId"])["Body"].read() == b"1"
+
+    locked = f"locked-{target.port}"
+    s3.create_bucket(Bucket=locked, CreateBucketConfiguration=location, ObjectLockEnabledForBucket=True)
+    with pytest.raises(ClientError, match="InvalidBucketState"):
+        s3.put_bucket_versioning(Bucket=locked, VersioningConfiguration={"Status": "Suspended"})
+    version = s3.put_object(Bucket=locked, Key="x", Body=b"1")["VersionId"]
+    long = {"Mode": "COMPLIANCE", "RetainUntilDate": datetime(2099, 1, 1, tzinfo=UTC)}
+    s3.put_object_retention(Bucket=locked, Key="x", VersionId=version, Retention=long)
+    for weaker in ({**long, "Mode": "GOVERNANCE"}, {**long, "RetainUntilDate": datetime(2020, 1, 1, tzinfo=UTC)}):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            s3.put_object_retention(
+                Bucket=locked, Key="x", VersionId=version, Retention=weaker, BypassGovernanceRetention=True
+            )
+    with pytest.raises(ClientError, match="AccessDenied"):
+        s3.delete_object(Bucket=locked, Key="x", VersionId=version, BypassGovernanceRetention=False)
+
+
+def test_a_grant_that_puts_nothing_is_refused(target, files):
+    """An ACL takes a permission of its own, by whichever header."""
+    _, bucket = files
+    everybody = 'uri="http://acs.amazonaws.com/groups/global/AllUsers"'
+    mine = acting(target, "grants", "s3:PutObject", f"arn:aws:s3:::{bucket}/mine/*")
+    answer = sent(target, mine, "s3", "PUT", f"/{bucket}/mine/g", b"1", x_amz_grant_write=everybody)
+    assert "<Code>InvalidArgument</Code>" in answer
+
+
+def test_a_checksum_in_the_query_string_is_held_to(target, files):
+    """As one in a header is."""
+    _, bucket = files
+    answer = sent(target, target.key, "s3", "PUT", f"/{bucket}/sum?x-amz-checksum-sha256=AAAA", b"data")
+    assert "<Code>BadDigest</Code>" in answer
