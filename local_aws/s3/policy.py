@@ -17,7 +17,7 @@ from local_aws.iam import Call, Need, policies
 from local_aws.iam.calls import PARTITION
 from local_aws.iam.conditions import Context, fulfilled, listed, require_known
 from local_aws.iam.errors import UnjudgeableError
-from local_aws.iam.s3_operations import bucket_arn, needs, object_arn
+from local_aws.iam.s3_operations import ACTIONS, bucket_arn, needs, object_arn
 from local_aws.s3.errors import DeniedByBucketError
 
 _DENIED = "totelake.denied"
@@ -72,7 +72,7 @@ def permission(_bucket: FakeBucket, _action: str, resource: str) -> PermissionRe
 def _undeclared(call: Call) -> list[Need]:
     """Return what an operation needs that is not declared: the action of its name, on an object or on a bucket."""
     on = (object_arn(call["Bucket"], call["Key"]) if call["Key"] else bucket_arn(call["Bucket"]),)
-    found = [Need(f"s3:{call.operation}", on)]
+    found = [Need(f"s3:{ACTIONS.get(call.operation, call.operation)}", on)]
     if call["BypassGovernanceRetention"]:
         found.append(Need("s3:BypassGovernanceRetention", on))
     if call.operation.startswith(("Get", "List")):  # to some of which moto answers as to GetObject and ListObjects

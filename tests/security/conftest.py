@@ -66,9 +66,10 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     for service in ("glue", "iam", "secretsmanager", "sts"):
         get_backend(service).reset()  # other tests of this process may have left something
     key = Credentials("AKIAOWNEROFTHISWORLD", "a secret of the world")
-    moto = Replay(DomainDispatcherApplication(create_backend_app))
+    moto = DomainDispatcherApplication(create_backend_app)
     servers = [
-        make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet) for app in (Gate(moto, key), moto)
+        make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet)
+        for app in (Gate(Replay(moto), key), moto)
     ]
     threads = [threading.Thread(target=server.serve_forever, daemon=True) for server in servers]
     for thread in threads:

@@ -586,3 +586,23 @@ def test_a_checksum_in_the_query_string_is_held_to(target, files):
     _, bucket = files
     answer = sent(target, target.key, "s3", "PUT", f"/{bucket}/sum?x-amz-checksum-sha256=AAAA", b"data")
     assert "<Code>BadDigest</Code>" in answer
+
+
+@pytest.mark.parametrize(
+    ("action", "operation"),
+    [
+        ("s3:PutLifecycleConfiguration", "delete_bucket_lifecycle"),
+        ("s3:PutBucketTagging", "delete_bucket_tagging"),
+        ("s3:GetEncryptionConfiguration", "get_bucket_encryption"),
+    ],
+)
+def test_the_settings_of_a_bucket_are_asked_for_by_the_names_of_their_permissions(files, action, operation):
+    """They are not those of the operations."""
+    s3, bucket = files
+    deny = {"Effect": "Deny", "Principal": "*", "Action": action, "Resource": f"arn:aws:s3:::{bucket}"}
+    s3.put_bucket_policy(Bucket=bucket, Policy=roles.policy(deny))
+    try:
+        with pytest.raises(ClientError, match=action):
+            getattr(s3, operation)(Bucket=bucket)
+    finally:
+        s3.delete_bucket_policy(Bucket=bucket)
