@@ -1,7 +1,6 @@
 """The pipeline of a world at one moment: its workflows with the state of each node, and all that the status tells."""
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -70,14 +69,15 @@ def gather(state: State, settings: Settings) -> Pipeline:
     """Return the pipeline of the world in `state`, all of which is up."""
     outputs = deployment.outputs(state)
     glue, logs = aws.client(settings, "glue"), aws.client(settings, "logs")
-    os.environ.update(settings.aws_environment())  # the package takes its account from where a job would
+    with aws.as_owner(settings):
+        faults = tuple(held.faults(outputs["buckets"]["processed"]))
     reconciled_at, reconciled = _reconciled(glue, logs, outputs["jobs"]["reconcile"])
     return Pipeline(
         read_at=datetime.now(UTC),
         prefix=outputs["prefix"],
         status=status.gather(state, _RUNS),
         workflows=tuple(_workflow(glue, logs, outputs[name]) for name in _WORKFLOWS),
-        faults=tuple(held.faults(outputs["buckets"]["processed"])),
+        faults=faults,
         reconciled=tuple(reconciled),
         reconciled_at=reconciled_at,
         alarms=tuple(_alarms(settings)),

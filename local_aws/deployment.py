@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -97,13 +96,14 @@ def _python_modules() -> list[str]:
 
 
 def _register_partitions(settings: Settings, buckets: dict[str, str]) -> None:
-    from totelake import catalog, zones  # noqa: PLC0415 - most commands deploy nothing
+    from local_aws import aws  # noqa: PLC0415 - most commands deploy nothing
+    from totelake import catalog, zones  # noqa: PLC0415
     from totelake.batches import IngestedBatch, ProcessedBatch  # noqa: PLC0415
     from totelake.log import CommitLog  # noqa: PLC0415
 
-    os.environ.update(settings.aws_environment())  # the package takes its account from where a job would
-    catalog.register_committed(CommitLog(buckets["ingested"], IngestedBatch), zones.INGESTED)
-    catalog.register_committed(CommitLog(buckets["processed"], ProcessedBatch), zones.PROCESSED)
+    with aws.as_owner(settings):
+        catalog.register_committed(CommitLog(buckets["ingested"], IngestedBatch), zones.INGESTED)
+        catalog.register_committed(CommitLog(buckets["processed"], ProcessedBatch), zones.PROCESSED)
 
 
 def _file(state: State) -> Path:

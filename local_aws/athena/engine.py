@@ -20,6 +20,7 @@ from local_aws.athena import dialect, hive_types
 from local_aws.athena.catalog import NAME, Catalog, Relation
 from local_aws.athena.errors import QueryError, column_named, of_duckdb
 
+_WORD = re.compile(r"\w+")
 _ROWS_AT_ONCE = 10_000
 _ANY = exp.DataType(this=exp.DType.UNKNOWN)
 _CANNOT_RESOLVE = "cannot be resolved or requester is not authorized to access requested resources"
@@ -56,7 +57,7 @@ class Engine:
         tree = self._resolved(query, self._database, ())
         try:
             self._open()
-            answer = self._connection.execute(dialect.for_duckdb(tree).sql("duckdb"))
+            answer = self._execute(dialect.for_duckdb(tree), duckdb.StatementType.SELECT)
         except duckdb.Error as error:
             raise of_duckdb(error, query) from error
         columns = [
@@ -91,10 +92,20 @@ class Engine:
         self._connection.execute("SET enable_external_access = false")
         self._connection.execute("SET lock_configuration = true")
         for definition in self._definitions:
-            self._connection.execute(definition.sql("duckdb"))
+            self._execute(definition, duckdb.StatementType.CREATE)
+
+    def _execute(self, tree: exp.Expr, kind: duckdb.StatementType) -> duckdb.DuckDBPyConnection:
+        """Execute one statement of a kind, and nothing that is written as one and read as several."""
+        statements = self._connection.extract_statements(tree.sql("duckdb"))
+        if [statement.type for statement in statements] != [kind]:
+            raise QueryError("SYNTAX_ERROR", "the query is not a single statement that reads")
+        return self._connection.execute(statements[0])
 
     def _resolved(self, query: exp.Expr, database: str, within: tuple[tuple[str, str], ...]) -> exp.Expr:
         """Return `query` with its tables named in full, each of which is defined, and its columns checked."""
+        for word in query.find_all(exp.Var):  # which sqlglot writes as it stands
+            if not _WORD.fullmatch(word.name):
+                raise QueryError("SYNTAX_ERROR", f"'{word.name}' is no word of SQL", word)
         tree = query.copy()
         relations = []
         for table in _tables(tree):

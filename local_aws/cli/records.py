@@ -1,6 +1,5 @@
 """Single records on the screen: their history, and what is held back of them."""
 
-import os
 from collections.abc import Iterable
 from dataclasses import asdict
 from itertools import pairwise
@@ -8,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-from local_aws import deployment
+from local_aws import aws, deployment
 from local_aws.cli.screen import console, print_json
 from local_aws.settings import Settings
 from local_aws.state import State
@@ -19,8 +18,8 @@ from totelake.history import Version
 
 def show_history(state: State, settings: Settings, table: str, key: int, *, as_json: bool) -> None:
     """Print every version of a record: the first one whole, of each later one what differs from the one before."""
-    os.environ.update(settings.aws_environment())
-    versions = history.versions(deployment.outputs(state)["buckets"]["ingested"], table, key)
+    with aws.as_owner(settings):
+        versions = history.versions(deployment.outputs(state)["buckets"]["ingested"], table, key)
     if as_json:
         _print_json(versions)
     elif not versions:
@@ -31,8 +30,8 @@ def show_history(state: State, settings: Settings, table: str, key: int, *, as_j
 
 def show_quarantine(state: State, settings: Settings, *, as_json: bool) -> None:
     """Print every row that is held back now, with what it has wrong."""
-    os.environ.update(settings.aws_environment())
-    faults = held.faults(deployment.outputs(state)["buckets"]["processed"])
+    with aws.as_owner(settings):
+        faults = held.faults(deployment.outputs(state)["buckets"]["processed"])
     if as_json:
         _print_json(faults)
     elif not faults:

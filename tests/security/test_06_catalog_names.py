@@ -359,3 +359,28 @@ def test_a_policy_mounts_no_folder_outside_the_bucket(tmp_path, monkeypatch):
     table = mount_table(Session("1", "role", "session", "ASIA", "secret", "token"), tmp_path / "lake")
 
     assert list(table.values()) == ["not-permitted-to-role://bucket/"]
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        'gamma("1) AS y FROM t; {copy} --" => 1)',
+        'EXTRACT("DAY FROM x) FROM t; {copy} --" FROM x)',
+        "date_add('day) FROM t; {copy} --', 1, x)",
+    ],
+)
+def test_a_word_in_quotes_is_not_written_as_sql(catalog, expression):
+    """Neither in a view nor in a query: it would replace a file of the table, whatever the policies say."""
+    script = catalog.bucket / "t/part.parquet"
+    catalog.write(script, {"x": [1]})
+    before = script.read_bytes()
+    catalog.table({"x": "bigint"})
+    copy = f"COPY (SELECT 'evil') TO '{script}' (FORMAT csv, USE_TMP_FILE false)".replace("'", "''")
+    if "'" not in expression:
+        copy = copy.replace("''", "'")
+    hostile = f"SELECT x, {expression.format(copy=copy)} AS y FROM {catalog.name}.t"
+    catalog.view(hostile)
+    for query in ("SELECT * FROM v", hostile):
+        _, status = catalog.status(query)
+        assert status["State"] == "FAILED"
+        assert script.read_bytes() == before
