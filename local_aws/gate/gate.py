@@ -25,6 +25,7 @@ from local_aws.gate.keys import Caller, caller
 from local_aws.gate.signatures import S3, Environ, Scope, Signer
 from local_aws.iam import AccessDeniedError, Call, IamError, Need, Session, s3_operations
 from local_aws.s3 import policy
+from local_aws.settings import REGION
 
 type WsgiApp = Callable[[Environ, StartResponse], Iterable[bytes]]
 
@@ -35,6 +36,9 @@ _MOST_BYTES = 128 << 20
 
 _LOOKS = {"GetObject": "Bucket", "HeadObject": "Bucket", "CopyObject": "CopySource", "UploadPartCopy": "CopySource"}
 """Operations that tell whether an object is there, and the parameter in which its bucket is."""
+
+_OF_ONE_REGION = {"glue", "redshift-data"}
+"""Services that have the same jobs and databases to whichever region a request is signed for."""
 
 _FIRST_ERROR, _FIRST_FAILURE, _NOT_IMPLEMENTED = "400", "500", "501"
 _PAGE = b"<!doctype html"
@@ -81,6 +85,8 @@ class Gate:
             call = _call(environ, scope, form, account)
             if who.session:
                 who.session.authorize(call)
+                if call.service in _OF_ONE_REGION and call.region != REGION:
+                    raise AccessDeniedError(who.session.arn, str(call), call.region)
                 execution.expect(environ, call, who.session)
             if scope.service == S3:
                 policy.check(call, environ)

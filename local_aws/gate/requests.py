@@ -136,7 +136,8 @@ def _keys_to_delete(environ: Environ) -> list[tuple[str, str]]:
                 ET.SubElement(one, name).text = text
     if root.tag.removeprefix(space) != "Delete" or not found:
         raise refused
-    bodies.replace(environ, ET.tostring(again, encoding="utf-8"))
+    # A carriage return that is written as it is would be read as a line feed.
+    bodies.replace(environ, ET.tostring(again, encoding="utf-8").replace(b"\r", b"&#13;"))
     return found
 
 

@@ -273,6 +273,4 @@ def _backend(service: str, region: str) -> str | None:
 
 @cache
 def _regions() -> frozenset[str]:
-    session = get_session()
-    partitions = session.get_available_partitions()
-    return frozenset(region for each in partitions for region in session.get_available_regions("sts", each))
+    return frozenset(get_session().get_available_regions("sts", "aws"))

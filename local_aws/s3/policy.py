@@ -75,7 +75,9 @@ def _undeclared(call: Call) -> list[Need]:
     found = [Need(f"s3:{ACTIONS.get(call.operation, call.operation)}", on)]
     if call["BypassGovernanceRetention"]:
         found.append(Need("s3:BypassGovernanceRetention", on))
-    if call.operation.startswith(("Get", "List")):  # to some of which moto answers as to GetObject and ListObjects
+    if call.operation.startswith(
+        ("Get", "List", "CreateSession")
+    ):  # to some of which moto answers as to GetObject and ListObjects
         found.append(Need("s3:GetObject" if call["Key"] else "s3:ListBucket", on))
     return found
 

@@ -606,3 +606,23 @@ def test_the_settings_of_a_bucket_are_asked_for_by_the_names_of_their_permission
             getattr(s3, operation)(Bucket=bucket)
     finally:
         s3.delete_bucket_policy(Bucket=bucket)
+
+
+def test_a_carriage_return_in_a_key_stays_one(target, bucket):
+    """Else it would be judged as one key, and done on another."""
+    answer = sent_post(target, b"<Delete><Object><Key>tables/a&#13;b</Key></Object></Delete>")
+    assert "<Key>tables/a&#13;b</Key>" in answer or "tables/a\rb" in answer
+
+
+def test_a_role_reaches_glue_in_its_own_region_only(target):
+    """The same jobs are there, whichever region a request is signed for."""
+    anything = acting(target, "abroad", "glue:*", "*")
+    headers = {"X_Amz_Target": "AWSGlue.GetDatabase", "Content_Type": "application/x-amz-json-1.1"}
+    answer = sent(target, anything, "glue", "POST", "/", b'{"Name": "x"}', region="us-east-1", **headers)
+    assert "AccessDenied" in answer
+
+
+@pytest.mark.parametrize("region", ["cn-north-1", "us-gov-west-1"])
+def test_there_is_no_other_partition(target, region):
+    """In which the policy of a bucket would not be asked."""
+    assert f"AWS has no region {region}" in sent(target, target.key, "s3", "GET", f"/{BUCKET}", region=region)
