@@ -16,13 +16,6 @@ from local_aws.iam import IamError
 
 type StartResponse = Callable[..., Any]
 
-_REASONS = {
-    400: "Bad Request",
-    403: "Forbidden",
-    404: "Not Found",
-    413: "Content Too Large",
-    500: "Internal Server Error",
-}
 _FAILED = 500
 
 

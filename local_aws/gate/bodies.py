@@ -18,6 +18,9 @@ from local_aws.gate.signatures import Environ
 IN_MEMORY = 16 << 20
 """Bytes of a body up to which it is kept in memory."""
 
+MOST_BYTES = 128 << 20
+"""What AWS's services take in one request at most; only S3 takes more."""
+
 _PIECE = 1 << 20
 _LENGTH = re.compile(r"[0-9]{1,19}")
 

@@ -76,6 +76,11 @@ class Form:
         return self.fields["key"]
 
     @property
+    def token(self) -> str | None:
+        """The session token of the one who has signed it, where the key is a temporary one."""
+        return self.fields.get("x-amz-security-token")
+
+    @property
     def signature(self) -> str:
         """The signature of its policy."""
         return self.fields["x-amz-signature"]

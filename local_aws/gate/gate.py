@@ -31,9 +31,6 @@ type WsgiApp = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 _LOG = logging.getLogger(__name__)
 
-_MOST_BYTES = 128 << 20
-"""What AWS's services take in one request at most; only S3 takes more."""
-
 _LOOKS = {"GetObject": "Bucket", "HeadObject": "Bucket", "CopyObject": "CopySource", "UploadPartCopy": "CopySource"}
 """Operations that tell whether an object is there, and the parameter in which its bucket is."""
 
@@ -64,8 +61,9 @@ class Gate:
             origins.check(environ)
             if environ["PATH_INFO"] in self._unsigned:
                 return self._app(environ, start_response)
-            service = _claimed_service(environ)
-            return self._admitted(environ, start_response)
+            signed = _signed_part(environ)
+            service = signed.scope.service
+            return self._admitted(environ, start_response, signed)
         except (GateError, IamError) as error:
             bodies.drain(environ)
             return refusal(error, environ, service, start_response)
@@ -73,10 +71,12 @@ class Gate:
             bodies.drain(environ)
             return refusal(_as_refusal(error, environ), environ, service, start_response)
 
-    def _admitted(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    def _admitted(
+        self, environ: Environ, start_response: StartResponse, signed: forms.Form | signatures.Signature
+    ) -> Iterable[bytes]:
         """Answer a request that comes from a program of this machine, if it is signed and may do what it asks for."""
-        form = forms.Form.read(environ, bodies.receive(environ)) if forms.is_form(environ) else None
-        scope, who = self._authenticated(environ, form)
+        form = signed if isinstance(signed, forms.Form) else None
+        scope, who = self._authenticated(environ, signed)
         reading.settle(environ, scope, is_form=form is not None)
         if scope.service == S3:
             bodies.check_digests(environ)
@@ -94,22 +94,19 @@ class Gate:
                 return self._looked(environ, start_response, call, who.session)
         return self._served(environ, start_response)
 
-    def _authenticated(self, environ: Environ, form: forms.Form | None) -> tuple[Scope, Caller]:
+    def _authenticated(self, environ: Environ, signed: forms.Form | signatures.Signature) -> tuple[Scope, Caller]:
         """Return what a request is signed for and by whom."""
-        if form:
-            scope = form.scope
-            who = caller(scope.access_key, form.fields.get("x-amz-security-token"), self._owner)
-            form.verify(who.secret)
-            return scope, who
-        signature = signatures.read(environ)
-        who = caller(signature.scope.access_key, signature.token, self._owner)
-        signature.check_time()
-        _verify(environ, signature, who.secret)
-        return signature.scope, who
+        who = caller(signed.scope.access_key, signed.token, self._owner)
+        if isinstance(signed, forms.Form):
+            signed.verify(who.secret)
+        else:
+            signed.check_time()
+            _verify(environ, signed, who.secret)
+        return signed.scope, who
 
     def _looked(self, environ: Environ, start_response: StartResponse, call: Call, session: Session) -> Iterable[bytes]:
         """Answer a look at an object: who may not list its bucket is not told that something is not in it."""
-        bucket = call[_LOOKS[call.operation]].removeprefix("/").partition("/")[0]
+        bucket = call[_LOOKS[call.operation]].partition("/")[0]
         listing = Need("s3:ListBucket", (s3_operations.bucket_arn(bucket),))
         if session.allows(listing):
             return self._served(environ, start_response)
@@ -162,18 +159,17 @@ def _in_words(status: str) -> GateError:
     return MalformedRequestError(sentence, code="InvalidAction", json_code="UnknownOperationException")
 
 
-def _claimed_service(environ: Environ) -> str:
-    """Return the service that a request says it is for; empty where it does not say so."""
-    try:
-        return signatures.read(environ).scope.service
-    except GateError:
-        return ""
+def _signed_part(environ: Environ) -> forms.Form | signatures.Signature:
+    """Return what of a request is signed: its form, or the request itself."""
+    if forms.is_form(environ):
+        return forms.Form.read(environ, bodies.receive(environ))
+    return signatures.read(environ)
 
 
 def _verify(environ: Environ, signature: signatures.Signature, secret: str) -> None:
     """Verify the signature of a request, and that its body is the one that was signed."""
     if signature.scope.service != S3:
-        signature.verify(environ, secret, bodies.receive(environ, _MOST_BYTES).sha256)
+        signature.verify(environ, secret, bodies.receive(environ, bodies.MOST_BYTES).sha256)
         return
     presigned = signature.seconds is not None
     declared = environ.get("HTTP_X_AMZ_CONTENT_SHA256") or (signatures.UNSIGNED_PAYLOAD if presigned else None)

@@ -14,7 +14,6 @@ from local_aws.gate import bodies, signatures
 from local_aws.gate.errors import MalformedRequestError
 from local_aws.gate.signatures import ALGORITHM, S3, Environ, Scope
 
-_MOST_BYTES = 128 << 20
 _FIELDS = "application/x-www-form-urlencoded"
 _FORMS = ("multipart/form-data", _FIELDS)
 _RPC_PATH = re.compile(r"/|/[0-9]{12}/[A-Za-z0-9_-]+(\.fifo)?")
@@ -94,7 +93,7 @@ def _settle_operation(environ: Environ, service: str) -> None:
     if kind.startswith(_FORMS) and (target or not has_fields):
         raise MalformedRequestError(f"The request is not of a kind that {service} takes: {kind}.")
     if environ.get("HTTP_CONTENT_ENCODING") == "gzip":
-        bodies.unpack(environ, _MOST_BYTES)
+        bodies.unpack(environ, bodies.MOST_BYTES)
     if has_fields:
         pairs = parse_qsl(_text(environ), keep_blank_values=True)
         if len(dict(pairs)) != len(pairs):

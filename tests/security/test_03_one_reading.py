@@ -159,13 +159,23 @@ def test_a_version_is_not_deleted_among_several(bucket):
     assert read(bucket, COMMITTED) == b"committed"
 
 
-def asked(port: int, key: Credentials, service: str, path: str, body: str, **headers: str) -> str:
-    """Return the answer to a signed request, whose operation is named in more than one place."""
-    request = AWSRequest("PUT" if service == "s3" else "POST", f"http://127.0.0.1:{port}{path}", data=body.encode())
-    for name, value in headers.items():
+def answer_to(  # noqa: PLR0917 - in the order of a request
+    port: int, key: Credentials, service: str, method: str, path: str, body: bytes = b"", **how: str
+) -> str:
+    """Return the answer to a request that is signed for a region of its own and has headers of its own."""
+    region = how.pop("region", REGION)
+    request = AWSRequest(method, f"http://127.0.0.1:{port}{path}", data=body)
+    for name, value in how.items():
         request.headers[name.replace("_", "-")] = value
-    (S3SigV4Auth if service == "s3" else SigV4Auth)(key, service, REGION).add_auth(request)
+    (S3SigV4Auth if service == "s3" else SigV4Auth)(key, service, region).add_auth(request)
     return str(URLLib3Session().send(request.prepare()).text)
+
+
+def sent(  # noqa: PLR0917 - in the order of a request
+    target: Target, key: Credentials, service: str, method: str, path: str, body: bytes = b"", **how: str
+) -> str:
+    """Return what the gate answers to a request, see `answer_to`."""
+    return answer_to(target.port, key, service, method, path, body, **how)
 
 
 @pytest.mark.parametrize(
@@ -185,7 +195,7 @@ def test_what_is_judged_is_what_is_done(target, path, body):
     def left(port: int) -> list[str]:
         if "kept" not in [each["Name"] for each in glue.get_databases()["DatabaseList"]]:
             glue.create_database(DatabaseInput={"Name": "kept"})
-        asked(port, taken("reader"), "glue", path, body, **headers)
+        answer_to(port, taken("reader"), "glue", "POST", path, body.encode(), **headers)
         return [each["Name"] for each in glue.get_databases()["DatabaseList"]]
 
     assert "kept" not in left(target.bare_port)
@@ -196,7 +206,7 @@ def test_an_operation_in_a_header_does_not_stand_for_that_of_s3(target, bucket):
     """S3 goes by method and path; a role that may list the buckets writes no object by saying that it lists them."""
     allowed = {"Effect": "Allow", "Action": "s3:ListAllMyBuckets", "Resource": "*"}
     roles.create(target.client("iam"), "lister", allowed)
-    answer = asked(target.port, taken("lister"), "s3", f"/{BUCKET}/tables/9", "evil", X_Amz_Target="x.ListBuckets")
+    answer = sent(target, taken("lister"), "s3", "PUT", f"/{BUCKET}/tables/9", b"evil", X_Amz_Target="x.ListBuckets")
     assert "not authorized to perform: s3:PutObject" in answer
 
 
@@ -205,7 +215,7 @@ def test_two_operations_of_s3_in_one_request_are_refused(target, bucket):
     allowed = {"Effect": "Allow", "Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{BUCKET}/mine/*"}
     roles.create(target.client("iam"), "uploader", allowed)
     path = f"/{BUCKET}/mine/1?partNumber=1&uploadId=x&legal-hold="
-    answer = asked(target.port, taken("uploader"), "s3", path, "<LegalHold><Status>OFF</Status></LegalHold>")
+    answer = sent(target, taken("uploader"), "s3", "PUT", path, b"<LegalHold><Status>OFF</Status></LegalHold>")
     assert "UploadPart has no parameter legal-hold in its query string" in answer
 
 
@@ -258,18 +268,6 @@ def acting(target: Target, name: str, action: str | list[str], *resources: str) 
     """Return the credentials of a role that may do these actions on these resources."""
     roles.create(target.client("iam"), name, {"Effect": "Allow", "Action": action, "Resource": list(resources)})
     return taken(name)
-
-
-def sent(  # noqa: PLR0917 - in the order of a request
-    target: Target, key: Credentials, service: str, method: str, path: str, body: bytes = b"", **how: str
-) -> str:
-    """Return the answer to a request that is signed for a region of its own and has headers of its own."""
-    region = how.pop("region", REGION)
-    request = AWSRequest(method, f"http://127.0.0.1:{target.port}{path}", data=body)
-    for name, value in how.items():
-        request.headers[name.replace("_", "-")] = value
-    (S3SigV4Auth if service == "s3" else SigV4Auth)(key, service, region).add_auth(request)
-    return str(URLLib3Session().send(request.prepare()).text)
 
 
 FORM = "application/x-www-form-urlencoded"
