@@ -4,6 +4,7 @@ LakeError                 an S3 error with the HTTP status that it travels under
 ├── UnusableKeyError      the key cannot be the path of a file in the bucket's folder
 ├── StorageFullError      there is no room on the disk
 ├── StorageError          the file system refused for any other reason
+├── VersioningLockedError versioning cannot be suspended, because the bucket has an Object Lock configuration
 └── ObjectReplacedError   the object was replaced again and again while it was being opened
 
 DeniedByBucketError       a bucket's policy denies a request, whoever has made it
@@ -43,6 +44,22 @@ class UnusableKeyError(LakeError):
     def __init__(self, key: str, reason: str) -> None:
         """Say which key and why."""
         super().__init__(f"The key {key!r} cannot be used: {reason}. This endpoint keeps objects as files.")
+
+
+class VersioningLockedError(LakeError):
+    """Versioning cannot be suspended, because the bucket has an Object Lock configuration.
+
+    The message is word for word that of AWS: by it Terraform knows that the bucket may be destroyed all the same.
+    """
+
+    code = "InvalidBucketState"
+    status = 409
+
+    def __init__(self) -> None:
+        """Say it as AWS does."""
+        super().__init__(
+            "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed."
+        )
 
 
 class StorageFullError(LakeError):

@@ -15,7 +15,7 @@ from moto.s3.exceptions import InvalidBucketName, InvalidBucketState, InvalidSto
 from moto.s3.models import FakeBucket, FakeTableStorageBucket, S3Backend
 from moto.s3.utils import STORAGE_CLASS
 
-from local_aws.s3.errors import UnusableKeyError, told_as_s3
+from local_aws.s3.errors import UnusableKeyError, VersioningLockedError, told_as_s3
 from local_aws.s3.folder import BucketFolder, Demands
 from local_aws.s3.objects import FileBody, FileKey
 from local_aws.s3.records import Record, Records, Stamp
@@ -96,7 +96,7 @@ class LakeStorage(S3Backend):  # type: ignore[misc] # moto is not typed
         if status not in {"Enabled", "Suspended"}:
             raise MalformedXML
         if status == "Suspended" and self.get_bucket(bucket_name).object_lock_enabled:
-            raise InvalidBucketState("An Object Lock configuration is present, so the versioning cannot be changed")
+            raise VersioningLockedError
         super().put_bucket_versioning(bucket_name, status)
 
     @override
