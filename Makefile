@@ -2,12 +2,12 @@
 .DEFAULT_GOAL := help
 .PHONY: help setup browser run test coverage chaos lint checks format lock generated images up down bootstrap plan deploy destroy clean
 PYTHON := .venv/bin/python
-TOTELAKE := $(PYTHON) -m local_aws.cli
+TOTELAKE := $(PYTHON) -m ops.cli
 # Two files of tests at a time, in their order, which has the long ones first: much of a test is waiting.
 TWO_AT_ONCE := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 COMPILE := uv pip compile --python-version 3.13 --generate-hashes --no-header --no-annotate --no-emit-index-url \
 	--no-emit-find-links --quiet
-CODE := glue_jobs crawlers cost dictionary local_aws totesys delivery dashboards
+CODE := glue_jobs local_aws totesys ops dashboards
 
 help:  ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -62,20 +62,11 @@ lock:  ## Resolve every requirements.in into its requirements.lock, with hashes 
 	$(COMPILE) glue_jobs/requirements.in --constraint requirements.lock --python-platform x86_64-manylinux_2_28 \
 		--output-file glue_jobs/requirements.lock
 
-generated: setup  ## Write what comes from declarations (terraform/tables.json, metrics.json, questions.json, docs/tables.md, cost.md).
-	$(PYTHON) -m totelake.tables >build/tables.json
-	mv build/tables.json terraform/tables.json
-	$(PYTHON) -m totelake.metrics >build/metrics.json
-	mv build/metrics.json terraform/metrics.json
-	$(PYTHON) -m dashboards.quicksight >build/questions.json
-	mv build/questions.json terraform/questions.json
-	$(PYTHON) -m dictionary >build/tables.md
-	mv build/tables.md docs/tables.md
-	$(PYTHON) -m cost >build/cost.md
-	mv build/cost.md docs/cost.md
+generated: setup  ## Write what is generated from declarations (terraform/*.json, docs/tables.md, docs/cost.md).
+	$(PYTHON) -m ops.generate
 
 images: browser  ## Take the pictures of the dashboard in docs/images, of a world that is made for them: STATE=dir takes one that is up.
-	@$(PYTHON) -m dashboards.images $(if $(STATE),--state $(STATE))
+	@$(PYTHON) -m ops.cli.dashboard_images $(if $(STATE),--state $(STATE))
 
 up: setup  ## Start the local world in the background.
 	@$(TOTELAKE) up
@@ -84,16 +75,16 @@ down:  ## Stop the local world; what it holds stays.
 	@if [ -x $(PYTHON) ]; then $(TOTELAKE) down; fi
 
 bootstrap: setup  ## Make the bucket of Terraform's state for ENV, and the roles of the GitHub workflows.
-	@$(PYTHON) -m delivery bootstrap "$(ENV)"
+	@$(PYTHON) -m ops.deploy bootstrap "$(ENV)"
 
 plan: setup  ## Show what a deployment to ENV would change.
-	@$(PYTHON) -m delivery plan "$(ENV)"
+	@$(PYTHON) -m ops.deploy plan "$(ENV)"
 
 deploy: setup  ## Deploy to ENV (a file in terraform/env): build, plan, apply that plan.
-	@$(PYTHON) -m delivery deploy "$(ENV)"
+	@$(PYTHON) -m ops.deploy deploy "$(ENV)"
 
 destroy: setup  ## Remove what is deployed to ENV, after its prefix was typed, or given as CONFIRM.
-	@$(PYTHON) -m delivery destroy "$(ENV)"
+	@$(PYTHON) -m ops.deploy destroy "$(ENV)"
 
 clean:  ## Remove the local world, the build products and .venv.
 	@if [ -x $(PYTHON) ]; then $(TOTELAKE) down --purge --yes; fi

@@ -23,16 +23,16 @@ import psutil
 import psycopg
 from psycopg import sql
 
-from local_aws.postgres import Cluster
+from ops.sandbox.postgres import Cluster
 from tests.worlds import PASSWORD, WAREHOUSE_OWNER, job_run, login_of, postgres, s3_endpoint, superuser
 from totelake import reconcile
-from totelake.batches import IngestedBatch, ProcessedBatch
-from totelake.connections import Login
-from totelake.errors import ReconcileError
-from totelake.log import CommitLog
+from totelake.ingest.source import open_source
+from totelake.lake.batches import IngestedBatch, ProcessedBatch
+from totelake.lake.commit_log import CommitLog
 from totelake.reconcile import expected
 from totelake.reconcile.report import Report
-from totelake.source import open_source
+from totelake.runtime.connections import Login
+from totelake.runtime.errors import ReconcileError
 from totelake.warehouse.postgres import apply, ledger
 from totelake.warehouse.postgres.load import Postgres
 from totesys import roles, schema, seed

@@ -83,7 +83,7 @@ def last_run(urls: dict[str, str], stage: str) -> dict[str, Any]:
 
 def totelake(*arguments: str, state: Path) -> str:
     """Run the command line on `state` and return what it printed."""
-    command = [sys.executable, "-m", "local_aws.cli", *arguments, "--state", str(state)]
+    command = [sys.executable, "-m", "ops.cli", *arguments, "--state", str(state)]
     ended = subprocess.run(command, check=False, capture_output=True, text=True)
     if ended.returncode:
         sys.exit(f"totelake {' '.join(arguments)} failed:\n{ended.stdout}{ended.stderr}")

@@ -9,7 +9,7 @@ from streamlit.starlette import App
 
 from dashboards import access
 from dashboards.access import AccessControl, Keys
-from local_aws.settings import HOST
+from local_aws.address import HOST
 
 APP = Path(__file__).with_name("app.py")
 

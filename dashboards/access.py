@@ -9,7 +9,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
-from local_aws.settings import HOST
+from local_aws.address import HOST
 
 KEY, SINGLE_USE_KEY = "key", "single_use_key"
 """The parameters of an address that opens the dashboard."""

@@ -12,9 +12,9 @@ from dashboards import cards, figures, warehouse
 from dashboards.cards import Desk
 from dashboards.views import payments, pipeline, purchases, sales
 from dashboards.warehouse import EmptyWarehouseError, Newest
-from local_aws.errors import WorldError
-from local_aws.settings import Settings
 from local_aws.state import State
+from ops.sandbox.errors import WorldError
+from ops.sandbox.settings import Settings
 
 _HERE = Path(__file__).parent
 _LOOK_SECONDS = 4

@@ -3,7 +3,7 @@
 from dashboards import figures, looks
 from dashboards.pipeline import Node, Workflow
 from local_aws.visible_text import visible
-from local_aws.workflow_run import ActionState
+from ops.sandbox.workflow_run import ActionState
 
 _COLOURS = {
     ActionState.WAITING: (looks.IDLE, "#f1f5f9"),

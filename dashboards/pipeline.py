@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any
 
-from local_aws import aws, deployment, status, workflow_run
-from local_aws.settings import Settings
 from local_aws.state import State
-from local_aws.status import Status
-from local_aws.workflow_run import ActionState, RowCounts, WorkflowRun
-from totelake import held
-from totelake.held import Fault
+from ops.sandbox import aws, deployment, status, workflow_run
+from ops.sandbox.settings import Settings
+from ops.sandbox.status import Status
+from ops.sandbox.workflow_run import ActionState, RowCounts, WorkflowRun
+from totelake.lake import quarantine
+from totelake.lake.quarantine import Fault
 
 FRESH_SECONDS = 30 * 60
 """Within which a change in totesys has to be in the warehouse."""
@@ -70,7 +70,7 @@ def gather(state: State, settings: Settings) -> Pipeline:
     outputs = deployment.outputs(state)
     glue, logs = aws.client(settings, "glue"), aws.client(settings, "logs")
     with aws.as_owner(settings):
-        faults = tuple(held.faults(outputs["buckets"]["processed"]))
+        faults = tuple(quarantine.faults(outputs["buckets"]["processed"]))
     reconciled_at, reconciled = _reconciled(glue, logs, outputs["jobs"]["reconcile"])
     return Pipeline(
         read_at=datetime.now(UTC),

@@ -12,10 +12,11 @@ from pathlib import Path
 
 from dashboards import access
 from dashboards.access import Keys
-from local_aws import build, processes
-from local_aws.errors import DashboardError
-from local_aws.settings import HOST
+from local_aws import processes
+from local_aws.address import HOST
 from local_aws.state import State
+from ops.deploy import build
+from ops.sandbox.errors import DashboardError
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 10.0

@@ -2,14 +2,14 @@
 
 import sys
 
-import crawlers
-from totelake import glue
+from totelake import drift
+from totelake.runtime import glue
 
 
 def main(argv: list[str]) -> None:
     """Run the drift check as the Glue job that `argv` names."""
     with glue.job(argv, "crawler") as run:
-        crawlers.run(run, run.arguments["crawler"])
+        drift.run(run, run.arguments["crawler"])
 
 
 if __name__ == "__main__":

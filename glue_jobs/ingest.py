@@ -2,7 +2,8 @@
 
 import sys
 
-from totelake import connections, glue, ingest
+from totelake import ingest
+from totelake.runtime import connections, glue
 
 
 def main(argv: list[str]) -> None:

@@ -2,7 +2,9 @@
 
 import sys
 
-from totelake import glue, load, warehouse
+from totelake import warehouse
+from totelake.runtime import glue
+from totelake.warehouse import load
 
 
 def main(argv: list[str]) -> None:

@@ -2,7 +2,8 @@
 
 import sys
 
-from totelake import connections, glue, reconcile, warehouse
+from totelake import reconcile, warehouse
+from totelake.runtime import connections, glue
 
 
 def main(argv: list[str]) -> None:

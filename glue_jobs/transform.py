@@ -2,7 +2,8 @@
 
 import sys
 
-from totelake import glue, transform
+from totelake import transform
+from totelake.runtime import glue
 
 
 def main(argv: list[str]) -> None:

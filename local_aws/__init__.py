@@ -1,1 +1,1 @@
-"""The same AWS on a laptop: endpoint, executor, schedules, inbox and the command line."""
+"""AWS Glue that really runs, on moto: with S3, Athena, Redshift, EventBridge, alarms and IAM that do what they say."""

@@ -5,17 +5,17 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from local_aws import build
+from local_aws import files
 from local_aws.state import State
 
 
-def record(state: State, files: Iterable[Path]) -> None:
+def record(state: State, uploaded: Iterable[Path]) -> None:
     """Keep the digests of a deployment's files of code, in place of those of the deployment before.
 
     They are kept outside the lake, where no request to S3 reaches them.
     """
-    digests = sorted({digest(file.read_bytes()) for file in files})
-    build.replace(state.deployed_code, json.dumps(digests, indent=1).encode() + b"\n", mode=0o600)
+    digests = sorted({digest(file.read_bytes()) for file in uploaded})
+    files.replace(state.deployed_code, json.dumps(digests, indent=1).encode() + b"\n", mode=0o600)
 
 
 def deployment_of(state: State, code: set[str]) -> str | None:

@@ -4,7 +4,7 @@ locals {
   kms_key_arn  = one(module.key[*].arn)
 
   python_modules    = var.wheels == null ? var.python_modules : module.artifacts.wheels
-  certificates_name = "databases-ca.pem" # the one that totelake/connections.py knows
+  certificates_name = "databases-ca.pem" # the one that totelake/runtime/connections.py knows
   certificates      = var.ca_certificates == null ? null : local.certificates_name
 
   security_configuration = one(module.key[*].security_configuration)

@@ -50,7 +50,7 @@ variable "wheels" {
 
   validation {
     condition     = var.wheels == null ? true : length(fileset(var.wheels, "*.whl")) > 0
-    error_message = "There is no wheel in that folder: `python -m delivery wheels` fetches them into ../build/wheels."
+    error_message = "There is no wheel in that folder: `python -m ops.deploy wheels` fetches them into ../build/wheels."
   }
 }
 

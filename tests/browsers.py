@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from playwright.sync_api import ConsoleMessage, Locator, Page, Request, expect, sync_playwright
 
-from dashboards import images
+from ops.cli import dashboard_images
 
 _PATIENCE_SECONDS = 120
 _AT_HOME = ("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:")
@@ -35,7 +35,9 @@ class Window:
 def window(*arguments: str) -> Iterator[Window]:
     """Open a browser, with these `arguments` besides the usual ones, and an empty page, as wide as a laptop."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=images.browser(), args=[*images.ARGUMENTS, *arguments])
+        browser = playwright.chromium.launch(
+            executable_path=dashboard_images.browser(), args=[*dashboard_images.ARGUMENTS, *arguments]
+        )
         opened = Window(browser.new_page(viewport={"width": 1440, "height": 900}))
         opened.page.set_default_timeout(_PATIENCE_SECONDS * 1000)
         expect.set_options(timeout=_PATIENCE_SECONDS * 1000)

@@ -11,11 +11,11 @@ import pytest
 from psycopg import sql
 from pyspark.sql import SparkSession
 
-from local_aws.postgres import SUPERUSER, Cluster
 from local_aws.spark import environment
 from local_aws.state import State
+from ops.sandbox.postgres import SUPERUSER, Cluster
 from tests.worlds import PASSWORD, WAREHOUSE_OWNER, as_role, login_of, postgres, superuser
-from totelake.connections import Login
+from totelake.runtime.connections import Login
 from totesys import roles, schema, seed
 
 # A scheduled run in the middle of a test would be one too many.

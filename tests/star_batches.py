@@ -8,8 +8,8 @@ import boto3
 import pyarrow as pa
 from pyarrow import parquet
 
-from totelake.batches import ProcessedBatch, ProcessedTable
-from totelake.log import CommitLog
+from totelake.lake.batches import ProcessedBatch, ProcessedTable
+from totelake.lake.commit_log import CommitLog
 from totelake.tables import STAR_TABLES, Column, StarTable
 
 DAY = dt.date(2024, 11, 21)

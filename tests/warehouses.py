@@ -11,7 +11,7 @@ from psycopg import conninfo, sql
 
 from local_aws import redshift
 from tests.worlds import login_of
-from totelake.errors import StatementError
+from totelake.runtime.errors import StatementError
 from totelake.warehouse import Warehouse
 from totelake.warehouse.postgres import ledger
 from totelake.warehouse.postgres.load import Postgres

@@ -18,17 +18,18 @@ from psycopg import conninfo
 from pyspark.sql import DataFrame, SparkSession
 
 from local_aws import s3
-from local_aws.postgres import SUPERUSER, Cluster
 from local_aws.spark import settings
 from local_aws.state import State
-from totelake import ingest, load, transform
-from totelake.batches import IngestedBatch, ProcessedBatch
-from totelake.connections import Login
-from totelake.glue import JobRun
-from totelake.log import CommitLog
-from totelake.tables.__main__ import terraform_input
+from ops.generate.tables import terraform_input
+from ops.sandbox.postgres import SUPERUSER, Cluster
+from totelake import ingest, transform
+from totelake.lake.batches import IngestedBatch, ProcessedBatch
+from totelake.lake.commit_log import CommitLog
+from totelake.lake.zones import INGESTED, PROCESSED, Zone
+from totelake.runtime.connections import Login
+from totelake.runtime.glue import JobRun
+from totelake.warehouse import load
 from totelake.warehouse.postgres.load import Postgres
-from totelake.zones import INGESTED, PROCESSED, Zone
 from totesys import roles
 
 PASSWORD = "a test's p@ss/word"

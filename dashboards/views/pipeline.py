@@ -11,11 +11,11 @@ from botocore.exceptions import BotoCoreError
 from dashboards import cards, charts, figures, graph, pipeline, pipeline_charts
 from dashboards.cards import card
 from dashboards.pipeline import Pipeline, Workflow
-from local_aws import world
-from local_aws.errors import WorldError
-from local_aws.settings import Settings
 from local_aws.state import State
-from local_aws.workflow_run import WorkflowRun
+from ops.sandbox import world
+from ops.sandbox.errors import WorldError
+from ops.sandbox.settings import Settings
+from ops.sandbox.workflow_run import WorkflowRun
 
 TITLE = "Pipeline"
 _LOOK_SECONDS = 3

@@ -16,8 +16,8 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.events.models import EventsBackend, Rule, events_backends
 
 from local_aws import inbox
+from local_aws.address import REGION
 from local_aws.events import targets
-from local_aws.settings import REGION
 from local_aws.state import State
 
 _LOG = logging.getLogger(__name__)

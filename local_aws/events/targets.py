@@ -1,11 +1,10 @@
-"""The targets that an event reaches in a local world: SNS topics, SQS queues, log groups and Glue workflows."""
+"""The targets that an event reaches: SNS topics, SQS queues, log groups, and what other services have registered."""
 
 import json
 import logging
-import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from moto.logs import logs_backends
@@ -15,7 +14,19 @@ from moto.utilities.arns import parse_arn
 
 from local_aws.events.inputs import render
 
+type Receiver = Callable[[str, str], None]
+"""Called with the name of the resource that is the target, and the id of the event."""
+
 _LOG = logging.getLogger(__name__)
+_RECEIVERS: dict[tuple[str, str], Receiver] = {}
+
+
+def register(service: str, resource_type: str, receiver: Receiver) -> None:
+    """Let targets of a service whose ARNs name a `resource_type` receive events; a second receiver replaces the first.
+
+    The receiver must return soon and may not wait for a lock that its service holds while it emits an event.
+    """
+    _RECEIVERS[service, resource_type] = receiver
 
 
 def deliver(rule: Any, target: Mapping[str, Any], event: Mapping[str, Any]) -> bool:
@@ -27,8 +38,8 @@ def deliver(rule: Any, target: Mapping[str, Any], event: Mapping[str, Any]) -> b
         _send_to_queue(target, render(target, event, rule))
     elif arn.service == "logs" and arn.resource_type == "log-group":
         _write_to_log_group(arn, render(target, event, rule))
-    elif arn.service == "glue" and arn.resource_type == "workflow":
-        _notify_workflow(arn.resource_id, str(event["id"]))
+    elif receive := _RECEIVERS.get((arn.service, arn.resource_type)):
+        receive(arn.resource_id, str(event["id"]))
     else:
         return False
     return True
@@ -62,17 +73,3 @@ def _write_to_log_group(arn: Any, message: str) -> None:
     backend = logs_backends[arn.account][arn.region]
     backend.create_log_stream(group, stream)
     backend.put_log_events(group, stream, [{"timestamp": int(time.time() * 1000), "message": message}])
-
-
-def _notify_workflow(name: str, event_id: str) -> None:
-    """Tell the workflow engine from a thread of its own, so that whoever emits may hold the engine's lock."""
-
-    def notify() -> None:
-        from local_aws import glue  # noqa: PLC0415 - the engine emits events itself, and imports this package
-
-        try:
-            glue.notify_event(name, event_id)
-        except Exception:  # noqa: BLE001 - the end of a thread: nobody above could tell
-            _LOG.exception("event %s did not start the Glue workflow %s", event_id, name)
-
-    threading.Thread(target=notify, name=f"notify-{name}", daemon=True).start()

@@ -18,6 +18,7 @@ from xml.parsers.expat import ExpatError
 from botocore.credentials import Credentials
 from moto.core import DEFAULT_ACCOUNT_ID
 
+from local_aws.address import REGION
 from local_aws.gate import bodies, chunks, execution, forms, origins, reading, requests, signatures
 from local_aws.gate.answers import StartResponse, refusal
 from local_aws.gate.errors import BodyMismatchError, GateError, InternalFailureError, MalformedRequestError
@@ -25,7 +26,6 @@ from local_aws.gate.keys import Caller, caller
 from local_aws.gate.signatures import S3, Environ, Scope, Signer
 from local_aws.iam import AccessDeniedError, Call, IamError, Need, Session, s3_operations
 from local_aws.s3 import policy
-from local_aws.settings import REGION
 
 type WsgiApp = Callable[[Environ, StartResponse], Iterable[bytes]]
 

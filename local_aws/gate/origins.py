@@ -4,9 +4,9 @@ A page that a developer visits can make the browser send requests to 127.0.0.1. 
 `Sec-Fetch-Site`; after DNS rebinding it says the name of the page's site in `Host`.
 """
 
+from local_aws.address import HOST
 from local_aws.gate.errors import ForeignRequestError
 from local_aws.gate.signatures import Environ
-from local_aws.settings import HOST
 
 _OWN_SITES = {"none", "same-origin"}
 """What `Sec-Fetch-Site` is when the user typed the address, and when a page of this endpoint asks."""

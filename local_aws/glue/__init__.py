@@ -6,9 +6,9 @@ triggers and workflows: `job_operations`, `trigger_operations` and `workflow_ope
 """
 
 import logging
-from collections.abc import Mapping
+import threading
 
-from local_aws import schedules
+from local_aws import events, schedules
 from local_aws.glue import api, connection_operations, job_operations, trigger_operations, workflow_operations
 from local_aws.glue.service import Glue
 from local_aws.glue.world import World
@@ -30,6 +30,7 @@ def install(state: State, endpoint_url: str, *, seconds_per_minute: float = 60.0
     for module in (connection_operations, job_operations, trigger_operations, workflow_operations):
         api.replace_methods(module, service)
     schedules.register("Glue triggers", glue.schedule_entries)
+    events.register("glue", "workflow", _notify_in_thread)
     return glue
 
 
@@ -46,11 +47,18 @@ def shutdown() -> None:
         _installed.pop().close()
 
 
-def start_workflow_run(name: str, run_properties: Mapping[str, str] | None = None) -> str:
-    """Begin a run of a workflow, as StartWorkflowRun does, and return its id."""
-    return service().start_workflow(name, run_properties or {}).id
-
-
 def notify_event(workflow_name: str, event_id: str) -> None:
     """Hand an event to a workflow, as EventBridge does with glue:notifyEvent; its EVENT trigger gathers and fires."""
     service().notify(workflow_name, event_id)
+
+
+def _notify_in_thread(workflow_name: str, event_id: str) -> None:
+    """Hand an event to a workflow from a thread of its own: Glue may hold its lock while it emits an event."""
+
+    def notify() -> None:
+        try:
+            notify_event(workflow_name, event_id)
+        except Exception:  # noqa: BLE001 - the end of a thread: there is no caller that could report it
+            _LOG.exception("event %s did not start the Glue workflow %s", event_id, workflow_name)
+
+    threading.Thread(target=notify, name=f"notify-{workflow_name}", daemon=True).start()

@@ -1,10 +1,11 @@
 """Crawls as the workflows need them: started, stopped, described."""
 
-import importlib
 from collections.abc import Callable
 from typing import Any
 
 from moto.glue.exceptions import GlueClientError
+
+from local_aws.glue import crawlers
 
 CrawlerError = GlueClientError
 """What the crawlers raise: there is none of that name, or it runs already, or it does not run."""
@@ -12,12 +13,12 @@ CrawlerError = GlueClientError
 
 def start(name: str, on_end: Callable[[Any], None]) -> Any:
     """Start a crawl; `on_end` is called with it when it has ended, in its thread."""
-    return _crawlers().start(name, on_end)
+    return crawlers.start(name, on_end)
 
 
 def stop(name: str) -> None:
     """Have the crawl of a crawler end soon."""
-    _crawlers().stop(name)
+    crawlers.stop(name)
 
 
 def described(crawl: Any) -> dict[str, Any]:
@@ -31,8 +32,3 @@ def described(crawl: Any) -> dict[str, Any]:
         "LogStream": crawl.log_stream,
     }
     return {name: value for name, value in said.items() if value is not None}
-
-
-def _crawlers() -> Any:
-    # Imported when it is needed: the crawlers are another part of the local AWS, and know nothing of workflows.
-    return importlib.import_module("local_aws.crawlers")

@@ -16,16 +16,16 @@ from psycopg import sql
 from pyarrow import dataset
 from pyspark.sql import SparkSession
 
-from local_aws.postgres import Cluster
 from local_aws.spark import environment
 from local_aws.state import State
+from ops.sandbox.postgres import Cluster
 from tests import worlds
 from tests.chaos import audit
 from tests.chaos.audit import Values, place_of_key
 from tests.chaos.schedules import Row
 from totelake import ingest
-from totelake.batches import IngestedBatch
-from totelake.connections import Login
+from totelake.lake.batches import IngestedBatch
+from totelake.runtime.connections import Login
 from totelake.tables import SOURCE_TABLES
 from totesys import roles, schema, seed
 

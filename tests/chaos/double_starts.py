@@ -12,7 +12,7 @@ from tests.chaos.people import People, Told
 from tests.chaos.site import BASE, Site
 from tests.chaos.verification import hold_against_source
 from tests.chaos.warm import Outcome
-from totelake import boundaries
+from totelake.runtime import failpoints
 
 _REFUSALS = {"ingest": "CommitConflictError", "transform": "CommitConflictError", "load": "AlreadyRunningError"}
 _ARRIVES_WITHIN = 300.0
@@ -49,7 +49,7 @@ def start_twice(site: Site, seed: int) -> Twice:
 
 def _both_before_the_commit(site: Site, stage: str) -> list[Outcome]:
     """Start `stage` twice, and let both create the record of their batch when both have come that far."""
-    with _Meeting(boundaries.BEFORE_LOG_CREATED) as meeting:
+    with _Meeting(failpoints.BEFORE_LOG_CREATED) as meeting:
         processes = [site.warm.start(site.job(stage), watcher=meeting.arrive) for _ in range(2)]
         meeting.let_go(of=2)
         return [process.outcome() for process in processes]
@@ -57,7 +57,7 @@ def _both_before_the_commit(site: Site, stage: str) -> list[Outcome]:
 
 def _one_within_the_other(site: Site) -> list[Outcome]:
     """Start a load when another has merged everything and not committed it yet."""
-    with _Meeting(boundaries.BEFORE_MERGE_COMMITTED) as meeting:
+    with _Meeting(failpoints.BEFORE_MERGE_COMMITTED) as meeting:
         first = site.warm.start(site.job("load"), watcher=meeting.arrive)
         meeting.await_arrivals(1)
         second = site.warm.start(site.job("load")).outcome()

@@ -6,25 +6,25 @@ from tests.chaos.people import People, Told
 from tests.chaos.site import BASE, EMPTY, Site
 from tests.chaos.verification import hold_against_source
 from tests.chaos.warm import Point
-from totelake import boundaries
+from totelake.runtime import failpoints
 
 STAGES = ("ingest", "transform", "load")
 _ZONE = (
-    boundaries.TABLE_WRITTEN,
-    boundaries.BEFORE_LOG_CREATED,
-    boundaries.LOG_CREATED,
-    boundaries.PARTITIONS_REGISTERED,
+    failpoints.TABLE_WRITTEN,
+    failpoints.BEFORE_LOG_CREATED,
+    failpoints.LOG_CREATED,
+    failpoints.PARTITIONS_REGISTERED,
 )
 BOUNDARIES = {
-    "ingest": (boundaries.SNAPSHOT_EXPORTED, *_ZONE),
+    "ingest": (failpoints.SNAPSHOT_EXPORTED, *_ZONE),
     "transform": _ZONE,
-    "load": (boundaries.TABLE_STAGED, boundaries.BEFORE_MERGE_COMMITTED, boundaries.MERGE_COMMITTED),
+    "load": (failpoints.TABLE_STAGED, failpoints.BEFORE_MERGE_COMMITTED, failpoints.MERGE_COMMITTED),
 }
 _FROM_EMPTY = 0.04
 _KILLED = 0.85
 _RUN_ONCE_MORE = 0.1
 _ROUNDS = (1, 1, 2)
-_ALL_TOGETHER = (boundaries.TABLE_WRITTEN, boundaries.TABLE_STAGED)
+_ALL_TOGETHER = (failpoints.TABLE_WRITTEN, failpoints.TABLE_STAGED)
 
 
 def happen(site: Site, seed: int) -> Told:

@@ -22,9 +22,9 @@ from tests.chaos.restructured import Restructured, candidates
 from tests.chaos.schedules import Action, Interleaving, Row, Stamp, Step, generate, owner
 from tests.chaos.sessions import DEPTH, Sessions
 from tests.chaos.weaving import woven
-from totelake import boundaries
-from totelake.batches import IngestedBatch
-from totelake.errors import UnreadableTableError
+from totelake.lake.batches import IngestedBatch
+from totelake.runtime import failpoints
+from totelake.runtime.errors import UnreadableTableError
 from totelake.tables import SOURCE_TABLES
 
 __all__ = ["LateCommits", "LateCommitsError", "NotRefusedError", "prove", "world"]
@@ -135,13 +135,13 @@ class _Proof:
         restructured.is_other = False
 
         def reached(boundary: str) -> None:
-            if boundary == boundaries.SNAPSHOT_EXPORTED:
+            if boundary == failpoints.SNAPSHOT_EXPORTED:
                 moments.append(trail.moment())
                 while_read()
                 if number <= BATCHES:
                     restructured.try_while_read()
 
-        with boundaries.watched(reached):
+        with failpoints.watched(reached):
             batch = self._world.ingest()
         [moment] = moments
         if batch:

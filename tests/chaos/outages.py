@@ -15,11 +15,11 @@ from psycopg import sql
 from pyspark.sql import SparkSession
 
 from local_aws import s3
-from local_aws.postgres import Cluster
 from local_aws.state import State
+from ops.sandbox.postgres import Cluster
 from tests.worlds import PASSWORD, WAREHOUSE_OWNER, as_role, login_of, superuser
-from totelake import boundaries
-from totelake.connections import Login
+from totelake.runtime import failpoints
+from totelake.runtime.connections import Login
 from totesys import roles
 
 type Action = Callable[[], object]
@@ -107,7 +107,7 @@ def at(boundary: str, action: Action) -> AbstractContextManager[None]:
         if found:
             found()
 
-    return boundaries.watched(watch)
+    return failpoints.watched(watch)
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 30) -> None:

@@ -23,10 +23,11 @@ from local_aws.state import State
 from tests.chaos import oracle, restructuring
 from tests.chaos.warm import Job, WarmSpark
 from tests.worlds import FEW_ROWS, WAREHOUSE_OWNER, Lake, empty_lake, job_run, login_of, s3_endpoint
-from totelake import ingest, load, transform
-from totelake.batches import IngestedBatch, ProcessedBatch
-from totelake.connections import Login
-from totelake.log import CommitLog
+from totelake import ingest, transform
+from totelake.lake.batches import IngestedBatch, ProcessedBatch
+from totelake.lake.commit_log import CommitLog
+from totelake.runtime.connections import Login
+from totelake.warehouse import load
 from totelake.warehouse.postgres.load import Postgres
 from totesys import roles, schema, seed
 

@@ -22,9 +22,11 @@ from tests.chaos.restructuring_events import drop_foreign_keys_to, duplicate_key
 from tests.chaos.site import BASE, Site
 from tests.chaos.verification import hold_against_source
 from tests.worlds import few_rows
-from totelake import boundaries, connections, ingest, land, source_checks
-from totelake.batches import TableIdentity
-from totelake.transforms import dimensions
+from totelake import ingest
+from totelake.ingest import land, source_checks
+from totelake.lake.batches import TableIdentity
+from totelake.runtime import connections, failpoints
+from totelake.transform.star_tables import dimensions
 from totesys.business import Business
 
 type Event = Callable[[EventContext], object]
@@ -56,11 +58,11 @@ def nothing(_context: EventContext) -> None:
     """Let nothing happen before the run."""
 
 
-def truncated_while_read(site: Site) -> boundaries.Watcher:
+def truncated_while_read(site: Site) -> failpoints.Watcher:
     """Return the watcher that truncates the payments when the snapshot was taken, unless it is shut out."""
 
     def watch(boundary: str) -> None:
-        if boundary == boundaries.SNAPSHOT_EXPORTED:
+        if boundary == failpoints.SNAPSHOT_EXPORTED:
             with psycopg.connect(site.totesys, options="-c lock_timeout=100ms") as connection:
                 try:
                     restructuring.truncate(connection, "payment")
@@ -101,7 +103,7 @@ class Bug:
     patches: tuple[tuple[object, str, object], ...]
     event: Event
     told: str
-    while_read: Callable[[Site], boundaries.Watcher] | None = None
+    while_read: Callable[[Site], failpoints.Watcher] | None = None
 
 
 BUGS = {

@@ -8,7 +8,7 @@ import pytest
 from tests.chaos.crew import Crew, postgres_server
 from tests.chaos.site import BASE, Site
 from tests.chaos.verification import hold_against_source
-from totelake.zones import INGESTED, PROCESSED
+from totelake.lake.zones import INGESTED, PROCESSED
 
 
 def in_warehouse(statement: str) -> Callable[[Site], None]:

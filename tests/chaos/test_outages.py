@@ -15,11 +15,11 @@ from pyspark.sql import SparkSession
 from local_aws.state import State
 from tests.chaos.outages import Endpoint, World, all_is_well, at, business_goes_on, restart
 from tests.worlds import PASSWORD, WAREHOUSE_OWNER, Lake, empty_lake, few_rows, login_of, postgres
-from totelake import attempts, boundaries
-from totelake.batches import ProcessedBatch
-from totelake.connections import Login
-from totelake.errors import AwsUnavailableError, DatabaseUnavailableError, StorageFullError
-from totelake.log import CommitLog
+from totelake.lake.batches import ProcessedBatch
+from totelake.lake.commit_log import CommitLog
+from totelake.runtime import failpoints, retry
+from totelake.runtime.connections import Login
+from totelake.runtime.errors import AwsUnavailableError, DatabaseUnavailableError, StorageFullError
 from totesys import roles, schema, seed
 
 pytestmark = pytest.mark.timeout(300)
@@ -142,12 +142,12 @@ def warehouse(world: World) -> Login:
 
 def test_a_run_outlasts_restarts(world, lake, warehouse, monkeypatch, capsys):
     """Of totesys while it is read, of AWS while files are written, of the warehouse before the merge is committed."""
-    monkeypatch.setattr(attempts, "FIRST_WAIT", 0.25)
-    with restart(boundaries.TABLE_WRITTEN, world.crash, world.cluster.start):
+    monkeypatch.setattr(retry, "FIRST_WAIT", 0.25)
+    with restart(failpoints.TABLE_WRITTEN, world.crash, world.cluster.start):
         lake.ingest(world.reader)
-    with restart(boundaries.BEFORE_LOG_CREATED, world.endpoint.stop, world.endpoint.start):
+    with restart(failpoints.BEFORE_LOG_CREATED, world.endpoint.stop, world.endpoint.start):
         lake.transform()
-    with restart(boundaries.BEFORE_MERGE_COMMITTED, world.cluster.stop, world.cluster.start):
+    with restart(failpoints.BEFORE_MERGE_COMMITTED, world.cluster.stop, world.cluster.start):
         lake.load(warehouse)
 
     said = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
@@ -157,21 +157,21 @@ def test_a_run_outlasts_restarts(world, lake, warehouse, monkeypatch, capsys):
 
 def test_a_run_fails_in_an_outage_that_stays_and_the_next_one_goes_on(world, lake, warehouse, monkeypatch):
     """In each stage; the warehouse goes with a table in staging, and again with everything merged but not committed."""
-    monkeypatch.setattr(attempts, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(retry, "FIRST_WAIT", 0.01)
     business_goes_on(world.totesys)
-    with at(boundaries.SNAPSHOT_EXPORTED, world.cluster.stop), pytest.raises(DatabaseUnavailableError, match="totesys"):
+    with at(failpoints.SNAPSHOT_EXPORTED, world.cluster.stop), pytest.raises(DatabaseUnavailableError, match="totesys"):
         lake.ingest(world.reader)
     world.cluster.start()
     lake.ingest(world.reader)
 
-    with at(boundaries.TABLE_WRITTEN, world.endpoint.stop), pytest.raises(AwsUnavailableError):
+    with at(failpoints.TABLE_WRITTEN, world.endpoint.stop), pytest.raises(AwsUnavailableError):
         lake.transform()
     world.endpoint.start()
     lake.transform()
 
     for boundary, stop in {
-        boundaries.TABLE_STAGED: world.crash,
-        boundaries.BEFORE_MERGE_COMMITTED: world.cluster.stop,
+        failpoints.TABLE_STAGED: world.crash,
+        failpoints.BEFORE_MERGE_COMMITTED: world.cluster.stop,
     }.items():
         with at(boundary, stop), pytest.raises(DatabaseUnavailableError, match="the warehouse"):
             lake.load(warehouse)

@@ -8,9 +8,9 @@ from pyarrow import dataset
 
 from tests.chaos import oracle
 from tests.chaos.site import Site
-from totelake import catalog
+from totelake.lake import catalog
+from totelake.lake.zones import INGESTED, PROCESSED, Zone
 from totelake.tables import STAR_TABLES
-from totelake.zones import INGESTED, PROCESSED, Zone
 
 
 def hold_against_source(site: Site, faults: list[str]) -> int:

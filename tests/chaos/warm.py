@@ -22,7 +22,7 @@ from pyspark import SparkConf, SparkContext
 from pyspark.java_gateway import launch_gateway
 from pyspark.sql import SparkSession
 
-from totelake import boundaries
+from totelake.runtime import failpoints
 
 _REQUEST = "py4j.commands.CallCommand.execute("
 _FILLING = "execution.columnar.CachedRDDBuilder."
@@ -86,7 +86,7 @@ class WarmSpark:
         self._own = SparkContext._jvm.java.util.HashSet()
         self._own.addAll(_objects_held())
 
-    def start(self, job: Job, *, kill: Point | None = None, watcher: boundaries.Watcher | None = None) -> Process:
+    def start(self, job: Job, *, kill: Point | None = None, watcher: failpoints.Watcher | None = None) -> Process:
         """Fork a process that runs `job`, is killed at the point `kill`, and tells `watcher` of each boundary."""
         reading, writing = os.pipe()
         with warnings.catch_warnings():
@@ -131,7 +131,7 @@ class WarmSpark:
         text = jvm.java.util.Arrays.deepToString(stacks.toArray())
         return text.count(_REQUEST) > 1 or _FILLING in text
 
-    def _be_child(self, job: Job, writing: int, kill: Point | None, watcher: boundaries.Watcher | None) -> None:
+    def _be_child(self, job: Job, writing: int, kill: Point | None, watcher: failpoints.Watcher | None) -> None:
         told = os.fdopen(writing, "w", buffering=1)
         ended = "the process ended early"
         try:
@@ -139,7 +139,7 @@ class WarmSpark:
             os.dup2(log, sys.stdout.fileno())
             os.dup2(log, sys.stderr.fileno())
             self._adopt_jvm()
-            with boundaries.watched(_teller(told, kill)), boundaries.watched(watcher or _ignore):
+            with failpoints.watched(_teller(told, kill)), failpoints.watched(watcher or _ignore):
                 job()
             ended = None
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is told to the parent
@@ -166,7 +166,7 @@ def _objects_held():
     return SparkContext._gateway.java_gateway_server.getGateway().getBindings().keySet()
 
 
-def _teller(told, kill: Point | None) -> boundaries.Watcher:
+def _teller(told, kill: Point | None) -> failpoints.Watcher:
     """Return the watcher that writes every boundary to `told` and kills the process at the point `kill`."""
     lock, times = threading.Lock(), Counter()
 

@@ -10,8 +10,8 @@ from playwright.sync_api import Locator, Page, expect
 
 from dashboards import figures, questions, server, warehouse
 from dashboards.filters import Filters
-from local_aws.settings import Settings
 from local_aws.state import State
+from ops.sandbox.settings import Settings
 from tests.browsers import Window, said_by, window
 from tests.chaos.outages import wait_until
 from tests.worlds import PASSWORD, WAREHOUSE_OWNER, superuser

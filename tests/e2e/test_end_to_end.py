@@ -23,10 +23,12 @@ import pytest
 from moto.sts.utils import SESSION_TOKEN_PREFIX
 from playwright.sync_api import expect
 
-from local_aws import build, deployment, health, job_run, processes
-from local_aws.lake import Lake
-from local_aws.settings import Settings
+from local_aws import processes
 from local_aws.state import State
+from ops.deploy import build
+from ops.sandbox import deployment, health, job_run
+from ops.sandbox.lake import Lake
+from ops.sandbox.settings import Settings
 from tests.browsers import said_by, window
 from tests.chaos.outages import all_is_well, business_goes_on, wait_until
 from totelake.tables import STAR_TABLES
@@ -88,7 +90,7 @@ class World:
 
     def totelake(self, *arguments: str, expect: int = 0) -> str:
         """Run the command line and return what it printed."""
-        command = [sys.executable, "-m", "local_aws.cli", *arguments, "--state", str(self.state)]
+        command = [sys.executable, "-m", "ops.cli", *arguments, "--state", str(self.state)]
         ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=600)
         assert ended.returncode == expect, f"totelake {' '.join(arguments)}:\n{ended.stdout}\n{ended.stderr}"
         return ended.stdout
@@ -432,7 +434,7 @@ def figures(cloudwatch: Any, name: str, statistic: str, unit: str = "", **dimens
 
 def test_the_dashboard_shows_the_pipeline_while_it_runs(world, two_runs):
     """The command serves it until Ctrl-C; runs, batches and nodes are what the status says, without a reload."""
-    arguments = [sys.executable, "-m", "local_aws.cli", "dashboard", "--no-open", "--state", str(world.state)]
+    arguments = [sys.executable, "-m", "ops.cli", "dashboard", "--no-open", "--state", str(world.state)]
     serving = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
     try:
         assert serving.stdout is not None
@@ -534,7 +536,7 @@ def test_a_local_aws_that_is_killed_in_a_run_comes_again_and_the_next_run_goes_o
     business_goes_on(urls["totesys"])
     files, ingested, processed = world.files().keys(), log_of(state, "ingested"), log_of(state, "processed")
     following = subprocess.Popen(
-        [sys.executable, "-m", "local_aws.cli", "run", "--state", str(state.root)],
+        [sys.executable, "-m", "ops.cli", "run", "--state", str(state.root)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

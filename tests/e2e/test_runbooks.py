@@ -28,7 +28,7 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     state = tmp_path_factory.mktemp("runbooks") / "state"
 
     def totelake(*arguments: str) -> str:
-        command = [sys.executable, "-m", "local_aws.cli", *arguments, "--state", str(state)]
+        command = [sys.executable, "-m", "ops.cli", *arguments, "--state", str(state)]
         return subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout
 
     try:

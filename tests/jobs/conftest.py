@@ -12,14 +12,14 @@ import psycopg
 import pytest
 from pyspark.sql import SparkSession
 
-from local_aws.postgres import Cluster
+from ops.sandbox.postgres import Cluster
 from tests import star_batches
 from tests.warehouses import Side, postgres_side, redshift_side
 from tests.worlds import WAREHOUSE_OWNER, Lake, empty_lake, few_rows, job_run, login_of, s3_endpoint, superuser
-from totelake import load
-from totelake.connections import Login
+from totelake.lake.zones import Zone
+from totelake.runtime.connections import Login
+from totelake.warehouse import load
 from totelake.warehouse.redshift import shape
-from totelake.zones import Zone
 from totesys import roles, schema
 
 

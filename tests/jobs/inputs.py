@@ -7,7 +7,7 @@ undone. Or it waits: the row is in quarantine with the rule that it breaks.
 
 from dataclasses import dataclass
 
-from totelake.errors import (
+from totelake.runtime.errors import (
     DatabaseReadOnlyError,
     DuplicateKeyError,
     SourceSchemaError,

@@ -14,16 +14,17 @@ import pytest
 from moto.cloudwatch.models import cloudwatch_backends
 from moto.core import DEFAULT_ACCOUNT_ID
 
-import crawlers
-from crawlers import check
-from crawlers.judgement import Accepted, Difference
-from local_aws import crawlers as local_crawlers
+from local_aws.glue import crawlers as local_crawlers
 from tests import roles
 from tests.worlds import declare, job_run
-from totelake import metrics
-from totelake.errors import CrawlError, DriftError
+from totelake import drift
+from totelake.drift import stage
+from totelake.drift.accepted import Accepted
+from totelake.drift.differences import Difference
+from totelake.lake.zones import DISCOVERED_DATABASE, INGESTED
+from totelake.runtime import metrics
+from totelake.runtime.errors import CrawlError, DriftError
 from totelake.tables import SOURCE_TABLES
-from totelake.zones import DISCOVERED_DATABASE, INGESTED
 
 ARROW = {
     "int": pa.int32(),
@@ -34,7 +35,7 @@ ARROW = {
     "timestamp": pa.timestamp("us"),
     "decimal(38,18)": pa.decimal128(38, 18),
 }
-SETTINGS = json.loads(Path(crawlers.__file__).with_name("ingested.json").read_text())
+SETTINGS = json.loads((Path(__file__).parents[2] / "crawlers/ingested.json").read_text())
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Bucket:
 
     def check(self) -> list[Difference]:
         """Run the drift check."""
-        return crawlers.run(job_run(), self.crawler)
+        return drift.run(job_run(), self.crawler)
 
 
 @pytest.fixture
@@ -188,7 +189,7 @@ def test_files_of_no_batch_are_judged_by_their_columns_alone(bucket):
 def test_an_accepted_column_is_no_difference(bucket, monkeypatch):
     """It is still told to whoever asks."""
     accepted = Accepted("design", "colour", "string", "Nobody reports on it.")
-    monkeypatch.setattr(check, "accepted", lambda: [accepted])
+    monkeypatch.setattr(stage, "ACCEPTED", (accepted,))
     bucket.land("b1", "design", colour=pa.string())
     bucket.crawl()
 

@@ -10,10 +10,10 @@ import pytest
 from psycopg import sql
 
 from tests.worlds import empty_lake
-from totelake import attempts, boundaries, connections
-from totelake.batches import ProcessedBatch
-from totelake.errors import DatabaseInterruptedError, DatabaseRefusedError, DatabaseUnavailableError
-from totelake.log import CommitLog
+from totelake.lake.batches import ProcessedBatch
+from totelake.lake.commit_log import CommitLog
+from totelake.runtime import connections, failpoints, retry
+from totelake.runtime.errors import DatabaseInterruptedError, DatabaseRefusedError, DatabaseUnavailableError
 from totelake.tables import SOURCE_TABLES, STAR_TABLES
 
 IDENTITY = {
@@ -25,7 +25,7 @@ IDENTITY = {
 @pytest.fixture(autouse=True)
 def short(monkeypatch):
     """Let a run try again almost at once; return what shortens other waits."""
-    monkeypatch.setattr(attempts, "FIRST_WAIT", 0.02)
+    monkeypatch.setattr(retry, "FIRST_WAIT", 0.02)
     return monkeypatch
 
 
@@ -50,7 +50,7 @@ def at(boundary, *actions):
         if action:
             action()
 
-    return boundaries.watched(watch)
+    return failpoints.watched(watch)
 
 
 def said(capsys, event):
@@ -99,7 +99,7 @@ def is_loaded_once(batch, warehouse):
     return {name: rows for name, rows in distinct.items() if rows} == expected and ledger == [(batch.batch_id,)]
 
 
-@pytest.mark.parametrize("boundary", [boundaries.SNAPSHOT_EXPORTED, boundaries.TABLE_WRITTEN])
+@pytest.mark.parametrize("boundary", [failpoints.SNAPSHOT_EXPORTED, failpoints.TABLE_WRITTEN])
 def test_an_ingest_outlasts_a_lost_connection(boundary, hang_up, *, lake, totesys, reader, capsys):
     """Before it reads, and while Spark does: the second attempt has a snapshot and a batch of its own."""
     with at(boundary, lambda: hang_up(reader)):
@@ -131,9 +131,9 @@ def processed(processed_lake):
 def test_a_load_outlasts_lost_connections(processed_lake, processed, warehouse, hang_up, capsys):
     """With a table in staging, with everything merged and not committed, and after the commit."""
     with (
-        at(boundaries.TABLE_STAGED, lambda: hang_up(warehouse)),
-        at(boundaries.BEFORE_MERGE_COMMITTED, lambda: hang_up(warehouse)),
-        at(boundaries.MERGE_COMMITTED, lambda: hang_up(warehouse)),
+        at(failpoints.TABLE_STAGED, lambda: hang_up(warehouse)),
+        at(failpoints.BEFORE_MERGE_COMMITTED, lambda: hang_up(warehouse)),
+        at(failpoints.MERGE_COMMITTED, lambda: hang_up(warehouse)),
     ):
         processed_lake.load(warehouse)
 
@@ -183,7 +183,7 @@ def test_a_load_outlasts_a_lock_timeout_of_an_executor(processed_lake, processed
             holder.rollback()
 
         letting_go = threading.Thread(target=let_go_when_someone_waited)
-        with at(boundaries.TABLE_STAGED, hold_the_last_table):
+        with at(failpoints.TABLE_STAGED, hold_the_last_table):
             processed_lake.load(warehouse)
         letting_go.join()
 
@@ -213,7 +213,7 @@ def test_a_load_outlasts_a_deadlock(processed_lake, processed, warehouse, admin,
             other.execute(sql.SQL(lock).format(sql.Identifier(last)))
             thread.start()
 
-        with at(boundaries.TABLE_STAGED, take_the_last):
+        with at(failpoints.TABLE_STAGED, take_the_last):
             processed_lake.load(warehouse)
         thread.join()
 
@@ -242,7 +242,7 @@ def test_a_database_that_was_dropped_ends_the_run(lake, reader, admin, capsys):
     """The connection was lost, which may pass; that the database is gone does not."""
     drop = sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(reader.database))
     with (
-        at(boundaries.SNAPSHOT_EXPORTED, lambda: admin.execute(drop)),
+        at(failpoints.SNAPSHOT_EXPORTED, lambda: admin.execute(drop)),
         pytest.raises(DatabaseRefusedError, match="does not exist"),
     ):
         lake.ingest(reader)
@@ -253,12 +253,12 @@ def test_a_database_that_was_dropped_ends_the_run(lake, reader, admin, capsys):
 
 def test_a_fault_that_does_not_pass_ends_the_run_after_a_bound(lake, totesys, reader, hang_up, capsys):
     """The waits grow, the error says what it was, and the next run does what this one could not."""
-    ever = [lambda: hang_up(reader)] * (attempts.ATTEMPTS + 1)
-    with at(boundaries.SNAPSHOT_EXPORTED, *ever), pytest.raises(DatabaseUnavailableError, match="the next run goes on"):
+    ever = [lambda: hang_up(reader)] * (retry.ATTEMPTS + 1)
+    with at(failpoints.SNAPSHOT_EXPORTED, *ever), pytest.raises(DatabaseUnavailableError, match="the next run goes on"):
         lake.ingest(reader)
 
     waits = [retry["next_attempt_in_seconds"] for retry in said(capsys, "retry")]
-    assert len(waits) == attempts.ATTEMPTS - 1
+    assert len(waits) == retry.ATTEMPTS - 1
     assert waits == sorted(waits)
     assert lake.files() == []
     assert is_landed_once(lake, lake.ingest(reader), totesys)
@@ -266,9 +266,9 @@ def test_a_fault_that_does_not_pass_ends_the_run_after_a_bound(lake, totesys, re
 
 def test_no_attempt_begins_when_it_could_not_end(lake, reader, hang_up, monkeypatch):
     """A run has an end, set from outside."""
-    monkeypatch.setattr(attempts, "LAST_BEGIN", 0.0)
+    monkeypatch.setattr(retry, "LAST_BEGIN", 0.0)
     with (
-        at(boundaries.SNAPSHOT_EXPORTED, lambda: hang_up(reader)),
+        at(failpoints.SNAPSHOT_EXPORTED, lambda: hang_up(reader)),
         pytest.raises(DatabaseUnavailableError),
     ):
         lake.ingest(reader)

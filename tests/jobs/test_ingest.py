@@ -10,9 +10,13 @@ import pytest
 from psycopg import conninfo
 
 from tests.worlds import job_run
-from totelake import catalog, extract, history, ingest, source
-from totelake.batches import IngestedBatch
-from totelake.errors import (
+from totelake import ingest
+from totelake.ingest import extract, source
+from totelake.lake import catalog, history
+from totelake.lake.batches import IngestedBatch
+from totelake.lake.commit_log import CommitLog
+from totelake.lake.zones import INGESTED
+from totelake.runtime.errors import (
     ArgumentError,
     CommitConflictError,
     MassDeletionError,
@@ -20,9 +24,7 @@ from totelake.errors import (
     SourceValueError,
     UnknownTableError,
 )
-from totelake.log import CommitLog
 from totelake.tables import SOURCE_TABLES
-from totelake.zones import INGESTED
 from totesys import roles, schema, seed
 
 

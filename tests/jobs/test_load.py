@@ -9,16 +9,17 @@ import psycopg
 import pytest
 
 from tests.star_batches import DIMENSIONS, FAR, FIRST, SMALL, order, payment
-from totelake import attempts, load
-from totelake.errors import (
+from totelake.runtime import retry
+from totelake.runtime.errors import (
     AlreadyRunningError,
     DatabaseUnavailableError,
     LedgerError,
     StagingError,
     WarehouseSchemaError,
 )
-from totelake.glue import JobRun
+from totelake.runtime.glue import JobRun
 from totelake.tables import STAR_TABLES
+from totelake.warehouse import load
 from totelake.warehouse.postgres import ledger
 from totelake.warehouse.postgres.session import open_warehouse
 
@@ -169,7 +170,7 @@ def test_a_load_that_dies_with_its_connection_is_made_good_by_the_next(commit, r
 
     with monkeypatch.context() as broken:
         broken.setattr(ledger, "enter", die)
-        broken.setattr(attempts, "ATTEMPTS", 1)
+        broken.setattr(retry, "ATTEMPTS", 1)
         with pytest.raises(DatabaseUnavailableError):
             run_load()
     assert not any(contents(query).values())

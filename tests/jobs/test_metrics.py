@@ -13,9 +13,11 @@ from moto.cloudwatch.models import cloudwatch_backends
 from moto.core import DEFAULT_ACCOUNT_ID
 
 from tests.worlds import WAREHOUSE_OWNER, job_run, login_of
-from totelake import attempts, ingest, load, metrics, reconcile
-from totelake.errors import SourceSchemaError
-from totelake.metrics import METRICS, STAGES
+from totelake import ingest, reconcile
+from totelake.runtime import metrics, retry
+from totelake.runtime.errors import SourceSchemaError
+from totelake.runtime.metrics import METRICS, STAGES
+from totelake.warehouse import load
 from totelake.warehouse.postgres.load import Postgres
 
 # The drift check has a crawler before it: see test_drift.py.
@@ -176,7 +178,7 @@ def test_a_run_that_fails_publishes_nothing(first_run, shared_lake, totesys, sha
 
 def test_metrics_that_cannot_be_published_lose_no_batch(first_run, shared_lake, totesys, shared_reader, monkeypatch):
     """The run fails and says so; what it committed is there, and the next run goes on from it."""
-    monkeypatch.setattr(attempts, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(retry, "FIRST_WAIT", 0.01)
     with psycopg.connect(totesys) as connection:
         connection.execute("UPDATE design SET design_name = 'new' WHERE design_id = 1")
     real = boto3.client

@@ -10,17 +10,19 @@ import pytest
 
 from tests.warehouses import redshift_side
 from tests.worlds import WAREHOUSE_OWNER, job_run, login_of, superuser
-from totelake import attempts, load, reconcile
-from totelake.batches import IngestedBatch, ProcessedBatch
-from totelake.connections import Login
-from totelake.errors import ReconcileError
-from totelake.log import CommitLog
+from totelake import reconcile
+from totelake.ingest.source import open_source
+from totelake.lake.batches import IngestedBatch, ProcessedBatch
+from totelake.lake.commit_log import CommitLog
 from totelake.reconcile import compare as comparing
 from totelake.reconcile import shown, stage
 from totelake.reconcile.compare import Difference, Version, What
 from totelake.reconcile.evidence import Evidence, Reason, last_loaded
-from totelake.source import open_source
+from totelake.runtime import retry
+from totelake.runtime.connections import Login
+from totelake.runtime.errors import ReconcileError
 from totelake.tables import STAR_TABLES
+from totelake.warehouse import load
 from totelake.warehouse.postgres import apply
 from totelake.warehouse.postgres.load import Postgres
 from totelake.warehouse.redshift import ledger as redshift_ledger
@@ -202,7 +204,7 @@ def test_what_differs_in_redshift_is_found_by_its_key(reconciled, tampered_in_re
 
 def test_what_is_compared_in_redshift_is_one_state_of_it(reconciled, in_redshift, monkeypatch, capsys):
     """There is no snapshot to hold: when a load comes between, the comparison begins again."""
-    monkeypatch.setattr(attempts, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(retry, "FIRST_WAIT", 0.01)
     real, interrupted = rows_while, []
 
     def load_between(api, last, statement):

@@ -9,8 +9,8 @@ from psycopg import sql
 from benchmarks.reconcile import INGESTED, PROCESSED, commit_batch, fill_warehouse
 from tests.worlds import PASSWORD, WAREHOUSE_OWNER, job_run, login_of, superuser
 from totelake import reconcile
-from totelake.errors import ReconcileError
 from totelake.reconcile import compare
+from totelake.runtime.errors import ReconcileError
 from totelake.tables import SOURCE_TABLES, STAR_TABLES
 from totelake.warehouse.names import LEDGER
 from totelake.warehouse.postgres import apply

@@ -15,9 +15,10 @@ import pytest
 from tests import star_batches
 from tests.star_batches import DIMENSIONS, FIRST, SMALL, order, payment
 from tests.unit.test_warehouse_definition import PREDEFINED, found_columns
-from totelake import attempts, boundaries, load
-from totelake.errors import OrphanError, StagingError, StatementError
+from totelake.runtime import failpoints, retry
+from totelake.runtime.errors import OrphanError, StagingError, StatementError
 from totelake.tables import STAR_TABLES
+from totelake.warehouse import load
 from totelake.warehouse.redshift import load as redshift_load
 from totelake.warehouse.redshift import shape
 from totelake.warehouse.redshift.data_api import DataApi
@@ -44,7 +45,7 @@ def query(side):
 @pytest.fixture
 def again_at_once(monkeypatch):
     """Let a run try again without a wait; return what else may be changed for the test."""
-    monkeypatch.setattr(attempts, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(retry, "FIRST_WAIT", 0.01)
     return monkeypatch
 
 
@@ -115,7 +116,7 @@ def test_the_job_takes_the_warehouse_from_its_arguments(commit, side, processed,
         "redshift_copy_role": warehouse.copy_role,
         "TempDir": warehouse.temporary,
     }
-    script = runpy.run_path(str(Path(load.__file__).parents[1] / "load.py"))
+    script = runpy.run_path(str(Path(load.__file__).parents[2] / "load.py"))
     script["main"](["load.py", *(word for name, value in arguments.items() for word in (f"--{name}", value))])
     assert query("SELECT run_id, code_version FROM load_ledger") == [("jr_1", "v3")]
 
@@ -296,9 +297,9 @@ def test_a_load_that_nobody_broke_off_reaches_its_boundary_once_committed(commit
     """Whoever kills a run there finds the batch loaded."""
     commit(SMALL)
     seen = []
-    with boundaries.watched(lambda boundary: seen.append((boundary, query("SELECT count(*) FROM load_ledger")))):
+    with failpoints.watched(lambda boundary: seen.append((boundary, query("SELECT count(*) FROM load_ledger")))):
         run_load()
-    assert seen == [(boundaries.MERGE_COMMITTED, [(1,)])]
+    assert seen == [(failpoints.MERGE_COMMITTED, [(1,)])]
 
 
 def test_dimensions_come_before_the_facts_that_refer_to_them(commit, run_load, query):

@@ -8,8 +8,8 @@ import pytest
 
 from tests.jobs.inputs import INPUTS, SUPERUSER, UNDECLARED
 from tests.worlds import as_role
+from totelake.lake.versions import is_gone, latest_of
 from totelake.tables import SOURCE_TABLES
-from totelake.versions import is_gone, latest_of
 from totesys.roles import READER
 
 

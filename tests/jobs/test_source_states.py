@@ -11,13 +11,15 @@ import pytest
 from psycopg import sql
 
 from tests.worlds import as_role, job_run, login_of
-from totelake import attempts, boundaries, connections, locks, source, source_checks, transform
-from totelake.batches import IngestedBatch
-from totelake.chain import Chain
-from totelake.errors import DatabaseInterruptedError, EncodingError, StagingError
+from totelake import transform
+from totelake.ingest import source, source_checks
+from totelake.ingest.chain import Chain
+from totelake.lake.batches import IngestedBatch
+from totelake.lake.versions import all_of
+from totelake.runtime import connections, failpoints, locks, retry
+from totelake.runtime.errors import DatabaseInterruptedError, EncodingError, StagingError
 from totelake.tables import SOURCE_TABLES
 from totelake.tables.model import INTEGER, Column
-from totelake.versions import all_of
 from totesys import roles, schema
 
 
@@ -26,7 +28,7 @@ def short_waits(monkeypatch):
     """Let a statement wait a second for a lock, and see soon who holds it."""
     monkeypatch.setattr(connections, "LOCK_TIMEOUT_SECONDS", 1)
     monkeypatch.setattr(locks, "_POLL_SECONDS", 0.2)
-    monkeypatch.setattr(attempts, "FIRST_WAIT", 0.02)
+    monkeypatch.setattr(retry, "FIRST_WAIT", 0.02)
 
 
 def test_an_ingest_that_waits_for_a_lock_names_who_holds_it_and_goes_on(lake, totesys, reader, short_waits, capsys):
@@ -50,7 +52,7 @@ def test_an_ingest_that_waits_for_a_lock_names_who_holds_it_and_goes_on(lake, to
 
 def test_an_ingest_gives_up_waiting_for_a_lock(lake, totesys, reader, short_waits, monkeypatch):
     """After the bound, with the name of who holds it."""
-    monkeypatch.setattr(attempts, "ATTEMPTS", 1)
+    monkeypatch.setattr(retry, "ATTEMPTS", 1)
     with psycopg.connect(totesys, application_name="migration") as holder:
         holder.execute("LOCK TABLE payment IN ACCESS EXCLUSIVE MODE")
         with pytest.raises(DatabaseInterruptedError, match=r"totesys \(.*lock timeout, blocked by .*migration"):
@@ -59,22 +61,22 @@ def test_an_ingest_gives_up_waiting_for_a_lock(lake, totesys, reader, short_wait
 
 def test_no_table_is_truncated_while_it_is_read(lake, totesys, reader, monkeypatch, capsys):
     """A snapshot does not protect from that: the table would be empty in it. The batch is tried again, after it."""
-    monkeypatch.setattr(attempts, "FIRST_WAIT", 0.02)
+    monkeypatch.setattr(retry, "FIRST_WAIT", 0.02)
     monkeypatch.setattr(source, "READER_LOCK_TIMEOUT_SECONDS", 3)
     began = threading.Event()
 
     def truncate(reached):
-        if reached == boundaries.SNAPSHOT_EXPORTED and not began.is_set():
+        if reached == failpoints.SNAPSHOT_EXPORTED and not began.is_set():
             began.set()
             threading.Thread(target=_execute, args=(totesys, "TRUNCATE payment")).start()
             time.sleep(0.5)
 
-    with boundaries.watched(truncate):
+    with failpoints.watched(truncate):
         batch = lake.ingest(reader)
 
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
-    [retry] = [line["error"] for line in lines if line["event"] == "retry"]
-    assert re.search(rf"lock timeout.*, blocked by process \d+ \(role {roles.OWNER}\)", retry)
+    [again] = [line["error"] for line in lines if line["event"] == "retry"]
+    assert re.search(rf"lock timeout.*, blocked by process \d+ \(role {roles.OWNER}\)", again)
     assert "payment" not in batch.tables
     assert batch.alive["payment"] == 0
     assert batch.alive["transaction"] == 283
@@ -82,23 +84,23 @@ def test_no_table_is_truncated_while_it_is_read(lake, totesys, reader, monkeypat
 
 def test_a_batch_is_read_again_when_a_child_is_attached_while_it_is_read(lake, totesys, reader, monkeypatch, capsys):
     """No lock of a reader keeps that out, and the child's rows would be in the batch of an earlier moment."""
-    monkeypatch.setattr(attempts, "FIRST_WAIT", 0.02)
+    monkeypatch.setattr(retry, "FIRST_WAIT", 0.02)
     with psycopg.connect(totesys) as connection:
         connection.execute("CREATE TABLE archive (LIKE payment_type INCLUDING ALL)")
         connection.execute("INSERT INTO archive (payment_type_id, payment_type_name) VALUES (9, 'SALES_RECEIPT')")
     attached = threading.Event()
 
     def attach(reached):
-        if reached == boundaries.SNAPSHOT_EXPORTED and not attached.is_set():
+        if reached == failpoints.SNAPSHOT_EXPORTED and not attached.is_set():
             attached.set()
             _execute(totesys, "ALTER TABLE archive INHERIT payment_type")
 
-    with boundaries.watched(attach):
+    with failpoints.watched(attach):
         batch = lake.ingest(reader)
 
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
-    [retry] = [line["error"] for line in lines if line["event"] == "retry"]
-    assert retry.startswith("SourceChangedError: totesys.payment_type was altered, or a child attached to it")
+    [again] = [line["error"] for line in lines if line["event"] == "retry"]
+    assert again.startswith("SourceChangedError: totesys.payment_type was altered, or a child attached to it")
     assert batch.batch_id.endswith("-2")
     assert len(batch.identities["payment_type"].children) == 1
     assert batch.tables["payment_type"].rows == 5
@@ -235,7 +237,7 @@ def test_a_warehouse_that_an_older_version_stopped_loads_after_a_rebuild(lake, t
         to_json = IngestedBatch.to_json
         older.setattr(IngestedBatch, "to_json", lambda batch: to_json(batch) | {"identities": {}})
         lake.ingest(reader)
-        older.setattr("totelake.versions._one_of_each", lambda versions, _: versions)
+        older.setattr("totelake.lake.versions._one_of_each", lambda versions, _: versions)
         lake.transform()
     with pytest.raises(StagingError, match="dim_payment_type"):
         lake.load(warehouse)

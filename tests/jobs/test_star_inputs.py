@@ -8,7 +8,9 @@ import pytest
 
 from tests.jobs.inputs import STAR_INPUTS, SUPERUSER
 from tests.worlds import WAREHOUSE_OWNER, as_role, job_run, login_of
-from totelake import held, load, reconcile
+from totelake import reconcile
+from totelake.lake import quarantine
+from totelake.warehouse import load
 from totelake.warehouse.postgres.load import Postgres
 
 
@@ -70,7 +72,7 @@ def test_an_input_reaches_the_warehouse_waits_or_is_refused_by_name(given, world
         world.run(**({"rebuild": "true"} if given.rebuild else {}))
     else:
         world.run()
-    waiting = {(fault.table, fault.key, fault.rule, fault.column) for fault in held.faults(world.lake.processed)}
+    waiting = {(fault.table, fault.key, fault.rule, fault.column) for fault in quarantine.faults(world.lake.processed)}
     assert waiting == ({given.waits} if given.waits else set())
     reports = world.compare()
     assert sum(report.differences for report in reports.values()) == 0
@@ -79,5 +81,5 @@ def test_an_input_reaches_the_warehouse_waits_or_is_refused_by_name(given, world
         assert sum(report.explained for report in reports.values()) == 1
         world.change(given.undo, in_warehouse=given.in_warehouse)
         world.run()
-        assert held.faults(world.lake.processed) == []
+        assert quarantine.faults(world.lake.processed) == []
         assert sum(report.explained for report in world.compare().values()) == 0

@@ -9,13 +9,14 @@ import psycopg
 import pytest
 
 from tests.worlds import job_run
-from totelake import catalog, held, transform
-from totelake.batches import ProcessedBatch, in_force
-from totelake.errors import LogError, QuarantineError
-from totelake.log import CommitLog
+from totelake import transform
+from totelake.lake import catalog, quarantine
+from totelake.lake.batches import ProcessedBatch, in_force
+from totelake.lake.commit_log import CommitLog
+from totelake.lake.versions import written_versions
+from totelake.lake.zones import PROCESSED
+from totelake.runtime.errors import LogError, QuarantineError
 from totelake.tables import STAR_TABLES
-from totelake.versions import written_versions
-from totelake.zones import PROCESSED
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +168,7 @@ def test_a_row_that_breaks_a_rule_is_quarantined_and_the_others_go_on(lake, tote
     assert batch.tables["fact_sales_order"].rows == 2
     assert batch.held["fact_sales_order"].rows == 1
     assert held_rows(lake, batch, "fact_sales_order") == [(3, "date", "agreed_payment_date", "2024-02-30", False)]
-    [fault] = held.faults(lake.processed)
+    [fault] = quarantine.faults(lake.processed)
     assert (fault.table, fault.key, fault.rule, fault.value) == ("fact_sales_order", 3, "date", "2024-02-30")
     assert json.loads(fault.row)["agreed_payment_date"] == "2024-02-30"
 
@@ -180,7 +181,7 @@ def test_a_row_that_breaks_a_rule_is_quarantined_and_the_others_go_on(lake, tote
     corrected = lake.transform()
     assert corrected.tables["fact_sales_order"].rows == 1
     assert (corrected.held, corrected.quarantined) == ({}, {})
-    assert held.faults(lake.processed) == []
+    assert quarantine.faults(lake.processed) == []
 
 
 def test_an_order_waits_for_what_it_refers_to_and_its_history_is_whole(lake, totesys, reader):
@@ -347,20 +348,22 @@ def test_a_dimension_row_waits_for_what_it_looks_up(lake, totesys, reader):
 
     assert (batch.tables, batch.quarantined) == ({}, {"dim_staff": 3, "fact_sales_order": 1})
     assert batch.broken["dim_staff"] == {"reference": 2, "not null": 1}
-    found = [(fault.table, fault.key, fault.rule, fault.column, fault.value) for fault in held.faults(lake.processed)]
+    found = [
+        (fault.table, fault.key, fault.rule, fault.column, fault.value) for fault in quarantine.faults(lake.processed)
+    ]
     assert found == [
         ("dim_staff", 2, "reference", "department_id", "99"),
         ("dim_staff", 901, "reference", "department_id", "99"),
         ("dim_staff", 902, "not null", "department_id", None),
         ("fact_sales_order", 31, "reference", "sales_staff_id", "901"),
     ]
-    assert json.loads(held.faults(lake.processed)[0].row)["department_id"] == 99
+    assert json.loads(quarantine.faults(lake.processed)[0].row)["department_id"] == 99
 
     change(totesys, "UPDATE department SET manager = 'Anyone' WHERE department_id = 1")
     lake.ingest(reader)
     again = lake.transform()
     assert (again.tables, again.quarantined, again.held["dim_staff"].rows) == ({}, {}, 3)
-    assert {fault.sequence for fault in held.faults(lake.processed)} == {brought}
+    assert {fault.sequence for fault in quarantine.faults(lake.processed)} == {brought}
 
     change(totesys, "INSERT INTO department (department_id, department_name) VALUES (99, 'New')")
     change(totesys, "DELETE FROM staff WHERE staff_id = 902")
@@ -431,7 +434,7 @@ def test_timestamps_beyond_the_calendar_are_held_back_as_they_are(lake, totesys,
 
     lake.transform()
 
-    faults = held.faults(lake.processed)
+    faults = quarantine.faults(lake.processed)
     assert [(fault.key, fault.rule, fault.column, fault.value) for fault in faults] == [
         (key, "range", "created_date", day) for key, day in days.items()
     ]

@@ -15,8 +15,8 @@ from psycopg import sql
 from tests.star_batches import DIMENSIONS, FIRST, SMALL, payment
 from tests.unit.test_warehouse_definition import FOREIGN_KEYS, KEYS
 from tests.worlds import WAREHOUSE_OWNER, job_run
-from totelake import attempts, connections, load, locks
-from totelake.errors import (
+from totelake.runtime import connections, locks, retry
+from totelake.runtime.errors import (
     DatabaseInterruptedError,
     DatabaseReadOnlyError,
     EncodingError,
@@ -28,7 +28,8 @@ from totelake.errors import (
     WarehouseReferenceError,
     WarehouseTablesError,
 )
-from totelake.glue import JobRun
+from totelake.runtime.glue import JobRun
+from totelake.warehouse import load
 from totelake.warehouse.postgres.load import Postgres
 from totelake.warehouse.postgres.shape import _APPLY_LOCK
 from totelake.warehouse.redshift import data_api
@@ -402,7 +403,7 @@ def impatient(monkeypatch):
     """Let a wait for a lock end after a second, and a run try again almost at once."""
     monkeypatch.setitem(connections._SESSION, "lock_timeout", "2s")
     monkeypatch.setattr(locks, "_POLL_SECONDS", 0.2)
-    monkeypatch.setattr(attempts, "FIRST_WAIT", 0.02)
+    monkeypatch.setattr(retry, "FIRST_WAIT", 0.02)
     return monkeypatch
 
 
@@ -415,7 +416,7 @@ def test_a_wait_for_a_lock_has_a_bound_and_names_who_blocks(
     commit(FIRST)
     run_load()
     commit({"dim_currency": [(1, "GBP", "Pound", 2, None)], "fact_payment": [payment(paid=True, batch=2)]})
-    impatient.setattr(attempts, "ATTEMPTS", 1)
+    impatient.setattr(retry, "ATTEMPTS", 1)
     with blocking(side, BLOCKS[block]) as analyst:
         process = rf"process {analyst.info.backend_pid} \(role {WAREHOUSE_OWNER}, an analyst, idle in transaction"
         with pytest.raises(DatabaseInterruptedError, match=f"lock timeout.*, blocked by {process}"):

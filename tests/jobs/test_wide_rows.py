@@ -4,8 +4,8 @@ import psycopg
 import pytest
 
 from tests.worlds import as_role
-from totelake import source_checks
-from totelake.errors import SourceValueError
+from totelake.ingest import source_checks
+from totelake.runtime.errors import SourceValueError
 
 PICTURES, PICTURE_BYTES = 60, 10_000_000
 

@@ -6,8 +6,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from local_aws.postgres import Cluster, account
-from local_aws.postgres.wheel import executable_programs
+from ops.sandbox.postgres import Cluster, account
+from ops.sandbox.postgres.wheel import executable_programs
 from tests.worlds import PASSWORD, as_role, login_of, postgres, superuser
 from totesys import roles, schema, seed
 

@@ -14,8 +14,9 @@ from botocore.credentials import Credentials
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from local_aws import athena, crawlers, deployed_code, events, glue, s3, schedules
+from local_aws import athena, deployed_code, events, glue, s3, schedules
 from local_aws.gate import Gate
+from local_aws.glue import crawlers
 from local_aws.state import State
 from tests import roles
 

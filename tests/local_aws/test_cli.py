@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from local_aws import workflow_run
-from local_aws.cli import reconciling, run_view
-from local_aws.cli.screen import Screen
-from local_aws.settings import Settings
 from local_aws.state import State
-from local_aws.workflow_run import Action, ActionState, RowCounts, WorkflowRun, rows_in
+from ops.cli import reconciling, run_view
+from ops.cli.screen import Screen
+from ops.sandbox import workflow_run
+from ops.sandbox.settings import Settings
+from ops.sandbox.workflow_run import Action, ActionState, RowCounts, WorkflowRun, rows_in
 
 ROOT = Path(__file__).resolve().parents[2]
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
@@ -26,7 +26,7 @@ LINE = '{"event": "table_ingested", "status": "ok", "rows": %d}'
 
 def totelake(*arguments, state):
     """Run the command line and return how it ended."""
-    command = [sys.executable, "-m", "local_aws.cli", *arguments, "--state", str(state)]
+    command = [sys.executable, "-m", "ops.cli", *arguments, "--state", str(state)]
     environment = {**os.environ, "PYTHONPATH": "glue_jobs:.", "COLUMNS": "200"}
     return subprocess.run(
         command,
@@ -172,7 +172,7 @@ def test_a_purge_asks_first(answer, kept, tmp_path):
     state.mkdir()
     Settings.new(1, 2).save(State(state))
     ours, terminal = os.openpty()
-    command = [sys.executable, "-m", "local_aws.cli", "down", "--purge", "--state", str(state)]
+    command = [sys.executable, "-m", "ops.cli", "down", "--purge", "--state", str(state)]
     process = subprocess.Popen(command, cwd=ROOT, stdin=terminal, stdout=subprocess.PIPE, text=True)
     os.write(ours, f"{answer}\n".encode())
 

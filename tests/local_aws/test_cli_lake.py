@@ -7,11 +7,11 @@ from urllib.parse import urlsplit
 import pytest
 import typer
 
-from local_aws import deployment
-from local_aws.cli import asking
-from local_aws.cli.screen import Screen
-from local_aws.errors import QueryFailedError, UnknownTableError
-from local_aws.settings import Settings
+from ops.cli import asking
+from ops.cli.screen import Screen
+from ops.sandbox import deployment
+from ops.sandbox.errors import QueryFailedError, UnknownTableError
+from ops.sandbox.settings import Settings
 from tests.local_aws.shop import Shop
 
 QUERY = "SELECT id, name, price FROM sale WHERE id < 3 ORDER BY id"

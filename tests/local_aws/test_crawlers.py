@@ -18,10 +18,11 @@ from botocore.exceptions import ClientError
 from moto.glue.exceptions import CrawlerRunningException
 from moto.server import ThreadedMotoServer
 
-from local_aws import crawlers, events, s3
-from local_aws.crawlers import api
-from local_aws.crawlers.schema import hive_type
-from local_aws.crawlers.settings import glob
+from local_aws import events, s3
+from local_aws.glue import crawlers
+from local_aws.glue.crawlers import api
+from local_aws.glue.crawlers.schema import hive_type
+from local_aws.glue.crawlers.settings import glob
 from local_aws.schedules.timetable import Timetable
 from local_aws.state import State
 from tests import roles
@@ -548,7 +549,7 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
         go_on.wait(1)
         return read(path)
 
-    monkeypatch.setattr("local_aws.crawlers.lake.pq.read_metadata", wait_and_read)
+    monkeypatch.setattr("local_aws.glue.crawlers.lake.pq.read_metadata", wait_and_read)
     return go_on
 
 

@@ -1,19 +1,17 @@
 """EventBridge on the local AWS: patterns, rule states and targets, by plain boto3."""
 
 import json
-import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator
-from types import ModuleType
 from typing import Any
 
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-import local_aws
 from local_aws import events
+from local_aws.events import targets
 from local_aws.state import State
 
 
@@ -268,18 +266,16 @@ def test_a_target_that_fails_does_not_keep_the_event_from_the_others(client: Any
 
 
 def test_a_workflow_is_told_the_name_and_the_event(client: Any, source: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A Glue workflow's ARN as target calls the engine's NotifyEvent."""
+    """A Glue workflow's ARN as target calls what Glue has registered."""
     told = threading.Event()
     calls = []
-    engine = ModuleType("local_aws.glue")
 
     def notify_event(*call: str) -> None:
         calls.append(call)
         told.set()
 
-    engine.notify_event = notify_event  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "local_aws.glue", engine)
-    monkeypatch.setattr(local_aws, "glue", engine, raising=False)
+    monkeypatch.setattr(targets, "_RECEIVERS", {})
+    events.register("glue", "workflow", notify_event)
     listener = Listener(client, {"source": [source]})
     listener.targets(
         {"Arn": "arn:aws:glue:eu-west-2:123456789012:workflow/nightly", "RoleArn": "arn:aws:iam::1:role/x"}

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from local_aws.folder_watch import FolderWatch
-from local_aws.postgres import Cluster
-from local_aws.postgres.process import find
 from local_aws.processes import has_ended
 from local_aws.state import State
+from ops.sandbox.folder_watch import FolderWatch
+from ops.sandbox.postgres import Cluster
+from ops.sandbox.postgres.process import find
 
 PASSWORD = "secret"
 

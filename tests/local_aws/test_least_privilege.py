@@ -12,9 +12,11 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from local_aws import build, deployment, iam, terraform
+from local_aws import iam
 from local_aws.iam.policies import Verdict, verdict
-from local_aws.settings import Settings
+from ops.deploy import build, terraform
+from ops.sandbox import deployment
+from ops.sandbox.settings import Settings
 from tests import roles
 from tests.local_aws.named_calls import CALLS, FORBIDDEN, PREFIX, Named
 

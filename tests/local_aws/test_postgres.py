@@ -11,7 +11,7 @@ import psutil
 import psycopg
 import pytest
 
-from local_aws.postgres import Cluster, PostgresError, ensure_database
+from ops.sandbox.postgres import Cluster, PostgresError, ensure_database
 
 PASSWORD = "pass'word \\ @/:%"
 

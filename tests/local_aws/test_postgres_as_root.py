@@ -16,7 +16,7 @@ import psutil
 import psycopg
 import pytest
 
-from local_aws.postgres import Cluster, PostgresError, account, machine, process, storage, wheel
+from ops.sandbox.postgres import Cluster, PostgresError, account, machine, process, storage, wheel
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="another user's server runs under the user's own account")
 
@@ -25,7 +25,7 @@ CAPABILITIES = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
 CREATE = """
 import sys
 from pathlib import Path
-from local_aws.postgres import Cluster
+from ops.sandbox.postgres import Cluster
 
 Cluster(Path(sys.argv[1]), 1, Path(sys.argv[2]), durable=False).create("secret")
 """

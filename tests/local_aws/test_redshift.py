@@ -12,10 +12,11 @@ import pytest
 from botocore.exceptions import ClientError
 from pyarrow import parquet
 
-from local_aws import databases, redshift
-from local_aws.postgres import SUPERUSER
-from local_aws.settings import Settings
+from local_aws import redshift
 from local_aws.state import State
+from ops.sandbox import databases
+from ops.sandbox.postgres import SUPERUSER
+from ops.sandbox.settings import Settings
 from tests.worlds import PASSWORD, WAREHOUSE_OWNER
 
 DATABASE = "warehouse"

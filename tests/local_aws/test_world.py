@@ -24,11 +24,13 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.httpsession import URLLib3Session
 
-from local_aws import aws, deployment, health, job_run, processes, status, world
-from local_aws.errors import BusyError, NotRunningError
+from local_aws import processes
+from local_aws.address import REGION
 from local_aws.processes import has_ended
-from local_aws.settings import REGION, Settings
 from local_aws.state import State
+from ops.sandbox import aws, deployment, health, job_run, status, world
+from ops.sandbox.errors import BusyError, NotRunningError
+from ops.sandbox.settings import Settings
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -46,11 +48,11 @@ with processes.locked(Path(sys.argv[1])):
 
 INTERRUPTED = """
 import os, signal, subprocess
-from local_aws.cli import main
+from ops.cli import main
 
 class Popen(subprocess.Popen):
     def __init__(self, command, **how):
-        if "local_aws.endpoint" not in command:
+        if "ops.sandbox.endpoint" not in command:
             return super().__init__(command, **how)
         super().__init__(["sh", "-c", 'sleep 5; exec "$@"', "sh", *command], **how)
         os.kill(os.getpid(), signal.SIGINT)
@@ -148,7 +150,7 @@ def test_the_reader_of_totesys_cannot_write(settings):
 
 def totelake(state, *arguments):
     """Begin a command of the command line in the world."""
-    command = [sys.executable, "-m", "local_aws.cli", *arguments, "--state", str(state.root)]
+    command = [sys.executable, "-m", "ops.cli", *arguments, "--state", str(state.root)]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -317,7 +319,7 @@ def test_a_deployment_that_was_broken_off_is_made_again_from_the_start(state, se
 
 def test_a_second_endpoint_for_the_same_world_is_refused(state, settings):
     """Two would answer differently."""
-    command = [sys.executable, "-m", "local_aws.endpoint", "--state", str(state.root), "--port", "0"]
+    command = [sys.executable, "-m", "ops.sandbox.endpoint", "--state", str(state.root), "--port", "0"]
 
     ended = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, timeout=60)
 
@@ -352,7 +354,7 @@ def other(tmp_path_factory):
 def test_ctrl_c_while_starting_leaves_no_process(other, moment):
     """Early or late: everything that was started is stopped again."""
     (other.root / moment).unlink(missing_ok=True)
-    command = [sys.executable, "-m", "local_aws.cli", "up", "--state", str(other.root)]
+    command = [sys.executable, "-m", "ops.cli", "up", "--state", str(other.root)]
     starting = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True)
     wait_until((other.root / moment).exists)
     os.killpg(starting.pid, signal.SIGINT)

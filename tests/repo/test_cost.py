@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from cost import estimate
-from cost.__main__ import ENVIRONMENT
-from cost.document import page
-from cost.plan import resources
+from ops.generate.cost import ENVIRONMENT, estimate
+from ops.generate.cost.document import page
+from ops.generate.cost.plan import resources
 
 ROOT = Path(__file__).parents[2]
 

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from dashboards import quicksight
-from dictionary.document import page
-from totelake.metrics import METRICS
-from totelake.metrics import __main__ as metrics_file
+from ops.generate import metrics as metrics_file
+from ops.generate import quicksight
+from ops.generate.dictionary.document import page
+from ops.generate.tables import terraform_input
+from totelake.runtime.metrics import METRICS
 from totelake.tables import SOURCE_TABLES, STAR_TABLES
-from totelake.tables.__main__ import terraform_input
-from totelake.transforms import CALENDAR, TRANSFORMS
+from totelake.transform.star_tables import CALENDAR, TRANSFORMS
 
 ROOT = Path(__file__).parents[2]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from local_aws.cli.commands import app
-from totelake import errors
+from ops.cli.commands import app
+from totelake.runtime import errors
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()

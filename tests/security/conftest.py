@@ -14,11 +14,11 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.serving import make_server
 
 from local_aws import s3
-from local_aws.endpoint import RequestHandler
+from local_aws.address import REGION
 from local_aws.gate import Gate
 from local_aws.replay import Replay
-from local_aws.settings import REGION
 from local_aws.state import State
+from ops.sandbox.endpoint import RequestHandler
 from tests.local_aws.conftest import local_aws, world  # noqa: F401 - fixtures of the attacks on jobs
 
 BUCKET, SCRIPT = "artifacts", "jobs/ingest.py"

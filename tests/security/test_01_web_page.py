@@ -18,8 +18,8 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from playwright.sync_api import Page, sync_playwright
 
-from dashboards import images
-from local_aws.settings import REGION
+from local_aws.address import REGION
+from ops.cli import dashboard_images
 from tests.security.conftest import BUCKET, SCRIPT, Target
 
 EVIL = "evil.example"
@@ -180,7 +180,9 @@ def page() -> Iterator[Page]:
     """Open a browser that takes the foreign site's name for this machine's address, as after DNS rebinding."""
     rebinding = f"--host-resolver-rules=MAP {EVIL} 127.0.0.1"
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=images.browser(), args=[*images.ARGUMENTS, rebinding])
+        browser = playwright.chromium.launch(
+            executable_path=dashboard_images.browser(), args=[*dashboard_images.ARGUMENTS, rebinding]
+        )
         yield browser.new_page()
         browser.close()
 

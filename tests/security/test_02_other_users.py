@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from local_aws import world
-from local_aws.errors import NotAWorldError
-from local_aws.settings import REGION, Settings
+from local_aws.address import REGION
 from local_aws.state import State
+from ops.sandbox import world
+from ops.sandbox.errors import NotAWorldError
+from ops.sandbox.settings import Settings
 
 NOBODY = 65534
 

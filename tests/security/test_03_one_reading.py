@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from botocore.httpsession import URLLib3Session
 
 from local_aws import iam
-from local_aws.settings import REGION
+from local_aws.address import REGION
 from tests import roles
 from tests.security.conftest import Target
 

@@ -14,10 +14,9 @@ import pytest
 import typer
 from moto import mock_aws
 
-from delivery import __main__ as delivery
-from delivery.errors import DeliveryError
-from local_aws import deployment, inbox, workflow_run, world
-from local_aws.cli import (
+from local_aws import inbox
+from local_aws.state import State
+from ops.cli import (
     asking,
     business,
     commands,
@@ -32,18 +31,20 @@ from local_aws.cli import (
     screen,
     status_view,
 )
-from local_aws.cli import dashboard as dashboard_view
-from local_aws.errors import WorldError
-from local_aws.job_logs import Line
-from local_aws.job_run import JobRun
-from local_aws.lake import Answer, Relation
-from local_aws.settings import Settings
-from local_aws.state import State
-from local_aws.status import Batches, Status
-from local_aws.workflow_run import Action, ActionState, WorkflowRun
-from totelake import held, history
-from totelake.held import Fault
-from totelake.history import Version
+from ops.cli import dashboard as dashboard_view
+from ops.deploy import __main__ as delivery
+from ops.deploy.errors import DeliveryError
+from ops.sandbox import deployment, workflow_run, world
+from ops.sandbox.errors import WorldError
+from ops.sandbox.job_logs import Line
+from ops.sandbox.job_run import JobRun
+from ops.sandbox.lake import Answer, Relation
+from ops.sandbox.settings import Settings
+from ops.sandbox.status import Batches, Status
+from ops.sandbox.workflow_run import Action, ActionState, WorkflowRun
+from totelake.lake import history, quarantine
+from totelake.lake.history import Version
+from totelake.lake.quarantine import Fault
 
 HOSTILE = {
     "[/red]": "[/red]",
@@ -142,7 +143,7 @@ def show_history(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def show_quarantine(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Show a row that is held back."""
-    monkeypatch.setattr(held, "faults", lambda *_: [Fault(text, 1, text, text, text, 1, text)])
+    monkeypatch.setattr(quarantine, "faults", lambda *_: [Fault(text, 1, text, text, text, 1, text)])
     records.show_quarantine(*PLACE, as_json=False)
 
 

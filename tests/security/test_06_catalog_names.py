@@ -14,8 +14,8 @@ from pyarrow import parquet
 
 from local_aws.glue.mounts import mount_table
 from local_aws.iam import Session
-from local_aws.lake import Lake
-from local_aws.settings import Settings
+from ops.sandbox.lake import Lake
+from ops.sandbox.settings import Settings
 from tests import roles
 from tests.local_aws.conftest import OWNER, REGION, LocalAws, local_aws
 

@@ -20,9 +20,9 @@ from dashboards import controls, graph, server
 from dashboards.access import HEALTH
 from dashboards.pipeline import Node, Workflow
 from dashboards.server import Served
-from local_aws.settings import Settings
 from local_aws.state import State
-from local_aws.workflow_run import ActionState
+from ops.sandbox.settings import Settings
+from ops.sandbox.workflow_run import ActionState
 from tests.browsers import window
 from tests.chaos.outages import wait_until
 from tests.e2e.test_dashboard import LEDGER, ROWS

@@ -10,10 +10,11 @@ import pytest
 from psycopg import conninfo
 from pyarrow import parquet
 
-from local_aws import databases, redshift
-from local_aws.postgres import SUPERUSER, PostgresError
-from local_aws.settings import Settings
+from local_aws import redshift
 from local_aws.state import State
+from ops.sandbox import databases
+from ops.sandbox.postgres import SUPERUSER, PostgresError
+from ops.sandbox.settings import Settings
 from tests.local_aws.conftest import REGION, local_aws
 from tests.worlds import PASSWORD, WAREHOUSE_OWNER
 

@@ -5,8 +5,8 @@ import pytest
 from moto import mock_aws
 from psycopg import conninfo
 
-from totelake import connections
-from totelake.errors import ConnectionSettingsError
+from totelake.runtime import connections
+from totelake.runtime.errors import ConnectionSettingsError
 
 ADDRESS = "jdbc:postgresql://db.example.com:5432/totesys"
 

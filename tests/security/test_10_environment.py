@@ -9,12 +9,12 @@ import psutil
 import pytest
 
 from local_aws import processes
-from local_aws import world as world_of_processes
-from local_aws.postgres import account
 from local_aws.process_environment import inherited
-from local_aws.settings import Settings
 from local_aws.state import State
-from local_aws.terraform import process as terraform
+from ops.deploy.terraform import process as terraform
+from ops.sandbox import world as world_of_processes
+from ops.sandbox.postgres import account
+from ops.sandbox.settings import Settings
 from tests.local_aws.conftest import GlueWorld
 
 SECRETS = {

@@ -6,10 +6,11 @@ import subprocess
 
 import pytest
 
-from delivery.terraform import Configuration
-from local_aws import build, spark, terraform
-from local_aws.errors import SparkSetupError
-from local_aws.terraform import provider, release
+from local_aws import spark
+from ops.deploy import build, terraform
+from ops.deploy.environment_terraform import Configuration
+from ops.deploy.terraform import provider, release
+from ops.sandbox.errors import SparkSetupError
 
 JAR = b"the driver"
 LOCKS = [build.ROOT / folder / ".terraform.lock.hcl" for folder in ("terraform", "terraform/bootstrap")]
@@ -93,7 +94,7 @@ def test_a_provider_with_another_hash_is_not_installed(tampered, tmp_path):
 def test_a_provider_that_was_changed_is_installed_again(tmp_path, monkeypatch):
     """A world that was started without this lock is held to it at its next start."""
     commands = []
-    monkeypatch.setattr("local_aws.terraform.configuration.run", lambda _folder, *words, **_: commands.append(words))
+    monkeypatch.setattr("ops.deploy.terraform.configuration.run", lambda _folder, *words, **_: commands.append(words))
     monkeypatch.setattr(provider, "registry_reachable", lambda: False)
     monkeypatch.setattr(provider, "provider_mirror", lambda: tmp_path / "mirror")
     mirrored(tmp_path / "world/.terraform/providers", b"")

@@ -8,7 +8,7 @@ from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.httpsession import URLLib3Session
 
-from local_aws.settings import REGION
+from local_aws.address import REGION
 from tests.security.conftest import BUCKET, SCRIPT, Target
 
 

@@ -13,8 +13,8 @@ from botocore.exceptions import ClientError
 from botocore.httpsession import URLLib3Session
 
 from local_aws import iam, redshift
+from local_aws.address import REGION
 from local_aws.iam import session_policies
-from local_aws.settings import REGION
 from tests import roles
 from tests.security.conftest import BUCKET, SCRIPT, Target
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from totelake.frames import schema
+from totelake.lake.frames import schema
 from totelake.tables import RAW_LINEAGE, SOURCE_TABLES
 from totelake.tables.model import DELETED_AT, INGESTED_SEQUENCE
 

@@ -20,10 +20,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from local_aws import build, spark, toolchain
-from local_aws.postgres import Cluster
+from local_aws import spark, toolchain
+from ops.deploy import build
+from ops.sandbox.postgres import Cluster
 from tests.worlds import PASSWORD
-from totelake.connections import CERTIFICATES
+from totelake.runtime.connections import CERTIFICATES
 
 _SSL_REQUEST, _GSS_REQUEST = (80877103).to_bytes(4), (80877104).to_bytes(4)
 
@@ -31,8 +32,8 @@ _SSL_REQUEST, _GSS_REQUEST = (80877103).to_bytes(4), (80877104).to_bytes(4)
 SCRIPT = """
 import json, sys
 import psycopg
-from totelake.connections import Login
-from totelake.glue import JobRun
+from totelake.runtime.connections import Login
+from totelake.runtime.glue import JobRun
 
 port, password, cases = json.loads(sys.stdin.read())
 ASK = "SELECT true AS answered"

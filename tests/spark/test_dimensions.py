@@ -4,13 +4,7 @@ from datetime import date, datetime
 
 import pytest
 
-from totelake.transforms.dimensions import (
-    dim_counterparty,
-    dim_currency,
-    dim_date,
-    dim_location,
-    dim_staff,
-)
+from totelake.transform.star_tables.dimensions import dim_counterparty, dim_currency, dim_date, dim_location, dim_staff
 
 
 def test_staff_get_the_department_that_they_are_in(rows):

@@ -5,9 +5,9 @@ from decimal import Decimal
 
 from chispa import assert_df_equality
 
-from totelake.parts.files import exact
 from totelake.tables import STAR_TABLES
-from totelake.transforms.facts import fact_payment, fact_purchase_order, fact_sales_order
+from totelake.transform.files import exact
+from totelake.transform.star_tables.facts import fact_payment, fact_purchase_order, fact_sales_order
 
 
 def test_a_sales_order_becomes_a_row_of_its_fact(spark, rows):

@@ -6,13 +6,12 @@ from decimal import Decimal
 import pytest
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
-from dictionary.bookkeeping import QUARANTINE_COLUMNS
-from totelake import rules
-from totelake.parts import quarantine
+from ops.generate.dictionary.bookkeeping import QUARANTINE_COLUMNS
 from totelake.tables import SOURCE_TABLES, STAR_TABLES
 from totelake.tables.lineage import LINEAGE, LOOKUPS, SOURCE_COLUMNS
 from totelake.tables.model import DELETED_AT
-from totelake.transforms import CALENDAR, TRANSFORMS
+from totelake.transform import quarantine, rules
+from totelake.transform.star_tables import CALENDAR, TRANSFORMS
 
 _FIRST = datetime(2025, 1, 1)
 _BEFORE = {

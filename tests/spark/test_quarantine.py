@@ -5,11 +5,11 @@ from datetime import datetime
 import pytest
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
-from totelake.parts import fact, quarantine
-from totelake.rules import BROKEN, judge
 from totelake.tables import STAR_TABLES
-from totelake.transforms.dimensions import dim_staff
-from totelake.transforms.facts import fact_sales_order
+from totelake.transform import fact, quarantine
+from totelake.transform.rules import BROKEN, judge
+from totelake.transform.star_tables.dimensions import dim_staff
+from totelake.transform.star_tables.facts import fact_sales_order
 
 STAFF, SALES = STAR_TABLES["dim_staff"], STAR_TABLES["fact_sales_order"]
 

@@ -6,11 +6,11 @@ from decimal import Decimal
 import pytest
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
-from totelake.parts import quarantine
-from totelake.rules import BROKEN, REFERRED, judge
 from totelake.tables import STAR_TABLES
-from totelake.transforms.dimensions import dim_counterparty, dim_currency, dim_staff, dim_transaction
-from totelake.transforms.facts import fact_sales_order
+from totelake.transform import quarantine
+from totelake.transform.rules import BROKEN, REFERRED, judge
+from totelake.transform.star_tables.dimensions import dim_counterparty, dim_currency, dim_staff, dim_transaction
+from totelake.transform.star_tables.facts import fact_sales_order
 
 SALES = STAR_TABLES["fact_sales_order"]
 

@@ -6,8 +6,8 @@ from decimal import Decimal
 import psycopg
 import pytest
 
-from totelake.errors import StagingError
-from totelake.frames import schema
+from totelake.lake.frames import schema
+from totelake.runtime.errors import StagingError
 from totelake.tables import STAR_TABLES
 from totelake.warehouse.postgres import apply, staging
 

@@ -1,7 +1,7 @@
 """Which version of a record is the latest."""
 
+from totelake.lake.versions import latest
 from totelake.tables import SOURCE_TABLES
-from totelake.versions import latest
 
 
 def test_the_youngest_batch_has_the_latest_version_even_when_its_transaction_is_older(rows):

@@ -12,7 +12,7 @@ from typing import Any
 import boto3
 import pytest
 
-from local_aws import build, terraform
+from ops.deploy import build, terraform
 
 REGION = "eu-west-2"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from local_aws import build, terraform
-from local_aws.terraform import provider
+from ops.deploy import build, terraform
+from ops.deploy.terraform import provider
 
 SOURCE = build.ROOT / "terraform"
 BOOTSTRAP = SOURCE / "bootstrap"

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from delivery.__main__ import main
-from local_aws import build, terraform
+from ops.deploy import build, terraform
+from ops.deploy.__main__ import main
 
 from .conftest import Endpoint, endpoint
 

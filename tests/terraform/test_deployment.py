@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from local_aws import build, terraform
+from ops.deploy import build, terraform
 
 from .conftest import Deployment, endpoint
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from local_aws import build, terraform
-from totelake.metrics import METRICS, NAMESPACE
+from ops.deploy import build, terraform
+from totelake.runtime.metrics import METRICS, NAMESPACE
 
 from .conftest import Endpoint, endpoint
 

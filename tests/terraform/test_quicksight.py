@@ -9,10 +9,10 @@ import duckdb
 import psycopg
 import pytest
 
-from dashboards import quicksight as generated
 from dashboards.questions import QUERIES, read
-from dashboards.visuals import VISUALS
-from local_aws import build, terraform
+from ops.deploy import build, terraform
+from ops.generate import quicksight as generated
+from ops.generate.visuals import VISUALS
 from tests.worlds import WAREHOUSE_OWNER
 from totelake.tables import STAR_TABLES
 from totelake.warehouse.postgres import ddl

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from local_aws import terraform, toolchain
-from local_aws.terraform import configuration as steps
-from local_aws.terraform import process, provider
+from local_aws import toolchain
+from ops.deploy import terraform
+from ops.deploy.terraform import configuration as steps
+from ops.deploy.terraform import process, provider
 
 
 def _mirror(folder: Path, version: str | None = None) -> Path:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from totelake.batches import (
+from totelake.lake.batches import (
     HeldRows,
     IngestedBatch,
     IngestedTable,

@@ -7,8 +7,9 @@ from io import BytesIO
 
 import pytest
 
-from local_aws import build, spark
-from local_aws.errors import SparkSetupError
+from local_aws import spark
+from ops.deploy import build
+from ops.sandbox.errors import SparkSetupError
 
 
 @pytest.fixture
@@ -28,12 +29,12 @@ def test_the_package_imports_from_its_zip(source):
         assert archive.read("totelake/tables/__init__.py") == b'"""Tables."""\n'
 
 
-def test_the_jobs_get_what_judges_drift_with_its_settings():
-    """Both packages are on the path of every job; what is only read by people is not."""
+def test_the_jobs_get_the_package_and_nothing_else():
+    """It is on the path of every job; what is only read by people is not."""
     with zipfile.ZipFile(BytesIO(build.package_bytes())) as archive:
         names = set(archive.namelist())
-    assert {"totelake/__init__.py", "crawlers/__init__.py", "crawlers/ingested.json"} <= names
-    assert not any(name.endswith(".md") for name in names)
+    assert {"totelake/__init__.py", "totelake/drift/accepted.py"} <= names
+    assert all(name.startswith("totelake/") and not name.endswith(".md") for name in names)
 
 
 def test_the_same_files_make_the_same_zip(source, tmp_path):

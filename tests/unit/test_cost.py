@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from cost import estimate
-from cost.plan import Resource
+from ops.generate.cost import estimate
+from ops.generate.cost.plan import Resource
 
 WORKERS = {"glue_version": "6.0", "worker_type": "G.1X", "number_of_workers": 2}
 

@@ -7,9 +7,9 @@ import pytest
 
 from dashboards import controls, figures, pipeline, pipeline_charts, questions, server
 from dashboards.filters import Filters, filtered
-from local_aws.errors import DashboardError
 from local_aws.state import State
-from local_aws.workflow_run import Action, ActionState, WorkflowRun
+from ops.sandbox.errors import DashboardError
+from ops.sandbox.workflow_run import Action, ActionState, WorkflowRun
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 

@@ -10,10 +10,10 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from delivery import account, environments, wheels
-from delivery.__main__ import main
-from delivery.environments import Environment
-from delivery.errors import (
+from ops.deploy import account, build, environments, wheels
+from ops.deploy.__main__ import main
+from ops.deploy.environments import Environment
+from ops.deploy.errors import (
     CredentialsError,
     EnvironmentNotFoundError,
     SettingMissingError,
@@ -21,7 +21,6 @@ from delivery.errors import (
     UnreachableError,
     WheelsError,
 )
-from local_aws import build
 from tests.local_aws.s3_endpoint import REGION
 
 SITE_PACKAGES = Path(boto3.__file__).parents[1]
@@ -158,4 +157,9 @@ def test_the_package_imports_with_the_shipped_wheels_and_what_glue_has(tmp_path:
         text=True,
     ).stdout.split()
 
-    assert {"totelake.ingest", "totelake.transform", "totelake.load", "totelake.reconcile.stage"} <= set(loaded)
+    assert {
+        "totelake.ingest.stage",
+        "totelake.transform.stage",
+        "totelake.warehouse.load",
+        "totelake.reconcile.stage",
+    } <= set(loaded)

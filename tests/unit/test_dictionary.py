@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from dictionary.bookkeeping import LEDGER_COLUMNS
-from dictionary.document import page
+from ops.generate.dictionary.bookkeeping import LEDGER_COLUMNS
+from ops.generate.dictionary.document import page
 from totelake.warehouse import postgres, redshift
 from totelake.warehouse.names import LEDGER
 

@@ -1,9 +1,9 @@
 """Drift, as it is judged: what was found against what is declared."""
 
-from crawlers import check
-from crawlers.found import FoundTable
-from crawlers.judgement import Accepted, Difference, Fault, differences
-from totelake.errors import DriftError
+from totelake.drift.accepted import ACCEPTED, Accepted
+from totelake.drift.differences import Difference, Fault, differences
+from totelake.drift.discovered import FoundTable
+from totelake.runtime.errors import DriftError
 from totelake.tables import BATCH_ID, SOURCE_TABLES, Column, SourceTable
 from totelake.tables.model import INTEGER, VARCHAR
 
@@ -100,7 +100,7 @@ def test_what_is_accepted_is_one_column_of_one_type():
 
 def test_only_columns_of_declared_tables_are_accepted():
     """What is accepted is read, and names what there is."""
-    assert all(one.table in SOURCE_TABLES and one.reason for one in check.accepted())
+    assert all(one.table in SOURCE_TABLES and one.reason for one in ACCEPTED)
 
 
 def test_the_error_tells_a_few_and_counts_the_others():

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from totelake.extract import PARTITION_BYTES, block_ranges
-from totelake.glue import JobRun
-from totelake.lake import batch_id
+from totelake.ingest.extract import PARTITION_BYTES, block_ranges
+from totelake.lake.objects import batch_id
+from totelake.runtime.glue import JobRun
 
 
 def test_a_small_table_is_read_in_one_go():

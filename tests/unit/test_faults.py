@@ -5,8 +5,9 @@ import pytest
 from botocore import exceptions as boto
 from py4j.protocol import Py4JJavaError
 
-from totelake.connections import Login
-from totelake.errors import (
+from totelake.runtime.connections import Login
+from totelake.runtime.error_mapping import explain
+from totelake.runtime.errors import (
     AwsUnavailableError,
     CommitConflictError,
     DatabaseInterruptedError,
@@ -17,7 +18,6 @@ from totelake.errors import (
     TotelakeError,
     TransientError,
 )
-from totelake.faults import explain
 
 LOGIN = Login("10.0.0.7", 5432, "totesys", "reader", "a password")
 AT = 'connection failed: connection to server at "10.0.0.7", port 5432 failed: '

@@ -2,9 +2,9 @@
 
 import pytest
 
-from totelake import glue
-from totelake.errors import LogError, UnforeseenError
-from totelake.workflow import WorkflowRun
+from totelake.runtime import glue
+from totelake.runtime.errors import LogError, UnforeseenError
+from totelake.runtime.workflow import WorkflowRun
 
 ARGUMENTS = ["load.py", "--JOB_NAME", "j", "--JOB_RUN_ID", "jr_1", "--code_version", "v"]
 WORKFLOW = ["--WORKFLOW_NAME", "totelake", "--WORKFLOW_RUN_ID=wr_1"]

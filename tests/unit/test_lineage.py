@@ -2,7 +2,7 @@
 
 import pytest
 
-from totelake.errors import UnknownColumnError
+from totelake.runtime.errors import UnknownColumnError
 from totelake.tables.lineage import LINEAGE, LOOKUPS, SOURCE_COLUMNS, find, shown_in
 
 

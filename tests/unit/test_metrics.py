@@ -3,8 +3,8 @@
 import boto3
 import pytest
 
-from totelake import metrics
-from totelake.metrics import Metric, publication
+from totelake.runtime import metrics
+from totelake.runtime.metrics import Metric, publication
 
 BY_TABLE = Metric("Things", "Count", ("Stage", "Table"), metrics.declarations.SUM, "Things.", total=("Stage",))
 BY_TWO = Metric("Pairs", "Count", ("Table", "Rule"), metrics.declarations.SUM, "Pairs.", total=())

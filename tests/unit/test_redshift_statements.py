@@ -4,14 +4,14 @@ import pytest
 from sqlglot import exp
 from typer.testing import CliRunner
 
-from local_aws.cli.commands import app
 from local_aws.redshift import check
-from totelake.batches import ProcessedTable
-from totelake.errors import DatabaseInterruptedError, DatabaseRefusedError
-from totelake.faults import said_by
+from ops.cli.commands import app
+from totelake.lake.batches import ProcessedTable
 from totelake.reconcile import expected, uniqueness
 from totelake.reconcile.compare import _DUPLICATES, _RANGES, _ROWS_OF_RANGE, _SOME_ROWS
 from totelake.reconcile.sides import REDSHIFT_AS_TEXTS
+from totelake.runtime.error_mapping import said_by
+from totelake.runtime.errors import DatabaseInterruptedError, DatabaseRefusedError
 from totelake.tables import STAR_TABLES
 from totelake.warehouse.ledger import NOTHING_LOADED
 from totelake.warehouse.losses import filled

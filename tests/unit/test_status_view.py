@@ -1,8 +1,8 @@
 """The status on the screen."""
 
-from local_aws.cli.screen import Screen
-from local_aws.cli.status_view import batches
-from local_aws.status import Batches
+from ops.cli.screen import Screen
+from ops.cli.status_view import batches
+from ops.sandbox.status import Batches
 
 
 def shown(quarantined):

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from local_aws import build
-from local_aws.terraform import process, release
+from ops.deploy import build
+from ops.deploy.terraform import process, release
 
 FILE = f"terraform/{release.VERSION}/terraform_{release.VERSION}_{release.platform_name()}.zip"
 PROGRAM = b"#!/bin/sh\necho 'Terraform v1.11.4'\n"

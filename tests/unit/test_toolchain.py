@@ -4,7 +4,7 @@ import pytest
 
 from local_aws import spark, toolchain
 from local_aws.state import State
-from local_aws.terraform import process
+from ops.deploy.terraform import process
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from dashboards.quicksight import VisualError, check, terraform_input
-from dashboards.visuals import VISUALS, Order, Visual
+from ops.generate.quicksight import VisualError, check, terraform_input
+from ops.generate.visuals import VISUALS, Order, Visual
 
 COLUMNS = {"month": "DATETIME", "currency": "STRING", "units": "INTEGER", "revenue": "DECIMAL"}
 BY_CURRENCY = Visual("bars", ("month",), {"revenue": "SUM"}, "currency", order=(Order("units", "DESC"),))

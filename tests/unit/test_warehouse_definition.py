@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from totelake.errors import WarehouseSchemaError
+from totelake.runtime.errors import WarehouseSchemaError
 from totelake.warehouse import postgres
 
 INT, DATE, TEXT, TIME = "integer", "date", "character varying", "time without time zone"

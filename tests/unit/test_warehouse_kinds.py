@@ -2,8 +2,8 @@
 
 import pytest
 
-from totelake.errors import ArgumentError
-from totelake.glue import JobRun
+from totelake.runtime.errors import ArgumentError
+from totelake.runtime.glue import JobRun
 from totelake.warehouse import ARGUMENTS, named_in
 from totelake.warehouse.redshift.load import Redshift
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import psycopg
 import pytest
 
-from totelake.batches import ProcessedBatch, ProcessedTable
-from totelake.errors import AlreadyRunningError, LedgerError
-from totelake.log import CommitLog
+from totelake.lake.batches import ProcessedBatch, ProcessedTable
+from totelake.lake.commit_log import CommitLog
+from totelake.runtime.errors import AlreadyRunningError, LedgerError
 from totelake.warehouse.postgres import apply, ledger
 from totelake.warehouse.postgres.session import open_warehouse
 

@@ -7,9 +7,9 @@ from enum import StrEnum
 
 from psycopg import sql
 
-from totelake.errors import ComparisonError
 from totelake.reconcile import expected
 from totelake.reconcile.sides import Row, Side
+from totelake.runtime.errors import ComparisonError
 from totelake.tables import StarTable
 
 # Keys in a range, as a power of two. Reading one again takes a few milliseconds.

@@ -9,8 +9,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
-from totelake.batches import IngestedBatch, ProcessedBatch, Snapshot
-from totelake.log import CommitLog
+from totelake.lake.batches import IngestedBatch, ProcessedBatch, Snapshot
+from totelake.lake.commit_log import CommitLog
 from totelake.reconcile import expected
 from totelake.reconcile.compare import Difference, Version, What
 from totelake.reconcile.landed import held_back, last_landed

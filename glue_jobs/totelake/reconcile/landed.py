@@ -3,9 +3,9 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from totelake import held, lake
-from totelake.batches import IngestedBatch, ProcessedBatch
-from totelake.log import CommitLog
+from totelake.lake import objects, quarantine
+from totelake.lake.batches import IngestedBatch, ProcessedBatch
+from totelake.lake.commit_log import CommitLog
 from totelake.tables import SOURCE_TABLES, STAR_TABLES
 
 
@@ -31,7 +31,7 @@ def last_landed(bucket: str, table: str, keys: Collection[int], up_to: int) -> d
             break
         part = log.read(sequence).tables.get(table)
         if part:
-            rows = lake.rows_below(bucket, part.path, key, missing)
+            rows = objects.rows_below(bucket, part.path, key, missing)
             found |= {row[key]: Landed(row["_op"] == "D", row["_source_version"]) for row in rows}
     return found
 
@@ -42,6 +42,6 @@ def held_back(bucket: str, batch: ProcessedBatch) -> dict[str, frozenset[int]]:
     `bucket` is the processed one.
     """
     return {
-        table: frozenset(row[STAR_TABLES[table].natural_key[0]] for row in held.waiting(bucket, rows))
+        table: frozenset(row[STAR_TABLES[table].natural_key[0]] for row in quarantine.waiting(bucket, rows))
         for table, rows in batch.held.items()
     }

@@ -8,8 +8,6 @@ from functools import partial, singledispatch
 import psycopg
 from psycopg import sql
 
-from totelake.connections import APPLICATION_NAME
-from totelake.locks import named_blockers
 from totelake.reconcile import expected, uniqueness
 from totelake.reconcile.sides import (
     REDSHIFT_AS_TEXTS,
@@ -21,6 +19,8 @@ from totelake.reconcile.sides import (
     encoding_of,
     in_savepoint,
 )
+from totelake.runtime.connections import APPLICATION_NAME
+from totelake.runtime.locks import named_blockers
 from totelake.warehouse import Warehouse
 from totelake.warehouse.ledger import NOTHING_LOADED
 from totelake.warehouse.names import LEDGER, SCHEMA

@@ -13,9 +13,15 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from totelake.errors import ComparisonError, DatabaseRefusedError, StatementError, StorageFullError, TransientError
-from totelake.faults import explain
-from totelake.source import BEGIN
+from totelake.ingest.source import BEGIN
+from totelake.runtime.error_mapping import explain
+from totelake.runtime.errors import (
+    ComparisonError,
+    DatabaseRefusedError,
+    StatementError,
+    StorageFullError,
+    TransientError,
+)
 from totelake.tables import Column, StarTable
 from totelake.tables.model import BOOLEAN, DATE, TIME, VARCHAR
 

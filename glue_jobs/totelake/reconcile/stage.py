@@ -9,21 +9,21 @@ import psycopg
 from psycopg import sql
 from psycopg.errors import InsufficientPrivilege, UndefinedTable
 
-from totelake import attempts, metrics, worklog
-from totelake.batches import IngestedBatch, ProcessedBatch, Snapshot
-from totelake.connections import APPLICATION_NAME, Login
-from totelake.errors import ComparisonError, ReconcileError
-from totelake.glue import JobRun
-from totelake.locks import named_blockers
-from totelake.log import CommitLog
-from totelake.metrics import Measured
+from totelake.ingest.source import SourceReader
+from totelake.lake.batches import IngestedBatch, ProcessedBatch, Snapshot
+from totelake.lake.commit_log import CommitLog
 from totelake.reconcile import expected, uniqueness
 from totelake.reconcile.compare import Comparison, What, rows_of
 from totelake.reconcile.evidence import Evidence, last_loaded
 from totelake.reconcile.report import Report
 from totelake.reconcile.shown import Shown, opened
 from totelake.reconcile.sides import Row, Side, begin, encoding_of, in_savepoint
-from totelake.source import SourceReader
+from totelake.runtime import metrics, retry, worklog
+from totelake.runtime.connections import APPLICATION_NAME, Login
+from totelake.runtime.errors import ComparisonError, ReconcileError
+from totelake.runtime.glue import JobRun
+from totelake.runtime.locks import named_blockers
+from totelake.runtime.metrics import Measured
 from totelake.tables import SOURCE_TABLES
 from totelake.warehouse import Warehouse
 
@@ -38,7 +38,7 @@ class Databases:
     warehouse: Warehouse
 
 
-@attempts.retried("reconcile", database="totesys or the warehouse")
+@retry.retried("reconcile", database="totesys or the warehouse")
 def run(_run: JobRun, databases: Databases, ingested: str, processed: str) -> dict[str, Report]:
     """Compare the warehouse's current state with totesys; return what was found of each table.
 

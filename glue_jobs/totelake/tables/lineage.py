@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from totelake.errors import UnknownColumnError
+from totelake.runtime.errors import UnknownColumnError
 from totelake.tables import rules
 from totelake.tables.model import Column, SourceTable, StarTable, Type
 from totelake.tables.sources import SOURCE_TABLES

@@ -3,12 +3,12 @@
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
-from totelake.batches import ProcessedBatch, ProcessedTable
-from totelake.log import CommitLog
+from totelake.lake.batches import ProcessedBatch, ProcessedTable
+from totelake.lake.commit_log import CommitLog
 from totelake.tables import StarTable
 
 if TYPE_CHECKING:
-    from totelake.glue import JobRun  # it brings Spark, and not all who ask for a name need that
+    from totelake.runtime.glue import JobRun  # it brings Spark, and not all who ask for a name need that
 
 type Parts = dict[StarTable, list[ProcessedTable]]
 """What batches have of each star table, the dimensions before the facts that refer to them."""

@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from totelake.connections import login
-from totelake.errors import ArgumentError
+from totelake.runtime.connections import login
+from totelake.runtime.errors import ArgumentError
 from totelake.warehouse.contract import Warehouse
 
 if TYPE_CHECKING:
-    from totelake.glue import JobRun  # it brings Spark, and not all who ask for a name need that
+    from totelake.runtime.glue import JobRun  # it brings Spark, and not all who ask for a name need that
 
 _POSTGRES = "warehouse_connection"
 _REDSHIFT = ("redshift_workgroup", "redshift_database", "redshift_secret", "redshift_copy_role")

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, replace
 
-from totelake.batches import ProcessedBatch, in_force
-from totelake.errors import LedgerError
-from totelake.log import CommitLog
+from totelake.lake.batches import ProcessedBatch, in_force
+from totelake.lake.commit_log import CommitLog
+from totelake.runtime.errors import LedgerError
 from totelake.warehouse.names import LEDGER, SCHEMA
 
 

@@ -35,7 +35,7 @@ variable "role" {
 }
 
 variable "questions" {
-  description = "Questions as `python -m dashboards.quicksight` generates them: the page and the name of each query, and the columns that it returns."
+  description = "Questions as `make generated` writes them: the page and the name of each query, and the columns that it returns."
   type = list(object({
     page    = string
     name    = string

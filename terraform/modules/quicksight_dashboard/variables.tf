@@ -9,7 +9,7 @@ variable "data_sets" {
 }
 
 variable "questions" {
-  description = "Questions as `python -m dashboards.quicksight` generates them: each has its page, its columns and its visual."
+  description = "Questions as `make generated` writes them: each has its page, its columns and its visual."
   type = list(object({
     page     = string
     name     = string

@@ -3,9 +3,9 @@
 import psycopg
 from psycopg import sql
 
-from totelake import worklog
-from totelake.errors import WarehouseKeysError, WarehouseReferenceError
-from totelake.faults import told
+from totelake.runtime import worklog
+from totelake.runtime.error_mapping import told
+from totelake.runtime.errors import WarehouseKeysError, WarehouseReferenceError
 from totelake.tables import STAR_TABLES
 from totelake.warehouse.names import LEDGER, SCHEMA
 from totelake.warehouse.postgres.definition import Key, foreign_keys, keys

@@ -5,8 +5,8 @@ from psycopg import sql
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from totelake.batches import ProcessedBatch
-from totelake.log import CommitLog
+from totelake.lake.batches import ProcessedBatch
+from totelake.lake.commit_log import CommitLog
 from totelake.warehouse import ledger
 from totelake.warehouse.ledger import NOTHING_LOADED, Entry
 from totelake.warehouse.names import LEDGER, SCHEMA

@@ -8,14 +8,14 @@ from uuid import uuid4
 
 import psycopg
 
-from totelake import boundaries, worklog
-from totelake.batches import ProcessedBatch, ProcessedTable
-from totelake.connections import Login
-from totelake.glue import JobRun
-from totelake.locks import named_blockers
-from totelake.log import CommitLog
+from totelake.lake.batches import ProcessedBatch, ProcessedTable
+from totelake.lake.commit_log import CommitLog
+from totelake.lake.versions import written_versions
+from totelake.runtime import failpoints, worklog
+from totelake.runtime.connections import Login
+from totelake.runtime.glue import JobRun
+from totelake.runtime.locks import named_blockers
 from totelake.tables import StarTable
-from totelake.versions import written_versions
 from totelake.warehouse.contract import OpenWarehouse, Parts
 from totelake.warehouse.postgres import keys, ledger, shape, staging
 from totelake.warehouse.postgres.merge import analyze, merge
@@ -85,8 +85,8 @@ class _Load:
                 keys.add_foreign_keys(self.connection)
                 for batch in batches:
                     ledger.enter(self.connection, batch, self.run.id, self.run.code_version)
-                boundaries.reached(boundaries.BEFORE_MERGE_COMMITTED)
-            boundaries.reached(boundaries.MERGE_COMMITTED)
+                failpoints.reached(failpoints.BEFORE_MERGE_COMMITTED)
+            failpoints.reached(failpoints.MERGE_COMMITTED)
         return merged
 
     def settle(self, table: StarTable, rows: int) -> None:
@@ -103,7 +103,7 @@ class _Load:
         with worklog.unit("stage_table", stage="load", table=table.name, rows=told):
             rows = written_versions(self.run.spark, self.bucket, table, [part.path for part in parts])
             staging.copy(rows, copying_conninfo(self.login, self.connection, self.run.id), staging_table)
-            boundaries.reached(boundaries.TABLE_STAGED)
+            failpoints.reached(failpoints.TABLE_STAGED)
 
     def _merge(self, table: StarTable, parts: list[ProcessedTable], staging_table: str, batch_id: str | None) -> int:
         with worklog.unit("merge_table", stage="load", table=table.name) as figures:

@@ -5,9 +5,9 @@ from contextlib import contextmanager
 
 import psycopg
 
-from totelake.connections import Login, session_options
-from totelake.errors import AlreadyRunningError, EncodingError, OrphanError, StatementError
-from totelake.faults import explain, told
+from totelake.runtime.connections import Login, session_options
+from totelake.runtime.error_mapping import explain, told
+from totelake.runtime.errors import AlreadyRunningError, EncodingError, OrphanError, StatementError
 from totelake.warehouse.postgres.definition import foreign_keys
 
 _ENCODING = "UTF8"

@@ -6,7 +6,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import scalar_row
 
-from totelake.errors import WarehouseColumnsError, WarehouseTablesError
+from totelake.runtime.errors import WarehouseColumnsError, WarehouseTablesError
 from totelake.tables import STAR_TABLES, StarTable
 from totelake.warehouse.losses import filled, losses
 from totelake.warehouse.names import LEDGER, SCHEMA, STAGING_SCHEMA, as_text, relations

@@ -13,7 +13,7 @@ from pyspark.sql.classic.dataframe import DataFrame as ClassicDataFrame
 from pyspark.sql.udf import UserDefinedFunction
 from pyspark.util import PythonEvalType
 
-from totelake.errors import StagingError
+from totelake.runtime.errors import StagingError
 from totelake.tables import StarTable
 from totelake.warehouse.names import MOST_DUPLICATES, STAGING_SCHEMA, listed
 

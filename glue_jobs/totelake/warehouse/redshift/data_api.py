@@ -15,9 +15,9 @@ from uuid import uuid4
 import boto3
 from psycopg import sql
 
-from totelake import worklog
-from totelake.errors import StatementError
-from totelake.faults import said_by
+from totelake.runtime import worklog
+from totelake.runtime.error_mapping import said_by
+from totelake.runtime.errors import StatementError
 
 BATCH = 40
 """How many statements may run as one transaction."""

@@ -14,9 +14,9 @@ import boto3
 import pyarrow as pa
 from pyarrow import parquet
 
-from totelake import lake
-from totelake.batches import ProcessedBatch, ProcessedTable
-from totelake.glue import JobRun
+from totelake.lake import objects
+from totelake.lake.batches import ProcessedBatch, ProcessedTable
+from totelake.runtime.glue import JobRun
 
 # In the order of the ledger's columns: COPY takes the columns of a Parquet file by their place.
 LEDGER_COLUMNS = pa.schema(
@@ -56,7 +56,7 @@ class CopyFiles:
         files = {
             f"s3://{processed}/{part.path}{name}": size
             for part in parts
-            for name, size in lake.files_below(processed, part.path, self._s3).items()
+            for name, size in objects.files_below(processed, part.path, self._s3).items()
         }
         return self._manifest(table, files) if files else None
 

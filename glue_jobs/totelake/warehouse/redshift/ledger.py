@@ -2,7 +2,7 @@
 
 from psycopg import sql
 
-from totelake.errors import DatabaseInterruptedError, StatementError
+from totelake.runtime.errors import DatabaseInterruptedError, StatementError
 from totelake.warehouse.ledger import NOTHING_LOADED, Entry
 from totelake.warehouse.names import LEDGER, SCHEMA
 from totelake.warehouse.redshift.data_api import DataApi, Row

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 
 from psycopg import sql
 
-from totelake import boundaries
-from totelake.batches import ProcessedBatch
-from totelake.errors import OrphanError, StagingError, StatementError, TotelakeError
-from totelake.glue import JobRun
-from totelake.log import CommitLog
+from totelake.lake.batches import ProcessedBatch
+from totelake.lake.commit_log import CommitLog
+from totelake.runtime import failpoints
+from totelake.runtime.errors import OrphanError, StagingError, StatementError, TotelakeError
+from totelake.runtime.glue import JobRun
 from totelake.tables import StarTable
 from totelake.warehouse import ledger
 from totelake.warehouse.contract import OpenWarehouse, Parts
@@ -96,7 +96,7 @@ class _Load:
         except StatementError as error:
             failed = steps[error.statement].purpose if error.statement is not None else None
             raise self._explained(failed, error, batches, parts, copies, anew=anew) from error
-        boundaries.reached(boundaries.MERGE_COMMITTED)
+        failpoints.reached(failpoints.MERGE_COMMITTED)
         if batches:
             self.last = _entry_after(last, batches, anew=anew)
         self._empty_staging(parts)

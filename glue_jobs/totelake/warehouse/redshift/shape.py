@@ -5,7 +5,7 @@ from collections import defaultdict
 
 from psycopg import sql
 
-from totelake.errors import WarehouseColumnsError, WarehouseTablesError
+from totelake.runtime.errors import WarehouseColumnsError, WarehouseTablesError
 from totelake.tables import STAR_TABLES, StarTable
 from totelake.warehouse.losses import filled, losses
 from totelake.warehouse.names import LEDGER, SCHEMA, relations

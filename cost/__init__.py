@@ -1,1 +1,0 @@
-"""What a month of an environment costs, from its Terraform configuration and a table of prices."""

@@ -1,1 +1,0 @@
-"""Brings totelake into an AWS account and out of it again: `python -m delivery --help`."""

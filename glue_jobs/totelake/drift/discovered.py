@@ -1,0 +1,71 @@
+"""What the catalog says was found in the ingested bucket, and which batches had to be found there."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import boto3
+
+from totelake.runtime.errors import CrawlError
+
+type Schema = tuple[tuple[str, str], ...]
+"""Names and Hive types of columns, in their order."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundTable:
+    """A table as the crawler wrote it down: its columns at the first crawl, its partition keys, and its batches.
+
+    `batches` are those that have the same columns, by these; a batch is named by the values of its partition.
+    """
+
+    columns: Schema
+    partition_keys: Schema
+    batches: dict[Schema, list[str]]
+
+
+def tables(database: str) -> dict[str, FoundTable]:
+    """Return the tables of a catalog database by name; partitions are asked for by the page, up to 1,000 in each."""
+    glue = boto3.client("glue")
+    found = {}
+    for page in glue.get_paginator("get_tables").paginate(DatabaseName=database):
+        for table in page["TableList"]:
+            batches: dict[Schema, list[str]] = {}
+            for partition in _partitions(glue, database, table["Name"]):
+                columns = partition.get("StorageDescriptor", {}).get("Columns", [])
+                batches.setdefault(_schema(columns), []).append(_batch(partition))
+            columns = table.get("StorageDescriptor", {}).get("Columns", [])
+            found[table["Name"]] = FoundTable(_schema(columns), _schema(table.get("PartitionKeys", [])), batches)
+    return found
+
+
+def last_crawl(crawler: str) -> datetime:
+    """Return when the last crawl began; raise `CrawlError` where it did not come to its end, or there was none."""
+    last = boto3.client("glue").get_crawler(Name=crawler)["Crawler"].get("LastCrawl")
+    if last is None:
+        raise CrawlError(crawler, "it has not crawled yet")
+    if last["Status"] != "SUCCEEDED":
+        reason = last.get("ErrorMessage", "it does not say why")
+        raise CrawlError(crawler, f"its last crawl ended as {last['Status']}: {reason}")
+    began: datetime = last["StartTime"]
+    return began
+
+
+def committed(database: str, table: str, before: datetime) -> set[str]:
+    """Return the batches of a declared table whose partitions were registered before a moment: all are committed."""
+    partitions = _partitions(boto3.client("glue"), database, table, ExcludeColumnSchema=True)
+    return {_batch(partition) for partition in partitions if partition["CreationTime"] < before}
+
+
+def _partitions(glue: Any, database: str, table: str, **options: Any) -> Iterator[dict[str, Any]]:
+    pages = glue.get_paginator("get_partitions").paginate(DatabaseName=database, TableName=table, **options)
+    return (partition for page in pages for partition in page["Partitions"])
+
+
+def _batch(partition: dict[str, Any]) -> str:
+    return "/".join(partition["Values"])
+
+
+def _schema(columns: list[dict[str, str]]) -> Schema:
+    return tuple((column["Name"], column["Type"].lower().replace(" ", "")) for column in columns)

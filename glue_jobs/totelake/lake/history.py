@@ -1,0 +1,48 @@
+"""Every version of one record of totesys that the lake holds, from batch to batch."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from totelake.lake import objects
+from totelake.lake.batches import IngestedBatch
+from totelake.lake.commit_log import CommitLog
+from totelake.runtime.errors import UnknownTableError
+from totelake.tables import RAW_LINEAGE, SOURCE_TABLES
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A record as the ingested batch `sequence` found it, or last known when the batch found it `deleted`."""
+
+    sequence: int
+    batch_id: str
+    seen_at: str
+    deleted: bool
+    values: dict[str, Any]
+
+
+def versions(bucket: str, table: str, key: int) -> list[Version]:
+    """Return the versions of the record `key` of the source `table` in the ingested `bucket`, the oldest first.
+
+    Raises `UnknownTableError` when no such table is ingested.
+    """
+    if table not in SOURCE_TABLES:
+        raise UnknownTableError(table, SOURCE_TABLES)
+    [column] = SOURCE_TABLES[table].key
+    batches = [batch for batch in CommitLog(bucket, IngestedBatch).since(0) if table in batch.tables]
+    return [
+        _version(batch, row)
+        for batch in batches
+        for row in objects.rows_below(bucket, batch.tables[table].path, column, [key])
+    ]
+
+
+def _version(batch: IngestedBatch, row: dict[str, Any]) -> Version:
+    lineage = {column.name for column in RAW_LINEAGE}
+    return Version(
+        sequence=batch.sequence,
+        batch_id=batch.batch_id,
+        seen_at=batch.snapshot.taken_at,
+        deleted=row["_op"] == "D",
+        values={name: value for name, value in row.items() if name not in lineage},
+    )

@@ -1,0 +1,97 @@
+"""The folders of the lake that hold data, read from the files themselves."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from local_aws.glue.crawlers.crawl import Crawl, CrawlError
+from local_aws.glue.crawlers.log import CrawlLog
+from local_aws.glue.crawlers.schema import Schema, hive_schema, merged
+from local_aws.glue.crawlers.settings import S3Target
+from local_aws.s3.locations import Location, LocationError
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """How much data there is: objects, rows and bytes."""
+
+    objects: int = 0
+    records: int = 0
+    size: int = 0
+
+    def __add__(self, other: "Statistics") -> "Statistics":
+        """Give both together."""
+        return Statistics(self.objects + other.objects, self.records + other.records, self.size + other.size)
+
+
+@dataclass(frozen=True, slots=True)
+class DataFolder:
+    """A folder with Parquet files in it; `parts` is its path below the bucket."""
+
+    bucket: str
+    parts: tuple[str, ...]
+    schema: Schema
+    statistics: Statistics
+
+    @property
+    def location(self) -> str:
+        """Its address in S3."""
+        return location(self.bucket, self.parts)
+
+
+def location(bucket: str, parts: tuple[str, ...]) -> str:
+    """Give the address of a folder in S3, with a slash at its end."""
+    return "/".join(("s3:/", bucket, *parts, ""))
+
+
+def data_folders(
+    account: str, target: S3Target, seen: frozenset[str], crawl: Crawl, journal: CrawlLog
+) -> Iterator[DataFolder]:
+    """Walk a target and give its folders that hold Parquet files, except those whose location has been `seen`.
+
+    Names that begin with `_` or `.` are hidden. Other formats are named in the log and left alone. Raises CrawlError
+    when the bucket does not exist, or the target leads out of it.
+    """
+    try:
+        root = Location.of(location(target.bucket, target.parts), account).folder
+    except LocationError as error:
+        raise CrawlError(str(error)) from error
+    for folder, subfolders, names in os.walk(root):
+        crawl.check()
+        subfolders[:] = sorted(name for name in subfolders if not _is_hidden(name))
+        parts = target.parts + Path(folder).relative_to(root).parts
+        address = location(target.bucket, parts)
+        if address in seen:
+            continue
+        relative = "/".join(parts[len(target.parts) :])
+        paths = [
+            Path(folder, name)
+            for name in sorted(names)
+            if not _is_hidden(name)
+            and not target.excludes(f"{relative}/{name}".lstrip("/"))
+            and not Path(folder, name).is_symlink()  # which is no object
+        ]
+        found = [footer for path in paths if (footer := _footer(path, crawl, journal, address)) is not None]
+        if found:
+            statistics = sum((part for _, part in found), Statistics())
+            yield DataFolder(target.bucket, parts, merged(schema for schema, _ in found), statistics)
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(("_", "."))
+
+
+def _footer(path: Path, crawl: Crawl, journal: CrawlLog, folder: str) -> tuple[Schema, Statistics] | None:
+    """Read what a Parquet file says of itself; None, with a line in the log, when it is not Parquet."""
+    crawl.check()
+    try:
+        metadata = pq.read_metadata(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        reason = str(error).splitlines()[0]
+        journal.warn(f"{folder}{path.name} was skipped, its classification is UNKNOWN: {reason}")
+        return None
+    return hive_schema(metadata.schema.to_arrow_schema()), Statistics(1, metadata.num_rows, path.stat().st_size)

@@ -1,0 +1,441 @@
+"""The commands. What they need is imported when they are called, so that each starts fast."""
+
+# ruff: noqa: PLC0415 - each command imports what it needs when it is called
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from local_aws.state import State
+from local_aws.visible_text import visible
+from ops.cli.screen import console, print_data, print_json, problems, refuse, steps
+from ops.deploy import build
+
+
+class Zone(StrEnum):
+    """What can be made anew."""
+
+    PROCESSED = "processed"
+    WAREHOUSE = "warehouse"
+
+
+class Kind(StrEnum):
+    """What a warehouse can be."""
+
+    POSTGRES = "postgres"
+    REDSHIFT = "redshift"
+
+
+class Output(StrEnum):
+    """How an answer is printed."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+
+
+app = typer.Typer(
+    help="totesys to lake to warehouse with AWS Glue, exactly once, and all of it on a laptop.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+_State = Annotated[
+    Path,
+    typer.Option("--state", metavar="DIR", envvar="TOTELAKE_STATE", help="Folder that holds the local world."),
+]
+_RunId = Annotated[str | None, typer.Argument(metavar="[RUN]", help="Id of the workflow run; the latest without it.")]
+_RandomSeed = Annotated[
+    int | None, typer.Option("--random-seed", metavar="S", help="The same number makes up the same things.")
+]
+_DEFAULT = build.ROOT / ".totelake"
+
+
+def _state(folder: Path) -> State:
+    return State(folder.expanduser().resolve())
+
+
+@app.command()
+def up(
+    state: _State = _DEFAULT,
+    schedules: Annotated[
+        bool,
+        typer.Option(
+            "--schedules/--no-schedules",
+            envvar="TOTELAKE_SCHEDULES",
+            help="Run the workflow every 15 minutes and reconcile every hour.",
+        ),
+    ] = True,
+) -> None:
+    """Start the local world in the background: AWS, totesys, warehouse, with Terraform applied, and its schedules."""
+    from ops.sandbox import world
+
+    place = _state(state)
+    with problems(place, "Stopped; what this command had started was stopped again. Run: totelake up"):
+        with steps() as show:
+            settings = world.up(place, show, schedules=schedules)
+        console.print(
+            f"Up: AWS at {settings.aws_url}, everything else with: totelake urls"
+            + ("\nThe schedules run; see when and what with: totelake status" if schedules else ""),
+            soft_wrap=True,
+        )
+
+
+@app.command()
+def seed(
+    state: _State = _DEFAULT,
+    sales_orders: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Sales orders; the other tables in proportion.")
+    ] = None,
+    random_seed: _RandomSeed = None,
+) -> None:
+    """Fill totesys as the real one is filled."""
+    from ops.cli import business
+    from ops.sandbox import world
+
+    place = _state(state)
+    with problems(place, "Stopped; totesys is as it was before."):
+        business.seed(world.require(place), sales_orders, random_seed)
+
+
+@app.command()
+def activity(
+    state: _State = _DEFAULT,
+    events: Annotated[int, typer.Option(min=1, metavar="N", help="How many things happen.")] = 300,
+    random_seed: _RandomSeed = None,
+) -> None:
+    """Let the business go on: orders, payments, corrections, moves, some of them committed late."""
+    from ops.cli import business
+    from ops.sandbox import world
+
+    place = _state(state)
+    with problems(place, "Stopped; what was committed by then stays."):
+        business.activity(world.require(place), events, random_seed)
+
+
+@app.command()
+def run(
+    state: _State = _DEFAULT,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the run until it has ended.")] = True,
+) -> None:
+    """Run the workflow: ingest, transform, load. Exit status 1 when any of it failed."""
+    from ops.cli import running
+    from ops.sandbox import world
+
+    place = _state(state)
+    with problems(place):
+        settings = world.require(place)
+        if wait:
+            running.succeed(place, settings)
+        else:
+            console.print(running.start(place, settings), soft_wrap=True)
+
+
+@app.command()
+def reconcile(state: _State = _DEFAULT) -> None:
+    """Hold the warehouse against totesys, row by row. Exit status 1 when they differ and nothing explains it."""
+    from ops.cli import reconciling
+    from ops.sandbox import world
+
+    place = _state(state)
+    with problems(place, "Stopped; the comparison goes on. See what it says with: totelake logs reconcile"):
+        reconciling.reconcile(place, world.require(place))
+
+
+@app.command()
+def crawl(state: _State = _DEFAULT) -> None:
+    """Crawl the lake and hold what is found against the declarations. Exit status 1 when they differ."""
+    from ops.cli import running
+    from ops.sandbox import world
+
+    place = _state(state)
+    with problems(place):
+        running.succeed(place, world.require(place), running.CRAWL)
+
+
+@app.command()
+def follow(run: _RunId = None, state: _State = _DEFAULT) -> None:
+    """Show a run of the workflow until it has ended. Exit status 1 when any of it failed."""
+    from ops.cli import running
+    from ops.sandbox import world
+
+    place = _state(state)
+    with problems(place):
+        settings = world.require(place)
+        if not running.follow(place, settings, run or running.latest(place, settings)).succeeded:
+            raise typer.Exit(1)
+
+
+@app.command()
+def stop(run: _RunId = None, state: _State = _DEFAULT) -> None:
+    """Stop a run of the workflow."""
+    from ops.cli import running
+    from ops.sandbox import world
+
+    place = _state(state)
+    with problems(place):
+        settings = world.require(place)
+        running.stop(place, settings, run or running.latest(place, settings))
+
+
+@app.command()
+def status(
+    state: _State = _DEFAULT,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it for programs.")] = False,
+) -> None:
+    """Show the last runs, the committed batches, the rows of every table, the age of the last success, the alerts."""
+    from ops.cli import status_view
+    from ops.sandbox import status as world_status
+
+    place = _state(state)
+    with problems(place):
+        found = world_status.gather(place)
+        if as_json:
+            print_json(found.to_json(), default=world_status.as_text)
+        else:
+            status_view.show(found)
+
+
+@app.command()
+def dashboard(
+    state: _State = _DEFAULT,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, metavar="N", help="The port to serve it on; without it a free one.")
+    ] = None,
+    browser: Annotated[bool, typer.Option("--open/--no-open", help="Open it in the browser.")] = True,
+) -> None:
+    """Serve the dashboard: sales, purchases, payments and the pipeline, live from the warehouse, until Ctrl-C."""
+    from ops.cli import dashboard as serving
+    from ops.sandbox import world
+
+    place = _state(state)
+    with problems(place, "The dashboard is closed."):
+        world.require(place)
+        serving.serve(place, port, browser=browser)
+
+
+@app.command()
+def urls(
+    state: _State = _DEFAULT,
+    as_json: Annotated[bool, typer.Option("--json", help="Print them for programs.")] = False,
+) -> None:
+    """Show where everything is: AWS with its key, databases with their passwords, the lake's folder."""
+    from ops.sandbox.settings import Settings
+
+    place = _state(state)
+    with problems(place):
+        found = Settings.load(place).urls(place)
+        if as_json:
+            print_json(found)
+        else:
+            for name, address in found.items():
+                console.print(f"{name:<10} {address}", soft_wrap=True)
+
+
+@app.command()
+def env(state: _State = _DEFAULT) -> None:
+    """Print the variables for a shell in which AWS is this world: eval "$(totelake env)"."""
+    import shlex
+    import sysconfig
+
+    from ops.sandbox import deployment, postgres, world
+
+    place = _state(state)
+    with problems(place):
+        settings = world.require(place)
+        made = deployment.outputs(place)
+        log_group = made["log_groups"]["ingest"]["output"].removesuffix("/output")
+        for name, value in settings.shell_environment(made["prefix"], log_group).items():
+            print_data(f"export {name}={shlex.quote(value)}")
+        programs = ":".join((sysconfig.get_path("scripts"), str(postgres.programs())))  # aws, totelake; psql
+        print_data(f'export PATH={shlex.quote(programs)}:"$PATH"')
+
+
+@app.command()
+def logs(
+    job: Annotated[
+        str | None,
+        typer.Argument(metavar="[JOB]", help="A job, such as ingest, or the id of a run; without it all jobs."),
+    ] = None,
+    state: _State = _DEFAULT,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on, until Ctrl-C.")] = False,
+    since: Annotated[
+        str | None, typer.Option(metavar="AGE", help="Not the latest run, but all that is no older than 90s, 10m, 2h.")
+    ] = None,
+) -> None:
+    """Print what the latest run of each job, or of one, wrote; a terminal shows control characters as escapes."""
+    from ops.cli import log_view
+    from ops.sandbox import world
+
+    place = _state(state)
+    age = log_view.age(since) if since else None
+    with problems(place):
+        log_view.show(place, world.require(place), job, age, follow=follow)
+
+
+@app.command()
+def history(
+    table: Annotated[str, typer.Argument(metavar="TABLE", help="A table of totesys.")],
+    key: Annotated[int, typer.Argument(metavar="KEY", help="The primary key of the record.")],
+    state: _State = _DEFAULT,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it for programs.")] = False,
+) -> None:
+    """Show every version of a record that the lake holds, from batch to batch."""
+    from ops.cli import records
+    from ops.sandbox import world
+
+    place = _state(state)
+    with problems(place):
+        records.show_history(place, world.require(place), table, key, as_json=as_json)
+
+
+@app.command()
+def lineage(
+    column: Annotated[
+        str, typer.Argument(metavar="COLUMN", help="table.column of totesys or of a star, or a column's name alone.")
+    ],
+    state: _State = _DEFAULT,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it for programs.")] = False,
+) -> None:
+    """Show where a column comes from, or where it goes: types, what is done to it, rules. It needs no world."""
+    from ops.cli import lineage_view
+
+    with problems(_state(state)):
+        lineage_view.show(column, as_json=as_json)
+
+
+@app.command()
+def quarantine(
+    state: _State = _DEFAULT,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it for programs.")] = False,
+) -> None:
+    """Show the rows that are held back because they break a rule: table, key, rule and value."""
+    from ops.cli import records
+    from ops.sandbox import world
+
+    place = _state(state)
+    with problems(place):
+        records.show_quarantine(place, world.require(place), as_json=as_json)
+
+
+@app.command()
+def query(
+    sql: Annotated[str | None, typer.Argument(metavar="SQL", help="A query in Athena's SQL.")] = None,
+    state: _State = _DEFAULT,
+    file: Annotated[
+        Path | None, typer.Option("--file", metavar="F", exists=True, dir_okay=False, help="File with the query.")
+    ] = None,
+    output: Annotated[Output, typer.Option("--output", help="How the answer is printed.")] = Output.TABLE,
+) -> None:
+    r"""Ask the lake in SQL, by Athena; a name without a database is one of the processed zone.
+
+    Control characters in the answer are shown as escapes, such as \x1b; CSV is exact in a file or a pipe.
+    """
+    from ops.cli import asking
+    from ops.sandbox import world
+
+    place = _state(state)
+    text = asking.query_of(sql, file)
+    with problems(place, "Stopped, and the query with it."):
+        asking.query(place, world.require(place), text, output)
+
+
+@app.command()
+def tables(state: _State = _DEFAULT) -> None:
+    """Show the tables and views of the lake."""
+    from ops.cli import asking
+    from ops.sandbox import world
+
+    place = _state(state)
+    with problems(place):
+        asking.tables(place, world.require(place))
+
+
+@app.command()
+def describe(
+    table: Annotated[str, typer.Argument(metavar="TABLE", help="A table or view of the lake.")],
+    state: _State = _DEFAULT,
+) -> None:
+    """Show the columns of a table or view of the lake, its partitions and its rows."""
+    from ops.cli import asking
+    from ops.sandbox import world
+
+    place = _state(state)
+    with problems(place):
+        asking.describe(place, world.require(place), table)
+
+
+@app.command()
+def rebuild(
+    zone: Annotated[Zone, typer.Argument(metavar="ZONE", help="processed or warehouse.")],
+    state: _State = _DEFAULT,
+) -> None:
+    """Make the processed zone anew from the ingested one, or the warehouse from the processed one."""
+    from ops.cli import rebuilding
+    from ops.sandbox import world
+
+    place = _state(state)
+    with problems(place, "Stopped; the job goes on. What it makes is there whole or not at all."):
+        rebuilding.rebuild(place, world.require(place), zone)
+
+
+@app.command()
+def ddl(
+    state: _State = _DEFAULT,
+    apply: Annotated[bool, typer.Option("--apply", help="Apply it to the local warehouse.")] = False,
+    warehouse: Annotated[Kind, typer.Option("--warehouse", help="Whose dialect it is in.")] = Kind.POSTGRES,
+) -> None:
+    """Print the statements that make the warehouse, or apply them."""
+    from totelake.warehouse import postgres, redshift
+
+    if apply and warehouse is not Kind.POSTGRES:
+        raise typer.BadParameter(
+            "the local warehouse is Postgres; a load makes Redshift's tables", param_hint="--apply"
+        )
+    place = _state(state)
+    with problems(place):
+        if not apply:
+            print_data({Kind.POSTGRES: postgres.ddl, Kind.REDSHIFT: redshift.ddl}[warehouse]().removesuffix("\n"))
+            return
+        import psycopg
+
+        from ops.sandbox import world
+
+        with psycopg.connect(world.require(place).warehouse_url) as connection:
+            postgres.apply(connection)
+        console.print("The warehouse has all its tables, keys and views.")
+
+
+@app.command()
+def down(
+    state: _State = _DEFAULT,
+    purge: Annotated[bool, typer.Option("--purge", help="Remove the world with all that it holds.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before a purge.")] = False,
+) -> None:
+    """Stop the local world and the jobs that it runs; what it holds stays, unless it is purged."""
+    from ops.sandbox import world
+
+    place = _state(state)
+    if purge and not yes and place.root.exists():
+        if not sys.stdin.isatty():
+            refuse(f"There is no terminal to confirm the removal of {place.root}; add --yes. Nothing was changed.")
+        typer.confirm(visible(f"Remove {place.root} with totesys, lake and warehouse?"), abort=True)
+    with problems(place, "Stopped; run it again to stop the rest: totelake down"), steps() as show:
+        if purge:
+            world.purge(place, show)
+        elif not world.down(place, show):
+            console.print("Nothing was running.")
+
+
+@app.command()
+def demo(state: _State = _DEFAULT) -> None:
+    """Show the whole of it: up, seed, run, business, run, summary."""
+    from ops.cli import demonstration
+
+    place = _state(state)
+    with problems(place, "Stopped. What is up stays up; stop it with: totelake down"):
+        demonstration.show(place)

@@ -1,0 +1,18 @@
+"""The dashboard, served for as long as the command lasts."""
+
+import webbrowser
+
+from dashboards import server
+from local_aws.state import State
+from ops.cli.screen import console
+from ops.sandbox.errors import DashboardError
+
+
+def serve(state: State, port: int | None, *, browser: bool) -> None:
+    """Serve the dashboard of a world until Ctrl-C; raise `DashboardError` when it ends by itself."""
+    with server.serving(state, port) as served:
+        console.print(f"The dashboard is at {served.address} (Ctrl-C closes it)", soft_wrap=True)
+        if browser:
+            webbrowser.open(served.single_use_address)
+        status = served.process.wait()
+    raise DashboardError(f"The dashboard ended with exit status {status}; why is in {state.logs / 'dashboard.log'}")

@@ -1,0 +1,45 @@
+"""Holding the warehouse against totesys, and what came out of it on the screen."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich.table import Table
+
+from local_aws.state import State
+from ops.cli import running
+from ops.cli.screen import console, number, steps
+from ops.sandbox import aws, deployment, job_run
+from ops.sandbox.settings import Settings
+
+
+def reconcile(state: State, settings: Settings) -> None:
+    """Run the job reconcile and show what it found; end with exit status 1 when it found a difference or failed."""
+    glue, logs = aws.client(settings, "glue"), aws.client(settings, "logs")
+    with steps() as step, step("Hold the warehouse against totesys"):
+        run = job_run.run(glue, logs, deployment.outputs(state)["jobs"]["reconcile"])
+    tables = [line for line in run.lines if line.get("event") == "table_reconciled" and line["status"] == "ok"]
+    if tables:
+        console.print(table(tables))
+    elif run.succeeded:
+        console.print("Nothing has been loaded into the warehouse yet; run: totelake run")
+    if not run.succeeded:
+        running.give_up("reconcile", run)
+
+
+def table(lines: Iterable[Mapping[str, Any]]) -> Table:
+    """Return the lines of the tables that were compared: each one's rows, and below it what differs and why."""
+    shown = Table(title="The warehouse held against totesys", title_justify="left", title_style="bold")
+    shown.add_column("table")
+    for heading in ("rows in totesys", "in the warehouse", "differences"):
+        shown.add_column(heading, justify="right")
+    shown.add_column("keys")
+    for line in lines:
+        counts = (line["rows_in_totesys"], line["rows_in_warehouse"], line["differences"])
+        shown.add_row(line["table"], *map(number, counts), style="bold red" if line["differences"] else None)
+        for finding in line["findings"]:
+            columns = f" in {', '.join(finding['columns'])}" if finding["columns"] else ""
+            told = f"  {finding['what']}{columns}" if finding["reason"] is None else f"  {finding['reason']}"
+            keys = ", ".join(map(str, finding["keys"])) + (", …" if finding["rows"] > len(finding["keys"]) else "")
+            style = "red" if finding["reason"] is None else "dim"
+            shown.add_row(told, "", "", number(finding["rows"]), keys, style=style)
+    return shown

@@ -1,0 +1,79 @@
+"""Single records on the screen: their history, and what is held back of them."""
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from itertools import pairwise
+from typing import Any
+
+from rich.table import Table
+
+from local_aws.state import State
+from ops.cli.screen import console, print_json
+from ops.sandbox import aws, deployment
+from ops.sandbox.settings import Settings
+from totelake.lake import history, quarantine
+from totelake.lake.history import Version
+from totelake.lake.quarantine import Fault
+
+
+def show_history(state: State, settings: Settings, table: str, key: int, *, as_json: bool) -> None:
+    """Print every version of a record: the first one whole, of each later one what differs from the one before."""
+    with aws.as_owner(settings):
+        versions = history.versions(deployment.outputs(state)["buckets"]["ingested"], table, key)
+    if as_json:
+        _print_json(versions)
+    elif not versions:
+        console.print(f"No batch has brought a {table} {key}.")
+    else:
+        console.print(_versions(f"{table} {key}", versions))
+
+
+def show_quarantine(state: State, settings: Settings, *, as_json: bool) -> None:
+    """Print every row that is held back now, with what it has wrong."""
+    with aws.as_owner(settings):
+        faults = quarantine.faults(deployment.outputs(state)["buckets"]["processed"])
+    if as_json:
+        _print_json(faults)
+    elif not faults:
+        console.print("Nothing is held back.")
+    else:
+        console.print(_faults(faults))
+
+
+def _versions(title: str, versions: list[Version]) -> Table:
+    shown = Table(title=title, title_justify="left", title_style="bold")
+    for heading in ("batch", "seen at", "what"):
+        shown.add_column(heading)
+    first, *_ = versions
+    shown.add_row(str(first.sequence), first.seen_at, _lines(f"{name} = {_text(first, name)}" for name in first.values))
+    for before, now in pairwise(versions):
+        shown.add_row(str(now.sequence), now.seen_at, "deleted" if now.deleted else _changes(before, now))
+    return shown
+
+
+def _changes(before: Version, now: Version) -> str:
+    names = [name for name in now.values if before.deleted or now.values[name] != before.values.get(name)]
+    return _lines(f"{name}: {_text(before, name)} → {_text(now, name)}" for name in names) or "written, but not changed"
+
+
+def _faults(faults: list[Fault]) -> Table:
+    shown = Table(title=f"{len(faults)} faults", title_justify="left", title_style="bold")
+    for heading in ("table", "key", "rule", "column", "value", "batch"):
+        shown.add_column(heading)
+    for fault in faults:
+        value = "NULL" if fault.value is None else fault.value
+        shown.add_row(fault.table, str(fault.key), fault.rule, fault.column, value, str(fault.sequence))
+    return shown
+
+
+def _text(version: Version, name: str) -> str:
+    value = version.values.get(name)
+    return "NULL" if value is None else str(value)
+
+
+def _lines(lines: Iterable[str]) -> str:
+    return "\n".join(lines)
+
+
+def _print_json(found: list[Any]) -> None:
+    print_json([asdict(item) for item in found], default=str)

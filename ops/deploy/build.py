@@ -1,0 +1,100 @@
+"""What is built once and shared by every local world and by the tests: `python -m ops.deploy.build`."""
+
+import contextlib
+import hashlib
+import io
+import sys
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from local_aws import files
+from local_aws.errors import LocalAwsError
+from local_aws.visible_text import visible
+
+type Steps = Callable[[str], AbstractContextManager[Callable[[str], None]]]
+"""Called with the name of a step; the step lasts as long as the context, which gives a function to tell how far it is.
+
+May be called from any thread.
+"""
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "build"
+PACKAGE = FOLDER / "totelake.zip"
+
+_PACKAGES = (ROOT / "glue_jobs" / "totelake",)
+_TIMESTAMP = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can say
+
+
+def package_bytes(*folders: Path) -> bytes:
+    """Return the zip of the packages in `folders`, the same bytes for the same files wherever and whenever it is made.
+
+    Without any they are those of the jobs. It is not compressed, since what a compressor writes depends on its version.
+    """
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for folder in folders or _PACKAGES:
+            for path in sorted(path for path in folder.rglob("*") if _is_shipped(path)):
+                entry = zipfile.ZipInfo(path.relative_to(folder.parent).as_posix(), _TIMESTAMP)
+                entry.create_system = 3  # Unix, on every system
+                entry.external_attr = 0o644 << 16
+                archive.writestr(entry, path.read_bytes())
+    return buffer.getvalue()
+
+
+def _is_shipped(path: Path) -> bool:
+    return path.is_file() and path.suffix != ".md" and "__pycache__" not in path.parts
+
+
+def package() -> Path:
+    """Return the package zip, written anew where the package has changed."""
+    if not _package_is_current():
+        files.replace(PACKAGE, package_bytes())
+    return PACKAGE
+
+
+def _package_is_current() -> bool:
+    return PACKAGE.exists() and PACKAGE.read_bytes() == package_bytes()
+
+
+def code_version() -> str:
+    """Return the twelve hex digits that name the content of the package."""
+    return hashlib.sha256(package_bytes()).hexdigest()[:12]
+
+
+def make(steps: Steps) -> None:
+    """Build whatever is not up to date, each in a step of its own."""
+    from local_aws import spark  # noqa: PLC0415 - the command line imports this module, and wants to start fast
+
+    if spark.JDBC_JAR.exists():
+        spark.jdbc_jar()  # which only checks it
+    else:
+        with steps("Get the JDBC driver of Postgres"):
+            spark.jdbc_jar()
+    if not _package_is_current():
+        with steps("Zip the package of the jobs"):
+            package()
+    if spark.can_archive() and not spark.archive_is_current(spark.JDBC_JAR, spark.ARCHIVE):
+        with steps("Archive Spark's classes, for a faster start"):
+            spark.archive()
+
+
+def main() -> None:
+    """Build whatever is not up to date, and say what was built; end with what a step needs and does not find."""
+    try:
+        make(_print_step)
+    except LocalAwsError as error:
+        sys.exit(f"totelake: {visible(str(error))}")
+
+
+@contextlib.contextmanager
+def _print_step(name: str) -> Iterator[Callable[[str], None]]:
+    began = time.monotonic()
+    yield lambda _detail: None
+    sys.stdout.write(f"{name}: {time.monotonic() - began:.1f} s\n")
+
+
+if __name__ == "__main__":
+    main()

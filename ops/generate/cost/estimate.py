@@ -1,0 +1,217 @@
+"""How often what is scheduled runs, and what that and the rest of an environment costs in a month. Pure functions."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from local_aws.schedules.expressions import is_rate, next_fire, period
+from ops.generate.cost.plan import Resource
+from ops.generate.cost.prices import (
+    CRAWLER,
+    CRAWLER_DPUS,
+    CRAWLER_LEAST_MINUTES,
+    DATABASE_STORAGE,
+    DPUS,
+    FREE,
+    HOURS,
+    INSTANCES,
+    MONTHLY,
+    SPARK,
+    SPARK_LEAST_MINUTES,
+    Price,
+)
+
+_DATABASE = "aws_db_instance"
+_SAMPLE = timedelta(days=28)
+_BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+
+REFERENCE_RUNS = 2 * HOURS
+"""Runs a month of the workflow at which everything is compared: every 30 minutes."""
+
+RHYTHMS = {
+    "every 30 minutes, with each ingest": 2 * HOURS,
+    "every hour": HOURS,
+    "every 6 hours": HOURS / 6,
+    "every day": HOURS / 24,
+    "every week": HOURS / 168,
+}
+"""How often the lake could be crawled: crawls a month, the most frequent first."""
+
+SHARE = 0.1
+"""What crawling may cost at most, as a share of what the jobs cost."""
+
+CRAWL = CRAWLER.amount * CRAWLER_DPUS * CRAWLER_LEAST_MINUTES / 60
+"""What a crawl costs at least."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A Glue job: its workers, what a minute of it costs on demand and with Flex, and what a run costs at least."""
+
+    name: str
+    size: str
+    minute: float
+    flex_minute: float
+
+    @property
+    def run(self) -> float:
+        """What a run costs at least, on demand."""
+        return self.minute * SPARK_LEAST_MINUTES
+
+    @property
+    def flex_run(self) -> float:
+        """What a run costs at least, with Flex."""
+        return self.flex_minute * SPARK_LEAST_MINUTES
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A schedule: what it starts, when, how often that is in a month, and the jobs and crawlers that then run."""
+
+    target: str
+    expression: str
+    runs: float
+    jobs: tuple[Job, ...]
+    crawlers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What costs by being there: how many of them, at which price."""
+
+    count: int
+    price: Price
+
+    @property
+    def month(self) -> float:
+        """What they cost in a month."""
+        return self.count * self.price.amount
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """The schedules of an environment: of the workflow to the warehouse, of the one that crawls, and of single jobs."""
+
+    pipeline: Start
+    crawl: Start
+    others: tuple[Start, ...]
+
+    @property
+    def crawl_run(self) -> float:
+        """What a crawl costs at least, with the jobs that follow it."""
+        return CRAWL + sum(job.run for job in self.crawl.jobs)
+
+    def jobs(self, pipeline_runs: float) -> list[tuple[Job, float]]:
+        """Return all jobs but those that follow a crawl, with their runs a month when the workflow runs so often."""
+        often = [(self.pipeline.jobs, pipeline_runs), *((start.jobs, start.runs) for start in self.others)]
+        return [(job, runs) for jobs, runs in often for job in jobs]
+
+    def jobs_month(self, pipeline_runs: float) -> float:
+        """Return what those jobs cost in a month, on demand."""
+        return sum(runs * job.run for job, runs in self.jobs(pipeline_runs))
+
+    def decided(self) -> str:
+        """Return how often the lake is to be crawled: the first of `RHYTHMS` that stays within `SHARE`."""
+        budget = SHARE * self.jobs_month(REFERENCE_RUNS)
+        return next((name for name, crawls in RHYTHMS.items() if crawls * self.crawl_run <= budget), "never")
+
+
+def runs_a_month(expression: str, timezone: str) -> float:
+    """Return how often a schedule fires in a month of 730 hours."""
+    if is_rate(expression):
+        return HOURS / (period(expression) / timedelta(hours=1))
+    fired, moment = 0, _BEGIN
+    while (following := next_fire(expression, timezone, moment)) and following < _BEGIN + _SAMPLE:
+        fired, moment = fired + 1, following
+    return fired * HOURS / (_SAMPLE / timedelta(hours=1))
+
+
+def environment(resources: Iterable[Resource]) -> Environment:
+    """Return what the schedules among `resources` start; one that is disabled fires never."""
+    resources = list(resources)
+    jobs = {job.name: job for job in map(_job, _of_type(resources, "aws_glue_job"))}
+    starts = [_start(schedule.values, resources, jobs) for schedule in _of_type(resources, "aws_scheduler_schedule")]
+    [crawl] = [start for start in starts if start.crawlers]
+    [pipeline] = [start for start in starts if len(start.jobs) > 1 and not start.crawlers]
+    others = [start for start in starts if start not in (crawl, pipeline)]
+    return Environment(pipeline, crawl, tuple(others))
+
+
+def standing(resources: Iterable[Resource]) -> list[Standing]:
+    """Return what costs by being there."""
+    resources = list(resources)
+    counted = {kind: sum(_quantity(resource, resources) for resource in _of_type(resources, kind)) for kind in MONTHLY}
+    by_being_there = [Standing(count, MONTHLY[kind]) for kind, count in counted.items() if count]
+    databases = (database for database in _of_type(resources, _DATABASE) if _is_priced(database))
+    return by_being_there + [part for database in databases for part in _parts_of(database)]
+
+
+def unpriced(resources: Iterable[Resource]) -> list[str]:
+    """Return the types of resources of which no price is known here."""
+    known = (*MONTHLY, *FREE, "aws_glue_job", "aws_glue_crawler")
+    return sorted(
+        {resource.type for resource in resources if not resource.type.startswith(known) and not _is_priced(resource)}
+    )
+
+
+def _is_priced(resource: Resource) -> bool:
+    return resource.type == _DATABASE and resource.values["instance_class"] in INSTANCES
+
+
+def _parts_of(database: Resource) -> list[Standing]:
+    """Return the instances and the disks of a database, those of its standby among them."""
+    values, copies = database.values, 2 if database.values["multi_az"] else 1
+    return [
+        Standing(copies, INSTANCES[values["instance_class"]]),
+        Standing(copies * values["allocated_storage"], DATABASE_STORAGE),
+    ]
+
+
+def _start(schedule: dict[str, Any], resources: list[Resource], jobs: dict[str, Job]) -> Start:
+    [target] = schedule["target"]
+    request = json.loads(target["input"])
+    name = request.get("JobName") or request["Name"]
+    actions = [{"job_name": name}] if "JobName" in request else _actions(resources, name)
+    expression: str = schedule["schedule_expression"]
+    often = runs_a_month(expression, schedule["schedule_expression_timezone"])
+    return Start(
+        target=name,
+        expression=expression,
+        runs=often if schedule["state"] == "ENABLED" else 0.0,
+        jobs=tuple(jobs[action["job_name"]] for action in actions if action.get("job_name")),
+        crawlers=tuple(action["crawler_name"] for action in actions if action.get("crawler_name")),
+    )
+
+
+def _actions(resources: list[Resource], workflow: str) -> list[dict[str, str]]:
+    triggers = (trigger.values for trigger in _of_type(resources, "aws_glue_trigger"))
+    return [action for trigger in triggers if trigger["workflow_name"] == workflow for action in trigger["actions"]]
+
+
+def _job(resource: Resource) -> Job:
+    values = resource.values
+    on_demand, flex = SPARK[values["glue_version"]]
+    dpu_minutes = DPUS[values["worker_type"]] * values["number_of_workers"] / 60
+    size = f"{values['number_of_workers']} × {values['worker_type']}, Glue {values['glue_version']}"  # noqa: RUF001
+    return Job(values["name"], size, on_demand.amount * dpu_minutes, flex.amount * dpu_minutes)
+
+
+def _quantity(resource: Resource, resources: list[Resource]) -> int:
+    """Return how many of its price one resource costs."""
+    values = resource.values
+    if resource.type == "aws_cloudwatch_metric_alarm":
+        queries = values.get("metric_query") or []
+        return max(1, sum(1 for query in queries if query.get("metric")))
+    if resource.type == "aws_vpc_endpoint":
+        if values.get("vpc_endpoint_type") != "Interface":
+            return 0
+        # Subnets that are made with it have no id yet: then it lies in all of its module's.
+        beside = [other for other in _of_type(resources, "aws_subnet") if other.module == resource.module]
+        return len(values.get("subnet_ids") or beside)
+    return 1
+
+
+def _of_type(resources: Iterable[Resource], kind: str) -> list[Resource]:
+    return [resource for resource in resources if resource.type == kind]

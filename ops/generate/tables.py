@@ -1,0 +1,46 @@
+"""terraform/tables.json: what Terraform needs to know of the tables."""
+
+import json
+from collections.abc import Iterable
+
+from totelake.lake.zones import DISCOVERED_DATABASE, INGESTED, PROCESSED
+from totelake.tables import SOURCE_TABLES, STAR_TABLES, Column, SourceTable, StarTable
+from totelake.warehouse import views
+from totelake.warehouse.names import current_view
+
+
+def terraform_input() -> str:
+    """Return the catalog's databases, tables and views as the JSON text that Terraform reads."""
+    declared = {
+        "databases": {
+            "ingested": {"name": INGESTED.database, "description": INGESTED.description},
+            "processed": {"name": PROCESSED.database, "description": PROCESSED.description},
+            "discovered": {"name": DISCOVERED_DATABASE, "description": "What the crawler finds in the ingested zone."},
+        },
+        "tables": {
+            "ingested": {name: _table(table) for name, table in SOURCE_TABLES.items()},
+            "processed": {name: _table(table) for name, table in STAR_TABLES.items()},
+        },
+        "views": {"processed": {current_view(table): _view(table) for table in STAR_TABLES.values()}},
+    }
+    return json.dumps(declared, indent=2) + "\n"
+
+
+def _table(table: SourceTable | StarTable) -> dict[str, object]:
+    return {
+        "description": table.grain,
+        "columns": _columns(table.stored_columns),
+        "partition_keys": _columns(table.partition_columns),
+    }
+
+
+def _view(table: StarTable) -> dict[str, object]:
+    columns = [
+        described | {"presto_type": column.type.presto}
+        for column, described in zip(views.columns(table), _columns(views.columns(table)), strict=True)
+    ]
+    return {"description": f"{table.name} as it is now.", "columns": columns, "query": views.query(table)}
+
+
+def _columns(columns: Iterable[Column]) -> list[dict[str, str]]:
+    return [{"name": column.name, "type": column.type.hive, "comment": column.description} for column in columns]

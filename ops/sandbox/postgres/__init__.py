@@ -1,0 +1,7 @@
+"""The Postgres server of a local world: its programs, the account that it runs under, its data folder, its life."""
+
+from ops.sandbox.postgres.cluster import SUPERUSER, Cluster, ensure_database
+from ops.sandbox.postgres.errors import PostgresError
+from ops.sandbox.postgres.wheel import programs
+
+__all__ = ["SUPERUSER", "Cluster", "PostgresError", "ensure_database", "programs"]

@@ -1,0 +1,145 @@
+"""What a local world remembers of itself: its ports, its key and its passwords."""
+
+import json
+import secrets
+import string
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Self
+from urllib.parse import quote
+
+from local_aws import files
+from local_aws.address import HOST, REGION
+from local_aws.state import State
+from ops.sandbox.errors import DamagedWorldError, NoWorldError
+from totesys import roles
+
+SUPERUSER = "postgres"
+WAREHOUSE_OWNER = "warehouse_owner"
+SOURCE_DATABASE = "totesys"
+WAREHOUSE_DATABASE = "warehouse"
+
+
+def _new_access_key() -> str:
+    """Return the id of a key, in the form of AWS's, which some clients check."""
+    return "AKIA" + "".join(secrets.choice(string.ascii_uppercase + "234567") for _ in range(16))
+
+
+def _new_secret_key() -> str:
+    """Return a secret of 240 bits in 40 characters, as AWS's have."""
+    return secrets.token_urlsafe(30)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Ports on 127.0.0.1, a password for each Postgres role, the key of the local AWS, and whether the schedules run.
+
+    Ports, key and passwords stay the same as long as the state folder does. A world that was made without a key gets
+    one when it is started.
+    """
+
+    endpoint_port: int
+    postgres_port: int
+    passwords: dict[str, str] = field(repr=False)
+    schedules: bool = False
+    access_key: str = field(default_factory=_new_access_key)
+    secret_key: str = field(default_factory=_new_secret_key, repr=False)
+
+    @classmethod
+    def new(cls, endpoint_port: int, postgres_port: int) -> Self:
+        """Return settings with new random passwords."""
+        names = (SUPERUSER, roles.OWNER, roles.READER, WAREHOUSE_OWNER)
+        return cls(endpoint_port, postgres_port, {name: secrets.token_urlsafe(18) for name in names})
+
+    @classmethod
+    def load(cls, state: State) -> Self:
+        """Return the settings of the world in `state`; raise `NoWorldError` when there is none."""
+        try:
+            return cls(**json.loads(state.world_file.read_bytes()))
+        except FileNotFoundError as error:
+            raise NoWorldError(state.root) from error
+        except (ValueError, TypeError) as error:
+            raise DamagedWorldError(state.world_file) from error
+
+    def save(self, state: State) -> None:
+        """Keep the settings in the world's file, which its owner alone can read."""
+        files.replace(state.world_file, json.dumps(asdict(self), indent=2).encode() + b"\n", mode=0o600)
+
+    def with_schedules(self, *, schedules: bool) -> Self:
+        """Return the same settings, with the schedules running or not."""
+        return replace(self, schedules=schedules)
+
+    def with_ports(self, endpoint_port: int, postgres_port: int) -> Self:
+        """Return the same settings on other ports."""
+        return replace(self, endpoint_port=endpoint_port, postgres_port=postgres_port)
+
+    @property
+    def aws_url(self) -> str:
+        """The address of the local AWS."""
+        return f"http://{HOST}:{self.endpoint_port}"
+
+    @property
+    def superuser_url(self) -> str:
+        """The address of the server's own database, as its superuser."""
+        return self._database_url(SUPERUSER, SUPERUSER)
+
+    @property
+    def totesys_url(self) -> str:
+        """The address of totesys, as the role that owns it."""
+        return self._database_url(SOURCE_DATABASE, roles.OWNER)
+
+    @property
+    def warehouse_url(self) -> str:
+        """The address of the warehouse, as the role that owns it."""
+        return self._database_url(WAREHOUSE_DATABASE, WAREHOUSE_OWNER)
+
+    def url_of(self, database: str) -> str:
+        """Return the address of another database of the role that owns the warehouse."""
+        return self._database_url(database, WAREHOUSE_OWNER)
+
+    def login(self, database: str, role: str) -> dict[str, Any]:
+        """Return how `role` reaches `database`, as Terraform's variables take it."""
+        return {
+            "host": HOST,
+            "port": self.postgres_port,
+            "database": database,
+            "username": role,
+            "password": self.passwords[role],
+        }
+
+    def aws_environment(self) -> dict[str, str]:
+        """Return the variables with which any AWS client speaks to this world."""
+        return {
+            "AWS_ENDPOINT_URL": self.aws_url,
+            "AWS_ACCESS_KEY_ID": self.access_key,
+            "AWS_SECRET_ACCESS_KEY": self.secret_key,
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+        }
+
+    def shell_environment(self, prefix: str, log_group: str) -> dict[str, str]:
+        """Return the variables that the runbooks speak of: names begin with `prefix`, jobs log below `log_group`."""
+        return {
+            **self.aws_environment(),
+            "PREFIX": prefix,
+            "LOG_GROUP": log_group,
+            "TOTESYS_URL": self.totesys_url,
+            "TOTESYS_ADMIN_URL": self._database_url(SOURCE_DATABASE, SUPERUSER),
+            "WAREHOUSE_URL": self.warehouse_url,
+        }
+
+    def urls(self, state: State) -> dict[str, str]:
+        """Return where other programs find the parts of this world."""
+        return {
+            "aws": self.aws_url,
+            "region": REGION,
+            "access_key": self.access_key,
+            "secret_key": self.secret_key,
+            "totesys": self.totesys_url,
+            "warehouse": self.warehouse_url,
+            "lake": str(state.lake),
+            "state": str(state.root),
+        }
+
+    def _database_url(self, database: str, role: str) -> str:
+        role, password, database = (quote(part, safe="") for part in (role, self.passwords[role], database))
+        return f"postgresql://{role}:{password}@{HOST}:{self.postgres_port}/{database}"

@@ -1,0 +1,198 @@
+"""What a local world holds and how it fares: runs, batches, rows, schedules, alarms, alerts."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from local_aws.state import State
+from ops.sandbox import aws, deployment, world
+from ops.sandbox.settings import Settings
+from ops.sandbox.workflow_run import RowCounts, WorkflowRun, read
+
+_LATEST = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """The committed batches of a zone: how many, and the latest ones, newest first."""
+
+    count: int
+    latest: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A world at one moment; what cannot be told because a part is down is empty."""
+
+    state: str
+    workflow: str
+    down: tuple[str, ...]
+    runs: tuple[WorkflowRun, ...]
+    batches: dict[str, Batches]
+    rows: dict[str, dict[str, int]]
+    last_success_at: datetime | None
+    alerts: tuple[dict[str, Any], ...]
+    due: dict[str, datetime]
+    alarms: tuple[dict[str, Any], ...]
+
+    @property
+    def last_success_age(self) -> float | None:
+        """Seconds since the last batch was loaded into the warehouse or a run found nothing to load."""
+        return (datetime.now(UTC) - self.last_success_at).total_seconds() if self.last_success_at else None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the status in the shape that `totelake status --json` prints, with moments in ISO 8601 (UTC).
+
+        - `state`, `workflow`: the state folder, and the workflow's name
+        - `down`: the parts that are down, of "the local AWS" and "Postgres"; what they alone know is empty then
+        - `runs`: the latest five, newest first: `id`, `status` (Glue's word), `succeeded`, `started_at`,
+          `completed_at`, `seconds`, `error`, and `actions` in their order: `name`, `kind` (job or crawler), `state`
+          (waiting, running, succeeded, failed, stopped), `attempt` (id of the job run), `seconds`, `rows`, `error`
+        - `batches`: for `ingested` and `processed` the `count`, and the `latest` five, newest first: `sequence`,
+          `batch_id`, `committed_at`, `rows`, `quarantined`, `held`, and `tables` with the rows of each
+        - `rows`: for `totesys` and `warehouse` the rows of each table
+        - `last_success`: `at` and `age_seconds`, null before the first
+        - `alerts`: oldest first: `sent_at`, `to`, `subject`, `topic`, `body`
+        - `schedules`: when each of those that are enabled fires next, by its name
+        - `alarms`: those that are on: `name`, `since`, `reason`
+        """
+        return {
+            "state": self.state,
+            "workflow": self.workflow,
+            "down": list(self.down),
+            "runs": [
+                asdict(run)
+                | {"seconds": run.seconds, "succeeded": run.succeeded, "actions": list(map(asdict, run.actions))}
+                for run in self.runs
+            ],
+            "batches": {
+                zone: {"count": part.count, "latest": list(part.latest)} for zone, part in self.batches.items()
+            },
+            "rows": self.rows,
+            "last_success": {"at": self.last_success_at, "age_seconds": self.last_success_age},
+            "alerts": list(self.alerts),
+            "schedules": self.due,
+            "alarms": list(self.alarms),
+        }
+
+
+def gather(state: State, count: int = _LATEST) -> Status:
+    """Return the status of the world in `state`, with the latest `count` runs and batches.
+
+    Raises `NoWorldError` when there is none.
+    """
+    settings = Settings.load(state)
+    down = world.running(state, settings).missing
+    has_aws, has_postgres = "the local AWS" not in down, "Postgres" not in down
+    runs = latest_runs(state, settings, count) if has_aws else ()
+    ends = [run.completed_at for run in runs if run.succeeded and run.completed_at]
+    if has_postgres:
+        ends += [loaded] if (loaded := _last_load(settings)) else []
+    return Status(
+        state=str(state.root),
+        workflow=deployment.outputs(state)["workflow"],
+        down=tuple(down),
+        runs=runs,
+        batches=committed_batches(state, settings, count) if has_aws else {},
+        rows=row_counts(settings) if has_postgres else {},
+        last_success_at=max(ends, default=None),
+        alerts=_alerts(state),
+        due=aws.due(settings) if has_aws else {},
+        alarms=_alarms(settings) if has_aws else (),
+    )
+
+
+def latest_runs(state: State, settings: Settings, count: int = _LATEST) -> tuple[WorkflowRun, ...]:
+    """Return the latest runs of the workflow, newest first."""
+    glue, rows = aws.client(settings, "glue"), RowCounts(aws.client(settings, "logs"))
+    pages = glue.get_paginator("get_workflow_runs").paginate(
+        Name=deployment.outputs(state)["workflow"], IncludeGraph=True
+    )
+    runs = [read(run, rows) for page in pages for run in page["Runs"]]
+    return tuple(sorted(runs, key=lambda run: run.started_at or datetime.min.replace(tzinfo=UTC), reverse=True)[:count])
+
+
+def committed_batches(state: State, settings: Settings, count: int = _LATEST) -> dict[str, Batches]:
+    """Return the committed batches of each zone, as their commit records in the lake tell."""
+    s3, found = aws.client(settings, "s3"), {}
+    buckets = deployment.outputs(state)["buckets"]
+    for zone in ("ingested", "processed"):
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=buckets[zone], Prefix="log/")
+        keys = sorted(item["Key"] for page in pages for item in page.get("Contents", []))
+        records = [json.loads(s3.get_object(Bucket=buckets[zone], Key=key)["Body"].read()) for key in keys[-count:]]
+        found[zone] = Batches(len(keys), tuple(_batch(record) for record in reversed(records)))
+    return found
+
+
+def row_counts(settings: Settings) -> dict[str, dict[str, int]]:
+    """Return the rows of every source table and of every star table that the warehouse has by now."""
+    from totelake.tables import SOURCE_TABLES, STAR_TABLES  # noqa: PLC0415
+
+    return {
+        "totesys": _count(settings.totesys_url, SOURCE_TABLES),
+        "warehouse": _count(settings.warehouse_url, STAR_TABLES),
+    }
+
+
+def as_text(value: object) -> str:
+    """Return what JSON has no type for as text: moments in ISO 8601."""
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _batch(record: dict[str, Any]) -> dict[str, Any]:
+    tables: Counter[str] = Counter()
+    for part in record.get("replayed") or [record]:
+        tables.update({name: table["rows"] for name, table in part["tables"].items()})
+    return {
+        "sequence": record["sequence"],
+        "batch_id": record["batch_id"],
+        "committed_at": record["committed_at"],
+        "rows": tables.total(),
+        "quarantined": sum(record.get("quarantined", {}).values()),
+        "held": sum(held["rows"] for held in record.get("held", {}).values()),
+        "tables": dict(tables),
+    }
+
+
+def _count(url: str, tables: Iterable[str]) -> dict[str, int]:
+    with psycopg.connect(url) as connection:
+        counts = {}
+        for table in tables:
+            if (found := connection.execute("SELECT to_regclass(%s)", [f"public.{table}"]).fetchone()) and found[0]:
+                query = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier("public", table))
+                (counts[table],) = connection.execute(query).fetchone() or (0,)
+        return counts
+
+
+def _last_load(settings: Settings) -> datetime | None:
+    from totelake.warehouse.names import LEDGER, SCHEMA  # noqa: PLC0415
+
+    with psycopg.connect(settings.warehouse_url) as connection:
+        ledger = sql.Identifier(SCHEMA, LEDGER)
+        if connection.execute("SELECT to_regclass(%s)", [f"{SCHEMA}.{LEDGER}"]).fetchone() == (None,):
+            return None
+        found = connection.execute(sql.SQL("SELECT max(loaded_at) FROM {}").format(ledger)).fetchone()
+        return found[0] if found else None
+
+
+def _alarms(settings: Settings) -> tuple[dict[str, Any], ...]:
+    pages = aws.client(settings, "cloudwatch").get_paginator("describe_alarms").paginate(StateValue="ALARM")
+    return tuple(
+        {"name": alarm["AlarmName"], "since": alarm["StateUpdatedTimestamp"], "reason": alarm["StateReason"]}
+        for page in pages
+        for alarm in page["MetricAlarms"]
+    )
+
+
+def _alerts(state: State) -> tuple[dict[str, Any], ...]:
+    if not state.inbox.exists():
+        return ()
+    from local_aws import inbox  # noqa: PLC0415 - it brings moto, which takes its time
+
+    return tuple(asdict(message) for message in inbox.messages(state))
