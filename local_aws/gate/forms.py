@@ -22,6 +22,7 @@ from local_aws.gate.signatures import ALGORITHM, Environ, Scope, Signer, check_t
 
 _NOT_IN_POLICY = {"x-amz-signature", "policy", "file"}
 _IGNORED = "x-ignore-"
+_LOCK = "x-amz-object-lock-"
 _RANGE = "content-length-range"
 _MOST_BYTES = 20 << 10
 """Bytes of a form without its file, as S3 takes them."""
@@ -65,6 +66,8 @@ class Form:
             raise FormRefusedError("it has no field 'key'")
         if values.get("success_action_status", "204") not in _STATUSES:
             raise FormRefusedError("success_action_status is not 200, 201 or 204")
+        if locks := [name for name in fields if name.startswith(_LOCK)]:
+            raise FormRefusedError(f"{', '.join(locks)} is not implemented by this endpoint")
         upload = uploads[0][1]
         size = upload.stream.seek(0, 2)
         fields["key"] = fields["key"].replace("${filename}", posixpath.basename(upload.filename or ""))  # as moto does

@@ -31,7 +31,13 @@ type WsgiApp = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 _LOG = logging.getLogger(__name__)
 
-_LOOKS = {"GetObject": "Bucket", "HeadObject": "Bucket", "CopyObject": "CopySource", "UploadPartCopy": "CopySource"}
+_LOOKS = {
+    "GetObject": "Bucket",
+    "HeadObject": "Bucket",
+    "SelectObjectContent": "Bucket",
+    "CopyObject": "CopySource",
+    "UploadPartCopy": "CopySource",
+}
 """Operations that tell whether an object is there, and the parameter in which its bucket is."""
 
 _OF_ONE_REGION = {"glue", "redshift-data"}
@@ -137,7 +143,7 @@ def _as_refusal(error: Exception, environ: Environ) -> GateError:
     if isinstance(error, json.JSONDecodeError | ExpatError | ParseError | UnicodeDecodeError):
         return MalformedRequestError(f"The body cannot be read: {error}", code="MalformedXML")
     if report := requests.faults(environ):
-        return MalformedRequestError(report, json_code="ValidationException")
+        return MalformedRequestError(report, code="MalformedXML", json_code="ValidationException")
     _LOG.error("failed at %s %s", environ["REQUEST_METHOD"], environ["REQUEST_URI"], exc_info=error)
     return InternalFailureError()
 

@@ -63,9 +63,12 @@ def _settle_s3(environ: Environ, *, is_form: bool) -> None:
 
 def _without_headers(environ: Environ) -> str:
     """Return the query string without the headers that a presigned URL has in it, which become headers."""
-    left = []
+    left, names = [], set()
     for pair in signatures.query(environ).split("&"):
         name, _, value = pair.partition("=")
+        if name.lower() in names:
+            raise MalformedRequestError(f"{name} is in the query string twice.", code="InvalidArgument")
+        names.add(name.lower())
         if not name.lower().startswith("x-amz-") or name.lower() in PRESIGNED:
             left.append(pair)
             continue

@@ -10,6 +10,7 @@ from xml.etree import ElementTree as ET
 
 from botocore.exceptions import BotoCoreError
 from botocore.validate import ParamValidator
+from moto.core.parse import RestXMLParser
 from moto.core.request import Request
 from moto.core.routing import get_service_router
 from werkzeug.exceptions import HTTPException
@@ -20,6 +21,7 @@ from local_aws.gate.reading import PRESIGNED
 from local_aws.gate.signatures import S3, Environ
 from local_aws.iam import Call
 from local_aws.iam.conditions import listed
+from local_aws.iam.policies import LANGUAGE
 
 _SERVICES = {"monitoring": "cloudwatch"}
 """The services that sign by another name than that of their API."""
@@ -33,7 +35,9 @@ _BUCKET_SETTINGS = {
     *("object-lock", "versioning", "lifecycle", "policy", "acl", "tagging", "website", "cors", "logging"),
     *("notification", "accelerate", "publicAccessBlock", "encryption", "replication", "ownershipControls", "inventory"),
 }
+_LISTINGS = {"list-type", "location", "policyStatus", "requestPayment", "uploads", "versions"}
 _IMPLEMENTED = {
+    ("GET", "bucket"): _BUCKET_SETTINGS | _LISTINGS,
     ("GET", "key"): {"acl", "tagging", "legal-hold", "attributes"},
     ("PUT", "key"): {"acl", "tagging", "retention", "legal-hold"},
     ("DELETE", "key"): {"tagging"},
@@ -44,6 +48,14 @@ _IMPLEMENTED = {
     ("POST", "bucket"): {"delete"},
 }
 """Parameters by which moto knows an operation of S3; without them it takes it for that on the object or the bucket."""
+
+_LEFT_OUT = {
+    "CreateMultipartUpload": {"ObjectLockMode", "ObjectLockRetainUntilDate", "ObjectLockLegalHoldStatus"},
+    "DeleteObject": {"IfMatchLastModifiedTime", "IfMatchSize"},
+    "PutObjectAcl": {"VersionId"},
+    "RestoreObject": {"VersionId"},
+}
+"""Parameters that moto overlooks, and carries an operation of S3 out as if they were not there."""
 
 
 def read(environ: Environ, signed_for: str, region: str, account: str) -> Call:
@@ -57,16 +69,38 @@ def read(environ: Environ, signed_for: str, region: str, account: str) -> Call:
 
 
 def faults(environ: Environ) -> str:
-    """Return what AWS's model of an operation says against the parameters of a request in JSON, or nothing."""
-    if "HTTP_X_AMZ_TARGET" not in environ:
-        return ""
-    service = environ["HTTP_AUTHORIZATION"].split("/")[3]
+    """Return what AWS's model of an operation says against what a request has in JSON or XML, or nothing."""
     try:
+        service = environ["HTTP_AUTHORIZATION"].split("/")[3]
         environ["wsgi.input"].seek(0)
         operation, _ = get_service_router(_SERVICES.get(service, service)).match(Request(environ))
-        report = ParamValidator().validate(json.loads(_body(environ) or b"{}"), operation.input_shape)
-    except (HTTPException, BotoCoreError, NotImplementedError, OSError, ValueError, AttributeError):
-        return ""  # it has not come that far
+        if service == S3:
+            return _faults_of_xml(operation, _body(environ))
+        if "HTTP_X_AMZ_TARGET" in environ:
+            return _report(json.loads(_body(environ) or b"{}"), operation.input_shape)
+    except (HTTPException, BotoCoreError, NotImplementedError, OSError, ValueError, LookupError, AttributeError):
+        pass  # it has not come that far
+    return ""
+
+
+def _faults_of_xml(operation: Any, body: bytes) -> str:
+    payload = operation.input_shape.serialization.get("payload") if operation.input_shape else None
+    shape = operation.input_shape.members[payload] if payload else None
+    if shape is None or shape.type_name != "structure":
+        return ""
+    parser, name = RestXMLParser(operation), shape.serialization.get("name", payload)
+    try:
+        root = ET.fromstring(body)  # noqa: S314 - signed with a key of this world
+        parameters = parser._parse_shape(shape, root)  # noqa: SLF001 - all of `parse` but the headers
+    except (ET.ParseError, ValueError, TypeError) as error:
+        return f"{name} cannot be read: {error}"
+    if root.tag.rpartition("}")[2] != name or not len(root):
+        return f"The body is not {name} with elements."
+    return _report(parameters, shape)
+
+
+def _report(parameters: Any, shape: Any) -> str:
+    report = ParamValidator().validate(parameters, shape)
     return str(report.generate_report()) if report.has_errors() else ""
 
 
@@ -89,9 +123,9 @@ def _asked(environ: Environ, service: str) -> tuple[str, Mapping[str, Any]]:
     if service == S3 and (strange := _strange(operation, request)):
         words = f"{operation.name} has no parameter {', '.join(strange)} in its query string."
         raise MalformedRequestError(words, code="InvalidArgument")
-    if service == S3:
-        _check_implemented(operation, request)
     parameters |= _bound(operation, request)
+    if service == S3:
+        _check_implemented(operation, request, parameters)
     if operation.name == "PutBucketPolicy":
         _check_policy(_body(environ))
     if operation.name == "DeleteObjects":
@@ -99,8 +133,14 @@ def _asked(environ: Environ, service: str) -> tuple[str, Mapping[str, Any]]:
     return operation.name, parameters
 
 
-def _check_implemented(operation: Any, request: Request) -> None:
+def _check_implemented(operation: Any, request: Request, parameters: Mapping[str, Any]) -> None:
     """Raise `MalformedRequestError` for an operation of S3 that moto would take for another one."""
+    if left_out := _LEFT_OUT.get(operation.name, set()) & set(parameters):
+        words = f"{operation.name} with {', '.join(sorted(left_out))} is not implemented by this endpoint."
+        raise MalformedRequestError(words, code="NotImplemented")
+    if operation.name == "PostObject":
+        words = "Bucket POST must be of the enclosure-type multipart/form-data, and not be signed in another way."
+        raise MalformedRequestError(words, code="PreconditionFailed")
     kind = "key" if "{Key" in operation.http_trait.path else "bucket"
     known = _IMPLEMENTED.get((request.method, kind))
     if known is not None and (missing := set(operation.http_trait.query_args) - known - {"x-id"}):
@@ -144,10 +184,15 @@ def _keys_to_delete(environ: Environ) -> list[tuple[str, str]]:
 def _check_policy(body: bytes) -> None:
     """Raise `MalformedRequestError` for a bucket policy that nobody could judge."""
     try:
-        found = listed(json.loads(body.decode())["Statement"])
+        policy = json.loads(body.decode())
+        found = listed(policy["Statement"])
         is_policy = bool(found) and all(map(_is_statement, found))
+        has_variables = "${" in json.dumps(found) and policy.get("Version") != LANGUAGE
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        is_policy = False
+        is_policy = has_variables = False
+    if has_variables:
+        words = f"A policy with variables needs the Version {LANGUAGE}: in an older one they are not replaced."
+        raise MalformedRequestError(words, code="MalformedPolicy")
     if not is_policy:
         words = "The policy is not JSON with statements, each of which has an Effect."
         raise MalformedRequestError(words, code="MalformedPolicy")

@@ -12,7 +12,7 @@ from local_aws.iam.errors import UnjudgeableError
 type Statement = Mapping[str, Any]
 
 
-_LANGUAGE = "2012-10-17"
+LANGUAGE = "2012-10-17"
 """The version of the policy language that has variables."""
 
 
@@ -39,9 +39,7 @@ def verdict(documents: Iterable[str], action: str, resource: str, context: Conte
         statement["Effect"]
         for document in documents
         for statement in _in_language(document)
-        if names(statement, "Action", action)
-        and names(_resolved(statement, context), "Resource", resource)
-        and _holds(statement, context)
+        if names(statement, "Action", action) and is_about(statement, resource, context) and _holds(statement, context)
     }
     if "Deny" in found:
         return Verdict.DENIED
@@ -71,21 +69,22 @@ def names(statement: Statement, element: str, value: str) -> bool:
     return named != (f"Not{element}" in statement)
 
 
-@lru_cache(maxsize=256)
-def _in_language(document: str) -> tuple[Statement, ...]:
-    """Return the statements of a policy; raises UnjudgeableError for variables where its version has none."""
-    if "${" in json.dumps(statements(document)) and json.loads(document).get("Version") != _LANGUAGE:
-        raise UnjudgeableError(f"A policy with variables whose Version is not {_LANGUAGE}")
-    return statements(document)
-
-
-def _resolved(statement: Statement, context: Context) -> Statement:
-    """Return the resources of a statement without variables."""
-    return {
+def is_about(statement: Statement, resource: str, context: Context) -> bool:
+    """Whether `resource` is among those of a statement; raises UnjudgeableError for a variable that is not known."""
+    patterns = {
         element: [resolved(str(pattern), context) for pattern in listed(statement[element])]
         for element in ("Resource", "NotResource")
         if element in statement
     }
+    return names(patterns, "Resource", resource)
+
+
+@lru_cache(maxsize=256)
+def _in_language(document: str) -> tuple[Statement, ...]:
+    """Return the statements of a policy; raises UnjudgeableError for variables where its version has none."""
+    if "${" in json.dumps(statements(document)) and json.loads(document).get("Version") != LANGUAGE:
+        raise UnjudgeableError(f"A policy with variables whose Version is not {LANGUAGE}")
+    return statements(document)
 
 
 def _holds(statement: Statement, context: Context) -> bool:

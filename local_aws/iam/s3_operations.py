@@ -25,7 +25,14 @@ _ON_BUCKET = {
     "ListMultipartUploads": "ListBucketMultipartUploads",
     "GetBucketLocation": "GetBucketLocation",
 }
-_OF_A_VERSION = {"GetObject": "GetObjectVersion", "DeleteObject": "DeleteObjectVersion"}
+_OF_A_VERSION = {
+    name: name.replace("Object", "ObjectVersion")
+    for name in (
+        *("GetObject", "DeleteObject", "GetObjectAcl", "PutObjectAcl", "GetObjectAttributes"),
+        *("GetObjectTagging", "PutObjectTagging", "DeleteObjectTagging"),
+    )
+}
+"""The permissions that have another name where a request names a version; those on its lock have not."""
 _ASKED_BESIDES = {
     "ACL": "PutObjectAcl",
     "GrantFullControl": "PutObjectAcl",
@@ -58,7 +65,7 @@ _KEYS = {
     "s3:x-amz-website-redirect-location": "WebsiteRedirectLocation",
 }
 """The condition keys of S3 that are parameters of a request; `s3:versionid` is that of each object."""
-ACTIONS = {
+_SETTINGS = {
     "DeleteBucketCors": "PutBucketCORS",
     "DeleteBucketEncryption": "PutEncryptionConfiguration",
     "DeleteBucketLifecycle": "PutLifecycleConfiguration",
@@ -69,14 +76,17 @@ ACTIONS = {
     "GetBucketAccelerateConfiguration": "GetAccelerateConfiguration",
     "GetBucketCors": "GetBucketCORS",
     "GetBucketEncryption": "GetEncryptionConfiguration",
+    "GetBucketInventoryConfiguration": "GetInventoryConfiguration",
     "GetBucketLifecycleConfiguration": "GetLifecycleConfiguration",
     "GetBucketNotificationConfiguration": "GetBucketNotification",
     "GetBucketReplication": "GetReplicationConfiguration",
     "GetObjectLockConfiguration": "GetBucketObjectLockConfiguration",
     "GetPublicAccessBlock": "GetBucketPublicAccessBlock",
+    "ListBucketInventoryConfigurations": "GetInventoryConfiguration",
     "PutBucketAccelerateConfiguration": "PutAccelerateConfiguration",
     "PutBucketCors": "PutBucketCORS",
     "PutBucketEncryption": "PutEncryptionConfiguration",
+    "PutBucketInventoryConfiguration": "PutInventoryConfiguration",
     "PutBucketLifecycleConfiguration": "PutLifecycleConfiguration",
     "PutBucketNotificationConfiguration": "PutBucketNotification",
     "PutBucketReplication": "PutReplicationConfiguration",
@@ -89,7 +99,7 @@ _CREATES = {"PutObject", "CopyObject", "CompleteMultipartUpload"}
 
 
 def needs(call: Call) -> list[Need] | None:
-    """Return what a call of S3 needs; None when the operation is not known here."""
+    """Return what a call of S3 needs; None when it is for the owner of the world only, see `settings`."""
     if call.operation == "ListBuckets":
         return [Need("s3:ListAllMyBuckets", ("*",))]
     if call.operation in _ON_BUCKET:
@@ -103,13 +113,26 @@ def needs(call: Call) -> list[Need] | None:
         objects = [(_ON_OBJECT[call.operation], call["Key"], call["VersionId"])]
     else:
         return None
-    besides = [action for parameter, action in _ASKED_BESIDES.items() if call[parameter]]
     needed = [
         _on_object(call, each, call["Bucket"], key, version)
         for action, key, version in objects
-        for each in (action, *besides)
+        for each in (action, *_besides(call))
     ]
+    if _compares(call):
+        needed.append(_on_object(call, "GetObject", call["Bucket"], call["Key"], ""))
     return [_on_copied(call), *needed] if copies else needed
+
+
+def settings(call: Call) -> list[Need]:
+    """Return what an operation on the settings of a bucket or an object needs, which no role may call."""
+    name = _SETTINGS.get(call.operation, call.operation)
+    if not call["Key"]:
+        return [Need(f"s3:{name}", (bucket_arn(call["Bucket"]),), _context(call))]
+    reads = ["GetObject"] if name == "GetObjectAttributes" else []
+    return [
+        _on_object(call, each, call["Bucket"], call["Key"], call["VersionId"])
+        for each in (name, *reads, *_besides(call))
+    ]
 
 
 def bucket_arn(bucket: str) -> str:
@@ -120,6 +143,18 @@ def bucket_arn(bucket: str) -> str:
 def object_arn(bucket: str, key: str) -> str:
     """Return the ARN of an object."""
     return f"{bucket_arn(bucket)}/{key}"
+
+
+def _besides(call: Call) -> list[str]:
+    return [action for parameter, action in _ASKED_BESIDES.items() if call[parameter]]
+
+
+def _compares(call: Call) -> bool:
+    """Whether a request that writes or deletes an object goes by its ETag, as `*` in that of a deletion does not."""
+    wanted = call.parameters.get("IfMatch")
+    if call.operation == "DeleteObject":
+        return wanted not in {None, "*"}
+    return call.operation in _CREATES and wanted is not None
 
 
 def _on_copied(call: Call) -> Need:

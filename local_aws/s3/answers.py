@@ -1,4 +1,4 @@
-"""The XML of ListObjectsV2: moto's serializer takes half a second for a thousand keys, a template takes none."""
+"""The XML of listings: moto's serializer takes half a second for a thousand keys, a template takes none."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,11 +9,16 @@ from local_aws.s3.objects import FileKey
 
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _OWNER = "<Owner><ID>75aa57f09aa0c8caeab4f8c24e99d10f8e7faeebf76c078efc7c6caea54ba06a</ID></Owner>"
+REQUEST_PAYMENT = (
+    f'<?xml version="1.0" encoding="UTF-8"?>\n<RequestPaymentConfiguration xmlns="{_NAMESPACE}">'
+    "<Payer>BucketOwner</Payer></RequestPaymentConfiguration>"
+)
+"""The answer to GetBucketRequestPayment."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListQuery:
-    """What a ListObjectsV2 request asks for."""
+    """What a request to list objects asks for; `start_after` is what the first version calls a marker."""
 
     bucket: str
     prefix: str
@@ -24,26 +29,44 @@ class ListQuery:
     url_encoded: bool
     owners: bool
 
+    def name(self, value: str) -> str:
+        """Return a key, or a part of one, as the answer has it."""
+        return quote(value) if self.url_encoded else escape(value)
 
-def list_objects_v2(query: ListQuery, objects: Iterable[FileKey], prefixes: list[str], next_token: str | None) -> str:
+
+def list_objects(query: ListQuery, objects: Iterable[FileKey], prefixes: list[str], next_marker: str | None) -> str:
+    """Return the answer to a ListObjects request."""
+    pages = [
+        f"<Marker>{query.name(query.start_after or '')}</Marker>",
+        f"<NextMarker>{query.name(next_marker)}</NextMarker>" if next_marker is not None else "",
+    ]
+    return _listing(query, pages, objects, prefixes, is_truncated=next_marker is not None)
+
+
+def list_objects_v2(query: ListQuery, objects: list[FileKey], prefixes: list[str], next_token: str | None) -> str:
     """Return the answer to a ListObjectsV2 request."""
+    pages = [
+        f"<KeyCount>{len(objects) + len(prefixes)}</KeyCount>",
+        f"<ContinuationToken>{escape(query.token)}</ContinuationToken>" if query.token else "",
+        f"<NextContinuationToken>{escape(next_token)}</NextContinuationToken>" if next_token is not None else "",
+        f"<StartAfter>{query.name(query.start_after)}</StartAfter>" if query.start_after else "",
+    ]
+    return _listing(query, pages, objects, prefixes, is_truncated=next_token is not None)
 
-    def name(value: str) -> str:
-        return quote(value) if query.url_encoded else escape(value)
 
-    contents = [_contents(each, name(each.name), owned=query.owners) for each in objects]
+def _listing(
+    query: ListQuery, pages: list[str], objects: Iterable[FileKey], prefixes: list[str], *, is_truncated: bool
+) -> str:
+    name = query.name
     parts = [
         f'<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult xmlns="{_NAMESPACE}">',
         f"<Name>{escape(query.bucket)}</Name>",
         f"<Prefix>{name(query.prefix)}</Prefix><MaxKeys>{query.most}</MaxKeys>",
-        f"<KeyCount>{len(contents) + len(prefixes)}</KeyCount>",
-        f"<IsTruncated>{str(next_token is not None).lower()}</IsTruncated>",
+        f"<IsTruncated>{str(is_truncated).lower()}</IsTruncated>",
         f"<Delimiter>{name(query.delimiter)}</Delimiter>" if query.delimiter else "",
         "<EncodingType>url</EncodingType>" if query.url_encoded else "",
-        f"<ContinuationToken>{escape(query.token)}</ContinuationToken>" if query.token else "",
-        f"<NextContinuationToken>{escape(next_token)}</NextContinuationToken>" if next_token is not None else "",
-        f"<StartAfter>{name(query.start_after)}</StartAfter>" if query.start_after else "",
-        *contents,
+        *pages,
+        *(_contents(each, name(str(each.name)), owned=query.owners) for each in objects),
         *(f"<CommonPrefixes><Prefix>{name(each)}</Prefix></CommonPrefixes>" for each in prefixes),
         "</ListBucketResult>",
     ]

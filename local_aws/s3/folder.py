@@ -21,17 +21,13 @@ from moto.s3.models import FakeDeleteMarker
 
 from local_aws.s3.errors import told_as_s3
 from local_aws.s3.files import Files
-from local_aws.s3.objects import FileKey
+from local_aws.s3.objects import KEEPING, FileKey
 from local_aws.s3.paths import drop_checksum, remove_empty
 from local_aws.s3.records import Record, Stamp
 
 EMPTY_ETAG = hashlib.md5(b"", usedforsecurity=False).hexdigest()
 
 type Version = FileKey | FakeDeleteMarker
-
-
-_KEEPING = {"Enabled", "Suspended"}
-"""The states of versioning in which a deletion leaves a marker above the versions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +101,9 @@ class BucketFolder(Files):
             demands.check(self.current(key))
             path.mkdir(parents=True, exist_ok=True)
             stamp = Stamp.of_directory(path.stat())
-            marker = FileKey(self.bucket, key, path, stamp, described | {"_etag": EMPTY_ETAG})
+            version_id = uuid4().hex if self.bucket.is_versioned else "null"
+            kept = described | {"_etag": EMPTY_ETAG, "_version_id": version_id}
+            marker = FileKey(self.bucket, key, path, stamp, kept)
             self.records.write(stamp, self.bucket.name, key, marker.record())
             self._known[stamp.inode] = marker.keep_with(self._keep)
             return marker
@@ -114,7 +112,7 @@ class BucketFolder(Files):
         """Remove the object at `key`; a versioned bucket puts it aside, below the delete marker that is returned."""
         with self._lock, told_as_s3(key):
             current = self.current(key)
-            kept = self.bucket.versioning_status in _KEEPING and not key.endswith("/")
+            kept = self.bucket.versioning_status in KEEPING and not key.endswith("/")
             if current is not None:
                 path = current.path
                 if kept and (self.bucket.is_versioned or current.version_id != "null"):

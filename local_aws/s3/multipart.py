@@ -8,6 +8,7 @@ from moto.s3.exceptions import NoSuchUpload
 from moto.s3.models import FakeAcl
 
 from local_aws.s3.errors import told_as_s3
+from local_aws.s3.locks import retained
 from local_aws.s3.objects import FileKey
 from local_aws.s3.records import Record
 from local_aws.s3.storage import EVENTS, LakeStorage, encrypted
@@ -91,6 +92,7 @@ class LakeUploads(LakeStorage):
             whole = upload.assemble(body, file)
             described = {
                 **encrypted(bucket, upload.sse_encryption, upload.kms_key_id, None),
+                **retained(bucket, None, None),
                 "_etag": whole.etag,
                 "_storage_class": upload.storage or "STANDARD",
                 "_metadata": dict(upload.metadata),

@@ -17,6 +17,9 @@ from moto.utilities.utils import LowercaseDict
 from local_aws.s3.records import Record, Stamp
 
 CHUNK = 1 << 20
+KEEPING = {"Enabled", "Suspended"}
+"""The states of versioning in which a bucket keeps the versions that it has."""
+
 # What moto keeps of an object and a restart must not lose. ACLs and tags are not here: Terraform sets them again.
 KEPT = frozenset(
     {
@@ -112,7 +115,7 @@ class FileKey(FakeKey):  # type: ignore[misc] # moto is not typed
             _metadata=LowercaseDict({"Content-Type": "binary/octet-stream"}),
             _is_versioned=bucket.is_versioned,
             _etag=_derived_etag(stamp),
-            _version_id=_derived_version(stamp) if bucket.is_versioned else "null",
+            _version_id=_derived_version(stamp) if bucket.versioning_status in KEEPING else "null",
         )
         self.path = path
         self.stamp = stamp

@@ -2,6 +2,7 @@
 
 A Deny counts when all its conditions are known here and true. A statement with a condition that this endpoint cannot
 judge is passed over, and the log says so once; so is one that is not for everybody. AWS may then refuse what passes.
+A Deny with a variable in its resources that is not known here is about every resource, and the log says that too.
 """
 
 import logging
@@ -13,11 +14,11 @@ from flask import has_request_context, request
 from moto.iam.access_control import PermissionResult
 from moto.s3.models import FakeBucket, s3_backends
 
-from local_aws.iam import Call, Need, policies
+from local_aws.iam import Call, policies
 from local_aws.iam.calls import PARTITION
 from local_aws.iam.conditions import Context, fulfilled, listed, require_known
 from local_aws.iam.errors import UnjudgeableError
-from local_aws.iam.s3_operations import ACTIONS, bucket_arn, needs, object_arn
+from local_aws.iam.s3_operations import bucket_arn, needs, settings
 from local_aws.s3.errors import DeniedByBucketError
 
 _DENIED = "totelake.denied"
@@ -37,11 +38,12 @@ def check(call: Call, environ: dict[str, Any]) -> None:
     """
     if call.operation in _OF_POLICIES:
         return
+    known = {**_ALWAYS, "aws:principalaccount": call.account}
     found = [
         (need.action, resource)
-        for need in needs(call) or _undeclared(call)
+        for need in needs(call) or settings(call)
         for resource in need.resources
-        if (bucket := _bucket(call, resource)) and _denied(bucket, need.action, resource, need.context)
+        if (bucket := _bucket(call, resource)) and _denied(bucket, need.action, resource, {**known, **need.context})
     ]
     if call.operation == "DeleteObjects":
         environ[_DENIED] = {resource for _, resource in found}
@@ -69,31 +71,17 @@ def permission(_bucket: FakeBucket, _action: str, resource: str) -> PermissionRe
     return PermissionResult.DENIED if denied else PermissionResult.NEUTRAL
 
 
-def _undeclared(call: Call) -> list[Need]:
-    """Return what an operation needs that is not declared: the action of its name, on an object or on a bucket."""
-    on = (object_arn(call["Bucket"], call["Key"]) if call["Key"] else bucket_arn(call["Bucket"]),)
-    found = [Need(f"s3:{ACTIONS.get(call.operation, call.operation)}", on)]
-    if call["BypassGovernanceRetention"]:
-        found.append(Need("s3:BypassGovernanceRetention", on))
-    if call.operation.startswith(
-        ("Get", "List", "CreateSession")
-    ):  # to some of which moto answers as to GetObject and ListObjects
-        found.append(Need("s3:GetObject" if call["Key"] else "s3:ListBucket", on))
-    return found
-
-
 def _denied(bucket: FakeBucket, action: str, resource: str, context: Context) -> bool:
     """Whether a statement of the bucket's policy applies that denies."""
     statements = policies.statements(bucket.policy.decode()) if bucket.policy else ()
-    known = {**_ALWAYS, **context}
-    return any(each["Effect"] == "Deny" and _applies(each, action, resource, known) for each in statements)
+    return any(each["Effect"] == "Deny" and _applies(each, action, resource, context) for each in statements)
 
 
 def _applies(statement: Mapping[str, Any], action: str, resource: str, context: Context) -> bool:
     return (
         _everybody(statement.get("Principal"))
         and policies.names(statement, "Action", action)
-        and policies.names(statement, "Resource", resource)
+        and _is_about(statement, resource, context)
         and _fulfilled(statement, context)
     )
 
@@ -103,16 +91,29 @@ def _everybody(principal: Any) -> bool:
     return principal == "*" or (isinstance(principal, dict) and "*" in listed(principal.get("AWS")))
 
 
+def _is_about(statement: Mapping[str, Any], resource: str, context: Context) -> bool:
+    """Whether a statement names a resource; with a variable that is not known it may name any."""
+    try:
+        return policies.is_about(statement, resource, context)
+    except UnjudgeableError as error:
+        _tell(_name(statement), f"taken to be about every resource: {error.part}")
+        return True
+
+
 def _fulfilled(statement: Mapping[str, Any], context: Context) -> bool:
     conditions = statement.get("Condition", {})
     try:
         require_known(conditions, context)
         return fulfilled(conditions, context)
     except UnjudgeableError as error:
-        _tell(str(statement.get("Sid", statement["Effect"])), error.part)
+        _tell(_name(statement), f"passed over: {error.part}")
         return False
 
 
+def _name(statement: Mapping[str, Any]) -> str:
+    return str(statement.get("Sid", statement["Effect"]))
+
+
 @lru_cache
-def _tell(statement: str, reason: str) -> None:
-    log.warning("the bucket policy statement %s is passed over: %s cannot be judged here", statement, reason)
+def _tell(statement: str, outcome: str) -> None:
+    log.warning("the bucket policy statement %s is %s cannot be judged here", statement, outcome)

@@ -4,12 +4,19 @@ from typing import Any, override
 
 from moto.core.mime_types import APP_XML
 from moto.core.responses import TYPE_RESPONSE, ActionResult
-from moto.s3.exceptions import AccessDeniedByLock, InvalidContinuationToken, NoSuchUpload, S3AccessDeniedError
+from moto.s3.exceptions import (
+    AccessDeniedByLock,
+    InvalidContinuationToken,
+    MissingKey,
+    MissingVersion,
+    NoSuchUpload,
+    S3AccessDeniedError,
+)
 from moto.s3.responses import S3Response
 from moto.s3.utils import metadata_from_headers
 from werkzeug.datastructures import ImmutableMultiDict
 
-from local_aws.s3 import answers
+from local_aws.s3 import answers, locks
 from local_aws.s3.errors import LakeError, ObjectReplacedError
 from local_aws.s3.folder import Demands
 from local_aws.s3.objects import FileKey
@@ -53,18 +60,58 @@ class LakeResponse(S3Response):  # type: ignore[misc] # moto is not typed
     @override
     def put_object_retention(self) -> TYPE_RESPONSE:
         """Handle PutObjectRetention: a lock that holds is made weaker or shorter by nobody, or with a bypass."""
-        key = self.backend.get_object(self.bucket_name, self.parse_key_name(), version_id=self._get_param("versionId"))
+        key = self._version()
         bypass = self.headers.get("x-amz-bypass-governance-retention", "").lower() == "true"
-        mode, until = self._mode_until_from_body()
-        is_weaker = key is not None and (mode != key.lock_mode or (until or "") < (key.lock_until or ""))
-        if is_weaker and key.lock_mode and key.is_locked(governance_bypass=bypass):
+        if locks.is_weaker(key, *self._mode_until_from_body()) and key.is_locked(governance_bypass=bypass):
             raise AccessDeniedByLock
         return super().put_object_retention()
 
     @override
+    def put_object_legal_hold(self) -> TYPE_RESPONSE:
+        """Handle PutObjectLegalHold."""
+        self._version()
+        return super().put_object_legal_hold()
+
+    @override
+    def delete_object_tagging(self) -> TYPE_RESPONSE:
+        """Handle DeleteObjectTagging."""
+        self._version()
+        return super().delete_object_tagging()
+
+    @override
+    def _get_lock_details(self, bucket: Any, lock_enabled: bool) -> tuple[str | None, str | None, str | None]:
+        """Return legal hold, mode and end of a lock; what the bucket says of it is looked up when it is written."""
+        return locks.of_headers(self.headers)
+
+    @override
+    def _mode_until_from_body(self) -> tuple[str | None, str | None]:
+        return locks.retention(self.body)
+
+    @override
+    def _legal_hold_status_from_xml(self, xml: bytes) -> str:
+        return locks.legal_hold(xml)
+
+    def _version(self) -> FileKey:
+        """Return the version that a request is about; raises MissingKey or MissingVersion."""
+        version_id = self._get_param("versionId")
+        found: FileKey | None = self.backend.get_object(self.bucket_name, self.parse_key_name(), version_id=version_id)
+        if found is None:
+            raise MissingVersion if version_id else MissingKey(key=self.parse_key_name())
+        return found
+
+    @override
+    def list_objects(self) -> TYPE_RESPONSE:
+        """Handle ListObjects."""
+        query = self._list_query(start="marker")
+        objects, prefixes, _, marker = self.backend.list_objects(
+            self.backend.get_bucket(query.bucket), query.prefix, query.delimiter, query.start_after, query.most
+        )
+        return 200, {"content-type": APP_XML}, answers.list_objects(query, objects, prefixes, marker)
+
+    @override
     def list_objects_v2(self) -> TYPE_RESPONSE:
         """Handle ListObjectsV2."""
-        query = self._list_query()
+        query = self._list_query(start="start-after")
         if query.token == "":
             raise InvalidContinuationToken
         found, _, token = self.backend.list_objects_v2(
@@ -79,18 +126,18 @@ class LakeResponse(S3Response):  # type: ignore[misc] # moto is not typed
         prefixes = [each for each in found if isinstance(each, str)]
         return 200, {"content-type": APP_XML}, answers.list_objects_v2(query, objects, prefixes, token)
 
-    def _list_query(self) -> answers.ListQuery:
-        """Return what a ListObjectsV2 request asks for; like S3, at most a thousand keys at a time."""
+    def _list_query(self, start: str) -> answers.ListQuery:
+        """Return what a request to list objects asks for; like S3, at most a thousand keys at a time."""
         asked = {name: values[0] for name, values in self._get_querystring(self.request, self.uri).items()}
         return answers.ListQuery(
             bucket=self.bucket_name,
             prefix=asked.get("prefix", ""),
             delimiter=asked.get("delimiter"),
             token=asked.get("continuation-token"),
-            start_after=asked.get("start-after"),
+            start_after=asked.get(start),
             most=min(int(asked.get("max-keys", MOST_KEYS)), MOST_KEYS),
             url_encoded=asked.get("encoding-type") == "url",
-            owners=asked.get("fetch-owner") == "true",
+            owners=asked.get("fetch-owner", str(start == "marker").lower()) == "true",
         )
 
     @override
@@ -102,11 +149,20 @@ class LakeResponse(S3Response):  # type: ignore[misc] # moto is not typed
 
     @override
     def _bucket_response_post(self, request: Any, bucket_name: str) -> TYPE_RESPONSE:
-        """Handle DeleteObjects, or a form upload: it writes an object, as PutObject does."""
+        """Handle DeleteObjects, or a form upload: it writes an object, whatever is there and its headers say."""
         if "delete" in request.args:
             return super()._bucket_response_post(request, bucket_name)
-        with demanding(self._demands(), dict(metadata_from_headers(self.form_data))):
+        with demanding(Demands(), dict(metadata_from_headers(self.form_data))):
             return super()._bucket_response_post(request, bucket_name)
+
+    @override
+    def _bucket_response_get(self, bucket_name: str, querystring: dict[str, Any]) -> str | TYPE_RESPONSE:
+        """Handle a GET of a bucket; who pays is its owner, which moto does not know to say."""
+        if "requestPayment" in querystring:
+            self.backend.get_bucket(bucket_name)
+            return 200, {"content-type": APP_XML}, answers.REQUEST_PAYMENT
+        response: str | TYPE_RESPONSE = super()._bucket_response_get(bucket_name, querystring)
+        return response
 
     @override
     def _bucket_response(self, request: Any, full_url: str) -> str | TYPE_RESPONSE:

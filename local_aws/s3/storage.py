@@ -17,6 +17,7 @@ from moto.s3.utils import STORAGE_CLASS
 
 from local_aws.s3.errors import UnusableKeyError, VersioningLockedError, told_as_s3
 from local_aws.s3.folder import BucketFolder, Demands
+from local_aws.s3.locks import retained
 from local_aws.s3.objects import FileBody, FileKey
 from local_aws.s3.records import Record, Records, Stamp
 from local_aws.state import State
@@ -127,9 +128,8 @@ class LakeStorage(S3Backend):  # type: ignore[misc] # moto is not typed
         described = {
             **encrypted(bucket, encryption, kms_key_id, bucket_key_enabled),
             "_storage_class": storage or "STANDARD",
-            "lock_mode": lock_mode,
+            **retained(bucket, lock_mode, lock_until),
             "lock_legal_status": lock_legal_status,
-            "lock_until": lock_until,
             "checksum_value": checksum_value,
             "_metadata": dict(_METADATA.get()),
         }

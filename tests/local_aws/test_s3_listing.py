@@ -85,6 +85,19 @@ def test_every_listing_is_what_s3_would_give(bucket: tuple[Any, str, Path]) -> N
     assert entries(grouped) == expected(keys, "", "/", "")
 
 
+def test_all_names_of_an_answer_are_encoded_where_that_is_asked_for(bucket: tuple[Any, str, Path]) -> None:
+    """Delimiter, marker, groups and keys, which clients decode; by the first version of the listing too."""
+    s3, name, folder = bucket
+    keys = ["a%20b/x+y/1", "a%20b/x+y/2", "a%20b/z%"]
+    write(folder, *keys)
+    for operation in ("list_objects", "list_objects_v2"):
+        found = pages(s3, operation, Bucket=name, PaginationConfig={"PageSize": 1}, Prefix="a%20b/", Delimiter="+y/")
+        assert entries(found) == (["a%20b/z%"], ["a%20b/x+y/"])
+        assert {page["Delimiter"] for page in found} == {"+y/"}
+    assert s3.list_objects(Bucket=name, MaxKeys=1)["NextMarker"] == keys[0]
+    assert s3.list_objects(Bucket=name, Marker=keys[0])["Marker"] == keys[0]
+
+
 def test_any_tree_is_walked_in_the_order_of_its_keys(tmp_path: Path) -> None:
     """Random trees, started anywhere, give what sorting all their keys gives."""
     choose = random.Random(7)

@@ -111,6 +111,25 @@ def test_everything_is_removed_as_terraform_destroys_a_bucket(bucket: tuple[Any,
     assert not folder.exists()
 
 
+def test_a_file_of_another_program_keeps_its_version_when_versioning_is_suspended(
+    bucket: tuple[Any, str, Path],
+) -> None:
+    """An object that replaces it, or a deletion, leaves it below; and what is put then has the version `null`."""
+    s3, name, folder = bucket
+    (folder / "spark").write_bytes(b"1")
+    version = s3.head_object(Bucket=name, Key="spark")["VersionId"]
+    s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Suspended"})
+    assert versions(s3, name) == [(version, True, 1)]
+
+    s3.put_object(Bucket=name, Key="spark", Body=b"22")
+    assert versions(s3, name) == [("null", True, 2), (version, False, 1)]
+    s3.delete_object(Bucket=name, Key="spark")
+    assert s3.get_object(Bucket=name, Key="spark", VersionId=version)["Body"].read() == b"1"
+
+    s3.put_object(Bucket=name, Key="folder/", Body=b"")
+    assert versions(s3, name)[0] == ("null", True, 0)
+
+
 def test_object_lock_is_set_on_a_bucket_that_has_objects_and_holds(world: tuple[State, Any]) -> None:
     """After a restart the folder is full when Terraform sets the lock; a locked version stays, but for a bypass."""
     state, s3 = world

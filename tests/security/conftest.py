@@ -7,8 +7,10 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
+from botocore.httpsession import URLLib3Session
 from moto.backends import get_backend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
@@ -90,3 +92,20 @@ def _script(request: pytest.FixtureRequest) -> None:
     if "target" in request.fixturenames:
         target = request.getfixturevalue("target")
         target.client("s3").put_object(Bucket=BUCKET, Key=SCRIPT, Body=b"the script")
+
+
+@pytest.fixture
+def post(target: Target):
+    """Return a function that posts a form with these fields and returns the status and the error of the answer."""
+
+    def send(fields: dict[str, str], content: str = "evil", path: str = "ingested") -> tuple[int, str]:
+        parts = [f'name="{name}"\r\n\r\n{value}' for name, value in fields.items()]
+        parts.append(f'name="file"; filename="x.json"\r\n\r\n{content}')
+        body = "".join(f"--b\r\nContent-Disposition: form-data; {part}\r\n" for part in parts) + "--b--\r\n"
+        request = AWSRequest("POST", f"http://127.0.0.1:{target.port}/{path}", data=body.encode())
+        request.headers["Content-Type"] = "multipart/form-data; boundary=b"
+        answer = URLLib3Session().send(request.prepare())
+        code = answer.text.partition("<Code>")[2].partition("</Code>")[0]
+        return answer.status_code, code
+
+    return send

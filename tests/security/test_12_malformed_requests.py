@@ -103,6 +103,12 @@ def test_a_body_that_is_no_xml_is_an_error_of_the_client(target):
     assert (status, "<Code>MalformedXML</Code>" in answer) == (400, True)
 
 
+def test_a_post_that_is_no_form_is_an_error_of_the_client(target):
+    """Its key is in its form, and nowhere else."""
+    status, answer = signed(target, "s3", "POST", f"/{BUCKET}", b"key=x&file=y")
+    assert (status, "<Code>PreconditionFailed</Code>" in answer) == (400, True)
+
+
 def test_an_operation_that_does_not_exist_is_an_error_of_the_client(target):
     """And not one of the endpoint."""
     headers = {"X_Amz_Target": "AWSGlue.DoAsIWish", "Content_Type": "application/x-amz-json-1.1"}
