@@ -1,6 +1,6 @@
 # `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup browser run test coverage chaos lint checks format lock generated images up down bootstrap plan deploy destroy clean
+.PHONY: help setup browser run test coverage chaos lint checks format lock generated docs images up down bootstrap plan deploy destroy clean
 PYTHON := .venv/bin/python
 TOTELAKE := $(PYTHON) -m ops.cli
 # Two files of tests at a time, in their order, which has the long ones first: much of a test is waiting.
@@ -42,6 +42,7 @@ lint: setup  ## Check style, format and types.
 	$(PYTHON) -m ruff check
 	$(PYTHON) -m ruff format --check
 	$(PYTHON) -m mypy $(CODE) benchmarks
+	.venv/bin/lint-imports --no-logo
 
 checks: .venv-checks/installed  ## Look for weaknesses: bandit in the code, pip-audit in the dependencies, checkov in the Terraform.
 	.venv-checks/bin/bandit --quiet --recursive --configfile pyproject.toml $(CODE)
@@ -64,6 +65,10 @@ lock:  ## Resolve every requirements.in into its requirements.lock, with hashes 
 
 generated: setup  ## Write what is generated from declarations (terraform/*.json, docs/tables.md, docs/cost.md).
 	$(PYTHON) -m ops.generate
+
+docs: setup  ## Build the site of docs/ into build/site; warnings are errors.
+	@NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --quiet
+	@echo build/site/index.html
 
 images: browser  ## Take the pictures of the dashboard in docs/images, of a world that is made for them: STATE=dir takes one that is up.
 	@$(PYTHON) -m ops.cli.dashboard_images $(if $(STATE),--state $(STATE))
@@ -88,5 +93,5 @@ destroy: setup  ## Remove what is deployed to ENV, after its prefix was typed, o
 
 clean:  ## Remove the local world, the build products and .venv.
 	@if [ -x $(PYTHON) ]; then $(TOTELAKE) down --purge --yes; fi
-	rm -rf .venv .venv-checks build .pytest_cache .mypy_cache .ruff_cache .coverage .coverage.*
+	rm -rf .venv .venv-checks build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .coverage .coverage.*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

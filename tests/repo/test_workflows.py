@@ -54,12 +54,14 @@ def test_no_key_of_aws_is_stored(path: Path):
 
 
 @workflow
-def test_a_workflow_reads_the_code_and_only_who_takes_a_role_may_say_who_it_is(path: Path):
+def test_a_workflow_reads_the_code_and_only_who_takes_a_role_or_publishes_may_say_who_it_is(path: Path):
     """Rights are given job by job."""
     assert yaml.safe_load(path.read_text())["permissions"] == {"contents": "read"}
     for name, job in _jobs(path).items():
         takes_role = "deliver.yml" in job.get("uses", "") or "configure-aws-credentials" in str(job.get("steps"))
-        wanted = {"contents": "read"} | ({"id-token": "write"} if takes_role else {})
+        publishes = "actions/deploy-pages" in str(job.get("steps"))
+        wanted = {"pages": "write"} if publishes else {"contents": "read"}
+        wanted |= {"id-token": "write"} if takes_role or publishes else {}
         assert job.get("permissions", {"contents": "read"}) == wanted, name
 
 
@@ -79,7 +81,7 @@ def test_main_goes_to_dev_once_checked_and_to_prod_after_that():
 def test_what_touches_an_account_waits_for_its_turn(path: Path):
     """Two deployments of one environment never run at once, and none is cut off."""
     for job in _jobs(path).values():
-        if "environment" in job and "deploy" in str(job["steps"]):
+        if "environment" in job and "make deploy" in str(job["steps"]):
             assert job["concurrency"] == {
                 "group": "deploy-${{ inputs.environment }}",
                 "cancel-in-progress": False,

@@ -8,7 +8,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ClientError
 from botocore.httpsession import URLLib3Session
 
-from local_aws.settings import REGION
+from local_aws.address import REGION
 from tests import roles
 from tests.security.conftest import Target
 from tests.security.test_03_one_reading import acting, sent

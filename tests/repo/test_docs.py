@@ -1,0 +1,34 @@
+"""The pages in docs/ are a site: each is in its navigation, and every link leads to a page."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+NAVIGATION = (ROOT / "mkdocs.yml").read_text().partition("\nnav:")[2]
+
+
+def test_every_page_is_in_the_navigation():
+    """Decisions and runbooks too."""
+    pages = [path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")]
+    assert [page for page in pages if page not in NAVIGATION] == []
+
+
+def test_every_decision_is_in_the_list_of_decisions():
+    """Under its title."""
+    listed = (DOCS / "decisions/README.md").read_text()
+    for path in DOCS.glob("decisions/0*.md"):
+        title = path.read_text().splitlines()[0].removeprefix("# ")
+        assert f"- [{title}]({path.name})" in listed
+
+
+def test_the_site_is_built_without_a_warning(tmp_path):
+    """A link that leads nowhere is one."""
+    command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--site-dir", str(tmp_path)]
+    built = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    )
+    assert (built.returncode, built.stdout + built.stderr) == (0, "")
+    assert (tmp_path / "decisions" / "0001-commit-by-conditional-put" / "index.html").exists()
