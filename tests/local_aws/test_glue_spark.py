@@ -18,9 +18,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from local_aws import glue, spark
+from local_aws.errors import SparkSetupError
 from local_aws.glue.warm import Spare
 from local_aws.state import State
-from ops.sandbox.errors import SparkSetupError
 from tests import roles
 
 SCRIPT = """

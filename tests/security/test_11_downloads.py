@@ -7,10 +7,10 @@ import subprocess
 import pytest
 
 from local_aws import spark
+from local_aws.errors import SparkSetupError
 from ops.deploy import build, terraform
 from ops.deploy.environment_terraform import Configuration
 from ops.deploy.terraform import provider, release
-from ops.sandbox.errors import SparkSetupError
 
 JAR = b"the driver"
 LOCKS = [build.ROOT / folder / ".terraform.lock.hcl" for folder in ("terraform", "terraform/bootstrap")]

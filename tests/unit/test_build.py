@@ -7,9 +7,9 @@ from io import BytesIO
 
 import pytest
 
-from local_aws import spark
+from local_aws import files, spark
+from local_aws.errors import SparkSetupError
 from ops.deploy import build
-from ops.sandbox.errors import SparkSetupError
 
 
 @pytest.fixture
@@ -60,8 +60,8 @@ def test_a_changed_file_makes_another_zip(source):
 def test_replacing_a_file_leaves_no_other_behind(tmp_path):
     """The new content takes the name, with the mode that was asked for."""
     file = tmp_path / "world.json"
-    build.replace(file, b"old", mode=0o600)
-    build.replace(file, b"new", mode=0o600)
+    files.replace(file, b"old", mode=0o600)
+    files.replace(file, b"new", mode=0o600)
 
     assert [path.name for path in tmp_path.iterdir()] == ["world.json"]
     assert (file.read_bytes(), file.stat().st_mode & 0o777) == (b"new", 0o600)

@@ -51,5 +51,5 @@ def test_a_question_without_a_visual_is_named(monkeypatch):
     others = {name: visual for name, visual in VISUALS["sales"].items() if name != "revenue_by_month"}
     monkeypatch.setitem(VISUALS, "sales", others)
 
-    with pytest.raises(VisualError, match=r"sales/revenue_by_month: declare one in dashboards/visuals\.py"):
+    with pytest.raises(VisualError, match=r"sales/revenue_by_month: declare one in ops/generate/visuals\.py"):
         terraform_input()
