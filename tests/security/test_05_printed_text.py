@@ -40,6 +40,7 @@ from local_aws.lake import Answer, Relation
 from local_aws.settings import Settings
 from local_aws.state import State
 from local_aws.status import Batches, Status
+from local_aws.visible_text import visible
 from local_aws.workflow_run import Action, ActionState, WorkflowRun
 from totelake import held, history
 from totelake.held import Fault
@@ -351,3 +352,12 @@ def test_the_name_of_an_alarm_forges_no_header(mailbox):
 
     assert mail["Subject"] == r'ALARM: " Bcc: b@example.com\x07"'
     assert mail["Bcc"] is None
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("kind", [ValueError, lambda text: SimpleNamespace(text=text), lambda text: [text]])
+def test_what_is_no_string_is_printed_as_its_string(terminal, text: str, kind: Callable[[str], object]):
+    """Such as an error, whose message comes from elsewhere."""
+    screen.console.print("before", kind(text), sep="|")
+
+    assert terminal() == f"before|{visible(str(kind(text)))}\n"
