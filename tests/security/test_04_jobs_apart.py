@@ -11,11 +11,13 @@ import pyspark
 import pytest
 from py4j.java_gateway import GatewayParameters, JavaGateway, JavaObject, launch_gateway
 
-from local_aws import glue
+from local_aws import glue, iam
+from local_aws.glue.job_runs import JobRun
+from local_aws.glue.preparation import prepare
 from local_aws.glue.warm import Spare
 from local_aws.jvm_state import JAVA_OPTIONS, JvmState
 from tests import roles
-from tests.local_aws.conftest import GlueWorld
+from tests.local_aws.conftest import REGION, GlueWorld
 
 HIDING = {
     "in a session of its own": "subprocess.Popen(command, start_new_session=True)",
@@ -273,3 +275,19 @@ def test_a_run_with_a_session_policy_that_is_none_is_refused(world: GlueWorld, p
     with pytest.raises(world.glue.exceptions.InvalidInputException, match="ExecutionRoleSessionPolicy is not a valid"):
         world.start(name, ExecutionRoleSessionPolicy=policy)
     assert world.glue.get_job_runs(JobName=name)["JobRuns"] == []
+
+
+def test_a_run_with_a_session_policy_shares_no_jvm(world: GlueWorld, tmp_path: Path):
+    """Else it could wait there for the credentials of the next run, which has more rights."""
+    world.deployed("script")
+    command = {"ScriptLocation": world.put("scripts/shared.py", "script")}
+    source = f"arn:aws:glue:{REGION}:{roles.ACCOUNT}:job/shared"
+    who = {"service": "glue.amazonaws.com", "source_arn": source, "account": roles.ACCOUNT, "region": REGION}
+
+    def deployment(policy: str | None) -> str | None:
+        session = iam.assume("role", name="session", policy=policy, **who)
+        run = JobRun("jr_1", "shared", "STARTING", {})
+        return prepare(glue.service().world, session, run, command, tmp_path).deployment
+
+    assert deployment(None) is not None
+    assert deployment(roles.policy(roles.ANYTHING)) is None
