@@ -18,9 +18,15 @@ def expect(environ: Environ, call: Call, session: Session) -> None:
     environ[_CALL], environ[_CALLER] = call, session
 
 
+def caller(environ: Environ) -> Session | None:
+    """Return the session that has made a request; None for one that no role limits."""
+    session: Session | None = environ.get(_CALLER)
+    return session
+
+
 def is_of_role(environ: Environ) -> bool:
     """Whether a role has made a request, and not the owner of the world."""
-    return _CALLER in environ
+    return caller(environ) is not None
 
 
 def _check(response: ActionAuthenticatorMixin, _request_class: type, resource: str = "*") -> None:

@@ -2,14 +2,14 @@
 
 moto's Glue keeps the catalog, the connections and the crawlers' definitions; what is here takes the place of its jobs,
 triggers and workflows: `job_operations`, `trigger_operations` and `workflow_operations` name every operation, and
-`connection_operations` what moto lacks of connections.
+`connection_operations` what moto lacks of connections, and `catalog` whom it shows which tables.
 """
 
 import logging
 import threading
 
 from local_aws import events, schedules
-from local_aws.glue import api, connection_operations, job_operations, trigger_operations, workflow_operations
+from local_aws.glue import api, catalog, connection_operations, job_operations, trigger_operations, workflow_operations
 from local_aws.glue.service import Glue
 from local_aws.glue.world import World
 from local_aws.state import State
@@ -29,6 +29,7 @@ def install(state: State, endpoint_url: str, *, seconds_per_minute: float = 60.0
     _installed.append(glue)
     for module in (connection_operations, job_operations, trigger_operations, workflow_operations):
         api.replace_methods(module, service)
+    catalog.install()
     schedules.register("Glue triggers", glue.schedule_entries)
     events.register("glue", "workflow", _notify_in_thread)
     return glue

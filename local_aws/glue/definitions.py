@@ -3,11 +3,17 @@
 import threading
 from typing import Any
 
+from moto.iam.exceptions import MalformedPolicyDocument
+
 from local_aws.glue.errors import AlreadyExistsError, EntityNotFoundError, InvalidInputError
 from local_aws.glue.job_runs import identifier, now
+from local_aws.iam import session_policies
 
 DEFAULT_TIMEOUTS = {"pythonshell": 2880}
 """Minutes, where a job gives none; Spark jobs have 480."""
+
+SESSION_POLICY = "ExecutionRoleSessionPolicy"
+"""What of a run's settings limits its role."""
 
 _DPUS = {"Standard": 1, "G.025X": 0.25, "G.1X": 1, "G.2X": 2, "G.4X": 4, "G.8X": 8, "Z.2X": 2}
 
@@ -95,9 +101,19 @@ def job_definition(request: dict[str, Any], existing: dict[str, Any] | None = No
 
 
 def run_settings(definition: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
-    """Return what a run says of its size and surroundings: the request's words where it has any, else the job's."""
+    """Return what a run says of its size and surroundings: the request's words where it has any, else the job's.
+
+    A session policy is the request's own. Raises InvalidInputError for one that is no policy.
+    """
     names = (
         *("WorkerType", "NumberOfWorkers", "MaxCapacity", "AllocatedCapacity", "GlueVersion", "ExecutionClass"),
         *("SecurityConfiguration", "NotificationProperty", "JobMode", "JobRunQueuingEnabled", "MaintenanceWindow"),
     )
-    return {name: value for name in names if (value := request.get(name, definition.get(name))) is not None}
+    found = {name: value for name in names if (value := request.get(name, definition.get(name))) is not None}
+    if (policy := request.get(SESSION_POLICY)) is None:
+        return found
+    try:
+        session_policies.check(policy)
+    except MalformedPolicyDocument as error:
+        raise InvalidInputError(f"{SESSION_POLICY} is not a valid policy: {error.message}") from error
+    return {**found, SESSION_POLICY: policy}

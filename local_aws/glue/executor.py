@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from local_aws import spark
+from local_aws.glue.definitions import SESSION_POLICY
 from local_aws.glue.errors import GlueError
 from local_aws.glue.job_runs import FAILED, STOPPED, SUCCEEDED, TIMEOUT, JobRun
 from local_aws.glue.log_streams import Pump
@@ -139,7 +140,7 @@ class Executor:
         (folder / "tmp").mkdir(parents=True, exist_ok=True)
         pump = Pump(self.world.account_id, self.world.region, run.id, folder)
         try:
-            session = self._take_role(run.job_name, definition["Role"])
+            session = self._take_role(run, definition["Role"])
             preparation = prepare(self.world, session, run, command, folder)
         except (PreparationError, GlueError, IamError) as error:
             message = error.message if isinstance(error, GlueError) else str(error)
@@ -165,11 +166,18 @@ class Executor:
             self.spare.give_back(process, sound=process.goes_on and told_all and not ordered)
         return ordered or _judged(status, Path(preparation.assignment.outcome))
 
-    def _take_role(self, job: str, role: str) -> Session:
-        """Take the role of a job on its behalf; raises NotTrustedError where the role does not let Glue in for it."""
+    def _take_role(self, run: JobRun, role: str) -> Session:
+        """Take the role of a job for a run; raises NotTrustedError where the role does not let Glue in for the job."""
         account, region = self.world.account_id, self.world.region
-        source = f"arn:aws:glue:{region}:{account}:job/{job}"
-        return assume(role, service=_SERVICE, source_arn=source, account=account, region=region, name=_SESSION)
+        return assume(
+            role,
+            service=_SERVICE,
+            source_arn=f"arn:aws:glue:{region}:{account}:job/{run.job_name}",
+            account=account,
+            region=region,
+            name=_SESSION,
+            policy=run.settings.get(SESSION_POLICY),
+        )
 
     def _time_out(self, run: JobRun, execution: Execution) -> None:
         execution.stop(Outcome(TIMEOUT, f"Job run exceeded its timeout of {run.timeout} minutes."))

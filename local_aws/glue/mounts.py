@@ -51,8 +51,8 @@ def folders(session: Session, bucket: str) -> Iterator[str]:
 
 
 def _allowed(session: Session) -> Iterator[tuple[str, str]]:
-    """Yield what the role's policies name together with the right to read or write objects."""
-    for document in session.documents():
+    """Yield what the policies of the role and of the session name together with the right to read or write objects."""
+    for document in (*session.documents(), *([session.policy] if session.policy else [])):
         for statement in statements(document):
             for action in ("s3:GetObject", "s3:PutObject"):
                 if statement["Effect"] == "Allow" and names(statement, "Action", action):

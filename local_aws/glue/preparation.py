@@ -36,7 +36,10 @@ class Preparation:
     """Whether its settings or its folder have to be known when the JVM starts."""
 
     deployment: str | None
-    """The deployment that all of its code came with; None when some came otherwise, or its settings may bring some."""
+    """The deployment that all of its code came with.
+
+    None when some came otherwise or its settings may bring some, or when a session policy limits the run.
+    """
 
 
 def prepare(world: World, session: Session, run: JobRun, command: Mapping[str, str], folder: Path) -> Preparation:
@@ -79,7 +82,7 @@ def prepare(world: World, session: Session, run: JobRun, command: Mapping[str, s
     )
     # Java cannot change its folder: only a JVM of the run's own finds a file that is named without one.
     needs_own_jvm = bool(beside) or any(name.startswith(_LAUNCH_SETTINGS) for name in chosen)
-    may_share = all(name.startswith(_HARMLESS_SETTINGS) for name in chosen)
+    may_share = session.policy is None and all(name.startswith(_HARMLESS_SETTINGS) for name in chosen)
     deployment = deployed_code.deployment_of(world.state, code) if may_share else None
     return Preparation(assignment, needs_own_jvm, deployment)
 

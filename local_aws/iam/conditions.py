@@ -63,18 +63,22 @@ def listed(value: Any) -> list[Any]:
 
 
 def _holds(operator: str, key: str, expected: list[str], context: Context) -> bool:
-    quantifier, _, plain = operator.rpartition(":")
+    quantifier = next((each for each in _QUANTIFIERS if operator.startswith(each)), "")
+    plain = operator.removeprefix(quantifier)
     name = plain.removesuffix("IfExists")
     actual = context.get(key.lower())
-    if name == "Null":
+    if operator == "Null":
         return str(actual is None).lower() in [value.lower() for value in expected]
     if name not in _OPERATORS:
         raise UnjudgeableError(f"The condition {operator} of {key}")
+    if actual is None and plain != name:
+        return True
+    # To a quantifier, an empty text is no value; without one it is.
+    values = [value for value in listed(actual) if value or not quantifier]
     negated = name in _NEGATED
-    if actual is None:
-        return negated or quantifier == "ForAllValues" or plain.endswith("IfExists")
-    matches = [any(_OPERATORS[name](value, wanted) for wanted in expected) != negated for value in listed(actual)]
-    return all(matches) if negated or quantifier == "ForAllValues" else any(matches)
+    matches = [any(_OPERATORS[name](value, wanted) for wanted in expected) != negated for value in values]
+    every = quantifier == "ForAllValues:" or (negated and not quantifier)
+    return all(matches) if every else any(matches)
 
 
 def _same(actual: str, wanted: str) -> bool:
@@ -105,6 +109,7 @@ _OPERATORS: dict[str, Callable[[str, str], bool]] = {
     "StringNotLike": like,
 }
 _NEGATED = {name for name in _OPERATORS if "Not" in name}
+_QUANTIFIERS = ("ForAllValues:", "ForAnyValue:")
 
 
 @lru_cache(maxsize=4096)

@@ -19,12 +19,15 @@ class IamError(Exception):
 class AccessDeniedError(IamError):
     """A role may not do what it tried."""
 
-    def __init__(self, who: str, action: str, resource: str, *, explicitly: bool = False) -> None:
-        """Name the principal `who`, the action and the resource; `explicitly` when a policy denies it."""
+    def __init__(
+        self, who: str, action: str, resource: str, kind: str = "identity-based policy", *, explicitly: bool = False
+    ) -> None:
+        """Name the principal `who`, the action, the resource and the kind of policy, `explicitly` if it denies."""
+        article = "an" if kind.startswith("i") else "a"
         why = (
-            "with an explicit deny in an identity-based policy"
+            f"with an explicit deny in {article} {kind}"
             if explicitly
-            else f"because no identity-based policy allows the {action} action"
+            else f"because no {kind} allows the {action} action"
         )
         super().__init__(f"User: {who} is not authorized to perform: {action} on resource: {resource} {why}")
         self.action, self.resource = action, resource

@@ -27,8 +27,8 @@ def needs(call: Call) -> list[Need] | None:
         return None
     keys = _KEYS.get(str(call))
     found = [Need(str(call), resources(call), keys(call) if keys else {})]
-    if call["SecretArn"]:  # Redshift's Data API logs in by it, in the name of the caller
-        found.append(Need("secretsmanager:GetSecretValue", (call["SecretArn"],)))
+    if resources is _workgroup:
+        found.append(_log_in(call))
     return found
 
 
@@ -59,10 +59,14 @@ def _workflow(call: Call) -> tuple[str, ...]:
     return (call.arn(f"workflow/{call['Name']}"),)
 
 
-def _secret(call: Call) -> tuple[str, ...]:
+def _secret(parameter: str) -> Resources:
     """Find the ARN of a secret, which ends in six letters that its name does not tell."""
-    known = secretsmanager_backends[call.account][call.region].secrets
-    return (str(known[call["SecretId"]].arn) if call["SecretId"] in known else call["SecretId"],)
+
+    def arn(call: Call) -> tuple[str, ...]:
+        known = secretsmanager_backends[call.account][call.region].secrets
+        return (str(known[call[parameter]].arn) if call[parameter] in known else call[parameter],)
+
+    return arn
 
 
 def _log_stream(call: Call) -> tuple[str, ...]:
@@ -104,6 +108,21 @@ def _workgroup(call: Call) -> tuple[str, ...]:
     return (call.arn(f"workgroup/{call['WorkgroupName']}", "redshift-serverless"),)
 
 
+def _log_in(call: Call) -> Need:
+    """Return what the Data API needs to log in to a database in the name of the caller."""
+    if call["SecretArn"]:
+        return Need("secretsmanager:GetSecretValue", _secret("SecretArn")(call))
+    if call["WorkgroupName"]:
+        return Need("redshift-serverless:GetCredentials", _workgroup(call))
+    cluster, database, user = call["ClusterIdentifier"], call["Database"], call["DbUser"]
+    databases = (call.arn(f"dbname:{cluster}/{database}", "redshift"),)
+    if not user:
+        return Need("redshift:GetClusterCredentialsWithIAM", databases, {"redshift:dbname": database})
+    users = (call.arn(f"dbuser:{cluster}/{user}", "redshift"),)
+    keys = {"redshift:dbname": database, "redshift:dbuser": user}
+    return Need("redshift:GetClusterCredentials", users + databases, keys)
+
+
 def _everything(_call: Call) -> tuple[str, ...]:
     return ("*",)
 
@@ -123,7 +142,7 @@ _OPERATIONS: dict[str, dict[str, Resources]] = {
         "GetConnection": _connection,
         "GetDatabase": _database("Name"),
         "GetTable": _table(lambda call: call["Name"]),
-        "GetTables": _table(lambda _: "*"),
+        "GetTables": _database("DatabaseName"),  # the tables are filtered: see local_aws/glue/catalog.py
         "CreateTable": _table(_named_in_input),
         "UpdateTable": _table(_named_in_input),
         "DeleteTable": _table(lambda call: call["Name"]),
@@ -142,7 +161,7 @@ _OPERATIONS: dict[str, dict[str, Resources]] = {
         "GetWorkflowRunProperties": _workflow,
         "PutWorkflowRunProperties": _workflow,
     },
-    "secretsmanager": {"GetSecretValue": _secret, "DescribeSecret": _secret, "PutSecretValue": _secret},
+    "secretsmanager": dict.fromkeys(("GetSecretValue", "DescribeSecret", "PutSecretValue"), _secret("SecretId")),
     "redshift-data": {
         "ExecuteStatement": _workgroup,
         "BatchExecuteStatement": _workgroup,

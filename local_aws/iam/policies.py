@@ -41,19 +41,17 @@ def verdict(documents: Iterable[str], action: str, resource: str, context: Conte
         for statement in _in_language(document)
         if names(statement, "Action", action) and is_about(statement, resource, context) and _holds(statement, context)
     }
-    if "Deny" in found:
+    if found - {"Allow"}:  # also an effect that is written in another way
         return Verdict.DENIED
     return Verdict.ALLOWED if "Allow" in found else Verdict.NOT_ALLOWED
 
 
 def trusts(document: str, service: str, context: Context) -> bool:
-    """Whether a trust policy lets `service` take the role."""
+    """Whether a trust policy lets `service` take the role: a Deny counts unless it is for others alone."""
     found = {
         statement["Effect"]
         for statement in statements(document)
-        if names(statement, "Action", "sts:AssumeRole")
-        and service in listed(_principals(statement).get("Service"))
-        and _holds(statement, context)
+        if names(statement, "Action", "sts:AssumeRole") and _is_for(statement, service) and _holds(statement, context)
     }
     return found == {"Allow"}
 
@@ -93,6 +91,15 @@ def _holds(statement: Statement, context: Context) -> bool:
     return fulfilled(conditions, context)
 
 
-def _principals(statement: Statement) -> Mapping[str, Any]:
+def _is_for(statement: Statement, service: str) -> bool:
+    """Whether a statement of a trust policy is for a service: an Allow by its name, a Deny also for everybody."""
     principal = statement.get("Principal")
-    return principal if isinstance(principal, dict) else {}
+    principals = principal if isinstance(principal, dict) else {}
+    if service in listed(principals.get("Service")):
+        return True
+    if statement["Effect"] == "Allow":
+        return False
+    if "NotPrincipal" in statement:
+        spared = statement["NotPrincipal"]
+        return not isinstance(spared, dict) or service not in listed(spared.get("Service"))
+    return not principals or any("*" in listed(some) for some in principals.values())

@@ -9,7 +9,7 @@ from moto.iam.exceptions import NotFoundException
 from moto.iam.models import iam_backends
 from moto.sts.models import sts_backends
 
-from local_aws.iam import operations
+from local_aws.iam import operations, session_policies
 from local_aws.iam.calls import PARTITION, Call, Need
 from local_aws.iam.conditions import Context
 from local_aws.iam.errors import (
@@ -30,7 +30,10 @@ _LONGEST = 12 * 60 * 60
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A role that somebody has taken, and the temporary credentials for it."""
+    """A role that somebody has taken, and the temporary credentials for it.
+
+    Its `policy`, where it has one, limits what those of the role allow.
+    """
 
     account: str
     role: str
@@ -38,6 +41,8 @@ class Session:
     access_key: str
     secret_key: str = field(repr=False)
     token: str = field(repr=False)
+    role_id: str = ""
+    policy: str | None = None
 
     @property
     def arn(self) -> str:
@@ -53,15 +58,20 @@ class Session:
         }
 
     @property
-    def user_id(self) -> str | None:
-        """The unique id of who acts, as in `aws:userid`; None where the role is gone."""
-        role = self._role()
-        return f"{role.id}:{self.name}" if role else None
+    def user_id(self) -> str:
+        """The unique id of who acts, as in `aws:userid`."""
+        return f"{self.role_id}:{self.name}"
 
     def documents(self) -> list[str]:
-        """Return the role's policies as they are now; raises UnjudgeableError when a boundary limits them."""
-        role = self._role()
-        if role is None:
+        """Return the role's policies as they are now; raises UnjudgeableError when a boundary limits them.
+
+        A role that is gone has none, whatever other one has its name.
+        """
+        try:
+            role = iam_backends[self.account][PARTITION].get_role(self.role)
+        except NotFoundException:
+            return []
+        if role.id != self.role_id:
             return []
         if role.permissions_boundary_arn:
             raise UnjudgeableError(f"The permissions boundary of the role {self.role}")
@@ -76,16 +86,18 @@ class Session:
         if needs:
             self._require(needs, {"aws:requestedregion": call.region})
 
-    def allows(self, need: Need) -> bool:
-        """Whether the role's policies allow an action apart from any call, so whatever else a request says."""
+    def allows(self, need: Need, request: Context | None = None) -> bool:
+        """Whether the role's policies allow an action, whatever a request says beside the keys of `request`."""
         try:
-            self._require([need], {})
+            self._require([need], request or {})
         except (AccessDeniedError, UnjudgeableError):
             return False
         return True
 
     def _require(self, needs: Iterable[Need], request: Context) -> None:
-        documents = self.documents()
+        every = [(self.documents(), "identity-based policy")]
+        if self.policy:
+            every.append(([self.policy], "session policy"))
         always = {
             "aws:principalaccount": self.account,
             "aws:securetransport": "true",  # coming over the loopback device counts as having come safely
@@ -96,22 +108,21 @@ class Session:
             if not need.resources:
                 raise AccessDeniedError(self.arn, need.action, "(the call names none)")
             for resource in need.resources:
-                said = verdict(documents, need.action, resource, {**always, **need.context})
-                if said is not Verdict.ALLOWED:
-                    denied = said is Verdict.DENIED
-                    raise AccessDeniedError(self.arn, need.action, resource, explicitly=denied)
-
-    def _role(self) -> Any:
-        try:
-            return iam_backends[self.account][PARTITION].get_role(self.role)
-        except NotFoundException:
-            return None
+                for documents, kind in every:
+                    said = verdict(documents, need.action, resource, {**always, **need.context})
+                    if said is not Verdict.ALLOWED:
+                        denied = said is Verdict.DENIED
+                        raise AccessDeniedError(self.arn, need.action, resource, kind, explicitly=denied)
 
 
-def assume(role: str, *, service: str, source_arn: str, account: str, region: str, name: str) -> Session:
+def assume(
+    role: str, *, service: str, source_arn: str, account: str, region: str, name: str, policy: str | None = None
+) -> Session:
     """Take a role, by its name or ARN, as a `service` that comes on behalf of the resource `source_arn`.
 
-    Raises NotTrustedError unless the role's trust policy lets it in.
+    The session may do what both the role's policies and its own `policy` allow.
+
+    Raises NotTrustedError unless the role's trust policy lets the service in.
     """
     short = role.rpartition("/")[2]
     arn = f"arn:{PARTITION}:iam::{account}:role/{short}"
@@ -123,6 +134,7 @@ def assume(role: str, *, service: str, source_arn: str, account: str, region: st
     if not trusts(found.assume_role_policy_document, service, context):
         raise NotTrustedError(found.arn, service, source_arn)
     given = sts_backends[account][PARTITION].assume_role(region, name, found.arn, "", _LONGEST, "")
+    session_policies.remember(given, policy)
     return _session(given)
 
 
@@ -134,8 +146,10 @@ def session(access_key: str, token: str | None) -> Session:
                 break
             if given.expiration.replace(tzinfo=UTC) < datetime.now(UTC):
                 raise InvalidTokenError(expired=True)
-            if given.policy:
-                raise UnjudgeableError(f"The session policy of {given.arn}")
+            if not getattr(given, "role_id", None):
+                raise InvalidTokenError  # of a role that was not there
+            if given.managed_policies:
+                raise UnjudgeableError(f"The managed session policies of {given.arn}")
             return _session(given)
     raise InvalidTokenError
 
@@ -153,4 +167,6 @@ def _session(given: Any) -> Session:
         access_key=given.access_key_id,
         secret_key=given.secret_access_key,
         token=given.session_token,
+        role_id=given.role_id,
+        policy=given.policy,
     )

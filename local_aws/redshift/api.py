@@ -1,5 +1,6 @@
 """The operations of the Data API, in the place of those that moto only pretends."""
 
+import re
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -11,15 +12,17 @@ from moto.redshiftdata.responses import RedshiftDataAPIServiceResponse as Respon
 from moto.secretsmanager import secretsmanager_backends
 from moto.secretsmanager.exceptions import SecretNotFoundException
 
+from local_aws.gate import execution
 from local_aws.iam import owners
 from local_aws.redshift.statements import FINISHED, Batch, Statement, cell
 
 _MOST_STATEMENTS, _MOST_BYTES = 40, 100 * 1024
 _PAGE = 1000
+_NAME = re.compile(r"[a-z0-9-]+")
 _TOLD = ("WorkgroupName", "ClusterIdentifier", "Database", "SecretArn", "DbUser")
 
 type Databases = Callable[[str, str], str]
-"""Returns the URL of the Postgres database that stands for a database of a workgroup, made if need be."""
+"""Returns the URL of the Postgres database that stands for a database of a workgroup or cluster, made if need be."""
 
 _batches: dict[str, Batch] = {}
 _by_token: dict[tuple[str | None, str], Batch] = {}
@@ -34,7 +37,7 @@ def install(databases: Databases) -> None:
         request = {name: response._get_param(name) for name in (*_TOLD, "StatementName")}  # noqa: SLF001 - moto's way
         batch, new = _taken(request, texts, response._get_param("ClientToken"), _place(response))  # noqa: SLF001
         if new:
-            batch.start(lambda: databases(_workgroup(request), request["Database"]), response.current_account)
+            batch.start(lambda: databases(_warehouse(request), request["Database"]), response.current_account)
         told = {name: value for name, value in request.items() if name in _TOLD and value}
         return ActionResult({"Id": batch.whole.id, "CreatedAt": batch.whole.created_at} | told)
 
@@ -52,8 +55,14 @@ def _place(response: Response) -> tuple[str, str]:
 
 def _taken(request: dict[str, Any], texts: list[str], token: str | None, place: tuple[str, str]) -> tuple[Batch, bool]:
     """Return a new batch, or the one that was handed in with the same `token`, and whether it is new."""
-    if not _workgroup(request) or not request["Database"]:
+    name = request["WorkgroupName"] or request["ClusterIdentifier"]
+    if not name or not request["Database"]:
         raise ValidationException("WorkgroupName or ClusterIdentifier, and Database, are required.")
+    if not _NAME.fullmatch(name):
+        raise ValidationException(
+            f"{name}: the name of a workgroup or a cluster has lower-case letters, digits and hyphens; "
+            "name a workgroup by its name, not by its ARN."
+        )
     if len(texts) > _MOST_STATEMENTS:
         raise ValidationException(f"Sqls: {len(texts)} statements are more than {_MOST_STATEMENTS}.")
     if any(len(text.encode()) > _MOST_BYTES for text in texts):
@@ -79,12 +88,13 @@ def _taken(request: dict[str, Any], texts: list[str], token: str | None, place: 
 
 def _user_id() -> str | None:
     """Return the `aws:userid` of the session whose request is answered; None for one that no role limits."""
-    session = http_request.environ.get("totelake.caller")
+    session = execution.caller(http_request.environ)
     return session.user_id if session else None
 
 
-def _workgroup(request: dict[str, Any]) -> str:
-    return request["WorkgroupName"] or request["ClusterIdentifier"] or ""
+def _warehouse(request: dict[str, Any]) -> str:
+    """Return the name of a workgroup, or that of a cluster with a prefix that no workgroup's name has."""
+    return request["WorkgroupName"] or f"cluster:{request['ClusterIdentifier']}"
 
 
 def _describe_statement(response: Response) -> ActionResult:

@@ -19,6 +19,7 @@ _NOT_IN_REDSHIFT: dict[type[exp.Expr], str] = {
     exp.Commit: "COMMIT within a batch",
     exp.Rollback: "ROLLBACK within a batch",
 }
+_WORDS = re.compile(r"\w+( \w+)*")
 # The one statement of ours that the parser does not know: docs.aws.amazon.com/redshift/latest/dg/r_LOCK.html
 _NAME = r'(?:"[^"]+"|\w+)(?:\.(?:"[^"]+"|\w+))?'
 _LOCK = re.compile(rf"LOCK\s+(?:TABLE\s+)?({_NAME}(?:\s*,\s*{_NAME})*)\s*;?", re.IGNORECASE)
@@ -46,6 +47,9 @@ def check(statement: str) -> exp.Expr:
             raise RedshiftSyntaxError(f"syntax error: Redshift has no {said}")
         if isinstance(node, exp.Distinct) and node.args.get("on"):
             raise RedshiftSyntaxError("syntax error: Redshift has no DISTINCT ON")
+        # sqlglot writes these as they stand.
+        if isinstance(node, exp.Var | exp.Placeholder) and not _WORDS.fullmatch(node.name):
+            raise RedshiftSyntaxError(f"syntax error: '{node.name}' is no word of SQL")
         if isinstance(node, exp.Merge):
             _check_merge(node)
     return tree

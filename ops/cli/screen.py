@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.protocol import is_renderable
 from rich.text import Text
 
 from local_aws.state import State
@@ -29,11 +30,18 @@ _OURS = {"local_aws", "ops", "totelake", "totesys"}
 
 
 class Screen(Console):
-    """A console that prints every string as text: no markup, no emoji codes, control characters as escapes."""
+    """A console that prints all but rich's own objects as text.
+
+    There is no markup and there are no emoji codes; control characters are shown as escapes.
+    """
 
     def __init__(self, **options: Any) -> None:
         """Take rich's options of a console, apart from those that this class decides."""
         super().__init__(markup=False, emoji=False, highlight=False, **options)
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print strings, rich's objects, and anything else as its string."""
+        super().print(*(each if is_renderable(each) else str(each) for each in objects), **options)
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Return a string as rich's text; the strings in tables and titles come here too."""

@@ -30,11 +30,14 @@ def ensure(server: Cluster, settings: Settings) -> None:
 
 
 def of_redshift(state: State) -> Callable[[str, str], str]:
-    """Return the function that makes the database which stands for one of a Redshift workgroup, and returns its URL."""
+    """Return the function that makes the database which stands for one of Redshift's, and returns its URL.
 
-    def url(workgroup: str, database: str) -> str:
+    No two have the same, since the name of a warehouse has no underscore in it.
+    """
+
+    def url(warehouse: str, database: str) -> str:
         settings = Settings.load(state)
-        name = f"redshift_{workgroup}_{database}"
+        name = f"redshift_{warehouse}_{database}"
         with psycopg.connect(settings.superuser_url, autocommit=True) as connection:
             ensure_database(connection, name, WAREHOUSE_OWNER)
         return settings.url_of(name)

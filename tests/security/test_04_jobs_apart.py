@@ -11,10 +11,13 @@ import pyspark
 import pytest
 from py4j.java_gateway import GatewayParameters, JavaGateway, JavaObject, launch_gateway
 
-from local_aws import glue
+from local_aws import glue, iam
+from local_aws.glue.job_runs import JobRun
+from local_aws.glue.preparation import prepare
 from local_aws.glue.warm import Spare
 from local_aws.jvm_state import JAVA_OPTIONS, JvmState
-from tests.local_aws.conftest import GlueWorld
+from tests import roles
+from tests.local_aws.conftest import REGION, GlueWorld
 
 HIDING = {
     "in a session of its own": "subprocess.Popen(command, start_new_session=True)",
@@ -231,3 +234,60 @@ def test_a_job_of_the_next_deployment_shares_no_jvm_with_the_last(world: GlueWor
         assert world.ended(f"deployed-{len(others)}", run_id, seconds=60)["JobRunState"] == "SUCCEEDED"
         led += world.output(run_id)
     assert len(set(led)) == 2
+
+
+LOOK = """
+import boto3
+s3 = boto3.client("s3")
+for key in ("mine/1", "yours/1"):
+    try:
+        print(key, s3.get_object(Bucket="glue-tests", Key=key)["Body"].read().decode())
+    except Exception as error:
+        print(key, type(error).__name__)
+"""
+
+
+def test_a_run_may_do_no_more_than_its_session_policy_allows(world: GlueWorld):
+    """Neither it nor its retry; the next run has none."""
+    for key in ("mine/1", "yours/1"):
+        world.put(key, "abc")
+    limit = {"Effect": "Allow", "Action": "s3:GetObject"}
+    policy = roles.policy(
+        limit | {"Resource": [f"arn:aws:s3:::{world.bucket}/{keys}" for keys in ("mine/*", "scripts/*")]}
+    )
+    name = world.job("limited", LOOK + "raise SystemExit(1)", MaxRetries=1)
+
+    first = world.ended(name, world.start(name, ExecutionRoleSessionPolicy=policy))
+    retry = world.wait(lambda: world.glue.get_job_runs(JobName=name)["JobRuns"][0], lambda run: run["Attempt"] == 1)
+    for run in (first, world.ended(name, retry["Id"])):
+        assert run["ExecutionRoleSessionPolicy"] == policy
+        assert world.output(run["Id"]) == ["mine/1 abc", "yours/1 AccessDenied"]
+    free = world.start(name)
+    world.ended(name, free)
+    assert world.output(free) == ["mine/1 abc", "yours/1 abc"]
+
+
+@pytest.mark.parametrize("policy", ["no policy", "{}", '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow"}]}'])
+def test_a_run_with_a_session_policy_that_is_none_is_refused(world: GlueWorld, policy: str):
+    """At once, and nothing has started."""
+    name = world.job(f"malformed-{len(policy)}", LOOK)
+
+    with pytest.raises(world.glue.exceptions.InvalidInputException, match="ExecutionRoleSessionPolicy is not a valid"):
+        world.start(name, ExecutionRoleSessionPolicy=policy)
+    assert world.glue.get_job_runs(JobName=name)["JobRuns"] == []
+
+
+def test_a_run_with_a_session_policy_shares_no_jvm(world: GlueWorld, tmp_path: Path):
+    """Else it could wait there for the credentials of the next run, which has more rights."""
+    world.deployed("script")
+    command = {"ScriptLocation": world.put("scripts/shared.py", "script")}
+    source = f"arn:aws:glue:{REGION}:{roles.ACCOUNT}:job/shared"
+    who = {"service": "glue.amazonaws.com", "source_arn": source, "account": roles.ACCOUNT, "region": REGION}
+
+    def deployment(policy: str | None) -> str | None:
+        session = iam.assume("role", name="session", policy=policy, **who)
+        run = JobRun("jr_1", "shared", "STARTING", {})
+        return prepare(glue.service().world, session, run, command, tmp_path).deployment
+
+    assert deployment(None) is not None
+    assert deployment(roles.policy(roles.ANYTHING)) is None

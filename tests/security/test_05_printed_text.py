@@ -16,6 +16,7 @@ from moto import mock_aws
 
 from local_aws import inbox
 from local_aws.state import State
+from local_aws.visible_text import visible
 from ops.cli import (
     asking,
     business,
@@ -352,3 +353,12 @@ def test_the_name_of_an_alarm_forges_no_header(mailbox):
 
     assert mail["Subject"] == r'ALARM: " Bcc: b@example.com\x07"'
     assert mail["Bcc"] is None
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("kind", [ValueError, lambda text: SimpleNamespace(text=text), lambda text: [text]])
+def test_what_is_no_string_is_printed_as_its_string(terminal, text: str, kind: Callable[[str], object]):
+    """Such as an error, whose message comes from elsewhere."""
+    screen.console.print("before", kind(text), sep="|")
+
+    assert terminal() == f"before|{visible(str(kind(text)))}\n"

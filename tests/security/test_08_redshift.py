@@ -7,6 +7,7 @@ from uuid import uuid4
 import psycopg
 import pyarrow as pa
 import pytest
+from botocore.exceptions import ClientError
 from psycopg import conninfo
 from pyarrow import parquet
 
@@ -50,6 +51,67 @@ def test_a_name_that_postgres_would_cut_off_is_refused(url_of):
     """Else two databases with the same beginning would be one."""
     with pytest.raises(PostgresError, match="longer than the 63 bytes"):
         url_of("totelake-dev", "x" * 60)
+
+
+@pytest.fixture
+def asked(local_aws, make_database):
+    """Return a function that hands in a statement, and returns the database that was asked for it."""
+    url, places = make_database(owner=WAREHOUSE_OWNER), []
+    redshift.install(lambda *place: places.append(place) or url)
+    client = local_aws.client("redshift-data")
+
+    def submit(**where):
+        identifier = client.execute_statement(Sql="SELECT 1", **where)["Id"]
+        while client.describe_statement(Id=identifier)["Status"] in {"SUBMITTED", "PICKED", "STARTED"}:
+            time.sleep(0.02)
+        return places[-1]
+
+    return submit
+
+
+def test_a_cluster_and_a_workgroup_of_one_name_have_databases_of_their_own(asked, url_of):
+    """That of a workgroup has the name that it has always had."""
+    workgroup, cluster = asked(WorkgroupName="dwh-1", Database="d"), asked(ClusterIdentifier="dwh-1", Database="d")
+
+    names = [conninfo.conninfo_to_dict(url_of(*place))["dbname"] for place in (workgroup, cluster)]
+    assert names == ["redshift_dwh-1_d", "redshift_cluster:dwh-1_d"]
+
+
+@pytest.mark.parametrize("name", ["dwh_1", "cluster:dwh", "DWH", "dwh\n", "arn:aws:redshift-serverless:workgroup/1"])
+@pytest.mark.parametrize("kind", ["WorkgroupName", "ClusterIdentifier"])
+def test_no_two_databases_share_a_name(asked, kind, name):
+    """`a` and `b_c` would be `a_b` and `c`: a warehouse has the name that AWS gives one, and no other."""
+    with pytest.raises(ClientError, match="lower-case letters, digits and hyphens"):
+        asked(**{kind: name, "Database": "d"})
+
+
+INJECTED = "x; DROP TABLE paid; --"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        'SET timezone TO "{}"',
+        'GRANT "{}" ON paid TO PUBLIC',
+        'REVOKE SELECT, "{}" ON paid FROM PUBLIC',
+        'SELECT EXTRACT("{}" FROM CURRENT_DATE)',
+        'SELECT DATE_PART("{}", CURRENT_DATE)',
+        'SELECT CAST(1 AS VARCHAR("{}"))',
+        'CREATE TABLE other (LIKE paid INCLUDING "{}")',
+        'SELECT abs("{}" => 1)',
+        'SELECT :"{}"',
+    ],
+)
+def test_a_quoted_word_is_no_statement(statement):
+    """What the parser takes for a word it writes as it stands, without the quotes."""
+    with pytest.raises(redshift.RedshiftSyntaxError, match="no word of SQL"):
+        redshift.check(statement.format(INJECTED))
+
+
+@pytest.mark.parametrize("statement", ["GRANT ALL PRIVILEGES ON t TO PUBLIC", 'SELECT EXTRACT("epoch" FROM x) FROM t'])
+def test_words_remain_words(statement):
+    """Some of SQL's have two parts, and some may be quoted."""
+    redshift.check(statement)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from botocore.httpsession import URLLib3Session
 
 from local_aws import iam, redshift
 from local_aws.address import REGION
+from local_aws.glue import catalog
 from local_aws.iam import session_policies
 from tests import roles
 from tests.security.conftest import BUCKET, SCRIPT, Target
@@ -222,29 +223,116 @@ def test_retention_is_bypassed_only_on_keys_for_which_that_is_allowed(target: Ta
     assert target.script == b"the script"
 
 
-LIMITS = {"PolicyArns.member.1.arn": "arn:aws:iam::aws:policy/AWSDenyAll", "Policy": roles.policy(deny("*"))}
-
-
-@pytest.mark.parametrize("operation", ["AssumeRole", "AssumeRoleWithWebIdentity"])
-@pytest.mark.parametrize("limit", LIMITS)
-def test_a_session_with_policies_of_its_own_may_do_nothing(target: Target, send: Send, operation: str, limit: str):
-    """They limit the role's policies, and cannot be judged here."""
+@pytest.fixture
+def limited(target: Target, send: Send) -> Callable[..., tuple[Credentials | None, str]]:
+    """Return a function that takes a role that may do anything; it returns the credentials, or the error's code."""
     session_policies.install()
-    arn = roles.create(target.client("iam"), "full")
 
-    def session(**members: str) -> Any:
+    def take(operation: str = "AssumeRole", **members: str) -> tuple[Credentials | None, str]:
+        arn = roles.create(target.client("iam"), "full")
         fields = {"Action": operation, "Version": "2011-06-15", "RoleArn": arn, "RoleSessionName": "session", **members}
         kind = "application/x-www-form-urlencoded"
-        _, text = send(target.key, "sts", "POST", "/", urlencode(fields).encode(), Content_Type=kind)
-        parts = ("AccessKeyId", "SecretAccessKey", "SessionToken")
-        key = Credentials(*(text.partition(f"<{part}>")[2].partition("<")[0] for part in parts))
-        return target.client("s3", key)
+        status, text = send(target.key, "sts", "POST", "/", urlencode(fields).encode(), Content_Type=kind)
 
-    assert code(session(**{limit: LIMITS[limit]}).list_buckets) == "AccessDenied"
-    assert code(session().list_buckets) == ""
+        def part(name: str) -> str:
+            return text.partition(f"<{name}>")[2].partition("<")[0]
+
+        if status != 200:
+            return None, part("Code")
+        return Credentials(part("AccessKeyId"), part("SecretAccessKey"), part("SessionToken")), ""
+
+    return take
+
+
+UNKNOWN = {"DateLessThan": {"aws:CurrentTime": "2099-01-01T00:00:00Z"}}
+OPERATIONS = ["AssumeRole", "AssumeRoleWithWebIdentity"]
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("limit", [allow("s3:GetObject", KEY), deny("s3:List*"), allow("s3:*", Condition=UNKNOWN)])
+def test_a_session_may_do_what_both_its_role_and_its_own_policy_allow(
+    target: Target, limited, operation: str, limit: dict[str, Any]
+):
+    """The policy that comes with the request limits that of the role, and gives nothing."""
+    policy = roles.policy(limit)
+    s3 = target.client("s3", limited(operation, Policy=policy)[0])
+
+    assert code(s3.put_object, Bucket=BUCKET, Key=SCRIPT, Body=b"") == "AccessDenied"
+    assert code(s3.list_buckets) == "AccessDenied"
+    assert code(s3.get_object, Bucket=BUCKET, Key=SCRIPT) == ("" if "GetObject" in policy else "AccessDenied")
+    roles.create(target.client("iam"), "full", allow("s3:List*"))
+    assert code(s3.get_object, Bucket=BUCKET, Key=SCRIPT) == "AccessDenied"
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_a_session_with_managed_policies_of_its_own_may_do_nothing(target: Target, limited, operation: str):
+    """They limit the role's policies, and cannot be judged here."""
+    arn = {"PolicyArns.member.1.arn": "arn:aws:iam::aws:policy/AWSDenyAll"}
+
+    assert code(target.client("s3", limited(operation, **arn)[0]).list_buckets) == "AccessDenied"
+    assert code(target.client("s3", limited(operation)[0]).list_buckets) == ""
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("policy", ["x", "{}", '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow"}]}'])
+def test_no_session_has_a_policy_that_is_none(limited, operation: str, policy: str):
+    """It is refused when the role is taken."""
+    assert limited(operation, Policy=policy) == (None, "MalformedPolicyDocument")
+
+
+@pytest.mark.parametrize("taken", ["acting", "limited"])
+def test_a_session_does_not_outlive_its_role(target: Target, request: pytest.FixtureRequest, taken: str):
+    """Another role of the same name has another id, and sessions of its own."""
+    take = request.getfixturevalue(taken)
+    key = take(roles.ANYTHING, role="full") if taken == "acting" else take()[0]
+    iam_client = target.client("iam")
+    assert code(target.client("s3", key).list_buckets) == ""
+
+    iam_client.delete_role_policy(RoleName="full", PolicyName="all")
+    iam_client.delete_role(RoleName="full")
+    assert code(target.client("s3", key).list_buckets) == "AccessDenied"
+    roles.create(iam_client, "full")
+    assert code(target.client("s3", key).list_buckets) == "AccessDenied"
+
+
+def test_a_session_of_a_role_that_was_not_there_opens_nothing(target: Target):
+    """Also when a role of that name is created."""
+    session_policies.install()
+    arn = f"arn:aws:iam::{roles.ACCOUNT}:role/later"
+    given = target.client("sts").assume_role(RoleArn=arn, RoleSessionName="session")["Credentials"]
+    roles.create(target.client("iam"), "later")
+
+    key = Credentials(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
+    assert code(target.client("s3", key).list_buckets) == "InvalidClientTokenId"
+
+
+def test_a_role_is_shown_the_tables_that_it_may_see(target: Target, acting):
+    """GetTables leaves out the others; a right on no table of a database shows none."""
+    catalog.install()
+    owner = target.client("glue")
+    owner.create_database(DatabaseInput={"Name": "shop"})
+    for name in ("orders", "staff"):
+        owner.create_table(DatabaseName="shop", TableInput={"Name": name})
+    arn = f"arn:aws:glue:{REGION}:{roles.ACCOUNT}"
+    above = [f"{arn}:catalog", f"{arn}:database/shop"]
+
+    def shown(*statements: dict[str, Any]) -> set[str]:
+        told = target.client("glue", acting(*statements)).get_tables(DatabaseName="shop")
+        return {table["Name"] for table in told["TableList"]}
+
+    here = {"StringEquals": {"aws:RequestedRegion": REGION}}
+    assert shown(allow("glue:GetTables", *above, f"{arn}:table/shop/orders")) == {"orders"}
+    assert shown(allow("glue:*"), deny("glue:GetTables", f"{arn}:table/shop/staff")) == {"orders"}
+    assert shown(allow("glue:*", Condition=here)) == {"orders", "staff"}
+    assert shown(allow("glue:GetTables", *above), allow("glue:GetTable")) == set()
+    assert {table["Name"] for table in owner.get_tables(DatabaseName="shop")["TableList"]} == {"orders", "staff"}
+    for resources in (above[:1], above[1:]):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            shown(allow("glue:GetTables", *resources, f"{arn}:table/*"))
 
 
 OWN = {"StringEquals": {"redshift-data:statement-owner-iam-userid": ["${aws:userid}"]}}
+LOG_IN = allow("redshift-serverless:GetCredentials")
 WAREHOUSE = {"WorkgroupName": "warehouse", "Database": "warehouse", "Sql": "SELECT 1"}
 
 
@@ -257,7 +345,7 @@ def api(target: Target, acting):
     ]
 
     def client(name: str, role: str = "warehouse") -> Any:
-        statements = [allow("redshift-data:ExecuteStatement"), allow("redshift-data:ListStatements")]
+        statements = [allow("redshift-data:ExecuteStatement"), allow("redshift-data:ListStatements"), LOG_IN]
         own = [allow(action, Condition=OWN) for action in follow]
         return target.client("redshift-data", acting(*statements, *own, role=role, name=name))
 
@@ -309,3 +397,48 @@ def test_a_cluster_is_not_reached_through_the_right_on_all_workgroups(target: Ta
 
     where = {"ClusterIdentifier": "warehouse", "Database": "warehouse", "Sql": "SELECT 1"}
     assert code(api.execute_statement, **where) == "AccessDeniedException"
+
+
+PLACE = f"{REGION}:{roles.ACCOUNT}"
+CLUSTER = {"ClusterIdentifier": "dwh", "Database": "sales", "Sql": "SELECT 1"}
+AS_IAM = allow("redshift:GetClusterCredentialsWithIAM", f"arn:aws:redshift:{PLACE}:dbname:dwh/sales")
+USERS = f"arn:aws:redshift:{PLACE}:dbname:dwh/*", f"arn:aws:redshift:{PLACE}:dbuser:dwh/me"
+AS_USER = allow("redshift:GetClusterCredentials", *USERS)
+WORKGROUPS = f"arn:aws:redshift-serverless:{PLACE}:workgroup"
+
+
+@pytest.mark.parametrize(
+    ("statement", "where", "logs_in"),
+    [
+        (allow("redshift-data:*"), WAREHOUSE, False),
+        (allow("redshift-serverless:GetCredentials", f"{WORKGROUPS}/warehouse"), WAREHOUSE, True),
+        (allow("redshift-serverless:GetCredentials", f"{WORKGROUPS}/other"), WAREHOUSE, False),
+        (allow("redshift-serverless:GetCredentials"), CLUSTER, False),
+        (AS_IAM, CLUSTER, True),
+        (AS_IAM, CLUSTER | {"Database": "other"}, False),
+        (AS_IAM, CLUSTER | {"DbUser": "me"}, False),
+        (AS_USER, CLUSTER | {"DbUser": "me"}, True),
+        (AS_USER, CLUSTER | {"DbUser": "admin"}, False),
+        (AS_USER, CLUSTER, False),
+        (AS_USER | {"Condition": {"StringEquals": {"redshift:DbUser": "you"}}}, CLUSTER | {"DbUser": "me"}, False),
+    ],
+)  # fmt: skip
+def test_who_logs_in_without_a_secret_has_the_right_to_credentials(
+    target: Target, acting, statement: dict[str, Any], where: dict[str, str], *, logs_in: bool
+):
+    """Of the workgroup, or of the cluster's database as oneself or as one of its users."""
+    redshift.install(lambda *_: "postgresql://127.0.0.1:1/nowhere")
+    api = target.client("redshift-data", acting(allow("redshift-data:ExecuteStatement"), statement))
+
+    assert code(api.execute_statement, **where) == ("" if logs_in else "AccessDeniedException")
+
+
+def test_a_secret_that_is_denied_does_not_log_in_by_its_name(target: Target, acting):
+    """SecretArn takes the name of a secret as well."""
+    redshift.install(lambda *_: "postgresql://127.0.0.1:1/nowhere")
+    arn = target.client("secretsmanager").create_secret(Name="denied", SecretString="{}")["ARN"]
+    statements = allow("redshift-data:*"), allow("secretsmanager:*"), deny("secretsmanager:GetSecretValue", arn)
+    api = target.client("redshift-data", acting(*statements))
+
+    for secret in (arn, arn[:-7], "denied"):
+        assert code(api.execute_statement, **WAREHOUSE, SecretArn=secret) == "AccessDeniedException"

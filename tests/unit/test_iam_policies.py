@@ -31,6 +31,7 @@ def test_what_nobody_allows_is_not_allowed_and_a_deny_wins():
     assert said(statement()) is Verdict.ALLOWED
     assert said(statement(effect="Deny"), statement()) is Verdict.DENIED
     assert said(statement(), statement(effect="Deny")) is Verdict.DENIED
+    assert said(statement(), statement(effect="deny")) is Verdict.DENIED
 
 
 @pytest.mark.parametrize(
@@ -80,6 +81,16 @@ def test_what_is_not_named_can_be_meant_too():
         ({"ForAllValues:StringEquals": {"aws:TagKeys": ["x", "y"]}}, {"aws__TagKeys": ["x"]}, True),
         ({"ForAllValues:StringEquals": {"aws:TagKeys": ["x"]}}, {"aws__TagKeys": None}, True),
         ({"ForAnyValue:StringEquals": {"aws:TagKeys": ["x"]}}, {"aws__TagKeys": ["x", "y"]}, True),
+        ({"ForAnyValue:StringEquals": {"aws:TagKeys": ["x"]}}, {"aws__TagKeys": None}, False),
+        ({"ForAnyValue:StringEquals": {"aws:TagKeys": [""]}}, {"aws__TagKeys": ""}, False),
+        ({"ForAnyValue:StringEqualsIfExists": {"aws:TagKeys": ["x"]}}, {"aws__TagKeys": None}, True),
+        ({"ForAnyValue:StringNotEquals": {"aws:TagKeys": ["x"]}}, {"aws__TagKeys": ["x", "y"]}, True),
+        ({"ForAnyValue:StringNotLike": {"aws:TagKeys": ["x*"]}}, {"aws__TagKeys": ["x", "xy"]}, False),
+        ({"ForAnyValue:StringNotEquals": {"aws:TagKeys": ["x"]}}, {"aws__TagKeys": None}, False),
+        ({"ForAllValues:StringNotEquals": {"aws:TagKeys": ["x"]}}, {"aws__TagKeys": ["x", "y"]}, False),
+        ({"ForAllValues:StringNotEquals": {"aws:TagKeys": ["x"]}}, {"aws__TagKeys": None}, True),
+        ({"ForAllValues:StringEquals": {"aws:TagKeys": ["x"]}}, {"aws__TagKeys": ""}, True),
+        ({"StringNotEquals": {"aws:TagKeys": ["x"]}}, {"aws__TagKeys": ["x", "y"]}, False),
         ({"StringEquals": {"a:b": "x", "a:c": "y"}}, {"a__b": "x", "a__c": None}, False),
         ({"StringEquals": {"a:b": "${aws:userid}"}}, {"a__b": "AROA:me", "aws__userid": "AROA:me"}, True),
         ({"StringEquals": {"a:b": "${aws:userid}"}}, {"a__b": "AROA:me", "aws__userid": "AROA:you"}, False),
@@ -102,6 +113,11 @@ def test_conditions_hold_as_aws_says(condition: dict[str, Any], context: dict[st
         {"StringEqualsIfExists": {"a:c": "x"}},
         {"ForAllValues:StringEquals": {"a:c": "x"}},
         {"Null": {"a:c": "true"}},
+        {"ForSomeValues:StringEquals": {"a:b": "x"}},
+        {"ForAllValues:ForAnyValue:StringEquals": {"a:b": "x"}},
+        {":StringEquals": {"a:b": "x"}},
+        {"ForAllValues:Null": {"a:b": "false"}},
+        {"NullIfExists": {"a:b": "false"}},
     ],
     ids=str,
 )
@@ -152,6 +168,42 @@ def test_a_role_is_for_the_service_the_account_and_the_resource_that_its_trust_p
     assert not trusts(trust, "glue.amazonaws.com", mine | {"aws:sourcearn": "arn:aws:glue:other:1:job/x"})
     with pytest.raises(UnjudgeableError, match="aws:SourceArn"):
         trusts(trust, "glue.amazonaws.com", {"aws:sourceaccount": "1"})
+
+
+@pytest.mark.parametrize(
+    ("principals", "denied"),
+    [
+        ({"Principal": {"Service": ["lambda.amazonaws.com", "glue.amazonaws.com"]}}, True),
+        ({"Principal": "*"}, True),
+        ({"Principal": {"AWS": "*"}}, True),
+        ({"Principal": {"AWS": ["arn:aws:iam::1:root", "*"]}}, True),
+        ({"Principal": {"Service": "*"}}, True),
+        ({"NotPrincipal": {"AWS": "arn:aws:iam::1:root"}}, True),
+        ({"NotPrincipal": {"Service": "lambda.amazonaws.com"}}, True),
+        ({"NotPrincipal": {"Service": "glue.amazonaws.com"}}, False),
+        ({"Principal": {"Service": "lambda.amazonaws.com"}}, False),
+        ({"Principal": {"AWS": "arn:aws:iam::1:root"}}, False),
+        ({"Principal": "*", "Condition": {"StringEquals": {"aws:SourceAccount": "2"}}}, False),
+        ({"Principal": "*", "Condition": {"StringNotEquals": {"aws:SourceAccount": "2"}}}, True),
+    ],
+    ids=str,
+)
+def test_a_deny_of_a_trust_policy_counts_unless_it_is_for_others(principals: dict[str, Any], denied: bool):
+    """However it names everybody."""
+    allowed = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "glue.amazonaws.com"}}
+    trust = policy(allowed, {"Effect": "Deny", "Action": "sts:*", **principals})
+
+    assert trusts(trust, "glue.amazonaws.com", {"aws:sourceaccount": "1"}) is not denied
+
+
+@pytest.mark.parametrize(
+    "principals", [{"Principal": "*"}, {"Principal": {"AWS": "*"}}, {"NotPrincipal": {"AWS": "1"}}]
+)
+def test_an_allow_of_a_trust_policy_counts_where_it_names_the_service(principals: dict[str, Any]):
+    """What is said of everybody lets no service in."""
+    trust = policy({"Effect": "Allow", "Action": "sts:AssumeRole", **principals})
+
+    assert not trusts(trust, "glue.amazonaws.com", {})
 
 
 @pytest.mark.parametrize(

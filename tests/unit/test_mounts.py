@@ -1,5 +1,6 @@
 """What of the lake a job's Spark gets to see, by the policies of its role."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,3 +51,14 @@ def test_the_folders_are_mounted_that_the_policies_open(
     assert opened == {f"plain://{tmp_path}/{folder}".removesuffix("/") for folder in mounted}
     closed = {address for address in table.values() if address.startswith("not-permitted")}
     assert closed == {f"not-permitted-to-a-role://{bucket}/" for bucket in {"lake", "lane"} - mounted}
+
+
+def test_a_session_policy_limits_the_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Those are mounted that both policies open."""
+    for bucket in ("lake", "lane"):
+        (tmp_path / bucket).mkdir()
+    monkeypatch.setattr(Session, "documents", lambda _: [policy(allowed(f"{S3}lake/*"))])
+    limited = replace(SESSION, policy=policy(allowed(f"{S3}lake/a/*", f"{S3}lane/*")))
+
+    opened = {address for address in mount_table(limited, tmp_path).values() if address.startswith("plain://")}
+    assert opened == {f"plain://{tmp_path}/lake/a"}
