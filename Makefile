@@ -1,6 +1,6 @@
 # `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup browser run test coverage chaos lint checks format lock generated docs images up down bootstrap plan deploy destroy clean
+.PHONY: help setup browser run test test-fast coverage chaos lint checks format lock generated docs images up down bootstrap plan deploy destroy clean
 PYTHON := .venv/bin/python
 TOTELAKE := $(PYTHON) -m ops.cli
 # Two files of tests at a time, in their order, which has the long ones first: much of a test is waiting.
@@ -21,8 +21,11 @@ browser: setup  ## Install a browser for the tests of the dashboard, where there
 run: setup  ## The whole of it: local AWS, totesys, workflow, more business, workflow, summary.
 	@$(TOTELAKE) demo
 
-test: lint browser  ## Lint, check types and run every test.
-	$(PYTHON) -m pytest $(TWO_AT_ONCE)
+test: lint browser  ## Lint, check types and run every test; ARGS="-k ingest" is passed to pytest.
+	$(PYTHON) -m pytest $(TWO_AT_ONCE) $(ARGS)
+
+test-fast: lint  ## Lint, check types and run the tests that need no environment, Terraform or browser (about a minute).
+	$(PYTHON) -m pytest $(TWO_AT_ONCE) -m "not world and not terraform and not browser" tests/unit tests/repo tests/spark $(ARGS)
 
 coverage: lint browser  ## As test, and say which lines ran, those of the jobs' processes and the endpoint's among them; 90 % must.
 	rm -f .coverage .coverage.*

@@ -24,7 +24,8 @@ import psycopg
 from psycopg import sql
 
 from ops.sandbox.postgres import Cluster
-from tests.worlds import PASSWORD, WAREHOUSE_OWNER, job_run, login_of, postgres, s3_endpoint, superuser
+from tests.lakes import job_run, s3_endpoint
+from tests.postgres_servers import PASSWORD, WAREHOUSE_OWNER, login_of, postgres, superuser
 from totelake import reconcile
 from totelake.ingest.source import open_source
 from totelake.lake.batches import IngestedBatch, ProcessedBatch

@@ -1,22 +1,26 @@
-"""A real Postgres for every test that wants one: one server a session, a fresh database a test."""
+"""Fixtures for all tests: a real Postgres, with a fresh database per test, and Spark; marks for what a test needs."""
+
+from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import psycopg
 import pytest
 from psycopg import sql
-from pyspark.sql import SparkSession
 
-from local_aws.spark import environment
-from local_aws.state import State
 from ops.sandbox.postgres import SUPERUSER, Cluster
-from tests.worlds import PASSWORD, WAREHOUSE_OWNER, as_role, login_of, postgres, superuser
-from totelake.runtime.connections import Login
+from tests.postgres_servers import PASSWORD, WAREHOUSE_OWNER, as_role, login_of, postgres, superuser
 from totesys import roles, schema, seed
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from totelake.runtime.connections import Login
 
 # A scheduled run in the middle of a test would be one too many.
 os.environ.setdefault("TOTELAKE_SCHEDULES", "0")
@@ -25,6 +29,23 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 TEMPLATE = "totesys_template"
 
 type MakeDatabase = Callable[..., str]
+
+_MARKS_OF_FIXTURES = {
+    "postgres_server": "postgres",
+    "spark": "spark",
+    "window": "browser",
+    "configuration": "terraform",
+}
+_MARKS_OF_FOLDERS = {"e2e": "world", "terraform": "terraform"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test with what it needs: by its fixtures, and by its folder; other needs are marked in place."""
+    for item in items:
+        marks = {_MARKS_OF_FIXTURES.get(name) for name in getattr(item, "fixturenames", ())}
+        marks.add(_MARKS_OF_FOLDERS.get(item.path.parent.name))
+        for mark in marks - {None}:
+            item.add_marker(mark)
 
 
 @pytest.fixture(scope="session")
@@ -118,6 +139,12 @@ def warehouse(warehouse_database: str) -> Login:
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """Start Spark once, as a Glue job of a local world has it, with a lake that has no bucket yet."""
+    # Spark takes a second to import, which most tests do not need.
+    from pyspark.sql import SparkSession  # noqa: PLC0415
+
+    from local_aws.spark import environment  # noqa: PLC0415
+    from local_aws.state import State  # noqa: PLC0415
+
     packages = os.pathsep.join(str(REPOSITORY / folder) for folder in ("glue_jobs", "."))
     variables = environment(State(tmp_path_factory.mktemp("spark"))) | {"PYTHONPATH": packages}
     with pytest.MonkeyPatch.context() as process:

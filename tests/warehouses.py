@@ -10,7 +10,7 @@ import pytest
 from psycopg import conninfo, sql
 
 from local_aws import redshift
-from tests.worlds import login_of
+from tests.postgres_servers import login_of
 from totelake.runtime.errors import StatementError
 from totelake.warehouse import Warehouse
 from totelake.warehouse.postgres import ledger

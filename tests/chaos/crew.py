@@ -19,7 +19,7 @@ from urllib.parse import quote
 import psycopg
 
 from tests.chaos.site import Site, site
-from tests.worlds import PASSWORD, postgres
+from tests.postgres_servers import PASSWORD, postgres
 
 WORKERS = 2
 _ENDS_WITHIN = 30

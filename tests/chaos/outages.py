@@ -17,7 +17,7 @@ from pyspark.sql import SparkSession
 from local_aws import s3
 from local_aws.state import State
 from ops.sandbox.postgres import Cluster
-from tests.worlds import PASSWORD, WAREHOUSE_OWNER, as_role, login_of, superuser
+from tests.postgres_servers import PASSWORD, WAREHOUSE_OWNER, as_role, login_of, superuser
 from totelake.runtime import failpoints
 from totelake.runtime.connections import Login
 from totesys import roles

@@ -22,7 +22,8 @@ from local_aws.spark import environment
 from local_aws.state import State
 from tests.chaos import oracle, restructuring
 from tests.chaos.warm import Job, WarmSpark
-from tests.worlds import FEW_ROWS, WAREHOUSE_OWNER, Lake, empty_lake, job_run, login_of, s3_endpoint
+from tests.lakes import FEW_ROWS, Lake, empty_lake, job_run, s3_endpoint
+from tests.postgres_servers import WAREHOUSE_OWNER, login_of
 from totelake import ingest, transform
 from totelake.lake.batches import IngestedBatch, ProcessedBatch
 from totelake.lake.commit_log import CommitLog

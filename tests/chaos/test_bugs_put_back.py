@@ -21,7 +21,7 @@ from tests.chaos.people import Told
 from tests.chaos.restructuring_events import drop_foreign_keys_to, duplicate_key, refusals
 from tests.chaos.site import BASE, Site
 from tests.chaos.verification import hold_against_source
-from tests.worlds import few_rows
+from tests.lakes import few_rows
 from totelake import ingest
 from totelake.ingest import land, source_checks
 from totelake.lake.batches import TableIdentity

@@ -8,7 +8,7 @@ from pyspark.sql import SparkSession
 from tests.chaos.audited_world import Version, World, world
 from tests.chaos.interleavings import BATCHES, TOGETHER, LateCommitsError, prove
 from tests.chaos.schedules import CHANGES, COMMITS, Action, Interleaving, Row, generate, owner
-from tests.worlds import few_rows
+from tests.lakes import few_rows
 from totelake.lake.batches import IngestedBatch
 
 TABLES = ["department", "payment", "sales_order"]

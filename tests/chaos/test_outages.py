@@ -14,7 +14,8 @@ from pyspark.sql import SparkSession
 
 from local_aws.state import State
 from tests.chaos.outages import Endpoint, World, all_is_well, at, business_goes_on, restart
-from tests.worlds import PASSWORD, WAREHOUSE_OWNER, Lake, empty_lake, few_rows, login_of, postgres
+from tests.lakes import Lake, empty_lake, few_rows
+from tests.postgres_servers import PASSWORD, WAREHOUSE_OWNER, login_of, postgres
 from totelake.lake.batches import ProcessedBatch
 from totelake.lake.commit_log import CommitLog
 from totelake.runtime import failpoints, retry

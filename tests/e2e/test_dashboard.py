@@ -14,9 +14,11 @@ from local_aws.state import State
 from ops.sandbox.settings import Settings
 from tests.browsers import Window, said_by, window
 from tests.chaos.outages import wait_until
-from tests.worlds import PASSWORD, WAREHOUSE_OWNER, superuser
+from tests.postgres_servers import PASSWORD, WAREHOUSE_OWNER, superuser
 from totelake.warehouse import postgres
 from totesys import roles
+
+pytestmark = pytest.mark.browser
 
 QUERIES = sorted(file for file in questions.QUERIES.glob("*/*.sql") if file.parent.name != "pipeline")
 PAGES = ("Sales", "Purchases", "Payments", "Pipeline")

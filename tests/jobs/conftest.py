@@ -14,8 +14,9 @@ from pyspark.sql import SparkSession
 
 from ops.sandbox.postgres import Cluster
 from tests import star_batches
+from tests.lakes import Lake, empty_lake, few_rows, job_run, s3_endpoint
+from tests.postgres_servers import WAREHOUSE_OWNER, login_of, superuser
 from tests.warehouses import Side, postgres_side, redshift_side
-from tests.worlds import WAREHOUSE_OWNER, Lake, empty_lake, few_rows, job_run, login_of, s3_endpoint, superuser
 from totelake.lake.zones import Zone
 from totelake.runtime.connections import Login
 from totelake.warehouse import load

@@ -16,7 +16,7 @@ from moto.core import DEFAULT_ACCOUNT_ID
 
 from local_aws.glue import crawlers as local_crawlers
 from tests import roles
-from tests.worlds import declare, job_run
+from tests.lakes import declare, job_run
 from totelake import drift
 from totelake.drift import stage
 from totelake.drift.accepted import Accepted

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.worlds import empty_lake
+from tests.lakes import empty_lake
 from totelake.lake.batches import ProcessedBatch
 from totelake.lake.commit_log import CommitLog
 from totelake.runtime import connections, failpoints, retry

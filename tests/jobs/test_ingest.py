@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg import conninfo
 
-from tests.worlds import job_run
+from tests.lakes import job_run
 from totelake import ingest
 from totelake.ingest import extract, source
 from totelake.lake import catalog, history

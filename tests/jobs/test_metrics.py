@@ -12,7 +12,8 @@ from botocore.exceptions import ClientError
 from moto.cloudwatch.models import cloudwatch_backends
 from moto.core import DEFAULT_ACCOUNT_ID
 
-from tests.worlds import WAREHOUSE_OWNER, job_run, login_of
+from tests.lakes import job_run
+from tests.postgres_servers import WAREHOUSE_OWNER, login_of
 from totelake import ingest, reconcile
 from totelake.runtime import metrics, retry
 from totelake.runtime.errors import SourceSchemaError

@@ -8,8 +8,9 @@ import boto3
 import psycopg
 import pytest
 
+from tests.lakes import job_run
+from tests.postgres_servers import WAREHOUSE_OWNER, login_of, superuser
 from tests.warehouses import redshift_side
-from tests.worlds import WAREHOUSE_OWNER, job_run, login_of, superuser
 from totelake import reconcile
 from totelake.ingest.source import open_source
 from totelake.lake.batches import IngestedBatch, ProcessedBatch

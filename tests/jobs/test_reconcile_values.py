@@ -7,7 +7,8 @@ import pytest
 from psycopg import sql
 
 from benchmarks.reconcile import INGESTED, PROCESSED, commit_batch, fill_warehouse
-from tests.worlds import PASSWORD, WAREHOUSE_OWNER, job_run, login_of, superuser
+from tests.lakes import job_run
+from tests.postgres_servers import PASSWORD, WAREHOUSE_OWNER, login_of, superuser
 from totelake import reconcile
 from totelake.reconcile import compare
 from totelake.runtime.errors import ReconcileError

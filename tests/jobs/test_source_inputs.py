@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from tests.jobs.inputs import INPUTS, SUPERUSER, UNDECLARED
-from tests.worlds import as_role
+from tests.postgres_servers import as_role
 from totelake.lake.versions import is_gone, latest_of
 from totelake.tables import SOURCE_TABLES
 from totesys.roles import READER

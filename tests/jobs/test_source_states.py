@@ -10,7 +10,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tests.worlds import as_role, job_run, login_of
+from tests.lakes import job_run
+from tests.postgres_servers import as_role, login_of
 from totelake import transform
 from totelake.ingest import source, source_checks
 from totelake.ingest.chain import Chain

@@ -7,7 +7,8 @@ import psycopg
 import pytest
 
 from tests.jobs.inputs import STAR_INPUTS, SUPERUSER
-from tests.worlds import WAREHOUSE_OWNER, as_role, job_run, login_of
+from tests.lakes import job_run
+from tests.postgres_servers import WAREHOUSE_OWNER, as_role, login_of
 from totelake import reconcile
 from totelake.lake import quarantine
 from totelake.warehouse import load

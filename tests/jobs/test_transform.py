@@ -8,7 +8,7 @@ import boto3
 import psycopg
 import pytest
 
-from tests.worlds import job_run
+from tests.lakes import job_run
 from totelake import transform
 from totelake.lake import catalog, quarantine
 from totelake.lake.batches import ProcessedBatch, in_force

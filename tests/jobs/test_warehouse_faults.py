@@ -12,9 +12,10 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from tests.lakes import job_run
+from tests.postgres_servers import WAREHOUSE_OWNER
 from tests.star_batches import DIMENSIONS, FIRST, SMALL, payment
 from tests.unit.test_warehouse_definition import FOREIGN_KEYS, KEYS
-from tests.worlds import WAREHOUSE_OWNER, job_run
 from totelake.runtime import connections, locks, retry
 from totelake.runtime.errors import (
     DatabaseInterruptedError,

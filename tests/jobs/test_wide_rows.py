@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from tests.worlds import as_role
+from tests.postgres_servers import as_role
 from totelake.ingest import source_checks
 from totelake.runtime.errors import SourceValueError
 

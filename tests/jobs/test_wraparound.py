@@ -8,7 +8,7 @@ from psycopg import sql
 
 from ops.sandbox.postgres import Cluster, account
 from ops.sandbox.postgres.wheel import executable_programs
-from tests.worlds import PASSWORD, as_role, login_of, postgres, superuser
+from tests.postgres_servers import PASSWORD, as_role, login_of, postgres, superuser
 from totesys import roles, schema, seed
 
 _ROUND = 2**32

@@ -20,6 +20,8 @@ from ops.sandbox.settings import Settings
 from tests import roles
 from tests.local_aws.named_calls import CALLS, FORBIDDEN, PREFIX, Named
 
+pytestmark = pytest.mark.terraform
+
 REGION = "eu-west-2"
 NOTHING = {"Sid": "Nothing", "Effect": "Deny", "Action": ["s3:GetObject"], "Resource": ["arn:aws:s3:::none/none"]}
 """A policy cannot be empty."""

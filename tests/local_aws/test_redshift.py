@@ -17,7 +17,7 @@ from local_aws.state import State
 from ops.sandbox import databases
 from ops.sandbox.postgres import SUPERUSER
 from ops.sandbox.settings import Settings
-from tests.worlds import PASSWORD, WAREHOUSE_OWNER
+from tests.postgres_servers import PASSWORD, WAREHOUSE_OWNER
 
 DATABASE = "warehouse"
 ROLE = "arn:aws:iam::123456789012:role/copy"

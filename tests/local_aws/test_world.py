@@ -32,7 +32,7 @@ from ops.sandbox import aws, deployment, health, job_run, status, world
 from ops.sandbox.errors import BusyError, NotRunningError
 from ops.sandbox.settings import Settings
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.world, pytest.mark.timeout(300)]
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -8,6 +8,8 @@ from ops.generate.cost import ENVIRONMENT, estimate
 from ops.generate.cost.document import page
 from ops.generate.cost.plan import resources
 
+pytestmark = pytest.mark.terraform
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -22,6 +22,8 @@ from local_aws.address import REGION
 from ops.cli import dashboard_images
 from tests.security.conftest import BUCKET, SCRIPT, Target
 
+pytestmark = pytest.mark.browser
+
 EVIL = "evil.example"
 
 FORM = """<form id=f method=post enctype="multipart/form-data" action="http://127.0.0.1:{port}/{bucket}">

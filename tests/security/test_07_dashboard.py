@@ -26,9 +26,11 @@ from ops.sandbox.workflow_run import ActionState
 from tests.browsers import window
 from tests.chaos.outages import wait_until
 from tests.e2e.test_dashboard import LEDGER, ROWS
-from tests.worlds import PASSWORD, WAREHOUSE_OWNER, superuser
+from tests.postgres_servers import PASSWORD, WAREHOUSE_OWNER, superuser
 from totelake.warehouse import postgres
 from totesys import roles
+
+pytestmark = pytest.mark.browser
 
 STREAM = "/_stcore/stream"
 HANDSHAKE = {

@@ -17,7 +17,7 @@ from ops.sandbox import databases
 from ops.sandbox.postgres import SUPERUSER, PostgresError
 from ops.sandbox.settings import Settings
 from tests.local_aws.conftest import REGION, local_aws
-from tests.worlds import PASSWORD, WAREHOUSE_OWNER
+from tests.postgres_servers import PASSWORD, WAREHOUSE_OWNER
 
 __all__ = ["local_aws"]
 

@@ -13,7 +13,7 @@ from dashboards.questions import QUERIES, read
 from ops.deploy import build, terraform
 from ops.generate import quicksight as generated
 from ops.generate.visuals import VISUALS
-from tests.worlds import WAREHOUSE_OWNER
+from tests.postgres_servers import WAREHOUSE_OWNER
 from totelake.tables import STAR_TABLES
 from totelake.warehouse.postgres import ddl
 

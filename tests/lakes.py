@@ -1,9 +1,6 @@
-"""What tests and proofs stand on: a real Postgres, and a lake in folders behind an S3 endpoint and a real catalog."""
+"""A lake in folders behind an S3 endpoint and a real catalog, and the stages that work on it."""
 
 import json
-import shutil
-import socket
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,17 +8,14 @@ from pathlib import Path
 from uuid import uuid4
 
 import boto3
-import psycopg
 from moto.backends import get_backend
 from moto.server import ThreadedMotoServer
-from psycopg import conninfo
 from pyspark.sql import DataFrame, SparkSession
 
 from local_aws import s3
 from local_aws.spark import settings
 from local_aws.state import State
 from ops.generate.tables import terraform_input
-from ops.sandbox.postgres import SUPERUSER, Cluster
 from totelake import ingest, transform
 from totelake.lake.batches import IngestedBatch, ProcessedBatch
 from totelake.lake.commit_log import CommitLog
@@ -30,10 +24,7 @@ from totelake.runtime.connections import Login
 from totelake.runtime.glue import JobRun
 from totelake.warehouse import load
 from totelake.warehouse.postgres.load import Postgres
-from totesys import roles
 
-PASSWORD = "a test's p@ss/word"
-WAREHOUSE_OWNER = "warehouse_owner"
 # A dozen rows are not worth a class for each query, nor a plan that adapts to their number.
 FEW_ROWS = {
     "spark.sql.codegen.wholeStage": "false",
@@ -41,45 +32,6 @@ FEW_ROWS = {
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.shuffle.partitions": "1",
 }
-
-
-@contextmanager
-def postgres(**parameters: str) -> Iterator[Cluster]:
-    """Run a Postgres server with the platform's roles and the server `parameters`; remove it after the block."""
-    folder = Path(tempfile.mkdtemp(prefix="totelake-postgres-"))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    cluster = Cluster(folder / "data", port, folder / "postgres.log", durable=False)
-    try:
-        cluster.create(PASSWORD)
-        with (folder / "data" / "postgresql.conf").open("a") as configuration:
-            configuration.writelines(f"{name} = {value}\n" for name, value in parameters.items())
-        cluster.start()
-        with psycopg.connect(superuser(cluster, "postgres"), autocommit=True) as connection:
-            roles.create(connection, owner_password=PASSWORD, reader_password=PASSWORD)
-            roles.ensure_login(connection, WAREHOUSE_OWNER, PASSWORD)
-        yield cluster
-    finally:
-        cluster.remove()
-        shutil.rmtree(folder)
-
-
-def superuser(cluster: Cluster, database: str) -> str:
-    """Return the URL of `database` for the role that may do anything."""
-    return cluster.url(database, SUPERUSER, PASSWORD)
-
-
-def as_role(url: str, role: str) -> str:
-    """Return the URL of the same database for another role."""
-    parts = conninfo.conninfo_to_dict(url)
-    return Cluster(Path(), int(str(parts["port"])), Path()).url(str(parts["dbname"]), role, PASSWORD)
-
-
-def login_of(url: str) -> Login:
-    """Return the login that a URL describes."""
-    parts = {name: str(value) for name, value in conninfo.conninfo_to_dict(url).items()}
-    return Login(parts["host"], int(parts["port"]), parts["dbname"], parts["user"], parts["password"])
 
 
 @contextmanager

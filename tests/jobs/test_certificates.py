@@ -23,8 +23,10 @@ from cryptography.x509.oid import NameOID
 from local_aws import spark, toolchain
 from ops.deploy import build
 from ops.sandbox.postgres import Cluster
-from tests.worlds import PASSWORD
+from tests.postgres_servers import PASSWORD
 from totelake.runtime.connections import CERTIFICATES
+
+pytestmark = [pytest.mark.spark, pytest.mark.postgres]
 
 _SSL_REQUEST, _GSS_REQUEST = (80877103).to_bytes(4), (80877104).to_bytes(4)
 
