@@ -11,7 +11,8 @@ from psycopg import RawCursor, sql
 from dashboards.filters import Filters, filtered
 from dashboards.questions import Question
 from local_aws.visible_text import visible
-from totelake.warehouse.names import LEDGER, SCHEMA
+from totelake.tables.ledger import LEDGER
+from totelake.warehouse.names import SCHEMA
 
 _PATIENCE_SECONDS = 5
 

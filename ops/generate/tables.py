@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from totelake.lake.zones import DISCOVERED_DATABASE, INGESTED, PROCESSED
 from totelake.tables import SOURCE_TABLES, STAR_TABLES, Column, SourceTable, StarTable
-from totelake.warehouse import views
+from totelake.warehouse import current_views
 from totelake.warehouse.names import current_view
 
 
@@ -35,11 +35,13 @@ def _table(table: SourceTable | StarTable) -> dict[str, object]:
 
 
 def _view(table: StarTable) -> dict[str, object]:
+    shown = current_views.columns_in_athena(table)
     columns = [
         described | {"presto_type": column.type.presto}
-        for column, described in zip(views.columns(table), _columns(views.columns(table)), strict=True)
+        for column, described in zip(shown, _columns(shown), strict=True)
     ]
-    return {"description": f"{table.name} as it is now.", "columns": columns, "query": views.query(table)}
+    query = current_views.query_in_athena(table)
+    return {"description": f"{table.name} as it is now.", "columns": columns, "query": query}
 
 
 def _columns(columns: Iterable[Column]) -> list[dict[str, str]]:

@@ -171,7 +171,8 @@ def _count(url: str, tables: Iterable[str]) -> dict[str, int]:
 
 
 def _last_load(settings: Settings) -> datetime | None:
-    from totelake.warehouse.names import LEDGER, SCHEMA  # noqa: PLC0415
+    from totelake.tables.ledger import LEDGER  # noqa: PLC0415
+    from totelake.warehouse.names import SCHEMA  # noqa: PLC0415
 
     with psycopg.connect(settings.warehouse_url) as connection:
         ledger = sql.Identifier(SCHEMA, LEDGER)

@@ -13,7 +13,7 @@ from totelake import reconcile
 from totelake.reconcile import compare
 from totelake.runtime.errors import ReconcileError
 from totelake.tables import SOURCE_TABLES, STAR_TABLES
-from totelake.warehouse.names import LEDGER
+from totelake.tables.ledger import LEDGER
 from totelake.warehouse.postgres import apply
 from totelake.warehouse.postgres.load import Postgres
 from totesys import roles, schema

@@ -4,10 +4,9 @@ import re
 
 import pytest
 
-from ops.generate.dictionary.bookkeeping import LEDGER_COLUMNS
 from ops.generate.dictionary.document import page
+from totelake.tables.ledger import LEDGER, LEDGER_COLUMNS
 from totelake.warehouse import postgres, redshift
-from totelake.warehouse.names import LEDGER
 
 
 def ledger(ddl):
@@ -18,8 +17,8 @@ def ledger(ddl):
 
 def test_the_ledgers_columns_are_those_of_the_warehouse():
     """Both kinds of warehouse have the same; the types are Postgres'."""
-    assert ledger(postgres.ddl()) == {name: kind for name, (kind, _) in LEDGER_COLUMNS.items()}
-    assert list(ledger(redshift.ddl())) == list(LEDGER_COLUMNS)
+    assert ledger(postgres.ddl()) == {column.name: column.postgres for column in LEDGER_COLUMNS}
+    assert list(ledger(redshift.ddl())) == [column.name for column in LEDGER_COLUMNS]
 
 
 @pytest.mark.parametrize("anchor", sorted(set(re.findall(r"\]\(#([^)]+)\)", page()))))

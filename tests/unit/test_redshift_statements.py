@@ -13,9 +13,9 @@ from totelake.reconcile.sides import REDSHIFT_AS_TEXTS
 from totelake.runtime.error_mapping import said_by
 from totelake.runtime.errors import DatabaseInterruptedError, DatabaseRefusedError
 from totelake.tables import STAR_TABLES
+from totelake.tables.ledger import LEDGER
 from totelake.warehouse.ledger import NOTHING_LOADED
 from totelake.warehouse.losses import filled
-from totelake.warehouse.names import LEDGER
 from totelake.warehouse.redshift import ddl, definition, ledger, shape, transaction
 from totelake.warehouse.redshift.data_api import BATCH
 

@@ -21,9 +21,10 @@ from totelake.reconcile.sides import (
 )
 from totelake.runtime.connections import APPLICATION_NAME
 from totelake.runtime.locks import named_blockers
+from totelake.tables.ledger import LEDGER
 from totelake.warehouse import Warehouse
 from totelake.warehouse.ledger import NOTHING_LOADED
-from totelake.warehouse.names import LEDGER, SCHEMA
+from totelake.warehouse.names import SCHEMA
 from totelake.warehouse.postgres.load import Postgres
 from totelake.warehouse.redshift import ledger
 from totelake.warehouse.redshift.load import Redshift

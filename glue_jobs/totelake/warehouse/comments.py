@@ -5,8 +5,6 @@ from psycopg import sql
 from totelake.tables import StarTable
 from totelake.warehouse.names import SCHEMA, current_view
 
-LEDGER_COMMENT = "One row per processed batch that was loaded, written in the same transaction as its rows."
-
 
 def on_table(table: StarTable) -> list[sql.Composed]:
     """Return the statements that describe `table` and its columns."""

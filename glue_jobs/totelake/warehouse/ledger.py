@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from totelake.lake.batches import ProcessedBatch, in_force
 from totelake.lake.commit_log import CommitLog
 from totelake.runtime.errors import LedgerError
-from totelake.warehouse.names import LEDGER, SCHEMA
+from totelake.tables.ledger import LEDGER
+from totelake.warehouse.names import SCHEMA
 
 
 @dataclass(frozen=True, slots=True)

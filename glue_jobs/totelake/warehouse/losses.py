@@ -5,7 +5,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from psycopg import sql
 
 from totelake.tables import STAR_TABLES
-from totelake.warehouse.names import LEDGER, SCHEMA
+from totelake.tables.ledger import LEDGER
+from totelake.warehouse.names import SCHEMA
 
 
 def filled(tables: Iterable[str]) -> sql.Composed:

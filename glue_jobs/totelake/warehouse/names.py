@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from psycopg import sql
 
 from totelake.tables import STAR_TABLES, StarTable
+from totelake.tables.ledger import LEDGER
 from totelake.tables.model import DELETED_AT
 
 SCHEMA = "public"
 STAGING_SCHEMA = "staging"
-LEDGER = "load_ledger"
 MOST_DUPLICATES = 5
 """How many keys that are staged more than once an error names."""
 

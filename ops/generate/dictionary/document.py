@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping
 
 from ops.generate.dictionary import diagrams
-from ops.generate.dictionary.bookkeeping import LEDGER_COLUMNS, QUARANTINE_COLUMNS
+from ops.generate.dictionary.bookkeeping import QUARANTINE_COLUMNS
 from totelake.tables import SOURCE_TABLES, STAR_TABLES, Column, SourceTable, StarTable
+from totelake.tables.ledger import LEDGER, LEDGER_COLUMNS, LEDGER_COMMENT
 from totelake.tables.lineage import LINEAGE, LOOKUPS, SOURCE_COLUMNS, Lineage, Lookup, SourceColumn, shown_in
-from totelake.warehouse.comments import LEDGER_COMMENT
-from totelake.warehouse.names import LEDGER, current_view
+from totelake.warehouse.names import current_view
 
 _HEAD = """\
 # The tables
@@ -59,6 +59,7 @@ def page() -> str:
     """Return the page in Markdown."""
     facts = [table for table in STAR_TABLES.values() if table.is_fact]
     dimensions = [table for table in STAR_TABLES.values() if not table.is_fact]
+    ledger = {column.name: (column.postgres, column.description) for column in LEDGER_COLUMNS}
     parts = [
         _HEAD.format(contents=_contents(facts, dimensions)),
         _source(),
@@ -67,7 +68,7 @@ def page() -> str:
         *(f"### The star of {fact.name}\n\n{diagrams.star(fact)}" for fact in facts),
         *map(_star_table, [*facts, *dimensions]),
         _PIPELINE.format(table=_added()),
-        _LEDGER.format(name=LEDGER, comment=LEDGER_COMMENT, table=_beside_tables("in the warehouse", LEDGER_COLUMNS)),
+        _LEDGER.format(name=LEDGER, comment=LEDGER_COMMENT, table=_beside_tables("in the warehouse", ledger)),
         _QUARANTINE.format(table=_beside_tables("in the lake", QUARANTINE_COLUMNS)),
     ]
     return "\n\n".join(parts) + "\n"

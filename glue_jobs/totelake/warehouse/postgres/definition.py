@@ -7,21 +7,9 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from totelake.tables import STAR_TABLES, Column, StarTable
-from totelake.warehouse import comments
-from totelake.warehouse.names import LEDGER, SCHEMA, STAGING_SCHEMA, as_text, current_columns, current_view, listed
-
-_LEDGER_TABLE = """\
-CREATE TABLE IF NOT EXISTS {ledger} (
-    "processed_sequence" integer PRIMARY KEY,
-    "batch_id" varchar NOT NULL UNIQUE,
-    "first_ingested" integer NOT NULL,
-    "last_ingested" integer NOT NULL,
-    "snapshot_taken_at" timestamptz NOT NULL,
-    "rows" jsonb NOT NULL,
-    "run_id" varchar NOT NULL,
-    "code_version" varchar NOT NULL,
-    "loaded_at" timestamptz NOT NULL DEFAULT clock_timestamp()
-)"""
+from totelake.tables.ledger import LEDGER, LEDGER_COLUMNS, LEDGER_COMMENT
+from totelake.warehouse import comments, current_views
+from totelake.warehouse.names import SCHEMA, STAGING_SCHEMA, as_text, listed
 
 
 def ddl() -> str:
@@ -37,13 +25,11 @@ def statements() -> list[sql.Composed]:
     """Return the statements that make everything but the foreign keys, each of them idempotent."""
     made = [
         sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(STAGING_SCHEMA)),
-        sql.SQL(_LEDGER_TABLE).format(ledger=sql.Identifier(SCHEMA, LEDGER)),
-        sql.SQL("COMMENT ON TABLE {} IS {}").format(
-            sql.Identifier(SCHEMA, LEDGER), sql.Literal(comments.LEDGER_COMMENT)
-        ),
+        _create_ledger(),
+        sql.SQL("COMMENT ON TABLE {} IS {}").format(sql.Identifier(SCHEMA, LEDGER), sql.Literal(LEDGER_COMMENT)),
     ]
     for table in STAR_TABLES.values():
-        made += [_create_table(table), *comments.on_table(table), _create_current_view(table)]
+        made += [_create_table(table), *comments.on_table(table), current_views.create_in_postgres(table)]
         made.append(comments.on_view(table))
     mark = sql.Literal(staging_comment(made))
     return [*made, sql.SQL("COMMENT ON SCHEMA {} IS {}").format(sql.Identifier(STAGING_SCHEMA), mark)]
@@ -153,23 +139,11 @@ def _column(column: Column) -> sql.Composed:
     return line if column.nullable else line + sql.SQL(" NOT NULL")
 
 
-def _create_current_view(table: StarTable) -> sql.Composed:
-    return sql.SQL(
-        'CREATE OR REPLACE VIEW {view} AS\nSELECT {columns}\nFROM {rows}\nWHERE "_deleted_at" IS NULL'
-    ).format(
-        view=sql.Identifier(SCHEMA, current_view(table)),
-        columns=listed(current_columns(table)),
-        rows=_latest_versions(table) if table.is_fact else sql.Identifier(SCHEMA, table.name),
+def _create_ledger() -> sql.Composed:
+    lines = (
+        sql.SQL(f"    {{}} {column.postgres} {column.constraints}").format(sql.Identifier(column.name))
+        for column in LEDGER_COLUMNS
     )
-
-
-def _latest_versions(table: StarTable) -> sql.Composed:
-    # Not by _source_version: two transactions can write a row in the opposite order of their numbers. Backwards, so
-    # that the index of the identity has the rows in this order.
-    return sql.SQL(
-        '(SELECT DISTINCT ON ({key}) * FROM {table} ORDER BY {downwards}, "_ingested_sequence" DESC) AS latest'
-    ).format(
-        key=listed(table.natural_key),
-        table=sql.Identifier(SCHEMA, table.name),
-        downwards=sql.SQL(", ").join(sql.SQL("{} DESC").format(sql.Identifier(name)) for name in table.natural_key),
+    return sql.SQL("CREATE TABLE IF NOT EXISTS {} (\n{}\n)").format(
+        sql.Identifier(SCHEMA, LEDGER), sql.SQL(",\n").join(lines)
     )

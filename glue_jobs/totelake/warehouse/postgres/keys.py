@@ -7,7 +7,8 @@ from totelake.runtime import worklog
 from totelake.runtime.error_mapping import told
 from totelake.runtime.errors import WarehouseKeysError, WarehouseReferenceError
 from totelake.tables import STAR_TABLES
-from totelake.warehouse.names import LEDGER, SCHEMA
+from totelake.tables.ledger import LEDGER
+from totelake.warehouse.names import SCHEMA
 from totelake.warehouse.postgres.definition import Key, foreign_keys, keys
 
 # ON CONFLICT needs an index that is unique, valid and not partial, and refuses one that is checked at the end.

@@ -7,9 +7,10 @@ from psycopg.types.json import Jsonb
 
 from totelake.lake.batches import ProcessedBatch
 from totelake.lake.commit_log import CommitLog
+from totelake.tables.ledger import LEDGER
 from totelake.warehouse import ledger
 from totelake.warehouse.ledger import NOTHING_LOADED, Entry
-from totelake.warehouse.names import LEDGER, SCHEMA
+from totelake.warehouse.names import SCHEMA
 
 _TABLE = sql.Identifier(SCHEMA, LEDGER)
 _LAST = sql.SQL(

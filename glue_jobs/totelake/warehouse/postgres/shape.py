@@ -8,8 +8,9 @@ from psycopg.rows import scalar_row
 
 from totelake.runtime.errors import WarehouseColumnsError, WarehouseTablesError
 from totelake.tables import STAR_TABLES, StarTable
+from totelake.tables.ledger import LEDGER
 from totelake.warehouse.losses import filled, losses
-from totelake.warehouse.names import LEDGER, SCHEMA, STAGING_SCHEMA, as_text, relations
+from totelake.warehouse.names import SCHEMA, STAGING_SCHEMA, as_text, relations
 from totelake.warehouse.postgres import keys
 from totelake.warehouse.postgres.definition import staging_comment, statements
 

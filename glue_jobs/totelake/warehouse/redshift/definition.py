@@ -10,23 +10,9 @@ from collections.abc import Iterable
 from psycopg import sql
 
 from totelake.tables import STAR_TABLES, Column, StarTable
-from totelake.warehouse import comments
-from totelake.warehouse.names import LEDGER, SCHEMA, STAGING_SCHEMA, as_text, current_columns, current_view, listed
-
-# The order of the columns is that of the Parquet file from which COPY takes the entries, see `files.LEDGER_COLUMNS`.
-_LEDGER_TABLE = """\
-CREATE TABLE IF NOT EXISTS {ledger} (
-    "processed_sequence" INTEGER NOT NULL,
-    "batch_id" VARCHAR(256) NOT NULL,
-    "first_ingested" INTEGER NOT NULL,
-    "last_ingested" INTEGER NOT NULL,
-    "snapshot_taken_at" TIMESTAMP NOT NULL,
-    "rows" VARCHAR(65535) NOT NULL,
-    "run_id" VARCHAR(256) NOT NULL,
-    "code_version" VARCHAR(256) NOT NULL,
-    "loaded_at" TIMESTAMP NOT NULL,
-    PRIMARY KEY ("processed_sequence")
-) DISTSTYLE ALL SORTKEY ("processed_sequence")"""
+from totelake.tables.ledger import LEDGER, LEDGER_COLUMNS, LEDGER_COMMENT
+from totelake.warehouse import comments, current_views
+from totelake.warehouse.names import SCHEMA, STAGING_SCHEMA, as_text, listed
 
 
 def ddl() -> str:
@@ -38,10 +24,10 @@ def statements() -> list[sql.Composed]:
     """Return the statements that make the warehouse, each of them idempotent; the last one marks it as made."""
     made = [
         sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(STAGING_SCHEMA)),
-        sql.SQL(_LEDGER_TABLE).format(ledger=sql.Identifier(SCHEMA, LEDGER)),
+        _create_ledger(),
     ]
     for table in STAR_TABLES.values():
-        made += [_create_table(table), _create_staging_table(table), _create_current_view(table)]
+        made += [_create_table(table), _create_staging_table(table), current_views.create_in_redshift(table)]
         made += [*comments.on_table(table), comments.on_view(table)]
     text = sql.Literal(ledger_comment(made))
     return [*made, sql.SQL("COMMENT ON TABLE {} IS {}").format(sql.Identifier(SCHEMA, LEDGER), text)]
@@ -51,7 +37,7 @@ def ledger_comment(made: Iterable[sql.Composed] | None = None) -> str:
     """Return what the ledger says of itself: its digest tells whether a warehouse has the statements `made`."""
     parts = statements()[:-1] if made is None else made
     digest = hashlib.sha256(as_text(parts).encode()).hexdigest()[:16]
-    return f"{comments.LEDGER_COMMENT} Definition of the warehouse: {digest}."
+    return f"{LEDGER_COMMENT} Definition of the warehouse: {digest}."
 
 
 def _create_table(table: StarTable) -> sql.Composed:
@@ -95,26 +81,11 @@ def _distribution(table: StarTable, otherwise: str = "ALL") -> sql.Composable:
     return sql.SQL("DISTSTYLE " + otherwise)
 
 
-def _create_current_view(table: StarTable) -> sql.Composed:
+def _create_ledger() -> sql.Composed:
+    lines = [
+        sql.SQL(f"{{}} {column.redshift} NOT NULL").format(sql.Identifier(column.name)) for column in LEDGER_COLUMNS
+    ]
+    key = sql.Identifier(LEDGER_COLUMNS[0].name)
     return sql.SQL(
-        'CREATE OR REPLACE VIEW {view} AS\nSELECT {columns}\nFROM {rows}\nWHERE "_deleted_at" IS NULL'
-    ).format(
-        view=sql.Identifier(SCHEMA, current_view(table)),
-        columns=listed(current_columns(table)),
-        rows=_latest_versions(table) if table.is_fact else sql.Identifier(SCHEMA, table.name),
-    )
-
-
-def _latest_versions(table: StarTable) -> sql.Composed:
-    # Not by _source_version: two transactions can write a row in the opposite order of their numbers. The condition on
-    # _age is on a view of its own, so that _deleted_at is asked of the latest version only.
-    columns = [*current_columns(table), "_deleted_at"]
-    return sql.SQL(
-        "(\n    SELECT {columns} FROM (\n        SELECT {columns},"
-        ' ROW_NUMBER() OVER (PARTITION BY {key} ORDER BY "_ingested_sequence" DESC) AS "_age"\n'
-        '        FROM {table}\n    ) AS versions WHERE "_age" = 1\n) AS latest'
-    ).format(
-        columns=listed(columns),
-        key=listed(table.natural_key),
-        table=sql.Identifier(SCHEMA, table.name),
-    )
+        "CREATE TABLE IF NOT EXISTS {} (\n    {},\n    PRIMARY KEY ({})\n) DISTSTYLE ALL SORTKEY ({})"
+    ).format(sql.Identifier(SCHEMA, LEDGER), sql.SQL(",\n    ").join(lines), key, key)

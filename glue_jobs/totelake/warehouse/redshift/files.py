@@ -17,21 +17,10 @@ from pyarrow import parquet
 from totelake.lake import objects
 from totelake.lake.batches import ProcessedBatch, ProcessedTable
 from totelake.runtime.glue import JobRun
+from totelake.tables.ledger import LEDGER_COLUMNS
 
-# In the order of the ledger's columns: COPY takes the columns of a Parquet file by their place.
-LEDGER_COLUMNS = pa.schema(
-    {
-        "processed_sequence": pa.int32(),
-        "batch_id": pa.string(),
-        "first_ingested": pa.int32(),
-        "last_ingested": pa.int32(),
-        "snapshot_taken_at": pa.timestamp("us"),
-        "rows": pa.string(),
-        "run_id": pa.string(),
-        "code_version": pa.string(),
-        "loaded_at": pa.timestamp("us"),
-    }
-)
+_ARROW = {"INTEGER": pa.int32(), "VARCHAR": pa.string(), "TIMESTAMP": pa.timestamp("us")}
+_LEDGER_SCHEMA = pa.schema([(column.name, _ARROW[column.redshift.partition("(")[0]]) for column in LEDGER_COLUMNS])
 
 
 @dataclass(frozen=True)
@@ -63,7 +52,7 @@ class CopyFiles:
     def ledger_manifest(self, batches: list[ProcessedBatch], run: JobRun) -> str:
         """Write the entries of `batches` as a Parquet file; return the address of its manifest."""
         file = pa.BufferOutputStream()
-        parquet.write_table(pa.Table.from_pylist([_entry(batch, run) for batch in batches], LEDGER_COLUMNS), file)
+        parquet.write_table(pa.Table.from_pylist([_entry(batch, run) for batch in batches], _LEDGER_SCHEMA), file)
         body = file.getvalue().to_pybytes()
         return self._manifest("ledger", {self._put("ledger.parquet", body): len(body)})
 

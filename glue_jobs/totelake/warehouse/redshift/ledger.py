@@ -3,8 +3,9 @@
 from psycopg import sql
 
 from totelake.runtime.errors import DatabaseInterruptedError, StatementError
+from totelake.tables.ledger import LEDGER
 from totelake.warehouse.ledger import NOTHING_LOADED, Entry
-from totelake.warehouse.names import LEDGER, SCHEMA
+from totelake.warehouse.names import SCHEMA
 from totelake.warehouse.redshift.data_api import DataApi, Row
 
 TABLE = sql.Identifier(SCHEMA, LEDGER)

@@ -7,8 +7,9 @@ from psycopg import sql
 
 from totelake.runtime.errors import WarehouseColumnsError, WarehouseTablesError
 from totelake.tables import STAR_TABLES, StarTable
+from totelake.tables.ledger import LEDGER
 from totelake.warehouse.losses import filled, losses
-from totelake.warehouse.names import LEDGER, SCHEMA, relations
+from totelake.warehouse.names import SCHEMA, relations
 from totelake.warehouse.redshift import ledger
 from totelake.warehouse.redshift.data_api import BATCH, DataApi, Row
 from totelake.warehouse.redshift.definition import ledger_comment, statements

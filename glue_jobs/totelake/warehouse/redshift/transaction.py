@@ -10,9 +10,10 @@ from enum import Enum, auto
 from psycopg import sql
 
 from totelake.tables import STAR_TABLES, StarTable
+from totelake.tables.ledger import LEDGER
 from totelake.warehouse.contract import Parts
 from totelake.warehouse.ledger import Entry
-from totelake.warehouse.names import LEDGER, MOST_DUPLICATES, SCHEMA, listed
+from totelake.warehouse.names import MOST_DUPLICATES, SCHEMA, listed
 from totelake.warehouse.redshift import ledger
 from totelake.warehouse.redshift.merge import bring_in, bring_in_anew, drop_held, staging
 
