@@ -69,8 +69,7 @@ def gather(state: State, settings: Settings) -> Pipeline:
     """Return the pipeline of the world in `state`, all of which is up."""
     outputs = deployment.outputs(state)
     glue, logs = aws.client(settings, "glue"), aws.client(settings, "logs")
-    with aws.as_owner(settings):
-        faults = tuple(quarantine.faults(outputs["buckets"]["processed"]))
+    faults = tuple(quarantine.faults(outputs["buckets"]["processed"], aws.OwnerClients(settings)))
     reconciled_at, reconciled = _reconciled(glue, logs, outputs["jobs"]["reconcile"])
     return Pipeline(
         read_at=datetime.now(UTC),

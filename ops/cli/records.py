@@ -9,7 +9,8 @@ from rich.table import Table
 
 from local_aws.state import State
 from ops.cli.screen import console, print_json
-from ops.sandbox import aws, deployment
+from ops.sandbox import deployment
+from ops.sandbox.aws import OwnerClients
 from ops.sandbox.settings import Settings
 from totelake.lake import history, quarantine
 from totelake.lake.history import Version
@@ -18,8 +19,8 @@ from totelake.lake.quarantine import Fault
 
 def show_history(state: State, settings: Settings, table: str, key: int, *, as_json: bool) -> None:
     """Print every version of a record: the first one whole, of each later one what differs from the one before."""
-    with aws.as_owner(settings):
-        versions = history.versions(deployment.outputs(state)["buckets"]["ingested"], table, key)
+    bucket = deployment.outputs(state)["buckets"]["ingested"]
+    versions = history.versions(bucket, table, key, OwnerClients(settings))
     if as_json:
         _print_json(versions)
     elif not versions:
@@ -30,8 +31,7 @@ def show_history(state: State, settings: Settings, table: str, key: int, *, as_j
 
 def show_quarantine(state: State, settings: Settings, *, as_json: bool) -> None:
     """Print every row that is held back now, with what it has wrong."""
-    with aws.as_owner(settings):
-        faults = quarantine.faults(deployment.outputs(state)["buckets"]["processed"])
+    faults = quarantine.faults(deployment.outputs(state)["buckets"]["processed"], OwnerClients(settings))
     if as_json:
         _print_json(faults)
     elif not faults:

@@ -1,9 +1,7 @@
 """Clients of the local AWS."""
 
 import json
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -23,7 +21,7 @@ DUE_PATH = "/_due"
 _CONFIG = Config(retries={"total_max_attempts": 2}, connect_timeout=5, read_timeout=60)
 
 
-def client(settings: Settings, service: str) -> Any:
+def client(settings: Settings, service: str, config: Config | None = None) -> Any:
     """Return a boto3 client of `service` in the world of `settings`, whatever the caller's own account is."""
     return boto3.client(
         service,
@@ -31,26 +29,19 @@ def client(settings: Settings, service: str) -> Any:
         region_name=REGION,
         aws_access_key_id=settings.access_key,
         aws_secret_access_key=settings.secret_key,
-        config=_CONFIG,
+        config=_CONFIG.merge(config) if config else _CONFIG,
     )
 
 
-@contextmanager
-def as_owner(settings: Settings) -> Iterator[None]:
-    """Let what asks boto3 for a client within act as the owner of a world, as a job's package acts as its role."""
-    variables = settings.aws_environment()
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    boto3.setup_default_session()  # the one before remembers its credentials
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-        boto3.setup_default_session()
+@dataclass(frozen=True, slots=True)
+class OwnerClients:
+    """Clients that act as the owner of a world, for the functions of totelake that take theirs."""
+
+    settings: Settings
+
+    def client(self, service_name: str, *, config: Config | None = None) -> Any:
+        """Return a client of a service."""
+        return client(self.settings, service_name, config)
 
 
 def due(settings: Settings) -> dict[str, datetime]:

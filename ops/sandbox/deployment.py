@@ -97,14 +97,14 @@ def _python_modules() -> list[str]:
 
 
 def _register_partitions(settings: Settings, buckets: dict[str, str]) -> None:
-    from ops.sandbox import aws  # noqa: PLC0415 - most commands deploy nothing
+    from ops.sandbox.aws import OwnerClients  # noqa: PLC0415 - most commands deploy nothing
     from totelake.lake import catalog, zones  # noqa: PLC0415
     from totelake.lake.batches import IngestedBatch, ProcessedBatch  # noqa: PLC0415
     from totelake.lake.commit_log import CommitLog  # noqa: PLC0415
 
-    with aws.as_owner(settings):
-        catalog.register_committed(CommitLog(buckets["ingested"], IngestedBatch), zones.INGESTED)
-        catalog.register_committed(CommitLog(buckets["processed"], ProcessedBatch), zones.PROCESSED)
+    owner = OwnerClients(settings)
+    catalog.register_committed(CommitLog(buckets["ingested"], IngestedBatch, owner), zones.INGESTED, owner)
+    catalog.register_committed(CommitLog(buckets["processed"], ProcessedBatch, owner), zones.PROCESSED, owner)
 
 
 def _file(state: State) -> Path:

@@ -1,10 +1,9 @@
 """What a local world holds and how it fares: runs, batches, rows, schedules, alarms, alerts."""
 
-import json
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 import psycopg
@@ -14,6 +13,10 @@ from local_aws.state import State
 from ops.sandbox import aws, deployment, world
 from ops.sandbox.settings import Settings
 from ops.sandbox.workflow_run import RowCounts, WorkflowRun, read
+from totelake.lake.batches import IngestedBatch, ProcessedBatch
+from totelake.lake.commit_log import CommitLog
+from totelake.tables import SOURCE_TABLES, STAR_TABLES
+from totelake.tables.ledger import LEDGER
 
 _LATEST = 5
 
@@ -119,21 +122,18 @@ def latest_runs(state: State, settings: Settings, count: int = _LATEST) -> tuple
 
 
 def committed_batches(state: State, settings: Settings, count: int = _LATEST) -> dict[str, Batches]:
-    """Return the committed batches of each zone, as their commit records in the lake tell."""
-    s3, found = aws.client(settings, "s3"), {}
-    buckets = deployment.outputs(state)["buckets"]
-    for zone in ("ingested", "processed"):
-        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=buckets[zone], Prefix="log/")
-        keys = sorted(item["Key"] for page in pages for item in page.get("Contents", []))
-        records = [json.loads(s3.get_object(Bucket=buckets[zone], Key=key)["Body"].read()) for key in keys[-count:]]
-        found[zone] = Batches(len(keys), tuple(_batch(record) for record in reversed(records)))
-    return found
+    """Return the latest `count` committed batches of each zone, newest first, and how many there are."""
+    buckets, owner = deployment.outputs(state)["buckets"], aws.OwnerClients(settings)
+    ingested = CommitLog(buckets["ingested"], IngestedBatch, owner)
+    processed = CommitLog(buckets["processed"], ProcessedBatch, owner)
+    return {
+        "ingested": Batches(ingested.last_sequence(), tuple(map(_ingested, islice(ingested.backwards(), count)))),
+        "processed": Batches(processed.last_sequence(), tuple(map(_processed, islice(processed.backwards(), count)))),
+    }
 
 
 def row_counts(settings: Settings) -> dict[str, dict[str, int]]:
     """Return the rows of every source table and of every star table that the warehouse has by now."""
-    from totelake.tables import SOURCE_TABLES, STAR_TABLES  # noqa: PLC0415
-
     return {
         "totesys": _count(settings.totesys_url, SOURCE_TABLES),
         "warehouse": _count(settings.warehouse_url, STAR_TABLES),
@@ -145,17 +145,22 @@ def as_text(value: object) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
-def _batch(record: dict[str, Any]) -> dict[str, Any]:
-    tables: Counter[str] = Counter()
-    for part in record.get("replayed") or [record]:
-        tables.update({name: table["rows"] for name, table in part["tables"].items()})
+def _ingested(batch: IngestedBatch) -> dict[str, Any]:
+    return _shown(batch, {name: table.rows for name, table in batch.tables.items()}, quarantined=0, held=0)
+
+
+def _processed(batch: ProcessedBatch) -> dict[str, Any]:
+    held = sum(rows.rows for rows in batch.held.values())
+    return _shown(batch, batch.rows, quarantined=sum(batch.quarantined.values()), held=held)
+
+
+def _shown(batch: IngestedBatch | ProcessedBatch, tables: Mapping[str, int], **counts: int) -> dict[str, Any]:
     return {
-        "sequence": record["sequence"],
-        "batch_id": record["batch_id"],
-        "committed_at": record["committed_at"],
-        "rows": tables.total(),
-        "quarantined": sum(record.get("quarantined", {}).values()),
-        "held": sum(held["rows"] for held in record.get("held", {}).values()),
+        "sequence": batch.sequence,
+        "batch_id": batch.batch_id,
+        "committed_at": batch.committed_at,
+        "rows": sum(tables.values()),
+        **counts,
         "tables": dict(tables),
     }
 
@@ -171,7 +176,6 @@ def _count(url: str, tables: Iterable[str]) -> dict[str, int]:
 
 
 def _last_load(settings: Settings) -> datetime | None:
-    from totelake.tables.ledger import LEDGER  # noqa: PLC0415
     from totelake.warehouse.names import SCHEMA  # noqa: PLC0415
 
     with psycopg.connect(settings.warehouse_url) as connection:

@@ -19,7 +19,7 @@ from pyspark.sql import SparkSession
 from local_aws.spark import environment
 from local_aws.state import State
 from ops.sandbox.postgres import Cluster
-from tests import worlds
+from tests import lakes, postgres_servers
 from tests.chaos import audit
 from tests.chaos.audit import Values, place_of_key
 from tests.chaos.schedules import Row
@@ -54,12 +54,12 @@ class World:
 
     url: str
     reader: Login
-    lake: worlds.Lake
+    lake: lakes.Lake
 
     def ingest(self) -> IngestedBatch | None:
         """Run the ingest stage once; any share of a table may vanish, and its work lines are not shown."""
         with redirect_stdout(StringIO()):
-            return ingest.run(worlds.job_run(deletable_share="1.0"), self.reader, self.lake.ingested)
+            return ingest.run(lakes.job_run(deletable_share="1.0"), self.reader, self.lake.ingested)
 
     def landed(self, batch: IngestedBatch | None) -> list[Version]:
         """Return what `batch` has brought to the raw lake."""
@@ -82,11 +82,14 @@ def world(spark: SparkSession | None = None) -> Iterator[World]:
         folder = Path(name)
         session = spark or _spark(folder / "spark")
         try:
-            with worlds.postgres(**_SERVER) as cluster, worlds.s3_endpoint(folder / "aws") as (buckets, variables):
+            with (
+                postgres_servers.postgres(**_SERVER) as cluster,
+                lakes.s3_endpoint(folder / "aws") as (buckets, variables),
+            ):
                 os.environ.update(variables)
                 url = _audited_totesys(cluster)
-                with worlds.empty_lake(buckets, session) as lake:
-                    yield World(url, worlds.login_of(worlds.as_role(url, roles.READER)), lake)
+                with lakes.empty_lake(buckets, session) as lake:
+                    yield World(url, postgres_servers.login_of(postgres_servers.as_role(url, roles.READER)), lake)
         finally:
             if session is not spark:
                 session.stop()
@@ -98,10 +101,10 @@ def _spark(folder: Path) -> SparkSession:
 
 
 def _audited_totesys(cluster: Cluster) -> str:
-    with psycopg.connect(worlds.superuser(cluster, "postgres"), autocommit=True) as connection:
+    with psycopg.connect(postgres_servers.superuser(cluster, "postgres"), autocommit=True) as connection:
         names = [sql.Identifier(name) for name in (_DATABASE, roles.OWNER)]
         connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(*names))
-    url = cluster.url(_DATABASE, roles.OWNER, worlds.PASSWORD)
+    url = cluster.url(_DATABASE, roles.OWNER, postgres_servers.PASSWORD)
     with psycopg.connect(url) as connection:
         schema.create(connection, reader=roles.READER)
     seed.seed(url, sales_orders=20)

@@ -4,7 +4,6 @@ import email
 import email.policy
 import json
 from collections.abc import Callable
-from contextlib import nullcontext
 from datetime import UTC, datetime
 from io import StringIO
 from types import SimpleNamespace
@@ -86,7 +85,6 @@ def terminal(monkeypatch) -> Callable[[], str]:
         monkeypatch.setattr(module, "sys", SimpleNamespace(stdout=shown, stderr=shown))
     made = {"prefix": "totelake", "buckets": {"ingested": "i", "processed": "p"}, "athena_workgroup": "w"}
     made |= {"databases": {}, "workflow": "workflow", "crawl": "crawl", "jobs": {}}
-    monkeypatch.setattr(records.aws, "as_owner", lambda _settings: nullcontext())
     monkeypatch.setattr(deployment, "outputs", lambda _state: made)
     return shown.getvalue
 

@@ -14,6 +14,7 @@ import boto3
 from totelake.lake.batches import IngestedBatch, ProcessedBatch
 from totelake.lake.commit_log import CommitLog
 from totelake.lake.zones import Zone
+from totelake.runtime.clients import Clients
 from totelake.runtime.errors import CatalogError
 from totelake.tables import STAR_TABLES
 
@@ -29,7 +30,7 @@ class Partition:
     folder: str
 
 
-def register_committed[B: (IngestedBatch, ProcessedBatch)](log: CommitLog[B], zone: Zone) -> int:
+def register_committed[B: (IngestedBatch, ProcessedBatch)](log: CommitLog[B], zone: Zone, aws: Clients = boto3) -> int:
     """Register the partitions of the committed batches that the catalog lacks; return how many were new.
 
     Batches are registered in the order of their commits, so the walk goes back from the newest one and ends at the
@@ -37,7 +38,7 @@ def register_committed[B: (IngestedBatch, ProcessedBatch)](log: CommitLog[B], zo
     """
     new, later = 0, set[str]()
     for batch in log.backwards():
-        created = register(batch, zone, later)
+        created = register(batch, zone, later, aws)
         later |= {part.batch_id for part in _parts(batch)}
         new += created
         begins_anew = isinstance(batch, ProcessedBatch) and batch.first_ingested == 1
@@ -46,12 +47,14 @@ def register_committed[B: (IngestedBatch, ProcessedBatch)](log: CommitLog[B], zo
     return new
 
 
-def register(batch: IngestedBatch | ProcessedBatch, zone: Zone, later: AbstractSet[str] = frozenset()) -> int:
+def register(
+    batch: IngestedBatch | ProcessedBatch, zone: Zone, later: AbstractSet[str] = frozenset(), aws: Clients = boto3
+) -> int:
     """Register the partitions of `batch` in the catalog database of `zone`; return how many were new.
 
     When it begins the zone anew, all others are removed, but for those of the batches `later` than it.
     """
-    glue, parts = boto3.client("glue"), _parts(batch)
+    glue, parts = aws.client("glue"), _parts(batch)
     if isinstance(batch, ProcessedBatch) and batch.first_ingested == 1 and batch.sequence > 1:
         for table in STAR_TABLES:
             _remove_others(glue, zone.database, table, {part.batch_id for part in parts} | later)

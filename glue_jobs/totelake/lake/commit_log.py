@@ -9,6 +9,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from totelake.runtime.clients import Clients
 from totelake.runtime.errors import CommitConflictError, LogError
 
 _PREFIX = "log/"
@@ -37,11 +38,11 @@ class Batch(Protocol):
 class CommitLog[B: Batch]:
     """The committed batches of one bucket, in order."""
 
-    def __init__(self, bucket: str, batch: type[B]) -> None:
-        """Open the log of `bucket`, whose records are of the type `batch`."""
+    def __init__(self, bucket: str, batch: type[B], aws: Clients = boto3) -> None:
+        """Open the log of `bucket`, whose records are of the type `batch`, with a client of `aws`."""
         self.bucket = bucket
         self._batch = batch
-        self._s3 = boto3.client("s3", config=Config(max_pool_connections=_READERS))
+        self._s3 = aws.client("s3", config=Config(max_pool_connections=_READERS))
 
     def last_sequence(self) -> int:
         """Return the highest committed sequence number, 0 when nothing has been committed."""

@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
+import boto3
+
 from totelake.lake import objects
 from totelake.lake.batches import IngestedBatch
 from totelake.lake.commit_log import CommitLog
+from totelake.runtime.clients import Clients
 from totelake.runtime.errors import UnknownTableError
 from totelake.tables import RAW_LINEAGE, SOURCE_TABLES
 
@@ -21,7 +24,7 @@ class Version:
     values: dict[str, Any]
 
 
-def versions(bucket: str, table: str, key: int) -> list[Version]:
+def versions(bucket: str, table: str, key: int, aws: Clients = boto3) -> list[Version]:
     """Return the versions of the record `key` of the source `table` in the ingested `bucket`, the oldest first.
 
     Raises `UnknownTableError` when no such table is ingested.
@@ -29,11 +32,11 @@ def versions(bucket: str, table: str, key: int) -> list[Version]:
     if table not in SOURCE_TABLES:
         raise UnknownTableError(table, SOURCE_TABLES)
     [column] = SOURCE_TABLES[table].key
-    batches = [batch for batch in CommitLog(bucket, IngestedBatch).since(0) if table in batch.tables]
+    batches = [batch for batch in CommitLog(bucket, IngestedBatch, aws).since(0) if table in batch.tables]
     return [
         _version(batch, row)
         for batch in batches
-        for row in objects.rows_below(bucket, batch.tables[table].path, column, [key])
+        for row in objects.rows_below(bucket, batch.tables[table].path, column, [key], aws)
     ]
 
 

@@ -9,6 +9,8 @@ import boto3
 import pyarrow as pa
 from pyarrow import compute, parquet
 
+from totelake.runtime.clients import Clients
+
 
 def batch_id(taken_at: str, attempt_id: str) -> str:
     """Return the name of what one attempt writes: the time of its snapshot, then the id that no other attempt has.
@@ -30,10 +32,12 @@ def files_below(bucket: str, path: str, s3: Any = None) -> dict[str, int]:
     return {item["Key"].removeprefix(path): item["Size"] for page in pages for item in page.get("Contents", [])}
 
 
-def rows_below(bucket: str, path: str, column: str, values: Iterable[Any]) -> Iterator[dict[str, Any]]:
+def rows_below(
+    bucket: str, path: str, column: str, values: Iterable[Any], aws: Clients = boto3
+) -> Iterator[dict[str, Any]]:
     """Yield the rows of the Parquet files below `path` whose `column` has one of `values`."""
-    s3, wanted = boto3.client("s3"), pa.array(list(values))
-    for name in files_below(bucket, path):
+    s3, wanted = aws.client("s3"), pa.array(list(values))
+    for name in files_below(bucket, path, s3):
         body = s3.get_object(Bucket=bucket, Key=path + name)["Body"].read()
         # Arrow's threads can outlive what they read: then the process aborts when it ends, after it has done its work.
         rows = parquet.ParquetFile(BytesIO(body)).read(use_threads=False)

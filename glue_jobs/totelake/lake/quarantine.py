@@ -4,9 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import boto3
+
 from totelake.lake import objects
 from totelake.lake.batches import HeldRows, ProcessedBatch
 from totelake.lake.commit_log import CommitLog
+from totelake.runtime.clients import Clients
 from totelake.tables import STAR_TABLES
 
 
@@ -26,14 +29,14 @@ class Fault:
     row: str
 
 
-def waiting(bucket: str, held: HeldRows) -> Iterator[dict[str, Any]]:
+def waiting(bucket: str, held: HeldRows, aws: Clients = boto3) -> Iterator[dict[str, Any]]:
     """Yield the lines of the set `held` of the processed `bucket` whose rows wait, one for each fault of a row."""
-    return objects.rows_below(bucket, held.path, "superseded", [False])
+    return objects.rows_below(bucket, held.path, "superseded", [False], aws)
 
 
-def faults(bucket: str) -> list[Fault]:
+def faults(bucket: str, aws: Clients = boto3) -> list[Fault]:
     """Return the faults of all rows that the last batch of the processed `bucket` holds back, by table and key."""
-    last = next(CommitLog(bucket, ProcessedBatch).backwards(), None)
+    last = next(CommitLog(bucket, ProcessedBatch, aws).backwards(), None)
     found = [
         Fault(
             table,
@@ -45,6 +48,6 @@ def faults(bucket: str) -> list[Fault]:
             row["row"],
         )
         for table, held in (last.held if last else {}).items()
-        for row in waiting(bucket, held)
+        for row in waiting(bucket, held, aws)
     ]
     return sorted(found, key=lambda fault: (fault.table, fault.key, fault.sequence))
