@@ -19,6 +19,15 @@ _NOT_IN_REDSHIFT: dict[type[exp.Expr], str] = {
     exp.Commit: "COMMIT within a batch",
     exp.Rollback: "ROLLBACK within a batch",
 }
+# The parser takes more for a statement: what other databases have, and anything that could stand in a query.
+_STATEMENTS = (
+    exp.Query,
+    *(exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Copy, exp.TruncateTable),
+    *(exp.Create, exp.Alter, exp.Drop, exp.Comment, exp.Analyze),
+    *(exp.Grant, exp.Revoke, exp.Set),
+)
+# A function could do what no statement may.
+_MADE = {"TABLE", "VIEW", "SCHEMA"}
 _WORDS = re.compile(r"\w+( \w+)*")
 # The one statement of ours that the parser does not know: docs.aws.amazon.com/redshift/latest/dg/r_LOCK.html
 _NAME = r'(?:"[^"]+"|\w+)(?:\.(?:"[^"]+"|\w+))?'
@@ -28,7 +37,7 @@ logging.getLogger("sqlglot").setLevel(logging.ERROR)  # it warns of LOCK before 
 
 
 class RedshiftSyntaxError(Exception):
-    """A statement is not Redshift's."""
+    """A statement is not Redshift's, or one that does not run locally."""
 
 
 def check(statement: str) -> exp.Expr:
@@ -40,8 +49,6 @@ def check(statement: str) -> exp.Expr:
     tree = parsed[0] if len(parsed) == 1 else None
     if tree is None:
         raise RedshiftSyntaxError("syntax error: one statement at a time")
-    if isinstance(tree, exp.Command) and not _LOCK.fullmatch(statement.strip()):
-        raise RedshiftSyntaxError(f"syntax error at or near {tree.name}")
     for node in tree.walk():
         if said := _NOT_IN_REDSHIFT.get(type(node)):
             raise RedshiftSyntaxError(f"syntax error: Redshift has no {said}")
@@ -52,6 +59,8 @@ def check(statement: str) -> exp.Expr:
             raise RedshiftSyntaxError(f"syntax error: '{node.name}' is no word of SQL")
         if isinstance(node, exp.Merge):
             _check_merge(node)
+    if not _LOCK.fullmatch(statement.strip()):
+        _check_kind(tree, statement)
     return tree
 
 
@@ -64,6 +73,16 @@ def translated(statement: str) -> tuple[exp.Expr, str]:
     return tree, _without_redshifts_own(tree.copy()).sql("postgres")
 
 
+def _check_kind(tree: exp.Expr, statement: str) -> None:
+    """Hold a statement to those that run locally."""
+    if not isinstance(tree, _STATEMENTS):
+        raise RedshiftSyntaxError(f"syntax error at or near {statement.split(maxsplit=1)[0]}")
+    if isinstance(tree, exp.Create | exp.Alter | exp.Drop) and tree.kind not in _MADE:
+        raise RedshiftSyntaxError(f"{tree.key.upper()} {tree.kind}: only tables, views and schemas are made locally")
+    if isinstance(tree, exp.Copy):
+        _check_copy(tree)
+
+
 def _check_merge(merge: exp.Merge) -> None:
     """Hold MERGE to what docs.aws.amazon.com/redshift/latest/dg/r_MERGE.html lets it have."""
     if not isinstance(merge.args["using"], exp.Table):
@@ -72,6 +91,13 @@ def _check_merge(merge: exp.Merge) -> None:
         raise RedshiftSyntaxError("MERGE: the target has no alias")
     if any(when.args.get("condition") for when in merge.find_all(exp.When)):
         raise RedshiftSyntaxError("MERGE: WHEN has no condition of its own")
+
+
+def _check_copy(copy: exp.Copy) -> None:
+    """Hold COPY to the one direction that it has, from an address into a table."""
+    is_address = [isinstance(file, exp.Literal) and file.is_string for file in copy.args["files"]]
+    if not (copy.args["kind"] and isinstance(copy.this, exp.Table) and is_address == [True]):
+        raise RedshiftSyntaxError("COPY: what is copied is a file of S3, named by its address, into a table")
 
 
 def _without_redshifts_own(tree: exp.Expr) -> exp.Expr:

@@ -92,10 +92,6 @@ class Settings:
         """The address of the warehouse, as the role that owns it."""
         return self._database_url(WAREHOUSE_DATABASE, WAREHOUSE_OWNER)
 
-    def url_of(self, database: str) -> str:
-        """Return the address of another database of the role that owns the warehouse."""
-        return self._database_url(database, WAREHOUSE_OWNER)
-
     def login(self, database: str, role: str) -> dict[str, Any]:
         """Return how `role` reaches `database`, as Terraform's variables take it."""
         return {

@@ -1,7 +1,9 @@
-"""The stand-in for Redshift sends its password to the world's own server only, and COPY reads buckets only."""
+"""The stand-in for Redshift: each database is apart from the others, and from the files outside of the buckets."""
 
 import json
+import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import psycopg
@@ -14,7 +16,7 @@ from pyarrow import parquet
 from local_aws import redshift
 from local_aws.state import State
 from ops.sandbox import databases
-from ops.sandbox.postgres import SUPERUSER, PostgresError
+from ops.sandbox.postgres import SUPERUSER, Cluster, PostgresError, ensure_database
 from ops.sandbox.settings import Settings
 from tests.local_aws.conftest import REGION, local_aws
 from tests.postgres_servers import PASSWORD, WAREHOUSE_OWNER
@@ -112,6 +114,212 @@ def test_a_quoted_word_is_no_statement(statement):
 def test_words_remain_words(statement):
     """Some of SQL's have two parts, and some may be quoted."""
     redshift.check(statement)
+
+
+REFUSED = [
+    "CREATE FUNCTION f() RETURNS INT LANGUAGE plpgsql AS $$ BEGIN RETURN 1; END $$",
+    "CREATE OR REPLACE FUNCTION f() RETURNS INT AS $$ SELECT 1 $$ LANGUAGE sql",
+    "CREATE PROCEDURE p() LANGUAGE plpgsql AS $$ BEGIN END $$",
+    "DO $$ BEGIN END $$",
+    "CALL p()",
+    "CREATE TRIGGER t BEFORE INSERT ON paid EXECUTE FUNCTION f()",
+    "CREATE TYPE t AS ENUM ('a')",
+    "CREATE SEQUENCE s",
+    "CREATE EXTENSION dblink",
+    "CREATE ROLE another",
+    "ALTER ROLE warehouse_owner PASSWORD 'another'",
+    "ALTER SYSTEM SET max_connections = 1",
+    "CREATE DATABASE another",
+    "ALTER DATABASE warehouse CONNECTION LIMIT 0",
+    "DROP DATABASE warehouse",
+    "DROP FUNCTION f",
+    "DROP OWNED BY warehouse_owner",
+    "COPY paid FROM PROGRAM 'id'",
+    f"COPY paid FROM program IAM_ROLE '{ROLE}' FORMAT AS PARQUET MANIFEST",
+    "COPY paid FROM STDIN",
+    f"COPY paid TO 's3://b/m' IAM_ROLE '{ROLE}' FORMAT AS PARQUET MANIFEST",
+    f"COPY (SELECT 1) FROM 's3://b/m' IAM_ROLE '{ROLE}' FORMAT AS PARQUET MANIFEST",
+    "LISTEN x",
+    "KILL 1",
+    "USE warehouse",
+    "DESCRIBE paid",
+    "PRAGMA x",
+    "VALUES (1)",
+    "paid",
+]
+
+
+@pytest.mark.parametrize("statement", REFUSED)
+def test_a_statement_that_makes_no_table_view_or_schema_is_refused(statement):
+    """A function could do what no statement may, and what is on the server beside the database is not Redshift's."""
+    with pytest.raises(redshift.RedshiftSyntaxError):
+        redshift.check(statement)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TEMP TABLE t AS SELECT 1",
+        "CREATE TABLE t (LIKE paid)",
+        "CREATE OR REPLACE VIEW v AS SELECT 1",
+        "CREATE MATERIALIZED VIEW v AS SELECT 1",
+        "CREATE SCHEMA IF NOT EXISTS s",
+        "ALTER TABLE t ADD COLUMN x INTEGER",
+        "DROP TABLE IF EXISTS t",
+        "DROP VIEW v",
+        "DROP SCHEMA s CASCADE",
+        "SELECT 1 UNION ALL SELECT 2",
+        "WITH a AS (SELECT 1 AS x) SELECT x FROM a",
+        "SELECT * INTO t FROM paid",
+        "INSERT INTO t SELECT 1",
+        "UPDATE t SET x = 1",
+        "DELETE FROM t",
+        "COMMENT ON COLUMN t.x IS 'y'",
+        "REVOKE SELECT ON t FROM PUBLIC",
+        "SET timezone TO 'UTC'",
+        "ANALYZE t",
+    ],
+)
+def test_statements_on_tables_views_and_schemas_remain(statement):
+    """And queries of course."""
+    redshift.check(statement)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """Return the state and the settings of a world of which there is the Postgres server."""
+    state = State(tmp_path_factory.mktemp("world"))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        settings = Settings.new(0, free.getsockname()[1])
+    settings.save(state)
+    server = Cluster(state.postgres, settings.postgres_port, state.root / "postgres.log", durable=False)
+    try:
+        databases.ensure(server, settings)
+        yield state, settings
+    finally:
+        server.remove()
+
+
+@pytest.fixture
+def place(world):
+    """Return a workgroup that no other test asks for, and the function that makes its databases."""
+    return f"w{uuid4().hex[:12]}", databases.of_redshift(world[0])
+
+
+def test_the_owner_of_a_database_is_nobody_elsewhere(world, place):
+    """It enters no other database, and is a plain role, to which only its own tables belong."""
+    (_, settings), (workgroup, url_of) = world, place
+    url, other = url_of(workgroup, "a"), url_of(workgroup, "b")
+
+    with psycopg.connect(url) as connection:
+        assert connection.execute(
+            "SELECT rolsuper, rolcreatedb, rolcreaterole, rolreplication, rolbypassrls, rolname = "
+            "(SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = current_database())"
+            " FROM pg_roles WHERE rolname = current_user"
+        ).fetchone() == (False, False, False, False, False, True)
+        assert connection.execute(
+            "SELECT count(*) FROM pg_auth_members WHERE member = current_user::regrole"
+        ).fetchone() == (0,)
+    elsewhere = [conninfo.conninfo_to_dict(other)["dbname"], "warehouse", "totesys", "postgres", "template1"]
+    for database in elsewhere:
+        with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+            psycopg.connect(url, dbname=database)
+    for role in ("warehouse_owner", "totesys_owner"):
+        with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+            psycopg.connect(url, user=role, password=settings.passwords[role])
+
+
+@pytest.mark.parametrize(
+    ("database", "role"),
+    [("totesys", "totesys_owner"), ("totesys", "totelake_reader"), ("warehouse", "warehouse_owner")],
+)
+def test_the_roles_of_totesys_and_of_the_warehouse_enter_their_own(world, database, role):
+    """The others are shut out, and they are not."""
+    _, settings = world
+    login = settings.login(database, role)
+
+    with psycopg.connect(
+        host=login["host"], port=login["port"], dbname=database, user=role, password=login["password"]
+    ) as connection:
+        assert connection.execute("SELECT current_database(), current_user").fetchone() == (database, role)
+
+
+def test_sessions_on_other_databases_are_neither_read_nor_ended(world, place):
+    """Neither those on another database of Redshift's nor that of a load."""
+    (_, settings), (workgroup, url_of) = world, place
+    with (
+        psycopg.connect(url_of(workgroup, "a")) as intruder,
+        psycopg.connect(url_of(workgroup, "b")) as other,
+        psycopg.connect(settings.warehouse_url) as load,
+    ):
+        for session in (other, load):
+            session.execute("SELECT 'card 4711'")
+            pid = session.info.backend_pid
+            assert intruder.execute("SELECT query FROM pg_stat_activity WHERE pid = %s", [pid]).fetchone() == (
+                "<insufficient privilege>",
+            )
+            with pytest.raises(psycopg.errors.InsufficientPrivilege), intruder.transaction():
+                intruder.execute("SELECT pg_terminate_backend(%s)", [pid])
+            with pytest.raises(psycopg.errors.InsufficientPrivilege), intruder.transaction():
+                intruder.execute("SET LOCAL ROLE warehouse_owner")
+            assert session.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_a_database_of_the_owner_of_the_warehouse_becomes_its_own(world, place):
+    """As all were once: its tables go on, and the owner's other databases and their tables remain the owner's."""
+    (_, settings), (workgroup, url_of) = world, place
+    names = [f"redshift_{workgroup}_{database}" for database in ("old", "later")]
+    with psycopg.connect(settings.superuser_url, autocommit=True) as connection:
+        for name in names:
+            ensure_database(connection, name, WAREHOUSE_OWNER)
+    old, later = (conninfo.make_conninfo(settings.warehouse_url, dbname=name) for name in names)
+    for url in (old, later, settings.warehouse_url):
+        with psycopg.connect(url) as connection:
+            connection.execute(
+                "CREATE SCHEMA staging; CREATE TABLE paid (n INTEGER GENERATED ALWAYS AS IDENTITY, x INTEGER)"
+            )
+            connection.execute("CREATE TABLE staging.paid (x INTEGER); CREATE VIEW v AS SELECT x FROM paid")
+            connection.execute("INSERT INTO paid (x) VALUES (7)")
+
+    url = url_of(workgroup, "old")
+
+    with psycopg.connect(url) as connection:
+        connection.execute("INSERT INTO paid (x) SELECT x + 1 FROM v")
+        connection.execute("ALTER TABLE staging.paid ADD COLUMN y INTEGER; DROP VIEW v; CREATE TABLE s (x INTEGER)")
+        assert connection.execute("SELECT n, x FROM paid").fetchall() == [(1, 7), (2, 8)]
+    with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+        psycopg.connect(old)
+    for url in (later, settings.warehouse_url):
+        with psycopg.connect(url) as connection:
+            connection.execute("INSERT INTO paid (x) VALUES (8); CREATE SCHEMA more")
+    with psycopg.connect(url_of(workgroup, "later")) as connection:
+        assert connection.execute("SELECT x FROM paid").fetchall() == [(7,), (8,)]
+
+
+def test_an_endpoint_that_starts_anew_takes_over_the_databases(world, place):
+    """The password is made anew with each endpoint, and the rows stay."""
+    (state, _), (workgroup, url_of) = world, place
+    before = url_of(workgroup, "d")
+    with psycopg.connect(before) as connection:
+        connection.execute("CREATE TABLE paid (x INTEGER)")
+
+    after = databases.of_redshift(state)(workgroup, "d")
+
+    with psycopg.connect(after) as connection:
+        connection.execute("DROP TABLE paid")
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(before)
+
+
+def test_many_statements_at_once_find_one_new_database(place):
+    """Whichever makes it, each gets in."""
+    workgroup, url_of = place
+    with ThreadPoolExecutor(8) as pool:
+        urls = set(pool.map(lambda _: url_of(workgroup, "d"), range(8)))
+
+    (url,) = urls
+    psycopg.connect(url).close()
 
 
 @pytest.fixture
