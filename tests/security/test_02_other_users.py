@@ -6,12 +6,17 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import psutil
 import pytest
 
-from local_aws import world
-from local_aws.errors import NotAWorldError
+from local_aws import health, processes, world
+from local_aws.errors import NotAWorldError, NotRunningError
+from local_aws.health import Health
 from local_aws.settings import REGION, Settings
 from local_aws.state import State
 
@@ -124,3 +129,71 @@ def test_another_user_cannot_read_what_is_in_the_state_folder():
         assert subprocess.run(reads, check=True, capture_output=True, text=True).stdout == "a secret\n"
     finally:
         shutil.rmtree(folder)
+
+
+@contextmanager
+def impostor(state, port):
+    """Answer during the block on `port` as the endpoint of `state` does, by a program that has no key."""
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_GET(self):
+            claims = dict.fromkeys(Health.__slots__, "x") | {"state": str(state.root), "code": health.code_version()}
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps(claims).encode())
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", port), Answers) as served:
+        thread = threading.Thread(target=served.serve_forever)
+        thread.start()
+        try:
+            yield
+        finally:
+            served.shutdown()
+            thread.join()
+
+
+@pytest.fixture
+def new_world(tmp_path):
+    """Return the state folder of a world that never ran, and its settings."""
+    state = State(tmp_path)
+    settings = Settings.new(*processes.free_ports(2))
+    settings.save(state)
+    return state, settings
+
+
+def test_the_port_of_an_endpoint_is_not_free_while_it_starts(new_world):
+    """Its process is seen by every user long before it can answer."""
+    state, settings = new_world
+    taken, ended = [], threading.Event()
+
+    def take():
+        while not ended.wait(0.01):
+            commands = [child.cmdline() for child in psutil.Process().children()]
+            if any("local_aws.endpoint" in command for command in commands):
+                with contextlib.suppress(OSError), impostor(state, settings.endpoint_port):
+                    taken.append(settings.endpoint_port)
+                    ended.wait(60)
+                return
+
+    thread = threading.Thread(target=take)
+    thread.start()
+    try:
+        found = world._start_endpoint(state, settings, lambda _: contextlib.nullcontext())
+    finally:
+        ended.set()
+        thread.join()
+        if (running := health.pid(state)) is not None:
+            processes.stop(running, 30)
+    assert (taken, found.pid) == ([], running)
+
+
+def test_who_has_no_key_is_not_taken_for_the_endpoint(new_world, monkeypatch):
+    """Also where the endpoint's process lives and does not listen any more, as while it stops."""
+    state, settings = new_world
+    monkeypatch.setattr(world.databases.Cluster, "running", lambda _: True)
+    with processes.locked(health.lock_file(state)), impostor(state, settings.endpoint_port):
+        with pytest.raises(NotRunningError, match="the local AWS"):
+            world.require(state)
