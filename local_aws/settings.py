@@ -140,4 +140,6 @@ class Settings:
 
     def _database_url(self, database: str, role: str) -> str:
         role, password, database = (quote(part, safe="") for part in (role, self.passwords[role], database))
-        return f"postgresql://{role}:{password}@{HOST}:{self.postgres_port}/{database}"
+        # SCRAM tells the password to no server, and only one that knows it can end it: another may have the port.
+        address = f"{HOST}:{self.postgres_port}/{database}?require_auth=scram-sha-256"
+        return f"postgresql://{role}:{password}@{address}"

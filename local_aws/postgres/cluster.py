@@ -118,9 +118,9 @@ class Cluster:
         return process.find(self._data) is not None
 
     def url(self, database: str, user: str, password: str) -> str:
-        """Return the URL by which `user` reaches `database` on this server."""
+        """Return the URL by which `user` reaches `database` on this server, and tells no other server the password."""
         who = f"{quote(user, safe='')}:{quote(password, safe='')}"
-        return f"postgresql://{who}@{HOST}:{self.port}/{quote(database, safe='')}"
+        return f"postgresql://{who}@{HOST}:{self.port}/{quote(database, safe='')}?require_auth=scram-sha-256"
 
     @property
     def _data(self) -> Path:

@@ -4,21 +4,28 @@ import contextlib
 import json
 import os
 import shutil
+import socket
+import struct
 import subprocess
 import sys
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from queue import Queue
 
 import psutil
+import psycopg
 import pytest
+from adbc_driver_postgresql import dbapi
 
 from local_aws import health, processes, world
 from local_aws.errors import NotAWorldError, NotRunningError
 from local_aws.health import Health
-from local_aws.settings import REGION, Settings
+from local_aws.postgres import Cluster, programs
+from local_aws.settings import REGION, WAREHOUSE_OWNER, Settings
 from local_aws.state import State
+from totelake.connections import Login
 
 NOBODY = 65534
 
@@ -197,3 +204,74 @@ def test_who_has_no_key_is_not_taken_for_the_endpoint(new_world, monkeypatch):
     with processes.locked(health.lock_file(state)), impostor(state, settings.endpoint_port):
         with pytest.raises(NotRunningError, match="the local AWS"):
             world.require(state)
+
+
+SSL_REQUEST, GSS_REQUEST = struct.pack("!I", 80877103), struct.pack("!I", 80877104)
+CLEARTEXT_PASSWORD = b"R" + struct.pack("!II", 8, 3)
+
+
+@pytest.fixture
+def impostor_of_postgres():
+    """Listen as a server that wants the password as it is; return the port and what clients have answered."""
+    answers = Queue()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve():
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                answer = b""
+                with connection, contextlib.suppress(ConnectionError):
+                    while connection.recv(4096)[4:] in (SSL_REQUEST, GSS_REQUEST):
+                        connection.sendall(b"N")
+                    connection.sendall(CLEARTEXT_PASSWORD)
+                    answer = connection.recv(4096)
+                answers.put(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield listener.getsockname()[1], answers
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+def psql(url):
+    """Connect as the runbooks do."""
+    subprocess.run([programs() / "psql", url, "-c", "SELECT 1"], check=True, capture_output=True)
+
+
+def adbc(url):
+    """Connect as a load does."""
+    dbapi.connect(url).close()
+
+
+@pytest.mark.parametrize("connect", [psycopg.connect, adbc, psql])
+@pytest.mark.parametrize("kind", ["settings", "cluster", "job"])
+def test_who_takes_the_port_of_postgres_is_told_no_password(impostor_of_postgres, kind, connect):
+    """As after `totelake down` with an open dashboard, or in a shell with the addresses of the world."""
+    port, answers = impostor_of_postgres
+    settings = Settings.new(1, port)
+    login = Login("127.0.0.1", port, "warehouse", WAREHOUSE_OWNER, "a password", (("sslmode", "disable"),))
+    url = {
+        "settings": settings.warehouse_url,
+        "cluster": Cluster(Path(), port, Path()).url("warehouse", WAREHOUSE_OWNER, "a password"),
+        "job": login.conninfo,
+    }[kind]
+
+    with pytest.raises((psycopg.OperationalError, dbapi.Error, subprocess.CalledProcessError)):
+        connect(url)
+    assert answers.get(timeout=30) == b""
+
+
+@pytest.mark.parametrize(
+    ("options", "required"),
+    [((("sslmode", "disable"),), True), ((("sslmode", "verify-full"),), False), ((), False)],
+)
+def test_a_job_asks_for_scram_where_nothing_is_encrypted(options, required):
+    """Of pgjdbc too; a server that shows its certificate may ask as it likes."""
+    login = Login("127.0.0.1", 1, "warehouse", WAREHOUSE_OWNER, "a password", options)
+
+    assert ("requireAuth=scram-sha-256" in login.jdbc_url) == required
+    assert ("require_auth=scram-sha-256" in login.conninfo) == required
