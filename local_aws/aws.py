@@ -19,7 +19,7 @@ from local_aws.settings import REGION, Settings
 DUE_PATH = "/_due"
 """Where the endpoint tells, to who signs, when its schedules fire next; no bucket can have this name."""
 
-_CONFIG = Config(retries={"total_max_attempts": 2}, connect_timeout=5, read_timeout=60)
+_CONFIG = Config(retries={"total_max_attempts": 2}, connect_timeout=5, read_timeout=60, proxies={})
 
 
 def client(settings: Settings, service: str) -> Any:

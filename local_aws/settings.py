@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from local_aws import build
 from local_aws.errors import DamagedWorldError, NoWorldError
+from local_aws.process_environment import without_proxy
 from local_aws.state import State
 from totesys import roles
 
@@ -112,6 +113,7 @@ class Settings:
             "AWS_SECRET_ACCESS_KEY": self.secret_key,
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
+            **without_proxy(),
         }
 
     def shell_environment(self, prefix: str, log_group: str) -> dict[str, str]:
