@@ -101,9 +101,7 @@ def serve(state: State, listener: socket.socket, owner: Credentials) -> None:
     with listener:  # the server has a descriptor of its own
         port = listener.getsockname()[1]
         app = application(state, owner, uuid.uuid4().hex)
-        server = make_server(
-            HOST, port, app, threaded=True, request_handler=RequestHandler, fd=listener.fileno()
-        )
+        server = make_server(HOST, port, app, threaded=True, request_handler=RequestHandler, fd=listener.fileno())
     session_policies.install()
     s3.install(state)
     glue.install(state, f"http://{HOST}:{port}")

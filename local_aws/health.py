@@ -54,7 +54,10 @@ def pid(state: State) -> int | None:
 
 
 def proof(key: str, port: int, nonce: str) -> str:
-    """Return what only a program that knows `key` can answer to `nonce`, and that cannot be asked for on another port."""
+    """Return the answer to `nonce` on `port`, which only a program that knows `key` can give.
+
+    The port is part of it, so that a program on another one cannot have it from this one.
+    """
     return hmac.digest(key.encode(), f"{PATH} {port} {nonce}".encode(), "sha256").hex()
 
 

@@ -154,9 +154,10 @@ class Cluster:
         if ended.returncode:
             raise PostgresError(f"initdb failed in {folder}:\n{ended.stdout}")
         # By the account, whose folder it is by now: where a link is in the place of the file, root would follow it.
-        append = ["sh", "-c", 'echo "$2" >> "$1"', "sh", data / "postgresql.conf", f"include = '{SETTINGS_FILE}'"]
+        configuration = data / "postgresql.conf"
+        append = ("sh", "-c", 'echo "$2" >> "$1"', "sh", configuration, f"include = '{SETTINGS_FILE}'")
         if account.run(append).returncode:
-            raise PostgresError(f"{data / 'postgresql.conf'} cannot be written to by the account of the server")
+            raise PostgresError(f"{configuration} cannot be written to by the account of the server")
 
     def _unready(self) -> str | None:
         """Return why the running server takes no connections, or None when it does."""

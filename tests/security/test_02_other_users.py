@@ -201,9 +201,12 @@ def test_who_has_no_key_is_not_taken_for_the_endpoint(new_world, monkeypatch):
     """Also where the endpoint's process lives and does not listen any more, as while it stops."""
     state, settings = new_world
     monkeypatch.setattr(world.databases.Cluster, "running", lambda _: True)
-    with processes.locked(health.lock_file(state)), impostor(state, settings.endpoint_port):
-        with pytest.raises(NotRunningError, match="the local AWS"):
-            world.require(state)
+    with (
+        processes.locked(health.lock_file(state)),
+        impostor(state, settings.endpoint_port),
+        pytest.raises(NotRunningError, match="the local AWS"),
+    ):
+        world.require(state)
 
 
 SSL_REQUEST, GSS_REQUEST = struct.pack("!I", 80877103), struct.pack("!I", 80877104)

@@ -13,7 +13,7 @@ import boto3
 import psutil
 import pytest
 
-from local_aws import aws, processes, process_environment
+from local_aws import aws, process_environment, processes
 from local_aws import world as world_of_processes
 from local_aws.glue.world import World
 from local_aws.iam import Session
