@@ -31,7 +31,7 @@ class Health:
     boot: str
     code: str
     pid: int
-    proof: str = field(repr=False)
+    proof: str = field(repr=False, compare=False)
 
 
 def lock_file(state: State) -> Path:
