@@ -1,4 +1,4 @@
-"""Serve the dashboard on a port of this machine: `python -m dashboards PORT`; its keys are in the environment."""
+"""Serve the dashboard on a port of this machine: `python -m dashboards PORT`; its key is in the environment."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ from starlette.middleware import Middleware
 from streamlit.starlette import App
 
 from dashboards import access
-from dashboards.access import AccessControl, Keys
+from dashboards.access import AccessControl
 from local_aws.address import HOST
 
 APP = Path(__file__).with_name("app.py")
@@ -17,8 +17,8 @@ APP = Path(__file__).with_name("app.py")
 def main() -> None:
     """Serve until SIGTERM; these options hold whatever other configuration of Streamlit the user has."""
     port = int(sys.argv[1])
-    keys = Keys(os.environ["TOTELAKE_DASHBOARD_KEY"], os.environ["TOTELAKE_DASHBOARD_SINGLE_USE_KEY"])
-    app = App(APP, middleware=[Middleware(AccessControl, port, keys)])
+    key = os.environ["TOTELAKE_DASHBOARD_KEY"]
+    app = App(APP, middleware=[Middleware(AccessControl, port, key)])
     app.run(
         config={
             "server.address": HOST,

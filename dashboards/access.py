@@ -1,7 +1,6 @@
 """Access to the dashboard: only by its own address, from its own pages, and with its key."""
 
 import secrets
-from dataclasses import dataclass, field
 
 from starlette.datastructures import URL, MutableHeaders
 from starlette.requests import HTTPConnection
@@ -10,12 +9,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from local_aws.address import HOST
+from ops.sandbox import health
 
-KEY, SINGLE_USE_KEY = "key", "single_use_key"
-"""The parameters of an address that opens the dashboard."""
+KEY = "key"
+"""The parameter of the address that opens the dashboard."""
 
 HEALTH = "/_stcore/health"
-"""The path that needs no key: it tells nothing but that the server answers."""
+"""The path that needs no key: it tells that the server answers, and proves to who has the key that it is ours."""
 
 HOSTS = (HOST, "localhost")
 """The names by which a browser on this machine may call the dashboard."""
@@ -30,31 +30,19 @@ _POLICY = (
 """The content security policy: a page that shows hostile text loads nothing from another host, whatever the text is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Keys:
-    """What opens a dashboard: a key that is good while it is served, and one that is good once.
-
-    The second is for the address that a browser is started with, since other users see the arguments of a process.
-    """
-
-    key: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
-    single_use_key: str = field(default_factory=lambda: secrets.token_urlsafe(32), repr=False)
-
-
 class AccessControl:
     """ASGI middleware in front of Streamlit, which itself asks nobody who they are.
 
     It refuses a request by another host name (DNS rebinding), one that another page makes (a foreign `Origin`, on which
-    Streamlit would ask an outside address for the one of this machine), and one without a key. An address with a key
-    sets a cookie and leads to the address without it.
+    Streamlit would ask an outside address for the one of this machine), and one without the key. An address with the
+    key sets a cookie and leads to the address without it.
     """
 
-    def __init__(self, app: ASGIApp, port: int, keys: Keys) -> None:
-        """Guard `app`, which is served on `port`."""
+    def __init__(self, app: ASGIApp, port: int, key: str) -> None:
+        """Guard `app`, which is served on `port` and opened by `key`."""
         self._app = app
         self._port = port
-        self._keys = keys
-        self._single_use_key: str | None = keys.single_use_key
+        self._key = key
         self._cookie = f"totelake-dashboard-{port}"  # cookies of one host are shared by all its ports
         self._hosts = {f"{name}:{port}" for name in HOSTS} | (set(HOSTS) if port == _HTTP_PORT else set())
 
@@ -80,31 +68,22 @@ class AccessControl:
         if origin is not None and origin != f"http://{host[0]}":
             return _refusal("The dashboard answers no page but its own.")
         if request.url.path == HEALTH:
-            return None
-        if self._opens(request):
+            nonce = request.query_params.get(health.NONCE)
+            return PlainTextResponse(health.proof(self._key, self._port, nonce)) if nonce else None
+        if self._is_key(request.query_params.get(KEY)):
             return self._with_cookie(request.url)
-        if _same(request.cookies.get(self._cookie), self._keys.key):
+        if self._is_key(request.cookies.get(self._cookie)):
             return None
         return _refusal("Open the dashboard with the address that `totelake dashboard` printed: it holds the key.")
 
-    def _opens(self, request: HTTPConnection) -> bool:
-        """Return whether the address of a request has a key that is good; one that is good once is not good again."""
-        if _same(request.query_params.get(KEY), self._keys.key):
-            return True
-        is_good = _same(request.query_params.get(SINGLE_USE_KEY), self._single_use_key)
-        if is_good:
-            self._single_use_key = None
-        return is_good
+    def _is_key(self, given: str | None) -> bool:
+        return given is not None and secrets.compare_digest(given.encode(), self._key.encode())
 
     def _with_cookie(self, url: URL) -> Response:
-        answer = RedirectResponse(url.remove_query_params((KEY, SINGLE_USE_KEY)), status_code=303)
-        answer.set_cookie(self._cookie, self._keys.key, httponly=True, samesite="lax")
+        answer = RedirectResponse(url.remove_query_params(KEY), status_code=303)
+        answer.set_cookie(self._cookie, self._key, httponly=True, samesite="lax")
         answer.headers.update({"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
         return answer
-
-
-def _same(given: str | None, expected: str | None) -> bool:
-    return bool(given and expected) and secrets.compare_digest(str(given).encode(), str(expected).encode())
 
 
 def _refusal(sentence: str) -> Response:

@@ -1,7 +1,9 @@
 """The process that serves the dashboard of a world."""
 
+import html
 import http.client
 import os
+import secrets
 import subprocess
 import sys
 import time
@@ -11,25 +13,29 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dashboards import access
-from dashboards.access import Keys
-from local_aws import processes
+from local_aws import files, processes
 from local_aws.address import HOST
 from local_aws.state import State
 from ops.deploy import build
+from ops.sandbox import health
 from ops.sandbox.errors import DashboardError
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 10.0
 _POLL_SECONDS = 0.1
+_REDIRECT = '<!doctype html><title>totelake</title><meta http-equiv="refresh" content="0; url={}">\n'
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A dashboard that is served: its `process`, its `address` with the key, and one that opens it once."""
+    """A dashboard that is served: its `process`, its `address` with the key, and a file that leads to the address.
+
+    Other users see the arguments of a browser's process, and cannot read the file.
+    """
 
     process: subprocess.Popen[bytes]
     address: str
-    single_use_address: str
+    page: Path
 
 
 @contextmanager
@@ -42,27 +48,25 @@ def serving(state: State, port: int | None = None) -> Iterator[Served]:
         raise DashboardError(f"Port {port} is taken: name another one with --port, or none for one that is free.")
     chosen = port if port is not None else processes.free_ports(1)[0]
     log = state.logs / "dashboard.log"
+    page = state.root / f"dashboard-{chosen}.html"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
-        process = _start(state, chosen, keys := Keys(), output.fileno())
+        process = _start(state, chosen, key := secrets.token_urlsafe(32), output.fileno())
     try:
-        _await(process, chosen, log)
-        root = f"http://{HOST}:{chosen}/"
-        yield Served(
-            process,
-            address=f"{root}?{access.KEY}={keys.key}",
-            single_use_address=f"{root}?{access.SINGLE_USE_KEY}={keys.single_use_key}",
-        )
+        _await(process, chosen, key, log)
+        address = f"http://{HOST}:{chosen}/?{access.KEY}={key}"
+        files.replace(page, _REDIRECT.format(html.escape(address)).encode(), mode=0o600)
+        yield Served(process, address, page)
     finally:
+        page.unlink(missing_ok=True)
         processes.stop(process.pid, _STOP_SECONDS)
         process.wait()
 
 
-def _start(state: State, port: int, keys: Keys, output: int) -> subprocess.Popen[bytes]:
+def _start(state: State, port: int, key: str, output: int) -> subprocess.Popen[bytes]:
     variables = {
         "TOTELAKE_STATE": str(state.root),
-        "TOTELAKE_DASHBOARD_KEY": keys.key,  # other users see the arguments of a process, and not its variables
-        "TOTELAKE_DASHBOARD_SINGLE_USE_KEY": keys.single_use_key,
+        "TOTELAKE_DASHBOARD_KEY": key,  # other users see the arguments of a process, and not its variables
     }
     return subprocess.Popen(
         [sys.executable, "-m", "dashboards", str(port)],
@@ -75,20 +79,22 @@ def _start(state: State, port: int, keys: Keys, output: int) -> subprocess.Popen
     )
 
 
-def _await(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def _await(process: subprocess.Popen[bytes], port: int, key: str, log: Path) -> None:
     until = time.monotonic() + _START_SECONDS
-    while not _answers(port):
+    while not _answers(port, key):
         if process.poll() is not None or time.monotonic() > until:
             raise DashboardError(f"The dashboard did not start; why is in {log}")
         time.sleep(_POLL_SECONDS)
 
 
-def _answers(port: int) -> bool:
+def _answers(port: int, key: str) -> bool:
+    """Return whether the dashboard with this key answers, and not somebody else who has taken the port."""
+    nonce = secrets.token_urlsafe()
     connection = http.client.HTTPConnection(HOST, port, timeout=_STOP_SECONDS)
     try:
-        connection.request("GET", access.HEALTH)
-        return connection.getresponse().status == http.HTTPStatus.OK
-    except OSError:
+        connection.request("GET", f"{access.HEALTH}?{health.NONCE}={nonce}")
+        return connection.getresponse().read() == health.proof(key, port, nonce).encode()
+    except (OSError, http.client.HTTPException):
         return False
     finally:
         connection.close()

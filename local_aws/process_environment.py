@@ -10,9 +10,23 @@ _NEEDED = (
     r"|SSL_CERT_FILE|SSL_CERT_DIR|NIX_SSL_CERT_FILE|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE"
     r"|(?i:https?_proxy|all_proxy|no_proxy)|COVERAGE_\w+"
 )
+_NO_PROXY = ("no_proxy", "NO_PROXY")
+
+
+def without_proxy() -> dict[str, str]:
+    """Return the variables by which programs ask no proxy for what is on this machine; for the rest they stay as set.
+
+    What a proxy answered in place of a local world would be run as the script of a job.
+    """
+    given = ",".join(os.environ.get(name, "") for name in _NO_PROXY).split(",")
+    hosts = dict.fromkeys([*filter(None, map(str.strip, given)), "127.0.0.1", "localhost"])
+    return dict.fromkeys(_NO_PROXY, "*" if "*" in hosts else ",".join(hosts))
 
 
 def inherited(also: str = "") -> dict[str, str]:
-    """Return the variables that every process needs, and those whose names match the regular expression `also`."""
+    """Return the variables that every process needs, and those whose names match the regular expression `also`.
+
+    With them a process asks no proxy for what is on this machine.
+    """
     wanted = re.compile(f"{_NEEDED}|{also}" if also else _NEEDED)
-    return {name: value for name, value in os.environ.items() if wanted.fullmatch(name)}
+    return {name: value for name, value in os.environ.items() if wanted.fullmatch(name)} | without_proxy()

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from botocore.config import Config
 from moto.core import DEFAULT_ACCOUNT_ID
 
 from local_aws.iam import Session
@@ -41,6 +42,7 @@ class World:
             aws_access_key_id=session.access_key,
             aws_secret_access_key=session.secret_key,
             aws_session_token=session.token,
+            config=Config(proxies={}),
         )
 
 

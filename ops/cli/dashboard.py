@@ -13,6 +13,6 @@ def serve(state: State, port: int | None, *, browser: bool) -> None:
     with server.serving(state, port) as served:
         console.print(f"The dashboard is at {served.address} (Ctrl-C closes it)", soft_wrap=True)
         if browser:
-            webbrowser.open(served.single_use_address)
+            webbrowser.open(served.page.as_uri())
         status = served.process.wait()
     raise DashboardError(f"The dashboard ended with exit status {status}; why is in {state.logs / 'dashboard.log'}")

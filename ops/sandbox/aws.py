@@ -18,7 +18,7 @@ from ops.sandbox.settings import Settings
 DUE_PATH = "/_due"
 """Where the endpoint tells, to who signs, when its schedules fire next; no bucket can have this name."""
 
-_CONFIG = Config(retries={"total_max_attempts": 2}, connect_timeout=5, read_timeout=60)
+_CONFIG = Config(retries={"total_max_attempts": 2}, connect_timeout=5, read_timeout=60, proxies={})
 
 
 def client(settings: Settings, service: str, config: Config | None = None) -> Any:

@@ -119,7 +119,8 @@ def _last(state: State) -> Deployment | None:
 
 
 def _content(settings: Settings) -> str:
-    digest = hashlib.sha256(json.dumps(variables(settings) | settings.aws_environment(), sort_keys=True).encode())
+    told = [variables(settings), settings.aws_url, settings.access_key]
+    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
     for path in sorted(path for pattern in _DEPLOYED for path in build.ROOT.glob(pattern)):
         digest.update(f"{path.relative_to(build.ROOT)}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()

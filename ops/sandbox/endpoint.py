@@ -1,4 +1,4 @@
-"""The process that is the local AWS: `python -m ops.sandbox.endpoint --state DIR --port PORT`.
+"""The process that is the local AWS: `python -m ops.sandbox.endpoint --state DIR --listener FD`.
 
 It is moto's server with the parts that moto only pretends made real. One process serves one world; it ends on SIGTERM,
 or when its state folder is removed, after the jobs that it runs.
@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 import uuid
@@ -16,7 +17,7 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from botocore.credentials import Credentials
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
@@ -70,20 +71,26 @@ class RequestHandler(MotoRequestHandler):  # type: ignore[misc] # moto is not ty
 def application(state: State, owner: Credentials, boot: str) -> WsgiApp:
     """Return moto's application behind the gate, whose key is that of `owner`.
 
-    Beside AWS it tells which world is served, by which code, for which no key is needed, and what is due.
+    Beside AWS it tells which world is served, by which code, for which no key is needed, with a proof that it has the
+    key itself, and what is due.
     """
     moto = Replay(DomainDispatcherApplication(create_backend_app))
     this = {"state": str(state.root), "boot": boot, "code": health.code_version(), "pid": os.getpid()}
-    answers: dict[str, Callable[[], dict[str, Any]]] = {
-        health.PATH: lambda: this,
-        aws.DUE_PATH: lambda: {arn: due.isoformat() for arn, due in schedules.upcoming().items()},
+
+    def proof(environ: dict[str, Any]) -> str:
+        nonce = parse_qs(environ["QUERY_STRING"]).get(health.NONCE, [""])[0]
+        return health.proof(owner.secret_key, int(environ["SERVER_PORT"]), nonce)
+
+    answers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+        health.PATH: lambda environ: {**this, "proof": proof(environ)},
+        aws.DUE_PATH: lambda _: {arn: due.isoformat() for arn, due in schedules.upcoming().items()},
     }
 
     def serve(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
         if path in answers and not execution.is_of_role(environ):
             start_response("200 OK", [("Content-Type", "application/json")])
-            return [json.dumps(answers[path]()).encode()]
+            return [json.dumps(answers[path](environ)).encode()]
         if path.startswith("/moto-api"):  # can reset the world, and AWS has nothing like it
             start_response("404 Not Found", [("Content-Type", "text/plain")])
             return [b"not part of AWS\n"]
@@ -92,11 +99,12 @@ def application(state: State, owner: Credentials, boot: str) -> WsgiApp:
     return Gate(serve, owner, unsigned={health.PATH})
 
 
-def serve(state: State, port: int, owner: Credentials) -> None:
-    """Serve the world in `state` on `port` until SIGTERM or SIGINT, or until its folder is gone."""
-    server = make_server(
-        HOST, port, application(state, owner, uuid.uuid4().hex), threaded=True, request_handler=RequestHandler
-    )
+def serve(state: State, listener: socket.socket, owner: Credentials) -> None:
+    """Serve the world in `state` on `listener` until SIGTERM or SIGINT, or until its folder is gone."""
+    with listener:  # the server has a descriptor of its own
+        port = listener.getsockname()[1]
+        app = application(state, owner, uuid.uuid4().hex)
+        server = make_server(HOST, port, app, threaded=True, request_handler=RequestHandler, fd=listener.fileno())
     session_policies.install()
     s3.install(state)
     glue.install(state, f"http://{HOST}:{port}")
@@ -135,7 +143,7 @@ def main(argv: list[str]) -> int:
     """Serve the world that the arguments name; refuse, with exit status 1, when another process serves it."""
     parser = argparse.ArgumentParser(prog="python -m ops.sandbox.endpoint")
     parser.add_argument("--state", type=Path, required=True)
-    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--listener", type=int, required=True, help="descriptor of the socket to serve on")
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     state = State(arguments.state.resolve())
@@ -143,9 +151,10 @@ def main(argv: list[str]) -> int:
         del os.environ[name]  # the caller's account has no business here
     try:
         settings = Settings.load(state)
-        os.environ.update(settings.with_ports(arguments.port, settings.postgres_port).aws_environment())
+        os.environ.update(settings.aws_environment())
         with processes.locked(health.lock_file(state)):
-            serve(state, arguments.port, Credentials(settings.access_key, settings.secret_key))
+            listener = socket.socket(fileno=arguments.listener)
+            serve(state, listener, Credentials(settings.access_key, settings.secret_key))
     except WorldError as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -1,9 +1,11 @@
 """Whether the local AWS of a world is running, and which code it runs."""
 
 import hashlib
+import hmac
 import http.client
 import json
-from dataclasses import dataclass
+import secrets
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +13,28 @@ import local_aws
 from local_aws import processes
 from local_aws.address import HOST
 from local_aws.state import State
+from ops.sandbox.settings import Settings
 
 PATH = "/_health"  # no bucket can have this name
+NONCE = "nonce"
+"""The parameter to which `proof` is the answer."""
+
 _PATIENCE = 5.0
 _PACKAGES = (Path(local_aws.__file__).resolve().parent, Path(__file__).resolve().parent)
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What an endpoint says of itself: `boot` is new each time it starts, `code` is that of this package then."""
+    """What an endpoint says of itself: `boot` is new each time it starts, `code` is that of this package then.
+
+    `proof` is that it has the key of its world.
+    """
 
     state: str
     boot: str
     code: str
     pid: int
+    proof: str = field(repr=False, compare=False)
 
 
 def lock_file(state: State) -> Path:
@@ -46,13 +56,23 @@ def pid(state: State) -> int | None:
     return processes.holder(lock_file(state))
 
 
-def ask(state: State, port: int) -> Health | None:
-    """Return what the endpoint of `state` says on `port`, None when nobody, or somebody else, answers there."""
+def proof(key: str, port: int, nonce: str) -> str:
+    """Return the answer to `nonce` on `port`, which only a program that knows `key` can give.
+
+    The port is part of it, so that a program on another one cannot have it from this one.
+    """
+    return hmac.digest(key.encode(), f"{PATH} {port} {nonce}".encode(), "sha256").hex()
+
+
+def ask(state: State, settings: Settings) -> Health | None:
+    """Return what the endpoint of `state` says on its port, None when nobody, or somebody else, answers there."""
+    port, nonce = settings.endpoint_port, secrets.token_urlsafe()
     try:
-        health = Health(**_get(port, PATH))
+        health = Health(**_get(port, f"{PATH}?{NONCE}={nonce}"))
     except (OSError, http.client.HTTPException, ValueError, TypeError):
         return None
-    return health if health.state == str(state.root) else None
+    is_ours = health.state == str(state.root) and health.proof == proof(settings.secret_key, port, nonce)
+    return health if is_ours else None
 
 
 def _get(port: int, path: str) -> dict[str, Any]:

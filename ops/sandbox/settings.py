@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from local_aws import files
 from local_aws.address import HOST, REGION
+from local_aws.process_environment import without_proxy
 from local_aws.state import State
 from ops.sandbox.errors import DamagedWorldError, NoWorldError
 from totesys import roles
@@ -110,6 +111,7 @@ class Settings:
             "AWS_SECRET_ACCESS_KEY": self.secret_key,
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
+            **without_proxy(),
         }
 
     def shell_environment(self, prefix: str, log_group: str) -> dict[str, str]:
@@ -138,4 +140,6 @@ class Settings:
 
     def _database_url(self, database: str, role: str) -> str:
         role, password, database = (quote(part, safe="") for part in (role, self.passwords[role], database))
-        return f"postgresql://{role}:{password}@{HOST}:{self.postgres_port}/{database}"
+        # SCRAM tells the password to no server, and only one that knows it can end it: another may have the port.
+        address = f"{HOST}:{self.postgres_port}/{database}?require_auth=scram-sha-256"
+        return f"postgresql://{role}:{password}@{address}"

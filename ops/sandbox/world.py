@@ -7,6 +7,7 @@ the files of the state folder do not: whenever an endpoint was started, Terrafor
 import contextlib
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local_aws import processes
+from local_aws.address import HOST
 from local_aws.process_environment import inherited
 from local_aws.state import State
 from ops.deploy import build
@@ -93,7 +95,7 @@ class Running:
 
 def running(state: State, settings: Settings) -> Running:
     """Return which parts of the world in `state` run."""
-    endpoint = health.ask(state, settings.endpoint_port) if health.pid(state) is not None else None
+    endpoint = health.ask(state, settings) if health.pid(state) is not None else None
     return Running(endpoint, databases.cluster(state, settings).running())
 
 
@@ -180,8 +182,8 @@ def _endpoint_to_keep(state: State, found: Health | None) -> Health | None:
 def _start_endpoint(state: State, settings: Settings, steps: Steps) -> Health:
     log = state.logs / "endpoint.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    arguments = ["--state", str(state.root), "--port", str(settings.endpoint_port)]
-    with steps("Start the local AWS"), log.open("ab") as output:
+    with steps("Start the local AWS"), _listener(settings.endpoint_port) as listener, log.open("ab") as output:
+        arguments = ["--state", str(state.root), "--listener", str(listener.fileno())]
         process = subprocess.Popen(
             [sys.executable, "-m", "ops.sandbox.endpoint", *arguments],
             cwd=build.ROOT,
@@ -190,7 +192,9 @@ def _start_endpoint(state: State, settings: Settings, steps: Steps) -> Health:
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # a Ctrl-C in the terminal is not for it
+            pass_fds=[listener.fileno()],
         )
+        listener.close()  # when the endpoint ends, nobody is to wait for its answer
         try:
             return _wait_for(process, state, settings, log)
         except BaseException:
@@ -198,10 +202,18 @@ def _start_endpoint(state: State, settings: Settings, steps: Steps) -> Health:
             raise
 
 
+def _listener(port: int) -> socket.socket:
+    """Listen on `port` before the endpoint's process is there, in whose arguments other users could see the port."""
+    try:
+        return socket.create_server((HOST, port))
+    except OSError as error:
+        raise EndpointError(f"Port {port} cannot be listened on: {error}. Try again: totelake up") from error
+
+
 def _wait_for(process: subprocess.Popen[bytes], state: State, settings: Settings, log: Path) -> Health:
     deadline = time.monotonic() + _START_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
-        if found := health.ask(state, settings.endpoint_port):
+        if found := health.ask(state, settings):
             return found
         time.sleep(0.05)
     last_line = (log.read_text(errors="replace").strip().splitlines() or ["nothing"])[-1]

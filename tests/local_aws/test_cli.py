@@ -99,8 +99,8 @@ def test_urls_are_for_programs(tmp_path):
         "aws": "http://127.0.0.1:4566",
         "region": "eu-west-2",
         **keys,
-        "totesys": "postgresql://totesys_owner:se%2Fcret@127.0.0.1:5432/totesys",
-        "warehouse": "postgresql://warehouse_owner:se%2Fcret@127.0.0.1:5432/warehouse",
+        "totesys": "postgresql://totesys_owner:se%2Fcret@127.0.0.1:5432/totesys?require_auth=scram-sha-256",
+        "warehouse": "postgresql://warehouse_owner:se%2Fcret@127.0.0.1:5432/warehouse?require_auth=scram-sha-256",
         "lake": str(tmp_path / "s3"),
         "state": str(tmp_path),
     }

@@ -113,6 +113,48 @@ def test_its_superuser_cannot_read_what_only_root_can_read(cluster, private):
             connection.execute(f"COPY (SELECT 1) TO PROGRAM 'cat > {private}/written'")
 
 
+def test_a_link_of_the_account_in_its_data_leads_root_nowhere(cluster, private, machine_folder, monkeypatch):
+    """The account owns the configuration from initdb on, and root's is the hand that would write to the link."""
+    victim = private / "victim"
+    victim.write_text("root's")
+    run = account.run
+
+    def attacked(command, *how):
+        ended = run(command, *how)
+        if Path(command[0]).name == "initdb":
+            configuration = Path(command[command.index("-D") + 1]) / "postgresql.conf"
+            configuration.unlink()
+            configuration.symlink_to(victim)
+        return ended
+
+    monkeypatch.setattr(account, "run", attacked)
+    with pytest.raises(PostgresError, match=r"postgresql\.conf cannot be written to"):
+        cluster.create(PASSWORD)
+    assert victim.read_text() == "root's"
+    shutil.rmtree(machine_folder / "data")
+
+
+def test_a_link_of_the_account_in_moved_data_gives_it_no_file_of_root(cluster, private, monkeypatch):
+    """What it owns already it can replace while the rest is given to it."""
+    started(cluster)
+    in_the_state_folder(cluster)
+    for folder in (private / "victim", cluster.folder / "folder"):
+        folder.mkdir()
+        (folder / "file").touch()
+    give = account.give
+
+    def attacked(path):
+        give(path)
+        if (folder := path / "folder").is_dir():
+            folder.rename(path / "aside")
+            folder.symlink_to(private / "victim")
+
+    monkeypatch.setattr(account, "give", attacked)
+    storage.prepare(cluster.folder)
+    assert (cluster.folder / "folder").is_symlink()
+    assert (private / "victim" / "file").owner() == "root"
+
+
 def test_no_folder_is_opened_for_the_server(cluster, private):
     """The modes of root's folders stay as they were, and the data is closed to everybody else."""
     started(cluster)

@@ -319,7 +319,7 @@ def test_a_deployment_that_was_broken_off_is_made_again_from_the_start(state, se
 
 def test_a_second_endpoint_for_the_same_world_is_refused(state, settings):
     """Two would answer differently."""
-    command = [sys.executable, "-m", "ops.sandbox.endpoint", "--state", str(state.root), "--port", "0"]
+    command = [sys.executable, "-m", "ops.sandbox.endpoint", "--state", str(state.root), "--listener", "0"]
 
     ended = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, timeout=60)
 

@@ -4,17 +4,30 @@ import contextlib
 import json
 import os
 import shutil
+import socket
+import struct
 import subprocess
 import sys
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from queue import Queue
 
+import psutil
+import psycopg
 import pytest
+from adbc_driver_postgresql import dbapi
 
+from local_aws import processes
 from local_aws.address import REGION
 from local_aws.state import State
-from ops.sandbox import world
-from ops.sandbox.errors import NotAWorldError
-from ops.sandbox.settings import Settings
+from ops.sandbox import health, world
+from ops.sandbox.errors import NotAWorldError, NotRunningError
+from ops.sandbox.health import Health
+from ops.sandbox.postgres import Cluster, programs
+from ops.sandbox.settings import WAREHOUSE_OWNER, Settings
+from totelake.runtime.connections import Login
 
 NOBODY = 65534
 
@@ -125,3 +138,145 @@ def test_another_user_cannot_read_what_is_in_the_state_folder():
         assert subprocess.run(reads, check=True, capture_output=True, text=True).stdout == "a secret\n"
     finally:
         shutil.rmtree(folder)
+
+
+@contextmanager
+def impostor(state, port):
+    """Answer during the block on `port` as the endpoint of `state` does, by a program that has no key."""
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_GET(self):
+            claims = dict.fromkeys(Health.__slots__, "x") | {"state": str(state.root), "code": health.code_version()}
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps(claims).encode())
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", port), Answers) as served:
+        thread = threading.Thread(target=served.serve_forever)
+        thread.start()
+        try:
+            yield
+        finally:
+            served.shutdown()
+            thread.join()
+
+
+@pytest.fixture
+def new_world(tmp_path):
+    """Return the state folder of a world that never ran, and its settings."""
+    state = State(tmp_path)
+    settings = Settings.new(*processes.free_ports(2))
+    settings.save(state)
+    return state, settings
+
+
+def test_the_port_of_an_endpoint_is_not_free_while_it_starts(new_world):
+    """Its process is seen by every user long before it can answer."""
+    state, settings = new_world
+    taken, ended = [], threading.Event()
+
+    def take():
+        while not ended.wait(0.01):
+            commands = [child.cmdline() for child in psutil.Process().children()]
+            if any("ops.sandbox.endpoint" in command for command in commands):
+                with contextlib.suppress(OSError), impostor(state, settings.endpoint_port):
+                    taken.append(settings.endpoint_port)
+                    ended.wait(60)
+                return
+
+    thread = threading.Thread(target=take)
+    thread.start()
+    try:
+        found = world._start_endpoint(state, settings, lambda _: contextlib.nullcontext())
+    finally:
+        ended.set()
+        thread.join()
+        if (running := health.pid(state)) is not None:
+            processes.stop(running, 30)
+    assert (taken, found.pid) == ([], running)
+
+
+def test_who_has_no_key_is_not_taken_for_the_endpoint(new_world, monkeypatch):
+    """Also where the endpoint's process lives and does not listen any more, as while it stops."""
+    state, settings = new_world
+    monkeypatch.setattr(world.databases.Cluster, "running", lambda _: True)
+    with (
+        processes.locked(health.lock_file(state)),
+        impostor(state, settings.endpoint_port),
+        pytest.raises(NotRunningError, match="the local AWS"),
+    ):
+        world.require(state)
+
+
+SSL_REQUEST, GSS_REQUEST = struct.pack("!I", 80877103), struct.pack("!I", 80877104)
+CLEARTEXT_PASSWORD = b"R" + struct.pack("!II", 8, 3)
+
+
+@pytest.fixture
+def impostor_of_postgres():
+    """Listen as a server that wants the password as it is; return the port and what clients have answered."""
+    answers = Queue()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve():
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                answer = b""
+                with connection, contextlib.suppress(ConnectionError):
+                    while connection.recv(4096)[4:] in (SSL_REQUEST, GSS_REQUEST):
+                        connection.sendall(b"N")
+                    connection.sendall(CLEARTEXT_PASSWORD)
+                    answer = connection.recv(4096)
+                answers.put(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield listener.getsockname()[1], answers
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+def psql(url):
+    """Connect as the runbooks do."""
+    subprocess.run([programs() / "psql", url, "-c", "SELECT 1"], check=True, capture_output=True)
+
+
+def adbc(url):
+    """Connect as a load does."""
+    dbapi.connect(url).close()
+
+
+@pytest.mark.parametrize("connect", [psycopg.connect, adbc, psql])
+@pytest.mark.parametrize("kind", ["settings", "cluster", "job"])
+def test_who_takes_the_port_of_postgres_is_told_no_password(impostor_of_postgres, kind, connect):
+    """As after `totelake down` with an open dashboard, or in a shell with the addresses of the world."""
+    port, answers = impostor_of_postgres
+    settings = Settings.new(1, port)
+    login = Login("127.0.0.1", port, "warehouse", WAREHOUSE_OWNER, "a password", (("sslmode", "disable"),))
+    url = {
+        "settings": settings.warehouse_url,
+        "cluster": Cluster(Path(), port, Path()).url("warehouse", WAREHOUSE_OWNER, "a password"),
+        "job": login.conninfo,
+    }[kind]
+
+    with pytest.raises((psycopg.OperationalError, dbapi.Error, subprocess.CalledProcessError)):
+        connect(url)
+    assert answers.get(timeout=30) == b""
+
+
+@pytest.mark.parametrize(
+    ("options", "required"),
+    [((("sslmode", "disable"),), True), ((("sslmode", "verify-full"),), False), ((), False)],
+)
+def test_a_job_asks_for_scram_where_nothing_is_encrypted(options, required):
+    """Of pgjdbc too; a server that shows its certificate may ask as it likes."""
+    login = Login("127.0.0.1", 1, "warehouse", WAREHOUSE_OWNER, "a password", options)
+
+    assert ("requireAuth=scram-sha-256" in login.jdbc_url) == required
+    assert ("require_auth=scram-sha-256" in login.conninfo) == required

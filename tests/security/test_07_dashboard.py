@@ -4,10 +4,12 @@ import http.client
 import http.server
 import re
 import socket
+import subprocess
 import threading
+import webbrowser
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -21,6 +23,8 @@ from dashboards.access import HEALTH
 from dashboards.pipeline import Node, Workflow
 from dashboards.server import Served
 from local_aws.state import State
+from ops.cli import dashboard as cli_dashboard
+from ops.sandbox.errors import DashboardError
 from ops.sandbox.settings import Settings
 from ops.sandbox.workflow_run import ActionState
 from tests.browsers import window
@@ -206,24 +210,59 @@ def test_the_address_with_the_key_gives_the_cookie_and_leads_to_itself(dashboard
     assert answer.headers["Set-Cookie"] == f"{dashboard.cookie}; HttpOnly; Path=/; SameSite=lax"
 
 
-def test_the_address_that_a_browser_is_started_with_opens_once(dashboard):
-    """Other users see the arguments of the browser's process; by then they are of no use."""
-    address = urlsplit(dashboard.served.single_use_address)
-    path = f"{address.path}?{address.query}"
+def test_a_browser_is_started_with_a_file_that_only_its_user_can_read(dashboard, monkeypatch):
+    """Other users see the arguments of the browser's process, and may be faster than the browser."""
+    addresses: list[str] = []
+    ended = replace(dashboard.served, process=subprocess.Popen(["true"]))
+    monkeypatch.setattr(server, "serving", lambda *_: nullcontext(ended))
+    monkeypatch.setattr(webbrowser, "open", addresses.append)
+    with pytest.raises(DashboardError, match="exit status 0"):
+        cli_dashboard.serve(State(dashboard.log.parents[1]), None, browser=True)
 
-    assert [dashboard.get(path, Cookie=None).status for _ in range(2)] == [303, 403]
-    assert dashboard.cookie.partition("=")[2] not in path
+    (address,) = map(urlsplit, addresses)
+    assert (address.scheme, address.query) == ("file", "")
+    assert dashboard.served.address in Path(address.path).read_text()
+    assert Path(address.path).stat().st_mode & 0o777 == 0o600
 
 
-def test_the_keys_are_in_no_arguments_and_no_log(dashboard):
-    """Nor does another start of the dashboard have the same ones."""
+def test_the_file_leads_a_browser_to_the_dashboard(dashboard):
+    """With the cookie, so that its pages are shown."""
+    with window() as opened:
+        opened.page.goto(dashboard.served.page.as_uri())
+        expect(opened.page.locator(".state")).to_be_visible()
+
+        assert opened.page.url == f"http://{dashboard.host}/"
+
+
+def test_who_takes_the_port_while_it_starts_is_not_taken_for_the_dashboard(tmp_path):
+    """The port is in the arguments of its process; the reader would be sent to a page of another user."""
+    before, ended = set(psutil.Process().children()), threading.Event()
+
+    def take() -> None:
+        while not ended.is_set():
+            for command in (child.cmdline() for child in set(psutil.Process().children()) - before):
+                if "dashboards" in command:
+                    with page_of_another(int(command[-1])):
+                        ended.wait()
+
+    thread = threading.Thread(target=take)
+    thread.start()
+    try:
+        with pytest.raises(DashboardError, match="did not start"), server.serving(State(tmp_path)):
+            pass
+    finally:
+        ended.set()
+        thread.join()
+
+
+def test_the_key_is_in_no_arguments_and_no_log(dashboard):
+    """Nor is it one that could be guessed."""
     process = psutil.Process(dashboard.served.process.pid)
-    queries = [urlsplit(address).query for address in (dashboard.served.address, dashboard.served.single_use_address)]
+    key = dashboard.cookie.partition("=")[2]
 
-    assert {len(query) > 40 for query in queries} == {True}
-    for key in (query.partition("=")[2] for query in queries):
-        assert key not in " ".join(process.cmdline())
-        assert key not in dashboard.log.read_text()
+    assert len(key) > 40
+    assert key not in " ".join(process.cmdline())
+    assert key not in dashboard.log.read_text()
 
 
 def test_it_listens_on_loopback_whatever_the_user_has_set_for_streamlit(dashboard):
@@ -235,9 +274,9 @@ def test_it_listens_on_loopback_whatever_the_user_has_set_for_streamlit(dashboar
     assert addresses == {"127.0.0.1"}
 
 
-@pytest.fixture(scope="module")
-def foreign_page() -> Iterator[str]:
-    """Serve an empty page as another program on this machine, and give its address."""
+@contextmanager
+def page_of_another(port: int = 0) -> Iterator[str]:
+    """Serve an empty page as another program on this machine during the block, and give its address."""
 
     class Empty(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -247,10 +286,19 @@ def foreign_page() -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Empty) as serving:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", port), Empty) as serving:
         threading.Thread(target=serving.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{serving.server_port}"
-        serving.shutdown()
+        try:
+            yield f"http://127.0.0.1:{serving.server_port}"
+        finally:
+            serving.shutdown()
+
+
+@pytest.fixture(scope="module")
+def foreign_page() -> Iterator[str]:
+    """Give the address of an empty page of another program."""
+    with page_of_another() as address:
+        yield address
 
 
 OPENS = """address => new Promise(done => {

@@ -2,20 +2,29 @@
 
 import contextlib
 import os
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import boto3
 import psutil
 import pytest
 
-from local_aws import processes
+from local_aws import process_environment, processes
+from local_aws.glue.world import World
+from local_aws.iam import Session
 from local_aws.process_environment import inherited
 from local_aws.state import State
 from ops.deploy.terraform import process as terraform
+from ops.sandbox import aws
 from ops.sandbox import world as world_of_processes
 from ops.sandbox.postgres import account
 from ops.sandbox.settings import Settings
 from tests.local_aws.conftest import GlueWorld
+from tests.security.conftest import Target
 
 SECRETS = {
     "GITHUB_TOKEN", "ANTHROPIC_API_KEY", "AWS_SECRET_ACCESS_KEY", "GOOGLE_APPLICATION_CREDENTIALS", "PGPASSWORD",
@@ -76,3 +85,79 @@ def test_terraform_and_postgres_are_started_without_them():
     assert not terraform._environment({}).keys() & SECRETS
     assert "HOME" in terraform._environment({})
     assert not {line.partition("=")[0] for line in account.run(["env"]).stdout.splitlines()} & SECRETS
+
+
+@pytest.fixture
+def proxied(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Set a proxy for the rest of the world, and give what it is asked for; it answers whatever it likes."""
+    asked: list[str] = []
+
+    class Proxy(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Proxy) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        for name in ("http_proxy", "HTTP_PROXY"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{server.server_port}")
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        yield asked
+        server.shutdown()
+
+
+def settings_of(target: Target) -> Settings:
+    """Return the settings of the local AWS `target`."""
+    return Settings(target.port, 1, {}, access_key=target.key.access_key, secret_key=target.key.secret_key)
+
+
+def test_the_owner_asks_the_local_aws_and_no_proxy(proxied: list[str], target: Target):
+    """Neither by a client of the world nor by one that the package of the jobs makes."""
+    settings = settings_of(target)
+    assert aws.client(settings, "s3").list_buckets()["Buckets"]
+    with aws.as_owner(settings):
+        assert boto3.client("s3").list_buckets()["Buckets"]
+    assert proxied == []
+    assert "no_proxy" not in os.environ
+
+
+def test_the_endpoint_gets_scripts_from_itself_and_from_no_proxy(proxied: list[str], target: Target):
+    """The proxy's answer would be run."""
+    world = World(target.state, f"http://127.0.0.1:{target.port}")
+    session = Session("123456789012", "role", "session", target.key.access_key, target.key.secret_key, None)
+    assert world.client("s3", session).get_object(Bucket="artifacts", Key="jobs/ingest.py")["Body"].read()
+    assert proxied == []
+
+
+@pytest.mark.parametrize("of_shell", [False, True])
+def test_a_program_asks_the_local_aws_and_no_proxy(proxied: list[str], target: Target, *, of_shell: bool):
+    """A job or Terraform, and what is started in the shell of `totelake env`."""
+    shell = settings_of(target).aws_environment()
+    environment = os.environ | shell if of_shell else inherited() | {"AWS_ENDPOINT_URL": shell["AWS_ENDPOINT_URL"]}
+    asks = "import os, urllib.request; urllib.request.urlopen(os.environ['AWS_ENDPOINT_URL'])"
+    done = subprocess.run([sys.executable, "-c", asks], check=False, capture_output=True, text=True, env=environment)
+    assert "HTTP Error 403" in done.stderr
+    assert proxied == []
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, "127.0.0.1,localhost"),
+        ({"no_proxy": "example.com, localhost"}, "example.com,localhost,127.0.0.1"),
+        ({"no_proxy": "a", "NO_PROXY": "b"}, "a,b,127.0.0.1,localhost"),
+        ({"NO_PROXY": "*"}, "*"),
+    ],
+)
+def test_hosts_that_need_no_proxy_still_need_none(monkeypatch: pytest.MonkeyPatch, given, expected):
+    """Programs take the one variable or the other; a star stands only alone."""
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    assert process_environment.without_proxy() == {"no_proxy": expected, "NO_PROXY": expected}

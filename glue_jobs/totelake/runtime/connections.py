@@ -53,6 +53,12 @@ _OPTIONS = {
 }
 _LIBPQ_VALUES = {"true": "1", "false": "0"}
 
+# Where no certificate says who the server is, and nothing is encrypted: SCRAM tells the password to no server, and only
+# one that knows it can end it.
+_UNENCRYPTED = ("sslmode", "disable")
+_REQUIRE_SCRAM = ("requireAuth", "scram-sha-256")
+_LIBPQ_NAMES = _OPTIONS | {"requireAuth": "require_auth"}
+
 
 @dataclass(frozen=True, slots=True)
 class Login:
@@ -77,7 +83,7 @@ class Login:
     def jdbc_url(self) -> str:
         """The address for JDBC, without user and password."""
         # Spark spells the names of connection properties in lower case, where pgjdbc would not know this one.
-        query = urlencode([*self.options, ("ApplicationName", APPLICATION_NAME)])
+        query = urlencode([*self._driver_options, ("ApplicationName", APPLICATION_NAME)])
         return f"jdbc:postgresql://{self.host}:{self.port}/{quote(self.database, safe='')}?{query}"
 
     @property
@@ -92,8 +98,12 @@ class Login:
             application_name=APPLICATION_NAME,
             client_encoding="UTF8",
             options=session_options(),
-            **{_OPTIONS[name]: _LIBPQ_VALUES.get(value, value) for name, value in self.options},
+            **{_LIBPQ_NAMES[name]: _LIBPQ_VALUES.get(value, value) for name, value in self._driver_options},
         )
+
+    @property
+    def _driver_options(self) -> tuple[tuple[str, str], ...]:
+        return (*self.options, _REQUIRE_SCRAM) if _UNENCRYPTED in self.options else self.options
 
 
 def session_options(**more: str) -> str:

@@ -118,9 +118,9 @@ class Cluster:
         return process.find(self._data) is not None
 
     def url(self, database: str, user: str, password: str) -> str:
-        """Return the URL by which `user` reaches `database` on this server."""
+        """Return the URL by which `user` reaches `database` on this server, and tells no other server the password."""
         who = f"{quote(user, safe='')}:{quote(password, safe='')}"
-        return f"postgresql://{who}@{HOST}:{self.port}/{quote(database, safe='')}"
+        return f"postgresql://{who}@{HOST}:{self.port}/{quote(database, safe='')}?require_auth=scram-sha-256"
 
     @property
     def _data(self) -> Path:
@@ -153,8 +153,11 @@ class Cluster:
         ended = account.run([executable_programs() / "initdb", *options])
         if ended.returncode:
             raise PostgresError(f"initdb failed in {folder}:\n{ended.stdout}")
-        with (data / "postgresql.conf").open("a", encoding="utf-8") as configuration:
-            configuration.write(f"include = '{SETTINGS_FILE}'\n")
+        # By the account, whose folder it is by now: where a link is in the place of the file, root would follow it.
+        configuration = data / "postgresql.conf"
+        append = ("sh", "-c", 'echo "$2" >> "$1"', "sh", configuration, f"include = '{SETTINGS_FILE}'")
+        if account.run(append).returncode:
+            raise PostgresError(f"{configuration} cannot be written to by the account of the server")
 
     def _unready(self) -> str | None:
         """Return why the running server takes no connections, or None when it does."""

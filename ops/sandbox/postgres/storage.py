@@ -144,7 +144,7 @@ def _move(folder: Path) -> None:
     # Whole before anything is taken away: it is copied, then the link takes the place of the folder.
     try:
         shutil.copytree(folder.resolve(), data, symlinks=True)
-        for path in (data, *data.rglob("*")):
+        for path in reversed([data, *data.rglob("*")]):  # a folder last: its new owner can put a link in it
             account.give(path)
     except OSError as error:
         shutil.rmtree(data.parent, ignore_errors=True)
