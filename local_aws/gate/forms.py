@@ -16,6 +16,7 @@ from typing import Any, Self
 from werkzeug.exceptions import HTTPException
 from werkzeug.formparser import parse_form_data
 
+from local_aws.gate import headers
 from local_aws.gate.bodies import Body
 from local_aws.gate.errors import FormRefusedError, SignatureMismatchError, SignatureVersionError, UnsignedError
 from local_aws.gate.signatures import ALGORITHM, Environ, Scope, Signer, check_time
@@ -159,7 +160,7 @@ def is_form(environ: Environ) -> bool:
     """Return whether a request is a form upload: a form of several parts that is posted to a bucket."""
     return bool(
         environ["REQUEST_METHOD"] == "POST"
-        and environ.get("CONTENT_TYPE", "").lower().startswith("multipart/form-data")
+        and headers.media_type(environ) == headers.FORM
         and not environ.get("QUERY_STRING")
         and "HTTP_AUTHORIZATION" not in environ
     )
