@@ -37,10 +37,7 @@ def settle(environ: Environ) -> None:
     if any(isinstance(defect, _NOT_A_HEADER) for defect in message.defects):
         raise MalformedRequestError("A line among the headers is not a header.")
     for name, value in message.raw_items():
-        if not _NAME.fullmatch(name):
-            raise MalformedRequestError(f"The name of the header {name!r} is not one of letters, digits and hyphens.")
-        if not _VALUE.fullmatch(value):
-            raise MalformedRequestError(f"The header {name} has a control character, or goes over several lines.")
+        check(name, value)
     for name in _ONCE:
         if len(message.get_all(name, [])) > 1:
             raise MalformedRequestError(f"The header {name} is there twice.")
@@ -48,7 +45,19 @@ def settle(environ: Environ) -> None:
         environ[key] = environ[key].strip(" \t")
 
 
+def check(name: str, value: str) -> None:
+    """Raise `MalformedRequestError` for what is no header, wherever in a request it is said."""
+    if not _NAME.fullmatch(name):
+        raise MalformedRequestError(f"The name of the header {name!r} is not one of letters, digits and hyphens.")
+    if not is_value(value):
+        raise MalformedRequestError(f"The header {name} has a control character, or goes over several lines.")
+
+
+def is_value(text: str) -> bool:
+    """Whether a text can be the value of a header, in a request and in an answer."""
+    return bool(_VALUE.fullmatch(text))
+
+
 def media_type(environ: Environ) -> str:
     """Return the type of a body, by which werkzeug and so moto take it for a form or not."""
-    value: str = environ.get("CONTENT_TYPE", "")
-    return parse_options_header(value)[0].lower()
+    return str(parse_options_header(environ.get("CONTENT_TYPE"))[0]).lower()

@@ -70,13 +70,17 @@ def _without_headers(environ: Environ) -> str:
         if name.lower() in names:
             raise MalformedRequestError(f"{name} is in the query string twice.", code="InvalidArgument")
         names.add(name.lower())
+        if name.lower().startswith("response-"):  # a header of the answer
+            headers.check(name, unquote(value))
         if not name.lower().startswith("x-amz-") or name.lower() in PRESIGNED:
             left.append(pair)
             continue
-        header = f"HTTP_{unquote(name).upper().replace('-', '_')}"
+        name, value = unquote(name), unquote(value, encoding="latin-1")
+        headers.check(name, value)
+        header = f"HTTP_{name.upper().replace('-', '_')}"
         if header in environ:
             raise MalformedRequestError(f"{name} is a header and in the query string.", code="InvalidArgument")
-        environ[header] = unquote(value)
+        environ[header] = value.strip(" \t")
     return "&".join(left)
 
 

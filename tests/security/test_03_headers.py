@@ -265,3 +265,51 @@ def test_the_headers_of_a_form_are_not_those_of_a_request(target, bucket):
     assert " 204 " in raw(target, "POST", f"/{BUCKET}", unsigned, body).partition("\r\n")[0]
     found = bucket.get_object(Bucket=BUCKET, Key="tables/form")
     assert (found["Body"].read(), found.get("StorageClass")) == (b"0;x", None)
+
+
+LINES = "a\r\nSet-Cookie: b"
+
+
+@pytest.mark.parametrize("value", [LINES, "a\x00", "a\nb"], ids=ascii)
+@pytest.mark.parametrize("name", ["x-amz-meta-a", "x-amz-storage-class", "response-content-type"])
+def test_what_the_query_string_says_for_a_header_is_one(target, bucket, name, value):
+    """Else it would come back to whoever reads the object as a header of another name, or not at all."""
+    method = "GET" if name.startswith("response-") else "PUT"
+    answer = sent(target, target.key, "s3", method, f"/{BUCKET}/tables/lines?{name}={quote(value)}", b"")
+    assert f"The header {name} has a control character, or goes over several lines." in answer
+
+
+def test_metadata_in_the_query_string_is_in_utf_8(target, bucket):
+    """As in a header; an object with other letters in its metadata can be read."""
+    answer = sent(target, target.key, "s3", "PUT", f"/{BUCKET}/tables/letters?x-amz-meta-a={quote('日本')}", b"1")
+    assert " 200 " in answer.partition("\r\n")[0]
+    found = bucket.get_object(Bucket=BUCKET, Key="tables/letters")
+    assert found["Metadata"]["a"].encode("latin-1").decode() == "日本"
+
+
+class Trailing(S3SigV4Auth):
+    """Signs an upload in chunks that are not signed."""
+
+    def payload(self, request):  # noqa: ARG002 - botocore's
+        """Return what stands in the place of the hash of the body."""
+        return "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
+
+
+def test_the_trailer_of_a_body_has_no_other_header(target, bucket):
+    """A checksum is kept, and told to whoever reads the object."""
+    body = b"3\r\nabc\r\n0\r\nx-amz-checksum-crc32c:a\nSet-Cookie: b\r\n\r\n"
+    request = AWSRequest("PUT", f"http://127.0.0.1:{target.port}/{BUCKET}/tables/trailer", data=body)
+    request.headers["x-amz-decoded-content-length"] = "3"
+    request.headers["x-amz-sdk-checksum-algorithm"] = "CRC32C"
+    Trailing(target.key, "s3", REGION).add_auth(request)
+    answer = raw(target, "PUT", f"/{BUCKET}/tables/trailer", [*request.headers.items()], body)
+    assert "The header x-amz-checksum-crc32c has a control character" in answer
+
+
+@pytest.mark.parametrize("name", ["x-amz-meta-by", "Content-Type", "success_action_redirect"])
+def test_the_fields_of_a_form_are_headers(target, bucket, name):
+    """Of the object, or of the answer."""
+    signed = bucket.generate_presigned_post(BUCKET, "tables/fields", Conditions=[["starts-with", f"${name}", ""]])
+    parts = [f'name="{each}"\r\n\r\n{value}' for each, value in {**signed["fields"], name: LINES}.items()]
+    body = form(*parts, 'name="file"; filename="x"\r\n\r\nx')
+    assert "is no header" in raw(target, "POST", f"/{BUCKET}", [FORM], body)
