@@ -169,6 +169,7 @@ def is_form(environ: Environ) -> bool:
     """Return whether a request is a form upload: a form of several parts that is posted to a bucket."""
     return bool(
         environ["REQUEST_METHOD"] == "POST"
+        and "/" not in environ["PATH_INFO"].strip("/")
         and headers.media_type(environ) == headers.FORM
         and not environ.get("QUERY_STRING")
         and "HTTP_AUTHORIZATION" not in environ

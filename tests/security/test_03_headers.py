@@ -103,6 +103,15 @@ def test_a_form_that_is_signed_as_a_request_writes_nothing(target, bucket, kind)
     assert bucket.get_object(Bucket=BUCKET, Key=COMMITTED)["Body"].read() == b"committed"
 
 
+@pytest.mark.parametrize("path", [f"/{BUCKET}/mine", f"/{BUCKET}%2Fmine"])
+def test_a_form_is_posted_to_a_bucket(target, bucket, path):
+    """Else what is a key to one would be the name of a bucket to another."""
+    signed = bucket.generate_presigned_post(BUCKET, "mine/x")
+    parts = [f'name="{name}"\r\n\r\n{value}' for name, value in signed["fields"].items()]
+    answer = raw(target, "POST", path, [FORM], form(*parts, 'name="file"; filename="x"\r\n\r\nx'))
+    assert "The request is not signed" in answer
+
+
 def test_moto_reads_no_form_that_was_not_judged_as_one(target, bucket, monkeypatch):
     """Whatever the gate took its type for."""
     monkeypatch.setattr(headers, "_VALUE", re.compile(".*", re.DOTALL))
