@@ -26,7 +26,7 @@ from werkzeug.serving import BaseWSGIServer, make_server
 from local_aws import alarms, athena, aws, crawlers, databases, events, glue, health, processes, redshift, s3, schedules
 from local_aws.errors import WorldError
 from local_aws.folder_watch import FolderWatch
-from local_aws.gate import Gate, execution
+from local_aws.gate import Gate, execution, headers
 from local_aws.iam import session_policies
 from local_aws.replay import Replay
 from local_aws.settings import HOST, Settings
@@ -48,6 +48,10 @@ class RequestHandler(MotoRequestHandler):  # type: ignore[misc] # moto is not ty
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         "<Error><Code>InvalidRequest</Code><Message>%(message)s</Message></Error>"
     )
+
+    def make_environ(self) -> dict[str, Any]:
+        """Return what WSGI says of a request, with the headers as they have arrived."""
+        return {**super().make_environ(), headers.MESSAGE: self.headers}
 
     def run_wsgi(self) -> None:
         """Answer a request; one whose address cannot be read is an error of the client."""
