@@ -10,6 +10,7 @@ from xml.sax.saxutils import escape
 from botocore.exceptions import BotoCoreError
 from moto.core.utils import get_service_model
 
+from local_aws.gate import headers
 from local_aws.gate.errors import GateError
 from local_aws.gate.signatures import S3, Environ
 from local_aws.iam import IamError
@@ -59,7 +60,7 @@ def _in_xml(code: str, message: str, service: str) -> tuple[str, bytes]:
 
 
 def _speaks_json(environ: Environ, service: str) -> bool:
-    if "HTTP_X_AMZ_TARGET" in environ or "json" in environ.get("CONTENT_TYPE", ""):
+    if "HTTP_X_AMZ_TARGET" in environ or "json" in headers.media_type(environ):
         return service != S3
     try:
         return service not in {"", S3} and "json" in str(get_service_model(service).protocol)

@@ -21,6 +21,9 @@ IN_MEMORY = 16 << 20
 MOST_BYTES = 128 << 20
 """What AWS's services take in one request at most; only S3 takes more."""
 
+WRITES = {"PUT", "POST"}
+"""The methods of requests that have a body."""
+
 _PIECE = 1 << 20
 _LENGTH = re.compile(r"[0-9]{1,19}")
 
@@ -58,14 +61,26 @@ class Body:
 def length(environ: Environ) -> int | None:
     """Return the length that a request says its body has, None for one that is sent in chunks until its end.
 
-    Raises `MalformedRequestError` for what is no length.
+    Raises `MalformedRequestError` for what is no length, or another transfer encoding.
     """
-    text = environ.get("CONTENT_LENGTH") or ""
-    if environ.get("wsgi.input_terminated"):
-        return None
-    if text and not _LENGTH.fullmatch(text):
+    text, coding = environ.get("CONTENT_LENGTH"), environ.get("HTTP_TRANSFER_ENCODING")
+    if coding is not None and coding.lower() != "chunked":
+        words = f"A header you provided implies functionality that is not implemented: Transfer-Encoding: {coding[:30]}"
+        raise MalformedRequestError(words, code="NotImplemented", status=501)
+    if text is not None and not _LENGTH.fullmatch(text):
         raise MalformedRequestError(f"Content-Length is not a number of bytes: {text[:30]!r}")
-    return int(text or 0)
+    if coding is None:
+        return int(text or 0)
+    if text is not None:
+        raise MalformedRequestError("The request has a Content-Length, and a Transfer-Encoding.")
+    return None
+
+
+def require_length(environ: Environ) -> None:
+    """Raise `MalformedRequestError` for a PUT or POST that does not say how long its body is, as S3 wants to know."""
+    if environ["REQUEST_METHOD"] in WRITES and "CONTENT_LENGTH" not in environ and length(environ) is not None:
+        words = "You must provide the Content-Length HTTP header."
+        raise MalformedRequestError(words, code="MissingContentLength", status=411)
 
 
 def receive(environ: Environ, most: int | None = None) -> Body:

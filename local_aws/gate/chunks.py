@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from typing import IO
 
+from local_aws.gate import headers
 from local_aws.gate.bodies import IN_MEMORY
 from local_aws.gate.errors import MalformedRequestError, SignatureMismatchError
 from local_aws.gate.signatures import ALGORITHM, Environ, Signature, Signer
@@ -94,6 +95,8 @@ def _trailers(body: IO[bytes], chain: _Chain | None) -> list[tuple[str, str]]:
     except UnicodeDecodeError as error:
         raise MalformedRequestError("The trailer of the body is not ASCII.") from error
     pairs = [(name.lower(), value.strip()) for name, _, value in (line.partition(":") for line in lines)]
+    for name, value in pairs:
+        headers.check(name, value)
     found = [(name, value) for name, value in pairs if name != _TRAILER_SIGNATURE]
     if any(not re.fullmatch(r"x-amz-checksum-[a-z0-9]+", name) for name, _ in found):
         raise MalformedRequestError("The trailer of the body has something else than checksums.")

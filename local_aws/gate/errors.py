@@ -43,11 +43,16 @@ class MalformedRequestError(GateError):
     status = 400
 
     def __init__(
-        self, message: str, *, code: str = "InvalidRequest", json_code: str = "SerializationException"
+        self,
+        message: str,
+        *,
+        code: str = "InvalidRequest",
+        json_code: str = "SerializationException",
+        status: int = 400,
     ) -> None:
         """Say what cannot be read, under AWS's codes."""
         super().__init__(message)
-        self.code, self.json_code = code, json_code
+        self.code, self.json_code, self.status = code, json_code, status
 
 
 class TooLargeError(GateError):
@@ -107,14 +112,17 @@ class UnknownKeyError(GateError):
 
 
 class TimeSkewError(GateError):
-    """A request that was not signed just now, or a presigned URL that has expired."""
+    """A request that was not signed just now or before the endpoint was started, or a URL that has expired."""
 
     code = "RequestTimeTooSkewed"
     json_code = "InvalidSignatureException"
 
     def __init__(self, timestamp: str) -> None:
         """Name the time of signing."""
-        super().__init__(f"The signature of {timestamp} has expired, or is of another day or of the future.")
+        super().__init__(
+            f"The signature of {timestamp} has expired, is of another day or of the future, or is older than this "
+            "endpoint, which was started since."
+        )
 
 
 class SignatureMismatchError(GateError):

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
+from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import HTTPException
 from werkzeug.formparser import parse_form_data
 
+from local_aws.gate import headers
 from local_aws.gate.bodies import Body
 from local_aws.gate.errors import FormRefusedError, SignatureMismatchError, SignatureVersionError, UnsignedError
 from local_aws.gate.signatures import ALGORITHM, Environ, Scope, Signer, check_time
@@ -51,12 +53,7 @@ class Form:
         except (HTTPException, ValueError, KeyError) as error:
             raise FormRefusedError(f"it cannot be read: {error}") from error
         body.file.seek(0)
-        if None in values:
-            raise FormRefusedError("a part of it has no name")
-        pairs = [(name.lower(), value) for name, value in values.items(multi=True)]
-        fields = dict(pairs)
-        if len(fields) != len(pairs):
-            raise FormRefusedError("a field is there twice")
+        fields = _fields(values)
         uploads = list(files.items(multi=True))
         if [name for name, _ in uploads] != ["file"]:
             raise FormRefusedError("it has to have one file, in the field 'file'")
@@ -140,6 +137,19 @@ class Form:
             raise FormRefusedError(f'Policy Condition failed: ["{operator}", "${field}", "{value}"]')
 
 
+def _fields(values: MultiDict[str, str]) -> dict[str, str]:
+    """Return the fields of a form; but for its key they may become headers of an answer."""
+    if None in values:
+        raise FormRefusedError("a part of it has no name")
+    pairs = [(name.lower(), value) for name, value in values.items(multi=True)]
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise FormRefusedError("a field is there twice")
+    if strange := [name for name, value in pairs if name != "key" and not headers.is_value(value)]:
+        raise FormRefusedError(f"{', '.join(strange)}: what has a control character, or several lines, is no header")
+    return fields
+
+
 def _conditions(policy: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:
     """Yield the conditions of a policy: operator, field and value, or the range of the length without a field."""
     conditions = policy.get("conditions")
@@ -159,7 +169,8 @@ def is_form(environ: Environ) -> bool:
     """Return whether a request is a form upload: a form of several parts that is posted to a bucket."""
     return bool(
         environ["REQUEST_METHOD"] == "POST"
-        and environ.get("CONTENT_TYPE", "").lower().startswith("multipart/form-data")
+        and "/" not in environ["PATH_INFO"].strip("/")
+        and headers.media_type(environ) == headers.FORM
         and not environ.get("QUERY_STRING")
         and "HTTP_AUTHORIZATION" not in environ
     )

@@ -11,6 +11,7 @@ import logging
 import re
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 from xml.etree.ElementTree import ParseError
 from xml.parsers.expat import ExpatError
@@ -19,7 +20,7 @@ from botocore.credentials import Credentials
 from moto.core import DEFAULT_ACCOUNT_ID
 
 from local_aws.address import REGION
-from local_aws.gate import bodies, chunks, execution, forms, origins, reading, requests, signatures
+from local_aws.gate import bodies, chunks, execution, forms, headers, origins, reading, requests, signatures
 from local_aws.gate.answers import StartResponse, refusal
 from local_aws.gate.errors import BodyMismatchError, GateError, InternalFailureError, MalformedRequestError
 from local_aws.gate.keys import Caller, caller
@@ -52,11 +53,17 @@ _PATH = re.compile(r"/(?!/)[^#]*$")
 class Gate:
     """Lets requests through to an endpoint that are signed with a key of its world."""
 
-    def __init__(self, app: WsgiApp, owner: Credentials, unsigned: Collection[str] = ()) -> None:
-        """Stand before `app`; `owner` is the world's own key, `unsigned` are paths that need none."""
+    def __init__(
+        self, app: WsgiApp, owner: Credentials, unsigned: Collection[str] = (), started: datetime | None = None
+    ) -> None:
+        """Stand before `app`; `owner` is the world's own key, `unsigned` are paths that need none.
+
+        What was signed before the endpoint was `started`, now unless given, is refused.
+        """
         self._app = app
         self._owner = owner
         self._unsigned = unsigned
+        self._started = started or datetime.now(UTC)
         execution.install()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -93,7 +100,7 @@ class Gate:
                 who.session.authorize(call)
                 if call.service in _OF_ONE_REGION and call.region != REGION:
                     raise AccessDeniedError(who.session.arn, str(call), call.region)
-                execution.expect(environ, call, who.session)
+            execution.expect(environ, call, who.session)
             if scope.service == S3:
                 policy.check(call, environ)
             if who.session and scope.service == S3 and call.operation in _LOOKS:
@@ -106,7 +113,7 @@ class Gate:
         if isinstance(signed, forms.Form):
             signed.verify(who.secret)
         else:
-            signed.check_time()
+            signed.check_time(self._started)
             _verify(environ, signed, who.secret)
         return signed.scope, who
 
@@ -127,12 +134,12 @@ class Gate:
         """Have a request answered; what the endpoint says in HTML is said in the words of AWS."""
         began: list[tuple[str, list[tuple[str, str]]]] = []
         body = self._app(environ, lambda status, headers, *_: began.append((status, headers)))
-        status, headers = began[-1]
+        status, fields = began[-1]
         if status >= _FIRST_ERROR:
             body = list(body)
             if b"".join(body).lower().startswith(_PAGE):
                 raise _in_words(status)
-        start_response(status, [each for each in headers if not each[0].lower().startswith("access-control-")])
+        start_response(status, [each for each in fields if not each[0].lower().startswith("access-control-")])
         return body
 
 
@@ -149,7 +156,8 @@ def _as_refusal(error: Exception, environ: Environ) -> GateError:
 
 
 def _check_form(environ: Environ) -> None:
-    """Raise `MalformedRequestError` for a request without a path, with a length that is none, or of no known method."""
+    """Raise `MalformedRequestError` for a request without a path, with headers that are none, or of no known method."""
+    headers.settle(environ)
     bodies.length(environ)
     if environ["REQUEST_METHOD"] not in _METHODS:  # in capitals, as it was signed: moto takes `put` for PUT
         raise MalformedRequestError("The specified method is not allowed.", code="MethodNotAllowed")
@@ -177,6 +185,7 @@ def _verify(environ: Environ, signature: signatures.Signature, secret: str) -> N
     if signature.scope.service != S3:
         signature.verify(environ, secret, bodies.receive(environ, bodies.MOST_BYTES).sha256)
         return
+    bodies.require_length(environ)
     presigned = signature.seconds is not None
     declared = environ.get("HTTP_X_AMZ_CONTENT_SHA256") or (signatures.UNSIGNED_PAYLOAD if presigned else None)
     if declared is None:

@@ -10,17 +10,15 @@ import re
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, unquote_to_bytes
 
-from local_aws.gate import bodies, signatures
+from local_aws.gate import bodies, headers, signatures
 from local_aws.gate.errors import MalformedRequestError
 from local_aws.gate.signatures import ALGORITHM, S3, Environ, Scope
 
-_FIELDS = "application/x-www-form-urlencoded"
-_FORMS = ("multipart/form-data", _FIELDS)
+_FORMS = {headers.FORM, headers.FIELDS}
 _RPC_PATH = re.compile(r"/|/[0-9]{12}/[A-Za-z0-9_-]+(\.fifo)?")
 """Where services are asked whose operation is not in the path: at the root, or at a queue."""
 
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
-_WRITES = {"PUT", "POST"}
 
 PRESIGNED = {"x-amz-content-sha256", "x-amz-user-agent"} | {
     f"x-amz-{name}"
@@ -53,11 +51,14 @@ def _settle_s3(environ: Environ, *, is_form: bool) -> None:
         raise MalformedRequestError("The specified bucket is not valid.", code="InvalidBucketName")
     if "HTTP_X_AMZ_COPY_SOURCE" in environ:
         environ["HTTP_X_AMZ_COPY_SOURCE"] = _copy_source(environ["HTTP_X_AMZ_COPY_SOURCE"])
-    if environ["REQUEST_METHOD"] in _WRITES and environ.get("HTTP_IF_NONE_MATCH", "*") != "*":
+    if environ["REQUEST_METHOD"] in bodies.WRITES and environ.get("HTTP_IF_NONE_MATCH", "*") != "*":
         raise MalformedRequestError("If-None-Match of an object that is written can only be *.", code="NotImplemented")
-    if environ["REQUEST_METHOD"] not in _WRITES:
+    if environ["REQUEST_METHOD"] not in bodies.WRITES:
         bodies.replace(environ, b"")  # in which moto would look for parameters
-    elif not is_form and environ["REQUEST_METHOD"] == "POST" and _kind(environ).startswith(_FORMS):
+    elif is_form:
+        for name in [name for name in environ if name.startswith("HTTP_X_AMZ_")]:  # which nobody has signed
+            del environ[name]
+    elif environ["REQUEST_METHOD"] == "POST" and headers.media_type(environ) in _FORMS:
         environ["CONTENT_TYPE"] = "application/octet-stream"
 
 
@@ -69,13 +70,17 @@ def _without_headers(environ: Environ) -> str:
         if name.lower() in names:
             raise MalformedRequestError(f"{name} is in the query string twice.", code="InvalidArgument")
         names.add(name.lower())
+        if name.lower().startswith("response-"):  # a header of the answer
+            headers.check(name, unquote(value))
         if not name.lower().startswith("x-amz-") or name.lower() in PRESIGNED:
             left.append(pair)
             continue
-        header = f"HTTP_{unquote(name).upper().replace('-', '_')}"
+        name, value = unquote(name), unquote(value, encoding="latin-1")
+        headers.check(name, value)
+        header = f"HTTP_{name.upper().replace('-', '_')}"
         if header in environ:
             raise MalformedRequestError(f"{name} is a header and in the query string.", code="InvalidArgument")
-        environ[header] = unquote(value)
+        environ[header] = value.strip(" \t")
     return "&".join(left)
 
 
@@ -89,29 +94,28 @@ def _copy_source(text: str) -> str:
 
 
 def _settle_operation(environ: Environ, service: str) -> None:
-    kind, query, target = _kind(environ), environ.get("QUERY_STRING", ""), environ.get("HTTP_X_AMZ_TARGET")
-    has_fields = kind.startswith(_FIELDS)
-    if (target or has_fields) and (query or not _RPC_PATH.fullmatch(environ["REQUEST_URI"].partition("?")[0])):
+    kind, query, target = headers.media_type(environ), environ.get("QUERY_STRING", ""), environ.get("HTTP_X_AMZ_TARGET")
+    has_fields, is_rpc = kind == headers.FIELDS, bool(_RPC_PATH.fullmatch(environ["REQUEST_URI"].partition("?")[0]))
+    has_body = environ["CONTENT_LENGTH"] != "0"
+    if ((target or has_fields) and (query or not is_rpc)) or (is_rpc and query and has_body):
         raise MalformedRequestError("The request has parameters in its address and in its body.")
-    if kind.startswith(_FORMS) and (target or not has_fields):
+    if kind in _FORMS and (target or not has_fields):
         raise MalformedRequestError(f"The request is not of a kind that {service} takes: {kind}.")
     if environ.get("HTTP_CONTENT_ENCODING") == "gzip":
         bodies.unpack(environ, bodies.MOST_BYTES)
     if has_fields:
-        pairs = parse_qsl(_text(environ), keep_blank_values=True)
+        environ["CONTENT_TYPE"] = headers.FIELDS
+    if has_fields or (is_rpc and query):
+        pairs = parse_qsl(_text(environ) if has_fields else query, keep_blank_values=True)
         if len(dict(pairs)) != len(pairs):
             raise MalformedRequestError("The request has a parameter twice.")
-        if "Action" not in dict(pairs):
+        if has_fields and "Action" not in dict(pairs):
             raise MalformedRequestError("The request names no Action.", code="MissingAction")
     elif target or "json" in kind:
         content = _text(environ) or "{}"
         if target and not isinstance(_json(content), dict):
             raise MalformedRequestError("The body is not a JSON object.")
         bodies.replace(environ, content.replace("&", "\\u0026").encode())  # the same to JSON, and nothing to a form
-
-
-def _kind(environ: Environ) -> str:
-    return str(environ.get("CONTENT_TYPE", "")).lower()
 
 
 def _json(content: str) -> Any:

@@ -5,14 +5,14 @@ import json
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qsl
 from xml.etree import ElementTree as ET
 
 from botocore.exceptions import BotoCoreError
 from botocore.validate import ParamValidator
 from moto.core.parse import RestXMLParser
-from moto.core.request import Request
+from moto.core.request import Request, determine_request_protocol
 from moto.core.routing import get_service_router
+from moto.core.utils import get_service_model
 from werkzeug.exceptions import HTTPException
 
 from local_aws.gate import bodies
@@ -28,6 +28,9 @@ _SERVICES = {"monitoring": "cloudwatch"}
 
 _ELSEWHERE = re.compile(r"/(v20180820|latest/meta-data|latest/api)/.*|/favicon\.ico.*|/moto-api.*", re.DOTALL)
 """Paths at which moto answers for something else than the service that was signed for."""
+
+_QUERY = {"ec2", "query"}
+"""The protocols whose parameters are in a form or in the query string, and not in the path."""
 
 _LONGEST_NUMBER = 19
 _KEYED = {"Key", "VersionId"}
@@ -118,8 +121,8 @@ def _asked(environ: Environ, service: str) -> tuple[str, Mapping[str, Any]]:
         return unknown, {}
     if service != S3 and "HTTP_X_AMZ_TARGET" in environ:
         return operation.name, json.loads(body or b"{}")
-    if service != S3 and "x-www-form-urlencoded" in environ.get("CONTENT_TYPE", "").lower():
-        return operation.name, dict(parse_qsl(body.decode(), keep_blank_values=True))
+    if determine_request_protocol(get_service_model(service), request.content_type) in _QUERY:
+        return operation.name, request.values.to_dict()
     if service == S3 and (strange := _strange(operation, request)):
         words = f"{operation.name} has no parameter {', '.join(strange)} in its query string."
         raise MalformedRequestError(words, code="InvalidArgument")

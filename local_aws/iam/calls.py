@@ -8,6 +8,8 @@ from local_aws.iam.conditions import Context
 from local_aws.iam.errors import UnclearCallError
 
 PARTITION = "aws"
+JUDGED = "totelake.call"
+"""Where the environment of a request has the call that it was judged as."""
 
 
 @dataclass(frozen=True, slots=True)

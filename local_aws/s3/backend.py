@@ -10,6 +10,7 @@ from moto.s3 import notifications
 from moto.s3.exceptions import AccessDeniedByLock, InvalidContinuationToken, MethodNotAllowed
 from moto.s3.models import FakeBucket, FakeDeleteMarker, FakeTableStorageBucket
 
+from local_aws.s3 import policy
 from local_aws.s3.folder import BucketFolder, Version
 from local_aws.s3.listing import Page, after, beyond, common_prefix
 from local_aws.s3.multipart import LakeUploads
@@ -70,6 +71,7 @@ class LakeBackend(LakeUploads):
         bypass_retention: bool = False,
     ) -> tuple[list[tuple[str, str | None, str | None]], list[str]]:
         """Remove several objects; return those that are gone and the keys of those that are locked."""
+        policy.require_judged(bucket_name, [(each["Key"], each.get("VersionId") or "") for each in objects])
         deleted: list[tuple[str, str | None, str | None]] = []
         locked: list[str] = []
         for each in objects:

@@ -6,16 +6,17 @@ A Deny with a variable in its resources that is not known here is about every re
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
 from flask import has_request_context, request
 from moto.iam.access_control import PermissionResult
+from moto.s3.exceptions import S3AccessDeniedError
 from moto.s3.models import FakeBucket, s3_backends
 
 from local_aws.iam import Call, policies
-from local_aws.iam.calls import PARTITION
+from local_aws.iam.calls import JUDGED, PARTITION
 from local_aws.iam.conditions import Context, fulfilled, listed, require_known
 from local_aws.iam.errors import UnjudgeableError
 from local_aws.iam.s3_operations import bucket_arn, needs, settings
@@ -69,6 +70,16 @@ def permission(_bucket: FakeBucket, _action: str, resource: str) -> PermissionRe
     """
     denied = has_request_context() and resource in request.environ.get(_DENIED, ())
     return PermissionResult.DENIED if denied else PermissionResult.NEUTRAL
+
+
+def require_judged(bucket: str, objects: Iterable[tuple[str, str]]) -> None:
+    """Raise S3AccessDeniedError for keys and versions in the body of a request that are not those it was judged by."""
+    call: Call | None = request.environ.get(JUDGED) if has_request_context() else None
+    if call is None:
+        return
+    judged = call.parameters.get("Keys", [(call["Key"], call["VersionId"])])
+    if call["Bucket"] != bucket or not set(objects) <= set(judged):
+        raise S3AccessDeniedError
 
 
 def _denied(bucket: FakeBucket, action: str, resource: str, context: Context) -> bool:

@@ -7,6 +7,7 @@ from moto.core.responses import TYPE_RESPONSE, ActionResult
 from moto.s3.exceptions import (
     AccessDeniedByLock,
     InvalidContinuationToken,
+    MethodNotAllowed,
     MissingKey,
     MissingVersion,
     NoSuchUpload,
@@ -16,7 +17,8 @@ from moto.s3.responses import S3Response
 from moto.s3.utils import metadata_from_headers
 from werkzeug.datastructures import ImmutableMultiDict
 
-from local_aws.s3 import answers, locks
+from local_aws.iam.calls import JUDGED
+from local_aws.s3 import answers, locks, policy
 from local_aws.s3.errors import LakeError, ObjectReplacedError
 from local_aws.s3.folder import Demands
 from local_aws.s3.objects import FileKey
@@ -31,8 +33,10 @@ class LakeResponse(S3Response):  # type: ignore[misc] # moto is not typed
 
     @override
     def setup_class(self, request: Any, full_url: str | None = None, headers: Any = None) -> None:
-        """Read a request; only what is posted as a form is one, whatever the type of an object may be."""
-        if not (request.method == "POST" and request.mimetype == "multipart/form-data"):
+        """Read a request; a form is what was judged as one, whatever the type of an object may be."""
+        call = request.environ.get(JUDGED)
+        may_be_form = request.method == "POST" and (call is None or call.operation == "PutObject")
+        if not (may_be_form and request.mimetype == "multipart/form-data"):
             content = request.get_data(parse_form_data=False)
             vars(request).update(form=ImmutableMultiDict(), files=ImmutableMultiDict(), data=content)
         super().setup_class(request, full_url, headers)
@@ -152,6 +156,9 @@ class LakeResponse(S3Response):  # type: ignore[misc] # moto is not typed
         """Handle DeleteObjects, or a form upload: it writes an object, whatever is there and its headers say."""
         if "delete" in request.args:
             return super()._bucket_response_post(request, bucket_name)
+        if not self.form_data:
+            raise MethodNotAllowed
+        policy.require_judged(bucket_name, [(self.querystring["key"][0], "")])
         with demanding(Demands(), dict(metadata_from_headers(self.form_data))):
             return super()._bucket_response_post(request, bucket_name)
 

@@ -25,7 +25,7 @@ from werkzeug.serving import BaseWSGIServer, make_server
 
 from local_aws import alarms, athena, events, glue, processes, redshift, s3, schedules
 from local_aws.address import HOST
-from local_aws.gate import Gate, execution
+from local_aws.gate import Gate, execution, headers
 from local_aws.glue import crawlers
 from local_aws.iam import session_policies
 from local_aws.replay import Replay
@@ -51,6 +51,10 @@ class RequestHandler(MotoRequestHandler):  # type: ignore[misc] # moto is not ty
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         "<Error><Code>InvalidRequest</Code><Message>%(message)s</Message></Error>"
     )
+
+    def make_environ(self) -> dict[str, Any]:
+        """Return what WSGI says of a request, with the headers as they have arrived."""
+        return {**super().make_environ(), headers.MESSAGE: self.headers}
 
     def run_wsgi(self) -> None:
         """Answer a request; one whose address cannot be read is an error of the client."""

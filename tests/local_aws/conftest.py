@@ -6,25 +6,27 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
 import pytest
 from botocore.credentials import Credentials
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import WSGIRequestHandler, make_server
+from werkzeug.serving import make_server
 
 from local_aws import athena, deployed_code, events, glue, s3, schedules
 from local_aws.gate import Gate
 from local_aws.glue import crawlers
 from local_aws.state import State
+from ops.sandbox.endpoint import RequestHandler
 from tests import roles
 
 REGION = "eu-west-2"
 OWNER = Credentials("local", "local")
 
 
-class _Quiet(WSGIRequestHandler):
+class _Quiet(RequestHandler):
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Say nothing."""
 
@@ -48,7 +50,8 @@ def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
     os.environ["TOTELAKE_WARM_SPARK"] = "0"
     state = State(tmp_path_factory.mktemp("world"))
     moto = DomainDispatcherApplication(create_backend_app)
-    server = make_server("127.0.0.1", 0, Gate(moto, OWNER), threaded=True, request_handler=_Quiet)
+    gate = Gate(moto, OWNER, started=datetime.now(UTC) - timedelta(hours=1))
+    server = make_server("127.0.0.1", 0, gate, threaded=True, request_handler=_Quiet)
     url = f"http://127.0.0.1:{server.server_port}"
     s3.install(state)
     glue.install(state, url, seconds_per_minute=1.0)

@@ -14,7 +14,8 @@ from typing import Any
 import boto3
 from botocore.config import Config
 from botocore.credentials import Credentials
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from local_aws.endpoint import RequestHandler
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
 from local_aws import s3
@@ -24,7 +25,7 @@ from local_aws.state import State
 REGION = "eu-west-2"
 
 
-class _Quiet(MotoRequestHandler):
+class _Quiet(RequestHandler):
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Say nothing."""
 

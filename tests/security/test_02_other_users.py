@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from queue import Queue
@@ -18,6 +19,9 @@ import psutil
 import psycopg
 import pytest
 from adbc_driver_postgresql import dbapi
+from botocore.auth import S3SigV4QueryAuth, SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.httpsession import URLLib3Session
 
 from local_aws import processes
 from local_aws.address import REGION
@@ -27,9 +31,12 @@ from ops.sandbox.errors import NotAWorldError, NotRunningError
 from ops.sandbox.health import Health
 from ops.sandbox.postgres import Cluster, programs
 from ops.sandbox.settings import WAREHOUSE_OWNER, Settings
+from tests.security.conftest import BUCKET, SCRIPT
 from totelake.runtime.connections import Login
 
 NOBODY = 65534
+STARTED = datetime.now(UTC)
+"""A time before any endpoint of these tests was started."""
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
 
@@ -87,6 +94,39 @@ def test_curl_with_the_key_of_the_world_is_answered(target, secret):
         *("--aws-sigv4", f"aws:amz:{REGION}:secretsmanager"),
     )
     assert json.loads(answer.removesuffix(" 200"))["SecretString"] == "the password"
+
+
+def at(target, moment: datetime) -> str:
+    """Return the answer to a request for the secret that was signed at a moment, kept, and is sent now."""
+    signer = SigV4Auth(target.key, "secretsmanager", REGION)
+    request = AWSRequest("POST", f"http://127.0.0.1:{target.port}/", data=b'{"SecretId": "totesys"}')
+    request.headers["X-Amz-Target"] = "secretsmanager.GetSecretValue"
+    request.headers["Content-Type"] = "application/x-amz-json-1.1"
+    request.context["timestamp"] = moment.strftime("%Y%m%dT%H%M%SZ")
+    signer._modify_request_before_signing(request)
+    text = signer.string_to_sign(request, signer.canonical_request(request))
+    signer._inject_signature_to_request(request, signer.signature(text, request))
+    return str(URLLib3Session().send(request.prepare()).text)
+
+
+def test_a_request_from_before_the_endpoint_was_started_is_not_answered(target, secret):
+    """Another user may have listened on its port before, and have kept what was sent there."""
+    now = datetime.now(UTC)
+    assert "the password" in at(target, now)
+    before = at(target, STARTED - timedelta(seconds=3))
+    assert json.loads(before)["__type"] == "InvalidSignatureException"
+    assert "older than this endpoint, which was started since" in before
+
+
+def test_a_presigned_url_outlives_the_endpoint(target):
+    """It is made to be handed on, and says itself until when it is good."""
+    request = AWSRequest("GET", f"http://127.0.0.1:{target.port}/{BUCKET}/{SCRIPT}")
+    signer = S3SigV4QueryAuth(target.key, "s3", REGION, expires=3600)
+    request.context["timestamp"] = (STARTED - timedelta(minutes=1)).strftime("%Y%m%dT%H%M%SZ")
+    signer._modify_request_before_signing(request)
+    text = signer.string_to_sign(request, signer.canonical_request(request))
+    signer._inject_signature_to_request(request, signer.signature(text, request))
+    assert URLLib3Session().send(request.prepare()).content == b"the script"
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022])

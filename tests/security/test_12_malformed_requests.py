@@ -4,7 +4,7 @@ import json
 import socket
 
 import pytest
-from botocore.auth import S3SigV4Auth, SigV4Auth
+from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.httpsession import URLLib3Session
 
@@ -136,3 +136,40 @@ def test_a_form_with_a_parameter_twice_is_refused(target):
     body = b"Action=ListTopics&Version=2010-03-31&Action=DeleteTopic"
     status, answer = signed(target, "sns", "POST", "/", body, Content_Type="application/x-www-form-urlencoded")
     assert (status, "has a parameter twice" in answer) == (400, True)
+
+
+@pytest.mark.parametrize(
+    ("head", "code"),
+    [
+        ("", "MissingContentLength"),
+        ("Transfer-Encoding: gzip\n", "NotImplemented"),
+        ("Transfer-Encoding: identity\n", "NotImplemented"),
+        ("Transfer-Encoding: gzip, chunked\n", "NotImplemented"),
+        ("Transfer-Encoding: chunked\nTransfer-Encoding: chunked\n", "NotImplemented"),
+        ("Content-Length:\n", "InvalidRequest"),
+        ("Content-Length: 10\nContent-Length: 0\n", "InvalidRequest"),
+        ("Content-Length: 10\nContent-Length: 10\n", "InvalidRequest"),
+        ("Content-Length: 4\nTransfer-Encoding: chunked\n", "InvalidRequest"),
+        ("Transfer_Encoding: chunked\n", "InvalidRequest"),
+    ],
+)
+@pytest.mark.parametrize("method", ["PUT", "POST"])
+def test_an_upload_says_in_one_way_how_long_it_is(target, method, head, code):
+    """Else it would be an object without a byte, with an answer that says that all went well."""
+    request = AWSRequest(method, f"http://127.0.0.1:{target.port}/{BUCKET}/{SCRIPT}")
+    S3SigV4QueryAuth(target.key, "s3", REGION, expires=60).add_auth(request)
+    path = request.url.split(str(target.port), 1)[1]
+    answer = raw(target, f"{method} {path} HTTP/1.1\nHost: 127.0.0.1:{target.port}\n{head}\nnew script")
+    status = {"MissingContentLength": "411", "NotImplemented": "501"}.get(code, "400")
+    assert (answer.split(" ")[1], f"<Code>{code}</Code>" in answer) == (status, True)
+    assert target.script == b"the script"
+
+
+def test_an_upload_in_chunks_is_written(target):
+    """It ends where it says that it does."""
+    request = AWSRequest("PUT", f"http://127.0.0.1:{target.port}/{BUCKET}/{SCRIPT}")
+    S3SigV4QueryAuth(target.key, "s3", REGION, expires=60).add_auth(request)
+    path = request.url.split(str(target.port), 1)[1]
+    head = f"PUT {path} HTTP/1.1\nHost: 127.0.0.1:{target.port}\nTransfer-Encoding: Chunked\n"
+    assert " 200 " in raw(target, f"{head}\na\nnew script\n0\n\n")
+    assert target.script == b"new script"
