@@ -8,11 +8,10 @@ from pathlib import Path
 from uuid import uuid4
 
 import boto3
-from moto.backends import get_backend
-from moto.server import ThreadedMotoServer
+from botocore.credentials import Credentials
 from pyspark.sql import DataFrame, SparkSession
 
-from local_aws import s3
+from local_aws.server import LocalAws
 from local_aws.spark import settings
 from local_aws.state import State
 from ops.generate.tables import terraform_input
@@ -37,24 +36,8 @@ FEW_ROWS = {
 @contextmanager
 def s3_endpoint(folder: Path) -> Iterator[tuple[Path, dict[str, str]]]:
     """Serve AWS with its buckets below `folder`; yield the buckets' folder and the variables by which it is found."""
-    state = State(folder)
-    s3.install(state)
-    get_backend("glue").reset()  # other tests of this process may have left a catalog
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    try:
-        yield (
-            state.lake,
-            {
-                "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-                "AWS_ACCESS_KEY_ID": "local",
-                "AWS_SECRET_ACCESS_KEY": "local",
-                "AWS_DEFAULT_REGION": "eu-west-2",
-            },
-        )
-    finally:
-        server.stop()
+    with LocalAws(State(folder), Credentials("local", "local")) as aws:
+        yield aws.state.lake, aws.environment
 
 
 @contextmanager

@@ -1,74 +1,32 @@
-"""A local AWS in the process of the tests: moto's server on a free port, with the parts that are made real."""
+"""A local AWS in the process of the tests."""
 
 import json
-import os
-import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import boto3
 import pytest
 from botocore.credentials import Credentials
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import make_server
 
-from local_aws import athena, deployed_code, events, glue, s3, schedules
-from local_aws.gate import Gate
-from local_aws.glue import crawlers
+from local_aws import deployed_code
+from local_aws.server import LocalAws
 from local_aws.state import State
-from ops.sandbox.endpoint import RequestHandler
 from tests import roles
 
 REGION = "eu-west-2"
 OWNER = Credentials("local", "local")
 
 
-class _Quiet(RequestHandler):
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Say nothing."""
-
-
-@dataclass(frozen=True)
-class LocalAws:
-    """A local AWS that is being served: its state folder, its URL, and clients for it."""
-
-    state: State
-    url: str
-
-    def client(self, service: str) -> Any:
-        """Return a boto3 client of it."""
-        session = boto3.session.Session(aws_access_key_id="local", aws_secret_access_key="local", region_name=REGION)
-        return session.client(service, endpoint_url=self.url)
-
-
 @pytest.fixture(scope="module")
 def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
     """Serve a local AWS for one module of tests; a minute of a job's timeout takes a second in it."""
-    os.environ["TOTELAKE_WARM_SPARK"] = "0"
-    state = State(tmp_path_factory.mktemp("world"))
-    moto = DomainDispatcherApplication(create_backend_app)
-    gate = Gate(moto, OWNER, started=datetime.now(UTC) - timedelta(hours=1))
-    server = make_server("127.0.0.1", 0, gate, threaded=True, request_handler=_Quiet)
-    url = f"http://127.0.0.1:{server.server_port}"
-    s3.install(state)
-    glue.install(state, url, seconds_per_minute=1.0)
-    events.install(state)
-    crawlers.install()
-    athena.install()
-    schedules.start()
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield LocalAws(state, url)
-    schedules.stop()
-    crawlers.stop_all()
-    glue.shutdown()
-    server.shutdown()
-    server.server_close()
-    thread.join()
-    del os.environ["TOTELAKE_WARM_SPARK"]
+    an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
+    with pytest.MonkeyPatch.context() as process:
+        process.setenv("TOTELAKE_WARM_SPARK", "0")
+        state = State(tmp_path_factory.mktemp("world"))
+        with LocalAws(state, OWNER, seconds_per_minute=1.0, started=an_hour_ago) as served:
+            yield served
 
 
 class GlueWorld:

@@ -5,7 +5,6 @@ import select
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -14,20 +13,11 @@ from typing import Any
 import boto3
 from botocore.config import Config
 from botocore.credentials import Credentials
-from local_aws.endpoint import RequestHandler
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import make_server
 
-from local_aws import s3
-from local_aws.gate import Gate
+from local_aws.server import LocalAws
 from local_aws.state import State
 
 REGION = "eu-west-2"
-
-
-class _Quiet(RequestHandler):
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Say nothing."""
 
 
 @cache
@@ -46,15 +36,8 @@ def client(port: int) -> Any:
 @contextlib.contextmanager
 def served(state: State) -> Iterator[int]:
     """Serve the S3 of `state` from this process; give the port."""
-    s3.install(state)
-    gate = Gate(DomainDispatcherApplication(create_backend_app), Credentials("local", "local"))
-    server = make_server("127.0.0.1", 0, gate, threaded=True, request_handler=_Quiet)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server.server_port
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with LocalAws(state, Credentials("local", "local")) as aws:
+        yield aws.port
 
 
 @contextlib.contextmanager

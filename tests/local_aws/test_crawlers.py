@@ -10,54 +10,41 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from botocore.exceptions import ClientError
 from moto.glue.exceptions import CrawlerRunningException
-from moto.server import ThreadedMotoServer
 
-from local_aws import events, s3
 from local_aws.glue import crawlers
 from local_aws.glue.crawlers import api
 from local_aws.glue.crawlers.schema import hive_type
 from local_aws.glue.crawlers.settings import glob
 from local_aws.schedules.timetable import Timetable
+from local_aws.server import LocalAws
 from local_aws.state import State
 from tests import roles
+from tests.local_aws.conftest import OWNER
 
 
 @pytest.fixture(scope="module")
-def state(tmp_path_factory: pytest.TempPathFactory) -> State:
-    """Make a state folder whose lake is crawled."""
-    fresh = State(tmp_path_factory.mktemp("state"))
-    events.install(fresh)
-    s3.install(fresh)
-    crawlers.install()
-    return fresh
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
+    """Serve a local AWS whose lake is crawled."""
+    with LocalAws(State(tmp_path_factory.mktemp("state")), OWNER) as served:
+        roles.create(served.client("iam"), "crawler")
+        yield served
 
 
 @pytest.fixture(scope="module")
-def client(state: State) -> Iterator[Callable[[str], Any]]:
-    """Give clients of an endpoint whose crawlers crawl."""
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
+def state(aws: LocalAws) -> State:
+    """Return the state folder of the local AWS."""
+    return aws.state
 
-    def client(service: str) -> Any:
-        return boto3.client(
-            service,
-            region_name="eu-west-2",
-            endpoint_url=f"http://{host}:{port}",
-            aws_access_key_id="local",
-            aws_secret_access_key="local",
-        )
 
-    roles.create(client("iam"), "crawler")
-    yield client
-    crawlers.stop_all()
-    server.stop()
+@pytest.fixture(scope="module")
+def client(aws: LocalAws) -> Callable[[str], Any]:
+    """Give clients of the local AWS."""
+    return aws.client
 
 
 SALES = {"sales_order_id": pa.int32(), "unit_price": pa.decimal128(10, 2), "created_at": pa.timestamp("us")}

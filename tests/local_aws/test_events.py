@@ -6,30 +6,20 @@ import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from local_aws import events
 from local_aws.events import targets
+from local_aws.server import LocalAws
 from local_aws.state import State
+from tests.local_aws.conftest import OWNER
 
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Any]]:
     """Give clients of an endpoint whose events are delivered."""
-    events.install(State(tmp_path_factory.mktemp("state")))
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield lambda service: boto3.client(
-        service,
-        region_name="eu-west-2",
-        endpoint_url=f"http://{host}:{port}",
-        aws_access_key_id="local",
-        aws_secret_access_key="local",
-    )
-    server.stop()
+    with LocalAws(State(tmp_path_factory.mktemp("state")), OWNER) as aws:
+        yield aws.client
 
 
 @pytest.fixture

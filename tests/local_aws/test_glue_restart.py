@@ -23,21 +23,14 @@ SERVER = """
 import signal
 import sys
 from pathlib import Path
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import make_server
-from local_aws import glue, s3
+from botocore.credentials import Credentials
+from local_aws.server import LocalAws
 from local_aws.state import State
 
-state = State(Path(sys.argv[1]))
-server = make_server("127.0.0.1", 0, DomainDispatcherApplication(create_backend_app), threaded=True)
-s3.install(state)
-glue.install(state, f"http://127.0.0.1:{server.server_port}")
+aws = LocalAws(State(Path(sys.argv[1])), Credentials("local", "local"))
 signal.signal(signal.SIGTERM, lambda *_: sys.exit())
-print(server.server_port, flush=True)
-try:
-    server.serve_forever()
-finally:
-    glue.shutdown()
+print(aws.port, flush=True)
+aws.serve()
 """
 
 SPARK_WITH_WORKERS = """

@@ -9,18 +9,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 from cronsim import CronSim
-from moto.server import ThreadedMotoServer
 
-from local_aws import events, glue, schedules
+from local_aws import schedules
 from local_aws.schedules import Entry, ScheduleExpressionError, next_fire
 from local_aws.schedules.invocation import Target, invoke
 from local_aws.schedules.timetable import Timetable
+from local_aws.server import LocalAws
 from local_aws.state import State
 from tests import roles
+from tests.local_aws.conftest import OWNER
 
 
 def at(text: str) -> datetime:
@@ -290,28 +290,9 @@ def test_a_source_that_fails_does_not_stop_the_others() -> None:
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Any]]:
     """Give clients of an endpoint whose schedules fire."""
-    state = State(tmp_path_factory.mktemp("state"))
-    events.install(state)
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    glue.install(state, f"http://{host}:{port}")
-    schedules.start()
-
-    def client(service: str) -> Any:
-        return boto3.client(
-            service,
-            region_name="eu-west-2",
-            endpoint_url=f"http://{host}:{port}",
-            aws_access_key_id="local",
-            aws_secret_access_key="local",
-        )
-
-    roles.create(client("iam"), "schedule", service="scheduler.amazonaws.com")
-    yield client
-    schedules.stop()
-    glue.shutdown()
-    server.stop()
+    with LocalAws(State(tmp_path_factory.mktemp("state")), OWNER) as aws:
+        roles.create(aws.client("iam"), "schedule", service="scheduler.amazonaws.com")
+        yield aws.client
 
 
 class Queue:

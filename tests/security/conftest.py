@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,24 +12,14 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.httpsession import URLLib3Session
-from moto.backends import get_backend
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
-from local_aws import s3
 from local_aws.address import REGION
-from local_aws.gate import Gate
-from local_aws.replay import Replay
+from local_aws.server import LocalAws, RequestHandler
 from local_aws.state import State
-from ops.sandbox.endpoint import RequestHandler
 from tests.local_aws.conftest import local_aws, world  # noqa: F401 - fixtures of the attacks on jobs
 
 BUCKET, SCRIPT = "artifacts", "jobs/ingest.py"
-
-
-class _Quiet(RequestHandler):
-    def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - werkzeug's name
-        """Say nothing."""
 
 
 @dataclass(frozen=True)
@@ -63,27 +54,23 @@ class Target:
 @pytest.fixture(scope="module")
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     """Serve a local AWS that has a bucket with the script of a job."""
-    state = State(tmp_path_factory.mktemp("attacked"))
-    s3.install(state)
-    for service in ("glue", "iam", "secretsmanager", "sts"):
-        get_backend(service).reset()  # other tests of this process may have left something
     key = Credentials("AKIAOWNEROFTHISWORLD", "a secret of the world")
-    moto = DomainDispatcherApplication(create_backend_app)
-    servers = [
-        make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet)
-        for app in (Gate(Replay(moto), key), moto)
-    ]
-    threads = [threading.Thread(target=server.serve_forever, daemon=True) for server in servers]
-    for thread in threads:
-        thread.start()
-    found = Target(state, servers[0].server_port, servers[1].server_port, key)
-    location = {"LocationConstraint": REGION}
-    found.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration=location)
-    yield found
-    for server, thread in zip(servers, threads, strict=True):
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with LocalAws(State(tmp_path_factory.mktemp("attacked")), key) as aws, bare(aws) as bare_port:
+        location = {"LocationConstraint": REGION}
+        aws.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration=location)
+        yield Target(aws.state, aws.port, bare_port, key)
+
+
+@contextmanager
+def bare(aws: LocalAws) -> Iterator[int]:
+    """Serve a local AWS without its gate as well; give the port."""
+    server = make_server("127.0.0.1", 0, aws.moto, threaded=True, request_handler=RequestHandler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server.server_port
+    server.shutdown()
+    server.server_close()
+    thread.join()
 
 
 @pytest.fixture(autouse=True)

@@ -12,11 +12,11 @@ from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from flask import Flask
-from local_aws.address import REGION
 from moto.s3.exceptions import S3AccessDeniedError
 from moto.s3.models import s3_backends
 
 from local_aws import iam
+from local_aws.address import REGION
 from local_aws.gate import execution, headers
 from local_aws.iam import AccessDeniedError, Call
 from local_aws.iam.calls import JUDGED

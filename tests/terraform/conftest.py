@@ -31,7 +31,7 @@ def configuration(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A moto server on a port of its own."""
+    """A local AWS on a port of its own."""
 
     port: int
 
@@ -58,8 +58,8 @@ class Endpoint:
 
 @contextmanager
 def endpoint() -> Iterator[Endpoint]:
-    """Serve moto in a process of its own for as long as the context lasts."""
-    script = Path(__file__).with_name("moto_endpoint.py")
+    """Serve a local AWS in a process of its own for as long as the context lasts."""
+    script = Path(__file__).with_name("local_aws_process.py")
     with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout
