@@ -22,6 +22,7 @@ from local_aws.replay import Replay
 from local_aws.settings import REGION
 from local_aws.state import State
 from tests.local_aws.conftest import local_aws, world  # noqa: F401 - fixtures of the attacks on jobs
+from tests.unit.test_setup import machine  # noqa: F401 - a fixture of the attacks on downloads
 
 BUCKET, SCRIPT = "artifacts", "jobs/ingest.py"
 
