@@ -1,10 +1,14 @@
 """A role that asks in an unusual way is judged by what it would get, and by what its policies really say."""
 
+import io
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -12,7 +16,7 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from botocore.httpsession import URLLib3Session
 
-from local_aws import iam, redshift
+from local_aws import crawlers, iam, redshift
 from local_aws.glue import catalog
 from local_aws.iam import session_policies
 from local_aws.settings import REGION
@@ -233,6 +237,26 @@ def test_retention_is_bypassed_only_on_keys_for_which_that_is_allowed(target: Ta
     refused = code(s3.delete_objects, Bucket=BUCKET, Delete=both, BypassGovernanceRetention=True)
     assert refused == "AccessDenied"
     assert target.script == b"the script"
+
+
+def test_a_crawl_reads_no_object_that_is_denied(target: Target, acting):
+    """Each is asked about whose columns and rows are looked at; the crawl fails, and names the first that is denied."""
+    crawlers.install()
+    acting(roles.ANYTHING, deny("s3:GetObject", f"arn:aws:s3:::{BUCKET}/crawled/secret*"), role="crawler")
+    for name in ("open", "secret"):
+        content = io.BytesIO()
+        pq.write_table(pa.table({name: [1]}), content)
+        target.client("s3").put_object(Bucket=BUCKET, Key=f"crawled/{name}.parquet", Body=content.getvalue())
+    glue = target.client("glue")
+    glue.create_database(DatabaseInput={"Name": "crawled"})
+    targets = {"S3Targets": [{"Path": f"s3://{BUCKET}/crawled/"}]}
+    glue.create_crawler(Name="crawl", Role="crawler", DatabaseName="crawled", Targets=targets)
+    glue.start_crawler(Name="crawl")
+    while (crawler := glue.get_crawler(Name="crawl")["Crawler"])["State"] != "READY":
+        time.sleep(0.05)
+
+    assert f"s3:GetObject on resource: arn:aws:s3:::{BUCKET}/crawled/secret" in crawler["LastCrawl"]["ErrorMessage"]
+    assert glue.get_tables(DatabaseName="crawled")["TableList"] == []
 
 
 @pytest.fixture
