@@ -35,7 +35,8 @@ coverage: lint browser  ## As test, and say which lines ran, those of the jobs' 
 
 .venv-checks/installed: requirements-checks.lock | setup
 	$(PYTHON) -m venv --clear .venv-checks
-	.venv-checks/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	.venv-checks/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: \
+		--require-hashes --requirement $<
 	touch $@
 
 chaos: setup  ## Prove that no row is lost, doubled or torn: HISTORIES=1000 SEED=1, MINUTES=60, or REPLAY=seed alone.

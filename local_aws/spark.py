@@ -42,6 +42,8 @@ _SETTINGS = {
     "spark.sql.shuffle.partitions": "4",
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
+    # Whoever uses this machine reaches the driver's ports. Spark makes the secret itself, in the memory of the driver.
+    "spark.authenticate": "true",
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
     "spark.log.level": "WARN",

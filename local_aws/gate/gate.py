@@ -93,6 +93,8 @@ class Gate:
         reading.settle(environ, scope, is_form=form is not None)
         if scope.service == S3:
             bodies.check_digests(environ)
+        else:
+            requests.check_types(environ, scope.service)
         account = who.session.account if who.session else DEFAULT_ACCOUNT_ID
         if scope.service == S3 or who.session:
             call = _call(environ, scope, form, account)
@@ -147,7 +149,7 @@ def _as_refusal(error: Exception, environ: Environ) -> GateError:
     """Return what a client is told when its request fails: whether that is its fault, or the endpoint's."""
     if isinstance(error, NotImplementedError):
         return _in_words(_NOT_IMPLEMENTED)
-    if isinstance(error, json.JSONDecodeError | ExpatError | ParseError | UnicodeDecodeError):
+    if isinstance(error, json.JSONDecodeError | ExpatError | ParseError | UnicodeDecodeError | RecursionError):
         return MalformedRequestError(f"The body cannot be read: {error}", code="MalformedXML")
     if report := requests.faults(environ):
         return MalformedRequestError(report, code="MalformedXML", json_code="ValidationException")

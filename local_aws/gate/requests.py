@@ -71,6 +71,23 @@ def read(environ: Environ, signed_for: str, region: str, account: str) -> Call:
     return Call(service, operation, parameters, region, account)
 
 
+def check_types(environ: Environ, signed_for: str) -> None:
+    """Raise `MalformedRequestError` for a request in JSON with a parameter of another type than its operation takes.
+
+    Else one reader would take it for one thing, and another one for another: `["x"]` has `x` in it, but is not `x`.
+    """
+    if "HTTP_X_AMZ_TARGET" not in environ:
+        return
+    environ["wsgi.input"].seek(0)
+    try:
+        operation, _ = get_service_router(_SERVICES.get(signed_for, signed_for)).match(Request(environ))
+    except (HTTPException, BotoCoreError, NotImplementedError):
+        return  # an operation that nobody knows
+    found = _faults_of_json(operation, _body(environ)).splitlines()
+    if wrong := [each for each in found if each.startswith("Invalid type for parameter")]:
+        raise MalformedRequestError("\n".join(wrong))
+
+
 def faults(environ: Environ) -> str:
     """Return what AWS's model of an operation says against what a request has in JSON or XML, or nothing."""
     try:
@@ -80,10 +97,18 @@ def faults(environ: Environ) -> str:
         if service == S3:
             return _faults_of_xml(operation, _body(environ))
         if "HTTP_X_AMZ_TARGET" in environ:
-            return _report(json.loads(_body(environ) or b"{}"), operation.input_shape)
+            return _faults_of_json(operation, _body(environ))
     except (HTTPException, BotoCoreError, NotImplementedError, OSError, ValueError, LookupError, AttributeError):
         pass  # it has not come that far
     return ""
+
+
+def _faults_of_json(operation: Any, body: bytes) -> str:
+    def there(members: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in members.items() if value is not None}  # to AWS, null is nothing
+
+    parameters = json.loads(body or b"{}", object_hook=there)
+    return _report(parameters, operation.input_shape) if operation.input_shape else ""
 
 
 def _faults_of_xml(operation: Any, body: bytes) -> str:

@@ -16,6 +16,7 @@ from local_aws.iam.s3_operations import bucket_arn, object_arn
 from local_aws.s3.paths import KeyPaths
 
 _NO_SCHEME = re.compile(r"[^A-Za-z0-9.+-]")
+_WILDCARD = re.compile(r"[*?$]")
 _EXAMPLE = str.maketrans("*?", "xx")
 _CUT = str.maketrans("*?", "\0\0")
 
@@ -39,24 +40,38 @@ def mount_table(session: Session, lake: Path) -> dict[str, str]:
 def folders(session: Session, bucket: str) -> Iterator[str]:
     """Yield the folders of a bucket in which the role's policies give rights to read or write objects.
 
-    A pattern of keys counts as the folder before its first wildcard; an empty one is the whole bucket.
+    A pattern of keys counts as the folder before its first wildcard; an empty one is the whole bucket. A folder in
+    which something is denied is not among them: a mount could not leave it out.
     """
-    for action, resource in _allowed(session):
+    denied = [resource for _, resource in _named(session, allowed=False)]
+    for action, resource in _named(session, allowed=True):
         owner, _, keys = resource.removeprefix(bucket_arn("")).partition("/")
         if not keys and owner.endswith("*"):
             keys = "*"
         example = keys.translate(_EXAMPLE)
         if keys and like(bucket, owner) and session.allows(Need(action, (object_arn(bucket, example),))):
-            yield keys.translate(_CUT).partition("\0")[0].rpartition("/")[0]
+            folder = keys.translate(_CUT).partition("\0")[0].rpartition("/")[0]
+            if not any(_reaches(each, object_arn(bucket, f"{folder}/" if folder else "")) for each in denied):
+                yield folder
 
 
-def _allowed(session: Session) -> Iterator[tuple[str, str]]:
-    """Yield what the policies of the role and of the session name together with the right to read or write objects."""
+def _named(session: Session, *, allowed: bool) -> Iterator[tuple[str, str]]:
+    """Yield what policies of the role and the session name together with the right to read or write objects.
+
+    That is what they allow, or what they deny: all, where a deny has NotResource.
+    """
+    rest = None if allowed else "*"
     for document in (*session.documents(), *([session.policy] if session.policy else [])):
         for statement in statements(document):
             for action in ("s3:GetObject", "s3:PutObject"):
-                if statement["Effect"] == "Allow" and names(statement, "Action", action):
-                    yield from ((action, str(resource)) for resource in listed(statement.get("Resource")))
+                if (statement["Effect"] == "Allow") == allowed and names(statement, "Action", action):
+                    yield from ((action, str(resource)) for resource in listed(statement.get("Resource", rest)))
+
+
+def _reaches(resource: str, folder: str) -> bool:
+    """Whether a pattern could match an object in the folder with this ARN, by what comes before its first wildcard."""
+    start = _WILDCARD.split(resource, maxsplit=1)[0]
+    return start.startswith(folder) or (start != resource and folder.startswith(start))
 
 
 def _outermost(found: Iterable[str]) -> list[str]:

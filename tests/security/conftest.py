@@ -18,6 +18,7 @@ from local_aws.address import REGION
 from local_aws.server import LocalAws, RequestHandler
 from local_aws.state import State
 from tests.local_aws.conftest import local_aws, world  # noqa: F401 - fixtures of the attacks on jobs
+from tests.unit.test_setup import machine  # noqa: F401 - a fixture of the attacks on downloads
 
 BUCKET, SCRIPT = "artifacts", "jobs/ingest.py"
 

@@ -320,3 +320,15 @@ def test_a_job_asks_for_scram_where_nothing_is_encrypted(options, required):
 
     assert ("requireAuth=scram-sha-256" in login.jdbc_url) == required
     assert ("require_auth=scram-sha-256" in login.conninfo) == required
+
+
+def test_another_user_has_no_answer_from_a_running_job(spark):
+    """Neither its driver nor its block manager reads the Java objects of a request that has not authenticated."""
+    block_manager = spark.sparkContext._jvm.org.apache.spark.SparkEnv.get().blockManager().blockManagerId().port()
+    for port in (int(spark.conf.get("spark.driver.port")), block_manager):
+        request = struct.pack(">bqi", 3, 1, 4) + b"\0\0\0\0"  # an RPC of four bytes, with the number 1
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+            connection.sendall(struct.pack(">q", len(request) + 8) + request)
+            answer = connection.recv(1000).decode(errors="replace")
+
+        assert "IllegalStateException: Expected SaslMessage, received something else" in answer

@@ -1,8 +1,12 @@
 """What is downloaded has the content whose hash is committed, wherever it comes from."""
 
 import hashlib
+import io
+import os
 import re
 import subprocess
+import tarfile
+import zipfile
 
 import pytest
 
@@ -133,9 +137,45 @@ def test_the_lock_is_of_the_pinned_provider_for_every_platform(lock):
 
 @pytest.mark.parametrize("file", ["bin/setup", "Makefile"])
 def test_a_package_of_python_is_held_to_its_hash(file):
-    """Every installation from a lock asks for it."""
-    lines = (build.ROOT / file).read_text().splitlines()
+    """Every installation from a lock asks for it, and for wheels, which run nothing while they are installed."""
+    lines = (build.ROOT / file).read_text().replace("\\\n", "").splitlines()
     installs = [line for line in lines if re.search(r"pip(_| )install .*--requirement", line)]
 
     assert installs
-    assert all("--require-hashes" in line for line in installs)
+    assert all("--require-hashes" in line and "--only-binary :all:" in line for line in installs)
+
+
+def setuptools(folder, version):
+    """Put a wheel of setuptools into `folder` that only says who it is when it builds, and return its hash."""
+    name = f"setuptools-{version}"
+    file = folder / f"{name}-py3-none-any.whl"
+    with zipfile.ZipFile(file, "w") as wheel:
+        wheel.writestr("setuptools/__init__.py", "")
+        wheel.writestr("setuptools/build_meta.py", f"open({str(folder / 'built_by')!r}, 'w').write({version!r})")
+        wheel.writestr(f"{name}.dist-info/METADATA", f"Metadata-Version: 2.1\nName: setuptools\nVersion: {version}\n")
+        wheel.writestr(f"{name}.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(f"{name}.dist-info/RECORD", "")
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def test_what_builds_a_package_is_held_to_its_hash(machine, tmp_path):
+    """An index that offers another setuptools beside the locked one does not bring it in."""
+    index = tmp_path / "index"
+    index.mkdir()
+    with tarfile.open(index / "pyspark-4.1.1.tar.gz", "w:gz") as archive:
+        metadata = b"Metadata-Version: 2.1\nName: pyspark\nVersion: 4.1.1\n"
+        for name, content in (("setup.py", b""), ("PKG-INFO", metadata)):
+            member = tarfile.TarInfo(f"pyspark-4.1.1/{name}")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    pyspark = hashlib.sha256((index / "pyspark-4.1.1.tar.gz").read_bytes()).hexdigest()
+    (machine.root / "clone/requirements.lock").write_text(
+        f"pyspark==4.1.1 \\\n    --hash=sha256:{pyspark}\n"
+        f"setuptools==84.2.1 \\\n    --hash=sha256:{'0' * 64} \\\n    --hash=sha256:{setuptools(index, '84.2.1')}\n"
+    )
+    setuptools(index, "99.0.0")
+    machine.variables.update(PIP_NO_INDEX="1", PIP_FIND_LINKS=str(index), PIP_CONFIG_FILE=os.devnull)
+
+    machine.set_up()
+
+    assert (index / "built_by").read_text() == "84.2.1"

@@ -97,6 +97,15 @@ def test_a_body_that_is_no_json_object_is_an_error_of_the_client(target, service
     assert (status, json.loads(answer)["__type"]) == (400, "SerializationException")
 
 
+def test_a_body_that_is_nested_too_deep_is_an_error_of_the_client(target):
+    """It is JSON, and of the right types as far as anybody can tell."""
+    value = '{"M": {"a": ' * 1000 + '{"S": ""}' + "}}" * 1000
+    headers = {"X_Amz_Target": "DynamoDB_20120810.PutItem", "Content_Type": "application/x-amz-json-1.0"}
+    body = f'{{"TableName": "t", "Item": {{"a": {value}}}}}'.encode()
+    status, answer = signed(target, "dynamodb", "POST", "/", body, **headers)
+    assert (status, json.loads(answer)["__type"]) == (400, "SerializationException")
+
+
 def test_a_body_that_is_no_xml_is_an_error_of_the_client(target):
     """`MalformedXML`, as on AWS."""
     status, answer = signed(target, "s3", "POST", f"/{BUCKET}?delete=", b"<Delete>")

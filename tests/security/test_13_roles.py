@@ -1,10 +1,14 @@
 """A role that asks in an unusual way is judged by what it would get, and by what its policies really say."""
 
+import io
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -14,7 +18,7 @@ from botocore.httpsession import URLLib3Session
 
 from local_aws import iam, redshift
 from local_aws.address import REGION
-from local_aws.glue import catalog
+from local_aws.glue import catalog, crawlers
 from local_aws.iam import session_policies
 from tests import roles
 from tests.security.conftest import BUCKET, SCRIPT, Target
@@ -111,7 +115,7 @@ def test_a_queue_that_only_the_address_names_is_not_written_to(target: Target, a
     assert "Messages" not in target.client("sqs").receive_message(QueueUrl=url)
 
 
-@pytest.mark.parametrize("entries", [[], None, 5, "x", ["x"], {"EventBusName": "mine"}, [{"EventBusName": 5}]], ids=str)
+@pytest.mark.parametrize("entries", [[], None])
 def test_events_that_name_no_bus_are_denied(acting, ask: Callable[..., str], entries: Any):
     """Also to a role that may do everything: there is nothing that its policies could be asked about."""
     assert "AccessDenied" in ask(acting(roles.ANYTHING), "AWSEvents.PutEvents", Entries=entries)
@@ -135,21 +139,33 @@ def test_the_bus_of_another_region_is_denied(acting, ask: Callable[..., str]):
         assert "AccessDenied" in ask(key, "AWSEvents.PutEvents", Entries=[entry])
 
 
+EVENT = {"DetailType": "Glue Job State Change", "Detail": "{}"}
+
+
 @pytest.mark.parametrize(
     ("operation", "parameters"),
     [
-        ("CreateTable", {"DatabaseName": "d", "TableInput": None}),
-        ("CreateTable", {"DatabaseName": "d", "TableInput": "x"}),
-        ("UpdateTable", {"DatabaseName": "d", "TableInput": {"Name": ["x"]}}),
-        ("GetTable", {"DatabaseName": ["d"], "Name": {}}),
-        ("StartJobRun", {"JobName": 5}),
+        *(("AWSEvents.PutEvents", {"Entries": entries}) for entries in (5, "x", ["x"], {"EventBusName": "mine"})),
+        ("AWSEvents.PutEvents", {"Entries": [EVENT | {"Source": "a", "EventBusName": 5}]}),
+        ("AWSEvents.PutEvents", {"Entries": [EVENT | {"Source": ["aws.glue"]}]}),
+        ("AWSEvents.PutEvents", {"Entries": [EVENT | {"Source": {"aws.glue": None}}]}),
+        ("AWSGlue.CreateTable", {"DatabaseName": "d", "TableInput": "x"}),
+        ("AWSGlue.UpdateTable", {"DatabaseName": "d", "TableInput": {"Name": ["x"]}}),
+        ("AWSGlue.GetTable", {"DatabaseName": ["d"], "Name": {}}),
+        ("AWSGlue.StartJobRun", {"JobName": 5}),
     ],
+    ids=str,
 )
-def test_parameters_of_another_form_are_denied(
+def test_parameters_of_another_type_are_refused(
     acting, ask: Callable[..., str], operation: str, parameters: dict[str, Any]
 ):
-    """What is judged has to be what is looked up."""
-    text = ask(acting(roles.ANYTHING), f"AWSGlue.{operation}", **parameters)
+    """What is judged has to be what is done: a list with one source in it is not that source, but a rule matches it."""
+    assert "SerializationException" in ask(acting(roles.ANYTHING), operation, **parameters)
+
+
+def test_a_parameter_that_is_null_is_not_there(acting, ask: Callable[..., str]):
+    """No table is named that could be judged."""
+    text = ask(acting(roles.ANYTHING), "AWSGlue.CreateTable", DatabaseName="d", TableInput=None)
 
     assert "AccessDenied" in text
     assert "does not name a resource" in text
@@ -221,6 +237,26 @@ def test_retention_is_bypassed_only_on_keys_for_which_that_is_allowed(target: Ta
     refused = code(s3.delete_objects, Bucket=BUCKET, Delete=both, BypassGovernanceRetention=True)
     assert refused == "AccessDenied"
     assert target.script == b"the script"
+
+
+def test_a_crawl_reads_no_object_that_is_denied(target: Target, acting):
+    """Each is asked about whose columns and rows are looked at; the crawl fails, and names the first that is denied."""
+    crawlers.install()
+    acting(roles.ANYTHING, deny("s3:GetObject", f"arn:aws:s3:::{BUCKET}/crawled/secret*"), role="crawler")
+    for name in ("open", "secret"):
+        content = io.BytesIO()
+        pq.write_table(pa.table({name: [1]}), content)
+        target.client("s3").put_object(Bucket=BUCKET, Key=f"crawled/{name}.parquet", Body=content.getvalue())
+    glue = target.client("glue")
+    glue.create_database(DatabaseInput={"Name": "crawled"})
+    targets = {"S3Targets": [{"Path": f"s3://{BUCKET}/crawled/"}]}
+    glue.create_crawler(Name="crawl", Role="crawler", DatabaseName="crawled", Targets=targets)
+    glue.start_crawler(Name="crawl")
+    while (crawler := glue.get_crawler(Name="crawl")["Crawler"])["State"] != "READY":
+        time.sleep(0.05)
+
+    assert f"s3:GetObject on resource: arn:aws:s3:::{BUCKET}/crawled/secret" in crawler["LastCrawl"]["ErrorMessage"]
+    assert glue.get_tables(DatabaseName="crawled")["TableList"] == []
 
 
 @pytest.fixture

@@ -19,6 +19,11 @@ def allowed(*resources: str, action: str = "s3:GetObject", **rest: Any) -> dict[
     return {"Effect": "Allow", "Action": action, "Resource": list(resources), **rest}
 
 
+def denied(*resources: str, action: str = "s3:*") -> dict[str, Any]:
+    """Return a statement that denies to do something to objects."""
+    return {"Effect": "Deny", "Action": action, "Resource": list(resources)}
+
+
 @pytest.mark.parametrize(
     ("statements", "mounted"),
     [
@@ -33,14 +38,23 @@ def allowed(*resources: str, action: str = "s3:GetObject", **rest: Any) -> dict[
         ([allowed(f"{S3}la*")], {"lake", "lane"}),
         ([allowed("*", action="*")], {"lake", "lane"}),
         ([allowed(f"{S3}lake", action="s3:*")], set()),
-        ([allowed("*"), {"Effect": "Deny", "Action": "s3:*", "Resource": f"{S3}lane/*"}], {"lake"}),
+        ([allowed("*"), denied(f"{S3}lane/*")], {"lake"}),
+        ([allowed("*"), denied(f"{S3}lane/secret/*")], {"lake"}),
+        ([allowed("*"), denied(f"{S3}lane/one.json", action="s3:PutObject")], {"lake"}),
+        ([allowed("*"), denied(f"{S3}lane", f"{S3}lan/*", f"{S3}l")], {"lake", "lane"}),
+        ([allowed(f"{S3}lake/a/*", f"{S3}lake/b/*"), denied(f"{S3}lake/a/*/secret")], {"lake/b"}),
+        ([allowed(f"{S3}lake/a/*", f"{S3}lake/*"), denied(f"{S3}lake/b/*")], {"lake/a"}),
+        ([allowed(f"{S3}lake/a/*"), denied(f"{S3}*/secret")], set()),
+        ([allowed(f"{S3}lake/a/*"), denied(f"{S3}lake/${{aws:userid}}/*")], set()),
+        ([allowed(f"{S3}lake/a/*"), denied(f"{S3}lake/a/*", action="s3:DeleteObject")], {"lake/a"}),
+        ([allowed(f"{S3}lake/a/*/b"), {"Effect": "Deny", "Action": "*", "NotResource": f"{S3}lake/a/x/*"}], set()),
         ([allowed("*", Condition={"StringEquals": {"s3:authType": "none"}})], set()),
     ],
 )
 def test_the_folders_are_mounted_that_the_policies_open(
     statements: list[dict[str, Any]], mounted: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """A pattern opens the folder before its first wildcard; the rest of each bucket says that it is closed."""
+    """A pattern opens the folder before its first wildcard; one with something in it that is denied stays closed."""
     for bucket in ("lake", "lane"):
         (tmp_path / bucket).mkdir()
     monkeypatch.setattr(Session, "documents", lambda _: [policy(*statements)])

@@ -8,10 +8,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from local_aws.address import REGION
 from local_aws.glue.crawlers.crawl import Crawl, CrawlError
 from local_aws.glue.crawlers.log import CrawlLog
 from local_aws.glue.crawlers.schema import Schema, hive_schema, merged
 from local_aws.glue.crawlers.settings import S3Target
+from local_aws.iam import Call, Session
 from local_aws.s3.locations import Location, LocationError
 
 
@@ -49,15 +51,17 @@ def location(bucket: str, parts: tuple[str, ...]) -> str:
 
 
 def data_folders(
-    account: str, target: S3Target, seen: frozenset[str], crawl: Crawl, journal: CrawlLog
+    session: Session, target: S3Target, seen: frozenset[str], crawl: Crawl, journal: CrawlLog
 ) -> Iterator[DataFolder]:
     """Walk a target and give its folders that hold Parquet files, except those whose location has been `seen`.
 
     Names that begin with `_` or `.` are hidden. Other formats are named in the log and left alone. Raises CrawlError
-    when the bucket does not exist, or the target leads out of it.
+    when the bucket does not exist, or the target leads out of it, and AccessDeniedError when `session` may not list the
+    bucket or read an object that is looked into.
     """
+    _authorize(session, "ListObjectsV2", target.bucket, "")
     try:
-        root = Location.of(location(target.bucket, target.parts), account).folder
+        root = Location.of(location(target.bucket, target.parts), session.account).folder
     except LocationError as error:
         raise CrawlError(str(error)) from error
     for folder, subfolders, names in os.walk(root):
@@ -75,10 +79,17 @@ def data_folders(
             and not target.excludes(f"{relative}/{name}".lstrip("/"))
             and not Path(folder, name).is_symlink()  # which is no object
         ]
+        for path in paths:
+            _authorize(session, "GetObject", target.bucket, "/".join([*parts, path.name]))
         found = [footer for path in paths if (footer := _footer(path, crawl, journal, address)) is not None]
         if found:
             statistics = sum((part for _, part in found), Statistics())
             yield DataFolder(target.bucket, parts, merged(schema for schema, _ in found), statistics)
+
+
+def _authorize(session: Session, operation: str, bucket: str, key: str) -> None:
+    """Raise AccessDeniedError unless the role may do to S3 what the crawl does to the lake's folder."""
+    session.authorize(Call("s3", operation, {"Bucket": bucket, "Key": key}, REGION, session.account))
 
 
 def _is_hidden(name: str) -> bool:

@@ -19,7 +19,7 @@ from local_aws.glue.crawlers.crawl import Action, Crawl, CrawlCancelledError, Cr
 from local_aws.glue.crawlers.lake import data_folders
 from local_aws.glue.crawlers.log import CrawlLog
 from local_aws.glue.crawlers.settings import Settings
-from local_aws.iam import Call, IamError, Session, assume
+from local_aws.iam import IamError, Session, assume
 
 _LOG = logging.getLogger(__name__)
 
@@ -138,10 +138,7 @@ def _crawl(crawler: Any, crawl: Crawl, journal: CrawlLog) -> None:
     looked_at: set[str] = set()
     found: list[grouping.FoundTable] = []
     for target in settings.targets:
-        _read(session, "ListObjectsV2", target.bucket, "")
-        folders = list(data_folders(session.account, target, seen, crawl, journal))
-        for folder in folders:
-            _read(session, "GetObject", target.bucket, "/".join([*folder.parts, "file"]))
+        folders = list(data_folders(session, target, seen, crawl, journal))
         looked_at.update(folder.location for folder in folders)
         found += grouping.tables(target, folders, known, settings, journal)
     journal.benchmark(f"Classification complete, writing results to database {settings.database}")
@@ -167,11 +164,6 @@ def _take_role(crawler: Any) -> Session:
         region=region,
         name="AWS-Crawler",
     )
-
-
-def _read(session: Session, operation: str, bucket: str, key: str) -> None:
-    """Raise AccessDeniedError unless the role may do to S3 what the crawl does to the lake's folder."""
-    session.authorize(Call("s3", operation, {"Bucket": bucket, "Key": key}, REGION, session.account))
 
 
 def _fail(crawler: Any, crawl: Crawl, journal: CrawlLog, message: str) -> None:
