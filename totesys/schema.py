@@ -1,5 +1,6 @@
 """The tables of totesys: made where they are missing, and found to be there."""
 
+import re
 from importlib import resources
 
 import psycopg
@@ -7,20 +8,9 @@ from psycopg import conninfo, sql
 
 from totesys.errors import SchemaMissingError, UnreachableError
 
-TABLES = (
-    "address",
-    "currency",
-    "payment_type",
-    "department",
-    "design",
-    "staff",
-    "counterparty",
-    "sales_order",
-    "purchase_order",
-    "transaction",
-    "payment",
-)
-"""The eleven tables of the business, those that others refer to first."""
+_SCHEMA = resources.files("totesys").joinpath("schema.sql").read_text()
+TABLES = tuple(re.findall(r"^CREATE TABLE IF NOT EXISTS ([a-z]\w*)", _SCHEMA, re.MULTILINE))
+"""The tables of the business, those that others refer to first."""
 
 
 def create(connection: psycopg.Connection, *, reader: str | None = None) -> None:
@@ -30,13 +20,13 @@ def create(connection: psycopg.Connection, *, reader: str | None = None) -> None
     """
     with connection.transaction():
         connection.execute("SET LOCAL client_min_messages = warning")
-        connection.execute(resources.files("totesys").joinpath("schema.sql").read_bytes())
+        connection.execute(_SCHEMA.encode())
         if reader is not None:
             grant(connection, reader)
 
 
 def grant(connection: psycopg.Connection, reader: str) -> None:
-    """Let the role `reader` read the eleven tables, and nothing else, of the database of `connection`, its owner's.
+    """Let the role `reader` read the tables, and nothing else, of the database of `connection`, its owner's.
 
     The tables must be there. Whoever else was let in by Postgres' defaults is shut out.
     """

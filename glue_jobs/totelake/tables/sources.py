@@ -1,4 +1,4 @@
-"""The eleven tables of totesys that are ingested."""
+"""The tables of totesys that are ingested."""
 
 from totelake.tables.model import BOOLEAN, INTEGER, NUMERIC, TIMESTAMP, VARCHAR, Column, SourceTable
 

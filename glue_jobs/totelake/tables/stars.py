@@ -1,4 +1,4 @@
-"""The eleven tables of the warehouse: eight dimensions, three facts."""
+"""The tables of the warehouse: dimensions and facts."""
 
 from datetime import date
 
