@@ -1,27 +1,27 @@
 """The business going on: people at several connections, some of whom commit late, forget, or think better of it."""
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from random import Random
-from threading import Event
 
 import psycopg
 from psycopg import sql
 
 from totesys.business import Business
-from totesys.deeds import BATCH_ROWS, DEEDS, PAY, Deed, Scene, open_payments, plan
+from totesys.commit_barrier import CommitBarrier
 from totesys.errors import NotSeededError
+from totesys.events import BATCH_ROWS, EVENTS, PAY, Event, EventContext, open_payments, plan
 from totesys.schema import TABLES, connect
-from totesys.turnstile import Turnstile
 
 __all__ = ["Activity", "Business", "activity"]
 
 RANDOM_SEED = 20241121
 TRIES = 10
-RETRIED = "deeds done again after a conflict"
+RETRIED = "events done again after a conflict"
 
 _STATIC_TABLES = ("staff", "counterparty", "currency", "address", "department", "design", "payment_type")
 
@@ -37,9 +37,9 @@ class Activity:
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """One deed that is to be done, with the luck of its own and the payments that it may make."""
+    """One event that is to be done, with the luck of its own and the payments that it may make."""
 
-    deed: Deed
+    event: Event
     random_seed: int
     due: Sequence[int]
 
@@ -64,20 +64,20 @@ def activity(
     with connect(url, autocommit=True) as connection:
         last = _last_ids(connection)
         tasks = _tasks(connection, Random(random_seed), events, last)  # noqa: S311 - made-up data, not secrets
-    turnstile, stopped = Turnstile(connections, late), Event()
+    commit_barrier, stopped = CommitBarrier(connections, late), threading.Event()
     with ThreadPoolExecutor(connections, thread_name_prefix="totesys") as pool:
         shares = [tasks[first::connections] for first in range(connections)]
-        working = [pool.submit(_work, url, share, last, turnstile, stopped) for share in shares]
+        working = [pool.submit(_work, url, share, last, commit_barrier, stopped) for share in shares]
         try:
             counts: Counter[str] = sum((future.result() for future in working), Counter())
         finally:
             stopped.set()
-    names = [*(deed.name for deed in DEEDS), RETRIED]
+    names = [*(event.name for event in EVENTS), RETRIED]
     return Activity(events, {name: counts[name] for name in names if counts[name]}, time.monotonic() - began)
 
 
 def _work(
-    url: str, tasks: Sequence[_Task], last: Mapping[str, int], turnstile: Turnstile, stopped: Event
+    url: str, tasks: Sequence[_Task], last: Mapping[str, int], commit_barrier: CommitBarrier, stopped: threading.Event
 ) -> Counter[str]:
     """Do one person's share, and return how often each thing was done."""
     counts: Counter[str] = Counter()
@@ -86,39 +86,43 @@ def _work(
             for task in tasks:
                 if stopped.is_set():
                     break
-                number = turnstile.begin()
-                _do(task, connection, last, turnstile, counts)
-                turnstile.end(number)
+                number = commit_barrier.begin()
+                _do(task, connection, last, commit_barrier, counts)
+                commit_barrier.end(number)
     except BaseException:
         stopped.set()
         raise
     finally:
-        turnstile.go_home()
+        commit_barrier.leave()
     return counts
 
 
 def _do(
-    task: _Task, connection: psycopg.Connection, last: Mapping[str, int], turnstile: Turnstile, counts: Counter[str]
+    task: _Task,
+    connection: psycopg.Connection,
+    last: Mapping[str, int],
+    commit_barrier: CommitBarrier,
+    counts: Counter[str],
 ) -> None:
-    """Do one deed, again from its beginning when it got in the way of another."""
+    """Do one event, again from its beginning when it got in the way of another."""
     for tries_left in reversed(range(TRIES)):
         random = Random(task.random_seed)  # noqa: S311 - made-up data, not secrets
         try:
-            done = task.deed.act(Scene(Business(connection, random), random, last, task.due, turnstile))
+            done = task.event.act(EventContext(Business(connection, random), random, last, task.due, commit_barrier))
         except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
             if not tries_left:
                 raise
             counts[RETRIED] += 1
         else:
-            counts[task.deed.name] += done
+            counts[task.event.name] += done
             return
 
 
 def _tasks(connection: psycopg.Connection, random: Random, events: int, last: Mapping[str, int]) -> list[_Task]:
     """Settle what will be done, and divide the payments that are due among those who pay."""
-    deeds = plan(random, events, last)
-    batches = iter(_batches(connection, deeds.count(PAY)))
-    return [_Task(deed, random.getrandbits(64), next(batches) if deed is PAY else ()) for deed in deeds]
+    planned = plan(random, events, last)
+    batches = iter(_batches(connection, planned.count(PAY)))
+    return [_Task(event, random.getrandbits(64), next(batches) if event is PAY else ()) for event in planned]
 
 
 def _batches(connection: psycopg.Connection, count: int) -> list[list[int]]:

@@ -1,4 +1,4 @@
-"""What people do in totesys, one deed a method, on a connection whose transaction is the caller's to end."""
+"""What people do in totesys, one event a method, on a connection whose transaction is the caller's to end."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -39,9 +39,9 @@ _PURCHASE = _Kind("purchase_order", "item_quantity", "item_unit_price", "PURCHAS
 class Business:
     """A member of the business at work on `connection`.
 
-    In autocommit every deed is one transaction, unless one was begun. Otherwise deeds join the transaction of the
+    In autocommit every event is one transaction, unless one was begun. Otherwise events join the transaction of the
     connection, which the caller commits as late as it likes: both timestamps are those of the transaction's begin.
-    What a caller does not say is drawn from `random`. A deed on a row that is not there raises LookupError.
+    What a caller does not say is drawn from `random`. An event on a row that is not there raises LookupError.
     """
 
     def __init__(self, connection: psycopg.Connection, random: Random | None = None) -> None:

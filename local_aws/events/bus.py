@@ -99,7 +99,7 @@ def _send_to_each(
                 _leave_to_moto(rule, target, original_event, transform_input=transform_input)
         except Exception as error:  # noqa: BLE001 - whatever befalls one target, the others get the event
             _LOG.exception("event %s of rule %s did not reach its target %s", event["id"], rule.name, target["Arn"])
-            targets.bury(rule, target, event, error)
+            targets.send_to_dead_letter_queue(rule, target, event, error)
 
 
 def _leave_to_moto(rule: Any, target: Mapping[str, Any], event: Mapping[str, Any], *, transform_input: bool) -> None:

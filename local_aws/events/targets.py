@@ -45,7 +45,7 @@ def deliver(rule: Any, target: Mapping[str, Any], event: Mapping[str, Any]) -> b
     return True
 
 
-def bury(rule: Any, target: Mapping[str, Any], event: Mapping[str, Any], error: Exception) -> None:
+def send_to_dead_letter_queue(rule: Any, target: Mapping[str, Any], event: Mapping[str, Any], error: Exception) -> None:
     """Send an event that did not reach its target to the target's dead-letter queue, if it has one."""
     arn = target.get("DeadLetterConfig", {}).get("Arn")
     if arn is None:

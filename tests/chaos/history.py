@@ -37,7 +37,7 @@ def happen(site: Site, seed: int) -> Told:
     for _ in range(choice.choice(_ROUNDS)):
         people.act()
         _run(site, choice, told, people.refusals())
-    people.go_home()
+    people.leave()
     for stage in STAGES:
         _stage(site, told, stage, None)
     told.rows = hold_against_source(site, told.faults)

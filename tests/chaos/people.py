@@ -86,7 +86,7 @@ class People:
                 continue
             return
 
-    def go_home(self) -> None:
+    def leave(self) -> None:
         """End everything that is open, and let totesys be read by all."""
         for connection in list(self._late):
             self._end(connection)

@@ -142,7 +142,7 @@ class _Transaction:
     """A transaction as far as it has come: `held` are the rows it locks, and whether they exist for it."""
 
     number: int
-    deeds: int
+    events: int
     eagerness: float
     state: Action | None = None
     held: dict[Row, bool] = field(default_factory=dict)
@@ -175,10 +175,10 @@ class _Business:
             if transaction.state is None:
                 transaction.state = Action.BEGIN
                 yield Step(Action.BEGIN, transaction.number)
-            elif transaction.state is Action.PREPARE or transaction.deeds == 0:
+            elif transaction.state is Action.PREPARE or transaction.events == 0:
                 yield self._end(transaction)
             else:
-                transaction.deeds -= 1
+                transaction.events -= 1
                 yield from self._deed(transaction)
 
     def _end(self, transaction: _Transaction) -> Step:

@@ -293,13 +293,13 @@ def test_a_batch_that_begins_the_zone_anew_takes_the_place_of_the_others(commit,
     commit(FIRST)
     run_load()
     commit({"fact_payment": [payment(paid=True, batch=2)]})
-    anew = commit({**DIMENSIONS, "fact_payment": [payment(paid=False)]}, ingested=(1, 2))
+    full_refresh = commit({**DIMENSIONS, "fact_payment": [payment(paid=False)]}, ingested=(1, 2))
     last = commit({"fact_payment": [payment(paid=True, batch=3)]}, ingested=(3, 3))
 
     run_load()
 
     assert query("SELECT processed_sequence, batch_id FROM load_ledger ORDER BY 1") == [
-        (anew.sequence, anew.batch_id),
+        (full_refresh.sequence, full_refresh.batch_id),
         (last.sequence, last.batch_id),
     ]
     assert query("SELECT paid, _ingested_sequence FROM fact_payment ORDER BY 2") == [(False, 1), (True, 3)]

@@ -14,7 +14,7 @@ from tests.lakes import job_run
 from tests.postgres_servers import as_role, login_of
 from totelake import transform
 from totelake.ingest import source, source_checks
-from totelake.ingest.chain import Chain
+from totelake.ingest.chain import Baseline
 from totelake.lake.batches import IngestedBatch
 from totelake.lake.versions import all_of
 from totelake.runtime import connections, failpoints, locks, retry
@@ -115,8 +115,8 @@ def _execute(url, statement):
 def test_a_table_with_more_unchanged_rows_than_it_had_is_compared_by_content(lake, totesys, reader, monkeypatch):
     """Whatever brought them; here the count of the last batch is wrong."""
     first = lake.ingest(reader)
-    alive = Chain.alive
-    monkeypatch.setattr(Chain, "alive", lambda chain, table: alive(chain, table) - (table == "design"))
+    alive = Baseline.alive
+    monkeypatch.setattr(Baseline, "alive", lambda chain, table: alive(chain, table) - (table == "design"))
 
     batch = lake.ingest(reader)
 

@@ -8,11 +8,11 @@ from threading import Thread
 import psycopg
 import pytest
 
-from totesys import deeds, schema, seed
+from totesys import events, schema, seed
 from totesys.activity import Business, activity
-from totesys.deeds import DEEDS, plan
+from totesys.commit_barrier import CommitBarrier
 from totesys.errors import NotSeededError
-from totesys.turnstile import Turnstile
+from totesys.events import EVENTS, plan
 
 # Writes down when a row's transaction commits: deferred triggers run last.
 COMMIT_LOG = """
@@ -52,14 +52,14 @@ def tallies(url):
 
 
 def test_what_is_counted_is_what_happened(totesys_database):
-    """Every kind of deed occurs in three hundred events, and none deletes."""
+    """Every kind of event occurs in three hundred events, and none deletes."""
     before = tallies(totesys_database)
     with psycopg.connect(totesys_database) as connection:
         connection.execute("SELECT * INTO staff_before FROM staff; SELECT * INTO address_before FROM address")
     done = activity(totesys_database, events=300, random_seed=5)
     after = tallies(totesys_database)
     counts = done.counts
-    assert counts.keys() - {"deeds done again after a conflict"} == {deed.name for deed in DEEDS}
+    assert counts.keys() - {"events done again after a conflict"} == {event.name for event in EVENTS}
     sales = counts["sales orders placed"] + counts["sales orders committed late"]
     partial = counts["transactions rolled back in part"]
     purchases = counts["purchase orders placed"] + partial
@@ -92,8 +92,8 @@ def test_amounts_stay_exact_whatever_was_corrected(totesys_database):
 
 def test_some_orders_commit_after_younger_ones(totesys_database, monkeypatch):
     """They come with an older timestamp than rows that were there to be read before them."""
-    late_order = deeds.late(lambda scene: scene.business.place_sales_order(units=77_777) and 1)
-    monkeypatch.setattr(deeds, "DEEDS", (deeds.DEEDS[0], deeds.Deed("late", 8, late_order)))
+    late_order = events.late(lambda context: context.business.place_sales_order(units=77_777) and 1)
+    monkeypatch.setattr(events, "EVENTS", (events.EVENTS[0], events.Event("late", 8, late_order)))
     with psycopg.connect(totesys_database) as connection:
         connection.execute(COMMIT_LOG)
     activity(totesys_database, events=90, random_seed=7, late=60)
@@ -119,7 +119,7 @@ def test_the_same_seed_plans_the_same_deeds():
     """Each kind once where there is room for it."""
     last = dict.fromkeys(schema.TABLES, 10)
     assert plan(Random(1), 50, last) == plan(Random(1), 50, last)
-    assert set(plan(Random(1), len(DEEDS), last)) == set(DEEDS)
+    assert set(plan(Random(1), len(EVENTS), last)) == set(EVENTS)
     assert len(plan(Random(1), 3, last)) == 3
 
 
@@ -145,7 +145,7 @@ def test_senseless_numbers_are_refused(numbers):
 
 
 def test_a_conflict_is_tried_again(totesys_database, monkeypatch):
-    """A deed that Postgres sacrificed to end a deadlock is done all the same."""
+    """An event that Postgres sacrificed to end a deadlock is done all the same."""
     pay, failures = Business.pay, iter(range(3))
 
     def unlucky(self, due):
@@ -154,8 +154,8 @@ def test_a_conflict_is_tried_again(totesys_database, monkeypatch):
         return pay(self, due)
 
     monkeypatch.setattr(Business, "pay", unlucky)
-    done = activity(totesys_database, events=len(DEEDS), connections=2)
-    assert done.counts["deeds done again after a conflict"] == 3
+    done = activity(totesys_database, events=len(EVENTS), connections=2)
+    assert done.counts["events done again after a conflict"] == 3
 
 
 def test_an_error_of_one_person_ends_the_activity(totesys_database, monkeypatch):
@@ -269,7 +269,7 @@ def test_payments_of_a_batch_share_their_millisecond_and_are_made_once(totesys_d
 
 
 def test_names_that_would_be_sql_stay_names(totesys_database):
-    """In every text that a deed can set."""
+    """In every text that an event can set."""
     name = "Robert'); DROP TABLE staff; -- {} \\ \""
     with psycopg.connect(totesys_database, autocommit=True) as connection:
         business = Business(connection)
@@ -290,24 +290,24 @@ def test_names_that_would_be_sql_stay_names(totesys_database):
 
 def test_whoever_waits_is_let_go_by_a_younger_one_or_by_being_alone():
     """And else by losing patience."""
-    pair = Turnstile(people=2, patience=60)
-    waiter = Thread(target=pair.let_a_younger_pass)
+    pair = CommitBarrier(people=2, patience=60)
+    waiter = Thread(target=pair.wait_for_newer_commit)
     waiter.start()
     while waiter.is_alive():
         pair.end(pair.begin())
-    assert not Turnstile(people=2, patience=0).let_a_younger_pass()
-    assert not Turnstile(people=1, patience=60).let_a_younger_pass()
+    assert not CommitBarrier(people=2, patience=0).wait_for_newer_commit()
+    assert not CommitBarrier(people=1, patience=60).wait_for_newer_commit()
 
 
 def test_when_everybody_waits_the_last_one_goes_on():
     """Or they would all wait for something that nobody begins."""
-    turnstile, passed = Turnstile(people=3, patience=60), []
+    commit_barrier, passed = CommitBarrier(people=3, patience=60), []
 
     def wait():
-        number = turnstile.begin()
-        passed.append(turnstile.let_a_younger_pass())
-        turnstile.end(number)
-        turnstile.go_home()
+        number = commit_barrier.begin()
+        passed.append(commit_barrier.wait_for_newer_commit())
+        commit_barrier.end(number)
+        commit_barrier.leave()
 
     people = [Thread(target=wait) for _ in range(3)]
     for person in people:

@@ -11,7 +11,7 @@ import pytest
 from tests.lakes import job_run
 from totelake import transform
 from totelake.lake import catalog, quarantine
-from totelake.lake.batches import ProcessedBatch, in_force
+from totelake.lake.batches import ProcessedBatch, active_batches
 from totelake.lake.commit_log import CommitLog
 from totelake.lake.versions import written_versions
 from totelake.lake.zones import PROCESSED
@@ -399,7 +399,7 @@ def test_a_facts_months_are_partitions_of_the_catalog(lake, first, totesys, part
 def test_a_rebuilt_zone_has_the_same_rows_and_the_old_files_stay(lake, partitions):
     """All rows of all tables, in new files; the catalog shows those alone, and the log goes on."""
     before, files = contents(lake), {name: checksum(lake, name) for name in lake.files()}
-    written = in_force(lake.processed_batches())
+    written = active_batches(lake.processed_batches())
 
     batch = transform.run(job_run(rebuild="true"), lake.ingested, lake.processed)
 
@@ -525,7 +525,7 @@ def test_rows_that_were_let_pass_into_quarantine_are_not_counted_again(lake, tot
 
 def contents(lake):
     """Return the rows of all parts in force of the processed zone, by table."""
-    parts = [part for batch in in_force(lake.processed_batches()) for part in batch.parts]
+    parts = [part for batch in active_batches(lake.processed_batches()) for part in batch.parts]
     paths = {name: [part.tables[name].path for part in parts if name in part.tables] for name in STAR_TABLES}
     return {
         name: sorted(map(str, written_versions(lake.spark, lake.processed, table, paths[name]).collect()))

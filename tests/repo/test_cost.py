@@ -28,4 +28,4 @@ def test_the_lake_is_crawled_as_often_as_the_numbers_say(planned):
     """The schedule of the crawler follows from what it costs beside the jobs."""
     environment = estimate.environment(planned)
 
-    assert environment.crawl.runs == pytest.approx(estimate.RHYTHMS[environment.decided()])
+    assert environment.crawl.runs == pytest.approx(estimate.FREQUENCIES[environment.recommended_frequency()])

@@ -6,13 +6,13 @@ from dataclasses import replace
 import pytest
 
 from totelake.lake.batches import (
-    HeldRows,
     IngestedBatch,
     IngestedTable,
     ProcessedBatch,
     ProcessedTable,
+    QuarantinedRows,
     Snapshot,
-    in_force,
+    active_batches,
 )
 
 SNAPSHOT = Snapshot(
@@ -38,7 +38,7 @@ def test_an_ingested_batch_comes_back_from_its_record():
 def test_a_processed_batch_comes_back_from_its_record():
     """Months, quarantine and what it is made up of included."""
     table = ProcessedTable("tables/fact_payment/batch_id=b/", 2, 100, ("2024-10", "2024-11"))
-    held = {"fact_payment": HeldRows("quarantine/fact_payment/batch_id=b/", 1, (2,))}
+    held = {"fact_payment": QuarantinedRows("quarantine/fact_payment/batch_id=b/", 1, (2,))}
     part = replace(processed(1, first_ingested=1), tables={"fact_payment": table}, held=held)
     batch = replace(part, sequence=2, replayed=(part,))
 
@@ -50,9 +50,9 @@ def test_a_batch_that_begins_the_zone_anew_puts_the_earlier_ones_out_of_force():
     log = [processed(1, first_ingested=1), processed(2, first_ingested=2), processed(3, first_ingested=1)]
     log.append(processed(4, first_ingested=3))
 
-    assert [batch.sequence for batch in in_force(log)] == [3, 4]
-    assert [batch.sequence for batch in in_force(log[:2])] == [1, 2]
-    assert in_force([]) == []
+    assert [batch.sequence for batch in active_batches(log)] == [3, 4]
+    assert [batch.sequence for batch in active_batches(log[:2])] == [1, 2]
+    assert active_batches([]) == []
 
 
 def processed(sequence, *, first_ingested):

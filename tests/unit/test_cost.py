@@ -94,8 +94,8 @@ def test_a_schedule_that_is_disabled_costs_nothing():
 
 def test_the_numbers_decide_how_often_the_lake_is_crawled():
     """Larger workers make a crawl the smaller part, so there may be more of them."""
-    assert environment().decided() == "every week"
-    assert environment(worker_type="G.8X").decided() == "every 6 hours"
+    assert environment().recommended_frequency() == "every week"
+    assert environment(worker_type="G.8X").recommended_frequency() == "every 6 hours"
 
 
 def test_what_costs_by_being_there_is_counted():

@@ -24,14 +24,14 @@ ROLE = "arn:aws:iam::123456789012:role/copy"
 MOST_BYTES = 100 * 1024
 
 
-def steps(*, anew):
+def steps(*, full_refresh):
     """Return the whole transaction of a load that has rows for every table."""
     manifests = dict.fromkeys(PARTS, "s3://bucket/temporary/x.manifest")
     entries = "s3://bucket/temporary/ledger.manifest"
     return [
         *transaction.opening(NOTHING_LOADED),
         *transaction.copies(ROLE, manifests),
-        *transaction.merging(PARTS, ROLE, entries, anew=anew),
+        *transaction.merging(PARTS, ROLE, entries, full_refresh=full_refresh),
     ]
 
 
@@ -48,12 +48,12 @@ def comparisons():
 
 SENT = [
     *definition.statements(),
-    *(step.statement for anew in (False, True) for step in steps(anew=anew)),
+    *(step.statement for full_refresh in (False, True) for step in steps(full_refresh=full_refresh)),
     *comparisons(),
     *(shape._FOUND_COLUMNS, shape._FOUND_RELATIONS, shape._FOUND_COMMENT),
     *(ledger._EXISTS, ledger._LAST, ledger.forget(), ledger.rows_of_entries()),
     *(filled([LEDGER]), filled([LEDGER, *STAR_TABLES])),
-    *(transaction.duplicates(table, anew=anew) for table in PARTS for anew in (False, True)),
+    *(transaction.duplicates(table, full_refresh=full_refresh) for table in PARTS for full_refresh in (False, True)),
 ]
 
 
@@ -64,16 +64,16 @@ def test_every_statement_is_redshifts():
     assert len(SENT) > 200
 
 
-@pytest.mark.parametrize("anew", [False, True], ids=["next batch", "anew"])
-def test_a_batch_with_rows_for_every_table_is_one_transaction(anew):
+@pytest.mark.parametrize("full_refresh", [False, True], ids=["next batch", "full refresh"])
+def test_a_batch_with_rows_for_every_table_is_one_transaction(full_refresh):
     """As the Data API runs one: so many statements, each of so many bytes."""
-    assert len(steps(anew=anew)) <= BATCH
+    assert len(steps(full_refresh=full_refresh)) <= BATCH
     assert max(len(each.as_string().encode()) for each in SENT) < MOST_BYTES
 
 
 def test_whoever_comes_second_waits_before_anything_is_read():
     """LOCK takes no snapshot, every other statement does."""
-    first, second, *_ = steps(anew=False)
+    first, second, *_ = steps(full_refresh=False)
     assert (first.purpose, second.purpose) == (transaction.Purpose.LOCK, transaction.Purpose.LEDGER_IS_THE_SAME)
 
 

@@ -10,7 +10,7 @@ from totelake.lake.commit_log import CommitLog
 
 
 @dataclass(frozen=True)
-class Chain:
+class Baseline:
     """What a batch goes on from: the batches in `log`, of which `previous` is the last.
 
     `reload` says why the transaction ids of `previous` are of no use, `reloaded` the same of single tables; then every

@@ -8,7 +8,7 @@ from pyspark import StorageLevel
 from pyspark.sql import DataFrame, Observation
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
-from totelake.ingest.chain import Chain
+from totelake.ingest.chain import Baseline
 from totelake.ingest.extract import Extract
 from totelake.ingest.source import TRANSACTION_IDS, Count
 from totelake.ingest.source_checks import FoundTable
@@ -31,7 +31,7 @@ class Attempt:
     """
 
     extract: Extract
-    chain: Chain
+    chain: Baseline
     batch_id: str
     deletable_share: float | None
 
@@ -41,7 +41,7 @@ class Attempt:
         return self.chain.log.bucket
 
 
-def may_differ(chain: Chain, table: FoundTable, count: Count) -> bool:
+def may_differ(chain: Baseline, table: FoundTable, count: Count) -> bool:
     """Return whether a row of `table` may be new or gone."""
     return bool(count.changed) or _may_lack_rows(chain, table, count)
 
@@ -149,7 +149,7 @@ def _without_landed(
     return rows.join(landed, same_row(rows, landed, identity), "left_anti")
 
 
-def _may_lack_rows(chain: Chain, table: FoundTable, count: Count) -> bool:
+def _may_lack_rows(chain: Baseline, table: FoundTable, count: Count) -> bool:
     """Return whether a row of the last batch may be gone.
 
     When as many rows are unchanged as were alive then, those are the same rows: nothing has to be compared.

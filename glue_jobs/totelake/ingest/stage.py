@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
-from totelake.ingest.chain import Chain
+from totelake.ingest.chain import Baseline
 from totelake.ingest.extract import Extract
 from totelake.ingest.land import Attempt, land, may_differ
 from totelake.ingest.source import Count, SourceReader, open_source
@@ -34,16 +34,16 @@ def run(run: JobRun, login: Login, bucket: str) -> IngestedBatch | None:
     with metrics.stage("ingest") as measured:
         catalog.register_committed(log, INGESTED)
         with worklog.unit("ingest", stage="ingest") as figures, open_source(login) as source:
-            failpoints.reached(failpoints.SNAPSHOT_EXPORTED)
+            failpoints.hit(failpoints.SNAPSHOT_EXPORTED)
             batch = _read(run, login, source, log, measured=measured, figures=figures)
             is_new = bool(batch.tables or batch.reload or batch.reloaded)
             if is_new:
-                failpoints.reached(failpoints.BEFORE_LOG_CREATED)
+                failpoints.hit(failpoints.BEFORE_LOG_CREATED)
                 log.commit(batch)
         if is_new:
-            failpoints.reached(failpoints.LOG_CREATED)
+            failpoints.hit(failpoints.LOG_CREATED)
             catalog.register(batch, INGESTED)
-            failpoints.reached(failpoints.PARTITIONS_REGISTERED)
+            failpoints.hit(failpoints.PARTITIONS_REGISTERED)
         freshness.note(run, batch.snapshot.taken_at)
         return batch if is_new else None
 
@@ -58,7 +58,7 @@ def _read(
     figures: dict[str, Any],
 ) -> IngestedBatch:
     """Write the files of the next batch and return it, also when nothing is in it."""
-    deletable_share = run.share("deletable_share")
+    deletable_share = run.fraction("deletable_share")
     found = source.find(list(SOURCE_TABLES.values()))
     chain = _chain(run, source, log, found)
     name = objects.batch_id(source.snapshot.taken_at, run.attempt_id)
@@ -78,7 +78,7 @@ def _read(
     return batch
 
 
-def _measure(measured: Measured, chain: Chain, batch: IngestedBatch, counts: dict[str, Count]) -> None:
+def _measure(measured: Measured, chain: Baseline, batch: IngestedBatch, counts: dict[str, Count]) -> None:
     measured.record(metrics.ROWS_IN, {name: count.changed for name, count in counts.items() if count.changed})
     measured.record(metrics.ROWS_OUT, {name: table.rows for name, table in batch.tables.items()})
     measured.record(metrics.BYTES, sum(table.bytes for table in batch.tables.values()))
@@ -88,17 +88,17 @@ def _measure(measured: Measured, chain: Chain, batch: IngestedBatch, counts: dic
         measured.record(metrics.NEWEST_CHANGE, age)
 
 
-def _chain(run: JobRun, source: SourceReader, log: CommitLog[IngestedBatch], found: list[FoundTable]) -> Chain:
+def _chain(run: JobRun, source: SourceReader, log: CommitLog[IngestedBatch], found: list[FoundTable]) -> Baseline:
     previous = next(log.backwards(), None)
     if previous is None:
-        return Chain(log, previous)
+        return Baseline(log, previous)
     reload = source.snapshot.break_after(previous.snapshot)
     if run.flag("reload"):
         reload = reload or "the run was told to compare every row"
     if reload:
-        return Chain(log, previous, reload)
+        return Baseline(log, previous, reload)
     reasons = {table.name: _reload_of(table, previous) for table in found}
-    return Chain(log, previous, reloaded={name: reason for name, reason in reasons.items() if reason})
+    return Baseline(log, previous, reloaded={name: reason for name, reason in reasons.items() if reason})
 
 
 def _reload_of(table: FoundTable, previous: IngestedBatch) -> str | None:
@@ -110,7 +110,7 @@ def _reload_of(table: FoundTable, previous: IngestedBatch) -> str | None:
     return table.found.identity.difference(previous.identities[table.name])
 
 
-def _without_impossible(chain: Chain, counts: dict[str, Count]) -> tuple[Chain, dict[str, Count]]:
+def _without_impossible(chain: Baseline, counts: dict[str, Count]) -> tuple[Baseline, dict[str, Count]]:
     """Return both so that no table has more unchanged rows than it had rows at the last batch: it is compared."""
     impossible = {
         name: f"{count.unchanged} rows seem unchanged since the last batch, which had {chain.alive(name)}"
@@ -121,7 +121,7 @@ def _without_impossible(chain: Chain, counts: dict[str, Count]) -> tuple[Chain, 
     return replace(chain, reloaded={**chain.reloaded, **impossible}), counts | all_changed
 
 
-def _widest(chain: Chain, changed: dict[str, int]) -> dict[str, int]:
+def _widest(chain: Baseline, changed: dict[str, int]) -> dict[str, int]:
     """Return the bytes that a row of each table has had at most, of which `changed` are those of the changed rows."""
     before = chain.previous.widest if chain.previous else {}
     return {name: max(before.get(name, 0), changed.get(name, 0)) for name in before | changed}
@@ -141,7 +141,7 @@ def _land(attempt: Attempt, table: FoundTable, count: Count) -> IngestedTable | 
             figures["undeclared_columns"] = list(table.extra)
         part = land(attempt, table, count)
         if part:
-            failpoints.reached(failpoints.TABLE_WRITTEN)
+            failpoints.hit(failpoints.TABLE_WRITTEN)
         figures |= {"rows": part.rows if part else 0, "deletes": part.deletes if part else 0}
         return part
 

@@ -106,7 +106,7 @@ class ProcessedTable:
 
 
 @dataclass(frozen=True, slots=True)
-class HeldRows:
+class QuarantinedRows:
     """The rows of one star table that are held back: `rows` of them, brought by the ingested batches `sequences`."""
 
     path: str
@@ -184,7 +184,7 @@ class ProcessedBatch:
     committed_at: str
     quarantined: dict[str, int] = field(default_factory=dict)
     broken: dict[str, dict[str, int]] = field(default_factory=dict)
-    held: dict[str, HeldRows] = field(default_factory=dict)
+    held: dict[str, QuarantinedRows] = field(default_factory=dict)
     replayed: tuple[Self, ...] = ()
 
     @property
@@ -217,13 +217,14 @@ class ProcessedBatch:
             for name, table in record["tables"].items()
         }
         held = {
-            name: HeldRows(**rows | {"sequences": tuple(rows["sequences"])}) for name, rows in record["held"].items()
+            name: QuarantinedRows(**rows | {"sequences": tuple(rows["sequences"])})
+            for name, rows in record["held"].items()
         }
         replayed = tuple(map(cls.from_json, record["replayed"]))
         return cls(**record | {"tables": tables, "held": held, "replayed": replayed})
 
 
-def in_force(batches: list[ProcessedBatch]) -> list[ProcessedBatch]:
+def active_batches(batches: list[ProcessedBatch]) -> list[ProcessedBatch]:
     """Return those of `batches`, the oldest first, from the last one on that begins the zone anew."""
     beginnings = [number for number, batch in enumerate(batches) if batch.first_ingested == 1]
     return batches[beginnings[-1] :] if beginnings else batches

@@ -7,7 +7,7 @@ from typing import Any
 import boto3
 
 from totelake.lake import objects
-from totelake.lake.batches import HeldRows, ProcessedBatch
+from totelake.lake.batches import ProcessedBatch, QuarantinedRows
 from totelake.lake.commit_log import CommitLog
 from totelake.runtime.clients import Clients
 from totelake.tables import STAR_TABLES
@@ -29,7 +29,7 @@ class Fault:
     row: str
 
 
-def waiting(bucket: str, held: HeldRows, aws: Clients = boto3) -> Iterator[dict[str, Any]]:
+def open_rows(bucket: str, held: QuarantinedRows, aws: Clients = boto3) -> Iterator[dict[str, Any]]:
     """Yield the lines of the set `held` of the processed `bucket` whose rows wait, one for each fault of a row."""
     return objects.rows_below(bucket, held.path, "superseded", [False], aws)
 
@@ -48,6 +48,6 @@ def faults(bucket: str, aws: Clients = boto3) -> list[Fault]:
             row["row"],
         )
         for table, held in (last.held if last else {}).items()
-        for row in waiting(bucket, held, aws)
+        for row in open_rows(bucket, held, aws)
     ]
     return sorted(found, key=lambda fault: (fault.table, fault.key, fault.sequence))

@@ -30,7 +30,7 @@ type Watcher = Callable[[str], None]
 _watchers: list[Watcher] = []
 
 
-def reached(boundary: str) -> None:
+def hit(boundary: str) -> None:
     """Tell whoever watches that the run has come to `boundary`; tables are written by several threads at once."""
     for watcher in _watchers:
         watcher(boundary)

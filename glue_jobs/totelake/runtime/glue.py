@@ -37,7 +37,7 @@ class JobRun:
         digits = self.id.removeprefix("jr_")[:8]
         return digits if self.attempt == 1 else f"{digits}-{self.attempt}"
 
-    def share(self, name: str) -> float | None:
+    def fraction(self, name: str) -> float | None:
         """Return the optional argument `name` as a share, from 0 to 1, None where the run was not given it."""
         value = self.arguments.get(name)
         if value is None:

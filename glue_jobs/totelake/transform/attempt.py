@@ -6,7 +6,7 @@ from functools import cached_property
 
 from pyspark.sql import SparkSession
 
-from totelake.lake.batches import HeldRows, IngestedBatch, ProcessedBatch, ProcessedTable
+from totelake.lake.batches import IngestedBatch, ProcessedBatch, ProcessedTable, QuarantinedRows
 from totelake.tables import StarTable
 from totelake.transform.star_tables import CALENDAR
 
@@ -39,7 +39,7 @@ class Attempt:
         return self.known[self.covered :]
 
     @property
-    def held(self) -> Mapping[str, HeldRows]:
+    def held(self) -> Mapping[str, QuarantinedRows]:
         """The rows of each table that were held back when the last batch was committed."""
         return self.written[-1].held if self.written else {}
 
@@ -59,13 +59,13 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class TableResult:
     """What came of one table: `table` is None where no row was written, `held` where none is held back.
 
     `quarantined` counts the rows that are held back for the first time, `broken` the same by rule.
     """
 
     table: ProcessedTable | None = None
-    held: HeldRows | None = None
+    held: QuarantinedRows | None = None
     quarantined: int = 0
     broken: dict[str, int] = field(default_factory=dict)

@@ -6,11 +6,11 @@ from pyspark import StorageLevel
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
-from totelake.lake.batches import HeldRows
+from totelake.lake.batches import QuarantinedRows
 from totelake.lake.versions import SEQUENCE, all_of, is_gone, written_versions
 from totelake.tables import SOURCE_TABLES, STAR_TABLES, StarTable
 from totelake.transform import files, quarantine
-from totelake.transform.attempt import Attempt, Part
+from totelake.transform.attempt import Attempt, TableResult
 from totelake.transform.rules import is_broken, judge, only_lacks_references
 from totelake.transform.star_tables import Transform
 
@@ -24,7 +24,9 @@ def pending_versions(attempt: Attempt, transform: Transform) -> DataFrame | None
     return transform.function(_versions(attempt, transform, table, held))
 
 
-def build_fact(attempt: Attempt, table: StarTable, versions: DataFrame, missing: Mapping[str, DataFrame]) -> Part:
+def build_fact(
+    attempt: Attempt, table: StarTable, versions: DataFrame, missing: Mapping[str, DataFrame]
+) -> TableResult:
     """Write those of `versions` that keep the rules, and hold back the others.
 
     `missing` is what they refer to in vain, see `rules.judge`. A deletion is never held back for its values: the last
@@ -34,24 +36,26 @@ def build_fact(attempt: Attempt, table: StarTable, versions: DataFrame, missing:
     is_new = (F.col(SEQUENCE) > attempt.covered) & ~is_gone()
     figures = files.write(judged, attempt, table, is_new=is_new)
     if not figures.broken:
-        return Part(files.describe(attempt, table, figures.sound))
+        return TableResult(files.describe(attempt, table, figures.sound))
     broken = judged.where(is_broken()).persist(StorageLevel.DISK_ONLY)
     quarantine.check(attempt, table, broken.where(is_new), rows=figures.new, broken=figures.broken_new)
     deletions = broken.where(is_gone())
-    stand_ins = _stand_ins(attempt, table, deletions, wrote=figures.sound > 0).persist(StorageLevel.DISK_ONLY)
-    if stood_in := stand_ins.count():
-        files.append(stand_ins, attempt, table)
-    waiting = broken.join(stand_ins.select(*table.identity), list(table.identity), "left_anti")
+    tombstones = _synthesized_tombstones(attempt, table, deletions, wrote=figures.sound > 0).persist(
+        StorageLevel.DISK_ONLY
+    )
+    if synthesized := tombstones.count():
+        files.append(tombstones, attempt, table)
+    waiting = broken.join(tombstones.select(*table.identity), list(table.identity), "left_anti")
     lines = quarantine.lines(_superseded(waiting, judged, table), table)
-    return Part(
-        files.describe(attempt, table, figures.sound + stood_in),
+    return TableResult(
+        files.describe(attempt, table, figures.sound + synthesized),
         held=quarantine.write(lines, attempt, table),
         quarantined=figures.broken_new,
         broken=quarantine.count(broken.where(is_new)),
     )
 
 
-def _versions(attempt: Attempt, transform: Transform, table: StarTable, held: HeldRows | None) -> DataFrame:
+def _versions(attempt: Attempt, transform: Transform, table: StarTable, held: QuarantinedRows | None) -> DataFrame:
     """Return the pending versions of the source table, and those that are held back."""
     source = SOURCE_TABLES[transform.sources[0]]
     pending = all_of(attempt.spark, attempt.ingested, source, attempt.pending)
@@ -63,7 +67,7 @@ def _versions(attempt: Attempt, transform: Transform, table: StarTable, held: He
     return pending.unionByName(brought.join(waiting, list(table.identity), "left_semi").select(*pending.columns))
 
 
-def _stand_ins(attempt: Attempt, table: StarTable, deletions: DataFrame, *, wrote: bool) -> DataFrame:
+def _synthesized_tombstones(attempt: Attempt, table: StarTable, deletions: DataFrame, *, wrote: bool) -> DataFrame:
     """Return for each of the broken `deletions` the version written before it, unless that is a deletion itself."""
     paths = [batch.tables[table.name].path for batch in attempt.written if table.name in batch.tables]
     written = written_versions(attempt.spark, attempt.processed, table, paths + [files.path(attempt, table)] * wrote)

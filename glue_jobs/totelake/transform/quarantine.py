@@ -8,7 +8,7 @@ version of the record, so that nobody waits for it any more. The record of the b
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
-from totelake.lake.batches import HeldRows
+from totelake.lake.batches import QuarantinedRows
 from totelake.lake.versions import SEQUENCE, is_gone
 from totelake.runtime.errors import QuarantineError
 from totelake.tables import StarTable
@@ -51,17 +51,17 @@ def _as_json(table: StarTable) -> Column:
     return F.to_json(F.struct(*map(F.col, names)))
 
 
-def write(lines: DataFrame, attempt: Attempt, table: StarTable) -> HeldRows | None:
+def write(lines: DataFrame, attempt: Attempt, table: StarTable) -> QuarantinedRows | None:
     """Write `lines` as the complete set of `table`; return what waits in it, None where nothing does."""
     path = attempt.quarantine(table)
     lines.coalesce(1).write.mode("errorifexists").parquet(attempt.address(path))
     written = attempt.spark.read.schema(lines.schema).parquet(attempt.address(path))
     waiting = written.where(~F.col(SUPERSEDED)).select(*table.identity).distinct()
     [found] = waiting.select(F.count("*").alias("rows"), F.collect_set(SEQUENCE).alias("sequences")).collect()
-    return HeldRows(path, found["rows"], tuple(sorted(found["sequences"]))) if found["rows"] else None
+    return QuarantinedRows(path, found["rows"], tuple(sorted(found["sequences"]))) if found["rows"] else None
 
 
-def read(spark: SparkSession, bucket: str, held: HeldRows) -> DataFrame:
+def read(spark: SparkSession, bucket: str, held: QuarantinedRows) -> DataFrame:
     """Return the lines that wait in the set `held` of the processed `bucket`."""
     return spark.read.parquet(f"s3://{bucket}/{held.path}").where(f"NOT {SUPERSEDED}")
 

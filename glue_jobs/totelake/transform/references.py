@@ -10,7 +10,7 @@ from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 from totelake.lake.versions import written_versions
 from totelake.tables import STAR_TABLES
 from totelake.tables.stars import CALENDAR_TABLE
-from totelake.transform.attempt import Attempt, Part
+from totelake.transform.attempt import Attempt, TableResult
 from totelake.transform.rules import REFERRED
 
 _DIMENSION = "dimension"
@@ -18,7 +18,7 @@ _DIMENSION = "dimension"
 
 @contextmanager
 def missing_references(
-    attempt: Attempt, versions: Mapping[str, DataFrame], dimensions: Mapping[str, Part]
+    attempt: Attempt, versions: Mapping[str, DataFrame], dimensions: Mapping[str, TableResult]
 ) -> Iterator[dict[str, DataFrame]]:
     """Yield, for each dimension that lacks some, the keys that the `versions` of the facts refer to in vain.
 
@@ -46,7 +46,7 @@ def _together(frames: list[tuple[str, DataFrame]]) -> DataFrame:
     return reduce(DataFrame.union, (frame.select(F.lit(name).alias(_DIMENSION), REFERRED) for name, frame in frames))
 
 
-def _keys(attempt: Attempt, dimension: str, part: Part) -> DataFrame:
+def _keys(attempt: Attempt, dimension: str, part: TableResult) -> DataFrame:
     table = STAR_TABLES[dimension]
     written = [*(batch.tables.get(dimension) for batch in attempt.written), part.table]
     paths = [found.path for found in written if found]

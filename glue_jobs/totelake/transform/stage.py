@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from totelake.lake import catalog, objects
-from totelake.lake.batches import HeldRows, IngestedBatch, ProcessedBatch, in_force
+from totelake.lake.batches import IngestedBatch, ProcessedBatch, QuarantinedRows, active_batches
 from totelake.lake.commit_log import CommitLog
 from totelake.lake.zones import PROCESSED
 from totelake.runtime import failpoints, metrics, retry, worklog
@@ -15,7 +15,7 @@ from totelake.runtime.errors import LogError
 from totelake.runtime.glue import JobRun
 from totelake.runtime.metrics import Measured
 from totelake.tables import STAR_TABLES
-from totelake.transform.attempt import Attempt, Part
+from totelake.transform.attempt import Attempt, TableResult
 from totelake.transform.dimension import build_dimension
 from totelake.transform.fact import build_fact, pending_versions
 from totelake.transform.quarantine import DEFAULT_SHARE
@@ -67,7 +67,7 @@ class _Stage:
             parts = (*parts, self.batch(parts, len(self.known)))
         return replace(parts[-1], first_ingested=1, tables={}, quarantined={}, broken={}, replayed=parts)
 
-    def _batch(self, attempt: Attempt, parts: dict[str, Part]) -> ProcessedBatch:
+    def _batch(self, attempt: Attempt, parts: dict[str, TableResult]) -> ProcessedBatch:
         return ProcessedBatch(
             sequence=self.sequence,
             batch_id=attempt.batch_id,
@@ -98,17 +98,17 @@ def run(run: JobRun, ingested: str, processed: str) -> ProcessedBatch | None:
         catalog.register_committed(log, PROCESSED)
         batch = _run(run, ingested_log, log, measured)
         if batch:
-            failpoints.reached(failpoints.LOG_CREATED)
+            failpoints.hit(failpoints.LOG_CREATED)
             measured.publish()  # before anything else can fail: the next attempt would find nothing to measure
             catalog.register(batch, PROCESSED)
-            failpoints.reached(failpoints.PARTITIONS_REGISTERED)
+            failpoints.hit(failpoints.PARTITIONS_REGISTERED)
         return batch
 
 
 def _run(
     run: JobRun, ingested: CommitLog[IngestedBatch], log: CommitLog[ProcessedBatch], measured: Measured
 ) -> ProcessedBatch | None:
-    share, rebuild = run.share("quarantine_share"), run.flag("rebuild")
+    share, rebuild = run.fraction("quarantine_share"), run.flag("rebuild")
     with worklog.unit("transform", stage="transform", rebuild=rebuild) as figures:
         last = next(log.backwards(), None)
         figures["pending_batches"] = _pending(ingested, log, last)
@@ -125,10 +125,10 @@ def _run(
             sequence=len(batches) + 1,
             quarantine_share=DEFAULT_SHARE if share is None else share,
         )
-        written = tuple(part for batch in in_force(batches) for part in batch.parts)
+        written = tuple(part for batch in active_batches(batches) for part in batch.parts)
         batch = stage.replayed(written) if rebuild and written else stage.batch(written, len(stage.known))
         figures |= {"batch_id": batch.batch_id, "quarantined": batch.quarantined, "total_rows": batch.rows.total()}
-        failpoints.reached(failpoints.BEFORE_LOG_CREATED)
+        failpoints.hit(failpoints.BEFORE_LOG_CREATED)
         log.commit(batch)
         _measure(measured, stage.known[batch.first_ingested - 1 :], batch, batch.held)
         return batch
@@ -138,7 +138,7 @@ def _measure(
     measured: Measured,
     covered: tuple[IngestedBatch, ...],
     batch: ProcessedBatch | None,
-    held: Mapping[str, HeldRows],
+    held: Mapping[str, QuarantinedRows],
 ) -> None:
     rows_in: Counter[str] = Counter()
     for ingested in covered:
@@ -167,7 +167,7 @@ def _pending(
     return committed - covered
 
 
-def _parts(attempt: Attempt) -> dict[str, Part]:
+def _parts(attempt: Attempt) -> dict[str, TableResult]:
     """Write all tables: the dimensions first, since facts are held against their keys."""
     facts = [transform for transform in TRANSFORMS.values() if STAR_TABLES[transform.table].is_fact]
     dimensions = [transform for transform in TRANSFORMS.values() if not STAR_TABLES[transform.table].is_fact]
@@ -182,11 +182,11 @@ def _parts(attempt: Attempt) -> dict[str, Part]:
     return parts
 
 
-def _build(table: str, make: Callable[[], Part]) -> tuple[str, Part]:
+def _build(table: str, make: Callable[[], TableResult]) -> tuple[str, TableResult]:
     with worklog.unit("table_transformed", stage="transform", table=table) as figures:
         part = make()
         if part.table:
-            failpoints.reached(failpoints.TABLE_WRITTEN)
+            failpoints.hit(failpoints.TABLE_WRITTEN)
         rows = part.table.rows if part.table else 0
         figures |= {"rows": rows, "quarantined": part.quarantined, "held": part.held.rows if part.held else 0}
         return table, part

@@ -1,6 +1,6 @@
 """The warehouse: what a load asks of it, and the two kinds that there are, one package each."""
 
-from totelake.warehouse.contract import OpenWarehouse, Parts, Warehouse
+from totelake.warehouse.contract import FilesByTable, OpenWarehouse, Warehouse
 from totelake.warehouse.kinds import ARGUMENTS, named_in
 
-__all__ = ["ARGUMENTS", "OpenWarehouse", "Parts", "Warehouse", "named_in"]
+__all__ = ["ARGUMENTS", "FilesByTable", "OpenWarehouse", "Warehouse", "named_in"]

@@ -10,7 +10,7 @@ from totelake.tables import StarTable
 if TYPE_CHECKING:
     from totelake.runtime.glue import JobRun  # it brings Spark, and not all who ask for a name need that
 
-type Parts = dict[StarTable, list[ProcessedTable]]
+type FilesByTable = dict[StarTable, list[ProcessedTable]]
 """What batches have of each star table, the dimensions before the facts that refer to them."""
 
 
@@ -20,17 +20,17 @@ class OpenWarehouse(Protocol):
     def pending(self, log: CommitLog[ProcessedBatch]) -> list[ProcessedBatch]:
         """Return the batches of `log` that the ledger lacks, in order; raise `LedgerError` when the two disagree."""
 
-    def load(self, batches: list[ProcessedBatch], parts: Parts, *, anew: bool) -> dict[str, int]:
+    def load(self, batches: list[ProcessedBatch], parts: FilesByTable, *, full_refresh: bool) -> dict[str, int]:
         """Load `batches`, whose rows are `parts`, in one transaction; return the rows inserted or changed by table.
 
-        When `anew` they take the place of everything that is there. Raises `StagingError` when what arrived is not what
+        With `full_refresh` they replace everything that is there. Raises `StagingError` when what arrived is not what
         the batches hold, and then nothing is changed.
         """
 
-    def settle(self, table: StarTable, rows: int) -> None:
+    def after_load(self, table: StarTable, rows: int) -> None:
         """Do what is due after `rows` of `table` were committed, such as to renew its statistics."""
 
-    def complete(self) -> None:
+    def ensure_schema(self) -> None:
         """Make what a load leaves to its end, for a run that finds nothing to load."""
 
 
@@ -45,5 +45,5 @@ class Warehouse(Protocol):
         """Open the warehouse for a load of `run` from the processed `bucket`, and make the tables that it lacks.
 
         Raises `AlreadyRunningError` when another load keeps this one out, `WarehouseSchemaError` when a table has other
-        columns than it declares, or lost all its rows; what is lost, a run with the argument `rebuild` makes anew.
+        columns than it declares, or lost all its rows; what is lost, a run with the argument `rebuild` restores.
         """

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from totelake.lake.batches import ProcessedBatch, in_force
+from totelake.lake.batches import ProcessedBatch, active_batches
 from totelake.lake.commit_log import CommitLog
 from totelake.runtime.errors import LedgerError
 from totelake.tables.ledger import LEDGER
@@ -60,7 +60,7 @@ def pending(last: Entry, log: CommitLog[ProcessedBatch]) -> list[ProcessedBatch]
             f"Sequence {last.sequence} is batch {last.batch_id} in the ledger and batch {batch_id} in the log of "
             f"s3://{log.bucket}. This warehouse was loaded from another bucket: point the job to that one."
         )
-    batches = in_force(log.since(last.sequence))
+    batches = active_batches(log.since(last.sequence))
     for batch in batches:
         last.check_follows(batch)
         last = replace(last, sequence=batch.sequence, last_ingested=batch.last_ingested)

@@ -4,21 +4,21 @@ from collections import Counter
 from itertools import chain
 
 from totelake.lake import freshness
-from totelake.lake.batches import ProcessedBatch, in_force
+from totelake.lake.batches import ProcessedBatch, active_batches
 from totelake.lake.commit_log import CommitLog
 from totelake.runtime import metrics, retry, worklog
 from totelake.runtime.errors import LogError
 from totelake.runtime.glue import JobRun
 from totelake.runtime.metrics import Measured
 from totelake.tables import STAR_TABLES, StarTable
-from totelake.warehouse import OpenWarehouse, Parts, Warehouse
+from totelake.warehouse import FilesByTable, OpenWarehouse, Warehouse
 
 
 @retry.retried("load", database="the warehouse")
 def run(run: JobRun, processed: str, warehouse: Warehouse) -> None:
     """Load the batches of the bucket `processed` that the ledger of `warehouse` lacks, in their order.
 
-    Each is there whole or not at all. A batch that begins the zone anew takes the place of everything that was loaded,
+    Each is there whole or not at all. A batch that rebuilds the zone takes the place of everything that was loaded,
     and so do all batches in force, in one transaction, with the argument `rebuild`. Raises `AlreadyRunningError` when
     another load is under way, `LedgerError` when ledger and log disagree, `StagingError` when a batch did not reach
     staging whole or has a key twice, `WarehouseSchemaError` when tables are not those that were declared and loaded:
@@ -28,7 +28,7 @@ def run(run: JobRun, processed: str, warehouse: Warehouse) -> None:
     with metrics.stage("load") as measured, warehouse.opened(run, processed) as opened:
         last = next(log.backwards(), None)  # what is committed from here on need not be loaded in the end
         if run.flag("rebuild"):
-            _load(opened, run, log, in_force(log.since(0)), measured, anew=True)
+            _load(opened, run, log, active_batches(log.since(0)), measured, full_refresh=True)
         else:
             _load_pending(opened, run, log, measured)
         if (age := freshness.warehouse_age(run, last)) is not None:
@@ -40,10 +40,10 @@ def _load_pending(opened: OpenWarehouse, run: JobRun, log: CommitLog[ProcessedBa
     pending = opened.pending(log)
     if not pending:
         with worklog.unit("load", stage="load", batches=0, total_rows=0):
-            opened.complete()
+            opened.ensure_schema()
         _measure(measured, [], {})
     for batch in pending:
-        _load(opened, run, log, [batch], measured, anew=batch.first_ingested == 1 and batch.sequence > 1)
+        _load(opened, run, log, [batch], measured, full_refresh=batch.first_ingested == 1 and batch.sequence > 1)
 
 
 def _load(
@@ -53,16 +53,16 @@ def _load(
     batches: list[ProcessedBatch],
     measured: Measured,
     *,
-    anew: bool,
+    full_refresh: bool,
 ) -> None:
-    """Load `batches` in one transaction, in the place of everything that is there when `anew`."""
+    """Load `batches` in one transaction, in the place of everything that is there when `full_refresh`."""
     names = {"sequence": batches[-1].sequence, "batch_id": batches[-1].batch_id} if batches else {}
-    with worklog.unit("load", stage="load", batches=len(batches), rebuild=anew, **names) as figures:
-        merged = opened.load(batches, _parts(run, log, batches), anew=anew)
+    with worklog.unit("load", stage="load", batches=len(batches), rebuild=full_refresh, **names) as figures:
+        merged = opened.load(batches, _parts(run, log, batches), full_refresh=full_refresh)
         figures |= {"tables": len(merged), "total_rows": sum(merged.values())}
     for table, rows in merged.items():
         with worklog.unit("table_loaded", stage="load", table=table, rows=rows):
-            opened.settle(STAR_TABLES[table], rows)
+            opened.after_load(STAR_TABLES[table], rows)
     _measure(measured, batches, merged)
 
 
@@ -72,9 +72,9 @@ def _measure(measured: Measured, batches: list[ProcessedBatch], merged: dict[str
     measured.record(metrics.BYTES, sum(batch.bytes for batch in batches))
 
 
-def _parts(run: JobRun, log: CommitLog[ProcessedBatch], batches: list[ProcessedBatch]) -> Parts:
+def _parts(run: JobRun, log: CommitLog[ProcessedBatch], batches: list[ProcessedBatch]) -> FilesByTable:
     """Return what `batches` have of each table, the dimensions before the facts that refer to them."""
-    parts: Parts = {table: [] for table in sorted(STAR_TABLES.values(), key=_is_fact)}
+    parts: FilesByTable = {table: [] for table in sorted(STAR_TABLES.values(), key=_is_fact)}
     for batch in chain.from_iterable(batch.parts for batch in batches):
         if unknown := batch.tables.keys() - STAR_TABLES.keys():
             raise LogError(

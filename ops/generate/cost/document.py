@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from ops.generate.cost import estimate
-from ops.generate.cost.estimate import CRAWL, REFERENCE_RUNS, RHYTHMS, SHARE, Environment
+from ops.generate.cost.estimate import CRAWL, FREQUENCIES, REFERENCE_RUNS, SHARE, Environment
 from ops.generate.cost.plan import Resource
 from ops.generate.cost.prices import (
     AS_OF,
@@ -47,7 +47,7 @@ check after it that is {each}, beside {jobs} a month for the jobs when the workf
 
 Drift is rare, and little is lost by learning of it later: the ingest lands a new column as it is, and stops by
 itself where a declared one is gone or has another type. So crawling may cost {share:.0%} of what the jobs cost, and
-happens as often as that allows: **{decided}**. Configured is `{expression}`."""
+happens as often as that allows: **{recommended_frequency}**. Configured is `{expression}`."""
 
 _BY_USE = """\
 ## What costs by its use
@@ -95,7 +95,7 @@ def _crawler(environment: Environment) -> str:
     each, jobs = environment.crawl_run, environment.jobs_month(REFERENCE_RUNS)
     rows = [
         (name, f"{crawls:,.0f}", _dollars(crawls * each), f"{crawls * each / jobs:.0%}")
-        for name, crawls in RHYTHMS.items()
+        for name, crawls in FREQUENCIES.items()
     ]
     return _CRAWLER.format(
         minutes=CRAWLER_LEAST_MINUTES,
@@ -106,7 +106,7 @@ def _crawler(environment: Environment) -> str:
         jobs=_dollars(jobs),
         table=_table(("crawled", "crawls a month", "a month", "of what the jobs cost"), rows),
         share=SHARE,
-        decided=environment.decided(),
+        recommended_frequency=environment.recommended_frequency(),
         expression=environment.crawl.expression,
     )
 

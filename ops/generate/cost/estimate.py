@@ -30,7 +30,7 @@ _BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 REFERENCE_RUNS = 2 * HOURS
 """Runs a month of the workflow at which everything is compared: every 30 minutes."""
 
-RHYTHMS = {
+FREQUENCIES = {
     "every 30 minutes, with each ingest": 2 * HOURS,
     "every hour": HOURS,
     "every 6 hours": HOURS / 6,
@@ -78,7 +78,7 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class FixedCost:
     """What costs by being there: how many of them, at which price."""
 
     count: int
@@ -112,10 +112,10 @@ class Environment:
         """Return what those jobs cost in a month, on demand."""
         return sum(runs * job.run for job, runs in self.jobs(pipeline_runs))
 
-    def decided(self) -> str:
-        """Return how often the lake is to be crawled: the first of `RHYTHMS` that stays within `SHARE`."""
+    def recommended_frequency(self) -> str:
+        """Return how often the lake is to be crawled: the first of `FREQUENCIES` that stays within `SHARE`."""
         budget = SHARE * self.jobs_month(REFERENCE_RUNS)
-        return next((name for name, crawls in RHYTHMS.items() if crawls * self.crawl_run <= budget), "never")
+        return next((name for name, crawls in FREQUENCIES.items() if crawls * self.crawl_run <= budget), "never")
 
 
 def runs_a_month(expression: str, timezone: str) -> float:
@@ -139,11 +139,11 @@ def environment(resources: Iterable[Resource]) -> Environment:
     return Environment(pipeline, crawl, tuple(others))
 
 
-def standing(resources: Iterable[Resource]) -> list[Standing]:
+def standing(resources: Iterable[Resource]) -> list[FixedCost]:
     """Return what costs by being there."""
     resources = list(resources)
     counted = {kind: sum(_quantity(resource, resources) for resource in _of_type(resources, kind)) for kind in MONTHLY}
-    by_being_there = [Standing(count, MONTHLY[kind]) for kind, count in counted.items() if count]
+    by_being_there = [FixedCost(count, MONTHLY[kind]) for kind, count in counted.items() if count]
     databases = (database for database in _of_type(resources, _DATABASE) if _is_priced(database))
     return by_being_there + [part for database in databases for part in _parts_of(database)]
 
@@ -160,12 +160,12 @@ def _is_priced(resource: Resource) -> bool:
     return resource.type == _DATABASE and resource.values["instance_class"] in INSTANCES
 
 
-def _parts_of(database: Resource) -> list[Standing]:
+def _parts_of(database: Resource) -> list[FixedCost]:
     """Return the instances and the disks of a database, those of its standby among them."""
     values, copies = database.values, 2 if database.values["multi_az"] else 1
     return [
-        Standing(copies, INSTANCES[values["instance_class"]]),
-        Standing(copies * values["allocated_storage"], DATABASE_STORAGE),
+        FixedCost(copies, INSTANCES[values["instance_class"]]),
+        FixedCost(copies * values["allocated_storage"], DATABASE_STORAGE),
     ]
 
 

@@ -16,7 +16,7 @@ from totelake.runtime.connections import Login
 from totelake.runtime.glue import JobRun
 from totelake.runtime.locks import named_blockers
 from totelake.tables import StarTable
-from totelake.warehouse.contract import OpenWarehouse, Parts
+from totelake.warehouse.contract import FilesByTable, OpenWarehouse
 from totelake.warehouse.postgres import keys, ledger, shape, staging
 from totelake.warehouse.postgres.merge import analyze, merge
 from totelake.warehouse.postgres.session import (
@@ -68,7 +68,7 @@ class _Load:
         """Return the batches of `log` that the ledger lacks, in order."""
         return ledger.pending(self.connection, log)
 
-    def load(self, batches: list[ProcessedBatch], parts: Parts, *, anew: bool) -> dict[str, int]:
+    def load(self, batches: list[ProcessedBatch], parts: FilesByTable, *, full_refresh: bool) -> dict[str, int]:
         """Load `batches` in one transaction; return how many rows that inserted or changed in each table."""
         tables = list(parts)
         batch_id = batches[-1].batch_id if batches else None
@@ -76,7 +76,7 @@ class _Load:
             with ThreadPoolExecutor(_TABLES_AT_ONCE) as pool:
                 list(pool.map(lambda table: self._stage(table, parts[table], staged[table.name]), tables))
             with refusals(self.login, batch_id=batch_id), self.connection.transaction():
-                if anew:
+                if full_refresh:
                     shape.empty(self.connection)
                     ledger.forget(self.connection)
                 merged = {
@@ -85,16 +85,16 @@ class _Load:
                 keys.add_foreign_keys(self.connection)
                 for batch in batches:
                     ledger.enter(self.connection, batch, self.run.id, self.run.code_version)
-                failpoints.reached(failpoints.BEFORE_MERGE_COMMITTED)
-            failpoints.reached(failpoints.MERGE_COMMITTED)
+                failpoints.hit(failpoints.BEFORE_MERGE_COMMITTED)
+            failpoints.hit(failpoints.MERGE_COMMITTED)
         return merged
 
-    def settle(self, table: StarTable, rows: int) -> None:
+    def after_load(self, table: StarTable, rows: int) -> None:
         """Renew the statistics of `table` after many rows."""
         if rows > _MANY_ROWS:
             analyze(self.connection, table)
 
-    def complete(self) -> None:
+    def ensure_schema(self) -> None:
         """Make what the warehouse lacks, foreign keys included."""
         shape.apply(self.connection)
 
@@ -103,7 +103,7 @@ class _Load:
         with worklog.unit("stage_table", stage="load", table=table.name, rows=told):
             rows = written_versions(self.run.spark, self.bucket, table, [part.path for part in parts])
             staging.copy(rows, copying_conninfo(self.login, self.connection, self.run.id), staging_table)
-            failpoints.reached(failpoints.TABLE_STAGED)
+            failpoints.hit(failpoints.TABLE_STAGED)
 
     def _merge(self, table: StarTable, parts: list[ProcessedTable], staging_table: str, batch_id: str | None) -> int:
         with worklog.unit("merge_table", stage="load", table=table.name) as figures:

@@ -65,7 +65,7 @@ def apply(connection: psycopg.Connection, *, with_foreign_keys: bool = True, reb
 def empty(connection: psycopg.Connection) -> None:
     """Remove all rows of the star tables and their foreign keys, in the transaction that `connection` has open.
 
-    Tables and keys that are missing are made. Surrogate keys begin anew. Readers wait until the transaction has ended.
+    Tables and keys that are missing are made. Surrogate keys restart. Readers wait until the transaction has ended.
     Raises `WarehouseReferenceError` when a foreign key of another table refers to a star table.
     """
     _make(connection)

@@ -17,7 +17,7 @@ from totelake.runtime.errors import OrphanError, StagingError, StatementError, T
 from totelake.runtime.glue import JobRun
 from totelake.tables import StarTable
 from totelake.warehouse import ledger
-from totelake.warehouse.contract import OpenWarehouse, Parts
+from totelake.warehouse.contract import FilesByTable, OpenWarehouse
 from totelake.warehouse.ledger import Entry
 from totelake.warehouse.redshift import ledger as redshift_ledger
 from totelake.warehouse.redshift import shape, transaction
@@ -75,7 +75,7 @@ class _Load:
         self.last.check()
         return ledger.pending(self.last, log)
 
-    def load(self, batches: list[ProcessedBatch], parts: Parts, *, anew: bool) -> dict[str, int]:
+    def load(self, batches: list[ProcessedBatch], parts: FilesByTable, *, full_refresh: bool) -> dict[str, int]:
         """Load `batches` in one transaction; return how many rows that inserted or changed in each table.
 
         Raises `DatabaseInterruptedError` when another load has changed the ledger since it was read: whoever then tries
@@ -89,23 +89,23 @@ class _Load:
         entries = files.ledger_manifest(batches, self.run) if batches else None
         self._empty_staging(parts)
         steps = self._within_bounds(
-            [*transaction.opening(last), *copies, *transaction.merging(parts, role, entries, anew=anew)]
+            [*transaction.opening(last), *copies, *transaction.merging(parts, role, entries, full_refresh=full_refresh)]
         )
         try:
             outcome = self.api.run([step.statement for step in steps], f"totelake load {self.run.id}")
         except StatementError as error:
             failed = steps[error.statement].purpose if error.statement is not None else None
-            raise self._explained(failed, error, batches, parts, copies, anew=anew) from error
-        failpoints.reached(failpoints.MERGE_COMMITTED)
+            raise self._explained(failed, error, batches, parts, copies, full_refresh=full_refresh) from error
+        failpoints.hit(failpoints.MERGE_COMMITTED)
         if batches:
-            self.last = _entry_after(last, batches, anew=anew)
+            self.last = _entry_after(last, batches, full_refresh=full_refresh)
         self._empty_staging(parts)
         return {table: int(rows) for table, rows in outcome.results()[-1]} if parts else {}
 
-    def settle(self, table: StarTable, rows: int) -> None:
+    def after_load(self, table: StarTable, rows: int) -> None:
         """Leave it to Redshift, which renews the statistics of its tables in the background."""
 
-    def complete(self) -> None:
+    def ensure_schema(self) -> None:
         """Leave the warehouse as it is: it has had everything since it was opened."""
 
     def _within_bounds(self, steps: list[Step]) -> list[Step]:
@@ -123,7 +123,7 @@ class _Load:
         for start in range(0, len(copies), BATCH):
             self.api.run([step.statement for step in copies[start : start + BATCH]])
 
-    def _empty_staging(self, parts: Parts) -> None:
+    def _empty_staging(self, parts: FilesByTable) -> None:
         # Not within the transaction: Redshift commits when it meets a TRUNCATE.
         if parts:
             self.api.run([sql.SQL("TRUNCATE {}").format(staging(table)) for table in parts])
@@ -133,10 +133,10 @@ class _Load:
         failed: Purpose | None,
         error: StatementError,
         batches: list[ProcessedBatch],
-        parts: Parts,
+        parts: FilesByTable,
         copies: list[Step],
         *,
-        anew: bool,
+        full_refresh: bool,
     ) -> TotelakeError:
         """Return what it means that a step with the purpose `failed` did."""
         if failed == Purpose.LEDGER_IS_THE_SAME:
@@ -147,20 +147,20 @@ class _Load:
             # With the transaction went what it had counted: the same files are copied and counted once more.
             self._empty_staging(parts)
             self._copy(copies)
-            staged: dict[str, int] = dict(self.api.rows(transaction.count_staged(parts, anew=anew)))
+            staged: dict[str, int] = dict(self.api.rows(transaction.count_staged(parts, full_refresh=full_refresh)))
             for table, found in parts.items():
                 if staged[table.name] != (expected := sum(part.rows for part in found)):
-                    rows = self.api.rows(transaction.duplicates(table, anew=anew))
+                    rows = self.api.rows(transaction.duplicates(table, full_refresh=full_refresh))
                     self._empty_staging(parts)
                     duplicates = [(tuple(values), int(number)) for *values, number in rows]
-                    key = transaction.merged_by(table, anew=anew)
+                    key = transaction.merged_by(table, full_refresh=full_refresh)
                     return StagingError(table.name, expected, staged[table.name], key, duplicates)
             self._empty_staging(parts)
         return error
 
 
-def _entry_after(last: Entry, batches: list[ProcessedBatch], *, anew: bool) -> Entry:
+def _entry_after(last: Entry, batches: list[ProcessedBatch], *, full_refresh: bool) -> Entry:
     """Return the last entry of the ledger that ended with `last`, now that it has `batches`."""
     end = replace(last, sequence=batches[-1].sequence, batch_id=batches[-1].batch_id)
-    entries = len(batches) if anew else last.entries + len(batches)
+    entries = len(batches) if full_refresh else last.entries + len(batches)
     return replace(end, last_ingested=batches[-1].last_ingested, entries=entries)

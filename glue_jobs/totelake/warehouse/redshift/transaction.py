@@ -11,7 +11,7 @@ from psycopg import sql
 
 from totelake.tables import STAR_TABLES, StarTable
 from totelake.tables.ledger import LEDGER
-from totelake.warehouse.contract import Parts
+from totelake.warehouse.contract import FilesByTable
 from totelake.warehouse.ledger import Entry
 from totelake.warehouse.names import MOST_DUPLICATES, SCHEMA, listed
 from totelake.warehouse.redshift import ledger
@@ -57,13 +57,13 @@ def opening(last: Entry) -> list[Step]:
     ]
 
 
-def merging(parts: Parts, role: str, entries: str | None, *, anew: bool) -> list[Step]:
+def merging(parts: FilesByTable, role: str, entries: str | None, *, full_refresh: bool) -> list[Step]:
     """Return the steps that bring what is staged of `parts` into the star tables, and its batches into the ledger.
 
     `entries` is the address of the manifest of the ledger's new entries.
     """
-    steps = [Step(Purpose.ALL_ARRIVED, _all_arrived(parts, anew=anew))] if parts else []
-    if anew:
+    steps = [Step(Purpose.ALL_ARRIVED, _all_arrived(parts, full_refresh=full_refresh))] if parts else []
+    if full_refresh:
         emptied = [sql.Identifier(SCHEMA, name) for name in (*STAR_TABLES, LEDGER)]
         steps += [Step(Purpose.EMPTY, sql.SQL("DELETE FROM {}").format(name)) for name in emptied]
         steps += [Step(Purpose.BRING_IN, bring_in_anew(table)) for table in parts]
@@ -75,34 +75,36 @@ def merging(parts: Parts, role: str, entries: str | None, *, anew: bool) -> list
     if entries:
         steps.append(Step(Purpose.ENTER, _copy(ledger.TABLE, role, entries)))
     if parts:
-        steps.append(Step(Purpose.COUNT, count_staged(parts, anew=anew)))
+        steps.append(Step(Purpose.COUNT, count_staged(parts, full_refresh=full_refresh)))
     return steps
 
 
-def count_staged(parts: Parts, *, anew: bool) -> sql.Composed:
+def count_staged(parts: FilesByTable, *, full_refresh: bool) -> sql.Composed:
     """Return the query of how many rows are staged for each table, counting each version or key once.
 
     Its two columns are the table and the number.
     """
     return sql.SQL(" UNION ALL ").join(
         sql.SQL("SELECT {} AS star_table, COUNT(*) AS staged FROM (SELECT DISTINCT {} FROM {}) AS rows_of_it").format(
-            sql.Literal(table.name), _told_apart_by(table, anew=anew), staging(table)
+            sql.Literal(table.name), _told_apart_by(table, full_refresh=full_refresh), staging(table)
         )
         for table in parts
     )
 
 
-def duplicates(table: StarTable, *, anew: bool) -> sql.Composed:
+def duplicates(table: StarTable, *, full_refresh: bool) -> sql.Composed:
     """Return the query of a few values of `merged_by` that staging has more than once, each with how often."""
     return sql.SQL(
         "SELECT {key}, COUNT(*) AS copies FROM {staging} GROUP BY {key} HAVING COUNT(*) > 1"
         " ORDER BY copies DESC, {key} LIMIT {most}"
-    ).format(key=_told_apart_by(table, anew=anew), staging=staging(table), most=sql.Literal(MOST_DUPLICATES))
+    ).format(
+        key=_told_apart_by(table, full_refresh=full_refresh), staging=staging(table), most=sql.Literal(MOST_DUPLICATES)
+    )
 
 
-def merged_by(table: StarTable, *, anew: bool) -> tuple[str, ...]:
+def merged_by(table: StarTable, *, full_refresh: bool) -> tuple[str, ...]:
     """Return the columns of which staging may have no two equal rows: MERGE wants one row for each key."""
-    return table.identity if table.is_fact or anew else table.key
+    return table.identity if table.is_fact or full_refresh else table.key
 
 
 def _copy(table: sql.Identifier, role: str, manifest: str) -> sql.Composed:
@@ -110,7 +112,7 @@ def _copy(table: sql.Identifier, role: str, manifest: str) -> sql.Composed:
     return sql.SQL("COPY {} FROM {} IAM_ROLE {} FORMAT AS PARQUET MANIFEST").format(table, manifest, role)
 
 
-def _all_arrived(parts: Parts, *, anew: bool) -> sql.Composed:
+def _all_arrived(parts: FilesByTable, *, full_refresh: bool) -> sql.Composed:
     """Return the statement that fails unless staging holds what the commit records say, each row once."""
     wrong = sql.SQL(" UNION ALL ").join(
         sql.SQL(
@@ -119,18 +121,18 @@ def _all_arrived(parts: Parts, *, anew: bool) -> sql.Composed:
         ).format(
             expected=sum(part.rows for part in found),
             staging=staging(table),
-            columns=_told_apart_by(table, anew=anew),
+            columns=_told_apart_by(table, full_refresh=full_refresh),
         )
         for table, found in parts.items()
     )
     return sql.SQL("SELECT 1 / (CASE WHEN SUM(wrong) = 0 THEN 1 ELSE 0 END) FROM ({}) AS arrived").format(wrong)
 
 
-def _told_apart_by(table: StarTable, *, anew: bool) -> sql.Composed:
-    return listed(merged_by(table, anew=anew))
+def _told_apart_by(table: StarTable, *, full_refresh: bool) -> sql.Composed:
+    return listed(merged_by(table, full_refresh=full_refresh))
 
 
-def _no_orphans(parts: Parts) -> sql.Composed:
+def _no_orphans(parts: FilesByTable) -> sql.Composed:
     """Return the statement that fails when a fact that was brought in refers to a row that is not there."""
     orphans = sql.SQL(" UNION ALL ").join(
         sql.SQL(

@@ -1,10 +1,10 @@
-"""Who of several people began first, so that one can wait until somebody younger has finished."""
+"""A barrier between concurrent transactions: one can wait until another that began later has committed."""
 
 from threading import Condition
 
 
-class Turnstile:
-    """Counts those who work at the same time through their doings."""
+class CommitBarrier:
+    """Numbers the transactions of concurrent workers in the order in which they begin."""
 
     def __init__(self, people: int, patience: float) -> None:
         """Expect so many `people`, who wait for others for `patience` seconds at most."""
@@ -16,27 +16,27 @@ class Turnstile:
         self._youngest_done = 0
 
     def begin(self) -> int:
-        """Return the number of a new doing; a higher one is younger."""
+        """Return the number of a new transaction; a higher one began later."""
         with self._condition:
             self._begun += 1
             return self._begun
 
     def end(self, number: int) -> None:
-        """Say that a doing is over: committed or given up."""
+        """Record that a transaction has ended: committed or rolled back."""
         with self._condition:
             self._youngest_done = max(self._youngest_done, number)
             self._condition.notify_all()
 
-    def go_home(self) -> None:
-        """Say that one person will do no more."""
+    def leave(self) -> None:
+        """Record that one worker begins no more transactions."""
         with self._condition:
             self._people -= 1
             self._condition.notify_all()
 
-    def let_a_younger_pass(self) -> bool:
-        """Wait for a doing that begins after this call to end; return whether one did while there was patience.
+    def wait_for_newer_commit(self) -> bool:
+        """Wait until a transaction that begins after this call has ended; return whether one did before the timeout.
 
-        When everybody waits, nobody would begin anything: whoever began to wait last goes on.
+        When all workers wait, none would begin a transaction: the one that began to wait last continues.
         """
         with self._condition:
             newest = self._begun
