@@ -16,9 +16,9 @@ from totelake.ingest.source import open_source
 from totelake.lake.batches import IngestedBatch, ProcessedBatch
 from totelake.lake.commit_log import CommitLog
 from totelake.reconcile import compare as comparing
-from totelake.reconcile import shown, stage
+from totelake.reconcile import stage, warehouse_state
 from totelake.reconcile.compare import Difference, Version, What
-from totelake.reconcile.evidence import Evidence, Reason, last_loaded
+from totelake.reconcile.explanations import Evidence, Reason, last_loaded
 from totelake.runtime import retry
 from totelake.runtime.connections import Login
 from totelake.runtime.errors import ReconcileError
@@ -485,7 +485,7 @@ def test_a_load_in_the_middle_makes_no_difference(reconciled, totesys, monkeypat
 
 def test_after_a_restore_no_row_is_taken_to_be_newer(lake, reader, loaded):
     """Transaction ids are given out again, so they prove nothing: every difference counts."""
-    with shown.opened(Postgres(loaded)) as warehouse:
+    with warehouse_state.opened(Postgres(loaded)) as warehouse:
         logs = CommitLog(lake.ingested, IngestedBatch), CommitLog(lake.processed, ProcessedBatch)
         batches = last_loaded(warehouse.last, *logs)
     with open_source(reader) as source:

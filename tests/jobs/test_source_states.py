@@ -14,7 +14,7 @@ from tests.lakes import job_run
 from tests.postgres_servers import as_role, login_of
 from totelake import transform
 from totelake.ingest import source, source_checks
-from totelake.ingest.chain import Baseline
+from totelake.ingest.baseline import Baseline
 from totelake.lake.batches import IngestedBatch
 from totelake.lake.versions import all_of
 from totelake.runtime import connections, failpoints, locks, retry

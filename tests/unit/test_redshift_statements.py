@@ -9,7 +9,7 @@ from ops.cli.commands import app
 from totelake.lake.batches import ProcessedTable
 from totelake.reconcile import expected, uniqueness
 from totelake.reconcile.compare import _DUPLICATES, _RANGES, _ROWS_OF_RANGE, _SOME_ROWS
-from totelake.reconcile.sides import REDSHIFT_AS_TEXTS
+from totelake.reconcile.dialects import REDSHIFT_AS_TEXTS
 from totelake.runtime.error_mapping import said_by
 from totelake.runtime.errors import DatabaseInterruptedError, DatabaseRefusedError
 from totelake.tables import STAR_TABLES

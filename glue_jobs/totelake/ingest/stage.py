@@ -4,9 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
-from totelake.ingest.chain import Baseline
+from totelake.ingest.baseline import Baseline
+from totelake.ingest.changes import Attempt, land, may_differ
 from totelake.ingest.extract import Extract
-from totelake.ingest.land import Attempt, land, may_differ
 from totelake.ingest.source import Count, SourceReader, open_source
 from totelake.ingest.source_checks import FoundTable
 from totelake.lake import catalog, freshness, objects

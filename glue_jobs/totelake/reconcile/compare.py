@@ -8,7 +8,7 @@ from enum import StrEnum
 from psycopg import sql
 
 from totelake.reconcile import expected
-from totelake.reconcile.sides import Row, Side
+from totelake.reconcile.dialects import Row, Side
 from totelake.runtime.errors import ComparisonError
 from totelake.tables import StarTable
 

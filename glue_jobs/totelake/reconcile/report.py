@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from totelake.reconcile.compare import What
-from totelake.reconcile.evidence import Reason
+from totelake.reconcile.explanations import Reason
 
 KEYS_TOLD = 5
 

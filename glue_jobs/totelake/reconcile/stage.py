@@ -14,10 +14,10 @@ from totelake.lake.batches import IngestedBatch, ProcessedBatch, Snapshot
 from totelake.lake.commit_log import CommitLog
 from totelake.reconcile import expected, uniqueness
 from totelake.reconcile.compare import Comparison, What, rows_of
-from totelake.reconcile.evidence import Evidence, last_loaded
+from totelake.reconcile.dialects import Row, Side, begin, encoding_of, in_savepoint
+from totelake.reconcile.explanations import Evidence, last_loaded
 from totelake.reconcile.report import Report
-from totelake.reconcile.shown import Shown, opened
-from totelake.reconcile.sides import Row, Side, begin, encoding_of, in_savepoint
+from totelake.reconcile.warehouse_state import Shown, opened
 from totelake.runtime import metrics, retry, worklog
 from totelake.runtime.connections import APPLICATION_NAME, Login
 from totelake.runtime.errors import ComparisonError, ReconcileError

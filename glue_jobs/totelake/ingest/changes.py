@@ -8,7 +8,7 @@ from pyspark import StorageLevel
 from pyspark.sql import DataFrame, Observation
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
-from totelake.ingest.chain import Baseline
+from totelake.ingest.baseline import Baseline
 from totelake.ingest.extract import Extract
 from totelake.ingest.source import TRANSACTION_IDS, Count
 from totelake.ingest.source_checks import FoundTable

@@ -13,7 +13,7 @@ from totelake.lake.batches import IngestedBatch, ProcessedBatch, Snapshot
 from totelake.lake.commit_log import CommitLog
 from totelake.reconcile import expected
 from totelake.reconcile.compare import Difference, Version, What
-from totelake.reconcile.landed import held_back, last_landed
+from totelake.reconcile.lake_state import held_back, last_landed
 
 
 class Reason(StrEnum):

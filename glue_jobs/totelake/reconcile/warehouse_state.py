@@ -9,7 +9,7 @@ import psycopg
 from psycopg import sql
 
 from totelake.reconcile import expected, uniqueness
-from totelake.reconcile.sides import (
+from totelake.reconcile.dialects import (
     REDSHIFT_AS_TEXTS,
     Form,
     Side,
