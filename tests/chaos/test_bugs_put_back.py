@@ -22,7 +22,7 @@ from tests.chaos.restructuring_events import drop_foreign_keys_to, duplicate_key
 from tests.chaos.site import BASE, Site
 from tests.chaos.verification import hold_against_source
 from tests.lakes import few_rows
-from totelake.ingest import source_checks, stage
+from totelake.ingest import changes, source_checks, stage
 from totelake.lake.batches import TableIdentity
 from totelake.runtime import connections, failpoints
 from totelake.transform.star_tables import dimensions

@@ -106,7 +106,7 @@ def test_what_is_held_back_is_told_by_table_and_rule_and_in_all(first_run):
     found = told(first_run["transform"])
 
     assert found["QuarantinedRows", (("Rule", "date"), ("Table", "fact_sales_order"))] == [1]
-    assert found["QuarantinedRows", ()] == found["QuarantinedRows", ()] == [1]
+    assert found["QuarantinedRows", ()] == found["HeldRows", ()] == [1]
 
 
 def test_an_idle_run_tells_that_it_ran_and_found_nothing(first_run, shared_lake, shared_reader, warehouse, capsys):
@@ -118,7 +118,7 @@ def test_an_idle_run_tells_that_it_ran_and_found_nothing(first_run, shared_lake,
         assert found["Heartbeat", (("Stage", stage),)] == [1]
         assert not [key for key in found if "Table" in dict(key[1])]
         if stage == "transform":
-            assert found["QuarantinedRows", ()] == [1]
+            assert found["HeldRows", ()] == [1]
             assert found["QuarantinedRows", ()] == [0]
     assert units(capsys) == {"ingest", "transform", "load"}
 

@@ -73,7 +73,7 @@ class Bucket:
             {"PartNumber": n, "ETag": self.upload_part(Key=key, UploadId=upload, PartNumber=n, Body=part)["ETag"]}
             for n, part in enumerate(parts, start=1)
         ]
-        return {"Key": key, "UploadId": upload, "MultipartUpload": {"FilesByTable": sent}}
+        return {"Key": key, "UploadId": upload, "MultipartUpload": {"Parts": sent}}
 
 
 def md5(content: bytes) -> bytes:
@@ -336,10 +336,10 @@ def test_completing_an_upload_again_says_the_same_again(bucket: Bucket) -> None:
 def test_an_upload_that_is_no_good_is_refused(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     """Unknown uploads, unknown parts, parts out of order, and parts that are too small."""
     finish = bucket.upload("x", b"one", b"two")
-    parts = finish["MultipartUpload"]["FilesByTable"]
+    parts = finish["MultipartUpload"]["Parts"]
 
     def told(listed: list[dict[str, Any]]) -> str:
-        return refusal(bucket.complete_multipart_upload, **finish | {"MultipartUpload": {"FilesByTable": listed}})[1]
+        return refusal(bucket.complete_multipart_upload, **finish | {"MultipartUpload": {"Parts": listed}})[1]
 
     assert told([{"PartNumber": 1, "ETag": '"0"'}]) == "InvalidPart"
     assert told(parts[::-1]) == "InvalidPartOrder"
@@ -378,7 +378,7 @@ def test_a_part_is_copied_from_an_object(bucket: Bucket) -> None:
         CopySourceRange="bytes=2-4",
     )["CopyPartResult"]
     bucket.complete_multipart_upload(
-        Key="x", UploadId=upload, MultipartUpload={"FilesByTable": [{"PartNumber": 1, "ETag": part["ETag"]}]}
+        Key="x", UploadId=upload, MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
     )
     assert bucket.read("x") == b"234"
 

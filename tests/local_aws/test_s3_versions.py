@@ -180,7 +180,7 @@ def test_a_policy_demands_that_commits_are_created_only(bucket: tuple[Any, str, 
     s3.put_object(Bucket=name, Key="tables/x", Body=b"")
     upload = s3.create_multipart_upload(Bucket=name, Key="log/2")["UploadId"]
     part = s3.upload_part(Bucket=name, Key="log/2", UploadId=upload, PartNumber=1, Body=b"")["ETag"]
-    finish = {"UploadId": upload, "MultipartUpload": {"FilesByTable": [{"PartNumber": 1, "ETag": part}]}}
+    finish = {"UploadId": upload, "MultipartUpload": {"Parts": [{"PartNumber": 1, "ETag": part}]}}
     assert code(s3.complete_multipart_upload, Bucket=name, Key="log/2", **finish) == "AccessDenied"
     s3.complete_multipart_upload(Bucket=name, Key="log/2", IfNoneMatch="*", **finish)
 

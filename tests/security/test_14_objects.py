@@ -136,7 +136,7 @@ def test_who_may_only_write_is_not_told_the_etag(target, s3, bucket):
     writer = target.client("s3", acting(target, "writer", writes, objects))
     upload = writer.create_multipart_upload(Bucket=bucket, Key="guessed")["UploadId"]
     part = writer.upload_part(Bucket=bucket, Key="guessed", UploadId=upload, PartNumber=1, Body=b"2")["ETag"]
-    parts = {"FilesByTable": [{"PartNumber": 1, "ETag": part}]}
+    parts = {"Parts": [{"PartNumber": 1, "ETag": part}]}
 
     for wanted in (etag, '"0"', "*"):
         where = {"Bucket": bucket, "Key": "guessed", "IfMatch": wanted}
@@ -317,7 +317,7 @@ def test_every_way_to_write_locks_as_the_bucket_says(s3, post, target):
 
     upload = s3.create_multipart_upload(Bucket=name, Key="parts")["UploadId"]
     part = s3.upload_part(Bucket=name, Key="parts", UploadId=upload, PartNumber=1, Body=b"1")["ETag"]
-    parts = {"FilesByTable": [{"PartNumber": 1, "ETag": part}]}
+    parts = {"Parts": [{"PartNumber": 1, "ETag": part}]}
     s3.complete_multipart_upload(Bucket=name, Key="parts", UploadId=upload, MultipartUpload=parts)
     s3.put_object(Bucket=name, Key="held", Body=b"1", ObjectLockLegalHoldStatus="ON")
     assert post(s3.generate_presigned_post(name, "form")["fields"], path=name) == (204, "")

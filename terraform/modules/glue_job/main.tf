@@ -111,7 +111,7 @@ locals {
   objects = {
     ReadObjects   = { actions = ["s3:GetObject"], places = local.reads }
     WriteObjects  = { actions = ["s3:PutObject", "s3:AbortMultipartUpload"], places = local.writes }
-    EraseUnneeded = { actions = ["s3:DeleteObject"], places = local.erases }
+    DeleteTemporaryObjects = { actions = ["s3:DeleteObject"], places = local.erases }
   }
 
   object_statements = [
@@ -253,7 +253,7 @@ locals {
   network_statements = [for statement in [
     {
       # EC2 does not limit Describe actions to resources.
-      Sid    = "LookAroundInTheVpc"
+      Sid    = "DescribeVpc"
       Effect = "Allow"
       Action = [
         "ec2:DescribeNetworkInterfaces", "ec2:DescribeRouteTables", "ec2:DescribeSecurityGroups",
@@ -263,7 +263,7 @@ locals {
       Condition = { StringEquals = { "aws:RequestedRegion" = [local.region] } }
     },
     {
-      Sid    = "PlugIntoTheVpc"
+      Sid    = "CreateNetworkInterfaces"
       Effect = "Allow"
       Action = ["ec2:CreateNetworkInterface"]
       Resource = concat(

@@ -93,7 +93,7 @@ QUARANTINED_ROWS = Metric(
     total=(),
 )
 HELD_ROWS = Metric(
-    "QuarantinedRows", "Count", (), GAUGE, "Rows that wait in quarantine, after a transform.", stages=("transform",)
+    "HeldRows", "Count", (), GAUGE, "Rows that wait in quarantine, after a transform.", stages=("transform",)
 )
 RECONCILE_DIFFERENCES = Metric(
     "ReconcileDifferences",
