@@ -12,22 +12,22 @@ CODE := glue_jobs local_aws totesys ops dashboards
 help:  ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
-setup:  ## Make .venv, get Java and Terraform where they are missing, install what requirements.lock pins, build. Does only what is not done.
+setup:  ## Set up .venv: Java and Terraform if missing, the pinned packages, the build. Idempotent.
 	@bin/setup
 
-browser: setup  ## Install a browser for the tests of the dashboard, where there is none.
+browser: setup  ## Install Chromium for the dashboard tests, if there is no browser.
 	@bin/browser
 
-run: setup  ## The whole of it: local AWS, totesys, workflow, more business, workflow, summary.
+run: setup  ## Start a local AWS, deploy, fill totesys, run the workflow twice, print a summary.
 	@$(TOTELAKE) demo
 
-test: lint browser  ## Lint, check types and run every test; ARGS="-k ingest" is passed to pytest.
+test: lint browser  ## Lint, check types, run all tests; ARGS="-k ingest" is passed to pytest.
 	$(PYTHON) -m pytest $(TWO_AT_ONCE) $(ARGS)
 
-test-fast: lint  ## Lint, check types and run the tests that need no environment, Terraform or browser (about a minute).
+test-fast: lint  ## Lint, check types, run the tests without local environment, Terraform or browser (about a minute).
 	$(PYTHON) -m pytest $(TWO_AT_ONCE) -m "not world and not terraform and not browser" tests/unit tests/repo tests/spark $(ARGS)
 
-coverage: lint browser  ## As test, and say which lines ran, those of the jobs' processes and the endpoint's among them; 90 % must.
+coverage: lint browser  ## Run the tests with coverage, including subprocesses; fail under 90 %.
 	rm -f .coverage .coverage.*
 	COVERAGE_ROOT=$(CURDIR) $(PYTHON) -m coverage run -m pytest $(TWO_AT_ONCE)
 	$(PYTHON) -m coverage combine --quiet
@@ -39,27 +39,27 @@ coverage: lint browser  ## As test, and say which lines ran, those of the jobs' 
 		--require-hashes --requirement $<
 	touch $@
 
-chaos: setup  ## Prove that no row is lost, doubled or torn: HISTORIES=1000 SEED=1, MINUTES=60, or REPLAY=seed alone.
+chaos: setup  ## Fault injection: HISTORIES=1000 SEED=1, MINUTES=60, or REPLAY=seed for one history.
 	@$(PYTHON) -m tests.chaos $(if $(HISTORIES),--histories $(HISTORIES)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(if $(REPLAY),--replay $(REPLAY))
 
-lint: setup  ## Check style, format and types.
+lint: setup  ## Check style, format, types and layers.
 	$(PYTHON) -m ruff check
 	$(PYTHON) -m ruff format --check
 	$(PYTHON) -m mypy $(CODE) benchmarks
 	.venv/bin/lint-imports --no-logo
 
-checks: .venv-checks/installed  ## Look for weaknesses: bandit in the code, pip-audit in the dependencies, checkov in the Terraform.
+checks: .venv-checks/installed  ## Security scans: bandit (code), pip-audit (dependencies), checkov (Terraform).
 	.venv-checks/bin/bandit --quiet --recursive --configfile pyproject.toml $(CODE)
 	.venv-checks/bin/checkov
 	.venv-checks/bin/pip-audit --strict --disable-pip --require-hashes --requirement requirements.lock
 	.venv-checks/bin/pip-audit --strict --disable-pip --require-hashes --requirement glue_jobs/requirements.lock
 	.venv-checks/bin/pip-audit --strict --disable-pip --require-hashes --requirement requirements-java.lock
 
-format: setup  ## Put the code into the one format.
+format: setup  ## Format the code and fix what ruff can fix.
 	$(PYTHON) -m ruff check --fix
 	$(PYTHON) -m ruff format
 
-lock:  ## Resolve every requirements.in into its requirements.lock, with hashes (needs uv).
+lock:  ## Resolve each requirements.in into its requirements.lock, with hashes (needs uv).
 	@uv --version >/dev/null 2>&1 || { echo "totelake: uv is missing: install it (https://docs.astral.sh/uv/getting-started/installation)." >&2; exit 1; }
 	$(COMPILE) requirements.in --output-file requirements.lock
 	$(COMPILE) requirements-checks.in --output-file requirements-checks.lock
@@ -67,23 +67,23 @@ lock:  ## Resolve every requirements.in into its requirements.lock, with hashes 
 	$(COMPILE) glue_jobs/requirements.in --constraint requirements.lock --python-platform x86_64-manylinux_2_28 \
 		--output-file glue_jobs/requirements.lock
 
-generated: setup  ## Write what is generated from declarations (terraform/*.json, docs/tables.md, docs/cost.md).
+generated: setup  ## Write the generated files (terraform/*.json, docs/tables.md, docs/cost.md).
 	$(PYTHON) -m ops.generate
 
 docs: setup  ## Build the site of docs/ into build/site; warnings are errors.
 	@NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --quiet
 	@echo build/site/index.html
 
-images: browser  ## Take the pictures of the dashboard in docs/images, of a world that is made for them: STATE=dir takes one that is up.
+images: browser  ## Take the screenshots in docs/images, of a temporary local environment or a running one (STATE=dir).
 	@$(PYTHON) -m ops.cli.dashboard_images $(if $(STATE),--state $(STATE))
 
-up: setup  ## Start the local world in the background.
+up: setup  ## Start the local environment in the background.
 	@$(TOTELAKE) up
 
-down:  ## Stop the local world; what it holds stays.
+down:  ## Stop the local environment; its data is kept.
 	@if [ -x $(PYTHON) ]; then $(TOTELAKE) down; fi
 
-bootstrap: setup  ## Make the bucket of Terraform's state for ENV, and the roles of the GitHub workflows.
+bootstrap: setup  ## Create the bucket of Terraform's state for ENV, and the roles of the GitHub workflows.
 	@$(PYTHON) -m ops.deploy bootstrap "$(ENV)"
 
 plan: setup  ## Show what a deployment to ENV would change.
@@ -92,10 +92,10 @@ plan: setup  ## Show what a deployment to ENV would change.
 deploy: setup  ## Deploy to ENV (a file in terraform/env): build, plan, apply that plan.
 	@$(PYTHON) -m ops.deploy deploy "$(ENV)"
 
-destroy: setup  ## Remove what is deployed to ENV, after its prefix was typed, or given as CONFIRM.
+destroy: setup  ## Remove what is deployed to ENV, after its prefix was typed or given as CONFIRM.
 	@$(PYTHON) -m ops.deploy destroy "$(ENV)"
 
-clean:  ## Remove the local world, the build products and .venv.
+clean:  ## Remove the local environment, the build products and .venv.
 	@if [ -x $(PYTHON) ]; then $(TOTELAKE) down --purge --yes; fi
 	rm -rf .venv .venv-checks build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .coverage .coverage.*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,4 +1,4 @@
-"""The commands. What they need is imported when they are called, so that each starts fast."""
+"""The commands. Each imports what it needs when it is called, so that all start fast."""
 
 # ruff: noqa: PLC0415 - each command imports what it needs when it is called
 
@@ -16,21 +16,21 @@ from ops.deploy import build
 
 
 class Zone(StrEnum):
-    """What can be made anew."""
+    """What can be rebuilt."""
 
     PROCESSED = "processed"
     WAREHOUSE = "warehouse"
 
 
 class Kind(StrEnum):
-    """What a warehouse can be."""
+    """The kinds of warehouse."""
 
     POSTGRES = "postgres"
     REDSHIFT = "redshift"
 
 
 class Output(StrEnum):
-    """How an answer is printed."""
+    """How the result of a query is printed."""
 
     TABLE = "table"
     CSV = "csv"
@@ -38,7 +38,7 @@ class Output(StrEnum):
 
 
 app = typer.Typer(
-    help="totesys to lake to warehouse with AWS Glue, exactly once, and all of it on a laptop.",
+    help="A data platform on AWS Glue: totesys to lake to warehouse, exactly once, on a laptop too.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -46,12 +46,10 @@ app = typer.Typer(
 
 _State = Annotated[
     Path,
-    typer.Option("--state", metavar="DIR", envvar="TOTELAKE_STATE", help="Folder that holds the local world."),
+    typer.Option("--state", metavar="DIR", envvar="TOTELAKE_STATE", help="Folder of the local environment."),
 ]
 _RunId = Annotated[str | None, typer.Argument(metavar="[RUN]", help="Id of the workflow run; the latest without it.")]
-_RandomSeed = Annotated[
-    int | None, typer.Option("--random-seed", metavar="S", help="The same number makes up the same things.")
-]
+_RandomSeed = Annotated[int | None, typer.Option("--random-seed", metavar="S", help="Seed of the random numbers.")]
 _DEFAULT = build.ROOT / ".totelake"
 
 
@@ -71,7 +69,7 @@ def up(
         ),
     ] = True,
 ) -> None:
-    """Start the local world in the background: AWS, totesys, warehouse, with Terraform applied, and its schedules."""
+    """Start the local environment and its schedules in the background: AWS, totesys, warehouse, Terraform applied."""
     from ops.sandbox import world
 
     place = _state(state)
@@ -93,7 +91,7 @@ def seed(
     ] = None,
     random_seed: _RandomSeed = None,
 ) -> None:
-    """Fill totesys as the real one is filled."""
+    """Fill totesys with generated business data."""
     from ops.cli import business
     from ops.sandbox import world
 
@@ -105,10 +103,10 @@ def seed(
 @app.command()
 def activity(
     state: _State = _DEFAULT,
-    events: Annotated[int, typer.Option(min=1, metavar="N", help="How many things happen.")] = 300,
+    events: Annotated[int, typer.Option(min=1, metavar="N", help="Number of business events.")] = 300,
     random_seed: _RandomSeed = None,
 ) -> None:
-    """Let the business go on: orders, payments, corrections, moves, some of them committed late."""
+    """Simulate business activity in totesys: orders, payments, corrections, some of them committed late."""
     from ops.cli import business
     from ops.sandbox import world
 
@@ -137,7 +135,7 @@ def run(
 
 @app.command()
 def reconcile(state: _State = _DEFAULT) -> None:
-    """Hold the warehouse against totesys, row by row. Exit status 1 when they differ and nothing explains it."""
+    """Compare the warehouse with totesys, row by row. Exit status 1 when they differ and nothing explains it."""
     from ops.cli import reconciling
     from ops.sandbox import world
 
@@ -148,7 +146,7 @@ def reconcile(state: _State = _DEFAULT) -> None:
 
 @app.command()
 def crawl(state: _State = _DEFAULT) -> None:
-    """Crawl the lake and hold what is found against the declarations. Exit status 1 when they differ."""
+    """Run the crawler, and compare what it discovers with the declarations. Exit status 1 when they differ."""
     from ops.cli import running
     from ops.sandbox import world
 
@@ -159,7 +157,7 @@ def crawl(state: _State = _DEFAULT) -> None:
 
 @app.command()
 def follow(run: _RunId = None, state: _State = _DEFAULT) -> None:
-    """Show a run of the workflow until it has ended. Exit status 1 when any of it failed."""
+    """Follow a run of the workflow until it has ended. Exit status 1 when any of it failed."""
     from ops.cli import running
     from ops.sandbox import world
 
@@ -185,7 +183,7 @@ def stop(run: _RunId = None, state: _State = _DEFAULT) -> None:
 @app.command()
 def status(
     state: _State = _DEFAULT,
-    as_json: Annotated[bool, typer.Option("--json", help="Print it for programs.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show the last runs, the committed batches, the rows of every table, the age of the last success, the alerts."""
     from ops.cli import status_view
@@ -221,9 +219,9 @@ def dashboard(
 @app.command()
 def urls(
     state: _State = _DEFAULT,
-    as_json: Annotated[bool, typer.Option("--json", help="Print them for programs.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show where everything is: AWS with its key, databases with their passwords, the lake's folder."""
+    """Print all addresses: AWS with its key, the databases with their passwords, the folder of the lake."""
     from ops.sandbox.settings import Settings
 
     place = _state(state)
@@ -238,7 +236,7 @@ def urls(
 
 @app.command()
 def env(state: _State = _DEFAULT) -> None:
-    """Print the variables for a shell in which AWS is this world: eval "$(totelake env)"."""
+    """Print variables for a shell that uses the local environment: eval "$(totelake env)"."""
     import shlex
     import sysconfig
 
@@ -262,7 +260,7 @@ def logs(
         typer.Argument(metavar="[JOB]", help="A job, such as ingest, or the id of a run; without it all jobs."),
     ] = None,
     state: _State = _DEFAULT,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on, until Ctrl-C.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep following, until Ctrl-C.")] = False,
     since: Annotated[
         str | None, typer.Option(metavar="AGE", help="Not the latest run, but all that is no older than 90s, 10m, 2h.")
     ] = None,
@@ -282,7 +280,7 @@ def history(
     table: Annotated[str, typer.Argument(metavar="TABLE", help="A table of totesys.")],
     key: Annotated[int, typer.Argument(metavar="KEY", help="The primary key of the record.")],
     state: _State = _DEFAULT,
-    as_json: Annotated[bool, typer.Option("--json", help="Print it for programs.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show every version of a record that the lake holds, from batch to batch."""
     from ops.cli import records
@@ -299,9 +297,9 @@ def lineage(
         str, typer.Argument(metavar="COLUMN", help="table.column of totesys or of a star, or a column's name alone.")
     ],
     state: _State = _DEFAULT,
-    as_json: Annotated[bool, typer.Option("--json", help="Print it for programs.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show where a column comes from, or where it goes: types, what is done to it, rules. It needs no world."""
+    """Show where a column comes from, or where it goes: types, transformations, rules. Needs no local environment."""
     from ops.cli import lineage_view
 
     with problems(_state(state)):
@@ -311,9 +309,9 @@ def lineage(
 @app.command()
 def quarantine(
     state: _State = _DEFAULT,
-    as_json: Annotated[bool, typer.Option("--json", help="Print it for programs.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show the rows that are held back because they break a rule: table, key, rule and value."""
+    """List the quarantined rows: table, key, the rule that they break, and the value."""
     from ops.cli import records
     from ops.sandbox import world
 
@@ -331,7 +329,7 @@ def query(
     ] = None,
     output: Annotated[Output, typer.Option("--output", help="How the answer is printed.")] = Output.TABLE,
 ) -> None:
-    r"""Ask the lake in SQL, by Athena; a name without a database is one of the processed zone.
+    r"""Query the lake in Athena's SQL; a name without a database is one of the processed zone.
 
     Control characters in the answer are shown as escapes, such as \x1b; CSV is exact in a file or a pipe.
     """
@@ -374,7 +372,7 @@ def rebuild(
     zone: Annotated[Zone, typer.Argument(metavar="ZONE", help="processed or warehouse.")],
     state: _State = _DEFAULT,
 ) -> None:
-    """Make the processed zone anew from the ingested one, or the warehouse from the processed one."""
+    """Rebuild the processed zone from the ingested one, or the warehouse from the processed one."""
     from ops.cli import rebuilding
     from ops.sandbox import world
 
@@ -387,9 +385,9 @@ def rebuild(
 def ddl(
     state: _State = _DEFAULT,
     apply: Annotated[bool, typer.Option("--apply", help="Apply it to the local warehouse.")] = False,
-    warehouse: Annotated[Kind, typer.Option("--warehouse", help="Whose dialect it is in.")] = Kind.POSTGRES,
+    warehouse: Annotated[Kind, typer.Option("--warehouse", help="SQL dialect.")] = Kind.POSTGRES,
 ) -> None:
-    """Print the statements that make the warehouse, or apply them."""
+    """Print the DDL of the warehouse, or apply it."""
     from totelake.warehouse import postgres, redshift
 
     if apply and warehouse is not Kind.POSTGRES:
@@ -413,10 +411,10 @@ def ddl(
 @app.command()
 def down(
     state: _State = _DEFAULT,
-    purge: Annotated[bool, typer.Option("--purge", help="Remove the world with all that it holds.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before a purge.")] = False,
+    purge: Annotated[bool, typer.Option("--purge", help="Remove the local environment with all its data.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Stop the local world and the jobs that it runs; what it holds stays, unless it is purged."""
+    """Stop the local environment and its running jobs; its data is kept, unless it is purged."""
     from ops.sandbox import world
 
     place = _state(state)
@@ -433,7 +431,7 @@ def down(
 
 @app.command()
 def demo(state: _State = _DEFAULT) -> None:
-    """Show the whole of it: up, seed, run, business, run, summary."""
+    """Run a demonstration: up, seed, run, activity, run, summary."""
     from ops.cli import demonstration
 
     place = _state(state)
