@@ -244,7 +244,9 @@ def jdbc_jar(target: Path = JDBC_JAR) -> Path:
         }
         options = [word for name, value in arguments.items() for word in ("--conf", f"{name}={value}")]
         variables = {**_launch_variables(), "PYSPARK_SUBMIT_ARGS": shlex.join([*options, "pyspark-shell"])}
-        ended = _run_driver(["-c", "from pyspark import SparkContext; SparkContext._ensure_initialized()"], variables)
+        ended = _run_driver(
+            ["-P", "-c", "from pyspark import SparkContext; SparkContext._ensure_initialized()"], variables
+        )
         found = list((Path(folder) / "jars").glob("*postgresql*.jar"))
         if ended.returncode or not found:
             raise SparkSetupError(

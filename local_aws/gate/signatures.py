@@ -41,7 +41,11 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 _TIMESTAMP = "%Y%m%dT%H%M%SZ"
 _SKEW = timedelta(minutes=15)
 _RESOLUTION = timedelta(seconds=1)
-"""That of the time in a signature."""
+"""That of the time in a signature. Client and endpoint have one clock, so nothing is signed for a later time than now.
+
+AWS allows for 15 minutes there too: a client that was told a wrong time by who had listened in the place of this
+endpoint would sign for a time after its start.
+"""
 
 _MOST_SECONDS = 7 * 24 * 60 * 60
 _SEPARATE = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
@@ -99,7 +103,7 @@ class Signature:
         return cls(Scope.parse(scope), tuple(signed_headers.split(";")), value, timestamp, token, seconds)
 
     def check_time(self, started: datetime) -> None:
-        """Raise `TimeSkewError` unless the request is from now: within 15 minutes, or not expired when presigned.
+        """Raise `TimeSkewError` unless the request is from the last 15 minutes, or not expired when presigned.
 
         One that is not presigned is from after the endpoint was started, too: who has listened in its place before may
         have kept it. A presigned URL is made to be handed on, and is good until it expires.
@@ -171,7 +175,7 @@ def read(environ: Environ) -> Signature:
 def check_time(scope: Scope, timestamp: str, lasting: timedelta) -> None:
     """Raise `TimeSkewError` unless `timestamp` is of the scope's day, not to come, and no older than `lasting`."""
     age = datetime.now(UTC) - _moment(timestamp)
-    if timestamp[:8] != scope.date or age < -_SKEW or age > lasting:
+    if timestamp[:8] != scope.date or age < -_RESOLUTION or age > lasting:
         raise TimeSkewError(timestamp)
 
 

@@ -118,6 +118,12 @@ def test_a_request_from_before_the_endpoint_was_started_is_not_answered(target, 
     assert "older than this endpoint, which was started since" in before
 
 
+def test_a_request_that_is_signed_for_a_later_time_is_not_answered(target, secret):
+    """Who listened before the endpoint may have told the client a wrong time, and have kept what it signed for that."""
+    later = at(target, datetime.now(UTC) + timedelta(minutes=14))
+    assert json.loads(later)["__type"] == "InvalidSignatureException"
+
+
 def test_a_presigned_url_outlives_the_endpoint(target):
     """It is made to be handed on, and says itself until when it is good."""
     request = AWSRequest("GET", f"http://127.0.0.1:{target.port}/{BUCKET}/{SCRIPT}")

@@ -179,3 +179,31 @@ def test_what_builds_a_package_is_held_to_its_hash(machine, tmp_path):
     machine.set_up()
 
     assert (index / "built_by").read_text() == "84.2.1"
+
+
+@pytest.fixture
+def planted(tmp_path, monkeypatch):
+    """Stand in a folder where another user has put modules; return the file that they leave when they run."""
+    left = tmp_path / "ran"
+    for module in ("venv", "pip", "ensurepip", "pyspark"):
+        (tmp_path / f"{module}.py").write_text(f"import sys\nopen({str(left)!r}, 'w')\nsys.exit('planted')\n")
+    monkeypatch.chdir(tmp_path)
+    return left
+
+
+def test_modules_in_the_callers_folder_do_not_run_in_the_setup(planted):
+    """It may be called by its path, from a folder that others can write to."""
+    ended = subprocess.run([build.ROOT / "bin/setup", "--check"], check=False, capture_output=True, text=True)
+    assert (ended.returncode, planted.exists()) == (0, False), ended.stderr
+
+
+def test_modules_in_the_callers_folder_do_not_run_when_the_driver_of_jdbc_is_fetched(planted, tmp_path, monkeypatch):
+    """What is missing is fetched by the first command that needs it, wherever it is called."""
+    java = tmp_path / "java/bin/java"
+    java.parent.mkdir(parents=True)
+    java.write_text("#!/bin/sh\nexit 1\n")
+    java.chmod(0o755)
+    monkeypatch.setattr(spark, "_launch_variables", lambda: {"JAVA_HOME": str(java.parents[1])})
+    with pytest.raises(SparkSetupError, match="could it be fetched"):
+        spark.jdbc_jar(tmp_path / "postgresql.jar")
+    assert not planted.exists()

@@ -259,6 +259,26 @@ def test_a_crawl_reads_no_object_that_is_denied(target: Target, acting):
     assert glue.get_tables(DatabaseName="crawled")["TableList"] == []
 
 
+def test_a_crawl_lists_no_folder_that_is_denied(target: Target, acting):
+    """By the prefix that a policy's condition names."""
+    crawlers.install()
+    unlisted = deny("s3:ListBucket", "*", Condition={"StringLike": {"s3:prefix": "walked/secret/*"}})
+    acting(roles.ANYTHING, unlisted, role="walker")
+    content = io.BytesIO()
+    pq.write_table(pa.table({"salary": [1]}), content)
+    target.client("s3").put_object(Bucket=BUCKET, Key="walked/secret/a.parquet", Body=content.getvalue())
+    glue = target.client("glue")
+    glue.create_database(DatabaseInput={"Name": "walked"})
+    targets = {"S3Targets": [{"Path": f"s3://{BUCKET}/walked/"}]}
+    glue.create_crawler(Name="walk", Role="walker", DatabaseName="walked", Targets=targets)
+    glue.start_crawler(Name="walk")
+    while (crawler := glue.get_crawler(Name="walk")["Crawler"])["State"] != "READY":
+        time.sleep(0.05)
+
+    assert f"s3:ListBucket on resource: arn:aws:s3:::{BUCKET}" in crawler["LastCrawl"]["ErrorMessage"]
+    assert glue.get_tables(DatabaseName="walked")["TableList"] == []
+
+
 @pytest.fixture
 def limited(target: Target, send: Send) -> Callable[..., tuple[Credentials | None, str]]:
     """Return a function that takes a role that may do anything; it returns the credentials, or the error's code."""

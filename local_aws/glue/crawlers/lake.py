@@ -56,10 +56,9 @@ def data_folders(
     """Walk a target and give its folders that hold Parquet files, except those whose location has been `seen`.
 
     Names that begin with `_` or `.` are hidden. Other formats are named in the log and left alone. Raises CrawlError
-    when the bucket does not exist, or the target leads out of it, and AccessDeniedError when `session` may not list the
-    bucket or read an object that is looked into.
+    when the bucket does not exist, or the target leads out of it, and AccessDeniedError when `session` may not list a
+    folder or read an object that is looked into.
     """
-    _authorize(session, "ListObjectsV2", target.bucket, "")
     try:
         root = Location.of(location(target.bucket, target.parts), session.account).folder
     except LocationError as error:
@@ -68,6 +67,7 @@ def data_folders(
         crawl.check()
         subfolders[:] = sorted(name for name in subfolders if not _is_hidden(name))
         parts = target.parts + Path(folder).relative_to(root).parts
+        _authorize(session, "ListObjectsV2", target.bucket, Prefix="/".join([*parts, ""]))
         address = location(target.bucket, parts)
         if address in seen:
             continue
@@ -80,16 +80,16 @@ def data_folders(
             and not Path(folder, name).is_symlink()  # which is no object
         ]
         for path in paths:
-            _authorize(session, "GetObject", target.bucket, "/".join([*parts, path.name]))
+            _authorize(session, "GetObject", target.bucket, Key="/".join([*parts, path.name]))
         found = [footer for path in paths if (footer := _footer(path, crawl, journal, address)) is not None]
         if found:
             statistics = sum((part for _, part in found), Statistics())
             yield DataFolder(target.bucket, parts, merged(schema for schema, _ in found), statistics)
 
 
-def _authorize(session: Session, operation: str, bucket: str, key: str) -> None:
+def _authorize(session: Session, operation: str, bucket: str, **parameters: str) -> None:
     """Raise AccessDeniedError unless the role may do to S3 what the crawl does to the lake's folder."""
-    session.authorize(Call("s3", operation, {"Bucket": bucket, "Key": key}, REGION, session.account))
+    session.authorize(Call("s3", operation, {"Bucket": bucket, **parameters}, REGION, session.account))
 
 
 def _is_hidden(name: str) -> bool:

@@ -109,8 +109,8 @@ locals {
   )
 
   objects = {
-    ReadObjects   = { actions = ["s3:GetObject"], places = local.reads }
-    WriteObjects  = { actions = ["s3:PutObject", "s3:AbortMultipartUpload"], places = local.writes }
+    ReadObjects            = { actions = ["s3:GetObject"], places = local.reads }
+    WriteObjects           = { actions = ["s3:PutObject", "s3:AbortMultipartUpload"], places = local.writes }
     DeleteTemporaryObjects = { actions = ["s3:DeleteObject"], places = local.erases }
   }
 
