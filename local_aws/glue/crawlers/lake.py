@@ -59,6 +59,7 @@ def data_folders(
     when the bucket does not exist, or the target leads out of it, and AccessDeniedError when `session` may not list a
     folder or read an object that is looked into.
     """
+    _authorize(session, "ListObjectsV2", target.bucket, Prefix="/".join([*target.parts, ""]))
     try:
         root = Location.of(location(target.bucket, target.parts), session.account).folder
     except LocationError as error:
@@ -67,7 +68,8 @@ def data_folders(
         crawl.check()
         subfolders[:] = sorted(name for name in subfolders if not _is_hidden(name))
         parts = target.parts + Path(folder).relative_to(root).parts
-        _authorize(session, "ListObjectsV2", target.bucket, Prefix="/".join([*parts, ""]))
+        for name in subfolders:
+            _authorize(session, "ListObjectsV2", target.bucket, Prefix="/".join([*parts, name, ""]))
         address = location(target.bucket, parts)
         if address in seen:
             continue
