@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import traceback
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,9 @@ _DRIVER = Path(__file__).with_name("driver.py")
 _TIDY_SECONDS = 30.0
 _MOST_KEPT = 0.25
 """The share of the heap that a run may leave filled: py4j lets go of nothing that a driver held at its end."""
+
+_CONNECTIONS = 2
+"""Of Py4J to the JVM: that of the main thread, and that of the thread which reports collected objects."""
 
 type Driver = subprocess.Popen[bytes]
 type Lines = queue.SimpleQueue[bytes]
@@ -102,6 +106,21 @@ def _clear(jvm: Any, files: set[Path]) -> list[str]:
     return ["objects that fill the heap"] if full else []
 
 
+def connect_finalizer(gateway: Any) -> None:
+    """Have Py4J's thread that reports collected objects to the JVM connect to it; raise TimeoutError if it does not.
+
+    Each connection has a thread in the JVM. This one is made within a second or so of the first report, and would be
+    taken for a thread that a run has left.
+    """
+    connections = gateway._gateway_client.deque  # noqa: SLF001 - Py4J does not name it
+    gateway.jvm.java.lang.Object()  # is collected at once
+    deadline = time.monotonic() + _TIDY_SECONDS
+    while len(connections) < _CONNECTIONS:
+        if time.monotonic() > deadline:
+            raise TimeoutError("Py4J has not connected to report collected objects")
+        time.sleep(0.05)
+
+
 def _changes(state: JvmState) -> list[str]:
     state.restore_settings()
     return state.differences()
@@ -120,11 +139,12 @@ def main(mark: str, done: int, runs: int) -> None:
     gateway = launch_gateway()
     java: Driver = gateway.proc
     threading.Thread(target=_watch, args=(java, busy), daemon=True, name="watch").start()
-    state = JvmState(gateway.jvm)
     files = set(Path.cwd().iterdir())
     parameters = gateway.gateway_parameters
     os.environ |= {"PYSPARK_GATEWAY_PORT": str(parameters.port), "PYSPARK_GATEWAY_SECRET": parameters.auth_token}
     next_driver = _start_driver()
+    connect_finalizer(gateway)
+    state = JvmState(gateway.jvm)
     for runs_left in reversed(range(runs)):
         line = lines.get()
         driver = next_driver if next_driver.poll() is None else _start_driver()

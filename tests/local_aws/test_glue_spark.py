@@ -16,10 +16,13 @@ from typing import Any
 import psutil
 import pyarrow.parquet as pq
 import pytest
+from pyspark.java_gateway import launch_gateway
 
-from local_aws import glue, spark
+from local_aws import glue, jvm_state, spark
 from local_aws.errors import SparkSetupError
+from local_aws.glue import warm_jvm
 from local_aws.glue.warm import Spare
+from local_aws.jvm_state import JvmState
 from local_aws.state import State
 from tests import roles
 
@@ -206,6 +209,23 @@ def test_a_jvm_serves_so_many_runs_and_no_more(world: Any, spare: Spare):
     assert world.output(run_id) == ["fine"]
     assert service.executor.spare.process_id not in (None, waiting)
     service.executor.spare.close()
+
+
+def test_the_thread_that_reports_collected_objects_is_none_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Py4J starts it within a second of the first object: the JVM of a run that came before would be discarded."""
+    options = {"spark.driver.extraJavaOptions": shlex.join(jvm_state.JAVA_OPTIONS)}
+    for name, value in spark.environment(State(tmp_path), conf=options).items():
+        monkeypatch.setenv(name, value)
+    gateway = launch_gateway()
+    try:
+        warm_jvm.connect_finalizer(gateway)
+        state = JvmState(gateway.jvm)
+        time.sleep(1.5)
+        assert state.differences() == []
+    finally:
+        gateway.shutdown()
+        gateway.proc.stdin.close()
+        gateway.proc.wait(30)
 
 
 @pytest.mark.parametrize("victim", ["the first", "java", "driver"])
