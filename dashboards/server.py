@@ -88,7 +88,7 @@ def _await(process: subprocess.Popen[bytes], port: int, key: str, log: Path) -> 
 
 
 def _answers(port: int, key: str) -> bool:
-    """Return whether the dashboard with this key answers, and not somebody else who has taken the port."""
+    """Return whether the dashboard with this key answers, and not another process that has taken the port."""
     nonce = secrets.token_urlsafe()
     connection = http.client.HTTPConnection(HOST, port, timeout=_STOP_SECONDS)
     try:

@@ -46,7 +46,7 @@ def settle(environ: Environ) -> None:
 
 
 def check(name: str, value: str) -> None:
-    """Raise `MalformedRequestError` for what is no header, wherever in a request it is said."""
+    """Raise `MalformedRequestError` unless name and value can be a header, wherever in the request they come from."""
     if not _NAME.fullmatch(name):
         raise MalformedRequestError(f"The name of the header {name!r} is not one of letters, digits and hyphens.")
     if not is_value(value):

@@ -4,9 +4,11 @@ import logging
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from local_aws.glue import crawls, workflow_runs
+from moto.glue.exceptions import GlueClientError
+
+from local_aws.glue import crawlers, workflow_runs
+from local_aws.glue.crawlers import Crawl
 from local_aws.glue.errors import ConcurrentRunsExceededError, EntityNotFoundError, GlueError, IllegalWorkflowStateError
 from local_aws.glue.executor import INTERRUPTED
 from local_aws.glue.graph import JOB, Action, Node, Plan, Trigger, satisfied
@@ -135,8 +137,8 @@ class WorkflowRuns:
             self._jobs.stop(self._jobs.attempts(step.job_run_ids[0])[-1].id)
             return
         try:
-            crawls.stop(step.node.name)
-        except crawls.CrawlerError:
+            crawlers.stop(step.node.name)
+        except GlueClientError:
             _LOG.exception("crawler %s could not be stopped", step.node.name)
 
     def refresh(self, run: WorkflowRun) -> WorkflowRun:
@@ -192,19 +194,19 @@ class WorkflowRuns:
         step.state = job_run.state
 
     def _start_crawl(self, run: WorkflowRun, step: Step) -> None:
-        def ended(crawl: Any) -> None:
+        def ended(crawl: Crawl) -> None:
             with self._lock:
-                step.crawl = crawls.described(crawl)
+                step.crawl = crawl.described()
                 self._ended(run, step, crawl.state)
 
         try:
-            crawl = crawls.start(step.node.name, ended)
-        except crawls.CrawlerError as error:
+            crawl = crawlers.start(step.node.name, ended)
+        except GlueClientError as error:
             step.state = ERROR
             step.crawl = {"State": ERROR, "ErrorMessage": error.message}
         else:
             if not step.over:
-                step.crawl = crawls.described(crawl)
+                step.crawl = crawl.described()
 
     def _predecessors(self, run: WorkflowRun, trigger: Trigger) -> Sequence[Predecessor]:
         met = {

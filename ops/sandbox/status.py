@@ -124,12 +124,9 @@ def latest_runs(state: State, settings: Settings, count: int = _LATEST) -> tuple
 def committed_batches(state: State, settings: Settings, count: int = _LATEST) -> dict[str, Batches]:
     """Return the latest `count` committed batches of each zone, newest first, and how many there are."""
     buckets, owner = deployment.outputs(state)["buckets"], aws.OwnerClients(settings)
-    ingested = CommitLog(buckets["ingested"], IngestedBatch, owner)
-    processed = CommitLog(buckets["processed"], ProcessedBatch, owner)
-    return {
-        "ingested": Batches(ingested.last_sequence(), tuple(map(_ingested, islice(ingested.backwards(), count)))),
-        "processed": Batches(processed.last_sequence(), tuple(map(_processed, islice(processed.backwards(), count)))),
-    }
+    ingested = islice(CommitLog(buckets["ingested"], IngestedBatch, owner).backwards(), count)
+    processed = islice(CommitLog(buckets["processed"], ProcessedBatch, owner).backwards(), count)
+    return {"ingested": _batches(map(_ingested, ingested)), "processed": _batches(map(_processed, processed))}
 
 
 def row_counts(settings: Settings) -> dict[str, dict[str, int]]:
@@ -143,6 +140,11 @@ def row_counts(settings: Settings) -> dict[str, dict[str, int]]:
 def as_text(value: object) -> str:
     """Return what JSON has no type for as text: moments in ISO 8601."""
     return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _batches(newest_first: Iterable[dict[str, Any]]) -> Batches:
+    latest = tuple(newest_first)
+    return Batches(latest[0]["sequence"] if latest else 0, latest)  # batches are numbered from 1 without gaps
 
 
 def _ingested(batch: IngestedBatch) -> dict[str, Any]:

@@ -362,7 +362,7 @@ def test_ctrl_c_while_starting_leaves_no_process(other, moment):
 
     assert starting.returncode == 130
     assert "what this command had started was stopped again" in said
-    assert processes_of(other) == []
+    assert [process.info["cmdline"] for process in processes_of(other)] == []
 
 
 def test_ctrl_c_while_a_process_starts_leaves_none(other):
@@ -371,7 +371,7 @@ def test_ctrl_c_while_a_process_starts_leaves_none(other):
     starting = subprocess.run(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
     assert starting.returncode == 130
     assert "what this command had started was stopped again" in starting.stderr
-    assert processes_of(other) == []
+    assert [process.info["cmdline"] for process in processes_of(other)] == []
 
 
 def test_two_worlds_live_side_by_side(state, settings, other):

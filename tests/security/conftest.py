@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from socketserver import BaseServer
 from typing import Any
 
 import boto3
@@ -65,10 +66,16 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
 @contextmanager
 def bare(aws: LocalAws) -> Iterator[int]:
     """Serve a local AWS without its gate as well; give the port."""
-    server = make_server("127.0.0.1", 0, aws.moto, threaded=True, request_handler=RequestHandler)
+    with serving(make_server("127.0.0.1", 0, aws.moto, threaded=True, request_handler=RequestHandler)) as port:
+        yield port
+
+
+@contextmanager
+def serving(server: BaseServer) -> Iterator[int]:
+    """Let a server answer from a thread; give its port."""
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    yield server.server_port
+    yield server.server_address[1]
     server.shutdown()
     server.server_close()
     thread.join()

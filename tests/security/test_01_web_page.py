@@ -5,7 +5,6 @@ Each attack is made twice: on moto without the gate, where it succeeds, and on t
 
 import http.client
 import json
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,7 +19,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from local_aws.address import REGION
 from ops.cli import dashboard_images
-from tests.security.conftest import BUCKET, SCRIPT, Target
+from tests.security.conftest import BUCKET, SCRIPT, Target, serving
 
 pytestmark = pytest.mark.browser
 
@@ -168,13 +167,8 @@ def site(html: str) -> Iterator[int]:
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server.server_port
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as port:
+        yield port
 
 
 @pytest.fixture(scope="module")

@@ -239,44 +239,42 @@ def test_retention_is_bypassed_only_on_keys_for_which_that_is_allowed(target: Ta
     assert target.script == b"the script"
 
 
-def test_a_crawl_reads_no_object_that_is_denied(target: Target, acting):
+@pytest.fixture
+def crawled(target: Target, acting) -> Callable[..., str]:
+    """Return a function that crawls files as a role to which one thing is denied; it returns the error of the crawl."""
+
+    def crawl(name: str, denied: dict[str, Any], *files: str) -> str:
+        crawlers.install()
+        acting(roles.ANYTHING, denied, role=name)
+        for file in files:
+            content = io.BytesIO()
+            pq.write_table(pa.table({"salary": [1]}), content)
+            target.client("s3").put_object(Bucket=BUCKET, Key=f"{name}/{file}.parquet", Body=content.getvalue())
+        glue = target.client("glue")
+        glue.create_database(DatabaseInput={"Name": name})
+        targets = {"S3Targets": [{"Path": f"s3://{BUCKET}/{name}/"}]}
+        glue.create_crawler(Name=name, Role=name, DatabaseName=name, Targets=targets)
+        glue.start_crawler(Name=name)
+        while (crawler := glue.get_crawler(Name=name)["Crawler"])["State"] != "READY":
+            time.sleep(0.05)
+        assert glue.get_tables(DatabaseName=name)["TableList"] == []
+        return str(crawler["LastCrawl"]["ErrorMessage"])
+
+    return crawl
+
+
+def test_a_crawl_reads_no_object_that_is_denied(crawled):
     """Each is asked about whose columns and rows are looked at; the crawl fails, and names the first that is denied."""
-    crawlers.install()
-    acting(roles.ANYTHING, deny("s3:GetObject", f"arn:aws:s3:::{BUCKET}/crawled/secret*"), role="crawler")
-    for name in ("open", "secret"):
-        content = io.BytesIO()
-        pq.write_table(pa.table({name: [1]}), content)
-        target.client("s3").put_object(Bucket=BUCKET, Key=f"crawled/{name}.parquet", Body=content.getvalue())
-    glue = target.client("glue")
-    glue.create_database(DatabaseInput={"Name": "crawled"})
-    targets = {"S3Targets": [{"Path": f"s3://{BUCKET}/crawled/"}]}
-    glue.create_crawler(Name="crawl", Role="crawler", DatabaseName="crawled", Targets=targets)
-    glue.start_crawler(Name="crawl")
-    while (crawler := glue.get_crawler(Name="crawl")["Crawler"])["State"] != "READY":
-        time.sleep(0.05)
-
-    assert f"s3:GetObject on resource: arn:aws:s3:::{BUCKET}/crawled/secret" in crawler["LastCrawl"]["ErrorMessage"]
-    assert glue.get_tables(DatabaseName="crawled")["TableList"] == []
+    denied = deny("s3:GetObject", f"arn:aws:s3:::{BUCKET}/crawled/secret*")
+    assert f"s3:GetObject on resource: arn:aws:s3:::{BUCKET}/crawled/secret" in crawled(
+        "crawled", denied, "open", "secret"
+    )
 
 
-def test_a_crawl_lists_no_folder_that_is_denied(target: Target, acting):
+def test_a_crawl_lists_no_folder_that_is_denied(crawled):
     """By the prefix that a policy's condition names."""
-    crawlers.install()
-    unlisted = deny("s3:ListBucket", "*", Condition={"StringLike": {"s3:prefix": "walked/secret/*"}})
-    acting(roles.ANYTHING, unlisted, role="walker")
-    content = io.BytesIO()
-    pq.write_table(pa.table({"salary": [1]}), content)
-    target.client("s3").put_object(Bucket=BUCKET, Key="walked/secret/a.parquet", Body=content.getvalue())
-    glue = target.client("glue")
-    glue.create_database(DatabaseInput={"Name": "walked"})
-    targets = {"S3Targets": [{"Path": f"s3://{BUCKET}/walked/"}]}
-    glue.create_crawler(Name="walk", Role="walker", DatabaseName="walked", Targets=targets)
-    glue.start_crawler(Name="walk")
-    while (crawler := glue.get_crawler(Name="walk")["Crawler"])["State"] != "READY":
-        time.sleep(0.05)
-
-    assert f"s3:ListBucket on resource: arn:aws:s3:::{BUCKET}" in crawler["LastCrawl"]["ErrorMessage"]
-    assert glue.get_tables(DatabaseName="walked")["TableList"] == []
+    denied = deny("s3:ListBucket", "*", Condition={"StringLike": {"s3:prefix": "walked/secret/*"}})
+    assert f"s3:ListBucket on resource: arn:aws:s3:::{BUCKET}" in crawled("walked", denied, "secret/a")
 
 
 @pytest.fixture

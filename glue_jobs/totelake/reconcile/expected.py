@@ -80,7 +80,7 @@ _ORIGINS = {
 
 TABLES = tuple(table for table in STAR_TABLES.values() if table.source)
 ORIGINS = {table.name: _ORIGINS.get(table.name, Origin((table.source,))) for table in TABLES if table.source}
-"""Where the rows of each star table are in totesys: those of its source, where nothing else is said above."""
+"""Where the rows of each star table are in totesys: those of its source, unless `_ORIGINS` has an entry."""
 
 
 def key_of(table: StarTable) -> str:

@@ -36,7 +36,7 @@ LEDGER_COLUMNS = (
         "first_ingested",
         "integer",
         "INTEGER",
-        "Number of the first ingested batch that it covers; 1 begins the warehouse anew.",
+        "Number of the first ingested batch that it covers; 1 rebuilds the warehouse.",
     ),
     LedgerColumn("last_ingested", "integer", "INTEGER", "Number of the last ingested batch that it covers."),
     LedgerColumn(

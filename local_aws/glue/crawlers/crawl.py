@@ -6,7 +6,7 @@ import uuid
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 type State = Literal["RUNNING", "CANCELLING", "CANCELLED", "SUCCEEDED", "FAILED"]
 type Kind = Literal["TABLE", "PARTITION"]
@@ -66,6 +66,18 @@ class Crawl:
         for (kind, action), count in self.changes.items():
             counts.setdefault(kind, {})[action] = count
         return json.dumps(counts)
+
+    def described(self) -> dict[str, Any]:
+        """Return the crawl as a node of a workflow's graph shows it."""
+        members = {
+            "State": self.state,
+            "StartedOn": self.started_on,
+            "CompletedOn": self.completed_on,
+            "ErrorMessage": self.error_message,
+            "LogGroup": self.log_group,
+            "LogStream": self.log_stream,
+        }
+        return {name: value for name, value in members.items() if value is not None}
 
     def check(self) -> None:
         """Raise CrawlCancelledError when the crawl has been stopped."""
