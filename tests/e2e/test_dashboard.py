@@ -1,4 +1,4 @@
-"""The dashboard in a real browser, over a warehouse of a few dozen rows, against plain SQL on its tables."""
+"""The dashboard in a real browser, with a warehouse of a few dozen rows, compared with plain SQL."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -56,7 +56,7 @@ REVENUE = f"SELECT '£' || to_char(round({SUM}), 'FM999,999,999') {SALES}"
 
 @dataclass(frozen=True)
 class Board:
-    """A served dashboard: its world's `state`, where it is, the browser, and the warehouse that it reads."""
+    """A served dashboard: the `state` of its environment, its address, the browser window and the warehouse's `url`."""
 
     state: State
     address: str
@@ -69,32 +69,32 @@ class Board:
         return self.window.page
 
     def open(self, page: str) -> None:
-        """Open the dashboard anew at one of its pages, and wait for it to be drawn."""
+        """Reload the dashboard at one of its pages and wait until it is rendered."""
         self.page.goto(self.address)
         if page != "Sales":
             self.page.get_by_role("link", name=page).click()
         expect(self.page.get_by_role("heading", name=page, exact=True, level=1)).to_be_visible()
 
     def card(self, name: str) -> Locator:
-        """Return the card of a question, once it is drawn."""
+        """Return the card of a question once it is rendered."""
         card = self.page.locator(f".st-key-card-{name}")
         card.wait_for()
         return card
 
     def ask(self, query: str) -> list[tuple[object, ...]]:
-        """Return the answer of plain SQL on the warehouse."""
+        """Return the result of a query on the warehouse."""
         with psycopg.connect(self.url) as connection:
             return connection.execute(query).fetchall()
 
     def change(self, query: str, *values: object) -> None:
-        """Change the warehouse."""
+        """Execute a statement in the warehouse."""
         with psycopg.connect(self.url) as connection:
             connection.execute(query, values or None)
 
 
 @pytest.fixture(scope="module")
 def board(postgres_server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Board]:
-    """Fill a warehouse, serve its dashboard without any world around it, and open a browser."""
+    """Fill a warehouse, serve its dashboard without a local environment, and open a browser."""
     state = State(tmp_path_factory.mktemp("board"))
     names = ("postgres", roles.OWNER, roles.READER, WAREHOUSE_OWNER)
     settings = Settings(1, postgres_server.port, dict.fromkeys(names, PASSWORD))
@@ -113,8 +113,8 @@ def board(postgres_server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 @pytest.mark.parametrize("file", QUERIES, ids=lambda file: f"{file.parent.name}/{file.stem}")
-def test_a_filter_leaves_what_a_question_says_of_the_rest_alone(board, file):
-    """Its answer for one currency is what the whole answer says of it; a name is a value, whatever is in it."""
+def test_filter_does_not_change_the_remaining_rows(board, file):
+    """The result for one currency equals its rows in the unfiltered result; filter values are parameters."""
     question = questions.read(file.parent.name, file.stem)
     everything = warehouse.ask(board.url, question, Filters())
     one = warehouse.ask(board.url, question, Filters(currencies=("EUR",)))
@@ -129,8 +129,8 @@ def test_a_filter_leaves_what_a_question_says_of_the_rest_alone(board, file):
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_page_is_drawn_without_an_error_and_fits_a_phone(board, page):
-    """No fault in the console, nothing fetched from anywhere else, and nothing wider than the screen."""
+def test_every_page_renders_without_an_error_and_fits_a_phone(board, page):
+    """No console errors, no requests to other hosts, nothing wider than the viewport."""
     board.window.faults.clear()
     board.open(page)
     board.page.set_viewport_size({"width": 390, "height": 844})
@@ -146,24 +146,26 @@ def test_every_page_is_drawn_without_an_error_and_fits_a_phone(board, page):
 
 
 @pytest.mark.parametrize("page", PAGES[:-1])
-def test_every_chart_states_its_question_its_unit_and_the_time_of_the_newest_data(board, page):
-    """The question as its file asks it; the time is that of the snapshot which was loaded last."""
+def test_every_chart_has_its_question_its_unit_and_the_time_of_the_newest_data(board, page):
+    """The question as in its file; the time is that of the last loaded snapshot."""
     board.open(page)
-    asked = {questions.read(file.parent.name, file.stem).asks for file in QUERIES if file.parent.name == page.lower()}
+    question_texts = {
+        questions.read(file.parent.name, file.stem).asks for file in QUERIES if file.parent.name == page.lower()
+    }
     taken_at = figures.moment(warehouse.newest(board.url).snapshot_taken_at)
     cards = board.page.locator("[class*=st-key-card-]:not([class*=st-key-card-tile])")
-    expect(cards.filter(has=board.page.locator("svg.marks, .none"))).to_have_count(len(asked))
+    expect(cards.filter(has=board.page.locator("svg.marks, .none"))).to_have_count(len(question_texts))
 
-    assert {title.inner_text() for title in cards.locator("h3").all()} == asked
-    for told in cards.locator("h3 + .unit").all():
-        expect(told).to_have_text(re.compile(rf"^\w.+ · data of {taken_at}"))
+    assert {title.inner_text() for title in cards.locator("h3").all()} == question_texts
+    for unit in cards.locator("h3 + .unit").all():
+        expect(unit).to_have_text(re.compile(rf"^\w.+ · data of {taken_at}"))
 
 
-def test_what_sales_shows_is_what_sql_says(board):
-    """The designs of one currency, each with its amount, over the last twelve months; and their sum."""
+def test_sales_page_matches_sql(board):
+    """Revenue by design in one currency over the last twelve months, and its total."""
     board.open("Sales")
 
-    by_design = {said for (said,) in board.ask(f"{REVENUE} GROUP BY design_name")}
+    by_design = {amount for (amount,) in board.ask(f"{REVENUE} GROUP BY design_name")}
     [(thousands,)] = board.ask(f"SELECT '£' || round({SUM} / 1000) || 'k' {SALES}")
 
     card = board.card("sales-revenue_by_design")
@@ -171,8 +173,8 @@ def test_what_sales_shows_is_what_sql_says(board):
     expect(board.page.locator(".tile-value").first).to_have_text(thousands)
 
 
-def test_what_purchases_and_payments_show_is_what_sql_says(board):
-    """All time, so that the days of the filters play no part."""
+def test_purchases_and_payments_pages_match_sql(board):
+    """For all time, so that the date filters do not matter."""
     board.open("Purchases")
     choose(board.page, "Ordered", "All time")
     spend = """
@@ -181,7 +183,7 @@ def test_what_purchases_and_payments_show_is_what_sql_says(board):
         WHERE currency_code = 'GBP' GROUP BY counterparty_id"""
     card = board.card("purchases-spend_by_supplier")
     expect(card.locator("svg").first).to_be_visible()
-    expect_eventually(lambda: pounds(card, "Spend"), {said for (said,) in board.ask(spend)})
+    expect_eventually(lambda: pounds(card, "Spend"), {amount for (amount,) in board.ask(spend)})
 
     board.open("Payments")
     choose(board.page, "Due", "All time")
@@ -190,12 +192,12 @@ def test_what_purchases_and_payments_show_is_what_sql_says(board):
         FROM fact_payment WHERE currency_id = 1 AND NOT paid AND payment_date < current_date
         GROUP BY counterparty_id, payment_type_id"""
     card = board.card("payments-overdue_by_counterparty")
-    expect_eventually(lambda: pounds(card, "Amount"), {said for (said,) in board.ask(overdue)})
+    expect_eventually(lambda: pounds(card, "Amount"), {amount for (amount,) in board.ask(overdue)})
     expect(board.card("payments-refunds")).to_contain_text("No refund falls into this time.")
 
 
-def test_a_currency_and_a_design_can_be_chosen(board):
-    """The rest is gone, from tiles and charts, and what no row passes says so."""
+def test_rows_are_filtered_by_currency_and_design(board):
+    """In tiles and charts; an empty result has a message."""
     board.open("Sales")
     choose(board.page, "Ordered", "All time")
     pills = board.page.get_by_test_id("stButtonGroup")
@@ -217,7 +219,7 @@ def test_a_currency_and_a_design_can_be_chosen(board):
     expect(board.page.locator(".tile-label")).to_have_count(0)
 
 
-def test_a_new_batch_shows_without_a_reload(board):
+def test_new_batch_is_shown_without_a_reload(board):
     """Within seconds, in the line below the heading and in the tile."""
     board.open("Sales")
     board.page.evaluate("window.stays = true")
@@ -233,8 +235,8 @@ def test_a_new_batch_shows_without_a_reload(board):
         board.change("DELETE FROM load_ledger WHERE processed_sequence = 2")
 
 
-def test_an_empty_warehouse_and_one_that_is_away_say_what_to_do(board):
-    """And the page comes back by itself."""
+def test_empty_and_unreachable_warehouse_show_what_to_do(board):
+    """The page recovers by itself."""
     board.open("Sales")
     board.change("DELETE FROM load_ledger")
     try:
@@ -243,16 +245,16 @@ def test_an_empty_warehouse_and_one_that_is_away_say_what_to_do(board):
         board.change(LEDGER, 1, 1, 1, 1)
     expect(board.page.locator(".tile-value").first).to_be_visible()
 
-    kept = board.state.world_file.rename(board.state.root / "kept.json")
+    moved = board.state.world_file.rename(board.state.root / "moved.json")
     try:
         expect(board.page.locator(".state")).to_contain_text("make run")
     finally:
-        kept.rename(board.state.world_file)
+        moved.rename(board.state.world_file)
     expect(board.page.locator(".tile-value").first).to_be_visible()
 
 
-def test_the_pipeline_of_a_world_that_is_down_says_what_to_do(board):
-    """The warehouse may answer all the same; here the local AWS does not."""
+def test_pipeline_page_without_local_aws_shows_what_to_do(board):
+    """Although the warehouse may respond."""
     board.open("Pipeline")
 
     expect(board.page.locator(".state")).to_contain_text("totelake up")
@@ -265,10 +267,10 @@ def choose(page: Page, label: str, option: str) -> None:
 
 
 def pounds(card: Locator, what: str) -> set[str]:
-    """Return the amounts in pounds that the marks of a card's charts tell under the name `what`."""
-    return {said for said in said_by(card, what) if said.startswith("£")}
+    """Return the amounts in pounds that the tooltips of a card's charts show as `what`."""
+    return {text for text in said_by(card, what) if text.startswith("£")}
 
 
 def expect_eventually(look: Callable[[], object], expected: object) -> None:
-    """Look again and again until it is as expected."""
+    """Wait until `look` returns the expected value."""
     wait_until(lambda: look() == expected, seconds=30)
