@@ -1,4 +1,4 @@
-"""The whole platform through its command line, and the warehouse held against plain SQL on the source."""
+"""The whole platform through its command line, and the warehouse compared with plain SQL on the source."""
 
 import json
 import os
@@ -30,14 +30,14 @@ from ops.sandbox import deployment, health, job_run
 from ops.sandbox.lake import Lake
 from ops.sandbox.settings import Settings
 from tests.browsers import said_by, window
-from tests.chaos.outages import all_is_well, business_goes_on, wait_until
+from tests.chaos.outages import assert_warehouse_matches_source, change_source_rows, wait_until
 from totelake.tables import STAR_TABLES
 from totelake.warehouse.names import current_view
 
 pytestmark = pytest.mark.timeout(900)
 
-# What a plain SQL transformation of totesys gives, table by table, in the order of the warehouse's columns. A fact's
-# row begins with the transaction that wrote it.
+# The expected rows of the warehouse by plain SQL on totesys, by table, in the order of the warehouse's columns. A
+# fact's row starts with the id of the transaction that wrote it.
 FACTS = {
     "fact_sales_order": """
         SELECT xmin::text::bigint, sales_order_id, created_at::date, created_at::time, last_updated::date,
@@ -83,13 +83,13 @@ Rows = list[tuple[object, ...]]
 
 
 @dataclass(frozen=True)
-class World:
-    """A local world, driven by its command line and looked at by SQL."""
+class CommandLineWorld:
+    """A local environment, operated by its command line and queried by SQL."""
 
     state: Path
 
     def totelake(self, *arguments: str, expect: int = 0) -> str:
-        """Run the command line and return what it printed."""
+        """Run the command line and return its output."""
         command = [sys.executable, "-m", "ops.cli", *arguments, "--state", str(self.state)]
         ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=600)
         assert ended.returncode == expect, f"totelake {' '.join(arguments)}:\n{ended.stdout}\n{ended.stderr}"
@@ -100,62 +100,62 @@ class World:
         return json.loads(self.totelake("urls", "--json"))
 
     def urls(self) -> dict[str, str]:
-        """Return where everything is, which stays as it is when the world comes again after a kill."""
+        """Return the URLs of all services; they stay the same after a kill and restart."""
         return self._urls
 
     def client(self, service: str) -> Any:
-        """Return a boto3 client of a service of the local AWS."""
+        """Return a boto3 client for a service of the local AWS."""
         urls = self.urls()
         credentials = {"aws_access_key_id": urls["access_key"], "aws_secret_access_key": urls["secret_key"]}
         return boto3.client(service, endpoint_url=urls["aws"], region_name=urls["region"], **credentials)
 
     def ask(self, database: str, query: str) -> Rows:
-        """Return the sorted answer of a query on `totesys` or `warehouse`."""
+        """Return the sorted rows of a query on `totesys` or `warehouse`."""
         with psycopg.connect(self.urls()[database]) as connection:
             return sorted(connection.execute(query).fetchall(), key=repr)
 
     def in_order(self, query: str) -> Rows:
-        """Return the answer of a query on the warehouse, in its order."""
+        """Return the rows of a query on the warehouse, in its order."""
         with psycopg.connect(self.urls()["warehouse"]) as connection:
             return connection.execute(query.encode()).fetchall()
 
     def lake(self) -> Lake:
-        """Return the lake, to ask it in SQL."""
+        """Return the lake, to query it by SQL."""
         state = State(self.state)
-        made = deployment.outputs(state)
-        return Lake(Settings.load(state), made["athena_workgroup"], made["databases"])
+        outputs = deployment.outputs(state)
+        return Lake(Settings.load(state), outputs["athena_workgroup"], outputs["databases"])
 
-    def source(self) -> dict[str, Rows]:
-        """Return what every star table should show of totesys as it is now."""
+    def expected_rows(self) -> dict[str, Rows]:
+        """Return the rows that every star table should have for the current state of totesys."""
         return {table: self.ask("totesys", query) for table, query in (FACTS | DIMENSIONS).items()}
 
     def warehouse(self, table: str, *, relation: str | None = None) -> Rows:
-        """Return a star table's rows, in the shape of `source`: a fact's begin with the id of their transaction."""
+        """Return a star table's rows in the shape of `expected_rows`: a fact's start with their transaction id."""
         with psycopg.connect(self.urls()["warehouse"]) as connection:
             columns = (
                 "SELECT column_name FROM information_schema.columns WHERE table_name = %s ORDER BY ordinal_position"
             )
-            found = [name for (name,) in connection.execute(columns, (table,)).fetchall()]
-        names = ", ".join(name for name in found if not name.startswith("_") and not name.endswith("_record_id"))
+            all_names = [name for (name,) in connection.execute(columns, (table,)).fetchall()]
+        names = ", ".join(name for name in all_names if not name.startswith("_") and not name.endswith("_record_id"))
         version = "_source_version & 4294967295, " if table in FACTS else ""
         return self.ask("warehouse", f"SELECT {version}{names} FROM {relation or table}")
 
-    def untouched(self) -> dict[str, Rows]:
-        """Return the place and writing transaction of every row of the warehouse: any write at all changes it."""
+    def row_versions(self) -> dict[str, Rows]:
+        """Return the location and transaction of every row of the warehouse, which any write changes."""
         tables = [*FACTS, *DIMENSIONS, "load_ledger"]
         return {table: self.ask("warehouse", f"SELECT ctid, xmin::text FROM {table}") for table in tables}
 
-    def everything(self) -> dict[str, Rows]:
-        """Return all rows of the warehouse's tables, but for the numbers that it gives them itself."""
-        found = {}
+    def all_rows(self) -> dict[str, Rows]:
+        """Return all rows of the warehouse's tables without the keys that it generates."""
+        rows = {}
         for table in [*FACTS, *DIMENSIONS]:
             columns = f"SELECT column_name FROM information_schema.columns WHERE table_name = '{table}'"
             names = [name for (name,) in self.ask("warehouse", columns) if not name.endswith("_record_id")]
-            found[table] = self.ask("warehouse", f"SELECT {', '.join(names)} FROM {table}")
-        return found
+            rows[table] = self.ask("warehouse", f"SELECT {', '.join(names)} FROM {table}")
+        return rows
 
-    def is_told(self, *texts: str) -> bool:
-        """Return whether, within seconds, an e-mail says all of `texts` in its subject or its body."""
+    def has_mail(self, *texts: str) -> bool:
+        """Return whether, within seconds, a mail has all of `texts` in its subject or body."""
         for _ in range(10):
             alerts = json.loads(self.totelake("status", "--json"))["alerts"]
             if any(all(text in alert["subject"] + alert["body"] for text in texts) for alert in alerts):
@@ -164,18 +164,18 @@ class World:
         return False
 
     def files(self) -> dict[str, tuple[int, int]]:
-        """Return every object of the lake with its size and time."""
+        """Return every object of the lake with its size and modification time."""
         lake = Path(self.urls()["lake"])
-        found = (
+        paths = (
             path for bucket in ("ingested", "processed") for path in lake.glob(f"*-{bucket}/**/*") if path.is_file()
         )
-        return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in found}
+        return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in paths}
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """Bring a world up in a fresh state folder, seed it, and run the workflow once."""
-    world = World(tmp_path_factory.mktemp("world") / "state")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLineWorld]:
+    """Start an environment in a new state folder, seed it, and run the workflow once."""
+    world = CommandLineWorld(tmp_path_factory.mktemp("world") / "state")
     try:
         world.totelake("up")
         world.totelake("seed")
@@ -186,16 +186,16 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 @pytest.fixture(scope="module")
-def two_runs(world: World) -> tuple[dict[str, Rows], dict[str, Rows]]:
-    """Let the business go on after the first run, and run again; return the source as each of the runs saw it."""
-    first = world.source()
+def two_runs(world: CommandLineWorld) -> tuple[dict[str, Rows], dict[str, Rows]]:
+    """Simulate business activity after the first run and run again; return the expected rows after each run."""
+    first = world.expected_rows()
     world.totelake("activity", "--events", "300")
     world.totelake("run")
-    return first, world.source()
+    return first, world.expected_rows()
 
 
-def test_the_current_state_equals_the_source(world, two_runs):
-    """Row for row and column for column, facts and dimensions."""
+def test_current_state_equals_the_source(world, two_runs):
+    """All rows and columns of facts and dimensions."""
     _, now = two_runs
 
     for table in FACTS:
@@ -204,55 +204,55 @@ def test_the_current_state_equals_the_source(world, two_runs):
         assert world.warehouse(table) == now[table], table
 
 
-def test_one_jvm_serves_all_stages_of_a_run(world, two_runs):
-    """They came with one deployment, and each of them leaves the JVM as it was."""
+def test_stages_of_a_run_share_one_jvm(world, two_runs):
+    """They have the same deployment, and each leaves the JVM reusable."""
     log = (world.state / "logs" / "endpoint.log").read_text()
-    led = re.findall(r"job run \S+ of totelake-local-(\w+) is led by process (\d+)", log)[-3:]
+    processes_of_stages = re.findall(r"job run \S+ of totelake-local-(\w+) is led by process (\d+)", log)[-3:]
 
-    assert [stage for stage, _ in led] == ["ingest", "transform", "load"]
-    assert len({process for _, process in led}) == 1
+    assert [stage for stage, _ in processes_of_stages] == ["ingest", "transform", "load"]
+    assert len({process for _, process in processes_of_stages}) == 1
 
 
-def test_every_version_is_there_once(world, two_runs):
-    """What either run saw is in the facts, and nothing else, and nothing twice."""
+def test_every_version_is_loaded_once(world, two_runs):
+    """The versions at both runs are in the facts, no others, none twice."""
     first, now = two_runs
 
     for table in FACTS:
-        assert len(now[table]) > len(set(now[table]) & set(first[table])), f"{table}: the business did not touch it"
+        assert len(now[table]) > len(set(now[table]) & set(first[table])), f"{table}: no activity"
         assert world.warehouse(table) == sorted({*first[table], *now[table]}, key=repr), table
 
 
-def test_the_awkward_values_are_all_there(world, two_runs):
+def test_special_values_are_loaded(world, two_runs):
     """NULLs, apostrophes, leading zeros, milliseconds, cents, and dates 600 days ahead."""
-    present = {
+    next_batch = {
         "a NULL": "SELECT 1 FROM dim_location WHERE district IS NULL",
         "an apostrophe": "SELECT 1 FROM dim_staff WHERE last_name = 'O''Keefe'",
         "a leading zero": "SELECT 1 FROM dim_location WHERE postal_code = '01138'",
         "milliseconds": "SELECT 1 FROM current_fact_payment WHERE extract(milliseconds FROM created_time) % 1000 <> 0",
         "cents": "SELECT 1 FROM current_fact_sales_order WHERE unit_price <> round(unit_price, 1)",
-        "a far day": "SELECT 1 FROM current_fact_sales_order WHERE agreed_delivery_date > created_date + 600",
+        "a date far ahead": "SELECT 1 FROM current_fact_sales_order WHERE agreed_delivery_date > created_date + 600",
         "no location": "SELECT 1 FROM dim_staff WHERE location = 'Undefined'",
     }
 
-    missing = [what for what, query in present.items() if not world.ask("warehouse", f"{query} LIMIT 1")]
+    missing = [what for what, query in next_batch.items() if not world.ask("warehouse", f"{query} LIMIT 1")]
 
     assert not missing
 
 
-def test_a_replayed_load_changes_nothing(world, two_runs):
-    """The ledger forgets the last batch, and the load merges it again: every row is there already."""
-    facts = {table: rows for table, rows in world.untouched().items() if table != "load_ledger"}
+def test_replayed_load_changes_nothing(world, two_runs):
+    """The last batch is deleted from the ledger and merged again: every row exists already."""
+    facts = {table: rows for table, rows in world.row_versions().items() if table != "load_ledger"}
     with psycopg.connect(world.urls()["warehouse"]) as connection:
         last = "SELECT max(processed_sequence) FROM load_ledger"
         connection.execute(f"DELETE FROM load_ledger WHERE processed_sequence = ({last})")
 
     world.totelake("run")
 
-    assert {table: rows for table, rows in world.untouched().items() if table != "load_ledger"} == facts
+    assert {table: rows for table, rows in world.row_versions().items() if table != "load_ledger"} == facts
 
 
-def test_only_committed_batches_are_in_the_catalog(world, two_runs):
-    """And all of them are."""
+def test_catalog_has_all_committed_batches_and_no_others(world, two_runs):
+    """As partitions of a table."""
     urls = world.urls()
     glue = world.client("glue")
     pages = glue.get_paginator("get_partitions").paginate(DatabaseName="totesys_ingested", TableName="sales_order")
@@ -262,22 +262,22 @@ def test_only_committed_batches_are_in_the_catalog(world, two_runs):
     assert registered == {record["batch_id"] for record in records if "sales_order" in record["tables"]}
 
 
-def test_reconcile_finds_nothing_until_somebody_changes_the_warehouse(world, two_runs):
-    """Then its exit status, its words and a mail say where."""
+def test_reconcile_reports_a_change_in_the_warehouse(world, two_runs):
+    """By its exit status, its output and a mail."""
     assert "different" not in world.totelake("reconcile")
     with psycopg.connect(world.urls()["warehouse"]) as connection:
         connection.execute("UPDATE dim_design SET file_name = file_name || 'x' WHERE design_id = 3")
     try:
         assert "different in file_name" in world.totelake("reconcile", expect=1)
-        assert world.is_told("dim_design: 1 rows (1 different in file_name: 3)")
-        assert world.is_told('ALARM: "totelake-local-reconcile"')
+        assert world.has_mail("dim_design: 1 rows (1 different in file_name: 3)")
+        assert world.has_mail('ALARM: "totelake-local-reconcile"')
     finally:
         with psycopg.connect(world.urls()["warehouse"]) as connection:
             connection.execute("UPDATE dim_design SET file_name = rtrim(file_name, 'x') WHERE design_id = 3")
 
 
-def test_what_was_deleted_and_what_is_held_back_is_shown_and_survives_a_rebuild(world, two_runs):
-    """Both zones made anew have the same rows, with history, and no committed file has changed."""
+def test_deleted_and_quarantined_rows_are_listed_and_survive_a_rebuild(world, two_runs):
+    """Both zones rebuilt have the same rows, with history, and no committed file has changed."""
     with psycopg.connect(world.urls()["totesys"]) as connection:
         connection.execute("DELETE FROM payment WHERE payment_id = 5")
         connection.execute("UPDATE sales_order SET agreed_payment_date = '2024-02-30' WHERE sales_order_id = 7")
@@ -286,15 +286,15 @@ def test_what_was_deleted_and_what_is_held_back_is_shown_and_survives_a_rebuild(
     assert "deleted" in world.totelake("history", "payment", "5")
     [fault] = json.loads(world.totelake("quarantine", "--json"))
     assert (fault["key"], fault["column"], fault["value"]) == (7, "agreed_payment_date", "2024-02-30")
-    assert world.is_told('ALARM: "totelake-local-quarantine"')
+    assert world.has_mail('ALARM: "totelake-local-quarantine"')
     assert world.ask("warehouse", "SELECT 1 FROM current_fact_payment WHERE payment_id = 5") == []
-    rows, files = world.everything(), world.files()
+    rows, files = world.all_rows(), world.files()
 
     assert "processed" not in world.totelake("rebuild", "nothing", expect=2)
     world.totelake("rebuild", "processed")
-    assert world.everything() == rows
+    assert world.all_rows() == rows
     world.totelake("rebuild", "warehouse")
-    assert world.everything() == rows
+    assert world.all_rows() == rows
     assert files.items() <= world.files().items()
 
     with psycopg.connect(world.urls()["totesys"]) as connection:
@@ -302,17 +302,18 @@ def test_what_was_deleted_and_what_is_held_back_is_shown_and_survives_a_rebuild(
     world.totelake("run")
     assert world.totelake("quarantine") == "Nothing is held back.\n"
     assert (
-        world.warehouse("fact_sales_order", relation="current_fact_sales_order") == world.source()["fact_sales_order"]
+        world.warehouse("fact_sales_order", relation="current_fact_sales_order")
+        == world.expected_rows()["fact_sales_order"]
     )
     assert "different" not in world.totelake("reconcile")
 
 
-def test_every_question_and_every_view_has_the_same_answer_in_the_lake_and_in_the_warehouse(world, two_runs):
-    """After runs, deletions, corrections and a rebuild: what Athena keeps under a name, and each current state."""
+def test_queries_and_views_have_the_same_rows_in_lake_and_warehouse(world, two_runs):
+    """After deletions, corrections and a rebuild: Athena's named queries, and each table's view of current rows."""
     lake = world.lake()
     athena, files = world.client("athena"), (build.ROOT / "dashboards/queries").glob("*/*.sql")
-    kept = athena.list_named_queries(WorkGroup="totelake-local")["NamedQueryIds"]
-    questions = athena.batch_get_named_query(NamedQueryIds=kept)["NamedQueries"]
+    query_ids = athena.list_named_queries(WorkGroup="totelake-local")["NamedQueryIds"]
+    questions = athena.batch_get_named_query(NamedQueryIds=query_ids)["NamedQueries"]
     assert {query["Name"]: query["QueryString"] for query in questions} == {
         f"{file.parent.name}_{file.stem}": file.read_text() for file in files
     }
@@ -329,8 +330,8 @@ def test_every_question_and_every_view_has_the_same_answer_in_the_lake_and_in_th
         assert comparable(rows) == comparable(world.in_order(query)), table.name
 
 
-def test_the_command_line_asks_the_lake(world, two_runs):
-    """In SQL, and for what there is to ask."""
+def test_command_line_queries_the_lake(world, two_runs):
+    """With SQL; it also lists and describes tables."""
     [count] = json.loads(
         world.totelake("query", "SELECT count(*) AS orders FROM current_fact_sales_order", "--output", "json")
     )
@@ -343,7 +344,7 @@ def test_the_command_line_asks_the_lake(world, two_runs):
 
 
 def comparable(rows: Iterable[Iterable[object]]) -> list[list[object]]:
-    """Return rows as text in which a value is the same wherever it comes from: numbers without zeros at their end."""
+    """Return rows as text that is equal for equal values of both engines: numbers without trailing zeros."""
     return [[None if value is None else _plain(value) for value in row] for row in rows]
 
 
@@ -356,8 +357,8 @@ def _plain(value: object) -> str:
     return text.rstrip("0").rstrip(".") if re.fullmatch(r"-?\d+\.\d+", text) else text
 
 
-def test_an_order_that_is_committed_late_arrives_in_the_next_run(world, two_runs):
-    """Its transaction was open during a run that took younger rows."""
+def test_order_committed_late_is_in_the_next_run(world, two_runs):
+    """Its transaction was open during a run that ingested newer rows."""
     with psycopg.connect(world.urls()["totesys"]) as late, psycopg.connect(world.urls()["totesys"]) as early:
         update = "UPDATE sales_order SET units_sold = %s, last_updated = clock_timestamp() WHERE sales_order_id = %s"
         late.execute(update, (4321, 1))
@@ -372,19 +373,19 @@ def test_an_order_that_is_committed_late_arrives_in_the_next_run(world, two_runs
     world.totelake("run")
 
     assert units(world) == {1: 4321, 2: 1234}
-    now = world.source()
+    now = world.expected_rows()
     for table in FACTS:
         assert world.warehouse(table, relation=f"current_{table}") == now[table], table
 
 
-def units(world: World) -> dict[int, int]:
-    """Return the units of the first two orders as the warehouse shows them."""
+def units(world: CommandLineWorld) -> dict[int, int]:
+    """Return the units of the first two orders in the warehouse."""
     query = "SELECT sales_order_id, units_sold FROM current_fact_sales_order WHERE sales_order_id IN (1, 2)"
     return dict(world.ask("warehouse", query))
 
 
-def test_a_column_added_in_totesys_is_landed_discovered_and_named_by_mail(world, two_runs):
-    """The ingest lands it as it is and reports it, the crawler finds it in the batch, and the drift check names it."""
+def test_new_source_column_is_ingested_discovered_and_reported_by_mail(world, two_runs):
+    """Ingest writes and logs it, the crawler discovers it in the batch, and the drift check reports it."""
     world.totelake("crawl")
     with psycopg.connect(world.urls()["totesys"]) as connection:
         connection.execute("ALTER TABLE design ADD COLUMN colour text")
@@ -395,7 +396,7 @@ def test_a_column_added_in_totesys_is_landed_discovered_and_named_by_mail(world,
 
         assert "design.colour is not declared (string) in batch" in world.totelake("crawl", expect=1)
 
-        assert world.is_told(
+        assert world.has_mail(
             "The Glue job totelake-local-drift ended as FAILED", "design.colour is not declared (string) in batch"
         )
     finally:
@@ -403,13 +404,13 @@ def test_a_column_added_in_totesys_is_landed_discovered_and_named_by_mail(world,
             connection.execute("ALTER TABLE design DROP COLUMN colour")
 
 
-def test_a_failing_job_fails_the_run_and_is_told_by_mail(world, two_runs):
-    """The source lost a column: the exit status says so, the mail names it, and with the column back all is well."""
+def test_failed_job_fails_the_run_and_sends_a_mail(world, two_runs):
+    """The source lost a column: exit status and mail report it; once it is back, the run succeeds."""
     with psycopg.connect(world.urls()["totesys"]) as connection:
         connection.execute("ALTER TABLE department RENAME COLUMN manager TO boss")
     try:
         world.totelake("run", expect=1)
-        assert world.is_told("column manager is missing")
+        assert world.has_mail("column manager is missing")
     finally:
         with psycopg.connect(world.urls()["totesys"]) as connection:
             connection.execute("ALTER TABLE department RENAME COLUMN boss TO manager")
@@ -417,9 +418,9 @@ def test_a_failing_job_fails_the_run_and_is_told_by_mail(world, two_runs):
     world.totelake("run")
 
 
-def figures(cloudwatch: Any, name: str, statistic: str, unit: str = "", **dimensions: str) -> list[float]:
-    """Return what the jobs have published of a metric, the latest minute first."""
-    found = cloudwatch.get_metric_statistics(
+def metric_values(cloudwatch: Any, name: str, statistic: str, unit: str = "", **dimensions: str) -> list[float]:
+    """Return the published values of a metric, the latest minute first."""
+    points = cloudwatch.get_metric_statistics(
         Namespace="Totelake",
         MetricName=name,
         Dimensions=[{"Name": name, "Value": value} for name, value in dimensions.items()],
@@ -429,16 +430,16 @@ def figures(cloudwatch: Any, name: str, statistic: str, unit: str = "", **dimens
         Statistics=[statistic],
         **({"Unit": unit} if unit else {}),
     )["Datapoints"]
-    return [point[statistic] for point in sorted(found, key=lambda point: point["Timestamp"], reverse=True)]
+    return [point[statistic] for point in sorted(points, key=lambda point: point["Timestamp"], reverse=True)]
 
 
-def test_the_dashboard_shows_the_pipeline_while_it_runs(world, two_runs):
-    """The command serves it until Ctrl-C; runs, batches and nodes are what the status says, without a reload."""
+def test_dashboard_shows_the_pipeline_during_a_run(world, two_runs):
+    """Served until Ctrl-C; runs, batches and nodes match the status, without a reload."""
     arguments = [sys.executable, "-m", "ops.cli", "dashboard", "--no-open", "--state", str(world.state)]
-    serving = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
+    dashboard = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
     try:
-        assert serving.stdout is not None
-        address = re.search(r"http://127\.0\.0\.1:\d+\S+", serving.stdout.readline())[0]
+        assert dashboard.stdout is not None
+        address = re.search(r"http://127\.0\.0\.1:\d+\S+", dashboard.stdout.readline())[0]
         with window() as opened:
             opened.page.goto(address)
             expect(opened.page.locator(".newest")).to_contain_text(f"batch {batches_loaded(world)}")
@@ -457,54 +458,56 @@ def test_the_dashboard_shows_the_pipeline_while_it_runs(world, two_runs):
             assert {f"{rows:,}" for rows in latest} <= shown
             expect(opened.page.locator(".st-key-card-age .mark-line path")).to_be_visible()
             for name in ("graph", "runs", "age", "rows"):
-                told = opened.page.locator(f".st-key-card-{name} h3 + .unit")
-                expect(told).to_have_text(re.compile(r"^\w.+ · as of \d+ \w+ \d{4}, \d\d:\d\d:\d\d$"))
+                unit = opened.page.locator(f".st-key-card-{name} h3 + .unit")
+                expect(unit).to_have_text(re.compile(r"^\w.+ · as of \d+ \w+ \d{4}, \d\d:\d\d:\d\d$"))
             assert opened.faults == []
     finally:
-        serving.send_signal(signal.SIGINT)
-        assert serving.wait(30) == 130
+        dashboard.send_signal(signal.SIGINT)
+        assert dashboard.wait(30) == 130
     assert processes.port_is_free(urlsplit(address).port)
 
 
-def batches_loaded(world: World) -> int:
-    """Return the number of the last batch in the warehouse."""
+def batches_loaded(world: CommandLineWorld) -> int:
+    """Return the sequence of the last batch in the warehouse."""
     [(last,)] = world.ask("warehouse", "SELECT max(processed_sequence) FROM load_ledger")
     return last
 
 
-def test_an_idle_run_changes_nothing_and_the_warehouse_is_as_old_as_it(world, two_runs):
-    """No file, no row; the load learns from the ingest of its workflow run up to when nothing had changed."""
+def test_idle_run_changes_nothing_and_resets_the_warehouse_age(world, two_runs):
+    """No file, no row; the load takes the snapshot time from the ingest of its workflow run."""
     world.totelake("run")
-    files, rows = world.files(), world.untouched()
-    began = time.time()
+    files, rows = world.files(), world.row_versions()
+    started = time.time()
 
     world.totelake("run")
 
     assert world.files() == files
-    assert world.untouched() == rows
-    # The run before may lie in the same minute: the younger of the two.
-    [last, *_] = figures(world.client("cloudwatch"), "WarehouseAge", "Minimum")
-    assert 0 < last <= time.time() - began
+    assert world.row_versions() == rows
+    # The previous run may have published in the same minute: take the minimum.
+    [last, *_] = metric_values(world.client("cloudwatch"), "WarehouseAge", "Minimum")
+    assert 0 < last <= time.time() - started
 
 
-def test_every_alarm_and_graph_of_this_world_has_data(world, two_runs):
-    """What Terraform has them look at is what the jobs have published."""
+def test_every_alarm_and_graph_has_data(world, two_runs):
+    """The metrics in Terraform are those that the jobs publish."""
     cloudwatch = world.client("cloudwatch")
     for alarm in cloudwatch.describe_alarms()["MetricAlarms"]:
         if "MetricName" in alarm:
             dimensions = {pair["Name"]: pair["Value"] for pair in alarm["Dimensions"]}
-            assert figures(cloudwatch, alarm["MetricName"], alarm["Statistic"], alarm["Unit"], **dimensions), alarm
+            assert metric_values(cloudwatch, alarm["MetricName"], alarm["Statistic"], alarm["Unit"], **dimensions), (
+                alarm
+            )
     body = json.loads(cloudwatch.get_dashboard(DashboardName="totelake-local")["DashboardBody"])
     for graph in (widget["properties"] for widget in body["widgets"] if widget["type"] == "metric"):
         for namespace, name, *pairs in (line for line in graph["metrics"] if len(line) > 1):
             assert namespace == "Totelake"
-            assert figures(cloudwatch, name, graph["stat"], **dict(zip(pairs[::2], pairs[1::2], strict=True))), graph[
-                "title"
-            ]
+            assert metric_values(cloudwatch, name, graph["stat"], **dict(zip(pairs[::2], pairs[1::2], strict=True))), (
+                graph["title"]
+            )
 
 
-def test_nothing_secret_is_in_any_log(world, two_runs):
-    """Neither a password nor a session's token: after runs, a failing one among them, in files, streams and mails."""
+def test_no_secret_is_in_a_log(world, two_runs):
+    """No password or session token after all runs, including a failed one: in files, log streams and mails."""
     folders = (world.state / name for name in ("logs", "jobs", "inbox"))
     texts = {
         str(path): path.read_bytes().decode(errors="replace")
@@ -516,26 +519,28 @@ def test_nothing_secret_is_in_any_log(world, two_runs):
     for group in logs.describe_log_groups()["logGroups"]:
         streams = logs.get_paginator("describe_log_streams").paginate(logGroupName=group["logGroupName"])
         for name in (stream["logStreamName"] for page in streams for stream in page["logStreams"]):
-            place = {"logGroupName": group["logGroupName"], "logStreamName": name}
-            events = logs.get_log_events(**place, startFromHead=True)["events"]
-            texts[f"{place}"] = "\n".join(event["message"] for event in events)
+            source = {"logGroupName": group["logGroupName"], "logStreamName": name}
+            events = logs.get_log_events(**source, startFromHead=True)["events"]
+            texts[f"{source}"] = "\n".join(event["message"] for event in events)
     passwords = json.loads((world.state / "world.json").read_text())["passwords"].values()
     token = re.compile(rf"{SESSION_TOKEN_PREFIX}|(secret_?access_?key|session_?token)\W{{1,4}}\w{{20}}", re.IGNORECASE)
 
-    assert any("endpoint.log" in place for place in texts)
+    assert any("endpoint.log" in source for source in texts)
     assert any('"status": "failed"' in text for text in texts.values())
-    told = [
-        place for place, text in texts.items() if token.search(text) or any(password in text for password in passwords)
+    secrets_in = [
+        source
+        for source, text in texts.items()
+        if token.search(text) or any(password in text for password in passwords)
     ]
-    assert told == []
+    assert secrets_in == []
 
 
-def test_a_local_aws_that_is_killed_in_a_run_comes_again_and_the_next_run_goes_on(world, two_runs):
-    """The endpoint and its job die while star tables are written: the ingested batch stays, the rest is made again."""
+def test_run_resumes_after_the_local_aws_was_killed(world, two_runs):
+    """Endpoint and job are killed while star tables are written: the ingested batch stays, the rest is redone."""
     state, urls = State(world.state), world.urls()
-    business_goes_on(urls["totesys"])
+    change_source_rows(urls["totesys"])
     files, ingested, processed = world.files().keys(), log_of(state, "ingested"), log_of(state, "processed")
-    following = subprocess.Popen(
+    run = subprocess.Popen(
         [sys.executable, "-m", "ops.cli", "run", "--state", str(state.root)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -546,7 +551,7 @@ def test_a_local_aws_that_is_killed_in_a_run_comes_again_and_the_next_run_goes_o
     assert jobs
     for process in [psutil.Process(health.pid(state)), *jobs]:
         process.send_signal(signal.SIGKILL)
-    assert following.wait(60) != 0
+    assert run.wait(60) != 0
     assert log_of(state, "processed") == processed
 
     world.totelake("up")
@@ -554,40 +559,40 @@ def test_a_local_aws_that_is_killed_in_a_run_comes_again_and_the_next_run_goes_o
 
     records = log_of(state, "processed")
     assert (len(log_of(state, "ingested")), len(records)) == (len(ingested) + 1, len(processed) + 1)
-    began_anew = max(place for place, record in enumerate(records) if record["first_ingested"] == 1)
-    committed = [(record["sequence"], record["batch_id"]) for record in records[began_anew:]]
-    all_is_well(urls["totesys"], urls["warehouse"], committed)
+    full_refresh = max(source for source, record in enumerate(records) if record["first_ingested"] == 1)
+    committed = [(record["sequence"], record["batch_id"]) for record in records[full_refresh:]]
+    assert_warehouse_matches_source(urls["totesys"], urls["warehouse"], committed)
 
 
 def log_of(state: State, zone: str) -> list[dict[str, Any]]:
-    """Return the records of what was committed to a zone."""
+    """Return the commit records of a zone."""
     return [json.loads(path.read_text()) for path in sorted(state.lake.glob(f"*-{zone}/log/*.json"))]
 
 
 def works_in(process: psutil.Process, folder: Path) -> bool:
-    """Return whether the process has its working folder below `folder`."""
+    """Return whether the working directory of the process is below `folder`."""
     try:
         return Path(process.cwd()).is_relative_to(folder)
     except psutil.Error:
         return False
 
 
-def test_a_killed_world_comes_up_again_and_has_lost_nothing(world, two_runs):
-    """Every process is killed; what was committed is there, in the buckets, the catalog and the warehouse."""
-    files, rows = world.files(), world.untouched()
-    kill_everything_of(world.state)
+def test_killed_environment_restarts_without_loss(world, two_runs):
+    """After every process is killed, the committed data is in the buckets, the catalog and the warehouse."""
+    files, rows = world.files(), world.row_versions()
+    kill_processes_of(world.state)
 
     world.totelake("up")
 
     assert world.files() == files
-    assert world.untouched() == rows
-    test_only_committed_batches_are_in_the_catalog(world, two_runs)
+    assert world.row_versions() == rows
+    test_catalog_has_all_committed_batches_and_no_others(world, two_runs)
     world.totelake("run")
     assert world.files() == files
 
 
-def kill_everything_of(state: Path) -> None:
-    """Kill, without a chance to tidy up, every process that has the state folder among its arguments."""
+def kill_processes_of(state: Path) -> None:
+    """Kill, by SIGKILL, every process with the state folder in its arguments."""
     for process in Path("/proc").glob("[0-9]*"):
         try:
             words = (process / "cmdline").read_bytes().decode(errors="replace")
