@@ -1,4 +1,4 @@
-"""A lake of its own for each test: two empty buckets as folders, and the catalog's tables over them."""
+"""Fixtures of the stage tests: each gets its own lake, two empty buckets as folders and their tables in the catalog."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -26,14 +26,14 @@ from totesys import roles, schema
 
 @pytest.fixture(scope="package", autouse=True)
 def _few_rows(spark: SparkSession) -> Iterator[None]:
-    """Have Spark run as is best for the few rows of these tests."""
+    """Configure Spark for the few rows of these tests."""
     with few_rows(spark):
         yield
 
 
 @pytest.fixture(scope="package")
 def lake_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Serve all buckets by an endpoint; this is their folder."""
+    """Serve all buckets from an endpoint; return the folder that they are in."""
     with s3_endpoint(tmp_path_factory.mktemp("lake")) as (buckets, variables), pytest.MonkeyPatch.context() as process:
         for name, value in variables.items():
             process.setenv(name, value)
@@ -48,13 +48,13 @@ def totesys(totesys_database: str) -> str:
 
 @pytest.fixture
 def reader(totesys_reader: str) -> Login:
-    """Return the login by which the ingest stage reads the same totesys."""
+    """Return the login with which the ingest stage reads the same totesys."""
     return login_of(totesys_reader)
 
 
 @pytest.fixture(scope="module")
 def shared_totesys(make_module_database: Callable[..., str], totesys_template: str) -> str:
-    """Return the URL of one totesys for all tests of a module: each goes on from where the one before left it."""
+    """Return the URL of one totesys shared by the tests of a module; changes carry over from test to test."""
     url = make_module_database(totesys_template, roles.OWNER)
     with psycopg.connect(url) as connection:
         schema.grant(connection, roles.READER)
@@ -63,26 +63,26 @@ def shared_totesys(make_module_database: Callable[..., str], totesys_template: s
 
 @pytest.fixture(scope="module")
 def shared_reader(shared_totesys: str) -> Login:
-    """Return the login by which the ingest stage reads it."""
+    """Return the login with which the ingest stage reads `shared_totesys`."""
     return replace(login_of(shared_totesys), user=roles.READER)
 
 
 @pytest.fixture
 def empty_reader(empty_totesys: str) -> Login:
-    """Return the login by which the ingest stage reads the same test's `empty_totesys`."""
+    """Return the login with which the ingest stage reads the test's `empty_totesys`."""
     return replace(login_of(empty_totesys), user=roles.READER)
 
 
 @pytest.fixture(scope="module")
 def shared_lake(lake_root: Path, spark: SparkSession) -> Iterator[Lake]:
-    """Return one lake for all tests of a module, so that the first batch, which is the largest, is made once."""
+    """Return one lake shared by the tests of a module, so that the first batch, the largest, is made once."""
     with empty_lake(lake_root, spark) as lake:
         yield lake
 
 
 @pytest.fixture
 def lake(lake_root: Path, spark: SparkSession) -> Iterator[Lake]:
-    """Two empty buckets and empty tables in the catalog."""
+    """Return a lake of two empty buckets and empty catalog tables."""
     with empty_lake(lake_root, spark) as lake:
         yield lake
 
@@ -95,7 +95,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def processed(request: pytest.FixtureRequest, kind: str, lake_root: Path) -> str:
-    """Return an empty processed bucket, from which that kind of warehouse is loaded: into Postgres by Spark."""
+    """Return an empty processed bucket for that kind of warehouse: for Postgres a lake's, which Spark reads."""
     if kind == "postgres":
         return str(request.getfixturevalue("lake").processed)
     bucket = f"processed-{uuid4().hex[:8]}"
@@ -105,7 +105,7 @@ def processed(request: pytest.FixtureRequest, kind: str, lake_root: Path) -> str
 
 @pytest.fixture(scope="module")
 def redshift_template(make_module_database: Callable[..., str], lake_root: Path) -> str:
-    """Return the name of a database in Redshift's place that has all tables, to be copied."""
+    """Return the name of a template database that emulates Redshift and has all tables."""
     url = make_module_database(owner=WAREHOUSE_OWNER)
     shape.apply(redshift_side(url, "s3://nothing/is-copied").warehouse.api)
     return login_of(url).database
@@ -134,14 +134,14 @@ def run_load(processed: str, side: Side) -> Callable[..., None]:
 
 @pytest.fixture
 def admin(postgres_server: Cluster) -> Iterator[psycopg.Connection]:
-    """Connect as the one who may do anything."""
+    """Return a superuser's connection."""
     with psycopg.connect(superuser(postgres_server, "postgres"), autocommit=True) as connection:
         yield connection
 
 
 @pytest.fixture
 def partitions() -> Callable[[Zone, str], list[list[str]]]:
-    """Return a function that lists the partitions that the catalog knows of a table."""
+    """Return a function that lists the partitions registered in the catalog for a table."""
 
     def registered(zone: Zone, table: str) -> list[list[str]]:
         pages = (
