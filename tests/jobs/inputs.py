@@ -1,8 +1,8 @@
-"""Inputs from public bug reports and from trials by strangers, each with what becomes of it.
+"""Inputs from public bug reports and from exploratory tests, each with its expected outcome.
 
-An input changes totesys or the warehouse between two runs. It arrives: afterwards the lake, or the warehouse, shows
-what plain SQL shows in totesys. It is refused: the error names it, nothing is committed, and it arrives once it is
-undone. Or it waits: the row is in quarantine with the rule that it breaks.
+An input changes totesys or the warehouse between two runs. Accepted: the lake, or the warehouse, then equals plain
+SQL on totesys. Rejected: the error names it, nothing is committed, and the next run succeeds once it is undone.
+Quarantined: the row is in quarantine with the rule that it breaks.
 """
 
 from dataclasses import dataclass
@@ -20,32 +20,32 @@ SUPERUSER = "postgres"
 
 
 @dataclass(frozen=True)
-class Input:
-    """What is done to a table of totesys before a batch, and then in steps, with a batch after each.
+class SourceInput:
+    """Statements run on a table of totesys: `before` one batch, then each of `change`, with a batch after each.
 
-    `refused` is the error of the first step's batch and what it says. `undo` is then done, or at the end.
+    `rejection` is the error of the first step's batch and a pattern of its message. `undo` follows it, or comes last.
     """
 
     name: str
     table: str
     change: tuple[str, ...]
     before: tuple[str, ...] = ()
-    refused: tuple[type[Exception], str] | None = None
+    rejection: tuple[type[Exception], str] | None = None
     undo: str = ""
 
     def __str__(self) -> str:
-        """Return the name of the test."""
+        """Return the test id."""
         return self.name
 
 
-def arrives(name, table, *change, before=(), undo=""):
-    """Return an input that arrives exactly, after each step of the change."""
-    return Input(name, table, change, before, None, undo)
+def accepted(name, table, *change, before=(), undo=""):
+    """Return an input that is ingested exactly, after each step of the change."""
+    return SourceInput(name, table, change, before, None, undo)
 
 
-def refused(name, table, change, *, error, undo, before=()):
-    """Return an input that is refused with the error, until it is undone."""
-    return Input(name, table, (change,), before, error, undo)
+def rejected(name, table, change, *, error, undo, before=()):
+    """Return an input that fails the ingest with the error until it is undone."""
+    return SourceInput(name, table, (change,), before, error, undo)
 
 
 ARCHIVE = (
@@ -78,14 +78,14 @@ AS_FOREIGN_TABLE = """
 AMOUNT = "ALTER TABLE payment ALTER payment_amount TYPE"
 
 
-def stamp(value):
-    """Return the statement that writes a time into a payment."""
+def set_timestamp(value):
+    """Return the statement that sets a payment's timestamp."""
     return f"UPDATE payment SET last_updated = '{value}' WHERE payment_id = 7"
 
 
-UNDO_STAMP = stamp("2024-11-21 09:00:00.123")
+RESET_TIMESTAMP = set_timestamp("2024-11-21 09:00:00.123")
 
-UNDECLARED = {
+UNDECLARED_VALUES = {
     "numeric": "1.1234567890123456789012345",
     "numeric(20,15)": "'NaN'",
     "numeric(30,0)": "1e25",
@@ -104,8 +104,8 @@ UNDECLARED = {
 }
 
 INPUTS = [
-    # A key that is declared, and that totesys does not keep
-    refused(
+    # Duplicates of a declared key that totesys does not enforce
+    rejected(
         "a child repeats a key",
         "payment_type",
         "ALTER TABLE payment_type_archive INHERIT payment_type;"
@@ -114,7 +114,7 @@ INPUTS = [
         error=(DuplicateKeyError, r"payment_type: payment_type_id is declared as the key, .*once: 9\. .*_archive"),
         undo="DELETE FROM ONLY payment_type WHERE payment_type_id = 9",
     ),
-    refused(
+    rejected(
         "a child of the same name in another schema repeats a key",
         "payment_type",
         "CREATE SCHEMA archive; CREATE TABLE archive.payment_type () INHERITS (public.payment_type);"
@@ -122,7 +122,7 @@ INPUTS = [
         error=(DuplicateKeyError, r"payment_type: payment_type_id .*once: 2\. .* archive\.payment_type "),
         undo="DROP SCHEMA archive CASCADE",
     ),
-    refused(
+    rejected(
         "a key without its constraint occurs twice",
         "design",
         "ALTER TABLE design DROP CONSTRAINT IF EXISTS design_pkey CASCADE;"
@@ -131,7 +131,7 @@ INPUTS = [
         undo="DELETE FROM design AS one USING design AS other WHERE one.design_id = other.design_id"
         " AND one.ctid > other.ctid",
     ),
-    refused(
+    rejected(
         "a key is NULL",
         "design",
         "ALTER TABLE design DROP CONSTRAINT IF EXISTS design_pkey CASCADE;"
@@ -140,7 +140,7 @@ INPUTS = [
         error=(DuplicateKeyError, r"totesys\.design: design_id .* 1 of its values .*: NULL\."),
         undo="DELETE FROM design WHERE design_id IS NULL",
     ),
-    refused(
+    rejected(
         "a key is NULL under a constraint that is not valid",
         "design",
         "ALTER TABLE design ADD CONSTRAINT one UNIQUE (design_id);"
@@ -149,62 +149,62 @@ INPUTS = [
         error=(DuplicateKeyError, r"totesys\.design: design_id .*: NULL\."),
         undo="DELETE FROM design WHERE design_id IS NULL",
     ),
-    # Rows that change although no transaction wrote them
-    refused(
+    # Rows that change without a transaction that writes them
+    rejected(
         "row security hides a row",
         "sales_order",
         HIDE_77,
         error=(UnreadableTableError, "sales_order: row security applies to the role totelake_reader"),
         undo="ALTER TABLE sales_order DISABLE ROW LEVEL SECURITY",
     ),
-    refused(
+    rejected(
         "row security hides all rows",
         "design",
         "ALTER TABLE design ENABLE ROW LEVEL SECURITY",
         error=(UnreadableTableError, r"design: row security .*BYPASSRLS"),
         undo="ALTER TABLE design DISABLE ROW LEVEL SECURITY",
     ),
-    arrives(
+    accepted(
         "a copy takes the name of the table",
         "sales_order",
         "ALTER TABLE sales_order RENAME TO orders; ALTER TABLE copy_of_orders RENAME TO sales_order",
         before=COPY_OF_ORDERS,
     ),
-    arrives(
-        "old rows come by INHERIT",
+    accepted(
+        "old rows are added by INHERIT",
         "payment_type",
         "ALTER TABLE payment_type_archive INHERIT payment_type",
         before=ARCHIVE,
     ),
-    arrives(
-        "rows go by NO INHERIT and come back by INHERIT",
+    accepted(
+        "rows are removed by NO INHERIT and added again by INHERIT",
         "payment_type",
         "ALTER TABLE payment_type_archive NO INHERIT payment_type",
         "ALTER TABLE payment_type_archive INHERIT payment_type",
         before=(*ARCHIVE, "ALTER TABLE payment_type_archive INHERIT payment_type"),
     ),
-    arrives(
+    accepted(
         "a column is dropped and added with a default",
         "department",
         "ALTER TABLE department DROP COLUMN location;"
         " ALTER TABLE department ADD COLUMN location varchar DEFAULT 'Leeds'",
     ),
-    arrives("two columns swap their names", "sales_order", SWAP_DATES),
-    refused(
+    accepted("two columns swap their names", "sales_order", SWAP_DATES),
+    rejected(
         "a view takes the name of the table",
         "design",
         AS_VIEW,
         error=(UnreadableTableError, r"totesys\.design: design is a view"),
         undo="DROP VIEW design; ALTER TABLE designs RENAME TO design",
     ),
-    refused(
+    rejected(
         "a materialized view takes the name of the table",
         "design",
         AS_VIEW.replace("VIEW", "MATERIALIZED VIEW"),
         error=(UnreadableTableError, r"totesys\.design: design is a materialized view"),
         undo="DROP MATERIALIZED VIEW design; ALTER TABLE designs RENAME TO design",
     ),
-    refused(
+    rejected(
         "a foreign table takes the name of the table",
         "design",
         AS_FOREIGN_TABLE,
@@ -213,10 +213,10 @@ INPUTS = [
     ),
     # Money
     *(
-        arrives(f"money in numeric({bounds})", "payment", f"{AMOUNT} numeric({bounds})")
+        accepted(f"money in numeric({bounds})", "payment", f"{AMOUNT} numeric({bounds})")
         for bounds in ("50,10", "65,30", "1000,2", "40,18", "5,-2")
     ),
-    refused(
+    rejected(
         "money with nineteen digits after the point",
         "payment",
         f"{AMOUNT} numeric; UPDATE payment SET payment_amount = 1.1234567890123456789 WHERE payment_id = 7",
@@ -225,7 +225,7 @@ INPUTS = [
     ),
     # Times
     *(
-        arrives(f"the time {time}", "payment", stamp(time))
+        accepted(f"the time {time}", "payment", set_timestamp(time))
         for time in (
             "1582-10-10 12:00:00.123",
             "0001-01-01 00:00:00",
@@ -234,18 +234,18 @@ INPUTS = [
         )
     ),
     *(
-        refused(
+        rejected(
             f"the time {time}",
             "payment",
-            stamp(time),
+            set_timestamp(time),
             error=(SourceValueError, r"payment: 1 changed rows .* in column last_updated .* to the year 9999: 7\."),
-            undo=UNDO_STAMP,
+            undo=RESET_TIMESTAMP,
         )
         for time in ("0044-03-15 12:00:00 BC", "12026-01-01 00:00:00", "infinity", "-infinity")
     ),
     # Columns that are not declared
     *(
-        refused(
+        rejected(
             f"an undeclared column {column}",
             "payment",
             f'ALTER TABLE payment ADD COLUMN "{column}" int',
@@ -257,8 +257,8 @@ INPUTS = [
             "_OP": "has the name of a column of the lake",
         }.items()
     ),
-    arrives(
-        "an undeclared column with an odd name",
+    accepted(
+        "an undeclared column with special characters in its name",
         "department",
         """ALTER TABLE department ADD COLUMN "a.b `{}` %s ?" int DEFAULT 1""",
         "UPDATE department SET manager = 'A. Other' WHERE department_id = 1",
@@ -267,7 +267,7 @@ INPUTS = [
     ),
     # Settings of the role and of the database
     *(
-        arrives(f"the setting {setting}", "payment", f"{{role}} SET {setting}", UNDO_STAMP)
+        accepted(f"the setting {setting}", "payment", f"{{role}} SET {setting}", RESET_TIMESTAMP)
         for setting in (
             "client_encoding = 'LATIN1'",
             "quote_all_identifiers = on",
@@ -284,22 +284,22 @@ INPUTS = [
 
 @dataclass(frozen=True)
 class StarInput:
-    """What is done to totesys or to the warehouse before a run of all stages.
+    """A change to totesys or to the warehouse before a run of all stages.
 
-    `refused` is the error of the load and what it says; `undo` is then done, and the load run with a `rebuild` where
-    that brings it back. `waits` is the table, key, rule and column of what is quarantined until it is undone.
+    `rejection` is the error of the load and a pattern of its message; `undo` follows, then a load, with `rebuild` where
+    only that restores the rows. `quarantined` is the table, key, rule and column of the row quarantined until the undo.
     """
 
     name: str
     change: str
     in_warehouse: bool = True
-    refused: tuple[type[Exception], str] | None = None
-    waits: tuple[str, int, str, str] | None = None
+    rejection: tuple[type[Exception], str] | None = None
+    quarantined: tuple[str, int, str, str] | None = None
     undo: str = ""
     rebuild: bool = False
 
     def __str__(self) -> str:
-        """Return the name of the test."""
+        """Return the test id."""
         return self.name
 
 
@@ -311,13 +311,13 @@ STAR_INPUTS = [
         )
         for encoding in ("LATIN1", "WIN1252")
     ),
-    # Dimension rows without what they look up
+    # Dimension rows whose lookup fails
     StarInput(
         "a member of staff without a department",
         "ALTER TABLE staff DROP CONSTRAINT IF EXISTS staff_department_id_fkey;"
         " UPDATE staff SET department_id = 99, first_name = 'Ünknown' WHERE staff_id = 3",
         in_warehouse=False,
-        waits=("dim_staff", 3, "reference", "department_id"),
+        quarantined=("dim_staff", 3, "reference", "department_id"),
         undo="UPDATE staff SET department_id = 1 WHERE staff_id = 3",
     ),
     StarInput(
@@ -325,34 +325,34 @@ STAR_INPUTS = [
         "ALTER TABLE counterparty ALTER legal_address_id DROP NOT NULL;"
         " UPDATE counterparty SET legal_address_id = NULL WHERE counterparty_id = 4",
         in_warehouse=False,
-        waits=("dim_counterparty", 4, "not null", "legal_address_id"),
+        quarantined=("dim_counterparty", 4, "not null", "legal_address_id"),
         undo="UPDATE counterparty SET legal_address_id = 1 WHERE counterparty_id = 4",
     ),
-    # A time that no calendar has
+    # A time outside the Gregorian calendar
     StarInput(
         "a payment of 10 October 1582",
         "UPDATE payment SET last_updated = '1582-10-10 12:00:00.123' WHERE payment_id = 7",
         in_warehouse=False,
-        waits=("fact_payment", 7, "range", "last_updated_date"),
+        quarantined=("fact_payment", 7, "range", "last_updated_date"),
         undo="UPDATE payment SET last_updated = '2024-11-21 09:00:00' WHERE payment_id = 7",
     ),
-    # Star tables that were dropped, renamed or emptied beside a ledger that has all
+    # Star tables dropped, renamed or emptied after the ledger recorded the loads
     StarInput(
         "a fact is dropped",
         "DROP TABLE fact_payment CASCADE",
-        refused=(WarehouseTablesError, "fact_payment is missing.*totelake rebuild warehouse"),
+        rejection=(WarehouseTablesError, "fact_payment is missing.*totelake rebuild warehouse"),
         rebuild=True,
     ),
     StarInput(
         "a fact is renamed",
         "ALTER TABLE fact_payment RENAME TO payments",
-        refused=(WarehouseTablesError, "fact_payment is missing"),
+        rejection=(WarehouseTablesError, "fact_payment is missing"),
         undo="ALTER TABLE payments RENAME TO fact_payment",
     ),
     StarInput(
         "a fact is emptied",
         "TRUNCATE fact_sales_order",
-        refused=(WarehouseTablesError, "fact_sales_order has no row"),
+        rejection=(WarehouseTablesError, "fact_sales_order has no row"),
         rebuild=True,
     ),
     # Keys that were dropped
@@ -365,7 +365,7 @@ STAR_INPUTS = [
     StarInput(
         "the warehouse is read-only",
         "{role} SET default_transaction_read_only = on",
-        refused=(DatabaseReadOnlyError, "point the Glue connection to the primary server"),
+        rejection=(DatabaseReadOnlyError, "point the Glue connection to the primary server"),
         undo="{role} RESET ALL",
     ),
     *(
@@ -378,9 +378,9 @@ STAR_INPUTS = [
             "transaction_timeout = '50ms'",
         )
     ),
-    # What analysts add
+    # Objects added by analysts
     StarInput(
-        "an analyst refers to a dimension",
+        "an analyst's table references a dimension",
         "CREATE TABLE bonus (staff_id int REFERENCES dim_staff); CREATE INDEX ON fact_payment (paid);"
         " CREATE VIEW paid AS SELECT * FROM fact_payment WHERE paid",
     ),
