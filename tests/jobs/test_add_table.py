@@ -1,4 +1,4 @@
-"""The runbook `add-table`, followed on a copy of the repository: what it names is all that a new table touches."""
+"""Follows the runbook `add-table` on a copy of the repository: a new table needs no file that it does not name."""
 
 import os
 import re
@@ -14,23 +14,23 @@ RUNBOOK = (ROOT / "docs/runbooks/add-table.md").read_text()
 BLOCK = re.compile(r"^```(?:python|sql) (\S+)(?: (\w+) (\w+))?\n(.*?)^```", re.MULTILINE | re.DOTALL)
 COPIED = ("glue_jobs", "totesys", "local_aws", "ops", "dashboards", "tests", "terraform", "docs", "pyproject.toml")
 
-ARRIVES = """
+CARRIER_TEST = """
 import psycopg
 from totelake.reconcile import expected
 from totelake.tables import STAR_TABLES
 
 
-def test_a_carrier_arrives(lake, totesys, reader, warehouse, warehouse_database):
+def test_carrier_is_loaded(lake, totesys, reader, warehouse, warehouse_database):
     with psycopg.connect(totesys) as connection:
         connection.execute("INSERT INTO carrier (carrier_name) VALUES ('By sea'), ('By air')")
     lake.ingest(reader)
     lake.transform()
     lake.load(warehouse)
-    with psycopg.connect(warehouse_database) as shown, psycopg.connect(totesys) as source:
-        rows = shown.execute("SELECT carrier_id, carrier_name FROM current_dim_carrier ORDER BY 1").fetchall()
+    with psycopg.connect(warehouse_database) as loaded, psycopg.connect(totesys) as source:
+        rows = loaded.execute("SELECT carrier_id, carrier_name FROM current_dim_carrier ORDER BY 1").fetchall()
         assert rows == [(1, "By sea"), (2, "By air")]
         carrier = STAR_TABLES["dim_carrier"]
-        in_warehouse = shown.execute(expected.in_warehouse(carrier)).fetchall()
+        in_warehouse = loaded.execute(expected.in_warehouse(carrier)).fetchall()
         assert sorted(source.execute(expected.in_totesys(carrier)).fetchall()) == sorted(in_warehouse)
 """
 
@@ -42,8 +42,8 @@ def copy(tmp_path):
     """Return a copy of the repository with the blocks of the runbook in their files."""
     ignored = shutil.ignore_patterns("__pycache__", ".terraform*", "*.tfstate*")
     for name in COPIED:
-        place = ROOT / name
-        shutil.copytree(place, tmp_path / name, ignore=ignored) if place.is_dir() else shutil.copy(place, tmp_path)
+        source = ROOT / name
+        shutil.copytree(source, tmp_path / name, ignore=ignored) if source.is_dir() else shutil.copy(source, tmp_path)
     (tmp_path / "build").symlink_to(ROOT / "build")
     for name, registry, constant, code in BLOCK.findall(RUNBOOK):
         file = tmp_path / name
@@ -59,7 +59,7 @@ def copy(tmp_path):
 
 
 def run(copy, *arguments):
-    """Run Python in the copy; fail with what it printed."""
+    """Run Python in the copy; fail with its output."""
     packages = os.pathsep.join(str(copy / folder) for folder in ("glue_jobs", "."))
     ended = subprocess.run(
         [sys.executable, *arguments],
@@ -72,9 +72,9 @@ def run(copy, *arguments):
     assert ended.returncode == 0, f"{ended.stdout}\n{ended.stderr}"
 
 
-def test_a_twelfth_table_arrives_in_the_warehouse(copy):
-    """Ingested, transformed, loaded, expected by reconcile, in the catalog and in the documentation."""
-    (copy / "tests/jobs/test_carrier.py").write_text(ARRIVES)
+def test_new_table_of_the_runbook_is_loaded_into_the_warehouse(copy):
+    """The table is ingested, transformed, loaded, reconciled, in the catalog and in the documentation."""
+    (copy / "tests/jobs/test_carrier.py").write_text(CARRIER_TEST)
     run(copy, "-m", "ops.generate", "terraform/tables.json", "docs/tables.md")
     run(copy, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", "tests/jobs/test_carrier.py")
 
