@@ -1,4 +1,4 @@
-"""Both databases prove who they are: verify-full, from the driver and from executors in folders of their own."""
+"""TLS to both databases with verify-full, from the driver and from executors in working directories of their own."""
 
 import asyncio
 import contextlib
@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.spark, pytest.mark.postgres]
 
 _SSL_REQUEST, _GSS_REQUEST = (80877103).to_bytes(4), (80877104).to_bytes(4)
 
-# Asked are the driver by libpq, executors by pgjdbc, and executors by libpq under ADBC.
+# Connections: the driver with libpq, executors with pgjdbc, executors with libpq under ADBC.
 SCRIPT = """
 import json, sys
 import psycopg
@@ -38,7 +38,7 @@ from totelake.runtime.connections import Login
 from totelake.runtime.glue import JobRun
 
 port, password, cases = json.loads(sys.stdin.read())
-ASK = "SELECT true AS answered"
+ASK = "SELECT true AS connected"
 
 def login(host, certificates):
     options = (("sslmode", "verify-full"), ("sslrootcert", certificates))
@@ -60,11 +60,11 @@ def python(case):
         with dbapi.connect(conninfo) as connection, connection.cursor() as cursor:
             cursor.execute(ASK)
             return cursor.fetchone()[0], os.getcwd()
-    (asked, folder), = spark.sparkContext.parallelize([0], 1).map(ask).collect()
+    (connected, folder), = spark.sparkContext.parallelize([0], 1).map(ask).collect()
     assert folder != os.getcwd(), "the executor shares the driver's folder: this would prove nothing"
-    return asked
+    return connected
 
-def tried(ask, case):
+def attempt(ask, case):
     try:
         return ask(case)
     except Exception as error:
@@ -73,19 +73,19 @@ def tried(ask, case):
 import os
 spark = JobRun("jr_0", "0", {}).spark
 spark.sparkContext.setLogLevel("OFF")
-print(json.dumps({ask.__name__: [tried(ask, case) for case in cases] for ask in (driver, java, python)}))
+print(json.dumps({ask.__name__: [attempt(ask, case) for case in cases] for ask in (driver, java, python)}))
 """
 
 
 @dataclass(frozen=True)
 class Server:
-    """A Postgres on `port` with a certificate for `localhost`, signed by an authority that nobody else knows."""
+    """A Postgres on `port` with a certificate for `localhost`, signed by a private authority."""
 
     port: int
     authority: Path
 
-    def asked(self, folder: Path, *cases: tuple[str, str]) -> dict[str, list[bool | str]]:
-        """Return what each way to connect from a driver in `folder` finds for each case: a host, and certificates."""
+    def connect_from(self, folder: Path, *cases: tuple[str, str]) -> dict[str, list[bool | str]]:
+        """Return the result of each client in `folder` for each host and certificate file: True or the error."""
         ended = subprocess.run(
             [sys.executable, "-c", SCRIPT],
             cwd=folder,
@@ -96,12 +96,12 @@ class Server:
             text=True,
         )
         assert ended.returncode == 0, ended.stderr
-        found: dict[str, list[bool | str]] = json.loads(ended.stdout.splitlines()[-1])
-        return found
+        results: dict[str, list[bool | str]] = json.loads(ended.stdout.splitlines()[-1])
+        return results
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """Return what makes Spark start an executor that is a process of its own, in a folder of its own."""
+    """Return the environment in which Spark starts an executor as a separate process in its own folder."""
     settings = {"spark.executor.memory": "512m", "spark.task.maxFailures": "1", "spark.ui.enabled": "false"}
     conf = " ".join(f"--conf {name}={value}" for name, value in settings.items())
     submit = f"--master local-cluster[1,1,512] --jars {spark.jdbc_jar()} {conf} pyspark-shell"
@@ -114,7 +114,7 @@ def _environment(folder: Path) -> dict[str, str]:
 def _certificate(
     name: str, issuer: tuple[x509.Certificate, ec.EllipticCurvePrivateKey] | None
 ) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
-    """Return a certificate for `name`, signed by `issuer` or, for an authority, by itself."""
+    """Return a certificate for `name`, signed by `issuer`, or self-signed for an authority."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = dt.datetime.now(dt.UTC)
@@ -141,14 +141,14 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 @contextmanager
-def _behind_tls(server: int, context: ssl.SSLContext) -> Iterator[int]:
-    """Take connections for the Postgres on the port `server`, which has no TLS, over TLS only; yield the port."""
+def _tls_proxy(server: int, context: ssl.SSLContext) -> Iterator[int]:
+    """Proxy TLS connections to the Postgres on the port `server`, which has no TLS; yield the proxy's port."""
 
     async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-            while (asked := (await reader.readexactly(8))[4:]) == _GSS_REQUEST:
+            while (request := (await reader.readexactly(8))[4:]) == _GSS_REQUEST:
                 writer.write(b"N")
-            if asked == _SSL_REQUEST:
+            if request == _SSL_REQUEST:
                 writer.write(b"S")
                 await writer.drain()
                 await writer.start_tls(context)
@@ -167,7 +167,7 @@ def _behind_tls(server: int, context: ssl.SSLContext) -> Iterator[int]:
 
 @pytest.fixture(scope="module")
 def server(postgres_server: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Put TLS in front of the server of the tests, which is built without."""
+    """Return the test server, which is built without TLS, behind a TLS proxy."""
     folder = tmp_path_factory.mktemp("tls")
     authority = _certificate("an authority", None)
     certificate, key = _certificate("localhost", authority)
@@ -177,23 +177,23 @@ def server(postgres_server: Cluster, tmp_path_factory: pytest.TempPathFactory) -
     (folder / "server.pem").write_bytes(certificate.public_bytes(pem) + own)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "server.pem")
-    with _behind_tls(postgres_server.port, context) as port:
+    with _tls_proxy(postgres_server.port, context) as port:
         yield Server(port, folder / "authority.pem")
 
 
-def test_the_certificates_reach_driver_and_executors(server: Server, tmp_path: Path) -> None:
-    """One file beside the driver is enough; of another host, or without the file, nobody is believed anywhere."""
+def test_driver_and_executors_verify_the_server_certificate(server: Server, tmp_path: Path) -> None:
+    """One file beside the driver is enough; with another host or without the file every client refuses to connect."""
     (tmp_path / CERTIFICATES).write_bytes(server.authority.read_bytes())
     name = str(CERTIFICATES)
 
-    found = server.asked(tmp_path, ("localhost", name), ("127.0.0.1", name), ("localhost", "absent.pem"))
+    results = server.connect_from(tmp_path, ("localhost", name), ("127.0.0.1", name), ("localhost", "absent.pem"))
 
-    assert {way: answers[0] for way, answers in found.items()} == {"driver": True, "java": True, "python": True}
-    of_another = {way: str(answers[1]) for way, answers in found.items()}
-    assert 'does not match host name "127.0.0.1"' in of_another["driver"]
-    assert 'does not match host name "127.0.0.1"' in of_another["python"]
-    assert "The hostname 127.0.0.1 could not be verified" in of_another["java"]
-    unknown = {way: str(answers[2]) for way, answers in found.items()}
-    assert 'root certificate file "absent.pem" does not exist' in unknown["driver"]
-    assert 'root certificate file "absent.pem" does not exist' in unknown["python"]
-    assert "Could not open SSL root certificate file absent.pem" in unknown["java"]
+    assert {client: answers[0] for client, answers in results.items()} == {"driver": True, "java": True, "python": True}
+    other_host = {client: str(answers[1]) for client, answers in results.items()}
+    assert 'does not match host name "127.0.0.1"' in other_host["driver"]
+    assert 'does not match host name "127.0.0.1"' in other_host["python"]
+    assert "The hostname 127.0.0.1 could not be verified" in other_host["java"]
+    missing_file = {client: str(answers[2]) for client, answers in results.items()}
+    assert 'root certificate file "absent.pem" does not exist' in missing_file["driver"]
+    assert 'root certificate file "absent.pem" does not exist' in missing_file["python"]
+    assert "Could not open SSL root certificate file absent.pem" in missing_file["java"]
