@@ -1,4 +1,4 @@
-"""The drift check on Parquet that the local crawler has crawled."""
+"""The drift check on Parquet files crawled by the local crawler."""
 
 import json
 import time
@@ -39,14 +39,14 @@ SETTINGS = json.loads((Path(__file__).parents[2] / "crawlers/ingested.json").rea
 
 
 @dataclass(frozen=True)
-class Bucket:
-    """An ingested bucket as the batches leave it, and the crawler that looks at it."""
+class IngestedBucket:
+    """An ingested bucket and its crawler."""
 
     folder: Path
     crawler: str
 
-    def land(self, batch: str, *tables: str, registered: bool = True, **changed: pa.DataType | None) -> None:
-        """Write a batch of one row to each of `tables`; columns have another type or, with None, are left out."""
+    def write_batch(self, batch: str, *tables: str, registered: bool = True, **changed: pa.DataType | None) -> None:
+        """Write an empty file per table; columns in `changed` have another type or, with None, are left out."""
         glue = boto3.client("glue")
         for table in tables:
             types = {column.name: ARROW[column.type.hive] for column in SOURCE_TABLES[table].stored_columns} | changed
@@ -60,7 +60,7 @@ class Bucket:
                 glue.create_partition(DatabaseName=INGESTED.database, TableName=table, PartitionInput=partition)
 
     def crawl(self) -> None:
-        """Crawl and wait for the end."""
+        """Crawl and wait until the crawl has ended."""
         glue = boto3.client("glue")
         glue.start_crawler(Name=self.crawler)
         for _ in range(500):
@@ -76,7 +76,7 @@ class Bucket:
 
 @pytest.fixture
 def bucket(lake_root):
-    """Return an empty ingested bucket with a crawler that is set up as `crawlers/ingested.json` says."""
+    """Return an empty ingested bucket with a crawler configured by `crawlers/ingested.json`."""
     local_crawlers.install()
     glue, name = boto3.client("glue"), f"ingested-{uuid4().hex[:8]}"
     boto3.client("s3").create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-2"})
@@ -94,14 +94,14 @@ def bucket(lake_root):
         },
         Configuration=json.dumps({"Version": 1.0, "Grouping": {"TableLevelConfiguration": SETTINGS["table_level"]}}),
     )
-    yield Bucket(lake_root / name, name)
+    yield IngestedBucket(lake_root / name, name)
     for database in (INGESTED.database, DISCOVERED_DATABASE):
         glue.delete_database(Name=database)
 
 
-def published():
-    """Return the sum of what the metric was, over all tests."""
-    found = boto3.client("cloudwatch").get_metric_statistics(
+def published_differences():
+    """Return the sum of the metric's data points, over all tests."""
+    points = boto3.client("cloudwatch").get_metric_statistics(
         Namespace="Totelake",
         MetricName="DriftDifferences",
         StartTime=datetime.now(UTC) - timedelta(hours=2),
@@ -109,12 +109,12 @@ def published():
         Period=60,
         Statistics=["Sum"],
     )["Datapoints"]
-    return sum(point["Sum"] for point in found)
+    return sum(point["Sum"] for point in points)
 
 
-def test_what_a_batch_of_every_table_leaves_is_what_is_declared(bucket, capsys):
-    """Names, Hive types and partition keys are the crawler's as they are the declaration's."""
-    bucket.land("b1", *SOURCE_TABLES)
+def test_drift_is_empty_for_a_batch_of_every_declared_table(bucket, capsys):
+    """The crawler discovers the declared names, Hive types and partition keys."""
+    bucket.write_batch("b1", *SOURCE_TABLES)
     bucket.crawl()
 
     assert bucket.check() == []
@@ -123,81 +123,86 @@ def test_what_a_batch_of_every_table_leaves_is_what_is_declared(bucket, capsys):
     assert (line["status"], line["tables"], line["batches"], line["differences"]) == ("ok", 11, 11, 0)
 
 
-def test_a_check_publishes_every_metric_that_is_declared_for_it(bucket):
-    """Alarms and graphs are made of the declarations."""
-    bucket.land("b1", "design")
+def test_drift_publishes_every_declared_metric(bucket):
+    """Alarms and graphs are derived from the declarations."""
+    bucket.write_batch("b1", "design")
     bucket.crawl()
     data = cloudwatch_backends[DEFAULT_ACCOUNT_ID]["eu-west-2"].metric_data
     before = len(data)
 
     bucket.check()
 
-    told = {(datum.name, datum.unit, tuple(part.name for part in datum.dimensions)) for datum in data[before:]}
+    reported = {(datum.name, datum.unit, tuple(part.name for part in datum.dimensions)) for datum in data[before:]}
     declared = (metric for metric in metrics.METRICS if "drift" in metric.stages)
-    assert told == {(metric.name, metric.unit, dims) for metric in declared for dims in metric.dimension_sets}
+    assert reported == {(metric.name, metric.unit, dims) for metric in declared for dims in metric.dimension_sets}
 
 
-def test_a_new_column_of_a_later_batch_is_an_error_a_line_and_a_metric(bucket, capsys):
-    """The crawler leaves the table as it was at first; the batch's partition has the column."""
-    bucket.land("b1", "design", "staff")
+def test_new_column_in_a_later_batch_is_an_error_a_log_line_and_a_metric(bucket, capsys):
+    """The crawler leaves the table unchanged; only the batch's partition has the column."""
+    bucket.write_batch("b1", "design", "staff")
     bucket.crawl()
-    bucket.land("b2", "design", colour=pa.string())
-    bucket.land("b2", "staff")
+    bucket.write_batch("b2", "design", colour=pa.string())
+    bucket.write_batch("b2", "staff")
     bucket.crawl()
-    before = published()
+    before = published_differences()
 
     with pytest.raises(DriftError, match=r"design\.colour is not declared \(string\) in batch b2\. Nothing"):
         bucket.check()
 
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    [told] = [line for line in lines if line["event"] == "difference"]
-    assert (told["table"], told["column"], told["found"], told["first_batch"]) == ("design", "colour", "string", "b2")
+    [reported] = [line for line in lines if line["event"] == "difference"]
+    assert (reported["table"], reported["column"], reported["found"], reported["first_batch"]) == (
+        "design",
+        "colour",
+        "string",
+        "b2",
+    )
     assert lines[-1]["event"] == "drift"
     assert (lines[-1]["status"], lines[-1]["differences"]) == ("failed", 1)
-    assert published() == before + 1
+    assert published_differences() == before + 1
 
 
-def test_a_batch_whose_columns_the_crawler_does_not_take_is_told(bucket):
-    """With a type that has nothing to do with the one before, Glue adds no partition."""
-    bucket.land("b1", "design")
+def test_batch_skipped_by_the_crawler_is_reported(bucket):
+    """Glue adds no partition when a column's type is incompatible with the previous one."""
+    bucket.write_batch("b1", "design")
     bucket.crawl()
-    bucket.land("b2", "design", design_name=pa.date32())
+    bucket.write_batch("b2", "design", design_name=pa.date32())
     bucket.crawl()
 
     with pytest.raises(DriftError, match="design was left out by the crawler in batch b2"):
         bucket.check()
 
 
-def test_a_batch_that_is_younger_than_the_crawl_is_not_missed(bucket):
-    """Ingest goes on while the crawler crawls."""
-    bucket.land("b1", "design")
+def test_batch_written_after_the_crawl_is_not_reported_missing(bucket):
+    """Ingest continues while the crawler runs."""
+    bucket.write_batch("b1", "design")
     bucket.crawl()
-    bucket.land("b2", "design", "staff")
+    bucket.write_batch("b2", "design", "staff")
 
     assert bucket.check() == []
 
 
-def test_files_of_no_batch_are_judged_by_their_columns_alone(bucket):
-    """An attempt that did not come to its commit leaves them."""
-    bucket.land("b1", "design")
-    bucket.land("b0", "design", registered=False)
+def test_files_of_an_uncommitted_batch_are_checked_by_columns_only(bucket):
+    """They are left by an attempt that ended before its commit."""
+    bucket.write_batch("b1", "design")
+    bucket.write_batch("b0", "design", registered=False)
     bucket.crawl()
 
     assert bucket.check() == []
 
 
-def test_an_accepted_column_is_no_difference(bucket, monkeypatch):
-    """It is still told to whoever asks."""
+def test_accepted_column_does_not_fail_the_check(bucket, monkeypatch):
+    """It is still in the result."""
     accepted = Accepted("design", "colour", "string", "Nobody reports on it.")
     monkeypatch.setattr(stage, "ACCEPTED", (accepted,))
-    bucket.land("b1", "design", colour=pa.string())
+    bucket.write_batch("b1", "design", colour=pa.string())
     bucket.crawl()
 
     assert [difference.column for difference in bucket.check()] == ["colour"]
 
 
-def test_without_a_crawl_nothing_is_judged(bucket):
-    """What was found last week proves nothing of today."""
+def test_drift_check_fails_without_a_completed_crawl(bucket):
+    """An old crawl is no evidence for the current state."""
     with pytest.raises(CrawlError, match=r"it has not crawled yet\. Nothing was judged"):
         bucket.check()
 
