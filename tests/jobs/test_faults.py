@@ -1,4 +1,4 @@
-"""Faults in the middle of a stage: what may pass is outlasted within the run, what does not ends it at once."""
+"""Failures in the middle of a stage: transient ones are retried within the run, all others end it at once."""
 
 import json
 import threading
@@ -23,67 +23,67 @@ IDENTITY = {
 
 
 @pytest.fixture(autouse=True)
-def short(monkeypatch):
-    """Let a run try again almost at once; return what shortens other waits."""
+def short_waits(monkeypatch):
+    """Shorten the wait before a retry; return the monkeypatch, to shorten other timeouts."""
     monkeypatch.setattr(retry, "FIRST_WAIT", 0.02)
     return monkeypatch
 
 
 @pytest.fixture
-def hang_up(admin):
-    """Return a function that ends every connection to a database that someone works on, from the server's side."""
+def terminate_connections(admin):
+    """Return a function that terminates, on the server, all connections to a login's database; there must be one."""
 
     def end(login):
-        ended = "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE datname = %s"
-        assert admin.execute(ended, (login.database,)).fetchone() != (0,)
+        terminate = "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE datname = %s"
+        assert admin.execute(terminate, (login.database,)).fetchone() != (0,)
 
     return end
 
 
-def at(boundary, *actions):
-    """Watch for `boundary`: the first time that it is reached the first of `actions` is taken, and so on."""
-    left, lock = list(actions), threading.Lock()
+def at_failpoint(boundary, *actions):
+    """Run the first of `actions` the first time that `boundary` is hit, the second the second time, and so on."""
+    remaining, lock = list(actions), threading.Lock()
 
     def watch(reached):
         with lock:
-            action = left.pop(0) if reached == boundary and left else None
+            action = remaining.pop(0) if reached == boundary and remaining else None
         if action:
             action()
 
     return failpoints.watched(watch)
 
 
-def said(capsys, event):
-    """Return the lines of that event that were printed."""
+def logged(capsys, event):
+    """Return the log lines of that event."""
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
     return [line for line in lines if line["event"] == event]
 
 
 def wait_until(condition):
-    """Wait until the condition holds."""
+    """Wait until the condition is true; fail after 30 seconds."""
     deadline = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
 
-def counts(url, tables):
-    """Return how many rows each of the tables has."""
+def row_counts(url, tables):
+    """Return the number of rows of each table."""
     with psycopg.connect(url) as connection:
         count = sql.SQL("SELECT count(*) FROM {}")
         return {name: connection.execute(count.format(sql.Identifier("public", name))).fetchone()[0] for name in tables}
 
 
-def is_landed_once(lake, batch, totesys):
-    """Return whether `batch` is the only one in its log, and holds what totesys does."""
+def is_ingested_once(lake, batch, totesys):
+    """Return whether `batch` is the only one in its log and has the row counts of totesys."""
     rows = {name: lake.rows(batch, name).count() for name in batch.tables}
-    return [found.batch_id for found in lake.ingested_batches()] == [batch.batch_id] and rows == counts(
+    return [found.batch_id for found in lake.ingested_batches()] == [batch.batch_id] and rows == row_counts(
         totesys, SOURCE_TABLES
     )
 
 
 def is_loaded_once(batch, warehouse):
-    """Return whether the warehouse holds `batch`, all of it, no row twice, and its line in the ledger."""
+    """Return whether the warehouse has all rows of `batch`, none twice, and its row in the ledger."""
     with psycopg.connect(warehouse.conninfo) as connection:
         distinct = {
             name: connection.execute(
@@ -95,27 +95,27 @@ def is_loaded_once(batch, warehouse):
         }
         ledger = connection.execute("SELECT batch_id FROM load_ledger").fetchall()
     expected = {name: part.rows for name, part in batch.tables.items()}
-    assert distinct == counts(warehouse.conninfo, STAR_TABLES)
+    assert distinct == row_counts(warehouse.conninfo, STAR_TABLES)
     return {name: rows for name, rows in distinct.items() if rows} == expected and ledger == [(batch.batch_id,)]
 
 
 @pytest.mark.parametrize("boundary", [failpoints.SNAPSHOT_EXPORTED, failpoints.TABLE_WRITTEN])
-def test_an_ingest_outlasts_a_lost_connection(boundary, hang_up, *, lake, totesys, reader, capsys):
-    """Before it reads, and while Spark does: the second attempt has a snapshot and a batch of its own."""
-    with at(boundary, lambda: hang_up(reader)):
+def test_ingest_retries_after_a_lost_connection(boundary, terminate_connections, *, lake, totesys, reader, capsys):
+    """Before the read and during Spark's read; the second attempt has its own snapshot and batch."""
+    with at_failpoint(boundary, lambda: terminate_connections(reader)):
         batch = lake.ingest(reader)
 
-    [retry] = said(capsys, "retry")
+    [retry] = logged(capsys, "retry")
     assert (retry["stage"], retry["attempt"], retry["status"]) == ("ingest", 1, "waiting")
     assert f"totesys ({reader.user} at {reader.host}:{reader.port}/{reader.database}) " in retry["error"]
     assert 0.02 <= retry["next_attempt_in_seconds"] <= 0.04
     assert batch.batch_id.endswith("-2")
-    assert is_landed_once(lake, batch, totesys)
+    assert is_ingested_once(lake, batch, totesys)
 
 
 @pytest.fixture(scope="module")
 def processed_lake(lake_root, spark, shared_reader):
-    """Return a lake whose only batch can be loaded into any warehouse; its tables in the catalog are gone again."""
+    """Return a lake whose only batch any warehouse can load; its catalog tables are deleted."""
     with empty_lake(lake_root, spark) as lake:
         lake.ingest(shared_reader)
         lake.transform()
@@ -124,25 +124,25 @@ def processed_lake(lake_root, spark, shared_reader):
 
 @pytest.fixture
 def processed(processed_lake):
-    """Return that batch."""
+    """Return the batch of `processed_lake`."""
     return CommitLog(processed_lake.processed, ProcessedBatch).read(1)
 
 
-def test_a_load_outlasts_lost_connections(processed_lake, processed, warehouse, hang_up, capsys):
-    """With a table in staging, with everything merged and not committed, and after the commit."""
+def test_load_retries_after_lost_connections(processed_lake, processed, warehouse, terminate_connections, capsys):
+    """With one table staged, before the merge is committed, and after it is committed."""
     with (
-        at(failpoints.TABLE_STAGED, lambda: hang_up(warehouse)),
-        at(failpoints.BEFORE_MERGE_COMMITTED, lambda: hang_up(warehouse)),
-        at(failpoints.MERGE_COMMITTED, lambda: hang_up(warehouse)),
+        at_failpoint(failpoints.TABLE_STAGED, lambda: terminate_connections(warehouse)),
+        at_failpoint(failpoints.BEFORE_MERGE_COMMITTED, lambda: terminate_connections(warehouse)),
+        at_failpoint(failpoints.MERGE_COMMITTED, lambda: terminate_connections(warehouse)),
     ):
         processed_lake.load(warehouse)
 
-    assert [retry["attempt"] for retry in said(capsys, "retry")] == [1, 2, 3]
+    assert [retry["attempt"] for retry in logged(capsys, "retry")] == [1, 2, 3]
     assert is_loaded_once(processed, warehouse)
 
 
-def test_an_ingest_outlasts_a_cancelled_statement(lake, totesys, reader, admin, capsys):
-    """Someone holds a table, and the statement that waits for it is cancelled by hand."""
+def test_ingest_retries_after_a_cancelled_statement(lake, totesys, reader, admin, capsys):
+    """A statement that waits for a locked table is cancelled by an administrator."""
     waiting = "FROM pg_stat_activity WHERE datname = %s AND wait_event_type = 'Lock'"
     with psycopg.connect(totesys) as holder:
         holder.execute("LOCK TABLE payment")
@@ -157,118 +157,123 @@ def test_an_ingest_outlasts_a_cancelled_statement(lake, totesys, reader, admin, 
         batch = lake.ingest(reader)
         canceller.join()
 
-    [retry] = said(capsys, "retry")
+    [retry] = logged(capsys, "retry")
     assert retry["error"].startswith(DatabaseInterruptedError.__name__)
     assert "canceling statement due to user request" in retry["error"]
-    assert is_landed_once(lake, batch, totesys)
+    assert is_ingested_once(lake, batch, totesys)
 
 
-def test_a_load_outlasts_a_lock_timeout_of_an_executor(processed_lake, processed, warehouse, admin, *, short, capsys):
-    """A session that copies waits for its staging table as long as any other statement waits for a lock."""
-    short.setitem(connections._SESSION, "lock_timeout", "1s")
+def test_load_retries_after_a_lock_timeout_of_an_executor(
+    processed_lake, processed, warehouse, admin, *, short_waits, capsys
+):
+    """COPY waits for the lock of its staging table no longer than any other statement."""
+    short_waits.setitem(connections._SESSION, "lock_timeout", "1s")
     with psycopg.connect(warehouse.conninfo) as holder:
 
-        def hold_the_last_table():
+        def lock_the_newest_staging_table():
             newest = (
                 "SELECT relname FROM pg_class WHERE relnamespace = 'staging'::regnamespace ORDER BY oid DESC LIMIT 1"
             )
             [name] = holder.execute(newest).fetchone()
             holder.execute(sql.SQL("LOCK TABLE {}").format(sql.Identifier("staging", name)))
-            letting_go.start()
+            releaser.start()
 
-        def let_go_when_someone_waited():
+        def release_after_a_waiter_times_out():
             copying = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND wait_event_type = 'Lock'"
             wait_until(lambda: admin.execute(copying, (warehouse.database,)).fetchone() != (0,))
             wait_until(lambda: admin.execute(copying, (warehouse.database,)).fetchone() == (0,))
             holder.rollback()
 
-        letting_go = threading.Thread(target=let_go_when_someone_waited)
-        with at(failpoints.TABLE_STAGED, hold_the_last_table):
+        releaser = threading.Thread(target=release_after_a_waiter_times_out)
+        with at_failpoint(failpoints.TABLE_STAGED, lock_the_newest_staging_table):
             processed_lake.load(warehouse)
-        letting_go.join()
+        releaser.join()
 
-    assert "canceling statement due to lock timeout" in said(capsys, "retry")[0]["error"]
+    assert "canceling statement due to lock timeout" in logged(capsys, "retry")[0]["error"]
     assert is_loaded_once(processed, warehouse)
 
 
-def test_a_load_outlasts_a_deadlock(processed_lake, processed, warehouse, admin, capsys):
-    """Another session has the table that is merged last, and then wants the one that was merged first."""
+def test_load_retries_after_a_deadlock(processed_lake, processed, warehouse, admin, capsys):
+    """Another session locks the table that is merged last, then requests the one that was merged first."""
     first, *_, last = sorted(processed.tables, key=lambda name: STAR_TABLES[name].is_fact)
     lock = "LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE"
     with (
         psycopg.connect(warehouse.conninfo, autocommit=True) as watch,
         psycopg.connect(superuser_of(admin, warehouse)) as other,
     ):
-        other.execute("SET deadlock_timeout = '1min'")  # so that the other one sees it first, and is the one to yield
+        other.execute("SET deadlock_timeout = '1min'")  # so that the load's session is the victim
 
-        def want_the_first():
+        def lock_the_first_table():
             merging = "SELECT count(*) FROM pg_locks WHERE relation = %s::regclass AND mode = 'RowExclusiveLock'"
             wait_until(lambda: watch.execute(merging, (first,)).fetchone() != (0,))
             other.execute(sql.SQL(lock).format(sql.Identifier(first)))
             other.rollback()
 
-        thread = threading.Thread(target=want_the_first)
+        thread = threading.Thread(target=lock_the_first_table)
 
-        def take_the_last():
+        def lock_the_last_table():
             other.execute(sql.SQL(lock).format(sql.Identifier(last)))
             thread.start()
 
-        with at(failpoints.TABLE_STAGED, take_the_last):
+        with at_failpoint(failpoints.TABLE_STAGED, lock_the_last_table):
             processed_lake.load(warehouse)
         thread.join()
 
-    [retry] = said(capsys, "retry")
+    [retry] = logged(capsys, "retry")
     assert "deadlock detected" in retry["error"]
     assert is_loaded_once(processed, warehouse)
 
 
 def superuser_of(admin, login):
-    """Return how the superuser reaches the database of a login."""
+    """Return the superuser's connection string for the database of a login."""
     return psycopg.conninfo.make_conninfo(admin.info.dsn, password=admin.info.password, dbname=login.database)
 
 
-def test_a_wrong_password_is_not_tried_again(lake, reader, warehouse, capsys):
-    """The error names the database, the role and the way out."""
+def test_wrong_password_is_not_retried(lake, reader, warehouse, capsys):
+    """The error names the database, the role and the fix."""
     with pytest.raises(DatabaseRefusedError, match=r"Correct the Glue connection") as refused:
         lake.ingest(replace(reader, password="wrong"))
     with pytest.raises(DatabaseRefusedError, match=r"password authentication failed"):
         lake.load(replace(warehouse, password="wrong"))
 
     assert f"({reader.user} at {reader.host}:{reader.port}/{reader.database})" in str(refused.value)
-    assert said(capsys, "retry") == []
+    assert logged(capsys, "retry") == []
 
 
-def test_a_database_that_was_dropped_ends_the_run(lake, reader, admin, capsys):
-    """The connection was lost, which may pass; that the database is gone does not."""
+def test_ingest_fails_when_the_database_was_dropped(lake, reader, admin, capsys):
+    """The lost connection is transient and retried; the missing database is not."""
     drop = sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(reader.database))
     with (
-        at(failpoints.SNAPSHOT_EXPORTED, lambda: admin.execute(drop)),
+        at_failpoint(failpoints.SNAPSHOT_EXPORTED, lambda: admin.execute(drop)),
         pytest.raises(DatabaseRefusedError, match="does not exist"),
     ):
         lake.ingest(reader)
 
-    assert [retry["attempt"] for retry in said(capsys, "retry")] == [1]
+    assert [retry["attempt"] for retry in logged(capsys, "retry")] == [1]
     assert lake.files() == []
 
 
-def test_a_fault_that_does_not_pass_ends_the_run_after_a_bound(lake, totesys, reader, hang_up, capsys):
-    """The waits grow, the error says what it was, and the next run does what this one could not."""
-    ever = [lambda: hang_up(reader)] * (retry.ATTEMPTS + 1)
-    with at(failpoints.SNAPSHOT_EXPORTED, *ever), pytest.raises(DatabaseUnavailableError, match="the next run goes on"):
+def test_ingest_fails_after_its_last_retry(lake, totesys, reader, terminate_connections, capsys):
+    """The waits grow, the error names the cause, and the next run ingests everything."""
+    always = [lambda: terminate_connections(reader)] * (retry.ATTEMPTS + 1)
+    with (
+        at_failpoint(failpoints.SNAPSHOT_EXPORTED, *always),
+        pytest.raises(DatabaseUnavailableError, match="the next run goes on"),
+    ):
         lake.ingest(reader)
 
-    waits = [retry["next_attempt_in_seconds"] for retry in said(capsys, "retry")]
+    waits = [retry["next_attempt_in_seconds"] for retry in logged(capsys, "retry")]
     assert len(waits) == retry.ATTEMPTS - 1
     assert waits == sorted(waits)
     assert lake.files() == []
-    assert is_landed_once(lake, lake.ingest(reader), totesys)
+    assert is_ingested_once(lake, lake.ingest(reader), totesys)
 
 
-def test_no_attempt_begins_when_it_could_not_end(lake, reader, hang_up, monkeypatch):
-    """A run has an end, set from outside."""
+def test_no_retry_starts_after_the_last_begin(lake, reader, terminate_connections, monkeypatch):
+    """A retry that could not end before the job's timeout is not started."""
     monkeypatch.setattr(retry, "LAST_BEGIN", 0.0)
     with (
-        at(failpoints.SNAPSHOT_EXPORTED, lambda: hang_up(reader)),
+        at_failpoint(failpoints.SNAPSHOT_EXPORTED, lambda: terminate_connections(reader)),
         pytest.raises(DatabaseUnavailableError),
     ):
         lake.ingest(reader)
