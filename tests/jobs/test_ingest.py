@@ -1,4 +1,4 @@
-"""The ingest stage on a real totesys: every version of every row, once, at one moment."""
+"""The ingest stage on a real totesys: every version of every row, once, from one consistent snapshot."""
 
 import random
 import threading
@@ -28,8 +28,8 @@ from totelake.tables import SOURCE_TABLES
 from totesys import roles, schema, seed
 
 
-def test_the_first_batch_holds_every_row_of_all_tables(lake, totesys, reader):
-    """Counted against the source, table by table."""
+def test_first_batch_has_every_row_of_all_tables(lake, totesys, reader):
+    """Row counts equal the source's, table by table."""
     batch = lake.ingest(reader)
 
     assert batch.full
@@ -40,22 +40,22 @@ def test_the_first_batch_holds_every_row_of_all_tables(lake, totesys, reader):
             assert part.rows == count == lake.rows(batch, table).count(), table
 
 
-def test_the_declared_tables_are_those_of_totesys(reader):
-    """Every column under its name and of its type, none besides."""
+def test_declared_tables_match_totesys(reader):
+    """Every column has its declared name and type; there are no others."""
     with source.open_source(reader) as opened:
-        found = opened.find(list(SOURCE_TABLES.values()))
+        checked = opened.find(list(SOURCE_TABLES.values()))
 
-    assert {table.declared.name: table.extra for table in found} == dict.fromkeys(SOURCE_TABLES, ())
+    assert {table.declared.name: table.extra for table in checked} == dict.fromkeys(SOURCE_TABLES, ())
 
 
-def test_the_reader_can_only_read(reader):
-    """Whatever the jobs are told to do."""
+def test_reader_role_cannot_write(reader):
+    """Read-only is enforced by the database."""
     with psycopg.connect(reader.conninfo) as connection, pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
         connection.execute("DELETE FROM payment")
 
 
-def test_nothing_changed_means_nothing_written(lake, reader):
-    """No file, no record."""
+def test_ingest_writes_nothing_when_nothing_changed(lake, reader):
+    """Neither a file nor a commit record."""
     lake.ingest(reader)
     files = lake.files()
 
@@ -63,8 +63,8 @@ def test_nothing_changed_means_nothing_written(lake, reader):
     assert lake.files() == files
 
 
-def test_only_what_changed_lands_in_the_next_batch(lake, totesys, reader):
-    """An update that forgets `last_updated` counts like any other."""
+def test_next_batch_has_only_changed_rows(lake, totesys, reader):
+    """An update that does not set `last_updated` is included."""
     lake.ingest(reader)
     with psycopg.connect(totesys) as connection:
         connection.execute("UPDATE department SET manager = 'Robert''); DROP TABLE staff;--' WHERE department_id = 1")
@@ -77,8 +77,8 @@ def test_only_what_changed_lands_in_the_next_batch(lake, totesys, reader):
     assert (row.manager, row._op) == ("Robert'); DROP TABLE staff;--", "U")
 
 
-def test_a_row_that_is_committed_late_arrives_in_the_next_batch(lake, totesys, reader):
-    """Its transaction was open across an ingest, and it is older than rows that were taken already."""
+def test_row_committed_late_is_in_the_next_batch(lake, totesys, reader):
+    """Its transaction was open during an ingest, and it is older than rows already ingested."""
     lake.ingest(reader)
     with psycopg.connect(totesys) as late, psycopg.connect(totesys, autocommit=True) as early:
         late.execute(
@@ -98,8 +98,8 @@ def test_a_row_that_is_committed_late_arrives_in_the_next_batch(lake, totesys, r
     assert lake.ingest(reader) is None
 
 
-def test_a_savepoints_rows_come_like_any_others(lake, totesys, reader):
-    """A row written in a subtransaction has an id of its own, which the snapshot's list of running ones lacks."""
+def test_rows_of_a_savepoint_are_ingested(lake, totesys, reader):
+    """A subtransaction's id is missing in the snapshot's list of running transactions."""
     lake.ingest(reader)
     with psycopg.connect(totesys) as writer:
         writer.execute("UPDATE department SET location = 'outer' WHERE department_id = 1")
@@ -114,8 +114,8 @@ def test_a_savepoints_rows_come_like_any_others(lake, totesys, reader):
     assert lake.ingest(reader) is None
 
 
-def test_the_later_of_two_writers_wins_even_with_the_older_transaction(lake, totesys, reader):
-    """Transaction ids are given at the first write, so they do not order the versions of a row; batches do."""
+def test_last_committed_version_wins_with_a_lower_transaction_id(lake, totesys, reader):
+    """Transaction ids are assigned at the first write, so they do not order a row's versions; batches do."""
     lake.ingest(reader)
     with psycopg.connect(totesys) as older, psycopg.connect(totesys) as younger:
         older.execute("UPDATE department SET location = 'elsewhere' WHERE department_id = 8")
@@ -133,27 +133,27 @@ def test_the_later_of_two_writers_wins_even_with_the_older_transaction(lake, tot
     assert second.sequence > first.sequence
 
 
-def test_a_batch_is_one_moment_of_the_whole_database(lake, empty_totesys, empty_reader, monkeypatch):
-    """Writers move money between rows while a table is read in many ranges: the sum is that of every moment."""
+def test_batch_is_a_consistent_snapshot_of_the_database(lake, empty_totesys, empty_reader, monkeypatch):
+    """Writers move money between rows while a table is read in many ranges: the sum stays constant."""
     seed.seed(empty_totesys, sales_orders=5_000)
     monkeypatch.setattr(extract, "PARTITION_BYTES", 32 * 1024)
     with psycopg.connect(empty_totesys) as connection:
         [(total, payments)] = connection.execute("SELECT sum(payment_amount), count(*) FROM payment").fetchall()
-    go, stop = threading.Event(), threading.Event()
+    started, stop = threading.Event(), threading.Event()
     ranges = extract.block_ranges
 
     def measured(size, block_size):
-        """Let the writers go when the ranges are fixed: rows that moved before would all lie in the last one."""
-        go.set()
+        """Start the writers once the ranges are fixed: rows moved earlier would all be in the last one."""
+        started.set()
         return ranges(size, block_size)
 
     monkeypatch.setattr(extract, "block_ranges", measured)
     with ThreadPoolExecutor(2) as pool:
-        writers = [pool.submit(_move_money, empty_totesys, payments, go, stop) for _ in range(2)]
+        writers = [pool.submit(_move_money, empty_totesys, payments, started, stop) for _ in range(2)]
         try:
             batch = lake.ingest(empty_reader)
         finally:
-            go.set()
+            started.set()
             stop.set()
     moves = sum(writer.result() for writer in writers)
 
@@ -163,9 +163,9 @@ def test_a_batch_is_one_moment_of_the_whole_database(lake, empty_totesys, empty_
     assert (row.total, row.rows, row.payments) == (total, payments, payments)
 
 
-def _move_money(url: str, payments: int, go: threading.Event, stop: threading.Event) -> int:
+def _move_money(url: str, payments: int, started: threading.Event, stop: threading.Event) -> int:
     choice, moves = random.Random(7), 0
-    go.wait()
+    started.wait()
     with psycopg.connect(url) as connection:
         while not stop.is_set():
             giver, taker = sorted(choice.sample(range(1, payments + 1), 2))
@@ -180,8 +180,8 @@ def _move_money(url: str, payments: int, go: threading.Event, stop: threading.Ev
     return moves
 
 
-def test_two_ingests_at_once_make_one_commit(lake, reader):
-    """The other one says so and leaves nothing that anyone reads."""
+def test_concurrent_ingests_make_one_commit(lake, reader):
+    """The other one fails with a conflict and leaves nothing that is read."""
     both = threading.Barrier(2)
 
     def start() -> object:
@@ -209,10 +209,10 @@ def test_two_ingests_at_once_make_one_commit(lake, reader):
         ("ALTER TABLE payment ADD COLUMN _op int", "column _op is new and has the name of a column of the lake"),
         ("ALTER TABLE payment RENAME TO payments", "totesys.payment: the table is missing"),
     ],
-    ids=["dropped", "renamed", "retyped", "widened", "taken name", "dropped table"],
+    ids=["dropped", "renamed", "retyped", "widened", "reserved name", "dropped table"],
 )
-def test_a_source_column_that_changed_stops_the_batch(lake, totesys, reader, change, message):
-    """Before a row is read, and with the column's name."""
+def test_changed_source_column_stops_the_batch(lake, totesys, reader, change, message):
+    """Before any row is read; the error names the column."""
     with psycopg.connect(totesys) as connection:
         connection.execute(change)
 
@@ -223,8 +223,8 @@ def test_a_source_column_that_changed_stops_the_batch(lake, totesys, reader, cha
 
 
 @pytest.mark.parametrize("amount", ["'NaN'", "0.1234567890123456789", "1e20"])
-def test_a_number_that_would_be_rounded_stops_the_batch(lake, totesys, reader, amount):
-    """Money is exact or refused."""
+def test_number_that_would_be_rounded_stops_the_batch(lake, totesys, reader, amount):
+    """Money is exact or rejected."""
     with psycopg.connect(totesys) as connection:
         connection.execute(f"UPDATE payment SET payment_amount = {amount} WHERE payment_id = 1")
 
@@ -232,8 +232,8 @@ def test_a_number_that_would_be_rounded_stops_the_batch(lake, totesys, reader, a
         lake.ingest(reader)
 
 
-def test_a_restored_source_is_read_in_full_and_only_what_differs_lands(lake, totesys, reader, monkeypatch, capsys):
-    """A new timeline gives the transaction ids of the old one out again; what the old ones said is not compared."""
+def test_restored_source_is_read_in_full_and_only_differences_are_ingested(lake, totesys, reader, monkeypatch, capsys):
+    """A new timeline reuses transaction ids, so those of the old one are not compared."""
     lake.ingest(reader)
     snapshot = source.SourceReader.__init__
 
@@ -260,8 +260,8 @@ def test_a_restored_source_is_read_in_full_and_only_what_differs_lands(lake, tot
     assert lake.ingest(reader) is None
 
 
-def test_another_database_is_compared_with_what_the_lake_knows(lake, totesys, reader, make_database):
-    """A copy lands what differs from the original, what it has more and what it has less."""
+def test_another_database_is_compared_with_the_lake(lake, totesys, reader, make_database):
+    """From a copy, changed, new and missing rows are ingested."""
     lake.ingest(reader)
     copy = make_database(conninfo.conninfo_to_dict(totesys)["dbname"], roles.OWNER)
     with psycopg.connect(copy) as connection:
@@ -273,12 +273,12 @@ def test_another_database_is_compared_with_what_the_lake_knows(lake, totesys, re
     batch = lake.ingest(replace(reader, database=conninfo.conninfo_to_dict(copy)["dbname"]))
 
     assert batch.reload == "totesys is another cluster or database than at the last batch"
-    landed = {table: (part.rows, part.deletes) for table, part in batch.tables.items()}
-    assert landed == {"sales_order": (1, 0), "currency": (1, 0), "payment": (1, 1)}
+    counts = {table: (part.rows, part.deletes) for table, part in batch.tables.items()}
+    assert counts == {"sales_order": (1, 0), "currency": (1, 0), "payment": (1, 1)}
 
 
-def test_a_reload_that_finds_nothing_new_mends_the_chain(lake, reader):
-    """It commits all the same: the next batch goes on from its transaction ids."""
+def test_reload_without_differences_commits_a_new_baseline(lake, reader):
+    """The next batch starts from its transaction ids."""
     lake.ingest(reader)
 
     batch = ingest.run(job_run(reload="true"), reader, lake.ingested)
@@ -287,8 +287,8 @@ def test_a_reload_that_finds_nothing_new_mends_the_chain(lake, reader):
     assert lake.ingest(reader) is None
 
 
-def test_a_deleted_row_lands_as_a_tombstone_once(lake, totesys, reader):
-    """With the values that it had when it was last seen; a row that comes back is a row again."""
+def test_deleted_row_is_ingested_as_a_tombstone_once(lake, totesys, reader):
+    """The tombstone has the last known values; a row inserted again is a row again."""
     lake.ingest(reader)
     with psycopg.connect(totesys) as connection:
         connection.execute("UPDATE payment SET paid = true WHERE payment_id IN (3, 4)")
@@ -312,8 +312,8 @@ def test_a_deleted_row_lands_as_a_tombstone_once(lake, totesys, reader):
             " SELECT 4, transaction_id, counterparty_id, 99, currency_id, payment_type_id, paid, payment_date,"
             " company_ac_number, counterparty_ac_number FROM payment WHERE payment_id = 5"
         )
-    [back] = lake.rows(lake.ingest(reader), "payment").collect()
-    assert (back.payment_id, back._op, back.payment_amount) == (4, "U", 99)
+    [reinserted] = lake.rows(lake.ingest(reader), "payment").collect()
+    assert (reinserted.payment_id, reinserted._op, reinserted.payment_amount) == (4, "U", 99)
     versions = history.versions(lake.ingested, "payment", 4)
     assert [(version.sequence, version.deleted, version.values["paid"]) for version in versions] == [
         (1, False, versions[0].values["paid"]),
@@ -324,8 +324,8 @@ def test_a_deleted_row_lands_as_a_tombstone_once(lake, totesys, reader):
     assert history.versions(lake.ingested, "payment", 1_000_000) == []
 
 
-def test_a_batch_of_nothing_but_deletions_is_a_batch(lake, totesys, reader):
-    """No row of the table was written since the last one."""
+def test_batch_of_deletions_only_is_committed(lake, totesys, reader):
+    """No row of the table was written since the last batch."""
     lake.ingest(reader)
     with psycopg.connect(totesys) as connection:
         connection.execute("DELETE FROM payment WHERE payment_id IN (1, 2)")
@@ -335,8 +335,8 @@ def test_a_batch_of_nothing_but_deletions_is_a_batch(lake, totesys, reader):
     assert {table: (part.rows, part.deletes) for table, part in batch.tables.items()} == {"payment": (2, 2)}
 
 
-def test_a_deletion_is_found_when_as_many_rows_have_come(lake, totesys, reader):
-    """The table has as many rows as before."""
+def test_deletion_is_detected_when_the_row_count_is_unchanged(lake, totesys, reader):
+    """As many rows were inserted as deleted."""
     lake.ingest(reader)
     with psycopg.connect(totesys) as connection:
         connection.execute("DELETE FROM design WHERE design_id = (SELECT max(design_id) FROM design)")
@@ -349,8 +349,8 @@ def test_a_deletion_is_found_when_as_many_rows_have_come(lake, totesys, reader):
     assert (batch.tables["design"].rows, batch.tables["design"].deletes) == (2, 1)
 
 
-def test_a_mass_deletion_stops_the_batch_until_it_is_allowed(lake, totesys, reader):
-    """The error says how many rows of which table would vanish; an argument of the run lets them."""
+def test_mass_deletion_stops_the_batch_until_it_is_allowed(lake, totesys, reader):
+    """The error gives the table and its number of deleted rows; a job argument allows the deletion."""
     lake.ingest(reader)
     with psycopg.connect(totesys) as connection:
         [(payments,)] = connection.execute("SELECT count(*) FROM payment").fetchall()
@@ -364,20 +364,20 @@ def test_a_mass_deletion_stops_the_batch_until_it_is_allowed(lake, totesys, read
     assert batch.tables["payment"].deletes == payments
 
 
-def test_the_history_of_a_table_that_is_none_is_refused(lake):
-    """With the names of those that there are."""
+def test_history_of_an_unknown_table_is_rejected(lake):
+    """The error lists the tables."""
     with pytest.raises(UnknownTableError, match="There is no table payments; there are address, counterparty"):
         history.versions(lake.ingested, "payments", 1)
 
 
-def test_a_share_that_is_none_is_refused(lake, reader):
-    """Before anything is opened."""
+def test_invalid_deletable_share_is_rejected(lake, reader):
+    """Before a connection is opened."""
     with pytest.raises(ArgumentError, match="--deletable_share 20%: a share from 0 to 1"):
         ingest.run(job_run(deletable_share="20%"), reader, lake.ingested)
 
 
-def test_a_new_source_column_is_landed_as_it_is(lake, totesys, reader, capsys):
-    """Nobody declared it, and it is not lost; the run's line names it."""
+def test_undeclared_source_column_is_ingested(lake, totesys, reader, capsys):
+    """The column's values are kept, and the log line of the run names it."""
     with psycopg.connect(totesys) as connection:
         connection.execute("ALTER TABLE currency ADD COLUMN symbol varchar DEFAULT '£'")
 
@@ -387,15 +387,15 @@ def test_a_new_source_column_is_landed_as_it_is(lake, totesys, reader, capsys):
     assert '"undeclared_columns": ["symbol"]' in capsys.readouterr().out
 
 
-def test_a_committed_batch_is_in_the_catalog(lake, reader, partitions):
-    """One partition a table."""
+def test_committed_batch_is_registered_in_the_catalog(lake, reader, partitions):
+    """One partition per table."""
     batch = lake.ingest(reader)
 
     assert partitions(INGESTED, "staff") == [[batch.batch_id]]
 
 
-def test_what_was_committed_but_not_registered_is_made_good(lake, reader, partitions, monkeypatch):
-    """The run was killed between the two; the next one begins by registering, even when nothing changed."""
+def test_committed_but_unregistered_batch_is_registered_by_the_next_run(lake, reader, partitions, monkeypatch):
+    """Killed between commit and registration, even when nothing changed since."""
     with monkeypatch.context() as killed:
         killed.setattr(catalog, "register", _killed)
         with pytest.raises(KeyboardInterrupt):
@@ -412,7 +412,7 @@ def _killed(*_: object) -> int:
     raise KeyboardInterrupt
 
 
-def test_an_attempt_that_dies_before_its_commit_leaves_nothing_to_read(lake, reader, monkeypatch):
+def test_attempt_killed_before_its_commit_leaves_nothing_to_read(lake, reader, monkeypatch):
     """Its files are orphans, and the next batch has every row."""
     with monkeypatch.context() as killed:
         killed.setattr(CommitLog, "commit", _killed)
