@@ -1,4 +1,4 @@
-"""The load stage on committed batches: each there whole, once and in order, or not at all."""
+"""The load stage on committed batches: each is loaded completely, once and in order, or not at all."""
 
 import datetime as dt
 import json
@@ -26,7 +26,7 @@ from totelake.warehouse.postgres.session import open_warehouse
 
 @pytest.fixture
 def run_load(processed, side):
-    """Return a function that runs the load stage once and returns its run."""
+    """Return a function that runs the load stage once and returns the job run."""
 
     def once(**arguments):
         run = JobRun(id=f"jr_{uuid4().hex}", code_version="v2", arguments=arguments)
@@ -38,7 +38,7 @@ def run_load(processed, side):
 
 @pytest.fixture
 def query(side):
-    """Return a function that returns the rows of a query on the warehouse."""
+    """Return a function that runs a query on the warehouse and returns its rows."""
 
     def rows(statement):
         with psycopg.connect(side.url) as connection:
@@ -48,19 +48,19 @@ def query(side):
 
 
 def contents(query):
-    """Return every row of every star table and of the ledger, with its version in Postgres."""
+    """Return every row of every star table and of the ledger, with its row version in Postgres."""
     tables = [*STAR_TABLES, "load_ledger"]
     return {table: sorted(map(repr, query(f"SELECT xmin::text, ctid::text, * FROM {table}"))) for table in tables}
 
 
 def lines(capsys, event):
-    """Return the lines of that event that a stage has printed."""
-    said = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
-    return [line for line in said if line["event"] == event]
+    """Return the log lines of that event."""
+    printed = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+    return [line for line in printed if line["event"] == event]
 
 
-def test_a_batch_arrives_whole_and_exactly(commit, run_load, query, side):
-    """Apostrophes, leading zeros, NULLs, exact money, milliseconds and a date far ahead."""
+def test_batch_is_loaded_completely_and_exactly(commit, run_load, query, side):
+    """Apostrophes, leading zeros, NULLs, exact money, milliseconds and a far future date."""
     commit(FIRST)
     run_load()
 
@@ -78,8 +78,8 @@ def test_a_batch_arrives_whole_and_exactly(commit, run_load, query, side):
     assert side.left_in_staging() == []
 
 
-def test_the_ledger_tells_what_was_loaded(commit, run_load, query):
-    """Batch, run, code and rows."""
+def test_ledger_records_the_loaded_batch(commit, run_load, query):
+    """With its run, code version and row counts."""
     batch = commit(SMALL)
     run = run_load()
     rows = {name: len(written) for name, written in SMALL.items()}
@@ -87,16 +87,16 @@ def test_the_ledger_tells_what_was_loaded(commit, run_load, query):
     assert query(f"SELECT {columns} FROM load_ledger") == [(1, batch.batch_id, run.id, "v2", rows)]
 
 
-def test_every_table_has_a_line_with_its_rows(commit, run_load, capsys):
-    """What whoever follows the run shows."""
+def test_every_table_has_a_log_line_with_its_rows(commit, run_load, capsys):
+    """`totelake run` shows them."""
     commit({**FIRST, "fact_purchase_order": [order(7), order(8)]})
     run_load()
     loaded = {line["table"]: line["rows"] for line in lines(capsys, "table_loaded") if line["stage"] == "load"}
     assert loaded == {name: len(rows) for name, rows in FIRST.items()} | {"fact_purchase_order": 2}
 
 
-def test_nothing_pending_starts_no_spark_and_writes_nothing(commit, run_load, query, capsys):
-    """A load that is run again, and one before the first batch."""
+def test_load_without_pending_batches_starts_no_spark_and_writes_nothing(commit, run_load, query, capsys):
+    """Repeated, and before the first batch."""
     assert "spark" not in run_load().__dict__
     commit(SMALL)
     run_load()
@@ -108,22 +108,22 @@ def test_nothing_pending_starts_no_spark_and_writes_nothing(commit, run_load, qu
     assert [line["batches"] for line in lines(capsys, "load")] == [0]
 
 
-def test_a_replayed_batch_changes_nothing(commit, run_load, query):
-    """Even when the ledger has forgotten it: no row is written again, only the ledger's."""
+def test_replayed_batch_changes_nothing(commit, run_load, query):
+    """Even when its ledger row is missing: only that row is written again."""
     commit(FIRST)
     run_load()
     before = contents(query) | {"load_ledger": None}
-    with_ledger = query("DELETE FROM load_ledger RETURNING processed_sequence")
+    removed_from_ledger = query("DELETE FROM load_ledger RETURNING processed_sequence")
 
     run_load()
 
-    assert with_ledger == [(1,)]
+    assert removed_from_ledger == [(1,)]
     assert contents(query) | {"load_ledger": None} == before
     assert query("SELECT processed_sequence FROM load_ledger") == [(1,)]
 
 
 def test_pending_batches_are_loaded_in_order_and_the_view_shows_the_last_version(commit, run_load, query):
-    """The later batch has the lower transaction: it is the newer version all the same."""
+    """The later batch has the lower transaction id and is still the newer version."""
     commit({**FIRST, "fact_purchase_order": [order(version=101)]})
     commit({"fact_purchase_order": [order(version=100, batch=2, quantity=4)]})
     commit({"fact_payment": [payment(paid=True, version=102, batch=3)]})
@@ -136,8 +136,8 @@ def test_pending_batches_are_loaded_in_order_and_the_view_shows_the_last_version
     assert query("SELECT paid FROM current_fact_payment") == [(True,)]
 
 
-def test_a_dimension_takes_its_latest_state(commit, run_load, query):
-    """The facts that refer to it stay."""
+def test_dimension_has_its_latest_state(commit, run_load, query):
+    """The facts that reference it are kept."""
     commit(FIRST)
     run_load()
     commit({"dim_staff": [(1, "Pat", "O'Keefe", "Sales", "Leeds", "pat.o'keefe@example.com", 2, None)]})
@@ -145,8 +145,8 @@ def test_a_dimension_takes_its_latest_state(commit, run_load, query):
     assert query("SELECT department_name, location, _ingested_sequence FROM dim_staff") == [("Sales", "Leeds", 2)]
 
 
-def test_a_load_that_fails_before_its_commit_leaves_nothing_behind(commit, run_load, query, side, monkeypatch):
-    """No row, no entry, no staging table; the next load brings everything."""
+def test_load_that_fails_before_its_commit_leaves_nothing(commit, run_load, query, side, monkeypatch):
+    """No row, no ledger row, no staging table; the next load loads everything."""
     commit(SMALL)
     with monkeypatch.context() as broken:
         side.break_its_end(broken)
@@ -161,8 +161,8 @@ def test_a_load_that_fails_before_its_commit_leaves_nothing_behind(commit, run_l
 
 
 @pytest.mark.parametrize("kind", ["postgres"], indirect=True)
-def test_a_load_that_dies_with_its_connection_is_made_good_by_the_next(commit, run_load, query, side, monkeypatch):
-    """Its staging tables stay for a while; nothing of them is merged, and the next load drops them."""
+def test_load_that_loses_its_connection_is_completed_by_the_next(commit, run_load, query, side, monkeypatch):
+    """Its staging tables stay, unmerged, until the next load drops them."""
     commit(SMALL)
 
     def die(connection, *_):
@@ -183,8 +183,8 @@ def test_a_load_that_dies_with_its_connection_is_made_good_by_the_next(commit, r
 
 
 @pytest.mark.parametrize("count", [2, 4])
-def test_a_batch_that_did_not_arrive_whole_is_not_merged(commit, run_load, query, count):
-    """The record says otherwise than the files: not even the other tables are loaded."""
+def test_batch_with_a_wrong_row_count_is_not_merged(commit, run_load, query, count):
+    """The record's count differs from the files': no other table is loaded either."""
     commit(FIRST)
     run_load()
     before = contents(query)
@@ -197,8 +197,8 @@ def test_a_batch_that_did_not_arrive_whole_is_not_merged(commit, run_load, query
     assert contents(query) == before
 
 
-def test_batches_that_do_not_follow_each_other_are_refused(commit, run_load, query):
-    """The second leaves an ingested batch out: nothing is loaded, not even the first."""
+def test_non_consecutive_batches_are_rejected(commit, run_load, query):
+    """The second batch skips an ingested batch: nothing is loaded, not even the first."""
     commit(SMALL)
     commit({"dim_currency": [(2, "USD", "US Dollar", 3, None)]}, ingested=(3, 3))
     with pytest.raises(LedgerError, match="begins with ingested batch 3"):
@@ -207,8 +207,8 @@ def test_batches_that_do_not_follow_each_other_are_refused(commit, run_load, que
 
 
 @pytest.mark.parametrize("kind", ["postgres"], indirect=True)
-def test_of_two_loads_at_once_one_is_refused(commit, run_load, side, query):
-    """It names the other, does nothing, and can be run again."""
+def test_concurrent_load_is_rejected(commit, run_load, side, query):
+    """The error names the running one; a later run succeeds."""
     commit(SMALL)
     with (
         open_warehouse(side.warehouse.login, "jr_other"),
@@ -219,8 +219,8 @@ def test_of_two_loads_at_once_one_is_refused(commit, run_load, side, query):
     assert query("SELECT processed_sequence FROM load_ledger") == [(1,)]
 
 
-def test_a_warehouse_of_another_shape_is_refused_before_anything_is_copied(commit, run_load, query, side):
-    """The error names the table and its columns."""
+def test_warehouse_with_another_schema_is_rejected_before_the_copy(commit, run_load, query, side):
+    """The error names the table and the column."""
     commit(FIRST)
     with psycopg.connect(side.url) as connection:
         connection.execute("DROP SCHEMA IF EXISTS staging CASCADE; DROP SCHEMA public CASCADE; CREATE SCHEMA public")
@@ -230,30 +230,30 @@ def test_a_warehouse_of_another_shape_is_refused_before_anything_is_copied(commi
     assert query("SELECT to_regclass('dim_staff')") == [(None,)]
 
 
-def test_no_line_holds_the_password(commit, run_load, side, capfd):
-    """Neither of the stage nor of Spark."""
+def test_no_log_line_contains_the_password(commit, run_load, side, capfd):
+    """Neither the stage's nor Spark's."""
     commit(SMALL)
     run_load()
-    said = capfd.readouterr()
-    assert "table_loaded" in said.out
-    assert side.password not in said.out + said.err
+    printed = capfd.readouterr()
+    assert "table_loaded" in printed.out
+    assert side.password not in printed.out + printed.err
 
 
-def without_surrogates(query):
-    """Return every row of every star table, but for the numbers that the warehouse gives."""
+def rows_without_surrogate_keys(query):
+    """Return every row of every star table without the keys that the warehouse generates."""
     tables = {name: [column.name for column in table.stored_columns] for name, table in STAR_TABLES.items()}
     return {name: sorted(map(repr, query(f"SELECT {', '.join(names)} FROM {name}"))) for name, names in tables.items()}
 
 
-def test_a_rebuilt_warehouse_has_the_same_rows(commit, side, run_load, query):
-    """History, deletions and the last state of each dimension; what was in it besides is gone."""
+def test_rebuilt_warehouse_has_the_same_rows(commit, side, run_load, query):
+    """History, deletions and the latest state of each dimension; rows not in the lake are gone."""
     commit({**FIRST, "fact_purchase_order": [order(version=101), order(8)]})
     commit({"fact_purchase_order": [order(version=100, batch=2, quantity=4)]})
     deleted = (*order(version=100, batch=3, quantity=4)[:-1], dt.datetime(2024, 11, 21, 9))
     commit({"fact_purchase_order": [deleted], "dim_currency": [(1, "GBP", "Sterling", 3, None)]})
     run_load()
     loaded = "SELECT processed_sequence, batch_id, rows FROM load_ledger ORDER BY 1"
-    before, ledger_before = without_surrogates(query), query(loaded)
+    before, ledger_before = rows_without_surrogate_keys(query), query(loaded)
     with psycopg.connect(side.url) as connection:
         connection.execute("UPDATE fact_payment SET payment_amount = 0")
         connection.execute("DELETE FROM fact_purchase_order WHERE _ingested_sequence = 2")
@@ -261,23 +261,23 @@ def test_a_rebuilt_warehouse_has_the_same_rows(commit, side, run_load, query):
 
     run_load(rebuild="true")
 
-    assert without_surrogates(query) == before
+    assert rows_without_surrogate_keys(query) == before
     assert query(loaded) == ledger_before
     run_load()
-    assert without_surrogates(query) == before
+    assert rows_without_surrogate_keys(query) == before
 
 
 @pytest.mark.parametrize("kind", ["postgres"], indirect=True)
-def test_all_foreign_keys_are_there_after_a_load_and_after_a_rebuild(commit, side, run_load, query):
-    """A load adds them at its end."""
+def test_all_foreign_keys_exist_after_a_load_and_after_a_rebuild(commit, side, run_load, query):
+    """A load adds them last."""
     commit(FIRST)
     for rebuild in ("false", "true"):
         run_load(rebuild=rebuild)
         assert query("SELECT count(*) FROM pg_constraint WHERE contype = 'f'") == [(24,)]
 
 
-def test_a_rebuild_that_fails_leaves_the_warehouse_as_it_was(commit, run_load, query, side, monkeypatch):
-    """All of it is one transaction."""
+def test_rebuild_that_fails_leaves_the_warehouse_unchanged(commit, run_load, query, side, monkeypatch):
+    """The rebuild is one transaction."""
     commit(FIRST)
     run_load()
     before = contents(query)
@@ -288,8 +288,8 @@ def test_a_rebuild_that_fails_leaves_the_warehouse_as_it_was(commit, run_load, q
     assert contents(query) == before
 
 
-def test_a_batch_that_begins_the_zone_anew_takes_the_place_of_the_others(commit, run_load, query):
-    """The rows that only they had are gone, and the ledger goes on from it."""
+def test_full_refresh_batch_replaces_the_earlier_ones(commit, run_load, query):
+    """Rows only in earlier batches are deleted, and the ledger continues from it."""
     commit(FIRST)
     run_load()
     commit({"fact_payment": [payment(paid=True, batch=2)]})
