@@ -1,4 +1,4 @@
-"""Whatever a database holds: it is compared, or the table is named and all the others are compared."""
+"""Every value that a database can hold is compared; a table that cannot be is named, and the others are compared."""
 
 from dataclasses import replace
 
@@ -21,7 +21,7 @@ from totesys import roles, schema
 
 @pytest.fixture(scope="module")
 def totesys(shared_totesys):
-    """Return the URL of a totesys in which one text is not ASCII, and so is every dimension that can show it."""
+    """Return the URL of a totesys with one non-ASCII text, and with it every dimension derived from that text."""
     with psycopg.connect(shared_totesys) as connection:
         connection.execute("UPDATE design SET design_name = 'Müller' WHERE design_id = 1")
     return shared_totesys
@@ -29,7 +29,7 @@ def totesys(shared_totesys):
 
 @pytest.fixture(scope="module")
 def warehouse(totesys, make_module_database, lake_root):
-    """Return the URL of a warehouse that shows the same, by one batch in both logs."""
+    """Return the URL of a warehouse with equal rows, by one batch in both logs."""
     assert lake_root.exists()
     url = make_module_database(owner=WAREHOUSE_OWNER)
     with psycopg.connect(url) as connection:
@@ -41,7 +41,7 @@ def warehouse(totesys, make_module_database, lake_root):
 
 @pytest.fixture
 def copied(postgres_server, make_database):
-    """Return a function that runs statements on a copy of a database, as a superuser: the copy's URL for its owner."""
+    """Return a function that runs statements as superuser on a copy of a database and returns its owner's URL."""
 
     def make(url, owner, *statements):
         copy = make_database(login_of(url).database, owner)
@@ -58,17 +58,17 @@ def copied(postgres_server, make_database):
 
 @pytest.fixture
 def in_encoding(postgres_server):
-    """Return a function that copies the tables of a database into one of another encoding: that one's URL."""
-    made = []
+    """Return a function that copies a database's tables into a database of another encoding and returns its URL."""
+    created = []
 
     def make(url, encoding):
-        made.append(f"{login_of(url).database}_{encoding}".lower())
+        created.append(f"{login_of(url).database}_{encoding}".lower())
         owner = login_of(url).user
         with psycopg.connect(superuser(postgres_server, "postgres"), autocommit=True) as connection:
             connection.execute(
-                f'CREATE DATABASE "{made[-1]}" OWNER {owner} ENCODING {encoding} LOCALE "C" TEMPLATE template0'
+                f'CREATE DATABASE "{created[-1]}" OWNER {owner} ENCODING {encoding} LOCALE "C" TEMPLATE template0'
             )
-        copy = postgres_server.url(made[-1], owner, PASSWORD)
+        copy = postgres_server.url(created[-1], owner, PASSWORD)
         with psycopg.connect(copy, client_encoding="UTF8") as connection:
             if owner == roles.OWNER:
                 schema.create(connection, reader=roles.READER)
@@ -76,25 +76,25 @@ def in_encoding(postgres_server):
             else:
                 apply(connection, with_foreign_keys=False)
         tables = SOURCE_TABLES if owner == roles.OWNER else [*STAR_TABLES, LEDGER]
-        there = psycopg.connect(superuser(postgres_server, made[-1]), client_encoding="UTF8")
-        with psycopg.connect(url) as here, there:
-            there.execute("SET session_replication_role = replica")
+        copied_to = psycopg.connect(superuser(postgres_server, created[-1]), client_encoding="UTF8")
+        with psycopg.connect(url) as copied_from, copied_to:
+            copied_to.execute("SET session_replication_role = replica")
             for name in map(sql.Identifier, tables):
                 out, into = (sql.SQL(text).format(name) for text in ("COPY {} TO STDOUT", "COPY {} FROM STDIN"))
-                with here.cursor().copy(out) as blocks, there.cursor().copy(into) as rows:
+                with copied_from.cursor().copy(out) as blocks, copied_to.cursor().copy(into) as rows:
                     for block in blocks:
                         rows.write(block)
         return copy
 
     yield make
     with psycopg.connect(superuser(postgres_server, "postgres"), autocommit=True) as connection:
-        for name in made:
+        for name in created:
             connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
 @pytest.fixture
-def compared(totesys, warehouse):
-    """Return a function that compares, by default the two that are equal, and returns what it found by table."""
+def compare_databases(totesys, warehouse):
+    """Return a function that compares, by default the two equal databases, and returns the reports by table."""
 
     def run(source=totesys, shown=warehouse):
         databases = reconcile.Databases(replace(login_of(source), user=roles.READER), Postgres(login_of(shown)))
@@ -104,19 +104,19 @@ def compared(totesys, warehouse):
 
 
 @pytest.fixture
-def complaint(compared):
-    """Return a function that compares and returns the error that this ends with."""
+def error_of(compare_databases):
+    """Return a function that compares and returns the error raised."""
 
     def run(**sides):
         with pytest.raises(ReconcileError) as raised:
-            compared(**sides)
+            compare_databases(**sides)
         return raised.value
 
     return run
 
 
-def test_values_that_python_has_no_type_for_are_compared(complaint, totesys, copied):
-    """Each is a difference in its column and no more, and what other rows hold is not."""
+def test_values_without_a_python_type_are_compared(error_of, totesys, copied):
+    """Each is a difference in its column only; no other row is affected."""
     source = copied(
         totesys,
         roles.OWNER,
@@ -130,10 +130,10 @@ def test_values_that_python_has_no_type_for_are_compared(complaint, totesys, cop
         "UPDATE design SET file_name = repeat('x', 1000000) WHERE design_id = 2",
     )
 
-    found = complaint(source=source)
+    error = error_of(source=source)
 
-    assert found.failed == {}
-    assert found.differences == {
+    assert error.failed == {}
+    assert error.differences == {
         "fact_sales_order": [
             "3 different in last_updated_date, last_updated_time, created_date, created_time: 1, 2, 3",
         ],
@@ -144,64 +144,62 @@ def test_values_that_python_has_no_type_for_are_compared(complaint, totesys, cop
 
 
 @pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
-def test_the_same_text_in_another_encoding_is_no_difference(compared, totesys, warehouse, in_encoding, encoding):
-    """In totesys as in the warehouse."""
+def test_equal_text_in_another_encoding_is_no_difference(compare_databases, totesys, warehouse, in_encoding, encoding):
+    """In totesys and in the warehouse."""
     for sides in ({"source": in_encoding(totesys, encoding)}, {"shown": in_encoding(warehouse, encoding)}):
-        assert not any(report.findings for report in compared(**sides).values())
+        assert not any(report.findings for report in compare_databases(**sides).values())
 
 
-def test_the_same_text_in_another_encoding_has_the_same_hash(compared, totesys, in_encoding, monkeypatch):
-    """Otherwise every range with such a text would be read, every time."""
+def test_equal_text_in_another_encoding_has_the_same_hash(compare_databases, totesys, in_encoding, monkeypatch):
+    """Otherwise every range with such a text would be read in every run."""
     read = []
     monkeypatch.setattr(compare.Comparison, "_differences", lambda _, place: read.append(place) or [])
 
-    compared(source=in_encoding(totesys, "LATIN1"))
+    compare_databases(source=in_encoding(totesys, "LATIN1"))
 
     assert read == []
 
 
-def test_a_text_that_was_taken_for_another_encoding_is_a_difference(complaint, warehouse, in_encoding):
-    """Where the warehouse's database is LATIN1, the bytes are those of totesys."""
+def test_text_decoded_with_the_wrong_encoding_is_a_difference(error_of, warehouse, in_encoding):
+    """In a LATIN1 warehouse its bytes equal those of totesys."""
     shown = in_encoding(warehouse, "LATIN1")
     with psycopg.connect(shown, client_encoding="UTF8") as connection:
         connection.execute("UPDATE dim_design SET design_name = 'MÃ¼ller' WHERE design_id = 1")
 
-    assert complaint(shown=shown).differences == {"dim_design": ["1 different in design_name: 1"]}
+    assert error_of(shown=shown).differences == {"dim_design": ["1 different in design_name: 1"]}
 
 
 @pytest.mark.parametrize(
     "role_setting", ["client_encoding = 'LATIN1'", "datestyle = 'German'", "timezone = 'Asia/Tokyo'"]
 )
-def test_what_a_database_sets_for_its_sessions_makes_no_difference(compared, totesys, copied, role_setting):
-    """Every connection says itself what it wants."""
+def test_session_settings_of_a_database_make_no_difference(compare_databases, totesys, copied, role_setting):
+    """Every connection sets its own."""
     source = copied(totesys, roles.OWNER)
     with psycopg.connect(source, autocommit=True) as connection:
         connection.execute(f'ALTER DATABASE "{login_of(source).database}" SET {role_setting}')
 
-    assert not any(report.findings for report in compared(source=source).values())
+    assert not any(report.findings for report in compare_databases(source=source).values())
 
 
-def test_a_table_with_bytes_that_are_no_text_is_named_and_the_others_are_compared(
-    complaint, totesys, in_encoding, capsys
-):
-    """A database in SQL_ASCII takes any."""
+def test_table_with_undecodable_bytes_is_named_and_the_others_are_compared(error_of, totesys, in_encoding, capsys):
+    """A SQL_ASCII database accepts any bytes."""
     source = in_encoding(totesys, "SQL_ASCII")
     with psycopg.connect(source, client_encoding="SQL_ASCII") as connection:
         connection.execute(rb"UPDATE design SET design_name = E'M\xfcller' WHERE design_id = 1")
         connection.execute("UPDATE currency SET currency_code = 'CHF' WHERE currency_id = 1")
 
-    found = complaint(source=source)
+    error = error_of(source=source)
 
-    assert found.failed == {"dim_design": 'totesys: invalid byte sequence for encoding "UTF8": 0xfc'}
-    assert found.differences == {"dim_currency": ["1 different in currency_code, currency_name: 1"]}
-    assert 'Could not be compared: dim_design (totesys: invalid byte sequence for encoding "UTF8": 0xfc).' in str(found)
+    assert error.failed == {"dim_design": 'totesys: invalid byte sequence for encoding "UTF8": 0xfc'}
+    assert error.differences == {"dim_currency": ["1 different in currency_code, currency_name: 1"]}
+    assert 'Could not be compared: dim_design (totesys: invalid byte sequence for encoding "UTF8": 0xfc).' in str(error)
     assert '"table": "dim_payment_type"' in capsys.readouterr().out
 
 
-def test_a_table_that_the_role_cannot_read_whole_is_named_and_the_others_are_compared(
-    complaint, totesys, warehouse, copied
+def test_table_that_the_role_cannot_read_completely_is_named_and_the_others_are_compared(
+    error_of, totesys, warehouse, copied
 ):
-    """Whether a policy filters its rows, the right is missing, or the view is gone, in totesys or in the warehouse."""
+    """A policy filters rows, a privilege is missing or a view is dropped, in totesys or in the warehouse."""
     source = copied(
         totesys,
         roles.OWNER,
@@ -219,20 +217,20 @@ def test_a_table_that_the_role_cannot_read_whole_is_named_and_the_others_are_com
         "UPDATE dim_staff SET first_name = 'x' WHERE staff_id = 1",
     )
 
-    found = complaint(source=source, shown=shown)
+    error = error_of(source=source, shown=shown)
 
-    assert found.failed == {
+    assert error.failed == {
         "dim_currency": 'the warehouse: relation "current_dim_currency" does not exist',
         "dim_design": 'the warehouse: query would be affected by row-level security policy for table "dim_design"',
         "dim_payment_type": 'totesys: relation "payment_type" does not exist',
         "dim_transaction": "totesys: permission denied for table transaction",
         "fact_sales_order": 'totesys: query would be affected by row-level security policy for table "sales_order"',
     }
-    assert found.differences == {"dim_staff": ["1 different in first_name: 1"]}
+    assert error.differences == {"dim_staff": ["1 different in first_name: 1"]}
 
 
-def test_keys_that_several_rows_have_are_named_on_either_side(complaint, totesys, warehouse, copied):
-    """Also where both sides have the same ones: a child of the table in totesys, a constraint that was dropped."""
+def test_duplicate_keys_are_reported_on_either_side(error_of, totesys, warehouse, copied):
+    """Also when both have the same ones: through a child table in totesys and a dropped constraint."""
     source = copied(
         totesys,
         roles.OWNER,
@@ -250,14 +248,14 @@ def test_keys_that_several_rows_have_are_named_on_either_side(complaint, totesys
         "UPDATE dim_design SET file_name = 'x' WHERE design_id = 4",
     )
 
-    assert complaint(source=source, shown=shown).differences == {
+    assert error_of(source=source, shown=shown).differences == {
         "dim_payment_type": ["2 more than once in totesys: 1, 2", "2 more than once in the warehouse: 1, 2"],
         "dim_design": ["1 more than once in the warehouse: 3", "1 different in file_name: 4"],
     }
 
 
-def test_rows_that_find_two_departments_are_named(complaint, totesys, copied):
-    """The department's key is not one any more: each member of its staff would be two rows."""
+def test_rows_duplicated_by_a_duplicate_department_are_reported(error_of, totesys, copied):
+    """Without the department's key, each member of its staff is joined to two rows."""
     source = copied(
         totesys,
         roles.OWNER,
@@ -269,15 +267,15 @@ def test_rows_that_find_two_departments_are_named(complaint, totesys, copied):
             key for (key,) in connection.execute("SELECT staff_id FROM staff WHERE department_id = 2 ORDER BY 1")
         ]
 
-    found = complaint(source=source)
+    error = error_of(source=source)
 
-    [told] = found.differences["dim_staff"]
-    assert told.startswith(f"{len(members)} more than once in totesys: {members[0]}")
-    assert found.rows == {"dim_staff": len(members)}
+    [reported] = error.differences["dim_staff"]
+    assert reported.startswith(f"{len(members)} more than once in totesys: {members[0]}")
+    assert error.rows == {"dim_staff": len(members)}
 
 
-def test_a_row_without_a_key_is_named_with_its_table(complaint, totesys, copied):
-    """It has no counterpart that it could be compared with."""
+def test_row_without_a_key_is_reported_with_its_table(error_of, totesys, copied):
+    """It cannot be matched."""
     source = copied(
         totesys,
         roles.OWNER,
@@ -287,11 +285,11 @@ def test_a_row_without_a_key_is_named_with_its_table(complaint, totesys, copied)
         "UPDATE sales_order SET sales_order_id = NULL WHERE sales_order_id = 5",
     )
 
-    assert complaint(source=source).failed == {"fact_sales_order": "totesys: 1 rows have no sales_order_id"}
+    assert error_of(source=source).failed == {"fact_sales_order": "totesys: 1 rows have no sales_order_id"}
 
 
-def test_every_row_of_the_source_counts_whether_or_not_what_it_refers_to_is_there(complaint, totesys, copied):
-    """A member of staff whom the warehouse lacks is missing, and one that is there is different."""
+def test_source_rows_with_a_missing_parent_are_compared(error_of, totesys, copied):
+    """A member of staff missing in the warehouse is missing, one that is there is different."""
     source = copied(
         totesys,
         roles.OWNER,
@@ -301,7 +299,7 @@ def test_every_row_of_the_source_counts_whether_or_not_what_it_refers_to_is_ther
         "UPDATE counterparty SET legal_address_id = 99999 WHERE counterparty_id = 3",
     )
 
-    differences = complaint(source=source).differences
+    differences = error_of(source=source).differences
 
     assert differences["dim_staff"] == [
         "1 different in department_name, location: 2",
