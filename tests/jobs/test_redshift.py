@@ -1,4 +1,4 @@
-"""What is Redshift's own about a load: keys that nobody enforces, a transaction that runs without whoever began it."""
+"""The load into Redshift: keys without enforcement, and a transaction that outlives the job that submitted it."""
 
 import datetime as dt
 import json
@@ -14,7 +14,7 @@ import pytest
 
 from tests import star_batches
 from tests.star_batches import DIMENSIONS, FIRST, SMALL, order, payment
-from tests.unit.test_warehouse_definition import PREDEFINED, found_columns
+from tests.unit.test_warehouse_definition import PREDEFINED, actual_columns
 from totelake.runtime import failpoints, retry
 from totelake.runtime.errors import OrphanError, StagingError, StatementError
 from totelake.tables import STAR_TABLES
@@ -27,13 +27,13 @@ from totelake.warehouse.redshift.files import CopyFiles
 
 @pytest.fixture(params=["redshift"])
 def kind(request):
-    """Return the one kind of warehouse of this module."""
+    """Return the only kind of warehouse of this module."""
     return request.param
 
 
 @pytest.fixture
 def query(side):
-    """Return a function that returns the rows of a query on what stands for Redshift."""
+    """Return a function that returns the rows of a query on the emulated Redshift."""
 
     def rows(statement):
         with psycopg.connect(side.url) as connection:
@@ -43,33 +43,33 @@ def query(side):
 
 
 @pytest.fixture
-def again_at_once(monkeypatch):
-    """Let a run try again without a wait; return what else may be changed for the test."""
+def immediate_retry(monkeypatch):
+    """Let a run retry without a wait; return the monkeypatch."""
     monkeypatch.setattr(retry, "FIRST_WAIT", 0.01)
     return monkeypatch
 
 
 @contextmanager
-def held(side, table):
-    """Keep everybody from `table` in the block, and at its end until somebody waits for the ledger."""
-    waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'load_ledger'::regclass"
+def locked(side, table):
+    """Lock `table` in the block, and after it until another session waits for the ledger."""
+    waiters = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'load_ledger'::regclass"
     with psycopg.connect(side.url) as connection, psycopg.connect(side.url, autocommit=True) as observer:
         connection.execute(f"LOCK TABLE {table}")
         yield
-        give_up = time.monotonic() + 30
-        while observer.execute(waits).fetchone() == (0,):
-            assert time.monotonic() < give_up, "nobody came to wait"
+        deadline = time.monotonic() + 30
+        while observer.execute(waiters).fetchone() == (0,):
+            assert time.monotonic() < deadline, "no session waits for the ledger"
             time.sleep(0.02)
 
 
 def in_background(function):
-    """Run `function` in a thread; return the thread and the list into which an error of it comes."""
+    """Run `function` in a thread; return the thread and a list that receives its error."""
     errors = []
 
     def run():
         try:
             function()
-        except BaseException as error:  # noqa: BLE001 - it is looked at in the test
+        except BaseException as error:  # noqa: BLE001 - the test checks it
             errors.append(error)
 
     thread = threading.Thread(target=run)
@@ -77,16 +77,16 @@ def in_background(function):
     return thread, errors
 
 
-def test_the_tables_are_the_predefined_ones(side, query):
-    """The names and the order of their columns; the types are those of Redshift."""
+def test_tables_are_the_predefined_ones(side, query):
+    """With the predefined column names and order; the types are Redshift's."""
     shape.apply(side.warehouse.api)
     with psycopg.connect(side.url) as connection:
-        found = {table: [name for name, _ in columns] for table, columns in found_columns(connection).items()}
-    assert found == {table: list(columns) for table, columns in PREDEFINED.items()}
+        created = {table: [name for name, _ in columns] for table, columns in actual_columns(connection).items()}
+    assert created == {table: list(columns) for table, columns in PREDEFINED.items()}
 
 
-def test_a_warehouse_that_has_everything_is_only_read(side, query):
-    """What is missing is made: a view that somebody dropped comes back."""
+def test_complete_warehouse_is_only_read(side, query):
+    """Missing objects are created, such as a dropped view."""
     shape.apply(side.warehouse.api)
     everything = (
         "SELECT oid, relname, xmin::text FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY oid"
@@ -101,8 +101,8 @@ def test_a_warehouse_that_has_everything_is_only_read(side, query):
     assert query("SELECT count(*) FROM current_fact_payment") == [(0,)]
 
 
-def test_the_job_takes_the_warehouse_from_its_arguments(commit, side, processed, query):
-    """As Glue gives them to the script."""
+def test_load_job_takes_the_warehouse_from_its_arguments(commit, side, processed, query):
+    """In the form in which Glue passes them."""
     commit(SMALL)
     warehouse = side.warehouse
     arguments = {
@@ -121,37 +121,37 @@ def test_the_job_takes_the_warehouse_from_its_arguments(commit, side, processed,
     assert query("SELECT run_id, code_version FROM load_ledger") == [("jr_1", "v3")]
 
 
-def test_two_loads_at_once_load_a_batch_once(commit, run_load, query, again_at_once, capsys):
-    """Both take it for pending: the second waits, finds the ledger changed, begins again, and finds nothing to do."""
+def test_concurrent_loads_load_a_batch_once(commit, run_load, query, immediate_retry, capsys):
+    """Both see it as pending; the second waits, sees that the ledger changed, retries and has nothing to do."""
     run_load()
     commit(FIRST)
     both = threading.Barrier(2, timeout=30)
     real = redshift_load._Load._within_bounds
 
-    def together(opened, steps):
+    def start_together(opened, steps):
         if opened.run.attempt == 1:
             both.wait()
         return real(opened, steps)
 
-    again_at_once.setattr(redshift_load._Load, "_within_bounds", together)
-    crew = [in_background(run_load) for _ in range(2)]
-    for thread, errors in crew:
+    immediate_retry.setattr(redshift_load._Load, "_within_bounds", start_together)
+    loads = [in_background(run_load) for _ in range(2)]
+    for thread, errors in loads:
         thread.join(60)
         assert errors == []
 
     assert query("SELECT processed_sequence FROM load_ledger") == [(1,)]
     assert query("SELECT count(*) FROM fact_payment") == [(1,)]
-    said = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    (again,) = [line["error"] for line in said if line["event"] == "retry"]
-    assert "another load has changed load_ledger since it was read" in again
+    logged = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    (retried,) = [line["error"] for line in logged if line["event"] == "retry"]
+    assert "another load has changed load_ledger since it was read" in retried
 
 
 class KilledError(BaseException):
-    """Stands for the end of a process."""
+    """Simulates the end of a process."""
 
 
-def test_what_a_killed_job_had_handed_in_is_loaded_and_no_second_time(commit, side, run_load, query, again_at_once):
-    """It ends by itself; the next run waits for it, and finds the batch in the ledger."""
+def test_transaction_of_a_killed_job_is_loaded_once(commit, side, run_load, query, immediate_retry):
+    """It ends without the job; the next run waits for it and reads the batch in the ledger."""
     run_load()
     commit(FIRST)
     real = DataApi._ended
@@ -161,8 +161,8 @@ def test_what_a_killed_job_had_handed_in_is_loaded_and_no_second_time(commit, si
             raise KilledError
         return real(api, identifier)
 
-    with held(side, "fact_payment"):
-        with again_at_once.context() as killing:
+    with locked(side, "fact_payment"):
+        with immediate_retry.context() as killing:
             killing.setattr(DataApi, "_ended", die)
             with pytest.raises(KilledError):
                 run_load()
@@ -174,8 +174,8 @@ def test_what_a_killed_job_had_handed_in_is_loaded_and_no_second_time(commit, si
     assert query("SELECT count(*) FROM fact_purchase_order") == [(1,)]
 
 
-def test_a_killed_job_leaves_nothing_that_the_next_one_takes_for_its_own(commit, side, run_load, query):
-    """Rows in staging, which no transaction came to, are not loaded."""
+def test_staged_rows_of_a_killed_job_are_not_loaded(commit, side, run_load, query):
+    """They were staged outside a transaction."""
     commit(SMALL)
     shape.apply(side.warehouse.api)
     with psycopg.connect(side.url) as connection:
@@ -184,12 +184,12 @@ def test_a_killed_job_leaves_nothing_that_the_next_one_takes_for_its_own(commit,
     assert query("SELECT currency_id FROM dim_currency") == [(1,)]
 
 
-def test_a_fact_without_its_dimension_is_refused(commit, run_load, query):
-    """Nothing of its batch is loaded: Redshift would have kept it, its foreign keys are hints."""
+def test_fact_without_its_dimension_row_fails_the_load(commit, run_load, query):
+    """Nothing of its batch is loaded; Redshift does not enforce foreign keys."""
     commit(FIRST)
     run_load()
-    stranger = (*payment(paid=True, batch=2)[:5], 99, *payment(paid=True, batch=2)[6:])
-    commit({"dim_currency": [(2, "USD", "US Dollar", 2, None)], "fact_payment": [stranger]})
+    orphan = (*payment(paid=True, batch=2)[:5], 99, *payment(paid=True, batch=2)[6:])
+    commit({"dim_currency": [(2, "USD", "US Dollar", 2, None)], "fact_payment": [orphan]})
 
     with pytest.raises(OrphanError, match="rows of fact_payment refer to a dimension's row that neither"):
         run_load()
@@ -199,16 +199,16 @@ def test_a_fact_without_its_dimension_is_refused(commit, run_load, query):
     assert query("SELECT processed_sequence FROM load_ledger") == [(1,)]
 
 
-def test_a_dimension_with_a_key_twice_in_a_batch_is_refused(commit, run_load, query):
-    """MERGE would insert both."""
+def test_duplicate_dimension_key_in_a_batch_fails_the_load(commit, run_load, query):
+    """MERGE would insert both rows."""
     commit({"dim_currency": [(1, "GBP", "Pound Sterling", 1, None), (1, "GBP", "Sterling", 1, None)]})
     with pytest.raises(StagingError, match="dim_currency: the batch holds 2 rows, staging 1"):
         run_load()
     assert query("SELECT count(*) FROM dim_currency") == [(0,)]
 
 
-def test_a_dimension_row_that_is_the_same_is_not_written_again(commit, run_load, query, capsys):
-    """NULL is the same as NULL; a change to NULL, and back, is a change, and so is a space at the end of a text."""
+def test_unchanged_dimension_row_is_not_written(commit, run_load, query, capsys):
+    """NULL equals NULL; a change to or from NULL counts, and so does a trailing space."""
     commit({"dim_transaction": [(1, "SALE", 5, None, 1, None), (2, "SALE", 6, None, 1, None)]})
     run_load()
     before = query("SELECT xmin::text FROM dim_transaction WHERE transaction_id = 1")
@@ -223,12 +223,12 @@ def test_a_dimension_row_that_is_the_same_is_not_written_again(commit, run_load,
         ("SALE ", 5),
     ]
 
-    said = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [line["rows"] for line in said if line["event"] == "table_loaded"] == [2, 1, 2]
+    logged = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["rows"] for line in logged if line["event"] == "table_loaded"] == [2, 1, 2]
 
 
-def test_a_deleted_row_of_a_dimension_is_gone_from_its_view(commit, run_load, query):
-    """Facts may refer to it, so it stays in the table."""
+def test_deleted_dimension_row_is_not_in_its_view(commit, run_load, query):
+    """It stays in the table, since facts may reference it."""
     commit(SMALL)
     (currency,) = SMALL["dim_currency"]
     commit({"dim_currency": [(*currency[:-2], 2, dt.datetime(2024, 11, 21, 9))]})
@@ -237,8 +237,8 @@ def test_a_deleted_row_of_a_dimension_is_gone_from_its_view(commit, run_load, qu
     assert query("SELECT * FROM current_dim_currency") == []
 
 
-def test_a_load_with_more_steps_than_one_batch_may_have_copies_before_it(commit, side, run_load, query, monkeypatch):
-    """What is copied is held to the record in the transaction all the same."""
+def test_load_with_too_many_statements_for_one_batch_copies_first(commit, side, run_load, query, monkeypatch):
+    """Row counts are checked in the transaction nevertheless."""
     commit(FIRST)
     monkeypatch.setattr(redshift_load, "BATCH", 24)
     side.break_its_end(monkeypatch)
@@ -258,8 +258,8 @@ def test_a_load_with_more_steps_than_one_batch_may_have_copies_before_it(commit,
     assert side.left_in_staging() == []
 
 
-def test_exactly_the_files_of_the_batches_are_copied(commit, processed):
-    """Each with its length, which Parquet needs; orphans of an attempt that died are next to them."""
+def test_manifest_lists_exactly_the_files_of_the_batches(commit, processed):
+    """Each with its length, which Parquet requires, without the orphans of a killed attempt."""
     batches = [commit(FIRST), commit({"fact_purchase_order": [order(batch=2)]})]
     orphan = "tables/fact_purchase_order/batch_id=dead/month=2024-11/part-00000.parquet"
     star_batches.put(processed, orphan, STAR_TABLES["fact_purchase_order"], [order(9)])
@@ -272,19 +272,19 @@ def test_exactly_the_files_of_the_batches_are_copied(commit, processed):
     s3 = boto3.client("s3")
     key = address.removeprefix(f"s3://{processed}/")
     manifest = json.loads(s3.get_object(Bucket=processed, Key=key)["Body"].read())
-    found = [f"{part.path}month=2024-11/part-00000.parquet" for part in parts]
+    keys = [f"{part.path}month=2024-11/part-00000.parquet" for part in parts]
     assert manifest["entries"] == [
         {
             "url": f"s3://{processed}/{key}",
             "mandatory": True,
             "meta": {"content_length": s3.head_object(Bucket=processed, Key=key)["ContentLength"]},
         }
-        for key in found
+        for key in keys
     ]
 
 
-def test_of_a_batch_without_files_nothing_is_copied(commit, run_load, processed):
-    """Its record says that there are rows: it is refused."""
+def test_batch_without_files_fails_the_load(commit, run_load, processed):
+    """Its commit record has rows."""
     batch = commit(SMALL)
     s3 = boto3.client("s3")
     path = batch.tables["dim_currency"].path
@@ -293,8 +293,8 @@ def test_of_a_batch_without_files_nothing_is_copied(commit, run_load, processed)
         run_load()
 
 
-def test_a_load_that_nobody_broke_off_reaches_its_boundary_once_committed(commit, run_load, query):
-    """Whoever kills a run there finds the batch loaded."""
+def test_load_hits_its_failpoint_after_the_commit(commit, run_load, query):
+    """A run killed there has loaded the batch."""
     commit(SMALL)
     seen = []
     with failpoints.watched(lambda boundary: seen.append((boundary, query("SELECT count(*) FROM load_ledger")))):
@@ -302,8 +302,8 @@ def test_a_load_that_nobody_broke_off_reaches_its_boundary_once_committed(commit
     assert seen == [(failpoints.MERGE_COMMITTED, [(1,)])]
 
 
-def test_dimensions_come_before_the_facts_that_refer_to_them(commit, run_load, query):
-    """Whatever their order in the record."""
+def test_dimensions_are_loaded_before_the_facts_that_reference_them(commit, run_load, query):
+    """In any order of the record."""
     commit({"fact_payment": [payment(paid=False)], **DIMENSIONS})
     run_load()
     assert query("SELECT count(*) FROM current_fact_payment") == [(1,)]
