@@ -1,12 +1,12 @@
-"""The inputs that totesys can give an ingest, see `tests.jobs.inputs`.
+"""The ingest stage on the inputs of `tests.jobs.inputs`.
 
-All of them follow each other in one totesys and one lake: each begins with what the one before has left.
+All run in sequence on one totesys and one lake, so each starts from the state that the previous one left.
 """
 
 import psycopg
 import pytest
 
-from tests.jobs.inputs import INPUTS, SUPERUSER, UNDECLARED
+from tests.jobs.inputs import INPUTS, SUPERUSER, UNDECLARED_VALUES
 from tests.postgres_servers import as_role
 from totelake.lake.versions import is_gone, latest_of
 from totelake.tables import SOURCE_TABLES
@@ -15,37 +15,37 @@ from totesys.roles import READER
 
 @pytest.fixture(scope="module")
 def lake(shared_lake, shared_reader):
-    """Return the lake with a first batch."""
+    """Return a lake with a first batch."""
     shared_lake.ingest(shared_reader)
     return shared_lake
 
 
 @pytest.fixture
 def admin(shared_totesys):
-    """Connect to totesys as the role that may do anything, and undo what is set for the reader afterwards."""
+    """Return a superuser's connection to totesys; reset the reader's settings afterwards."""
     with psycopg.connect(as_role(shared_totesys, SUPERUSER), autocommit=True) as connection:
         yield connection
-        connection.execute(of_reader("{role} RESET ALL", connection))
+        connection.execute(for_reader("{role} RESET ALL", connection))
 
 
-def of_reader(statement, connection):
-    """Return a statement with the settings of the reader in this database only: other tests share the role."""
+def for_reader(statement, connection):
+    """Return a statement that alters the reader's settings in this database only: other tests share the role."""
     return statement.replace("{role}", f"ALTER ROLE {READER} IN DATABASE {connection.info.dbname}")
 
 
 @pytest.mark.parametrize("given", INPUTS, ids=str)
-def test_an_input_arrives_exactly_or_is_refused_by_name(given, lake, shared_reader, admin):
-    """And nothing is committed of what is refused."""
+def test_input_is_ingested_exactly_or_rejected_by_name(given, lake, shared_reader, admin):
+    """Nothing of a rejected input is committed."""
     for statement in given.before:
         admin.execute(statement)
     lake.ingest(shared_reader)
     committed = len(lake.ingested_batches())
 
     for step in given.change:
-        admin.execute(of_reader(step, admin))
-        if given.refused:
-            error, words = given.refused
-            with pytest.raises(error, match=words):
+        admin.execute(for_reader(step, admin))
+        if given.rejection:
+            error, message = given.rejection
+            with pytest.raises(error, match=message):
                 lake.ingest(shared_reader)
             assert len(lake.ingested_batches()) == committed
             admin.execute(given.undo)
@@ -53,13 +53,13 @@ def test_an_input_arrives_exactly_or_is_refused_by_name(given, lake, shared_read
         assert in_lake(lake, given.table) == in_totesys(admin, given.table)
     assert lake.ingest(shared_reader) is None
 
-    if given.undo and not given.refused:
+    if given.undo and not given.rejection:
         admin.execute(given.undo)
 
 
-@pytest.mark.parametrize(("kind", "value"), UNDECLARED.items(), ids=str)
-def test_a_value_that_is_not_declared_arrives_as_its_text(kind, value, lake, shared_reader, admin):
-    """Whatever its type can hold: the lake does not have to know the type."""
+@pytest.mark.parametrize(("kind", "value"), UNDECLARED_VALUES.items(), ids=str)
+def test_undeclared_column_is_ingested_as_text(kind, value, lake, shared_reader, admin):
+    """Of any type and value: the lake does not need to know the type."""
     admin.execute(f"ALTER TABLE currency ADD COLUMN extra {kind}")
     admin.execute(f"UPDATE currency SET extra = {value} WHERE currency_id = 1")
     try:
@@ -75,7 +75,7 @@ def test_a_value_that_is_not_declared_arrives_as_its_text(kind, value, lake, sha
 
 
 def in_lake(lake, table):
-    """Return the rows of a table as the lake last saw them, each value as text."""
+    """Return the latest version of each row of a table in the lake, each value as text."""
     declared = SOURCE_TABLES[table]
     latest = latest_of(lake.spark, lake.ingested, declared, lake.ingested_batches()).where(~is_gone())
     return sorted(tuple(row) for row in latest.selectExpr(*map(_as_text, declared.columns)).collect())
@@ -88,7 +88,7 @@ def _as_text(column):
 
 
 def in_totesys(connection, table):
-    """Return the rows of a table as plain SQL shows them, each value as text."""
+    """Return the rows of a table in totesys by plain SQL, each value as text."""
     columns = ", ".join(
         f"trim_scale({column.name})::text" if column.type.spark.startswith("decimal") else f"{column.name}::text"
         for column in SOURCE_TABLES[table].columns
