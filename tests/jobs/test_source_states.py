@@ -1,4 +1,4 @@
-"""What an ingest can meet: locks, another encoding, an odd name, batches of an older version."""
+"""States of totesys that an ingest handles: locks, encodings, database names, batches of an older version."""
 
 import json
 import re
@@ -26,14 +26,14 @@ from totesys import roles, schema
 
 @pytest.fixture
 def short_waits(monkeypatch):
-    """Let a statement wait a second for a lock, and see soon who holds it."""
+    """Shorten lock timeouts, the poll for blocking sessions and the wait before a retry."""
     monkeypatch.setattr(connections, "LOCK_TIMEOUT_SECONDS", 1)
     monkeypatch.setattr(locks, "_POLL_SECONDS", 0.2)
     monkeypatch.setattr(retry, "FIRST_WAIT", 0.02)
 
 
-def test_an_ingest_that_waits_for_a_lock_names_who_holds_it_and_goes_on(lake, totesys, reader, short_waits, capsys):
-    """The run tries again; the lock is given up meanwhile."""
+def test_ingest_logs_the_session_that_blocks_it_and_retries(lake, totesys, reader, short_waits, capsys):
+    """The lock is released before the retry."""
     with psycopg.connect(totesys, application_name="migration") as holder:
         holder.execute("LOCK TABLE payment IN ACCESS EXCLUSIVE MODE")
         process = f"process {holder.info.backend_pid} (role {roles.OWNER}, migration)"
@@ -43,16 +43,16 @@ def test_an_ingest_that_waits_for_a_lock_names_who_holds_it_and_goes_on(lake, to
         release.join()
 
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
-    waits = [line["blocked_by"] for line in lines if line["event"] == "lock_wait"]
+    lock_waits = [line["blocked_by"] for line in lines if line["event"] == "lock_wait"]
     retries = [line["error"] for line in lines if line["event"] == "retry"]
-    assert waits[0] == process
+    assert lock_waits[0] == process
     assert "lock timeout" in retries[0]
     assert f"blocked by {process}" in retries[0]
     assert batch.tables["payment"].rows == 283
 
 
-def test_an_ingest_gives_up_waiting_for_a_lock(lake, totesys, reader, short_waits, monkeypatch):
-    """After the bound, with the name of who holds it."""
+def test_ingest_fails_after_the_lock_timeout(lake, totesys, reader, short_waits, monkeypatch):
+    """The error names the blocking session."""
     monkeypatch.setattr(retry, "ATTEMPTS", 1)
     with psycopg.connect(totesys, application_name="migration") as holder:
         holder.execute("LOCK TABLE payment IN ACCESS EXCLUSIVE MODE")
@@ -60,15 +60,15 @@ def test_an_ingest_gives_up_waiting_for_a_lock(lake, totesys, reader, short_wait
             lake.ingest(reader)
 
 
-def test_no_table_is_truncated_while_it_is_read(lake, totesys, reader, monkeypatch, capsys):
-    """A snapshot does not protect from that: the table would be empty in it. The batch is tried again, after it."""
+def test_table_is_not_truncated_during_the_read(lake, totesys, reader, monkeypatch, capsys):
+    """TRUNCATE is not MVCC-safe: the snapshot would read an empty table. The batch is retried after it."""
     monkeypatch.setattr(retry, "FIRST_WAIT", 0.02)
     monkeypatch.setattr(source, "READER_LOCK_TIMEOUT_SECONDS", 3)
-    began = threading.Event()
+    started = threading.Event()
 
     def truncate(reached):
-        if reached == failpoints.SNAPSHOT_EXPORTED and not began.is_set():
-            began.set()
+        if reached == failpoints.SNAPSHOT_EXPORTED and not started.is_set():
+            started.set()
             threading.Thread(target=_execute, args=(totesys, "TRUNCATE payment")).start()
             time.sleep(0.5)
 
@@ -76,15 +76,15 @@ def test_no_table_is_truncated_while_it_is_read(lake, totesys, reader, monkeypat
         batch = lake.ingest(reader)
 
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
-    [again] = [line["error"] for line in lines if line["event"] == "retry"]
-    assert re.search(rf"lock timeout.*, blocked by process \d+ \(role {roles.OWNER}\)", again)
+    [retried] = [line["error"] for line in lines if line["event"] == "retry"]
+    assert re.search(rf"lock timeout.*, blocked by process \d+ \(role {roles.OWNER}\)", retried)
     assert "payment" not in batch.tables
     assert batch.alive["payment"] == 0
     assert batch.alive["transaction"] == 283
 
 
-def test_a_batch_is_read_again_when_a_child_is_attached_while_it_is_read(lake, totesys, reader, monkeypatch, capsys):
-    """No lock of a reader keeps that out, and the child's rows would be in the batch of an earlier moment."""
+def test_batch_is_read_again_when_a_child_is_attached_during_the_read(lake, totesys, reader, monkeypatch, capsys):
+    """No reader's lock prevents that, and the child's rows would be in a batch of an earlier snapshot."""
     monkeypatch.setattr(retry, "FIRST_WAIT", 0.02)
     with psycopg.connect(totesys) as connection:
         connection.execute("CREATE TABLE archive (LIKE payment_type INCLUDING ALL)")
@@ -100,8 +100,8 @@ def test_a_batch_is_read_again_when_a_child_is_attached_while_it_is_read(lake, t
         batch = lake.ingest(reader)
 
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
-    [again] = [line["error"] for line in lines if line["event"] == "retry"]
-    assert again.startswith("SourceChangedError: totesys.payment_type was altered, or a child attached to it")
+    [retried] = [line["error"] for line in lines if line["event"] == "retry"]
+    assert retried.startswith("SourceChangedError: totesys.payment_type was altered, or a child attached to it")
     assert batch.batch_id.endswith("-2")
     assert len(batch.identities["payment_type"].children) == 1
     assert batch.tables["payment_type"].rows == 5
@@ -112,8 +112,8 @@ def _execute(url, statement):
         connection.execute(statement)
 
 
-def test_a_table_with_more_unchanged_rows_than_it_had_is_compared_by_content(lake, totesys, reader, monkeypatch):
-    """Whatever brought them; here the count of the last batch is wrong."""
+def test_table_with_more_unchanged_rows_than_before_is_compared_by_content(lake, totesys, reader, monkeypatch):
+    """Whatever the cause; here the count of the last batch is wrong."""
     first = lake.ingest(reader)
     alive = Baseline.alive
     monkeypatch.setattr(Baseline, "alive", lambda chain, table: alive(chain, table) - (table == "design"))
@@ -125,17 +125,17 @@ def test_a_table_with_more_unchanged_rows_than_it_had_is_compared_by_content(lak
     assert batch.tables == {}
 
 
-def test_a_migration_that_takes_locks_in_another_order_is_no_victim(lake, totesys, reader):
-    """The ingest gives the locks back that it has, while it lacks one: nobody waits for it."""
+def test_ingest_releases_its_locks_when_it_cannot_get_all(lake, totesys, reader):
+    """So that a migration that locks tables in another order is not deadlocked."""
     with psycopg.connect(totesys) as migration:
         migration.execute("ALTER TABLE payment_type ADD COLUMN first int")
 
-        def go_on():
+        def finish_migration():
             time.sleep(1.5)
             migration.execute("ALTER TABLE sales_order ADD COLUMN second int")
             migration.commit()
 
-        other = threading.Thread(target=go_on)
+        other = threading.Thread(target=finish_migration)
         other.start()
         batch = lake.ingest(reader)
         other.join()
@@ -143,8 +143,8 @@ def test_a_migration_that_takes_locks_in_another_order_is_no_victim(lake, totesy
     assert batch.tables["sales_order"].undeclared == ("second",)
 
 
-def test_a_child_of_another_session_only_is_no_child(lake, totesys, reader):
-    """A temporary one shows its rows to its own session."""
+def test_temporary_child_of_another_session_is_ignored(lake, totesys, reader):
+    """Its rows are visible to its own session only."""
     lake.ingest(reader)
     with psycopg.connect(totesys) as other:
         other.execute("CREATE TEMP TABLE scratch () INHERITS (payment_type)")
@@ -154,11 +154,11 @@ def test_a_child_of_another_session_only_is_no_child(lake, totesys, reader):
 
 @pytest.fixture
 def make_totesys(make_database, totesys):
-    """Return a function that makes a small totesys of an encoding or a name, and returns its owner's URL and login."""
-    made = []
+    """Return a function that creates a small totesys and returns its owner's URL and the reader's login."""
+    created = []
 
     def make(name, encoding="UTF8"):
-        made.append(name)
+        created.append(name)
         with psycopg.connect(as_role(totesys, "postgres"), autocommit=True) as connection:
             connection.execute(
                 sql.SQL(
@@ -173,15 +173,15 @@ def make_totesys(make_database, totesys):
 
     yield make
     with psycopg.connect(as_role(totesys, "postgres"), autocommit=True) as connection:
-        for name in made:
+        for name in created:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 @pytest.mark.parametrize(
     ("name", "encoding"), [("tote+x", "UTF8"), ("a/b", "UTF8"), ("50% ?&#", "UTF8"), ("latin", "LATIN1")]
 )
-def test_text_arrives_from_a_database_of_any_name_and_encoding(lake, make_totesys, name, encoding):
-    """As the characters that it is."""
+def test_text_is_ingested_from_a_database_of_any_name_and_encoding(lake, make_totesys, name, encoding):
+    """As the same characters."""
     _, login = make_totesys(name, encoding)
 
     batch = lake.ingest(login)
@@ -190,8 +190,8 @@ def test_text_arrives_from_a_database_of_any_name_and_encoding(lake, make_totesy
     assert batch.identities["department"].encoding == encoding
 
 
-def test_a_database_that_does_not_say_what_its_text_is_is_refused(lake, make_totesys):
-    """SQL_ASCII keeps bytes."""
+def test_database_without_an_encoding_is_rejected(lake, make_totesys):
+    """SQL_ASCII stores bytes."""
     _, login = make_totesys("ascii", "SQL_ASCII")
 
     with pytest.raises(
@@ -202,8 +202,8 @@ def test_a_database_that_does_not_say_what_its_text_is_is_refused(lake, make_tot
     assert lake.files() == []
 
 
-def test_a_column_that_was_text_before_it_was_declared_is_read_in_its_type(lake, totesys, reader, monkeypatch):
-    """What came before the declaration is in the lake as text; declaring it brings the rows that lack it."""
+def test_column_ingested_before_its_declaration_is_read_with_its_type(lake, totesys, reader, monkeypatch):
+    """Earlier values are text in the lake; the declaration triggers a full comparison for rows without them."""
     with psycopg.connect(totesys) as connection:
         connection.execute("ALTER TABLE currency ADD COLUMN minor_units int DEFAULT 2")
         connection.execute("UPDATE currency SET minor_units = 0 WHERE currency_id = 1")
@@ -226,8 +226,8 @@ def test_a_column_that_was_text_before_it_was_declared_is_read_in_its_type(lake,
     assert sorted((row.currency_id, row.minor_units) for row in rows) == [(1, 0), (2, 2), (3, 2), (9, 3)]
 
 
-def test_a_warehouse_that_an_older_version_stopped_loads_after_a_rebuild(lake, totesys, reader, warehouse, monkeypatch):
-    """A batch with a key that is there twice was committed, its load refused it on every run."""
+def test_load_blocked_by_an_older_version_succeeds_after_a_rebuild(lake, totesys, reader, warehouse, monkeypatch):
+    """A committed batch has a duplicate key, so that every load fails."""
     with psycopg.connect(totesys) as connection:
         connection.execute("CREATE TABLE payment_type_archive () INHERITS (payment_type)")
         connection.execute("INSERT INTO payment_type (payment_type_id, payment_type_name) VALUES (9, 'SALES_RECEIPT')")
@@ -250,5 +250,5 @@ def test_a_warehouse_that_an_older_version_stopped_loads_after_a_rebuild(lake, t
     lake.load(warehouse)
 
     with psycopg.connect(warehouse.conninfo) as connection:
-        found = connection.execute("SELECT payment_type_id FROM current_dim_payment_type ORDER BY 1").fetchall()
-    assert found == [(1,), (2,), (3,), (4,), (9,)]
+        rows = connection.execute("SELECT payment_type_id FROM current_dim_payment_type ORDER BY 1").fetchall()
+    assert rows == [(1,), (2,), (3,), (4,), (9,)]
