@@ -1,4 +1,4 @@
-"""The transform stage on ingested batches: every change of a fact, and of a dimension only what differs."""
+"""The transform stage on ingested batches: every change of a fact, and only changed rows of a dimension."""
 
 import datetime as dt
 import hashlib
@@ -21,13 +21,13 @@ from totelake.tables import STAR_TABLES
 
 @pytest.fixture(scope="module")
 def totesys(shared_totesys):
-    """Return the URL of the totesys that all tests of this module change, one after the other."""
+    """Return the URL of the totesys that all tests of this module change in sequence."""
     return shared_totesys
 
 
 @pytest.fixture(scope="module")
 def reader(shared_reader):
-    """Return the login by which the ingest stage reads it."""
+    """Return the login with which the ingest stage reads it."""
     return shared_reader
 
 
@@ -44,14 +44,14 @@ def lake(shared_lake, first):
 
 
 def change(url: str, *statements: str) -> None:
-    """Let the business do something, in one transaction."""
+    """Run statements in one transaction."""
     with psycopg.connect(url) as connection:
         for statement in statements:
             connection.execute(statement)
 
 
-def test_the_first_batch_builds_every_star_table(first):
-    """Facts row for row; the calendar from 2020 to 2050."""
+def test_first_batch_builds_every_star_table(first):
+    """Facts row by row; the calendar from 2020 to 2050."""
     ingested, batch = first
 
     assert set(batch.tables) == set(STAR_TABLES)
@@ -61,16 +61,16 @@ def test_the_first_batch_builds_every_star_table(first):
     assert batch.quarantined == {}
 
 
-def test_nothing_pending_means_nothing_written(lake):
-    """No file, no record."""
+def test_transform_writes_nothing_without_pending_batches(lake):
+    """Neither a file nor a commit record."""
     files = lake.files()
 
     assert lake.transform() is None
     assert lake.files() == files
 
 
-def test_all_pending_batches_are_taken_in_one_go(lake, totesys, reader):
-    """Both versions of the order become rows, and the record names the range."""
+def test_all_pending_batches_are_transformed_in_one_run(lake, totesys, reader):
+    """Both versions of the order are rows, and the commit record names the range."""
     change(totesys, "UPDATE sales_order SET units_sold = 1111 WHERE sales_order_id = 1")
     lake.ingest(reader)
     change(totesys, "UPDATE sales_order SET units_sold = 2222 WHERE sales_order_id = 1")
@@ -84,11 +84,11 @@ def test_all_pending_batches_are_taken_in_one_go(lake, totesys, reader):
     assert set(batch.tables) == {"fact_sales_order"}
 
 
-def test_a_change_of_department_reaches_every_member_of_its_staff(lake, totesys, reader):
-    """And nobody else: both tables of a join can change a dimension."""
+def test_department_change_updates_every_member_of_staff(lake, totesys, reader):
+    """And no one else; both tables of a join can change a dimension."""
     with psycopg.connect(totesys) as connection:
-        found = connection.execute("SELECT staff_id FROM staff WHERE department_id = 2 ORDER BY 1").fetchall()
-    members = [staff_id for (staff_id,) in found]
+        rows = connection.execute("SELECT staff_id FROM staff WHERE department_id = 2 ORDER BY 1").fetchall()
+    members = [staff_id for (staff_id,) in rows]
     change(totesys, "UPDATE department SET location = 'York' WHERE department_id = 2")
     lake.ingest(reader)
 
@@ -101,7 +101,7 @@ def test_a_change_of_department_reaches_every_member_of_its_staff(lake, totesys,
     assert set(batch.tables) == {"dim_staff"}
 
 
-def test_a_change_of_address_reaches_the_location_and_whoever_lives_there(lake, totesys, reader):
+def test_address_change_updates_the_location_and_its_counterparties(lake, totesys, reader):
     """One source table feeds two dimensions."""
     change(
         totesys, "UPDATE address SET city = 'York' WHERE address_id = (SELECT min(legal_address_id) FROM counterparty)"
@@ -115,9 +115,9 @@ def test_a_change_of_address_reaches_the_location_and_whoever_lives_there(lake, 
     assert {row.counterparty_legal_city for row in lake.rows(batch, "dim_counterparty").collect()} == {"York"}
 
 
-def test_a_change_that_no_dimension_shows_writes_no_row(lake, totesys, reader):
-    """The range is covered all the same."""
-    change(totesys, "UPDATE department SET manager = 'Somebody', last_updated = clock_timestamp()")
+def test_change_of_a_column_in_no_dimension_writes_no_row(lake, totesys, reader):
+    """The batch covers the ingested range nevertheless."""
+    change(totesys, "UPDATE department SET manager = 'A. Other', last_updated = clock_timestamp()")
     lake.ingest(reader)
 
     batch = lake.transform()
@@ -127,8 +127,8 @@ def test_a_change_that_no_dimension_shows_writes_no_row(lake, totesys, reader):
     assert lake.transform() is None
 
 
-def test_a_changed_and_a_new_member_of_staff_are_the_only_rows_that_go_out(lake, totesys, reader):
-    """A move to another department finds that department although it did not change."""
+def test_only_changed_and_new_dimension_rows_are_written(lake, totesys, reader):
+    """A member of staff moved to a department is joined to it although the department did not change."""
     change(
         totesys,
         "UPDATE staff SET department_id = 8 WHERE staff_id = 1",
@@ -143,14 +143,14 @@ def test_a_changed_and_a_new_member_of_staff_are_the_only_rows_that_go_out(lake,
     assert [(row.department_name, row.last_name == "O'Keefe") for row in rows] == [("HR", False), ("Sales", True)]
 
 
-def held_rows(lake, batch, table):
-    """Return what is held back of `table`: key, rule, column, value, superseded."""
+def quarantined_rows(lake, batch, table):
+    """Return the quarantined rows of `table`: key, rule, column, value, superseded."""
     rows = lake.spark.read.parquet(f"s3://{lake.processed}/{batch.held[table].path}").collect()
     return [(row[0], row.rule, row.column, row.value, row.superseded) for row in rows]
 
 
-def test_a_row_that_breaks_a_rule_is_quarantined_and_the_others_go_on(lake, totesys, reader):
-    """With its key, the rule and the value; corrected in totesys, it comes with the next batch and nothing waits."""
+def test_row_that_violates_a_rule_is_quarantined_and_the_others_are_written(lake, totesys, reader):
+    """With key, rule and value; once corrected in totesys, it is in the next batch and leaves quarantine."""
     change(
         totesys,
         "UPDATE sales_order SET agreed_payment_date = '2024-02-30' WHERE sales_order_id = 3",
@@ -163,11 +163,13 @@ def test_a_row_that_breaks_a_rule_is_quarantined_and_the_others_go_on(lake, tote
     assert batch.quarantined == {"fact_sales_order": 1}
     assert batch.broken == {"fact_sales_order": {"date": 1}}
     metrics = boto3.client("cloudwatch").list_metrics(Namespace="Totelake", MetricName="QuarantinedRows")["Metrics"]
-    dimensions = [{found["Name"]: found["Value"] for found in metric["Dimensions"]} for metric in metrics]
+    dimensions = [{dimension["Name"]: dimension["Value"] for dimension in metric["Dimensions"]} for metric in metrics]
     assert {"Table": "fact_sales_order", "Rule": "date"} in dimensions
     assert batch.tables["fact_sales_order"].rows == 2
     assert batch.held["fact_sales_order"].rows == 1
-    assert held_rows(lake, batch, "fact_sales_order") == [(3, "date", "agreed_payment_date", "2024-02-30", False)]
+    assert quarantined_rows(lake, batch, "fact_sales_order") == [
+        (3, "date", "agreed_payment_date", "2024-02-30", False)
+    ]
     [fault] = quarantine.faults(lake.processed)
     assert (fault.table, fault.key, fault.rule, fault.value) == ("fact_sales_order", 3, "date", "2024-02-30")
     assert json.loads(fault.row)["agreed_payment_date"] == "2024-02-30"
@@ -184,8 +186,8 @@ def test_a_row_that_breaks_a_rule_is_quarantined_and_the_others_go_on(lake, tote
     assert quarantine.faults(lake.processed) == []
 
 
-def test_an_order_waits_for_what_it_refers_to_and_its_history_is_whole(lake, totesys, reader):
-    """A currency that nobody knows is held back, and both versions of the order with it, until it is corrected."""
+def test_versions_of_an_order_are_quarantined_until_its_reference_is_valid(lake, totesys, reader):
+    """An unknown currency is quarantined with both versions of the order that references it, until it is corrected."""
     change(
         totesys,
         "INSERT INTO currency (currency_id, currency_code) VALUES (9, 'XXQ')",
@@ -197,9 +199,9 @@ def test_an_order_waits_for_what_it_refers_to_and_its_history_is_whole(lake, tot
 
     batch = lake.transform()
 
-    assert held_rows(lake, batch, "dim_currency") == [(9, "not null", "currency_name", None, False)]
+    assert quarantined_rows(lake, batch, "dim_currency") == [(9, "not null", "currency_name", None, False)]
     assert batch.held["fact_sales_order"].sequences == (last.sequence - 1, last.sequence)
-    assert set(held_rows(lake, batch, "fact_sales_order")) == {(6, "reference", "currency_id", "9", False)}
+    assert set(quarantined_rows(lake, batch, "fact_sales_order")) == {(6, "reference", "currency_id", "9", False)}
 
     change(totesys, "UPDATE currency SET currency_code = 'CHF' WHERE currency_id = 9")
     lake.ingest(reader)
@@ -212,8 +214,8 @@ def test_an_order_waits_for_what_it_refers_to_and_its_history_is_whole(lake, tot
     assert rows[1].units_sold == 6666
 
 
-def test_a_deleted_record_is_one_more_row_with_the_time(lake, totesys, reader):
-    """Of a fact and of a dimension alike; a broken last version does not keep the deletion back."""
+def test_deleted_row_is_written_with_its_deletion_time(lake, totesys, reader):
+    """For facts and dimensions; an invalid last version does not delay the deletion."""
     change(totesys, "INSERT INTO currency (currency_id, currency_code) VALUES (8, 'NOK')")
     change(totesys, "UPDATE payment SET payment_amount = 2000000 WHERE payment_id = 12")
     lake.ingest(reader)
@@ -223,23 +225,23 @@ def test_a_deleted_record_is_one_more_row_with_the_time(lake, totesys, reader):
 
     batch = lake.transform()
 
-    assert held_rows(lake, before, "fact_payment") == [
+    assert quarantined_rows(lake, before, "fact_payment") == [
         (12, "range", "payment_amount", "2000000.000000000000000000", False)
     ]
-    gone = dt.datetime.fromisoformat(ingested.snapshot.taken_at).replace(tzinfo=None)
+    deleted = dt.datetime.fromisoformat(ingested.snapshot.taken_at).replace(tzinfo=None)
     payments = lake.rows(batch, "fact_payment").orderBy("payment_id").collect()
     assert [(row.payment_id, row._ingested_sequence, row._deleted_at) for row in payments] == [
-        (11, ingested.sequence, gone),
-        (12, ingested.sequence, gone),
+        (11, ingested.sequence, deleted),
+        (12, ingested.sequence, deleted),
     ]
     assert payments[1].payment_amount < 1_000_000
     [currency] = lake.rows(batch, "dim_currency").collect()
-    assert (currency.currency_code, currency._deleted_at) == ("NOK", gone)
+    assert (currency.currency_code, currency._deleted_at) == ("NOK", deleted)
     assert batch.held == {}
 
 
-def test_a_record_that_was_broken_all_its_life_leaves_nothing(lake, totesys, reader):
-    """It was deleted before it was corrected: nobody waits for it, and the warehouse never heard of it."""
+def test_row_deleted_before_it_was_ever_valid_leaves_nothing(lake, totesys, reader):
+    """It leaves quarantine, and the warehouse never gets it."""
     change(
         totesys,
         "INSERT INTO sales_order (sales_order_id, design_id, staff_id, counterparty_id, units_sold, unit_price,"
@@ -256,8 +258,8 @@ def test_a_record_that_was_broken_all_its_life_leaves_nothing(lake, totesys, rea
     assert (batch.tables, batch.held, batch.quarantined) == ({}, {}, {})
 
 
-def test_more_broken_rows_than_may_be_stop_the_stage_until_they_are_allowed(lake, totesys, reader):
-    """A mistake in every row is not one that is put aside."""
+def test_too_many_invalid_rows_stop_the_stage_until_they_are_allowed(lake, totesys, reader):
+    """An error in every row is systematic and not quarantined."""
     change(totesys, "UPDATE payment SET payment_amount = 0 WHERE payment_id BETWEEN 21 AND 40")
     lake.ingest(reader)
 
@@ -271,8 +273,8 @@ def test_more_broken_rows_than_may_be_stop_the_stage_until_they_are_allowed(lake
     assert lake.transform().held == {}
 
 
-def test_a_batch_whose_only_change_breaks_a_rule_is_covered_all_the_same(lake, totesys, reader):
-    """A day beyond the calendar, which the warehouse would refuse for ever."""
+def test_batch_with_only_an_invalid_change_is_covered(lake, totesys, reader):
+    """The date is after the end of the calendar; the warehouse would reject it in every run."""
     change(totesys, "UPDATE sales_order SET agreed_delivery_date = '2119-11-20' WHERE sales_order_id = 3")
     lake.ingest(reader)
 
@@ -285,21 +287,21 @@ def test_a_batch_whose_only_change_breaks_a_rule_is_covered_all_the_same(lake, t
     assert lake.transform().held == {}
 
 
-def test_an_ingested_log_that_lost_records_stops_the_stage(lake):
-    """Going on would number later versions below those that were loaded."""
+def test_missing_records_in_the_ingested_log_stop_the_stage(lake):
+    """Otherwise later versions would get lower sequence numbers than loaded ones."""
     last = lake.ingested_batches()[-1].sequence
     record = lake.folder / lake.ingested / "log" / f"{last:08d}.json"
-    kept = record.read_bytes()
+    saved = record.read_bytes()
     record.unlink()
 
     with pytest.raises(LogError, match=f"covers it up to {last}"):
         lake.transform()
 
-    record.write_bytes(kept)
+    record.write_bytes(saved)
 
 
-def test_a_dimension_row_that_breaks_a_rule_leaves_the_one_before_in_force(lake, totesys, reader):
-    """Facts that refer to it pass; taken back in totesys, it leaves no trace."""
+def test_invalid_dimension_row_keeps_the_previous_version_active(lake, totesys, reader):
+    """Facts that reference it are written; reverted in totesys, it leaves no row."""
     change(
         totesys,
         "UPDATE currency SET currency_code = 'XXQ' WHERE currency_id = 2",
@@ -318,7 +320,7 @@ def test_a_dimension_row_that_breaks_a_rule_leaves_the_one_before_in_force(lake,
 
 @pytest.fixture
 def without_foreign_keys(totesys):
-    """Drop the foreign keys of staff and counterparty, and make what refers nullable; undo it after the test."""
+    """Drop the foreign keys of staff and counterparty and make their columns nullable; restore both after the test."""
     keys = (("staff", "department_id", "department"), ("counterparty", "legal_address_id", "address"))
     with psycopg.connect(totesys) as connection:
         for table, column, _ in keys:
@@ -327,15 +329,17 @@ def without_foreign_keys(totesys):
     yield
     with psycopg.connect(totesys) as connection:
         for table, column, parent in keys:
-            there = f"SELECT FROM {parent} WHERE {parent}_id = {table}.{column}"
-            connection.execute(f"UPDATE {table} SET {column} = 1 WHERE NOT EXISTS ({there})")  # a failed test left it
+            parent_exists = f"SELECT FROM {parent} WHERE {parent}_id = {table}.{column}"
+            connection.execute(
+                f"UPDATE {table} SET {column} = 1 WHERE NOT EXISTS ({parent_exists})"
+            )  # left by a failed test
             connection.execute(f"ALTER TABLE {table} ALTER {column} SET NOT NULL")
             connection.execute(f"ALTER TABLE {table} ADD FOREIGN KEY ({column}) REFERENCES {parent}")
 
 
 @pytest.mark.usefixtures("without_foreign_keys")
-def test_a_dimension_row_waits_for_what_it_looks_up(lake, totesys, reader):
-    """A new one is kept from the facts, one that was there stays as it was; the department that arrives frees both."""
+def test_dimension_row_is_quarantined_until_its_lookup_succeeds(lake, totesys, reader):
+    """A new row is withheld from facts, an existing one keeps its version; inserting the department releases both."""
     change(
         totesys,
         "INSERT INTO staff (staff_id, first_name, last_name, department_id, email_address)"
@@ -343,15 +347,15 @@ def test_a_dimension_row_waits_for_what_it_looks_up(lake, totesys, reader):
         "UPDATE staff SET department_id = 99, email_address = 'moved@x' WHERE staff_id = 2",
         "UPDATE sales_order SET staff_id = 901 WHERE sales_order_id = 31",
     )
-    brought = lake.ingest(reader).sequence
+    sequence = lake.ingest(reader).sequence
     batch = lake.transform()
 
     assert (batch.tables, batch.quarantined) == ({}, {"dim_staff": 3, "fact_sales_order": 1})
     assert batch.broken["dim_staff"] == {"reference": 2, "not null": 1}
-    found = [
+    listed = [
         (fault.table, fault.key, fault.rule, fault.column, fault.value) for fault in quarantine.faults(lake.processed)
     ]
-    assert found == [
+    assert listed == [
         ("dim_staff", 2, "reference", "department_id", "99"),
         ("dim_staff", 901, "reference", "department_id", "99"),
         ("dim_staff", 902, "not null", "department_id", None),
@@ -361,26 +365,26 @@ def test_a_dimension_row_waits_for_what_it_looks_up(lake, totesys, reader):
 
     change(totesys, "UPDATE department SET manager = 'Anyone' WHERE department_id = 1")
     lake.ingest(reader)
-    again = lake.transform()
-    assert (again.tables, again.quarantined, again.held["dim_staff"].rows) == ({}, {}, 3)
-    assert {fault.sequence for fault in quarantine.faults(lake.processed)} == {brought}
+    unchanged = lake.transform()
+    assert (unchanged.tables, unchanged.quarantined, unchanged.held["dim_staff"].rows) == ({}, {}, 3)
+    assert {fault.sequence for fault in quarantine.faults(lake.processed)} == {sequence}
 
     change(totesys, "INSERT INTO department (department_id, department_name) VALUES (99, 'New')")
     change(totesys, "DELETE FROM staff WHERE staff_id = 902")
     lake.ingest(reader)
-    freed = lake.transform()
-    assert (freed.held, freed.quarantined) == ({}, {})
-    staff = {row.staff_id: row for row in lake.rows(freed, "dim_staff").collect()}
+    released = lake.transform()
+    assert (released.held, released.quarantined) == ({}, {})
+    staff = {row.staff_id: row for row in lake.rows(released, "dim_staff").collect()}
     assert {key: (row.department_name, row.location) for key, row in staff.items()} == {
         2: ("New", "Undefined"),
         901: ("New", "Undefined"),
     }
     assert staff[2].email_address == "moved@x"
-    assert [row.sales_staff_id for row in lake.rows(freed, "fact_sales_order").collect()] == [901]
+    assert [row.sales_staff_id for row in lake.rows(released, "fact_sales_order").collect()] == [901]
 
 
-def test_a_facts_months_are_partitions_of_the_catalog(lake, first, totesys, partitions):
-    """A processed batch has one partition for each month of each fact."""
+def test_months_of_a_fact_are_catalog_partitions(lake, first, totesys, partitions):
+    """A processed batch has one partition per month of each fact."""
     _, batch = first
     months = batch.tables["fact_sales_order"].months
 
@@ -390,14 +394,14 @@ def test_a_facts_months_are_partitions_of_the_catalog(lake, first, totesys, part
         [batch.batch_id, month] for month in months
     ]
     with psycopg.connect(totesys) as connection:
-        found = connection.execute(
+        listed = connection.execute(
             "SELECT DISTINCT to_char(created_at, 'YYYY-MM') FROM sales_order ORDER BY 1"
         ).fetchall()
-    assert [month for (month,) in found] == list(months)
+    assert [month for (month,) in listed] == list(months)
 
 
-def test_a_rebuilt_zone_has_the_same_rows_and_the_old_files_stay(lake, partitions):
-    """All rows of all tables, in new files; the catalog shows those alone, and the log goes on."""
+def test_rebuilt_zone_has_the_same_rows_and_keeps_the_old_files(lake, partitions):
+    """All rows of all tables are in new files; only those are in the catalog, and the log continues."""
     before, files = contents(lake), {name: checksum(lake, name) for name in lake.files()}
     written = active_batches(lake.processed_batches())
 
@@ -422,8 +426,8 @@ def test_a_rebuilt_zone_has_the_same_rows_and_the_old_files_stay(lake, partition
     assert partitions(PROCESSED, "dim_currency") == registered
 
 
-def test_timestamps_beyond_the_calendar_are_held_back_as_they_are(lake, totesys, reader):
-    """From the first year to the last that there are, and the ten days that one calendar leaves out."""
+def test_timestamps_outside_the_calendar_are_quarantined_unchanged(lake, totesys, reader):
+    """From year 1 to 9999, and the ten days missing in the Gregorian calendar."""
     days = {33: "0001-01-01", 34: "1582-10-10", 35: "2019-12-31", 36: "2051-01-01", 37: "9999-12-31"}
     changes = [
         f"UPDATE sales_order SET created_at = '{day} 23:59:59.999' WHERE sales_order_id = {key}"
@@ -447,8 +451,8 @@ def test_timestamps_beyond_the_calendar_are_held_back_as_they_are(lake, totesys,
 
 
 @pytest.mark.usefixtures("without_foreign_keys")
-def test_a_counterparty_waits_for_its_address_and_its_deletion_does_not(lake, totesys, reader):
-    """The deletion shows what was written last."""
+def test_counterparty_is_quarantined_without_its_address_but_its_deletion_is_not(lake, totesys, reader):
+    """The deletion has the last values written."""
     change(totesys, "UPDATE counterparty SET legal_address_id = NULL WHERE counterparty_id = 1")
     change(
         totesys,
@@ -456,7 +460,7 @@ def test_a_counterparty_waits_for_its_address_and_its_deletion_does_not(lake, to
     )
     lake.ingest(reader)
     batch = lake.transform()
-    assert held_rows(lake, batch, "dim_counterparty") == [(1, "not null", "legal_address_id", None, False)]
+    assert quarantined_rows(lake, batch, "dim_counterparty") == [(1, "not null", "legal_address_id", None, False)]
     [written] = lake.rows(batch, "dim_counterparty").collect()
 
     change(totesys, "UPDATE counterparty SET legal_address_id = 9999 WHERE counterparty_id = 901")
@@ -470,14 +474,14 @@ def test_a_counterparty_waits_for_its_address_and_its_deletion_does_not(lake, to
     batch = lake.transform()
 
     assert batch.held == {}
-    gone = {row.counterparty_id: row for row in lake.rows(batch, "dim_counterparty").collect()}[901]
-    assert gone._deleted_at is not None
-    assert gone.counterparty_legal_city == written.counterparty_legal_city
+    deleted = {row.counterparty_id: row for row in lake.rows(batch, "dim_counterparty").collect()}[901]
+    assert deleted._deleted_at is not None
+    assert deleted.counterparty_legal_city == written.counterparty_legal_city
 
 
 @pytest.mark.usefixtures("without_foreign_keys")
-def test_rows_whose_department_is_deleted_stay_as_they_were_and_wait(lake, totesys, reader):
-    """Unless they are deleted with it; a member that moves on is free."""
+def test_rows_of_a_deleted_department_keep_their_version_and_are_quarantined(lake, totesys, reader):
+    """Unless they are deleted with it; a member moved to another department is released."""
     change(totesys, "INSERT INTO department (department_id, department_name) VALUES (98, 'Closing')")
     change(
         totesys,
@@ -491,20 +495,20 @@ def test_rows_whose_department_is_deleted_stay_as_they_were_and_wait(lake, totes
 
     batch = lake.transform()
 
-    assert held_rows(lake, batch, "dim_staff") == [(911, "reference", "department_id", "98", False)]
-    [gone] = lake.rows(batch, "dim_staff").collect()
-    assert (gone.staff_id, gone.department_name, gone._deleted_at is None) == (912, "Closing", False)
+    assert quarantined_rows(lake, batch, "dim_staff") == [(911, "reference", "department_id", "98", False)]
+    [deleted] = lake.rows(batch, "dim_staff").collect()
+    assert (deleted.staff_id, deleted.department_name, deleted._deleted_at is None) == (912, "Closing", False)
 
     change(totesys, "UPDATE staff SET department_id = 1 WHERE staff_id = 911")
     lake.ingest(reader)
-    freed = lake.transform()
-    assert freed.held == {}
-    assert [row.staff_id for row in lake.rows(freed, "dim_staff").collect()] == [911]
+    released = lake.transform()
+    assert released.held == {}
+    assert [row.staff_id for row in lake.rows(released, "dim_staff").collect()] == [911]
 
 
 @pytest.mark.usefixtures("without_foreign_keys")
-def test_rows_that_were_let_pass_into_quarantine_are_not_counted_again(lake, totesys, reader):
-    """A change of what they look up has them judged again: that must not stop the stage."""
+def test_quarantined_rows_are_not_counted_again(lake, totesys, reader):
+    """A change of a lookup table re-evaluates them, which must not stop the stage."""
     members = ", ".join(f"({920 + number}, 'A', 'B', 97, 'x')" for number in range(12))
     columns = "staff_id, first_name, last_name, department_id, email_address"
     change(totesys, f"INSERT INTO staff ({columns}) VALUES {members}")
@@ -524,7 +528,7 @@ def test_rows_that_were_let_pass_into_quarantine_are_not_counted_again(lake, tot
 
 
 def contents(lake):
-    """Return the rows of all parts in force of the processed zone, by table."""
+    """Return the rows of all active parts of the processed zone, by table."""
     parts = [part for batch in active_batches(lake.processed_batches()) for part in batch.parts]
     paths = {name: [part.tables[name].path for part in parts if name in part.tables] for name in STAR_TABLES}
     return {
@@ -534,5 +538,5 @@ def contents(lake):
 
 
 def checksum(lake, name):
-    """Return the digest of a file of the lake."""
+    """Return the SHA-256 digest of a file of the lake."""
     return hashlib.sha256((lake.folder / name).read_bytes()).hexdigest()
