@@ -1,4 +1,4 @@
-"""A warehouse that others have changed, locked or set otherwise: what it lost is named, with what brings it back."""
+"""A warehouse changed, locked or configured by others: the error names what is missing and how to restore it."""
 
 import json
 import re
@@ -42,7 +42,7 @@ redshift_only = pytest.mark.parametrize("kind", ["redshift"], indirect=True)
 
 @pytest.fixture
 def execute(side):
-    """Return a function that runs a script in the warehouse, and returns the rows of its last statement."""
+    """Return a function that runs a script in the warehouse and returns the rows of its last statement."""
 
     def run(script):
         with psycopg.connect(side.url) as connection:
@@ -55,9 +55,9 @@ def execute(side):
 
 
 def lines(capsys, event):
-    """Return the lines of that event that a stage has printed."""
-    said = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
-    return [line for line in said if line["event"] == event]
+    """Return the log lines of that event."""
+    printed = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+    return [line for line in printed if line["event"] == event]
 
 
 LOSSES = {
@@ -70,8 +70,8 @@ LOSSES = {
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_a_table_that_was_lost_is_named_and_a_rebuild_brings_it_back(commit, run_load, execute, side, *, loss):
-    """Dropped, renamed or emptied by hand: nothing is loaded into an empty table beside a ledger that has all."""
+def test_lost_table_is_named_and_restored_by_a_rebuild(commit, run_load, execute, side, *, loss):
+    """Dropped, renamed or emptied by hand: nothing is loaded while the ledger lists batches that the table lacks."""
     commit(FIRST)
     run_load()
     execute(loss)
@@ -92,13 +92,13 @@ def test_a_table_that_was_lost_is_named_and_a_rebuild_brings_it_back(commit, run
     assert execute("SELECT count(*) FROM fact_payment") == [(2,)]
     assert execute("SELECT processed_sequence FROM load_ledger ORDER BY 1") == [(1,), (2,)]
     if side.kind == "postgres":
-        found = {(table, column): (to, key) for table, column, to, key in execute(KEYS)}
-        assert found == FOREIGN_KEYS
+        foreign_keys = {(table, column): (to, key) for table, column, to, key in execute(KEYS)}
+        assert foreign_keys == FOREIGN_KEYS
     run_load()
 
 
-def test_a_rebuild_that_fails_does_not_hide_what_was_lost(commit, run_load, execute, side, monkeypatch):
-    """Postgres keeps all of it in one transaction; in Redshift the ledger forgets, and the next load brings all."""
+def test_failed_rebuild_does_not_hide_a_lost_table(commit, run_load, execute, side, monkeypatch):
+    """In Postgres it is one transaction; in Redshift the ledger is emptied, and the next load loads everything."""
     commit(FIRST)
     run_load()
     execute("DROP TABLE fact_payment CASCADE")
@@ -116,8 +116,8 @@ def test_a_rebuild_that_fails_does_not_hide_what_was_lost(commit, run_load, exec
     assert execute("SELECT count(*) FROM current_fact_payment") == [(1,)]
 
 
-def test_a_table_that_never_had_a_row_is_made(commit, run_load, execute):
-    """As when a new version declares one more table; so is a view."""
+def test_missing_table_without_loaded_rows_is_created(commit, run_load, execute):
+    """As after a release that declares a new table; the same for a view."""
     commit(SMALL)
     run_load()
     execute("DROP TABLE fact_payment CASCADE; DROP VIEW current_dim_currency")
@@ -126,8 +126,8 @@ def test_a_table_that_never_had_a_row_is_made(commit, run_load, execute):
     assert execute("SELECT count(*) FROM current_dim_currency") == [(1,)]
 
 
-def test_a_view_in_the_place_of_a_table_is_refused(commit, run_load, execute):
-    """Rows would be merged into a view; not even a rebuild can help while it is there."""
+def test_view_with_the_name_of_a_table_is_rejected(commit, run_load, execute):
+    """Rows would be merged into the view; a rebuild fails too."""
     commit(SMALL)
     run_load()
     execute("ALTER TABLE dim_currency RENAME TO kept; CREATE VIEW dim_currency AS SELECT * FROM kept")
@@ -170,8 +170,8 @@ GROUP BY i.indexrelid, i.indrelid ORDER BY 1, 2
 @pytest.mark.parametrize(
     ("lost", "pending"), [*((lost, True) for lost in KEYS_LOST), ("unique", False), ("not valid", False)]
 )
-def test_a_key_that_was_dropped_is_added_again(commit, run_load, execute, *, lost, pending):
-    """Without it a merge fails, or brings rows twice."""
+def test_dropped_key_is_added_again(commit, run_load, execute, *, lost, pending):
+    """Without it a merge fails or duplicates rows."""
     commit(FIRST)
     run_load()
     unique, foreign = execute(UNIQUE), sorted(execute(KEYS))
@@ -187,8 +187,8 @@ def test_a_key_that_was_dropped_is_added_again(commit, run_load, execute, *, los
 
 
 @postgres_only
-def test_an_invalid_index_is_no_key(commit, run_load, execute, admin, side):
-    """As a CREATE INDEX CONCURRENTLY that failed leaves it."""
+def test_invalid_index_does_not_count_as_a_key(commit, run_load, execute, admin, side):
+    """A failed CREATE INDEX CONCURRENTLY leaves one."""
     commit(FIRST)
     run_load()
     execute(KEYS_LOST["unique"] + "; CREATE UNIQUE INDEX broken ON fact_payment (payment_id, _ingested_sequence)")
@@ -200,18 +200,18 @@ def test_an_invalid_index_is_no_key(commit, run_load, execute, admin, side):
 
 
 @postgres_only
-def test_a_key_that_the_rows_do_not_allow_is_named_with_the_row(commit, run_load, execute):
-    """A rebuild removes what was doubled by hand, and adds the key."""
+def test_key_violated_by_rows_is_named_with_the_row(commit, run_load, execute):
+    """A rebuild removes the duplicates and adds the key."""
     commit(FIRST)
     run_load()
     execute(KEYS_LOST["primary"] + "; INSERT INTO dim_currency SELECT * FROM dim_currency WHERE currency_id = 1")
     with pytest.raises(WarehouseKeysError) as raised:
         run_load()
-    said = str(raised.value)
-    assert "dim_currency: PRIMARY KEY (currency_id) is missing" in said
-    assert "Key (currency_id)=(1) is duplicated" in said
-    assert 'ALTER TABLE "public"."dim_currency" ADD PRIMARY KEY ("currency_id")' in said
-    assert REBUILD in said
+    message = str(raised.value)
+    assert "dim_currency: PRIMARY KEY (currency_id) is missing" in message
+    assert "Key (currency_id)=(1) is duplicated" in message
+    assert 'ALTER TABLE "public"."dim_currency" ADD PRIMARY KEY ("currency_id")' in message
+    assert REBUILD in message
 
     run_load(rebuild="true")
 
@@ -220,7 +220,7 @@ def test_a_key_that_the_rows_do_not_allow_is_named_with_the_row(commit, run_load
 
 
 @postgres_only
-def test_a_number_that_is_no_longer_given_is_named(commit, run_load, execute):
+def test_dropped_identity_is_named(commit, run_load, execute):
     """Facts could not be inserted."""
     commit(SMALL)
     run_load()
@@ -230,8 +230,8 @@ def test_a_number_that_is_no_longer_given_is_named(commit, run_load, execute):
 
 
 @postgres_only
-def test_a_reference_of_another_table_that_refuses_a_rebuild_is_named(commit, run_load, execute):
-    """With the statements that drop it and add it again; nothing was changed before."""
+def test_foreign_key_of_another_table_that_blocks_a_rebuild_is_named(commit, run_load, execute):
+    """With the statements that drop it and add it again; nothing is changed before."""
     commit(FIRST)
     run_load()
     execute("""
@@ -239,9 +239,9 @@ def test_a_reference_of_another_table_that_refuses_a_rebuild_is_named(commit, ru
         INSERT INTO budget VALUES (1)""")
     with pytest.raises(WarehouseReferenceError) as raised:
         run_load(rebuild="true")
-    said = str(raised.value)
-    assert "in_currency of budget refers to dim_currency" in said
-    drop, add = re.findall(r"`(ALTER TABLE [^`]+)`", said)
+    message = str(raised.value)
+    assert "in_currency of budget refers to dim_currency" in message
+    drop, add = re.findall(r"`(ALTER TABLE [^`]+)`", message)
     assert execute("SELECT count(*) FROM fact_payment") == [(1,)]
 
     execute(drop)
@@ -250,8 +250,8 @@ def test_a_reference_of_another_table_that_refuses_a_rebuild_is_named(commit, ru
     run_load()
 
 
-def test_what_analysts_have_built_upon_the_tables_stays(commit, run_load, execute, side):
-    """Their views see what a load and a rebuild bring, their indexes and triggers are not in the way."""
+def test_objects_of_analysts_on_the_tables_are_kept(commit, run_load, execute, side):
+    """Views show the rows of a load and a rebuild; indexes and triggers do not interfere."""
     commit(FIRST)
     run_load()
     execute("""
@@ -270,8 +270,8 @@ def test_what_analysts_have_built_upon_the_tables_stays(commit, run_load, execut
 
 
 @postgres_only
-def test_a_trigger_that_refuses_is_named_with_its_table(commit, run_load, execute):
-    """All of what the server says is in one line."""
+def test_error_of_a_trigger_is_reported_with_its_table(commit, run_load, execute):
+    """Message, detail and hint of the server are in one line."""
     commit(FIRST)
     run_load()
     execute("""
@@ -279,30 +279,30 @@ def test_a_trigger_that_refuses_is_named_with_its_table(commit, run_load, execut
             $$BEGIN RAISE EXCEPTION 'The books are closed' USING DETAIL = 'Since Friday.', HINT = 'Ask Pat.'; END$$;
         CREATE TRIGGER closed BEFORE INSERT ON fact_payment FOR EACH ROW EXECUTE FUNCTION closed()""")
     commit({"fact_payment": [payment(paid=True, version=101, batch=2)]})
-    said = r"fact_payment: The books are closed; Since Friday; Ask Pat; PL/pgSQL function closed\(\) line 1 at RAISE"
-    with pytest.raises(StatementError, match=said):
+    message = r"fact_payment: The books are closed; Since Friday; Ask Pat; PL/pgSQL function closed\(\) line 1 at RAISE"
+    with pytest.raises(StatementError, match=message):
         run_load()
 
 
 @postgres_only
-def test_a_fact_without_its_dimension_is_named_with_the_key(commit, run_load, execute):
-    """With the foreign keys in place, and where they are to be added at the end of a first load."""
-    stranger = (*payment(paid=True, batch=1)[:5], 99, *payment(paid=True, batch=1)[6:])
-    batch = commit({**DIMENSIONS, "fact_payment": [stranger]})
-    missing = r'refer to a dimension.*Key \(transaction_id\)=\(99\) is not present in table "dim_transaction"'
-    missing = missing.replace("transaction", "counterparty") if stranger[6] == 99 else missing
+def test_fact_without_its_dimension_row_is_reported_with_the_key(commit, run_load, execute):
+    """With foreign keys in place, and when they are added at the end of a first load."""
+    orphan = (*payment(paid=True, batch=1)[:5], 99, *payment(paid=True, batch=1)[6:])
+    batch = commit({**DIMENSIONS, "fact_payment": [orphan]})
+    orphan_error = r'refer to a dimension.*Key \(transaction_id\)=\(99\) is not present in table "dim_transaction"'
+    orphan_error = orphan_error.replace("transaction", "counterparty") if orphan[6] == 99 else orphan_error
     for _ in range(2):
-        with pytest.raises(OrphanError, match=f"Batch {batch.batch_id}: rows of fact_payment {missing}"):
+        with pytest.raises(OrphanError, match=f"Batch {batch.batch_id}: rows of fact_payment {orphan_error}"):
             run_load()
         execute("ALTER TABLE fact_payment DROP CONSTRAINT IF EXISTS fact_payment_transaction_id_fkey")
 
 
 def superuser_of(admin, login):
-    """Return how the superuser reaches the database of a login."""
+    """Return the superuser's connection string for the database of a login."""
     return psycopg.conninfo.make_conninfo(admin.info.dsn, password=admin.info.password, dbname=login.database)
 
 
-# What changes what a session reads, or how long it lives.
+# Settings that change what a session reads or how long it lives.
 SETTINGS = {
     "quote_all_identifiers": "on",
     "search_path": "pg_catalog",
@@ -329,12 +329,12 @@ SETTINGS = {
 @pytest.mark.parametrize("encoding", ["LATIN1", "WIN1252"])
 @pytest.mark.parametrize("of", ["ROLE", "DATABASE"])
 def test_settings_of_a_role_or_a_database_change_nothing(commit, processed, side, admin, *, of, encoding):
-    """Texts beyond ASCII arrive as they are, by ADBC's COPY and by psycopg; no timeout of theirs ends the load."""
+    """Non-ASCII text is loaded unchanged by ADBC's COPY and by psycopg; their timeouts do not end the load."""
     login = side.warehouse.login
     whose = "DATABASE {}" if of == "DATABASE" else f"ROLE {WAREHOUSE_OWNER} IN DATABASE {{}}"
     for name, value in (SETTINGS | {"client_encoding": encoding}).items():
         alter = sql.SQL(f"ALTER {whose} SET {name} = {{}}")
-        # A list of words is no literal.
+        # A list of words is not a literal.
         admin.execute(
             alter.format(sql.Identifier(login.database), sql.SQL(value) if "," in value else sql.Literal(value))
         )
@@ -343,24 +343,24 @@ def test_settings_of_a_role_or_a_database_change_nothing(commit, processed, side
     for rebuild in ("false", "false", "true"):
         load.run(JobRun("jr_é", "v-ü", {"rebuild": rebuild}), processed, side.warehouse)
 
-    patient = connections.session_options(transaction_timeout="0")
-    with psycopg.connect(side.url, client_encoding="UTF8", options=patient) as connection:
+    without_timeout = connections.session_options(transaction_timeout="0")
+    with psycopg.connect(side.url, client_encoding="UTF8", options=without_timeout) as connection:
         assert connection.execute("SELECT currency_name FROM dim_currency").fetchall() == [("Müller & Šťastný €",)]
         assert connection.execute("SELECT run_id, code_version FROM load_ledger").fetchall() == [("jr_é", "v-ü")]
 
 
 @postgres_only
 @pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
-def test_a_database_that_cannot_hold_every_text_is_refused(processed, side, admin, encoding):
-    """The error names database and encoding, and nothing is made in it."""
+def test_database_that_cannot_store_every_text_is_rejected(processed, side, admin, encoding):
+    """The error names database and encoding, and nothing is created in it."""
     name = f"test_{uuid4().hex}"
     create = "CREATE DATABASE {} OWNER {} TEMPLATE template0 ENCODING {} LOCALE 'C' LOCALE_PROVIDER libc"
     owner = sql.Identifier(WAREHOUSE_OWNER)
     admin.execute(sql.SQL(create).format(sql.Identifier(name), owner, sql.Literal(encoding)))
     login = replace(side.warehouse.login, database=name)
     try:
-        said = f"/{name}.* has the encoding {encoding}.*ENCODING 'UTF8' TEMPLATE template0.*{REBUILD}"
-        with pytest.raises(EncodingError, match=said):
+        message = f"/{name}.* has the encoding {encoding}.*ENCODING 'UTF8' TEMPLATE template0.*{REBUILD}"
+        with pytest.raises(EncodingError, match=message):
             load.run(job_run(), processed, Postgres(login))
         with psycopg.connect(login.conninfo) as connection:
             assert connection.execute("SELECT to_regclass('load_ledger')").fetchone() == (None,)
@@ -369,8 +369,8 @@ def test_a_database_that_cannot_hold_every_text_is_refused(processed, side, admi
 
 
 @postgres_only
-def test_a_read_only_warehouse_is_told_as_such(commit, run_load, admin, side, *, capsys):
-    """At once, with what to do; a run that finds nothing to load needs to write nothing."""
+def test_read_only_warehouse_fails_the_load_at_once(commit, run_load, admin, side, *, capsys):
+    """The error says what to do; a run without pending batches needs no write."""
     commit(SMALL)
     run_load()
     database = sql.Identifier(side.warehouse.login.database)
@@ -384,7 +384,7 @@ def test_a_read_only_warehouse_is_told_as_such(commit, run_load, admin, side, *,
 
 @contextmanager
 def blocking(side, statement):
-    """Have an analyst's session run `statement` and not commit it until the block ends."""
+    """Run `statement` in an analyst's session and leave it uncommitted until the block ends."""
     with psycopg.connect(side.url, application_name="an analyst") as connection:
         connection.execute(statement)
         yield connection
@@ -400,8 +400,8 @@ BLOCKS = {
 
 
 @pytest.fixture
-def impatient(monkeypatch):
-    """Let a wait for a lock end after a second, and a run try again almost at once."""
+def short_waits(monkeypatch):
+    """Shorten the lock timeout, the poll for blocking sessions and the wait before a retry."""
     monkeypatch.setitem(connections._SESSION, "lock_timeout", "2s")
     monkeypatch.setattr(locks, "_POLL_SECONDS", 0.2)
     monkeypatch.setattr(retry, "FIRST_WAIT", 0.02)
@@ -410,20 +410,20 @@ def impatient(monkeypatch):
 
 @postgres_only
 @pytest.mark.parametrize("block", BLOCKS)
-def test_a_wait_for_a_lock_has_a_bound_and_names_who_blocks(
-    commit, run_load, execute, side, *, impatient, capsys, block
+def test_wait_for_a_lock_is_limited_and_names_the_blocking_session(
+    commit, run_load, execute, side, *, short_waits, capsys, block
 ):
-    """In a log line while it waits, and in the error; nothing stays in staging, and the next run goes on."""
+    """In a log line while it waits and in the error; nothing stays in staging, and the next run succeeds."""
     commit(FIRST)
     run_load()
     commit({"dim_currency": [(1, "GBP", "Pound", 2, None)], "fact_payment": [payment(paid=True, batch=2)]})
-    impatient.setattr(retry, "ATTEMPTS", 1)
+    short_waits.setattr(retry, "ATTEMPTS", 1)
     with blocking(side, BLOCKS[block]) as analyst:
         process = rf"process {analyst.info.backend_pid} \(role {WAREHOUSE_OWNER}, an analyst, idle in transaction"
         with pytest.raises(DatabaseInterruptedError, match=f"lock timeout.*, blocked by {process}"):
             run_load()
-        [waited] = lines(capsys, "lock_wait")
-        assert re.match(process, waited["blocked_by"])
+        [wait] = lines(capsys, "lock_wait")
+        assert re.match(process, wait["blocked_by"])
         assert side.left_in_staging() == []
 
     run_load()
@@ -431,15 +431,15 @@ def test_a_wait_for_a_lock_has_a_bound_and_names_who_blocks(
 
 
 def wait_until(condition):
-    """Wait until the condition holds."""
+    """Wait until the condition is true; fail after 30 seconds."""
     deadline = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
 
-def let_go(side, analyst, *, given_up):
-    """End the transaction of the `analyst` a second after somebody came to wait, or when nobody waits any more."""
+def release_lock(side, analyst, *, given_up):
+    """Roll back the `analyst` a second after a session waits for its lock, with `given_up` once none waits any more."""
     waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'fact_payment'::regclass"
     with psycopg.connect(side.url, autocommit=True) as observer:
         wait_until(lambda: observer.execute(waiting).fetchone() != (0,))
@@ -449,61 +449,61 @@ def let_go(side, analyst, *, given_up):
 
 
 @postgres_only
-def test_a_lock_that_is_let_go_is_outlasted_within_the_run(commit, run_load, execute, side, *, impatient, capsys):
-    """The stage tries again."""
+def test_load_is_retried_when_a_lock_is_released(commit, run_load, execute, side, *, short_waits, capsys):
+    """Within the run."""
     commit(FIRST)
     run_load()
     commit({"fact_payment": [payment(paid=True, batch=2)]})
     with psycopg.connect(side.url) as analyst:
         analyst.execute("LOCK TABLE fact_payment")
-        letting_go = threading.Thread(target=let_go, args=(side, analyst), kwargs={"given_up": True})
-        letting_go.start()
+        releaser = threading.Thread(target=release_lock, args=(side, analyst), kwargs={"given_up": True})
+        releaser.start()
         run_load()
-        letting_go.join()
+        releaser.join()
     [retry] = lines(capsys, "retry")
     assert ", blocked by process" in retry["error"]
     assert execute("SELECT count(*) FROM fact_payment") == [(2,)]
 
 
 @redshift_only
-def test_a_wait_in_redshift_is_logged(commit, run_load, execute, side, *, monkeypatch, capsys):
-    """It has no bound of its own: the line says which statement waits, and where those who block are found."""
+def test_wait_in_redshift_is_logged(commit, run_load, execute, side, *, monkeypatch, capsys):
+    """There is no lock timeout: the line has the statement that waits and the view that lists the blocking sessions."""
     commit(FIRST)
     run_load()
     commit({"fact_payment": [payment(paid=True, batch=2)]})
     monkeypatch.setattr(data_api, "SAY_AFTER_SECONDS", 0.2)
     with psycopg.connect(side.url) as analyst:
         analyst.execute("LOCK TABLE fact_payment")
-        letting_go = threading.Thread(target=let_go, args=(side, analyst), kwargs={"given_up": False})
-        letting_go.start()
+        releaser = threading.Thread(target=release_lock, args=(side, analyst), kwargs={"given_up": False})
+        releaser.start()
         run_load()
-        letting_go.join()
-    waited = lines(capsys, "statement_wait")
-    assert "fact_payment" in waited[0]["statement"]
-    assert "svv_transactions" in waited[0]["blockers"]
+        releaser.join()
+    wait = lines(capsys, "statement_wait")
+    assert "fact_payment" in wait[0]["statement"]
+    assert "svv_transactions" in wait[0]["blockers"]
     assert execute("SELECT count(*) FROM fact_payment") == [(2,)]
 
 
-def test_a_batch_with_a_key_twice_is_named_and_got_past_by_a_new_zone(commit, run_load, execute):
-    """As an older version committed it: the error names the key, and what `rebuild processed` makes is loaded."""
+def test_batch_with_a_duplicate_key_is_named_and_replaced_by_a_rebuilt_zone(commit, run_load, execute):
+    """As committed by an older version: the error names the key, and after `rebuild processed` the load succeeds."""
     commit(FIRST)
     run_load()
     receipt = (9, "SALES_RECEIPT", 2, None)
     commit({"dim_payment_type": [receipt, receipt]}, ingested=(2, 2))
-    said = r"dim_payment_type: the batch holds 2 rows, staging 1: .*\(payment_type_id.*\(9.*\) 2 times.*"
+    message = r"dim_payment_type: the batch holds 2 rows, staging 1: .*\(payment_type_id.*\(9.*\) 2 times.*"
     for _ in range(2):
-        with pytest.raises(StagingError, match=said + "totelake rebuild processed"):
+        with pytest.raises(StagingError, match=message + "totelake rebuild processed"):
             run_load()
 
-    again = commit({**FIRST, "dim_payment_type": [*FIRST["dim_payment_type"], receipt]}, ingested=(1, 2))
+    rebuilt = commit({**FIRST, "dim_payment_type": [*FIRST["dim_payment_type"], receipt]}, ingested=(1, 2))
     run_load()
 
     assert execute("SELECT payment_type_id FROM dim_payment_type ORDER BY 1") == [(3,), (9,)]
-    assert execute("SELECT processed_sequence FROM load_ledger") == [(again.sequence,)]
+    assert execute("SELECT processed_sequence FROM load_ledger") == [(rebuilt.sequence,)]
 
 
-def test_rows_that_did_not_arrive_are_told_as_such(commit, run_load):
-    """No key is blamed for it."""
+def test_missing_rows_in_staging_are_reported_without_a_key(commit, run_load):
+    """No duplicate key is named."""
     commit({"dim_currency": [(1, "GBP", "Pound Sterling", 1, None)]}, counts={"dim_currency": 3})
     with pytest.raises(StagingError, match=r"holds 3 rows, staging 1: 2 rows did not arrive. Nothing was merged; run"):
         run_load()
