@@ -1,4 +1,4 @@
-"""Rows of megabytes: memory is bounded by their bytes, not by their number."""
+"""Rows of several megabytes: memory is bounded by their bytes, not by their number."""
 
 import psycopg
 import pytest
@@ -10,7 +10,7 @@ from totelake.runtime.errors import SourceValueError
 PICTURES, PICTURE_BYTES = 60, 10_000_000
 
 
-def test_rows_of_megabytes_arrive_although_all_of_them_would_not_fit_into_memory(lake, totesys, reader):
+def test_wide_rows_that_exceed_memory_in_total_are_ingested(lake, totesys, reader):
     """60 pictures of 20 MB each as text, with a heap of 2 GiB; a comparison by content reads them from the lake."""
     with psycopg.connect(as_role(totesys, "postgres")) as connection:
         connection.execute("ALTER TABLE design ADD COLUMN picture bytea")
@@ -32,8 +32,8 @@ def test_rows_of_megabytes_arrive_although_all_of_them_would_not_fit_into_memory
     assert lake.ingest(reader).tables["design"].deletes == 2
 
 
-def test_a_row_that_is_too_wide_is_refused_by_its_column_and_key(lake, totesys, reader, monkeypatch):
-    """Before a row is read."""
+def test_row_over_the_size_limit_is_rejected_by_column_and_key(lake, totesys, reader, monkeypatch):
+    """Before any row is read."""
     monkeypatch.setattr(source_checks, "MOST_BYTES", 1_000)
     with psycopg.connect(totesys) as connection:
         connection.execute("UPDATE design SET file_name = repeat('x', 1000) WHERE design_id = 7")
