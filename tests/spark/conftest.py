@@ -1,4 +1,4 @@
-"""Rows of totesys with only the columns that a test cares about."""
+"""Fixtures that build rows of totesys from the columns that a test needs."""
 
 from collections.abc import Callable
 from datetime import date, datetime
@@ -13,7 +13,7 @@ from totelake.tables.model import DELETED_AT, INGESTED_SEQUENCE
 
 Rows = Callable[..., DataFrame]
 
-_ANY = {
+_DEFAULTS = {
     "int": 1,
     "bigint": 1,
     "string": "any",
@@ -25,7 +25,7 @@ _ANY = {
 
 @pytest.fixture
 def rows(spark: SparkSession) -> Rows:
-    """Return a function that makes rows of a source table; what a row does not name gets any valid value."""
+    """Return a function that builds rows of a source table; columns that a row does not name get a valid default."""
 
     def make(table: str, *named: dict[str, object]) -> DataFrame:
         columns = (*SOURCE_TABLES[table].columns, *RAW_LINEAGE, INGESTED_SEQUENCE, DELETED_AT)
@@ -39,11 +39,11 @@ def rows(spark: SparkSession) -> Rows:
 def _default(name: str, kind: str) -> object:
     if name == DELETED_AT.name:
         return None
-    return "2024-11-30" if name.endswith("_date") else _ANY[kind]
+    return "2024-11-30" if name.endswith("_date") else _DEFAULTS[kind]
 
 
 @pytest.fixture
 def calendar(spark: SparkSession) -> Callable[..., DataFrame]:
-    """Return a function that makes a calendar of the given days."""
+    """Return a function that builds a calendar of the given days."""
     columns = "date_id date, _deleted_at timestamp_ntz"
     return lambda *days: spark.createDataFrame([(date.fromisoformat(day), None) for day in days], columns)
