@@ -1,4 +1,4 @@
-"""What the facts make of the rows of totesys."""
+"""The transforms that build the facts."""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -10,8 +10,8 @@ from totelake.transform.files import exact
 from totelake.transform.star_tables.facts import fact_payment, fact_purchase_order, fact_sales_order
 
 
-def test_a_sales_order_becomes_a_row_of_its_fact(spark, rows):
-    """Names change, timestamps part into date and time, text becomes dates, money stays exact."""
+def test_sales_order_is_transformed_to_a_fact_row(spark, rows):
+    """Columns are renamed, timestamps split into date and time, text cast to dates, money exact."""
     order = {
         "sales_order_id": 7,
         "created_at": datetime(2024, 11, 21, 8, 5, 9, 7000),
@@ -39,20 +39,20 @@ def test_a_sales_order_becomes_a_row_of_its_fact(spark, rows):
 
 
 def test_every_version_of_an_order_is_a_row(rows):
-    """An order that was created and then corrected is two rows."""
+    """An order created and then corrected has two rows."""
     versions = rows(
         "sales_order",
         {"units_sold": 10, "_source_version": 100, "_ingested_sequence": 1},
         {"units_sold": 20, "_source_version": 101, "_ingested_sequence": 2},
     )
 
-    found = fact_sales_order(versions).select("units_sold", "_ingested_sequence").collect()
+    facts = fact_sales_order(versions).select("units_sold", "_ingested_sequence").collect()
 
-    assert sorted(tuple(row) for row in found) == [(10, 1), (20, 2)]
+    assert sorted(tuple(row) for row in facts) == [(10, 1), (20, 2)]
 
 
-def test_a_purchase_keeps_its_staff_and_item(rows):
-    """The purchase's columns keep the names of totesys."""
+def test_purchase_keeps_its_staff_and_item(rows):
+    """The columns keep their names in totesys."""
     purchase = rows("purchase_order", {"staff_id": 5, "item_code": "ZDOI5EA", "item_unit_price": Decimal("361.39")})
 
     [row] = fact_purchase_order(purchase).collect()
@@ -60,8 +60,8 @@ def test_a_purchase_keeps_its_staff_and_item(rows):
     assert (row.staff_id, row.item_code, row.item_unit_price) == (5, "ZDOI5EA", Decimal("361.39"))
 
 
-def test_a_payment_leaves_account_numbers_behind(rows):
-    """Account numbers are of no use in the warehouse, and sensitive."""
+def test_payment_has_no_account_numbers(rows):
+    """They are sensitive and not needed in the warehouse."""
     [row] = fact_payment(rows("payment", {"paid": True, "payment_amount": Decimal("552548.62")})).collect()
 
     assert (row.paid, row.payment_amount) == (True, Decimal("552548.62"))
