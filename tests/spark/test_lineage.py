@@ -1,4 +1,4 @@
-"""What the declarations say of each column's lineage and rules is what the transforms and the judge do."""
+"""The declared lineage and rules of each column match the transforms and the rule checks."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -28,43 +28,43 @@ _AFTER = {
     "timestamp_ntz": datetime(2025, 1, 2, 3, 4, 5, 6000),
     "decimal(38,18)": Decimal("3.25"),
 }
-MADE_OF_TOTESYS = [name for name, table in STAR_TABLES.items() if table.source]
+TABLES_FROM_TOTESYS = [name for name, table in STAR_TABLES.items() if table.source]
 
 
 def values(table, of):
-    """Return a row of the source table, with one value for each type."""
+    """Return a row of the source table with one value for each type."""
     return {column.name: of[column.type.spark] for column in SOURCE_TABLES[table].columns}
 
 
 @pytest.fixture
 def star(rows):
-    """Return a function that makes the row of a star table from each of several states of its source tables.
+    """Return a function that builds the row of a star table from each of several states of its source tables.
 
-    Beside the row that a state is about there is another one in every table that is looked up: with the other key.
+    In every table that is looked up, each state has a second row, with another key.
     """
 
     def make(name: str, states: list[dict[str, dict[str, object]]]) -> list[dict[str, object]]:
         lineages = [LINEAGE[f"{name}.{column.name}"] for column in STAR_TABLES[name].columns]
         keys = {(key.table.name, key.column.name) for lineage in lineages for key in lineage.through}
-        told: dict[str, list[dict[str, object]]] = {table: [] for table in TRANSFORMS[name].sources}
-        driving, *joined = told
+        source_rows: dict[str, list[dict[str, object]]] = {table: [] for table in TRANSFORMS[name].sources}
+        driving, *joined = source_rows
         for number, state in enumerate(states):
-            told[driving].append(state[driving] | {DELETED_AT.name: _FIRST + timedelta(days=number)})
+            source_rows[driving].append(state[driving] | {DELETED_AT.name: _FIRST + timedelta(days=number)})
             for table in joined:
                 [key] = SOURCE_TABLES[table].key
-                told[table] += [dict(state[table]), values(table, _AFTER) | {key: 3 - state[table][key]}]
-            for table, column in keys:  # nothing leads from one state to another
-                for row in told[table][-1:] if table == driving else told[table][-2:]:
+                source_rows[table] += [dict(state[table]), values(table, _AFTER) | {key: 3 - state[table][key]}]
+            for table, column in keys:  # each state has its own keys
+                for row in source_rows[table][-1:] if table == driving else source_rows[table][-2:]:
                     row[column] += 10 * number
-        made = TRANSFORMS[name].function(*(rows(table, *told[table]) for table in told))
+        made = TRANSFORMS[name].function(*(rows(table, *source_rows[table]) for table in source_rows))
         return [row.asDict() for row in made.orderBy(DELETED_AT.name).collect()]
 
     return make
 
 
-@pytest.mark.parametrize("name", MADE_OF_TOTESYS)
-def test_a_column_changes_with_the_columns_that_it_is_declared_to_come_from_and_no_other(star, name):
-    """Each column of its sources is changed, alone; of two rows that are looked up the keys change places."""
+@pytest.mark.parametrize("name", TABLES_FROM_TOTESYS)
+def test_column_depends_on_its_declared_sources_only(star, name):
+    """Each source column is changed in turn; a changed lookup key swaps the two rows looked up."""
     before = {table: values(table, _BEFORE) for table in TRANSFORMS[name].sources}
     probes = [column for column in SOURCE_COLUMNS.values() if column.table.name in before]
     states = [
@@ -84,28 +84,28 @@ def test_a_column_changes_with_the_columns_that_it_is_declared_to_come_from_and_
     assert changed == declared
 
 
-@pytest.mark.parametrize("name", MADE_OF_TOTESYS)
-def test_a_column_has_the_value_of_its_origin_unless_it_is_declared_as_computed(star, name):
-    """Whether that is a value or NULL; a cast comes later, when the row is judged."""
-    whole = {table: values(table, _BEFORE) for table in TRANSFORMS[name].sources}
+@pytest.mark.parametrize("name", TABLES_FROM_TOTESYS)
+def test_column_has_the_value_of_its_origin_unless_it_is_computed(star, name):
+    """For a value and for NULL; the cast happens later, in the rule check."""
+    complete = {table: values(table, _BEFORE) for table in TRANSFORMS[name].sources}
     keys = {key.column.name for column in STAR_TABLES[name].columns for key in LINEAGE[f"{name}.{column.name}"].through}
-    bare = {
+    empty = {
         table: {column: value if column in keys else None for column, value in row.items()}
-        for table, row in whole.items()
+        for table, row in complete.items()
     }
-    states = [whole, bare]
+    states = [complete, empty]
     made = star(name, states)
 
     for column in STAR_TABLES[name].columns:
         origin = LINEAGE[f"{name}.{column.name}"].origin
-        shown = [state[origin.table.name][origin.column.name] for state in states]
-        same = [row[column.name] == value for row, value in zip(made, shown, strict=True)]
+        expected = [state[origin.table.name][origin.column.name] for state in states]
+        same = [row[column.name] == value for row, value in zip(made, expected, strict=True)]
         assert all(same) != bool(column.computed), column.name
 
 
 @pytest.mark.parametrize("name", STAR_TABLES)
-def test_a_row_is_judged_by_the_rules_that_are_declared(rows, calendar, spark, monkeypatch, name):
-    """Every rule of every column is asked for, and no other."""
+def test_declared_rules_are_checked_and_no_others(rows, calendar, spark, monkeypatch, name):
+    """For every column."""
     sources = TRANSFORMS[name].sources
     frames = [calendar() if source == CALENDAR else rows(source, {}) for source in sources]
     made = TRANSFORMS[name].function(*frames)
@@ -115,11 +115,11 @@ def test_a_row_is_judged_by_the_rules_that_are_declared(rows, calendar, spark, m
         name: spark.createDataFrame([], f"{rules.REFERRED} int")
         for name in {column.references for column in STAR_TABLES[name].columns if column.references}
     }
-    asked = set()
+    checked = set()
     fault = rules._fault
 
     def recorded(broken, rule, column):
-        asked.add((column.name, rule))
+        checked.add((column.name, rule))
         return fault(broken, rule, column)
 
     monkeypatch.setattr(rules, "_fault", recorded)
@@ -131,15 +131,15 @@ def test_a_row_is_judged_by_the_rules_that_are_declared(rows, calendar, spark, m
         if lineage.star.table.name == name
         for rule in lineage.rules
     } | {(lookup.reference.column.name, rule) for lookup in LOOKUPS[name] for rule in lookup.rules}
-    assert asked == declared
+    assert checked == declared
 
 
-def test_what_is_held_back_has_the_columns_that_the_dictionary_names(rows):
-    """After the natural key of its table."""
+def test_quarantined_rows_have_the_columns_of_the_dictionary(rows):
+    """After the natural key of the table."""
     table = STAR_TABLES["fact_payment"]
     judged = rules.judge(TRANSFORMS[table.name].function(rows("payment", {})), table, {})
 
     lines = quarantine.lines(judged.withColumn(quarantine.SUPERSEDED, F.lit(False)), table)
 
-    told = {name: kind for name, (kind, _) in QUARANTINE_COLUMNS.items()}
-    assert dict(lines.dtypes) == {"payment_id": "int", **told}
+    columns = {name: kind for name, (kind, _) in QUARANTINE_COLUMNS.items()}
+    assert dict(lines.dtypes) == {"payment_id": "int", **columns}
