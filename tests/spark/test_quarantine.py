@@ -1,4 +1,4 @@
-"""Which rows wait, and since when."""
+"""The rows in quarantine and the sequence since which they are there."""
 
 from datetime import datetime
 
@@ -16,7 +16,7 @@ STAFF, SALES = STAR_TABLES["dim_staff"], STAR_TABLES["fact_sales_order"]
 
 @pytest.fixture
 def judged(rows):
-    """Return a function that judges members of staff, of whom none finds a department, in the batch of a number."""
+    """Return a function that checks staff without a department in the batch with the given sequence."""
     departments = rows("department", {"department_id": 5})
 
     def make(sequence, *members):
@@ -26,8 +26,8 @@ def judged(rows):
     return make
 
 
-def test_a_row_that_is_judged_again_waits_since_it_came(judged):
-    """Unless anything in it is other than then, the column that looks up the department too; a deletion never does."""
+def test_unchanged_quarantined_row_keeps_its_first_sequence(judged):
+    """A change of any column, including the lookup key, or a deletion gives it the new one."""
     before = judged(3, *({"staff_id": number, "department_id": 99} for number in (1, 2, 3, 4)))
     waiting = quarantine.lines(before.withColumn("superseded", F.lit(False)), STAFF)
     now = judged(
@@ -39,9 +39,9 @@ def test_a_row_that_is_judged_again_waits_since_it_came(judged):
         {"staff_id": 5, "department_id": 99},
     )
 
-    found = quarantine.recognised(now, waiting, STAFF).orderBy("staff_id").collect()
+    rows_now = quarantine.recognised(now, waiting, STAFF).orderBy("staff_id").collect()
 
-    assert [(row.staff_id, row[quarantine.WAITS], row._ingested_sequence) for row in found] == [
+    assert [(row.staff_id, row[quarantine.WAITS], row._ingested_sequence) for row in rows_now] == [
         (1, True, 3),
         (2, False, 7),
         (3, False, 7),
@@ -50,8 +50,8 @@ def test_a_row_that_is_judged_again_waits_since_it_came(judged):
     ]
 
 
-def test_a_fact_without_a_key_waits_like_any_other_broken_row(rows):
-    """It has no later version, and is not lost for that."""
+def test_fact_without_a_key_is_quarantined(rows):
+    """Although it has no other version."""
     orders = fact_sales_order(rows("sales_order", {"sales_order_id": None, "units_sold": 1000}))
     broken = judge(orders, SALES, {}).where(F.size(BROKEN) > 0)
 
