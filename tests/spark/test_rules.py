@@ -1,4 +1,4 @@
-"""Which rows keep the rules of their table, and what is said of those that do not."""
+"""The rules of a table, and the faults reported for rows that violate them."""
 
 import json
 from decimal import Decimal
@@ -17,17 +17,17 @@ SALES = STAR_TABLES["fact_sales_order"]
 
 @pytest.fixture
 def missing(spark):
-    """Return what is referred to in vain: the design 2 and the currency 2."""
+    """Return missing references: design 2 and currency 2."""
     return {name: spark.createDataFrame([(2,)], f"{REFERRED} int") for name in ("dim_design", "dim_currency")}
 
 
 def faults(frame, table, missing):
-    """Return what each row has wrong, as tuples of rule, column and value."""
+    """Return the faults of each row as tuples of rule, column and value."""
     return [[tuple(fault) for fault in row[BROKEN]] for row in judge(frame, table, missing).collect()]
 
 
-def test_a_row_that_keeps_the_rules_has_no_faults(rows, missing):
-    """A price of two decimals fits, and so does a day far ahead."""
+def test_valid_row_has_no_faults(rows, missing):
+    """Such as a price with two decimals and a date far in the future."""
     order = {"units_sold": 1000, "unit_price": Decimal("3.99"), "agreed_delivery_date": "2026-08-01"}
 
     assert faults(fact_sales_order(rows("sales_order", order)), SALES, missing) == [[]]
@@ -49,20 +49,20 @@ def test_a_row_that_keeps_the_rules_has_no_faults(rows, missing):
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )
-def test_a_fault_says_which_rule_which_column_and_which_value(rows, missing, wrong, fault):
+def test_fault_has_the_rule_the_column_and_the_value(rows, missing, wrong, fault):
     """The value as it is in totesys."""
     order = {"units_sold": 1000} | wrong
 
     assert faults(fact_sales_order(rows("sales_order", order)), SALES, missing) == [[fault]]
 
 
-def test_every_fault_of_a_row_is_named(rows, missing):
-    """A price too large for its type is out of its range as well."""
+def test_every_fault_of_a_row_is_reported(rows, missing):
+    """A price too large for its type is also out of range."""
     order = {"units_sold": 1000, "unit_price": Decimal("123456789.00"), "currency_id": 2}
 
-    [found] = faults(fact_sales_order(rows("sales_order", order)), SALES, missing)
+    [row_faults] = faults(fact_sales_order(rows("sales_order", order)), SALES, missing)
 
-    assert [(rule, column) for rule, column, _ in found] == [
+    assert [(rule, column) for rule, column, _ in row_faults] == [
         ("type", "unit_price"),
         ("range", "unit_price"),
         ("reference", "currency_id"),
@@ -70,19 +70,19 @@ def test_every_fault_of_a_row_is_named(rows, missing):
 
 
 @pytest.mark.parametrize(
-    ("department_id", "found"),
+    ("department_id", "expected"),
     [(99, [("reference", "department_id", "99")]), (None, [("not null", "department_id", None)]), (5, [])],
 )
-def test_a_missing_department_is_a_fault_of_the_reference_alone(rows, department_id, found):
-    """What is NULL for want of it is none; a department that is there without a location is fine."""
+def test_missing_department_is_a_fault_of_the_reference_only(rows, department_id, expected):
+    """Columns that are NULL because of it are not reported; a department without a location is valid."""
     departments = rows("department", {"department_id": 5, "location": None})
     staff = dim_staff(rows("staff", {"department_id": department_id}), departments)
 
-    assert faults(staff.withColumn("_ingested_sequence", F.lit(1)), STAR_TABLES["dim_staff"], {}) == [found]
+    assert faults(staff.withColumn("_ingested_sequence", F.lit(1)), STAR_TABLES["dim_staff"], {}) == [expected]
 
 
-def test_a_null_of_an_address_that_is_there_is_a_fault_of_its_own(rows):
-    """Only what is NULL for want of the address is not told."""
+def test_null_in_an_existing_address_is_a_fault(rows):
+    """Only NULLs caused by a missing address are not reported."""
     party = dim_counterparty(rows("counterparty", {}), rows("address", {"city": None, "district": None}))
 
     assert faults(party.withColumn("_ingested_sequence", F.lit(1)), STAR_TABLES["dim_counterparty"], {}) == [
@@ -94,8 +94,8 @@ def test_a_null_of_an_address_that_is_there_is_a_fault_of_its_own(rows):
     "day",
     ["0001-01-01", "0999-12-31", "1582-10-04", "1582-10-10", "1899-12-31", "2019-12-31", "2051-01-01", "9999-12-31"],
 )
-def test_a_day_beyond_the_calendar_is_told_as_it_is(rows, day):
-    """Whatever calendar was in force then, as timestamp and as text alike; the row has it too."""
+def test_date_outside_the_calendar_is_reported_unchanged(rows, day):
+    """As a timestamp and as text, in the fault and in the quarantined row."""
     sales = rows("sales_order", {"units_sold": 1000, "agreed_delivery_date": day})
     stamp = F.lit(f"{day} 23:59:59.999").cast("timestamp_ntz")
     orders = fact_sales_order(sales.withColumns({"created_at": stamp, "last_updated": stamp}))
@@ -107,8 +107,8 @@ def test_a_day_beyond_the_calendar_is_told_as_it_is(rows, day):
     assert json.loads(line.row)["created_time"] == "23:59:59.999"
 
 
-def test_a_dimension_has_rules_too(rows):
-    """Accepted values, and a currency that the standard knows."""
+def test_rules_apply_to_dimensions(rows):
+    """Accepted values, and currencies of the standard."""
     loan = dim_transaction(rows("transaction", {"transaction_type": "LOAN"})).withColumn("_ingested_sequence", F.lit(1))
     money = dim_currency(rows("currency", {"currency_code": "XXQ"})).withColumn("_ingested_sequence", F.lit(1))
 
