@@ -1,4 +1,4 @@
-"""The copy into staging: every value as it was, one COPY for each partition, no password in what goes wrong."""
+"""The copy into staging: exact values, one COPY per partition, no password in errors."""
 
 import datetime as dt
 from decimal import Decimal
@@ -13,7 +13,7 @@ from totelake.warehouse.postgres import apply, staging
 
 LOCATION, PURCHASE = STAR_TABLES["dim_location"], STAR_TABLES["fact_purchase_order"]
 DAY = dt.date(2026, 9, 1)
-# Money of 38 digits, a time of day in milliseconds, a code with leading zeros.
+# Money with 38 digits, a time of day with milliseconds, a code with leading zeros.
 ORDER = (
     7,
     DAY,
@@ -31,7 +31,7 @@ ORDER = (
 
 @pytest.fixture
 def connection(warehouse):
-    """Connect to a warehouse without rows."""
+    """Return a connection to a warehouse without rows."""
     with psycopg.connect(warehouse.conninfo, autocommit=True) as opened:
         apply(opened)
         yield opened
@@ -44,12 +44,12 @@ def locations(spark, *numbers):
 
 
 def staged_rows(connection, name):
-    """Return what is in the staging table `name`."""
+    """Return the rows of the staging table `name`."""
     return connection.execute(f'SELECT * FROM staging."{name}" ORDER BY 1').fetchall()
 
 
-def test_text_and_null_arrive_as_they_are(spark, warehouse, connection):
-    """Apostrophes, leading zeros, umlauts and missing lines."""
+def test_text_and_null_are_copied_exactly(spark, warehouse, connection):
+    """Apostrophes, leading zeros, umlauts and NULL."""
     with staging.staging_tables(connection, [LOCATION], "1_test") as names:
         staging.copy(locations(spark, 1), warehouse.conninfo, names["dim_location"])
         assert staged_rows(connection, names["dim_location"]) == [
@@ -57,23 +57,23 @@ def test_text_and_null_arrive_as_they_are(spark, warehouse, connection):
         ]
 
 
-def test_money_dates_and_wide_numbers_arrive_exactly(spark, warehouse, connection):
-    """All 38 digits of a decimal, a date ahead of today, a version beyond 32 bits."""
+def test_money_dates_and_large_numbers_are_copied_exactly(spark, warehouse, connection):
+    """All 38 digits of a decimal, a future date, a version over 32 bits."""
     frame = spark.createDataFrame([ORDER], schema(PURCHASE.stored_columns))
     with staging.staging_tables(connection, [PURCHASE], "1_test") as names:
         staging.copy(frame, warehouse.conninfo, names["fact_purchase_order"])
         assert staged_rows(connection, names["fact_purchase_order"]) == [ORDER]
 
 
-def test_every_partition_is_copied_and_an_empty_one_is_nothing(spark, warehouse, connection):
+def test_every_partition_is_copied_and_an_empty_one_adds_nothing(spark, warehouse, connection):
     """More partitions than rows."""
     with staging.staging_tables(connection, [LOCATION], "1_test") as names:
         staging.copy(locations(spark, 1, 2, 3).repartition(5), warehouse.conninfo, names["dim_location"])
         assert [row[0] for row in staged_rows(connection, names["dim_location"])] == [1, 2, 3]
 
 
-def test_a_partition_that_was_copied_twice_counts_once(spark, warehouse, connection):
-    """The count is that of different rows."""
+def test_partition_copied_twice_counts_once(spark, warehouse, connection):
+    """Distinct rows are counted."""
     with staging.staging_tables(connection, [LOCATION], "1_test") as names:
         staging.copy(locations(spark, 1, 2), warehouse.conninfo, names["dim_location"])
         staging.copy(locations(spark, 2), warehouse.conninfo, names["dim_location"])
@@ -82,8 +82,8 @@ def test_a_partition_that_was_copied_twice_counts_once(spark, warehouse, connect
 
 
 @pytest.mark.parametrize("expected", [1, 3])
-def test_a_count_other_than_the_batch_has_is_refused(spark, warehouse, connection, expected):
-    """Too few and too many alike, with both numbers."""
+def test_wrong_row_count_is_rejected(spark, warehouse, connection, expected):
+    """Too low or too high, with both counts."""
     with staging.staging_tables(connection, [LOCATION], "1_test") as names:
         staging.copy(locations(spark, 1, 2), warehouse.conninfo, names["dim_location"])
         with pytest.raises(StagingError, match=f"dim_location: the batch holds {expected} rows, staging 2") as raised:
@@ -91,15 +91,15 @@ def test_a_count_other_than_the_batch_has_is_refused(spark, warehouse, connectio
     assert (raised.value.expected, raised.value.found) == (expected, 2)
 
 
-def test_a_copy_that_fails_says_why_and_not_the_password(spark, warehouse, connection):
-    """The table is gone: the job's error names it; nothing that an executor says holds the password."""
+def test_failed_copy_reports_the_cause_without_the_password(spark, warehouse, connection):
+    """The error names the missing table; no message of an executor has the password."""
     with pytest.raises(Exception, match="no_such_table") as raised:
         staging.copy(locations(spark, 1), warehouse.conninfo, "no_such_table")
     assert warehouse.password not in str(raised.value)
 
 
-def test_what_dead_attempts_left_is_dropped(connection):
-    """Before the next attempt's tables are made, and those after it."""
+def test_staging_tables_of_killed_attempts_are_dropped(connection):
+    """Before the next attempt creates its tables, and its own at its end."""
     connection.execute("CREATE TABLE staging.dim_location_1_dead (location_id int)")
     with staging.staging_tables(connection, [LOCATION], "1_test") as names:
         tables = connection.execute("SELECT relname FROM pg_class WHERE relnamespace = 'staging'::regnamespace")
@@ -107,8 +107,8 @@ def test_what_dead_attempts_left_is_dropped(connection):
     assert connection.execute("SELECT FROM pg_class WHERE relnamespace = 'staging'::regnamespace").fetchall() == []
 
 
-def test_a_leftover_that_is_still_written_to_does_not_stop_the_next_attempt(connection, warehouse, monkeypatch):
-    """It is left to the next load."""
+def test_locked_leftover_table_does_not_block_the_next_attempt(connection, warehouse, monkeypatch):
+    """The next load drops it."""
     monkeypatch.setattr(staging, "_DROP_WAIT", "50ms")
     connection.execute("CREATE TABLE staging.dim_location_1_dead (location_id int)")
     with psycopg.connect(warehouse.conninfo) as executor:
