@@ -1,4 +1,4 @@
-"""What commit records say, and when one snapshot continues another."""
+"""Commit records, and whether one snapshot continues another."""
 
 import json
 from dataclasses import replace
@@ -27,16 +27,16 @@ SNAPSHOT = Snapshot(
 PREVIOUS = replace(SNAPSHOT, xmin=800, xmax=850, xip=())
 
 
-def test_an_ingested_batch_comes_back_from_its_record():
-    """Nothing is lost on the way through JSON, 64-bit numbers included."""
+def test_ingested_batch_round_trips_through_its_record():
+    """JSON keeps every field, including 64-bit numbers."""
     table = IngestedTable("tables/staff/batch_id=b/", 20, 0, 4096, None, None, "abc")
     batch = IngestedBatch(3, "b", False, SNAPSHOT, {"staff": table}, "jr_1", "v1", "now", {"staff": 20}, "restored")
 
     assert IngestedBatch.from_json(json.loads(json.dumps(batch.to_json()))) == batch
 
 
-def test_a_processed_batch_comes_back_from_its_record():
-    """Months, quarantine and what it is made up of included."""
+def test_processed_batch_round_trips_through_its_record():
+    """Including months, quarantine and replayed parts."""
     table = ProcessedTable("tables/fact_payment/batch_id=b/", 2, 100, ("2024-10", "2024-11"))
     held = {"fact_payment": QuarantinedRows("quarantine/fact_payment/batch_id=b/", 1, (2,))}
     part = replace(processed(1, first_ingested=1), tables={"fact_payment": table}, held=held)
@@ -45,8 +45,8 @@ def test_a_processed_batch_comes_back_from_its_record():
     assert ProcessedBatch.from_json(json.loads(json.dumps(batch.to_json()))) == batch
 
 
-def test_a_batch_that_begins_the_zone_anew_puts_the_earlier_ones_out_of_force():
-    """Only the last beginning counts."""
+def test_full_refresh_batch_deactivates_the_earlier_ones():
+    """The last full refresh counts."""
     log = [processed(1, first_ingested=1), processed(2, first_ingested=2), processed(3, first_ingested=1)]
     log.append(processed(4, first_ingested=3))
 
@@ -62,8 +62,8 @@ def processed(sequence, *, first_ingested):
     )
 
 
-def test_a_later_snapshot_of_the_same_database_continues_the_chain():
-    """Then the transaction ids alone tell what changed."""
+def test_later_snapshot_of_the_same_database_continues():
+    """Transaction ids are then enough to find changes."""
     assert SNAPSHOT.break_after(PREVIOUS) is None
 
 
@@ -77,8 +77,8 @@ def test_a_later_snapshot_of_the_same_database_continues_the_chain():
         ({"xmax": 849}, "at an earlier point"),
         ({"xmin": 2**31 + 800, "xmax": 2**31 + 800}, "more than 2^31 transactions"),
     ],
-    ids=["another cluster", "a restore", "another database", "xmin behind", "xmax behind", "half the ids passed"],
+    ids=["another cluster", "a restore", "another database", "xmin behind", "xmax behind", "half of the ids used"],
 )
-def test_a_broken_chain_is_noticed(change, reason):
-    """Another database, a restore or too many transactions leave nothing to compare with."""
+def test_snapshot_that_does_not_continue_has_a_reason(change, reason):
+    """After another database, a restore or too many transactions, ids are not comparable."""
     assert reason in replace(SNAPSHOT, **change).break_after(PREVIOUS)
