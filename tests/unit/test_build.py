@@ -1,4 +1,4 @@
-"""What is built once: the package zip, and the steps that make only what is stale."""
+"""The build: the package zip, and steps that run only for stale artifacts."""
 
 import shutil
 import zipfile
@@ -14,7 +14,7 @@ from ops.deploy import build
 
 @pytest.fixture
 def source(tmp_path):
-    """Make a package with two modules, one of them in a package of its own."""
+    """Return the folder of a package with two modules, one of them in a subpackage."""
     folder = tmp_path / "totelake"
     (folder / "tables").mkdir(parents=True)
     (folder / "__init__.py").write_text('"""Root."""\n')
@@ -22,23 +22,23 @@ def source(tmp_path):
     return folder
 
 
-def test_the_package_imports_from_its_zip(source):
-    """The names in the zip begin with the package, as Python asks for on its path."""
+def test_package_is_importable_from_its_zip(source):
+    """Paths in the zip start with the package, as zipimport requires."""
     with zipfile.ZipFile(BytesIO(build.package_bytes(source))) as archive:
         assert archive.namelist() == ["totelake/__init__.py", "totelake/tables/__init__.py"]
         assert archive.read("totelake/tables/__init__.py") == b'"""Tables."""\n'
 
 
-def test_the_jobs_get_the_package_and_nothing_else():
-    """It is on the path of every job; what is only read by people is not."""
+def test_package_has_only_the_modules_of_the_jobs():
+    """It is on the path of every job; documentation is left out."""
     with zipfile.ZipFile(BytesIO(build.package_bytes())) as archive:
         names = set(archive.namelist())
     assert {"totelake/__init__.py", "totelake/drift/accepted.py"} <= names
     assert all(name.startswith("totelake/") and not name.endswith(".md") for name in names)
 
 
-def test_the_same_files_make_the_same_zip(source, tmp_path):
-    """Neither times nor modes nor what Python cached show in it, so that its digest names the code."""
+def test_same_files_give_the_same_zip(source, tmp_path):
+    """Modification times, modes and bytecode do not affect it, so its digest identifies the code."""
     copied = tmp_path / "elsewhere" / "totelake"
     shutil.copytree(source, copied)
     (copied / "__init__.py").touch()
@@ -49,16 +49,16 @@ def test_the_same_files_make_the_same_zip(source, tmp_path):
     assert build.package_bytes(copied) == build.package_bytes(source)
 
 
-def test_a_changed_file_makes_another_zip(source):
-    """Otherwise a change would not be deployed."""
+def test_changed_file_gives_another_zip(source):
+    """Otherwise the change would not be deployed."""
     before = build.package_bytes(source)
     (source / "__init__.py").write_text('"""Other."""\n')
 
     assert build.package_bytes(source) != before
 
 
-def test_replacing_a_file_leaves_no_other_behind(tmp_path):
-    """The new content takes the name, with the mode that was asked for."""
+def test_replace_leaves_no_temporary_file(tmp_path):
+    """The new content has the file's name and the given mode."""
     file = tmp_path / "world.json"
     files.replace(file, b"old", mode=0o600)
     files.replace(file, b"new", mode=0o600)
@@ -67,30 +67,30 @@ def test_replacing_a_file_leaves_no_other_behind(tmp_path):
     assert (file.read_bytes(), file.stat().st_mode & 0o777) == (b"new", 0o600)
 
 
-def test_only_what_is_stale_is_built(tmp_path, monkeypatch):
-    """A second call has nothing to do, and a changed package is all that is made then."""
+def test_only_stale_artifacts_are_built(tmp_path, monkeypatch):
+    """A second call builds nothing; after a change of the package only the zip is built."""
     monkeypatch.setattr(build, "PACKAGE", tmp_path / "totelake.zip")
     monkeypatch.setattr(spark, "JDBC_JAR", tmp_path / "postgresql.jar")
     monkeypatch.setattr(spark, "jdbc_jar", (tmp_path / "postgresql.jar").touch)
     monkeypatch.setattr(spark, "archive_is_current", lambda _jar, _archive: True)
-    done = []
+    built = []
 
     @contextmanager
     def step(name):
-        done.append(name)
+        built.append(name)
         yield lambda _detail: None
 
     build.make(step)
-    assert done == ["Get the JDBC driver of Postgres", "Zip the package of the jobs"]
+    assert built == ["Get the JDBC driver of Postgres", "Zip the package of the jobs"]
     build.make(step)
-    assert len(done) == 2
-    build.PACKAGE.write_bytes(b"of an older package")
+    assert len(built) == 2
+    build.PACKAGE.write_bytes(b"older package")
     build.make(step)
-    assert done[2:] == ["Zip the package of the jobs"]
+    assert built[2:] == ["Zip the package of the jobs"]
 
 
-def test_a_step_that_lacks_something_ends_with_what_it_lacks(monkeypatch):
-    """And not with where in the code it was missed."""
+def test_missing_requirement_ends_the_build_with_its_name(monkeypatch):
+    """Without a traceback."""
 
     def make(_steps):
         raise SparkSetupError("the JDBC driver could not be fetched")
