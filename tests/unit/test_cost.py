@@ -1,4 +1,4 @@
-"""What a month costs, reckoned from resources as Terraform plans them."""
+"""The monthly cost, estimated from the resources of a Terraform plan."""
 
 import json
 
@@ -16,7 +16,7 @@ def resource(kind, **values):
 
 
 def job(name, **changed):
-    """Return a job of two small workers."""
+    """Return a job with two small workers."""
     return resource("aws_glue_job", **{"name": name, **WORKERS, **changed})
 
 
@@ -26,7 +26,7 @@ def trigger(workflow, **action):
 
 
 def schedule(expression, state="ENABLED", **request):
-    """Return a schedule that starts what `request` names."""
+    """Return a schedule that starts the target of `request`."""
     return resource(
         "aws_scheduler_schedule",
         schedule_expression=expression,
@@ -37,7 +37,7 @@ def schedule(expression, state="ENABLED", **request):
 
 
 def environment(crawls="rate(1 day)", **changed):
-    """Return an environment with a workflow of two jobs, a job of its own, and a workflow that crawls."""
+    """Return an environment with a workflow of two jobs, one further job, and a workflow with a crawler."""
     return estimate.environment(
         [
             *(job(name, **changed) for name in ("ingest", "load", "reconcile", "drift")),
@@ -60,13 +60,13 @@ def environment(crawls="rate(1 day)", **changed):
         ("cron(0/15 8-17 ? * MON-FRI *)", 4 * 10 * 20 * 730 / 672),
     ],
 )
-def test_rates_and_times_are_counted_alike(expression, runs):
-    """Over four weeks, in a month of 730 hours."""
+def test_runs_per_month_of_rate_and_cron_expressions(expression, runs):
+    """Counted over four weeks, for a month of 730 hours."""
     assert estimate.runs_a_month(expression, "UTC") == pytest.approx(runs)
 
 
-def test_a_run_costs_a_minute_of_its_workers():
-    """Two DPUs for a minute; twice as large workers cost twice as much, an older Glue its own price."""
+def test_run_costs_one_minute_of_its_workers():
+    """Two DPUs for a minute; workers of double size cost double, another Glue version has its own price."""
     [(ingest, runs), *_] = environment().jobs(1460)
 
     assert (ingest.name, runs, ingest.size) == ("ingest", 1460, "2 × G.1X, Glue 6.0")  # noqa: RUF001
@@ -76,31 +76,31 @@ def test_a_run_costs_a_minute_of_its_workers():
     assert larger.run == pytest.approx(4 * 0.44 / 60)
 
 
-def test_what_a_schedule_starts_is_what_its_triggers_lead_to():
-    """The drift check is counted with the crawler that it follows."""
-    found = environment()
+def test_schedule_starts_all_actions_of_its_workflow():
+    """The drift check is counted with the crawler before it."""
+    estimated = environment()
 
-    assert [(job.name, runs) for job, runs in found.jobs(10)] == [("ingest", 10), ("load", 10), ("reconcile", 730)]
-    assert found.pipeline.runs == 2920
-    assert found.crawl_run == pytest.approx(0.44 * 2 / 6 + 2 * 0.308 / 60)
+    assert [(job.name, runs) for job, runs in estimated.jobs(10)] == [("ingest", 10), ("load", 10), ("reconcile", 730)]
+    assert estimated.pipeline.runs == 2920
+    assert estimated.crawl_run == pytest.approx(0.44 * 2 / 6 + 2 * 0.308 / 60)
 
 
-def test_a_schedule_that_is_disabled_costs_nothing():
-    """It is there and never fires."""
+def test_disabled_schedule_costs_nothing():
+    """It has no runs."""
     [start] = [estimate._start(schedule("rate(1 hour)", "DISABLED", JobName="a").values, [], {"a": None})]
 
     assert start.runs == 0
 
 
-def test_the_numbers_decide_how_often_the_lake_is_crawled():
-    """Larger workers make a crawl the smaller part, so there may be more of them."""
+def test_recommended_crawl_frequency_follows_the_cost():
+    """With larger workers a crawl is a smaller share, so more crawls are recommended."""
     assert environment().recommended_frequency() == "every week"
     assert environment(worker_type="G.8X").recommended_frequency() == "every 6 hours"
 
 
-def test_what_costs_by_being_there_is_counted():
-    """Alarms by their metrics, interface endpoints by their zones, gateway endpoints not at all."""
-    found = estimate.standing(
+def test_fixed_costs_are_counted():
+    """Alarms per metric, interface endpoints per zone, gateway endpoints not at all."""
+    costs = estimate.standing(
         [
             resource("aws_kms_key"),
             resource("aws_cloudwatch_metric_alarm", metric_query=[]),
@@ -113,31 +113,31 @@ def test_what_costs_by_being_there_is_counted():
         ]
     )
 
-    assert {part.price.unit: (part.count, round(part.month, 2)) for part in found} == {
+    assert {part.price.unit: (part.count, round(part.month, 2)) for part in costs} == {
         "key": (1, 1.0),
         "metric of an alarm": (3, 0.3),
         "interface endpoint in one zone": (3, 21.9),
     }
 
 
-def test_what_has_no_price_is_named():
-    """Nobody is to think that it costs nothing."""
-    found = ("aws_rds_cluster", "aws_iam_role", "aws_glue_crawler", "aws_kms_key")
+def test_resource_without_a_price_is_named():
+    """So that it is not assumed to be free."""
+    kinds = ("aws_rds_cluster", "aws_iam_role", "aws_glue_crawler", "aws_kms_key")
 
-    assert estimate.unpriced(map(resource, found)) == ["aws_rds_cluster"]
+    assert estimate.unpriced(map(resource, kinds)) == ["aws_rds_cluster"]
 
 
 @pytest.mark.parametrize(("multi_az", "instances"), [(True, 2), (False, 1)])
-def test_a_database_is_its_instances_and_their_disks(multi_az, instances):
-    """A standby costs what the one costs that it stands by for."""
+def test_database_costs_its_instances_and_their_disks(multi_az, instances):
+    """A standby costs as much as the primary."""
     database = resource("aws_db_instance", instance_class="db.t4g.medium", multi_az=multi_az, allocated_storage=20)
 
     assert [part.count for part in estimate.standing([database])] == [instances, instances * 20]
     assert estimate.unpriced([database]) == []
 
 
-def test_a_database_of_an_unknown_class_has_no_price():
-    """It is named instead."""
+def test_database_of_an_unknown_class_has_no_price():
+    """It is listed as unpriced."""
     database = resource("aws_db_instance", instance_class="db.x2g.16xlarge", multi_az=False, allocated_storage=20)
 
     assert estimate.standing([database]) == []
