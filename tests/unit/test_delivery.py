@@ -1,4 +1,4 @@
-"""What is said before Terraform is asked: to somebody who is not ready, in a sentence that names the way out."""
+"""Errors before Terraform runs: each says in one sentence what is missing and what to do."""
 
 import os
 import platform
@@ -24,7 +24,7 @@ from ops.deploy.errors import (
 from tests.local_aws.s3_endpoint import REGION
 
 SITE_PACKAGES = Path(boto3.__file__).parents[1]
-# Of what Glue 6.0 has, what the package imports; and what that needs in turn.
+# The parts of Glue 6.0 that the package imports, and their dependencies.
 GLUE_HAS = ("awsglue", "pyspark", "py4j", "pyarrow", "boto3", "botocore", "s3transfer", "jmespath", "urllib3")
 GLUE_NEEDS = ("dateutil", "six.py")
 IMPORT_ALL = """
@@ -41,30 +41,30 @@ ENVIRONMENT = Environment("dev", CONFIGURATION, "totelake-dev", REGION, local=Fa
 
 
 @pytest.fixture(autouse=True)
-def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Be somebody who has not logged in to AWS and knows of no database."""
+def without_login(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Remove all AWS credentials and database settings."""
     for name in [name for name in os.environ if name.startswith(("AWS_", "TF_VAR_"))]:
         monkeypatch.delenv(name)
-    nowhere = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
-    for name, value in (nowhere | {"AWS_EC2_METADATA_DISABLED": "true"}).items():
+    no_files = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
+    for name, value in (no_files | {"AWS_EC2_METADATA_DISABLED": "true"}).items():
         monkeypatch.setenv(name, value)
 
 
-def test_an_environment_is_what_its_file_says():
-    """The region is the configuration's where the file names none."""
+def test_environment_is_read_from_its_file():
+    """The region is the configuration's default if the file has none."""
     assert environments.read("dev", CONFIGURATION) == ENVIRONMENT
     assert environments.read("local", CONFIGURATION).local
 
 
 @pytest.mark.parametrize("name", ["", "staging", "../dev"])
-def test_an_unknown_environment_is_told_those_that_exist(name: str):
-    """`make deploy` without ENV asks for an environment without a name."""
+def test_unknown_environment_lists_the_existing_ones(name: str):
+    """`make deploy` without ENV passes an empty name."""
     with pytest.raises(EnvironmentNotFoundError, match=f"no environment '{name}': ENV is one of dev, local, prod,"):
         environments.read(name, CONFIGURATION)
 
 
-def test_a_missing_login_is_named_with_its_type(monkeypatch: pytest.MonkeyPatch):
-    """Terraform would ask for it, or fail late."""
+def test_missing_setting_is_named_with_its_type(monkeypatch: pytest.MonkeyPatch):
+    """Terraform would prompt for it or fail late."""
     with pytest.raises(SettingMissingError, match=r"TF_VAR_totesys is not set\. The source database.*object\({ host"):
         environments.check_settings(ENVIRONMENT)
 
@@ -73,33 +73,33 @@ def test_a_missing_login_is_named_with_its_type(monkeypatch: pytest.MonkeyPatch)
     environments.check_settings(ENVIRONMENT)
 
 
-def test_a_failure_is_one_line_and_the_exit_status(capsys: pytest.CaptureFixture[str]):
-    """No traceback is in the way of the sentence."""
+def test_failure_is_one_line_and_the_exit_status(capsys: pytest.CaptureFixture[str]):
+    """Without a traceback."""
     assert main(["deploy", "nowhere"]) == 1
     assert capsys.readouterr().err.startswith("totelake: there is no environment 'nowhere'")
 
 
-def test_nobody_is_told_to_log_in():
-    """There are neither keys nor a profile."""
+def test_missing_credentials_error_says_to_log_in():
+    """Neither keys nor a profile are set."""
     with pytest.raises(CredentialsError, match="there are no AWS credentials: log in"):
         account.identify(ENVIRONMENT)
 
 
-def test_a_local_environment_never_reaches_an_account():
-    """Its values are made for an endpoint that forgets."""
+def test_local_environment_is_never_deployed_to_an_account():
+    """Its values are for the local endpoint only."""
     with pytest.raises(UnreachableError, match="the environment local is a local endpoint's"):
         account.identify(environments.read("local", CONFIGURATION))
 
 
-def test_a_profile_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch):
-    """What boto3 says is kept."""
+def test_missing_profile_is_named(monkeypatch: pytest.MonkeyPatch):
+    """With boto3's message."""
     monkeypatch.setenv("AWS_PROFILE", "gone")
     with pytest.raises(CredentialsError, match=r"cannot be used \(The config profile \(gone\) could not be found\)"):
         account.identify(ENVIRONMENT)
 
 
-def test_an_endpoint_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch):
-    """Nothing listens on the port 1."""
+def test_unreachable_endpoint_is_named(monkeypatch: pytest.MonkeyPatch):
+    """Nothing listens on port 1."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "local")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
@@ -107,8 +107,8 @@ def test_an_endpoint_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPat
         account.identify(ENVIRONMENT)
 
 
-def test_somebody_else_s_bucket_is_not_taken_for_ours(monkeypatch: pytest.MonkeyPatch):
-    """Bucket names are unique among all accounts, so another may have had the same idea."""
+def test_state_bucket_of_another_account_is_rejected(monkeypatch: pytest.MonkeyPatch):
+    """Bucket names are unique across all accounts."""
     client = boto3.client("s3", region_name=REGION, aws_access_key_id="local", aws_secret_access_key="local")
     monkeypatch.setattr(account, "_client", lambda *_: client)
     with Stubber(client) as answers:
@@ -117,8 +117,8 @@ def test_somebody_else_s_bucket_is_not_taken_for_ours(monkeypatch: pytest.Monkey
             account.state_bucket_exists(ENVIRONMENT, "123456789012")
 
 
-def test_a_lock_that_asks_for_what_is_not_there_ships_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """What pip said is kept, and no folder is left that would be taken for whole."""
+def test_unavailable_requirement_ships_no_wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The error has pip's message, and no incomplete folder is left."""
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     lock = tmp_path / "requirements.lock"
     lock.write_text(f"totelake-nothing==1 --hash=sha256:{'0' * 64}\n")
@@ -129,8 +129,8 @@ def test_a_lock_that_asks_for_what_is_not_there_ships_nothing(tmp_path: Path, mo
     assert not (tmp_path / "wheels").exists()
 
 
-def test_wheels_that_are_there_are_not_downloaded_again(monkeypatch: pytest.MonkeyPatch):
-    """The lock says which ones they are."""
+def test_downloaded_wheels_are_reused(monkeypatch: pytest.MonkeyPatch):
+    """As long as the lock file is unchanged."""
     folder = wheels.fetch()
     monkeypatch.setattr(wheels, "_download", lambda *_: pytest.fail("pip was run"))
 
@@ -140,8 +140,8 @@ def test_wheels_that_are_there_are_not_downloaded_again(monkeypatch: pytest.Monk
 @pytest.mark.skipif(
     (sys.platform, platform.machine()) != ("linux", "x86_64"), reason="the wheels are for the machines of Glue"
 )
-def test_the_package_imports_with_the_shipped_wheels_and_what_glue_has(tmp_path: Path):
-    """Without an index and without resolving, as Glue is told to; no other module of this environment is there."""
+def test_package_imports_with_the_shipped_wheels_and_the_modules_of_glue(tmp_path: Path):
+    """Installed without an index and without dependencies, as Glue does; no other module is importable."""
     target, glue = tmp_path / "modules", tmp_path / "glue"
     folder = wheels.fetch()
     install = ["install", "--quiet", "--disable-pip-version-check", "--no-index", "--no-deps", f"--target={target}"]
