@@ -1,4 +1,4 @@
-"""The door to Glue: what a job is told of itself, and what Glue is told of an error."""
+"""The Glue entry point: the arguments that a job gets, and the error that Glue gets."""
 
 import pytest
 
@@ -10,14 +10,14 @@ ARGUMENTS = ["load.py", "--JOB_NAME", "j", "--JOB_RUN_ID", "jr_1", "--code_versi
 WORKFLOW = ["--WORKFLOW_NAME", "totelake", "--WORKFLOW_RUN_ID=wr_1"]
 
 
-def test_a_job_in_a_workflow_knows_the_run():
-    """It is no argument of the job's own."""
+def test_job_in_a_workflow_knows_its_workflow_run():
+    """It is not one of the job's arguments."""
     with glue.job([*ARGUMENTS, *WORKFLOW]) as run:
         assert run.workflow == WorkflowRun("totelake", "wr_1")
         assert run.arguments == {}
 
 
-def test_a_job_by_itself_is_in_no_workflow():
+def test_job_outside_a_workflow_has_no_workflow_run():
     """Glue passes the two arguments in a workflow only."""
     with glue.job(ARGUMENTS) as run:
         assert run.workflow is None
@@ -30,7 +30,7 @@ def fail(error):
 
 
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("message", "shortened"),
     [
         ("[DIVIDE_BY_ZERO] Division by zero.\n== SQL ==\nSELECT 1/0", "[DIVIDE_BY_ZERO] Division by zero."),
         (
@@ -47,18 +47,18 @@ def fail(error):
         ),
     ],
 )
-def test_of_an_error_of_many_lines_the_mail_gets_the_one_that_tells(said, told, capsys):
-    """The page of Java is in the log."""
+def test_multiline_error_is_shortened_to_its_informative_line(message, shortened, capsys):
+    """The stack trace is in the log."""
     with pytest.raises(UnforeseenError) as raised:
-        fail(ValueError(said))
+        fail(ValueError(message))
 
-    assert str(raised.value) == f"ValueError: {told} The log has all of it."
-    assert str(raised.value.__cause__) == said
+    assert str(raised.value) == f"ValueError: {shortened} The log has all of it."
+    assert str(raised.value.__cause__) == message
 
 
 @pytest.mark.parametrize("error", [LogError("one\ntwo"), ValueError("one line")])
-def test_what_says_it_well_enough_goes_on_as_it_is(error):
-    """Errors of totelake's own, and those of one line."""
+def test_short_or_totelake_error_is_raised_unchanged(error):
+    """Errors of totelake, and any of one line."""
     with pytest.raises(type(error)) as raised:
         fail(error)
 
