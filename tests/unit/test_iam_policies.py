@@ -1,4 +1,4 @@
-"""Policies of IAM, as the local endpoint judges them."""
+"""Evaluation of IAM policies by the local endpoint."""
 
 import json
 from typing import Any
@@ -19,25 +19,27 @@ def statement(action: str = "s3:GetObject", resource: str = KEY, effect: str = "
     return {"Effect": effect, "Action": action, "Resource": resource, **rest}
 
 
-def said(*statements: dict[str, Any], action: str = "s3:GetObject", resource: str = KEY, **context: Any) -> Verdict:
-    """Return what a policy of these statements says of the action; context keys are written `aws__key`."""
+def verdict_of(
+    *statements: dict[str, Any], action: str = "s3:GetObject", resource: str = KEY, **context: Any
+) -> Verdict:
+    """Return the verdict of a policy of these statements on the action; context keys are written `aws__key`."""
     keys = {name.replace("__", ":").lower(): value for name, value in context.items()}
     return verdict([policy(*statements)], action, resource, keys)
 
 
-def test_what_nobody_allows_is_not_allowed_and_a_deny_wins():
-    """Whatever the order of the statements."""
-    assert said() is Verdict.NOT_ALLOWED
-    assert said(statement()) is Verdict.ALLOWED
-    assert said(statement(effect="Deny"), statement()) is Verdict.DENIED
-    assert said(statement(), statement(effect="Deny")) is Verdict.DENIED
-    assert said(statement(), statement(effect="deny")) is Verdict.DENIED
+def test_action_is_denied_by_default_and_a_deny_takes_precedence():
+    """In any order of the statements."""
+    assert verdict_of() is Verdict.NOT_ALLOWED
+    assert verdict_of(statement()) is Verdict.ALLOWED
+    assert verdict_of(statement(effect="Deny"), statement()) is Verdict.DENIED
+    assert verdict_of(statement(), statement(effect="Deny")) is Verdict.DENIED
+    assert verdict_of(statement(), statement(effect="deny")) is Verdict.DENIED
 
 
 @pytest.mark.parametrize(
     ("action", "resource", "matches"),
     [
-        ("S3:getobject", KEY, True),  # AWS reads actions without their case
+        ("S3:getobject", KEY, True),  # AWS ignores the case of actions
         ("s3:Get*", KEY, True),
         ("s3:GetObjec?", KEY, True),
         ("s3:PutObject", KEY, False),
@@ -49,17 +51,17 @@ def test_what_nobody_allows_is_not_allowed_and_a_deny_wins():
     ],
 )
 def test_actions_and_resources_are_patterns(action: str, resource: str, matches: bool):
-    """A resource is read with its case, an action without."""
-    assert (said(statement(action, resource)) is Verdict.ALLOWED) == matches
+    """Resources are case-sensitive, actions are not."""
+    assert (verdict_of(statement(action, resource)) is Verdict.ALLOWED) == matches
 
 
-def test_what_is_not_named_can_be_meant_too():
-    """NotAction and NotResource are for all others."""
+def test_not_action_and_not_resource_match_all_others():
+    """An element that is listed does not match."""
     others = {"Effect": "Allow", "NotAction": "s3:Delete*", "NotResource": "arn:aws:s3:::lake/tables/*"}
 
-    assert said(others) is Verdict.ALLOWED
-    assert said(others, action="s3:DeleteObject") is Verdict.NOT_ALLOWED
-    assert said(others, resource="arn:aws:s3:::lake/tables/1") is Verdict.NOT_ALLOWED
+    assert verdict_of(others) is Verdict.ALLOWED
+    assert verdict_of(others, action="s3:DeleteObject") is Verdict.NOT_ALLOWED
+    assert verdict_of(others, resource="arn:aws:s3:::lake/tables/1") is Verdict.NOT_ALLOWED
 
 
 @pytest.mark.parametrize(
@@ -96,9 +98,9 @@ def test_what_is_not_named_can_be_meant_too():
         ({"StringEquals": {"a:b": "${aws:userid}"}}, {"a__b": "AROA:me", "aws__userid": "AROA:you"}, False),
     ],
 )
-def test_conditions_hold_as_aws_says(condition: dict[str, Any], context: dict[str, Any], holds: bool):
-    """A key that the request does not have fails an operator, unless that is a negation or says IfExists."""
-    assert (said(statement(Condition=condition), **context) is Verdict.ALLOWED) == holds
+def test_conditions_are_evaluated_as_in_aws(condition: dict[str, Any], context: dict[str, Any], holds: bool):
+    """A key that is missing in the request fails an operator, except a negation or IfExists."""
+    assert (verdict_of(statement(Condition=condition), **context) is Verdict.ALLOWED) == holds
 
 
 @pytest.mark.parametrize(
@@ -121,34 +123,34 @@ def test_conditions_hold_as_aws_says(condition: dict[str, Any], context: dict[st
     ],
     ids=str,
 )
-def test_a_condition_that_is_not_known_raises(condition: dict[str, Any]):
-    """Rather than allow what AWS might deny; where the statement is about something else it does not matter."""
+def test_unknown_condition_raises(condition: dict[str, Any]):
+    """Rather than allow what AWS might deny; in a statement on another action it is ignored."""
     known = {"a__b": "x", "aws__userid": "AROA:me"}
     with pytest.raises(UnjudgeableError, match="cannot be judged"):
-        said(statement(Condition=condition), **known)
+        verdict_of(statement(Condition=condition), **known)
     with pytest.raises(UnjudgeableError, match="cannot be judged"):
-        said(statement(Condition=condition, effect="Deny"), statement(), **known)
-    assert said(statement(Condition=condition), action="s3:PutObject", **known) is Verdict.NOT_ALLOWED
+        verdict_of(statement(Condition=condition, effect="Deny"), statement(), **known)
+    assert verdict_of(statement(Condition=condition), action="s3:PutObject", **known) is Verdict.NOT_ALLOWED
 
 
-def test_a_variable_in_a_resource_stands_for_its_value():
-    """In the version of the language that has variables; a value with a wildcard would not stand for itself."""
-    mine = statement(resource="arn:aws:s3:::lake/${aws:userid}/*")
+def test_variable_in_a_resource_is_replaced_by_its_value():
+    """In the policy version with variables only; a value with a wildcard is rejected."""
+    own = statement(resource="arn:aws:s3:::lake/${aws:userid}/*")
     all_others = {"Effect": "Deny", "Action": "s3:*", "NotResource": "arn:aws:s3:::lake/${AWS:UserId}/*"}
 
     def of(owner: str, user_id: str | None = "AROA:me", version: str = "2012-10-17") -> Verdict:
-        document = json.dumps({"Version": version, "Statement": [mine, all_others]})
+        document = json.dumps({"Version": version, "Statement": [own, all_others]})
         return verdict([document], "s3:GetObject", f"arn:aws:s3:::lake/{owner}/1", {"aws:userid": user_id})
 
     assert of("AROA:me") is Verdict.ALLOWED
     assert of("AROA:you") is Verdict.DENIED
-    for unclear in ({"user_id": "AROA:*"}, {"user_id": None}, {"version": "2008-10-17"}):
+    for arguments in ({"user_id": "AROA:*"}, {"user_id": None}, {"version": "2008-10-17"}):
         with pytest.raises(UnjudgeableError, match="ariable"):
-            of("AROA:me", **unclear)
+            of("AROA:me", **arguments)
 
 
-def test_a_role_is_for_the_service_the_account_and_the_resource_that_its_trust_policy_names():
-    """The confused deputy gets nothing."""
+def test_trust_policy_limits_service_account_and_resource():
+    """This prevents the confused deputy problem."""
     trust = policy(
         {
             "Effect": "Allow",
@@ -160,12 +162,12 @@ def test_a_role_is_for_the_service_the_account_and_the_resource_that_its_trust_p
             },
         }
     )
-    mine = {"aws:sourceaccount": "1", "aws:sourcearn": "arn:aws:glue:r:1:job/x"}
+    own = {"aws:sourceaccount": "1", "aws:sourcearn": "arn:aws:glue:r:1:job/x"}
 
-    assert trusts(trust, "glue.amazonaws.com", mine)
-    assert not trusts(trust, "lambda.amazonaws.com", mine)
-    assert not trusts(trust, "glue.amazonaws.com", mine | {"aws:sourceaccount": "2"})
-    assert not trusts(trust, "glue.amazonaws.com", mine | {"aws:sourcearn": "arn:aws:glue:other:1:job/x"})
+    assert trusts(trust, "glue.amazonaws.com", own)
+    assert not trusts(trust, "lambda.amazonaws.com", own)
+    assert not trusts(trust, "glue.amazonaws.com", own | {"aws:sourceaccount": "2"})
+    assert not trusts(trust, "glue.amazonaws.com", own | {"aws:sourcearn": "arn:aws:glue:other:1:job/x"})
     with pytest.raises(UnjudgeableError, match="aws:SourceArn"):
         trusts(trust, "glue.amazonaws.com", {"aws:sourceaccount": "1"})
 
@@ -188,8 +190,8 @@ def test_a_role_is_for_the_service_the_account_and_the_resource_that_its_trust_p
     ],
     ids=str,
 )
-def test_a_deny_of_a_trust_policy_counts_unless_it_is_for_others(principals: dict[str, Any], denied: bool):
-    """However it names everybody."""
+def test_deny_in_a_trust_policy_counts_unless_it_names_others(principals: dict[str, Any], denied: bool):
+    """For every way to name all principals."""
     allowed = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "glue.amazonaws.com"}}
     trust = policy(allowed, {"Effect": "Deny", "Action": "sts:*", **principals})
 
@@ -199,8 +201,8 @@ def test_a_deny_of_a_trust_policy_counts_unless_it_is_for_others(principals: dic
 @pytest.mark.parametrize(
     "principals", [{"Principal": "*"}, {"Principal": {"AWS": "*"}}, {"NotPrincipal": {"AWS": "1"}}]
 )
-def test_an_allow_of_a_trust_policy_counts_where_it_names_the_service(principals: dict[str, Any]):
-    """What is said of everybody lets no service in."""
+def test_allow_in_a_trust_policy_counts_only_if_it_names_the_service(principals: dict[str, Any]):
+    """An allow for everyone does not include services."""
     trust = policy({"Effect": "Allow", "Action": "sts:AssumeRole", **principals})
 
     assert not trusts(trust, "glue.amazonaws.com", {})
@@ -236,18 +238,26 @@ def test_an_allow_of_a_trust_policy_counts_where_it_names_the_service(principals
         }),
     ],
 )  # fmt: skip
-def test_an_operation_of_s3_needs_what_aws_checks(operation: str, parameters: Any, expected: set[tuple[str, str]]):
-    """The names of the permissions are not those of the operations."""
-    found = needs(Call("s3", operation, {"Bucket": "lake", **parameters}, "r", "1"))
+def test_s3_operation_needs_the_permissions_that_aws_checks(
+    operation: str, parameters: Any, expected: set[tuple[str, str]]
+):
+    """Their names differ from those of the operations."""
+    permissions = needs(Call("s3", operation, {"Bucket": "lake", **parameters}, "r", "1"))
 
-    assert found is not None
-    assert {(need.action, need.resources[0].removeprefix("arn:aws:s3:::")) for need in found} == expected
+    assert permissions is not None
+    assert {(need.action, need.resources[0].removeprefix("arn:aws:s3:::")) for need in permissions} == expected
 
 
-def test_the_condition_keys_of_s3_are_what_the_request_says():
-    """The version is that of each object; a key that the request does not have is there, without a value."""
-    asked = {"Bucket": "lake", "Key": "b", "CopySource": "other/a?versionId=1", "IfNoneMatch": "*", "ACL": "private"}
-    read, written, _ = needs(Call("s3", "CopyObject", asked, "r", "1")) or ()
+def test_s3_condition_keys_are_taken_from_the_request():
+    """The version is each object's; a key missing in the request is present without a value."""
+    parameters = {
+        "Bucket": "lake",
+        "Key": "b",
+        "CopySource": "other/a?versionId=1",
+        "IfNoneMatch": "*",
+        "ACL": "private",
+    }
+    read, written, _ = needs(Call("s3", "CopyObject", parameters, "r", "1")) or ()
 
     assert (read.context["s3:versionid"], written.context["s3:versionid"]) == ("1", None)
     assert written.context["s3:if-none-match"] == "*"
@@ -258,16 +268,16 @@ def test_the_condition_keys_of_s3_are_what_the_request_says():
     assert part.context["s3:objectcreationoperation"] == "false"
 
 
-def test_glue_wants_permission_on_a_table_and_all_that_it_is_in():
-    """Catalog, database and table."""
+def test_glue_checks_permission_on_table_database_and_catalog():
+    """All three resources."""
     (need,) = needs(Call("glue", "BatchCreatePartition", {"DatabaseName": "d", "TableName": "t"}, "r", "1")) or ()
 
     assert need.action == "glue:BatchCreatePartition"
     assert need.resources == tuple(f"arn:aws:glue:r:1:{name}" for name in ("catalog", "database/d", "table/d/t"))
 
 
-def test_nobody_knows_what_an_operation_needs_that_is_not_declared():
-    """So it can be denied."""
+def test_undeclared_operation_has_no_known_permissions():
+    """So that it is denied."""
     assert needs(Call("glue", "MakeCoffee", {}, "r", "1")) is None
     assert needs(Call("s3", "MakeCoffee", {}, "r", "1")) is None
     assert needs(Call("kettle", "Boil", {}, "r", "1")) is None
