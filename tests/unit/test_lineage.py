@@ -1,4 +1,4 @@
-"""Where a column comes from, as its table declares it."""
+"""The lineage of a column, derived from its table's declaration."""
 
 import pytest
 
@@ -22,7 +22,7 @@ from totelake.tables.lineage import LINEAGE, LOOKUPS, SOURCE_COLUMNS, find, show
         ),
     ],
 )
-def test_a_column_of_a_star_says_where_it_comes_from_and_how(column, origin, how):
+def test_star_column_has_its_origin_and_derivation(column, origin, how):
     """In the words of the dictionary."""
     lineage = LINEAGE[column]
 
@@ -38,24 +38,24 @@ def test_a_column_of_a_star_says_where_it_comes_from_and_how(column, origin, how
         ("dim_date.quarter", "computed: from the calendar"),
     ],
 )
-def test_a_column_that_totesys_does_not_have_says_who_makes_it(column, how):
-    """It comes from no column."""
+def test_column_without_a_source_has_its_producer(column, how):
+    """It has no source column."""
     assert (LINEAGE[column].sources, LINEAGE[column].how) == ((), how)
 
 
-def test_a_column_of_totesys_says_where_it_shows():
-    """A key that leads to a table shows in what is looked up there; an account number shows nowhere."""
-    shown = {lineage.star.name for lineage in shown_in(SOURCE_COLUMNS["staff.department_id"])}
+def test_source_column_lists_its_star_columns():
+    """A reference lists the columns looked up through it; an account number is in no star table."""
+    star_columns = {lineage.star.name for lineage in shown_in(SOURCE_COLUMNS["staff.department_id"])}
 
-    assert shown == {"dim_staff.department_name", "dim_staff.location"}
+    assert star_columns == {"dim_staff.department_name", "dim_staff.location"}
     assert shown_in(SOURCE_COLUMNS["payment.company_ac_number"]) == []
 
 
-def test_a_reference_by_which_a_star_looks_something_up_has_rules():
-    """Although the star does not show it: the row waits until it leads somewhere."""
-    told = {name: [(lookup.reference.name, lookup.rules) for lookup in LOOKUPS[name]] for name in LOOKUPS}
+def test_lookup_reference_has_rules():
+    """Although it is not in the star table: the row is quarantined until the lookup succeeds."""
+    rules = {name: [(lookup.reference.name, lookup.rules) for lookup in LOOKUPS[name]] for name in LOOKUPS}
 
-    assert {name: lookups for name, lookups in told.items() if lookups} == {
+    assert {name: lookups for name, lookups in rules.items() if lookups} == {
         "dim_staff": [("staff.department_id", {"not null": "has a value", "reference": "is in department"})],
         "dim_counterparty": [
             ("counterparty.legal_address_id", {"not null": "has a value", "reference": "is in address"})
@@ -63,30 +63,30 @@ def test_a_reference_by_which_a_star_looks_something_up_has_rules():
     }
 
 
-def test_a_name_alone_finds_every_column_that_is_called_so():
-    """In totesys and in the stars."""
+def test_column_name_finds_all_columns_with_that_name():
+    """In totesys and in the star schema."""
     sources, stars = find("Unit_Price")
 
-    assert [place.name for place in sources] == ["sales_order.unit_price"]
+    assert [column.name for column in sources] == ["sales_order.unit_price"]
     assert [lineage.star.name for lineage in stars] == ["fact_sales_order.unit_price"]
 
 
-def test_the_view_of_what_is_current_has_the_columns_of_its_table():
-    """Questions are asked of the views."""
+def test_current_view_has_the_columns_of_its_table():
+    """Queries use the views."""
     assert find("current_dim_design.file_name") == find("dim_design.file_name")
 
 
 @pytest.mark.parametrize(
-    ("column", "said"),
+    ("column", "message"),
     [
         ("unit_prise", "There is no column unit_prise; did you mean unit_price, item_unit_price?"),
         ("dim_desing.file_name", "did you mean dim_design.file_name"),
         ("zzzz", "There is no column zzzz; docs/tables.md has them all."),
     ],
 )
-def test_an_unknown_column_is_named_with_what_may_be_meant(column, said):
-    """Full names for a full name, names alone for one alone."""
+def test_unknown_column_is_named_with_suggestions(column, message):
+    """Qualified names for a qualified name, column names for a column name."""
     with pytest.raises(UnknownColumnError) as caught:
         find(column)
 
-    assert said in str(caught.value)
+    assert message in str(caught.value)
