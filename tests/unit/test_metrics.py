@@ -1,4 +1,4 @@
-"""The publication of metrics: in few requests, with totals, and nothing of a block that fails."""
+"""Publication of metrics: few requests, totals, and nothing after a failure."""
 
 import boto3
 import pytest
@@ -16,32 +16,32 @@ def requests(monkeypatch):
     seen = []
 
     class CloudWatch:
-        """Takes what it gets."""
+        """A CloudWatch client that records its requests."""
 
         def put_metric_data(self, **request):
-            """Take it."""
+            """Record the request."""
             seen.append(request)
 
     monkeypatch.setattr(boto3, "client", lambda _name, **_: CloudWatch())
     return seen
 
 
-def told(request):
-    """Return the name, dimensions and value of each datum of a request."""
+def data_of(request):
+    """Return name, dimensions and value of each datum of a request."""
     return [
         (datum["MetricName"], {pair["Name"]: pair["Value"] for pair in datum["Dimensions"]}, datum["Value"])
         for datum in request["MetricData"]
     ]
 
 
-def test_a_stage_publishes_once_with_sums_seconds_and_a_heartbeat(requests):
-    """The sum of nothing is nothing, and is told."""
+def test_stage_publishes_totals_seconds_and_a_heartbeat(requests):
+    """The total without data is zero and is published."""
     with metrics.stage("load") as measured:
         measured.record(BY_TABLE, {"a": 2, "b": 3})
         measured.record(BY_TWO, {})
 
     [request] = requests
-    *rest, seconds, heartbeat = told(request)
+    *rest, seconds, heartbeat = data_of(request)
     assert request["Namespace"] == "Totelake"
     assert rest == [
         ("Things", {"Stage": "load", "Table": "a"}, 2),
@@ -53,8 +53,8 @@ def test_a_stage_publishes_once_with_sums_seconds_and_a_heartbeat(requests):
     assert heartbeat == ("Heartbeat", {"Stage": "load"}, 1)
 
 
-def test_a_stage_that_fails_publishes_what_it_had_published(requests):
-    """And no heartbeat."""
+def test_failed_stage_publishes_no_heartbeat(requests):
+    """Only the data published before the failure."""
 
     def fail():
         with metrics.stage("reconcile") as measured:
@@ -67,28 +67,28 @@ def test_a_stage_that_fails_publishes_what_it_had_published(requests):
         fail()
 
     [request] = requests
-    assert told(request) == [("Pairs", {"Table": "a", "Rule": "range"}, 2), ("Pairs", {}, 2)]
+    assert data_of(request) == [("Pairs", {"Table": "a", "Rule": "range"}, 2), ("Pairs", {}, 2)]
 
 
-def test_no_request_is_larger_than_cloudwatch_takes(requests):
-    """A thousand figures at most."""
+def test_request_has_at_most_1000_data(requests):
+    """The limit of CloudWatch."""
     with metrics.stage("load") as measured:
         measured.record(BY_TABLE, {f"table_{number}": 1 for number in range(2500)})
 
     assert [len(request["MetricData"]) for request in requests] == [1000, 1000, 503]
 
 
-def test_a_key_that_does_not_fit_the_dimensions_is_refused(requests):
-    """Half a key would be another metric."""
+def test_key_with_too_few_values_is_rejected(requests):
+    """Missing dimensions would make another metric."""
     with pytest.raises(ValueError, match="zip"), metrics.stage("transform") as measured:
         measured.record(BY_TWO, {"a": 1})
 
     assert requests == []
 
 
-def test_a_single_count_goes_out_at_once(requests):
-    """With whatever dimensions it has."""
+def test_single_count_is_published_at_once(requests):
+    """With any dimensions."""
     metrics.count("UnknownColumns", 3, Table="payment")
 
-    assert told(requests[0]) == [("UnknownColumns", {"Table": "payment"}, 3)]
+    assert data_of(requests[0]) == [("UnknownColumns", {"Table": "payment"}, 3)]
     assert publication.NAMESPACE == "Totelake"
