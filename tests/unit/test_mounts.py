@@ -1,4 +1,4 @@
-"""What of the lake a job's Spark gets to see, by the policies of its role."""
+"""The folders of the lake that a job's Spark can read, by the policies of its role."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -15,12 +15,12 @@ SESSION = Session("1", "a_role", "session", "ASIA", "secret", "token")
 
 
 def allowed(*resources: str, action: str = "s3:GetObject", **rest: Any) -> dict[str, Any]:
-    """Return a statement that allows to read objects, or something else."""
+    """Return a statement that allows an action on resources, by default to read objects."""
     return {"Effect": "Allow", "Action": action, "Resource": list(resources), **rest}
 
 
 def denied(*resources: str, action: str = "s3:*") -> dict[str, Any]:
-    """Return a statement that denies to do something to objects."""
+    """Return a statement that denies an action on resources."""
     return {"Effect": "Deny", "Action": action, "Resource": list(resources)}
 
 
@@ -51,10 +51,10 @@ def denied(*resources: str, action: str = "s3:*") -> dict[str, Any]:
         ([allowed("*", Condition={"StringEquals": {"s3:authType": "none"}})], set()),
     ],
 )
-def test_the_folders_are_mounted_that_the_policies_open(
+def test_folders_are_mounted_that_the_policies_allow(
     statements: list[dict[str, Any]], mounted: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """A pattern opens the folder before its first wildcard; one with something in it that is denied stays closed."""
+    """A pattern allows the folder before its first wildcard; a folder with a denied object is not mounted."""
     for bucket in ("lake", "lane"):
         (tmp_path / bucket).mkdir()
     monkeypatch.setattr(Session, "documents", lambda _: [policy(*statements)])
@@ -67,8 +67,8 @@ def test_the_folders_are_mounted_that_the_policies_open(
     assert closed == {f"not-permitted-to-a-role://{bucket}/" for bucket in {"lake", "lane"} - mounted}
 
 
-def test_a_session_policy_limits_the_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Those are mounted that both policies open."""
+def test_session_policy_limits_the_mounted_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """To those that both policies allow."""
     for bucket in ("lake", "lane"):
         (tmp_path / bucket).mkdir()
     monkeypatch.setattr(Session, "documents", lambda _: [policy(allowed(f"{S3}lake/*"))])
