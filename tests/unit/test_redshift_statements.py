@@ -1,4 +1,4 @@
-"""Every statement that Redshift is sent, held to its dialect and to the limits of its Data API."""
+"""Every statement sent to Redshift, checked against its dialect and the limits of the Data API."""
 
 import pytest
 from sqlglot import exp
@@ -21,11 +21,11 @@ from totelake.warehouse.redshift.data_api import BATCH
 
 PARTS = {table: [ProcessedTable("tables/x/batch_id=a/", 7, 1)] for table in STAR_TABLES.values()}
 ROLE = "arn:aws:iam::123456789012:role/copy"
-MOST_BYTES = 100 * 1024
+MAX_STATEMENT_BYTES = 100 * 1024
 
 
 def steps(*, full_refresh):
-    """Return the whole transaction of a load that has rows for every table."""
+    """Return the transaction of a load that has rows for every table."""
     manifests = dict.fromkeys(PARTS, "s3://bucket/temporary/x.manifest")
     entries = "s3://bucket/temporary/ledger.manifest"
     return [
@@ -36,7 +36,7 @@ def steps(*, full_refresh):
 
 
 def comparisons():
-    """Return what a comparison of every table asks."""
+    """Return the queries of a comparison of every table."""
     for table in expected.TABLES:
         form, rows = REDSHIFT_AS_TEXTS, expected.in_redshift(table)
         key = definition.listed([table.natural_key[0]])
@@ -57,36 +57,36 @@ SENT = [
 ]
 
 
-def test_every_statement_is_redshifts():
-    """None is taken for a command that the parser does not look into, but for LOCK, which has its own grammar."""
+def test_every_statement_is_valid_redshift_sql():
+    """Every one is parsed by sqlglot except LOCK, which it treats as an opaque command."""
     commands = [text for each in SENT if isinstance(check(text := each.as_string()), exp.Command)]
     assert set(commands) == {'LOCK "public"."load_ledger"'}
     assert len(SENT) > 200
 
 
 @pytest.mark.parametrize("full_refresh", [False, True], ids=["next batch", "full refresh"])
-def test_a_batch_with_rows_for_every_table_is_one_transaction(full_refresh):
-    """As the Data API runs one: so many statements, each of so many bytes."""
+def test_load_with_rows_for_every_table_is_one_transaction(full_refresh):
+    """Within the Data API's limits of statements per batch and bytes per statement."""
     assert len(steps(full_refresh=full_refresh)) <= BATCH
-    assert max(len(each.as_string().encode()) for each in SENT) < MOST_BYTES
+    assert max(len(each.as_string().encode()) for each in SENT) < MAX_STATEMENT_BYTES
 
 
-def test_whoever_comes_second_waits_before_anything_is_read():
+def test_load_locks_the_ledger_before_its_first_read():
     """LOCK takes no snapshot, every other statement does."""
     first, second, *_ = steps(full_refresh=False)
     assert (first.purpose, second.purpose) == (transaction.Purpose.LOCK, transaction.Purpose.LEDGER_IS_THE_SAME)
 
 
 @pytest.mark.parametrize("table", STAR_TABLES.values(), ids=lambda table: table.name)
-def test_rows_are_distributed_and_sorted_by_columns_that_are_there(table):
-    """A fact by its record, so that all versions of one are on one node; what all refer to is on every node."""
+def test_distribution_and_sort_keys_are_columns_of_the_table(table):
+    """A fact by its natural key, so that its versions share a node; a dimension is on every node."""
     tree = next(each for each in map(check, map(_text, definition.statements())) if _makes(each, table.name))
-    style, *rest = (found.name for found in tree.find_all(exp.DistStyleProperty, exp.DistKeyProperty))
+    style, *keys = (found.name for found in tree.find_all(exp.DistStyleProperty, exp.DistKeyProperty))
     sorted_by = [each.name for each in tree.find(exp.SortKeyProperty).this]
     names = {column.name for column in table.stored_columns}
 
-    assert (style, rest) == (("KEY", [table.distributed_by]) if table.distributed_by else ("ALL", []))
-    assert {*rest, *sorted_by} <= names
+    assert (style, keys) == (("KEY", [table.distributed_by]) if table.distributed_by else ("ALL", []))
+    assert {*keys, *sorted_by} <= names
     assert not table.is_fact or table.distributed_by == table.natural_key[0]
 
 
@@ -98,22 +98,22 @@ def _makes(tree, table):
     return isinstance(tree, exp.Create) and tree.find(exp.Table).name == table and tree.find(exp.Table).db == "public"
 
 
-def test_the_command_line_prints_the_definition_in_either_dialect():
-    """What it prints for Redshift is what a load sends."""
+def test_command_line_prints_the_definition_in_either_dialect():
+    """For Redshift, exactly what a load executes."""
     printed = CliRunner().invoke(app, ["ddl", "--warehouse", "redshift"])
     assert printed.output == ddl()
     assert "DISTKEY" not in CliRunner().invoke(app, ["ddl"]).output
     assert CliRunner().invoke(app, ["ddl", "--warehouse", "redshift", "--apply"]).exit_code == 2
 
 
-def test_texts_have_all_the_room_there_is():
+def test_text_columns_have_the_maximum_length():
     """Redshift's VARCHAR without a length has 256 bytes."""
     assert "VARCHAR NOT NULL" not in ddl()
     assert "VARCHAR," not in ddl()
 
 
-def test_what_redshift_says_of_concurrent_transactions_may_pass():
-    """And what it says of rights does not."""
+def test_serialization_error_of_redshift_is_transient():
+    """A missing privilege is not."""
     violation = "ERROR: 1023 Detail: Serializable isolation violation on table in Redshift"
     assert isinstance(said_by("the warehouse", violation), DatabaseInterruptedError)
     assert isinstance(said_by("the warehouse", "ERROR: permission denied for schema public"), DatabaseRefusedError)
