@@ -1,4 +1,4 @@
-"""A request that is sent again gets the answer that was lost."""
+"""A retried request gets the response that was lost."""
 
 import io
 import threading
@@ -9,8 +9,8 @@ import pytest
 from local_aws.replay import Replay
 
 
-def ask(app, invocation, status="200 OK", service="glue", content=b""):
-    """Send a request; return the status and the body of its answer."""
+def send(app, invocation, status="200 OK", service="glue", content=b""):
+    """Send a request; return status and body of the response."""
     answered = []
     credential = f"AWS4-HMAC-SHA256 Credential=AKIA/20260101/eu-west-2/{service}/aws4_request, SignedHeaders=host"
     headers = {"HTTP_AMZ_SDK_INVOCATION_ID": invocation} if invocation else {}
@@ -20,8 +20,8 @@ def ask(app, invocation, status="200 OK", service="glue", content=b""):
     return answered[0], body
 
 
-def counting():
-    """Return an app that answers with the number of requests that it has had."""
+def counting_app():
+    """Return an app that responds with its number of requests."""
     seen = []
 
     def app(environ, start_response):
@@ -32,53 +32,53 @@ def counting():
     return Replay(app)
 
 
-def test_a_repeated_request_is_not_worked_twice():
-    """The same invocation, the same answer."""
-    app = counting()
+def test_retried_request_is_executed_once():
+    """The same invocation id gets the same response."""
+    app = counting_app()
 
-    assert [ask(app, "a"), ask(app, "a"), ask(app, "b")] == [("200 OK", b"1"), ("200 OK", b"1"), ("200 OK", b"2")]
-
-
-def test_the_same_name_for_another_request_gets_its_own_answer():
-    """Whoever learns of an invocation does not get its answer."""
-    app = counting()
-
-    assert [ask(app, "a"), ask(app, "a", content=b"another")] == [("200 OK", b"1"), ("200 OK", b"2")]
+    assert [send(app, "a"), send(app, "a"), send(app, "b")] == [("200 OK", b"1"), ("200 OK", b"1"), ("200 OK", b"2")]
 
 
-def test_a_request_that_is_repeated_while_it_is_worked_waits_for_its_answer():
-    """The second has not lost anything, and the first may not be heard any more."""
-    entered, leave, seen = threading.Event(), threading.Event(), []
+def test_other_request_with_the_same_invocation_id_is_executed():
+    """Knowing an invocation id does not give access to its response."""
+    app = counting_app()
+
+    assert [send(app, "a"), send(app, "a", content=b"another")] == [("200 OK", b"1"), ("200 OK", b"2")]
+
+
+def test_retry_during_execution_waits_for_the_response():
+    """The first connection may be closed already."""
+    entered, finish, seen = threading.Event(), threading.Event(), []
 
     def slow(environ, start_response):
         seen.append(1)
         entered.set()
-        leave.wait(10)
+        finish.wait(10)
         start_response("200 OK", [])
         return [b"done"]
 
     app = Replay(slow)
     with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(ask, app, "a")
+        first = pool.submit(send, app, "a")
         entered.wait(10)
-        second = pool.submit(ask, app, "a")
-        leave.set()
+        second = pool.submit(send, app, "a")
+        finish.set()
         assert [first.result(10), second.result(10)] == [("200 OK", b"done")] * 2
     assert seen == [1]
 
 
-@pytest.mark.parametrize("refusal", ["503 Slow down", "400 Throttling"])
-def test_a_refusal_is_not_kept(refusal):
-    """Nothing was done, and the work is tried again."""
-    app = counting()
+@pytest.mark.parametrize("error", ["503 Slow down", "400 Throttling"])
+def test_error_response_is_not_stored(error):
+    """Nothing was executed, and the retry is."""
+    app = counting_app()
 
-    assert [ask(app, "a", refusal), ask(app, "a")] == [(refusal, b"1"), ("200 OK", b"2")]
+    assert [send(app, "a", error), send(app, "a")] == [(error, b"1"), ("200 OK", b"2")]
 
 
-def test_requests_without_an_invocation_and_those_of_s3_pass():
-    """Nothing is known of them."""
-    app = counting()
+def test_requests_without_an_invocation_id_and_those_of_s3_are_always_executed():
+    """Their responses are not stored."""
+    app = counting_app()
 
-    said = [ask(app, None), ask(app, None), ask(app, "a", service="s3"), ask(app, "a", service="s3")]
+    responses = [send(app, None), send(app, None), send(app, "a", service="s3"), send(app, "a", service="s3")]
 
-    assert [body for _, body in said] == [b"1", b"2", b"3", b"4"]
+    assert [body for _, body in responses] == [b"1", b"2", b"3", b"4"]
