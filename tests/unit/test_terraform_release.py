@@ -1,4 +1,4 @@
-"""Terraform where the machine has none: fetched whole, checked, or not at all."""
+"""The Terraform download: complete and verified, or nothing."""
 
 import contextlib
 import functools
@@ -24,7 +24,7 @@ PROGRAM = b"#!/bin/sh\necho 'Terraform v1.11.4'\n"
 
 @contextlib.contextmanager
 def serve(handler):
-    """Serve with `handler` and yield the address."""
+    """Serve with `handler` and yield the URL."""
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
@@ -42,34 +42,34 @@ def zipped(name="terraform"):
 
 @pytest.fixture
 def releases(tmp_path):
-    """Serve a release and return its address."""
+    """Serve a release and return its URL."""
     file = tmp_path / "releases" / FILE
     file.parent.mkdir(parents=True)
     file.write_bytes(zipped())
 
     class Handler(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *_):
-            """Be quiet."""
+            """Log nothing."""
 
     with serve(functools.partial(Handler, directory=str(tmp_path / "releases"))) as address:
         yield address
 
 
 def checksum(content):
-    """Return its SHA-256."""
+    """Return the SHA-256 of the content."""
     return hashlib.sha256(content).hexdigest()
 
 
-def test_terraform_is_put_into_the_folder(releases, tmp_path):
-    """As a program that can be run, and nothing beside it."""
+def test_terraform_is_installed_into_the_folder(releases, tmp_path):
+    """As an executable, and nothing else."""
     program = release.get(tmp_path / "new" / "tools", releases, checksum(zipped()))
 
     assert subprocess.run([program], check=True, capture_output=True, text=True).stdout == "Terraform v1.11.4\n"
     assert list(program.parent.iterdir()) == [program]
 
 
-def test_a_wrong_checksum_is_refused(releases, tmp_path):
-    """Nothing of it is kept, and the one that was there stays."""
+def test_wrong_checksum_is_rejected(releases, tmp_path):
+    """Nothing is installed, and the previous program stays."""
     (tmp_path / "terraform").write_text("old")
 
     with pytest.raises(release.ReleaseError, match=f"has the SHA-256 {checksum(zipped())} and not {'0' * 64}"):
@@ -79,21 +79,21 @@ def test_a_wrong_checksum_is_refused(releases, tmp_path):
     assert (tmp_path / "terraform").read_text() == "old"
 
 
-@pytest.mark.parametrize("says_its_length", [True, False])
-def test_an_interrupted_download_leaves_nothing(tmp_path, says_its_length):
-    """Half of the zip is not installed."""
+@pytest.mark.parametrize("has_content_length", [True, False])
+def test_interrupted_download_leaves_nothing(tmp_path, has_content_length):
+    """Half of a zip is not installed."""
 
     class Half(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
-            """Answer with half of it."""
+            """Respond with half of the zip."""
             self.send_response(200)
-            if says_its_length:
+            if has_content_length:
                 self.send_header("Content-Length", str(len(zipped())))
             self.end_headers()
             self.wfile.write(zipped()[: len(zipped()) // 2])
 
         def log_message(self, *_):
-            """Be quiet."""
+            """Log nothing."""
 
     with serve(Half) as address, pytest.raises(release.ReleaseError, match="run this again"):
         release.get(tmp_path, address, checksum(zipped()))
@@ -101,8 +101,8 @@ def test_an_interrupted_download_leaves_nothing(tmp_path, says_its_length):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_zip_without_the_program_leaves_nothing(releases, tmp_path):
-    """Even where the checksum is right."""
+def test_zip_without_the_program_leaves_nothing(releases, tmp_path):
+    """Even with the correct checksum."""
     content = zipped("something")
     (tmp_path / "releases" / FILE).write_bytes(content)
 
@@ -113,7 +113,7 @@ def test_a_zip_without_the_program_leaves_nothing(releases, tmp_path):
 
 
 def run(folder, address):
-    """Run it as `bin/setup` does."""
+    """Run the module as `bin/setup` does."""
     return subprocess.run(
         [sys.executable, "-I", Path(release.__file__), folder],
         check=False,
@@ -123,10 +123,10 @@ def run(folder, address):
     )
 
 
-@pytest.mark.parametrize("address", ["nobody listens", "http://no-such-host.invalid"])
-def test_without_a_network_one_sentence_says_so(address, tmp_path):
-    """What failed, and what to do."""
-    if address == "nobody listens":
+@pytest.mark.parametrize("address", ["connection refused", "http://no-such-host.invalid"])
+def test_network_failure_is_one_sentence(address, tmp_path):
+    """With the cause and what to do."""
+    if address == "connection refused":
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             address = f"http://127.0.0.1:{free.getsockname()[1]}"
@@ -142,8 +142,8 @@ def test_without_a_network_one_sentence_says_so(address, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_another_server_sends_is_refused_by_the_pinned_checksum(releases, tmp_path):
-    """The address may be changed, and what is accepted may not."""
+def test_other_content_is_rejected_by_the_pinned_checksum(releases, tmp_path):
+    """The download URL is configurable, the checksum is not."""
     ended = run(tmp_path / "tools", releases)
 
     assert ended.returncode == 1
@@ -151,8 +151,8 @@ def test_what_another_server_sends_is_refused_by_the_pinned_checksum(releases, t
     assert list((tmp_path / "tools").iterdir()) == []
 
 
-def test_a_certificate_is_checked(tmp_path):
-    """What does not speak TLS, or not with a valid certificate, is not asked."""
+def test_tls_is_required(tmp_path):
+    """A server without TLS or a valid certificate gets no request."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         pass
@@ -161,17 +161,17 @@ def test_a_certificate_is_checked(tmp_path):
         release.get(tmp_path, address.replace("http:", "https:"), checksum(zipped()))
 
 
-def test_a_machine_without_a_checksum_is_told_what_to_install(tmp_path):
-    """Nothing is fetched that cannot be checked."""
+def test_platform_without_a_checksum_is_told_what_to_install(tmp_path):
+    """Nothing is downloaded that cannot be verified."""
     with pytest.raises(release.ReleaseError, match="whose checksum is not known: install Terraform"):
         release.get(tmp_path, "http://127.0.0.1:1", None)
 
 
-def test_the_pinned_version_is_the_one_that_is_asked_for():
-    """By the configuration, by the code, and by the workflows on GitHub."""
-    asked = re.search(r'required_version *= *">= *(\d+)\.(\d+)', (build.ROOT / "terraform/versions.tf").read_text())
+def test_pinned_version_satisfies_every_requirement():
+    """Of the configuration, of the code and of the GitHub workflows."""
+    required = re.search(r'required_version *= *">= *(\d+)\.(\d+)', (build.ROOT / "terraform/versions.tf").read_text())
     version = tuple(int(number) for number in release.VERSION.split("."))
-    assert version[:2] >= tuple(int(number) for number in asked.groups())
+    assert version[:2] >= tuple(int(number) for number in required.groups())
     assert version[:2] >= process.MINIMUM_VERSION
     assert f'terraform_version: "{release.VERSION}"' in (build.ROOT / ".github/actions/tools/action.yml").read_text()
     assert set(release.SHA256) == {f"{system}_{chip}" for system in ("darwin", "linux") for chip in ("amd64", "arm64")}
