@@ -1,4 +1,4 @@
-"""Java and Terraform that were fetched are used before the machine's."""
+"""Downloaded Java and Terraform take precedence over the machine's."""
 
 import pytest
 
@@ -8,49 +8,49 @@ from ops.deploy.terraform import process
 
 
 @pytest.fixture
-def fetched(tmp_path):
-    """Make a folder with both programs, as `bin/setup` leaves them."""
-    for program, said in {"java/bin/java": "", "terraform/terraform": '"terraform_version": "1.11.4"'}.items():
+def downloaded(tmp_path):
+    """Return a folder with both programs, as `bin/setup` installs them."""
+    for program, output in {"java/bin/java": "", "terraform/terraform": '"terraform_version": "1.11.4"'}.items():
         file = tmp_path / "venv" / program
         file.parent.mkdir(parents=True)
-        file.write_text(f"#!/bin/sh\necho '{said}'\n")
+        file.write_text(f"#!/bin/sh\necho '{output}'\n")
         file.chmod(0o755)
     return tmp_path / "venv"
 
 
-def test_without_a_fetched_one_the_machines_is_used(tmp_path):
-    """No folder, no program."""
+def test_machine_tools_are_used_without_a_download(tmp_path):
+    """Without the folder there is no path."""
     assert (toolchain.java_home(tmp_path), toolchain.terraform(tmp_path)) == (None, None)
 
 
-def test_every_spark_gets_the_fetched_java(fetched, tmp_path, monkeypatch):
-    """Whatever JAVA_HOME says: it was found to be none that will do."""
+def test_every_spark_uses_the_downloaded_java(downloaded, tmp_path, monkeypatch):
+    """Also with JAVA_HOME set: setup has rejected that one."""
     monkeypatch.setenv("JAVA_HOME", "/nowhere")
-    monkeypatch.setattr(toolchain, "java_home", lambda: fetched / "java")
+    monkeypatch.setattr(toolchain, "java_home", lambda: downloaded / "java")
 
-    assert spark.environment(State(tmp_path))["JAVA_HOME"] == str(fetched / "java")
-    assert spark.makers(tmp_path / "none.jar")["java"] == str(fetched / "java")
+    assert spark.environment(State(tmp_path))["JAVA_HOME"] == str(downloaded / "java")
+    assert spark.makers(tmp_path / "none.jar")["java"] == str(downloaded / "java")
 
 
-def test_the_machines_java_is_left_to_the_environment(tmp_path, monkeypatch):
+def test_machine_java_is_left_to_the_environment(tmp_path, monkeypatch):
     """Spark finds it by JAVA_HOME or on the PATH."""
     monkeypatch.setattr(toolchain, "java_home", lambda: None)
 
     assert "JAVA_HOME" not in spark.environment(State(tmp_path))
 
 
-def test_classes_are_archived_only_by_a_java_that_can(fetched, monkeypatch):
-    """One that has no archive of its own classes makes none of Spark's."""
-    monkeypatch.setattr(toolchain, "java_home", lambda: fetched / "java")
+def test_class_archive_needs_a_java_with_its_own(downloaded, monkeypatch):
+    """A JDK without a CDS archive of its classes cannot make one of Spark's."""
+    monkeypatch.setattr(toolchain, "java_home", lambda: downloaded / "java")
     assert not spark.can_archive()
-    (fetched / "java/lib/server").mkdir(parents=True)
-    (fetched / "java/lib/server/classes.jsa").touch()
+    (downloaded / "java/lib/server").mkdir(parents=True)
+    (downloaded / "java/lib/server/classes.jsa").touch()
     assert spark.can_archive()
 
 
-def test_the_fetched_terraform_is_run(fetched, monkeypatch):
-    """Also where there is another on the PATH."""
-    program = fetched / "terraform" / "terraform"
+def test_downloaded_terraform_is_run(downloaded, monkeypatch):
+    """Also with another one on the PATH."""
+    program = downloaded / "terraform" / "terraform"
     monkeypatch.setattr(toolchain, "terraform", lambda: program)
 
     assert process.find_terraform() == program
