@@ -15,20 +15,20 @@ STATIC |= {"counterparty": 20}
 
 
 @pytest.fixture(scope="module")
-def ask(make_module_database):
-    """Return a function that asks a totesys of the real size, as of November 2024."""
+def query(make_module_database):
+    """Return a function that queries a totesys of the real size, as of November 2024."""
     url = make_module_database(owner=roles.OWNER)
     with psycopg.connect(url) as connection:
         schema.create(connection)
     counts = seed.seed(url, now=NOW)
     assert counts == STATIC | {"sales_order": 11_187, "purchase_order": 4_649, "transaction": 15_836, "payment": 15_836}
     with psycopg.connect(url) as connection:
-        yield lambda query: connection.execute(query).fetchall()
+        yield lambda statement: connection.execute(statement).fetchall()
 
 
 @pytest.fixture
 def make_totesys(make_database):
-    """Return a function that makes an empty totesys."""
+    """Return a function that creates an empty totesys."""
 
     def make():
         url = make_database(owner=roles.OWNER)
@@ -40,13 +40,13 @@ def make_totesys(make_database):
 
 
 def contents(url):
-    """Every row of every table, as it lies on disk."""
+    """Return every row of every table in physical order."""
     with psycopg.connect(url) as connection:
         return {table: connection.execute(f"SELECT * FROM {table}").fetchall() for table in schema.TABLES}
 
 
 def structure(url):
-    """Every constraint and index."""
+    """Return every constraint and index."""
     with psycopg.connect(url) as connection:
         return connection.execute(
             """SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
@@ -56,109 +56,109 @@ def structure(url):
         ).fetchall()
 
 
-def test_the_rows_that_trip_loaders_up_are_there(ask):
+def test_seed_has_rows_that_are_hard_to_load(query):
     """Apostrophes, leading zeros, NULLs and a misspelling."""
-    assert ask("SELECT first_name, email_address FROM staff WHERE last_name = 'O''Keefe'") == [
+    assert query("SELECT first_name, email_address FROM staff WHERE last_name = 'O''Keefe'") == [
         ("Irving", "irving.o'keefe@terrifictotes.com")
     ]
-    assert ask("SELECT count(*) FROM counterparty WHERE delivery_contact LIKE '%O''Hara'") == [(1,)]
-    assert ask("SELECT count(*) FROM department WHERE location = 'Leds'") == [(1,)]
-    assert ask("SELECT count(*) FROM staff JOIN department USING (department_id) WHERE department_name = 'Sales'") == [
-        (0,)
-    ]
-    assert ask("SELECT count(DISTINCT legal_address_id) FROM counterparty") == [(14,)]
-    assert ask("SELECT count(*) - count(address_line_2), count(*) - count(district) FROM address") == [(20, 14)]
-    assert ask("SELECT count(*) > 0 FROM address WHERE postal_code = '01138' AND phone = '0021 366201'") == [(True,)]
+    assert query("SELECT count(*) FROM counterparty WHERE delivery_contact LIKE '%O''Hara'") == [(1,)]
+    assert query("SELECT count(*) FROM department WHERE location = 'Leds'") == [(1,)]
+    assert query(
+        "SELECT count(*) FROM staff JOIN department USING (department_id) WHERE department_name = 'Sales'"
+    ) == [(0,)]
+    assert query("SELECT count(DISTINCT legal_address_id) FROM counterparty") == [(14,)]
+    assert query("SELECT count(*) - count(address_line_2), count(*) - count(district) FROM address") == [(20, 14)]
+    assert query("SELECT count(*) > 0 FROM address WHERE postal_code = '01138' AND phone = '0021 366201'") == [(True,)]
     countries = ("Democratic People's Republic of Korea", "Svalbard & Jan Mayen Islands")
-    assert {country for (country,) in ask("SELECT country FROM address")}.issuperset(countries)
+    assert {country for (country,) in query("SELECT country FROM address")}.issuperset(countries)
 
 
-def test_designs_have_twelve_names_and_files_called_after_them(ask):
-    """In unix folders."""
-    assert ask("SELECT count(DISTINCT design_name) FROM design") == [(12,)]
+def test_designs_have_twelve_names_and_matching_file_names(query):
+    """In Unix folders."""
+    assert query("SELECT count(DISTINCT design_name) FROM design") == [(12,)]
     pattern = r"'^[a-z]+-\d{8}-[a-z0-9]{4}\.json$'"
-    assert ask(
+    assert query(
         f"""SELECT count(*) FROM design WHERE file_name ~ {pattern} AND file_location LIKE '/%'
             AND file_name LIKE lower(design_name) || '-%'"""
     ) == [(473,)]
 
 
-def test_static_tables_have_the_two_timestamps_of_their_own_seed(ask):
-    """Nobody has touched them since."""
+def test_static_tables_have_the_two_timestamps_of_their_own_seed(query):
+    """They were not changed since."""
     times = set()
     for table in ("address", "currency", "payment_type", "department", "staff", "counterparty"):
-        times.update(ask(f"SELECT DISTINCT created_at::text, last_updated::text FROM {table}"))
+        times.update(query(f"SELECT DISTINCT created_at::text, last_updated::text FROM {table}"))
     assert times == {("2022-11-03 14:20:49.962",) * 2, ("2022-11-03 14:20:51.563",) * 2}
 
 
 @pytest.mark.parametrize("table", ["sales_order", "purchase_order", "transaction", "payment"])
-def test_business_is_done_on_weekdays_from_eight_to_seven(ask, table):
-    """From the opening to the present, every weekday."""
-    assert ask(
+def test_business_hours_are_weekdays_from_eight_to_seven(query, table):
+    """On every weekday from the opening until now."""
+    assert query(
         f"""SELECT count(*) FROM {table} WHERE extract(isodow FROM created_at) > 5
             OR created_at::time NOT BETWEEN '08:00' AND '18:59:59.999' OR created_at > '{NOW}'"""
     ) == [(0,)]
-    assert ask(f"SELECT count(DISTINCT created_at::date), min(created_at)::date::text FROM {table}") == [
+    assert query(f"SELECT count(DISTINCT created_at::date), min(created_at)::date::text FROM {table}") == [
         (536, "2022-11-03")
     ]
 
 
-def test_orders_hold_what_their_columns_allow(ask):
-    """The ranges and forms of the profile."""
-    assert ask(
+def test_orders_have_valid_values(query):
+    """The ranges and formats of the profile."""
+    assert query(
         """SELECT count(*) FROM sales_order WHERE units_sold NOT BETWEEN 1000 AND 100000
            OR unit_price NOT BETWEEN 2.00 AND 4.00 OR scale(unit_price) <> 2 OR last_updated <> created_at"""
     ) == [(0,)]
-    assert ask(
+    assert query(
         """SELECT count(*) FROM purchase_order WHERE item_quantity NOT BETWEEN 1 AND 1000
            OR item_unit_price NOT BETWEEN 3 AND 1000 OR item_code !~ '^[A-Z0-9]{7}$' OR last_updated <> created_at"""
     ) == [(0,)]
     for table in ("sales_order", "purchase_order"):
         valid = r"^\d{4}-\d\d-\d\d$"
-        assert ask(
+        assert query(
             f"""SELECT count(*) FROM {table} WHERE agreed_delivery_date !~ '{valid}' OR agreed_payment_date !~ '{valid}'
                 OR agreed_delivery_date::date <= created_at::date OR agreed_payment_date::date <= created_at::date"""
         ) == [(0,)]
 
 
-def test_no_order_is_for_a_design_that_was_not_there(ask):
-    """Designs come out one by one."""
-    assert ask(
+def test_order_is_not_older_than_its_design(query):
+    """Designs are created one by one."""
+    assert query(
         """SELECT count(*) FROM sales_order o JOIN design USING (design_id)
            WHERE design.created_at > o.created_at + interval '4 hours'"""
     ) == [(0,)]
 
 
-def test_some_orders_are_for_a_far_future(ask):
-    """Up to 649 days ahead: a calendar must reach far beyond today."""
-    found = ask(
+def test_some_orders_have_a_delivery_date_in_the_far_future(query):
+    """Up to 649 days ahead, so the calendar must extend far beyond today."""
+    far_deliveries = query(
         """SELECT count(*), max(ahead) FROM (SELECT agreed_delivery_date::date - created_at::date AS ahead
            FROM sales_order) AS delivery WHERE ahead > 7"""
     )
-    assert found[0][0] == 54
-    assert 600 < found[0][1] <= 649
+    assert far_deliveries[0][0] == 54
+    assert 600 < far_deliveries[0][1] <= 649
 
 
-def test_ids_follow_the_time_only_roughly(ask):
-    """Neither time nor place on disk is in the order of the ids."""
+def test_ids_are_not_in_exact_order_of_time(query):
+    """Nor in physical order."""
     for table in ("sales_order", "purchase_order", "payment"):
         for order in ("ctid", "created_at"):
-            ((back, far),) = ask(
+            ((decreasing, largest_step),) = query(
                 f"""SELECT count(*) FILTER (WHERE step < 0), max(abs(step)) FROM (
                         SELECT {table}_id - lag({table}_id) OVER (ORDER BY {order}) AS step FROM {table}
                     ) AS steps"""
             )
-            assert back > 50
-            assert far < 20
+            assert decreasing > 50
+            assert largest_step < 20
 
 
-def test_each_order_has_one_transaction_and_one_exact_payment(ask):
-    """Same counterparty, currency, moment and date; the amount to the penny."""
+def test_each_order_has_one_transaction_and_one_exact_payment(query):
+    """Same counterparty, currency, timestamp and date; the amount exact to the penny."""
     for table, kind, amount, number in (
         ("sales_order", "SALE", "units_sold * unit_price", 1),
         ("purchase_order", "PURCHASE", "item_quantity * item_unit_price", 3),
     ):
-        matching = ask(
+        matching = query(
             f"""SELECT count(*), count(DISTINCT o.{table}_id), count(DISTINCT transaction_id) FROM {table} AS o
                 JOIN transaction USING ({table}_id) JOIN payment USING (transaction_id)
                 WHERE transaction_type = '{kind}' AND payment_amount = {amount} AND payment_type_id = {number}
@@ -169,28 +169,30 @@ def test_each_order_has_one_transaction_and_one_exact_payment(ask):
                 AND least(company_ac_number, counterparty_ac_number) BETWEEN 10000000 AND 99999999
                 AND greatest(company_ac_number, counterparty_ac_number) BETWEEN 10000000 AND 99999999"""
         )
-        everything = ask(f"SELECT count(*), count(*), count(*) FROM {table}")
+        everything = query(f"SELECT count(*), count(*), count(*) FROM {table}")
         assert matching == everything
-    assert ask("SELECT count(*) FROM transaction WHERE num_nonnulls(sales_order_id, purchase_order_id) <> 1") == [(0,)]
+    assert query("SELECT count(*) FROM transaction WHERE num_nonnulls(sales_order_id, purchase_order_id) <> 1") == [
+        (0,)
+    ]
 
 
-def test_payments_are_made_in_batches_on_the_morning_they_are_due(ask):
-    """Those due at a weekend are forgotten, those due later are open."""
-    assert ask(
+def test_payments_are_made_in_batches_on_the_morning_of_their_due_date(query):
+    """Those due on a weekend stay unpaid, later ones are open."""
+    assert query(
         f"""SELECT count(*) FROM payment WHERE paid <>
             (extract(isodow FROM payment_date::date) < 6 AND payment_date::date + time '07:55:12' < '{NOW}')"""
     ) == [(0,)]
-    assert ask(
+    assert query(
         """SELECT count(*) FROM payment WHERE CASE WHEN paid
            THEN date_trunc('second', last_updated) <> payment_date::date + time '07:55:11'
            ELSE last_updated <> created_at END"""
     ) == [(0,)]
-    ((largest,),) = ask("SELECT count(*) FROM payment WHERE paid GROUP BY last_updated ORDER BY 1 DESC LIMIT 1")
+    ((largest,),) = query("SELECT count(*) FROM payment WHERE paid GROUP BY last_updated ORDER BY 1 DESC LIMIT 1")
     assert 30 <= largest <= 45
 
 
-def test_the_same_seed_gives_the_same_rows_in_the_same_places(make_totesys):
-    """And another one gives others."""
+def test_same_seed_gives_the_same_rows_in_the_same_order(make_totesys):
+    """Another seed gives other rows."""
     first, second, other = make_totesys(), make_totesys(), make_totesys()
     for url, number in ((first, 1), (second, 1), (other, 2)):
         seed.seed(url, sales_orders=300, random_seed=number, now=NOW)
@@ -202,21 +204,21 @@ def test_the_same_seed_gives_the_same_rows_in_the_same_places(make_totesys):
     ("sales", "purchases"),
     [(0, 0), (1, 0), (2_000, 831), (30_000, 12_467)],
 )
-def test_other_sizes_keep_the_proportion(make_totesys, sales, purchases):
-    """Purchases, transactions and payments scale with the sales; the static tables do not."""
-    told = {}
-    counts = seed.seed(make_totesys(), sales_orders=sales, now=NOW, progress=told.__setitem__)
+def test_other_sizes_keep_the_proportions(make_totesys, sales, purchases):
+    """Purchases, transactions and payments scale with the sales; static tables do not."""
+    progress = {}
+    counts = seed.seed(make_totesys(), sales_orders=sales, now=NOW, progress=progress.__setitem__)
     orders = sales + purchases
     dynamic = {"sales_order": sales, "purchase_order": purchases, "transaction": orders, "payment": orders}
-    assert counts == told == STATIC | dynamic
+    assert counts == progress == STATIC | dynamic
 
 
 @pytest.mark.parametrize(
     "now",
     [datetime(2024, 11, 23, 12), datetime(2024, 11, 25, 3), datetime(2024, 11, 25, 8), datetime(2022, 11, 3, 14, 30)],
 )
-def test_nothing_happens_after_now(make_totesys, now):
-    """At a weekend, at night, at the stroke of eight, minutes after the opening."""
+def test_no_timestamp_is_in_the_future(make_totesys, now):
+    """On a weekend, at night, at eight o'clock, minutes after the opening."""
     url = make_totesys()
     seed.seed(url, sales_orders=500, now=now)
     latest = [max(row[name] for row in rows(url)) for name in ("created_at", "last_updated")]
@@ -224,38 +226,38 @@ def test_nothing_happens_after_now(make_totesys, now):
 
 
 def rows(url):
-    """Both timestamps of every row of all tables."""
+    """Return both timestamps of every row of all tables."""
     with psycopg.connect(url, row_factory=psycopg.rows.dict_row) as connection:
         query = " UNION ALL ".join(f"SELECT created_at, last_updated FROM {table}" for table in schema.TABLES)
         return connection.execute(query).fetchall()
 
 
-def test_the_present_is_the_default(totesys_database):
-    """Open payments are what is due from now on, or was due at a weekend."""
+def test_seed_ends_now_by_default(totesys_database):
+    """Open payments are due later or were due on a weekend."""
     with psycopg.connect(totesys_database) as connection:
-        found = connection.execute(
+        latest = connection.execute(
             "SELECT max(created_at) BETWEEN now() - interval '30 days' AND now() FROM sales_order"
         )
-        assert found.fetchone() == (True,)
+        assert latest.fetchone() == (True,)
 
 
 def test_keys_and_indexes_are_those_of_the_schema(make_totesys):
-    """The seed takes them off and puts them on again."""
+    """The seed drops and recreates them."""
     seeded, bare = make_totesys(), make_totesys()
     seed.seed(seeded, sales_orders=50, now=NOW)
     assert structure(seeded) == structure(bare)
     assert sum(definition.startswith("FOREIGN KEY") for *_, definition in structure(bare)) == 17
 
 
-def test_the_next_ids_follow_those_of_the_seed(totesys_database):
-    """Sequences are behind the highest id."""
+def test_sequences_continue_after_the_seeded_ids(totesys_database):
+    """Their next value follows the highest id."""
     with psycopg.connect(totesys_database) as connection:
         assert Business(connection).place_sales_order() == 201
         assert Business(connection).add_design() == 474
 
 
-def test_a_seeded_totesys_is_not_seeded_again(totesys_database):
-    """The error names the tables and the way out; nothing was changed."""
+def test_seeded_totesys_is_not_seeded_again(totesys_database):
+    """The error names the tables and the next command; nothing is changed."""
     before = contents(totesys_database)
     with pytest.raises(NotEmptyError, match="totelake activity") as caught:
         seed.seed(totesys_database)
@@ -263,8 +265,8 @@ def test_a_seeded_totesys_is_not_seeded_again(totesys_database):
     assert contents(totesys_database) == before
 
 
-def test_a_seed_that_fails_leaves_nothing(make_totesys):
-    """Neither rows nor missing keys."""
+def test_failed_seed_leaves_nothing(make_totesys):
+    """No rows, and all keys."""
     url = make_totesys()
     with psycopg.connect(url) as connection:
         connection.execute("ALTER TABLE payment ADD CONSTRAINT broke CHECK (payment_amount < 0)")
@@ -275,7 +277,7 @@ def test_a_seed_that_fails_leaves_nothing(make_totesys):
     assert structure(url) == before
 
 
-def test_senseless_sizes_and_times_are_refused(empty_totesys):
+def test_invalid_sizes_and_times_are_rejected(empty_totesys):
     """Before anything is written."""
     with pytest.raises(ValueError, match="-1"):
         seed.seed(empty_totesys, sales_orders=-1)
@@ -293,12 +295,12 @@ def test_senseless_sizes_and_times_are_refused(empty_totesys):
         (datetime(2022, 11, 7, 8, 30), 55.5),
     ],
 )
-def test_office_hours_are_counted(moment, hours):
-    """Eleven a weekday, none at night and at weekends."""
+def test_business_hours_are_counted(moment, hours):
+    """Eleven per weekday, none at night and on weekends."""
     assert seed.business_ms(moment) == hours * 3_600_000
 
 
-def test_office_hours_are_counted_back():
-    """The moment at which they have gone by."""
+def test_business_hours_are_converted_back():
+    """To the moment at which they have passed."""
     moment = datetime(2024, 11, 19, 16, 20, 1, 7000)
     assert seed.business_moment(seed.business_ms(moment)) == moment
