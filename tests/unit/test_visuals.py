@@ -1,4 +1,4 @@
-"""What a visual of a question may not be."""
+"""Validation of the visuals of questions."""
 
 from dataclasses import replace
 
@@ -11,8 +11,8 @@ COLUMNS = {"month": "DATETIME", "currency": "STRING", "units": "INTEGER", "reven
 BY_CURRENCY = Visual("bars", ("month",), {"revenue": "SUM"}, "currency", order=(Order("units", "DESC"),))
 
 
-def test_an_amount_is_grouped_by_currency():
-    """As colour, as panels or as a group of its own; a quantity need not be."""
+def test_amount_must_be_grouped_by_currency():
+    """As colour, as panels or as a group; a quantity need not be."""
     check("sales/example", BY_CURRENCY, COLUMNS)
     check("sales/example", replace(BY_CURRENCY, color="", panels="currency"), COLUMNS)
     check("sales/example", replace(BY_CURRENCY, color="", groups=("month", "currency")), COLUMNS)
@@ -22,8 +22,8 @@ def test_an_amount_is_grouped_by_currency():
         check("sales/example", replace(BY_CURRENCY, color=""), COLUMNS)
 
 
-def test_a_chart_is_not_sorted_by_an_amount():
-    """QuickSight would sort by the sum of all currencies; a row of a table has one."""
+def test_chart_cannot_be_sorted_by_an_amount():
+    """QuickSight would sort by the total of all currencies; a row of a table has one currency."""
     by_revenue = replace(BY_CURRENCY, order=(Order("revenue", "DESC"),))
 
     with pytest.raises(VisualError, match="adds currencies to sort by revenue: sort by a quantity"):
@@ -32,7 +32,7 @@ def test_a_chart_is_not_sorted_by_an_amount():
     check("sales/example", replace(by_revenue, kind="table", color="", groups=("currency", "month")), COLUMNS)
 
 
-def test_a_table_is_sorted_by_what_it_shows():
+def test_table_must_be_sorted_by_a_shown_column():
     """A chart may be sorted by any column of its question."""
     hidden = replace(BY_CURRENCY, kind="table", color="", groups=("currency",))
 
@@ -40,14 +40,14 @@ def test_a_table_is_sorted_by_what_it_shows():
         check("sales/example", hidden, COLUMNS)
 
 
-def test_a_column_that_the_query_does_not_return_is_named():
-    """A renamed column is found when the file is generated, not when nobody sees a visual."""
+def test_unknown_column_is_named():
+    """A renamed column fails the generation instead of leaving a visual empty."""
     with pytest.raises(VisualError, match="sales/example shows colour, which its query does not return"):
         check("sales/example", replace(BY_CURRENCY, color="colour"), COLUMNS)
 
 
-def test_a_question_without_a_visual_is_named(monkeypatch):
-    """Whoever adds a query is told where its visual is declared."""
+def test_question_without_a_visual_is_named(monkeypatch):
+    """The error names the file that declares visuals."""
     others = {name: visual for name, visual in VISUALS["sales"].items() if name != "revenue_by_month"}
     monkeypatch.setitem(VISUALS, "sales", others)
 
