@@ -1,4 +1,4 @@
-"""The warehouse's definition against the predefined schema, and a warehouse held to it."""
+"""The warehouse's definition compared with the predefined schema, and a warehouse checked against it."""
 
 import psycopg
 import pytest
@@ -10,7 +10,7 @@ INT, DATE, TEXT, TIME = "integer", "date", "character varying", "time without ti
 LINEAGE = {"_ingested_sequence": INT, "_deleted_at": "timestamp without time zone?"}
 FACT_LINEAGE = {"_source_version": "bigint", **LINEAGE}
 STAMPS = {"created_date": DATE, "created_time": TIME, "last_updated_date": DATE, "last_updated_time": TIME}
-# Column by column as the customer predefined it, lineage last. A question mark: the column may be NULL.
+# The columns as the customer predefined them, lineage last. A question mark: the column is nullable.
 PREDEFINED = {
     "dim_date": {
         "date_id": DATE,
@@ -151,39 +151,39 @@ PRIMARY_KEYS = "SELECT conrelid::regclass::text, pg_get_constraintdef(oid) FROM 
 
 @pytest.fixture
 def connection(warehouse):
-    """Connect to an empty warehouse."""
+    """Return a connection to an empty warehouse."""
     with psycopg.connect(warehouse.conninfo, autocommit=True) as opened:
         yield opened
 
 
 @pytest.fixture
 def defined(connection):
-    """Return the connection to a warehouse that was made by the definition."""
+    """Return a connection to a warehouse created by the definition."""
     postgres.apply(connection)
     return connection
 
 
-def found_columns(connection):
-    """Return the columns of every table, in their order, as PREDEFINED writes them."""
-    found: dict[str, dict[str, str]] = {}
+def actual_columns(connection):
+    """Return the columns of every table, in order and in the notation of PREDEFINED."""
+    actual: dict[str, dict[str, str]] = {}
     for table, name, kind in connection.execute(COLUMNS):
-        found.setdefault(table, {})[name] = kind
-    return {table: list(columns.items()) for table, columns in found.items()}
+        actual.setdefault(table, {})[name] = kind
+    return {table: list(columns.items()) for table, columns in actual.items()}
 
 
 def catalog(connection):
-    """Return everything that the catalog says of the warehouse's relations."""
+    """Return the catalog's rows of the warehouse's relations."""
     relations = "SELECT oid, relname, relfilenode, xmin::text FROM pg_class WHERE relnamespace = 'public'::regnamespace"
     return connection.execute(f"{relations} ORDER BY oid").fetchall()
 
 
-def test_the_tables_are_the_predefined_ones(defined):
-    """Every column by name, type, NOT NULL and place; lineage last."""
-    assert found_columns(defined) == {table: list(columns.items()) for table, columns in PREDEFINED.items()}
+def test_tables_are_the_predefined_ones(defined):
+    """Every column's name, type, nullability and position; lineage last."""
+    assert actual_columns(defined) == {table: list(columns.items()) for table, columns in PREDEFINED.items()}
 
 
-def test_the_first_column_is_the_primary_key_and_facts_number_themselves(defined):
-    """As the predefined schema's serial does."""
+def test_first_column_is_the_primary_key_and_an_identity_in_facts(defined):
+    """Like the serial columns of the predefined schema."""
     keys = dict(defined.execute(PRIMARY_KEYS).fetchall())
     assert {table: keys[table] for table in PREDEFINED} == {
         table: f"PRIMARY KEY ({next(iter(columns))})" for table, columns in PREDEFINED.items()
@@ -196,8 +196,8 @@ def test_the_first_column_is_the_primary_key_and_facts_number_themselves(defined
     ]
 
 
-def test_times_keep_their_milliseconds(defined):
-    """And no more than them."""
+def test_times_have_milliseconds(defined):
+    """And no more digits."""
     precision = (
         "SELECT DISTINCT datetime_precision FROM information_schema.columns WHERE data_type LIKE 'time without%'"
     )
@@ -205,22 +205,22 @@ def test_times_keep_their_milliseconds(defined):
 
 
 def test_every_reference_is_a_foreign_key(defined):
-    """Every date to the calendar, every other key to its dimension."""
-    found = {(table, column): (to, key) for table, column, to, key in defined.execute(KEYS)}
-    assert found == FOREIGN_KEYS
+    """Every date references the calendar, every other key its dimension."""
+    actual = {(table, column): (to, key) for table, column, to, key in defined.execute(KEYS)}
+    assert actual == FOREIGN_KEYS
 
 
-def test_the_text_of_the_definition_makes_the_same_warehouse(warehouse, make_database, defined):
-    """Run by any client, and run twice."""
+def test_ddl_text_creates_the_same_warehouse(warehouse, make_database, defined):
+    """Executed by any client, also twice."""
     with psycopg.connect(make_database(), autocommit=True) as other:
         other.execute(postgres.ddl())
         other.execute(postgres.ddl())
-        assert found_columns(other) == found_columns(defined)
+        assert actual_columns(other) == actual_columns(defined)
         assert sorted(other.execute(KEYS)) == sorted(defined.execute(KEYS))
 
 
-def test_tables_and_columns_say_what_they_hold(defined):
-    """Each has a comment from its declaration."""
+def test_tables_and_columns_have_comments(defined):
+    """From their declarations."""
     uncommented = """
     SELECT c.relname, a.attname FROM pg_class AS c LEFT JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0
     WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND c.relname <> 'load_ledger'
@@ -229,15 +229,15 @@ def test_tables_and_columns_say_what_they_hold(defined):
     assert defined.execute(uncommented).fetchall() == []
 
 
-def test_applying_the_definition_again_touches_nothing(defined):
+def test_reapplied_definition_changes_nothing(defined):
     """Not even a view, whose replacement would wait for its readers."""
     before = catalog(defined)
     postgres.apply(defined)
     assert catalog(defined) == before
 
 
-def test_what_is_missing_is_made_and_what_is_there_stays(defined):
-    """A view and a key that somebody dropped come back; rows are not touched."""
+def test_missing_objects_are_created_and_existing_ones_stay(defined):
+    """A dropped view and a dropped key are created again; rows are not touched."""
     defined.execute("INSERT INTO dim_currency VALUES (1, 'GBP', 'Pound Sterling', 1)")
     defined.execute("DROP VIEW current_fact_payment")
     defined.execute("ALTER TABLE fact_payment DROP CONSTRAINT fact_payment_transaction_id_fkey")
@@ -249,8 +249,8 @@ def test_what_is_missing_is_made_and_what_is_there_stays(defined):
     assert defined.execute("SELECT count(*) FROM dim_currency").fetchone() == (1,)
 
 
-def test_a_table_with_other_columns_is_refused_by_name(connection):
-    """The customer's own table lacks lineage, and somebody retyped a column: nothing is made beside it."""
+def test_table_with_other_columns_is_rejected_by_name(connection):
+    """Columns are missing, undeclared or of another type; nothing else is created."""
     connection.execute(
         "CREATE TABLE dim_currency (currency_id int PRIMARY KEY, currency_code text NOT NULL, symbol text)"
     )
