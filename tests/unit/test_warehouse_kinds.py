@@ -1,4 +1,4 @@
-"""Which warehouse a job's arguments name."""
+"""The choice of the warehouse by a job's arguments."""
 
 import pytest
 
@@ -17,12 +17,12 @@ REDSHIFT = {
 
 
 def run_with(**arguments):
-    """Return a run that was given `arguments`."""
+    """Return a run with `arguments`."""
     return JobRun("jr_1", "v1", arguments)
 
 
-def test_the_arguments_of_redshift_name_a_warehouse_in_it():
-    """Where it is shows; the secret by which it is reached does not."""
+def test_redshift_arguments_select_a_redshift_warehouse():
+    """Its place is public; the name of its secret is not shown."""
     warehouse = named_in(run_with(**REDSHIFT))
     assert warehouse == Redshift("totelake-dev", "warehouse", *list(REDSHIFT.values())[2:])
     assert warehouse.place == "database warehouse of the Redshift workgroup totelake-dev"
@@ -30,7 +30,7 @@ def test_the_arguments_of_redshift_name_a_warehouse_in_it():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ({}, "--warehouse_connection or --redshift_workgroup: one of the two is expected"),
         ({"TempDir": "s3://a/b"}, "one of the two is expected"),
@@ -44,9 +44,9 @@ def test_the_arguments_of_redshift_name_a_warehouse_in_it():
     ],
     ids=["neither", "neither, but a folder", "both", "a workgroup alone", "no secret", "no folder"],
 )
-def test_arguments_that_name_no_one_warehouse_are_refused(arguments, said):
-    """The error says what is missing or too much."""
+def test_ambiguous_or_incomplete_arguments_are_rejected(arguments, message):
+    """The error names the missing or surplus ones."""
     given = {name: value for name, value in arguments.items() if value}
     with pytest.raises(ArgumentError) as raised:
         named_in(run_with(**given))
-    assert said in str(raised.value)
+    assert message in str(raised.value)
