@@ -1,4 +1,4 @@
-"""The ledger: batches in order, each once; and the lock that lets one load in at a time."""
+"""The ledger: batches in order, each once; and the lock that admits one load at a time."""
 
 from dataclasses import replace
 
@@ -25,49 +25,49 @@ BATCH = ProcessedBatch(
 NEXT = replace(BATCH, sequence=2, batch_id="20241121T093000000Z-bbbbbbbb", first_ingested=3, last_ingested=3)
 
 
-class Log(CommitLog[ProcessedBatch]):
-    """A commit log of these batches, without a bucket."""
+class MemoryCommitLog(CommitLog[ProcessedBatch]):
+    """A commit log of the given batches, without a bucket."""
 
     def __init__(self, *batches):
-        """Hold `batches`, the first of them sequence 1."""
+        """Store `batches`, the first with sequence 1."""
         self.bucket = "processed"
         self.batches = batches
 
     def last_sequence(self):
-        """Return how many there are."""
+        """Return the number of batches."""
         return len(self.batches)
 
     def read(self, sequence):
-        """Return one."""
+        """Return the batch with that sequence."""
         return self.batches[sequence - 1]
 
     def since(self, sequence):
-        """Return those after `sequence`."""
+        """Return the batches after `sequence`."""
         return list(self.batches[sequence:])
 
 
 @pytest.fixture
 def connection(warehouse):
-    """Connect to a warehouse with an empty ledger."""
+    """Return a connection to a warehouse with an empty ledger."""
     with psycopg.connect(warehouse.conninfo, autocommit=True) as opened:
         apply(opened)
         yield opened
 
 
-def test_an_empty_ledger_lacks_everything(connection):
-    """All batches, in their order."""
-    assert ledger.pending(connection, Log(BATCH, NEXT)) == [BATCH, NEXT]
+def test_all_batches_are_pending_with_an_empty_ledger(connection):
+    """In order."""
+    assert ledger.pending(connection, MemoryCommitLog(BATCH, NEXT)) == [BATCH, NEXT]
 
 
-def test_what_is_in_the_ledger_is_not_pending(connection):
-    """Only what was committed after it is."""
+def test_loaded_batch_is_not_pending(connection):
+    """Only later ones are."""
     ledger.enter(connection, BATCH, "jr_load", "v2")
-    assert ledger.pending(connection, Log(BATCH, NEXT)) == [NEXT]
-    assert ledger.pending(connection, Log(BATCH)) == []
+    assert ledger.pending(connection, MemoryCommitLog(BATCH, NEXT)) == [NEXT]
+    assert ledger.pending(connection, MemoryCommitLog(BATCH)) == []
 
 
-def test_an_entry_says_what_was_loaded_and_by_whom(connection):
-    """Batch, range, snapshot, rows of each table, the run and its code."""
+def test_ledger_row_has_batch_rows_and_run(connection):
+    """With the range, the snapshot, the rows of each table, the run and its code version."""
     ledger.enter(connection, BATCH, "jr_load", "v2")
     columns = "processed_sequence, batch_id, first_ingested, last_ingested, rows, run_id, code_version"
     row = connection.execute(f"SELECT {columns}, loaded_at > snapshot_taken_at FROM load_ledger").fetchone()
@@ -77,49 +77,49 @@ def test_an_entry_says_what_was_loaded_and_by_whom(connection):
 @pytest.mark.parametrize(
     "batch",
     [
-        pytest.param(BATCH, id="the same again"),
-        pytest.param(replace(NEXT, sequence=3), id="one left out"),
-        pytest.param(replace(NEXT, first_ingested=4), id="an ingested batch left out"),
+        pytest.param(BATCH, id="the same batch"),
+        pytest.param(replace(NEXT, sequence=3), id="a gap"),
+        pytest.param(replace(NEXT, first_ingested=4), id="a gap of ingested batches"),
         pytest.param(replace(NEXT, first_ingested=2), id="an ingested batch twice"),
     ],
 )
-def test_a_batch_that_does_not_follow_is_refused(connection, batch):
-    """Both when it is looked for and when it is entered; the ledger stays as it is."""
+def test_non_consecutive_batch_is_rejected(connection, batch):
+    """Both as pending and on entry; the ledger is unchanged."""
     ledger.enter(connection, BATCH, "jr_load", "v2")
     with pytest.raises(LedgerError, match=f"{batch.batch_id} has sequence {batch.sequence}"):
         ledger.enter(connection, batch, "jr_load", "v2")
     with pytest.raises(LedgerError, match=batch.batch_id):
-        ledger.pending(connection, Log(BATCH, batch))
+        ledger.pending(connection, MemoryCommitLog(BATCH, batch))
     assert connection.execute("SELECT count(*) FROM load_ledger").fetchone() == (1,)
 
 
-def test_a_ledger_ahead_of_the_log_is_refused(connection):
-    """The warehouse was loaded from somewhere else."""
+def test_ledger_ahead_of_the_log_is_rejected(connection):
+    """The warehouse was loaded from another bucket."""
     ledger.enter(connection, BATCH, "jr_load", "v2")
     with pytest.raises(LedgerError, match=r"ends with sequence 1 .* the log of s3://processed with 0"):
-        ledger.pending(connection, Log())
+        ledger.pending(connection, MemoryCommitLog())
 
 
-def test_another_batch_under_the_same_number_is_refused_with_both_names(connection):
-    """A bucket that was begun anew is not the one that the warehouse was loaded from."""
+def test_other_batch_with_the_same_sequence_is_rejected_with_both_ids(connection):
+    """A recreated bucket is not the one that the warehouse was loaded from."""
     ledger.enter(connection, BATCH, "jr_load", "v2")
     with pytest.raises(LedgerError) as raised:
-        ledger.pending(connection, Log(replace(BATCH, batch_id="another")))
+        ledger.pending(connection, MemoryCommitLog(replace(BATCH, batch_id="another")))
     assert BATCH.batch_id in str(raised.value)
     assert "batch another" in str(raised.value)
 
 
-def test_a_ledger_with_a_gap_is_refused(connection):
-    """Somebody removed an entry."""
+def test_ledger_with_a_gap_is_rejected(connection):
+    """A row was deleted."""
     ledger.enter(connection, BATCH, "jr_load", "v2")
     ledger.enter(connection, NEXT, "jr_load", "v2")
     connection.execute("DELETE FROM load_ledger WHERE processed_sequence = 1")
     with pytest.raises(LedgerError, match="1 entries and ends with sequence 2"):
-        ledger.pending(connection, Log(BATCH, NEXT))
+        ledger.pending(connection, MemoryCommitLog(BATCH, NEXT))
 
 
-def test_a_second_load_is_told_who_is_at_it(warehouse):
-    """Its error names the run that holds the lock, and no password."""
+def test_second_load_is_rejected_with_the_running_one(warehouse):
+    """The error names the run that holds the lock, without the password."""
     with open_warehouse(warehouse, "jr_first"), pytest.raises(AlreadyRunningError) as raised:
         open_warehouse(warehouse, "jr_second").__enter__()
     assert "load: already running (totelake load jr_first, process " in str(raised.value)
@@ -127,25 +127,25 @@ def test_a_second_load_is_told_who_is_at_it(warehouse):
     assert warehouse.password not in str(raised.value)
 
 
-def test_an_attempt_does_not_meet_the_lock_of_the_one_before_it(warehouse):
-    """The server may not know yet that the connection of that one is gone; the lock of another run stays."""
-    with open_warehouse(warehouse, "jr_first") as cut_off:
+def test_retry_takes_over_the_lock_of_its_own_run(warehouse):
+    """The server may not know that the old connection is gone; the lock of another run stays."""
+    with open_warehouse(warehouse, "jr_first") as replaced:
         with open_warehouse(warehouse, "jr_first") as connection:
             assert connection.execute("SELECT 1").fetchone() == (1,)
         with pytest.raises(psycopg.OperationalError, match="terminating connection"):
-            cut_off.execute("SELECT 1")
+            replaced.execute("SELECT 1")
 
 
-def test_the_lock_ends_with_its_load(warehouse):
-    """However that ends."""
+def test_lock_is_released_at_the_end_of_the_load(warehouse):
+    """Also after an error."""
     with pytest.raises(ZeroDivisionError), open_warehouse(warehouse, "jr_first"):
         raise ZeroDivisionError
     with open_warehouse(warehouse, "jr_second") as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
-def test_loads_of_different_databases_do_not_meet(warehouse, make_database):
-    """The lock is the database's own."""
+def test_loads_of_different_databases_do_not_block_each_other(warehouse, make_database):
+    """The lock belongs to the database."""
     other = psycopg.conninfo.conninfo_to_dict(make_database(owner=warehouse.user))
     with (
         open_warehouse(warehouse, "jr_first"),
