@@ -1,7 +1,7 @@
-"""An audit trail that totesys keeps of itself by triggers, and what it says of the moment of a batch.
+"""An audit trail of totesys, kept by triggers, and the changes that it shows at the snapshot of a batch.
 
-Transaction ids play no part in it: what became visible between two moments is what the later one shows of the trail and
-the earlier one did not. A change that is rolled back, whole or to a savepoint, takes its own entry with it.
+Transaction ids are not used: the changes between two snapshots are the entries visible in the later and not in the
+earlier one. A change that is rolled back, whole or to a savepoint, removes its own entry.
 """
 
 from collections import defaultdict
@@ -11,10 +11,10 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from tests.chaos.schedules import Row
+from tests.chaos.schedules import RowId
 from totelake.tables import SOURCE_TABLES, SourceTable
 
-_KEEP = """
+_TRAIL = """
     CREATE TABLE audit.{table} (LIKE public.{table}, _op text, _entry bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY);
     CREATE FUNCTION audit.{function}() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
@@ -37,48 +37,48 @@ _SNAPSHOT = (
 _ENTRIES = "SELECT _entry, _op, {columns} FROM audit.{table} WHERE _entry > %s ORDER BY _entry"
 _LAST_ENTRY = "SELECT coalesce(max(_entry), 0) FROM audit.{table}"
 _VERSIONS = "SELECT {key}, xmin::text::bigint FROM public.{table} WHERE {key} = ANY(%s)"
-_WHOLE = "SELECT {key}, xmin::text::bigint, {columns} FROM public.{table}"
+_ALL_ROWS = "SELECT {key}, xmin::text::bigint, {columns} FROM public.{table}"
 _WATERMARK = "SELECT max(last_updated) FROM public.{table}"
 _NEWER = "SELECT {key} FROM public.{table} WHERE last_updated > %s"
 
-# The transaction that wrote the row, whose ids have not begun anew in a server that was just made; then the columns.
+# The id of the transaction that wrote the row, unique in a new server; then the columns.
 type Values = tuple[Any, ...]
 
 
-def keep(connection: psycopg.Connection) -> None:
-    """Make totesys keep the trail from now on; `connection` is its owner's."""
+def install(connection: psycopg.Connection) -> None:
+    """Install the triggers that keep the trail; `connection` is the owner's."""
     connection.execute("CREATE SCHEMA audit")
     for table in SOURCE_TABLES.values():
-        connection.execute(_about(_KEEP, table, function=sql.Identifier(f"keep_{table.name}")))
+        connection.execute(_format(_TRAIL, table, function=sql.Identifier(f"keep_{table.name}")))
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """What totesys showed at one moment, against the moment before.
+class AuditedSnapshot:
+    """The state of totesys at one snapshot, compared with the previous one.
 
-    `changed` has the rows that were written by what has become visible, with their values, None where a row is gone.
-    `newer` are the rows that a reader of `last_updated > watermark` takes, the watermark being the highest
-    `last_updated` of the moment before.
+    `changed` has the rows with newly visible writes and their values, None for a deleted row.
+    `newer` are the rows selected by `last_updated > watermark`, the watermark being the highest `last_updated` of the
+    previous snapshot.
 
-    Of the table that is restructured, `whole` has all rows, and `written` those that were written since the moment
-    before; some of them may be gone.
+    Of the restructured table, `all_rows` has every row, and `written` those written since the previous snapshot; some
+    of them may be deleted.
     """
 
     xmin: int
     xmax: int
-    changed: dict[Row, Values | None]
-    newer: frozenset[Row]
-    whole: dict[Row, Values]
-    written: frozenset[Row]
+    changed: dict[RowId, Values | None]
+    newer: frozenset[RowId]
+    all_rows: dict[RowId, Values]
+    written: frozenset[RowId]
 
 
-class Trail:
-    """A reader of some tables' audit trail, from one moment to the next."""
+class AuditTrail:
+    """Reads the audit trail of some tables from one snapshot to the next."""
 
     def __init__(self, connection: psycopg.Connection, tables: list[str], restructured: str) -> None:
-        """Begin at the present moment, at which no transaction is open on the tables; `connection` is in autocommit.
+        """Start at the current state, with no transaction open on the tables; `connection` is in autocommit mode.
 
-        Of the table `restructured` all rows are read at each moment.
+        Of the table `restructured`, all rows are read at each snapshot.
         """
         self._connection = connection
         self._tables = [SOURCE_TABLES[name] for name in tables]
@@ -87,58 +87,62 @@ class Trail:
         self._watermark = {table.name: self._one(_WATERMARK, table) for table in self._tables}
         self._seen: dict[str, set[int]] = defaultdict(set)
 
-    def moment(self) -> Moment:
-        """Return what the present moment shows, all of it in one snapshot."""
-        changed: dict[Row, Values | None] = {}
-        newer: set[Row] = set()
+    def snapshot(self) -> AuditedSnapshot:
+        """Return the state at the current snapshot."""
+        changed: dict[RowId, Values | None] = {}
+        newer: set[RowId] = set()
         with self._connection.transaction():
             self._connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             [(xmin, xmax)] = self._connection.execute(_SNAPSHOT)
             for table in self._tables:
                 changed |= self._changed(table)
                 newer |= self._newer(table)
-            written = frozenset(Row(self._restructured.name, key) for key in self._entries(self._restructured))
-            whole = self._whole(self._restructured)
-        return Moment(xmin, xmax, changed, frozenset(newer), whole, written)
+            written = frozenset(RowId(self._restructured.name, key) for key in self._entries(self._restructured))
+            all_rows = self._all_rows(self._restructured)
+        return AuditedSnapshot(xmin, xmax, changed, frozenset(newer), all_rows, written)
 
-    def _whole(self, table: SourceTable) -> dict[Row, Values]:
-        rows = self._connection.execute(_about(_WHOLE, table)).fetchall()
-        return {Row(table.name, key): tuple(values) for key, *values in rows}
+    def _all_rows(self, table: SourceTable) -> dict[RowId, Values]:
+        rows = self._connection.execute(_format(_ALL_ROWS, table)).fetchall()
+        return {RowId(table.name, key): tuple(values) for key, *values in rows}
 
-    def _changed(self, table: SourceTable) -> dict[Row, Values | None]:
-        """Return the last state of each row that has a new entry: entries of a row are in the order of its locks."""
-        found = self._entries(table)
-        versions: dict[int, int] = dict(self._connection.execute(_about(_VERSIONS, table), [list(found)]).fetchall())
-        return {Row(table.name, key): (versions[key], *values) if values else None for key, values in found.items()}
+    def _changed(self, table: SourceTable) -> dict[RowId, Values | None]:
+        """Return the last state of each row with a new entry: entries of a row are in the order of its locks."""
+        last_entries = self._entries(table)
+        versions: dict[int, int] = dict(
+            self._connection.execute(_format(_VERSIONS, table), [list(last_entries)]).fetchall()
+        )
+        return {
+            RowId(table.name, key): (versions[key], *values) if values else None for key, values in last_entries.items()
+        }
 
     def _entries(self, table: SourceTable) -> dict[int, list[Any]]:
-        """Return the values of the last new entry of each row that has one, empty where the row is gone."""
-        found: dict[int, list[Any]] = {}
-        seen, place = self._seen[table.name], place_of_key(table)
-        entries = self._connection.execute(_about(_ENTRIES, table), [self._begin[table.name]])
+        """Return the values of the last new entry of each row that has one, empty for a deleted row."""
+        last_entries: dict[int, list[Any]] = {}
+        seen, key_position = self._seen[table.name], key_index(table)
+        entries = self._connection.execute(_format(_ENTRIES, table), [self._begin[table.name]])
         for entry, operation, *values in entries.fetchall():
             if entry not in seen:
-                found[values[place]] = [] if operation == "DELETE" else values
+                last_entries[values[key_position]] = [] if operation == "DELETE" else values
                 seen.add(entry)
-        return found
+        return last_entries
 
-    def _newer(self, table: SourceTable) -> set[Row]:
-        rows = self._connection.execute(_about(_NEWER, table), [self._watermark[table.name]]).fetchall()
+    def _newer(self, table: SourceTable) -> set[RowId]:
+        rows = self._connection.execute(_format(_NEWER, table), [self._watermark[table.name]]).fetchall()
         self._watermark[table.name] = max(self._watermark[table.name], self._one(_WATERMARK, table))
-        return {Row(table.name, key) for (key,) in rows}
+        return {RowId(table.name, key) for (key,) in rows}
 
     def _one(self, statement: str, table: SourceTable) -> Any:
-        [(value,)] = self._connection.execute(_about(statement, table)).fetchall()
+        [(value,)] = self._connection.execute(_format(statement, table)).fetchall()
         return value
 
 
-def place_of_key(table: SourceTable) -> int:
-    """Return where among the columns of `table` its key is."""
+def key_index(table: SourceTable) -> int:
+    """Return the index of the key among the columns of `table`."""
     [key] = table.key
     return table.column_names.index(key)
 
 
-def _about(statement: str, table: SourceTable, **words: sql.Composable) -> sql.Composed:
+def _format(statement: str, table: SourceTable, **words: sql.Composable) -> sql.Composed:
     [key] = table.key
     columns = sql.SQL(", ").join(map(sql.Identifier, table.column_names))
     return sql.SQL(statement).format(

@@ -1,4 +1,4 @@
-"""Two runs of one stage at once: one of them commits, the other ends with an error that says so."""
+"""Two concurrent runs of one stage: one commits, the other ends with a conflict error."""
 
 import os
 import select
@@ -8,92 +8,92 @@ from random import Random
 from typing import Self
 
 from tests.chaos.history import STAGES
-from tests.chaos.people import People, Told
-from tests.chaos.site import BASE, Site
-from tests.chaos.verification import hold_against_source
-from tests.chaos.warm import Outcome
+from tests.chaos.shared_jvm import ProcessOutcome
+from tests.chaos.testbed import BASE, PipelineTestbed
+from tests.chaos.verification import verify
+from tests.chaos.writers import HistoryResult, Writers
 from totelake.runtime import failpoints
 
-_REFUSALS = {"ingest": "CommitConflictError", "transform": "CommitConflictError", "load": "AlreadyRunningError"}
+_REJECTIONS = {"ingest": "CommitConflictError", "transform": "CommitConflictError", "load": "AlreadyRunningError"}
 _ARRIVES_WITHIN = 300.0
 
 
 @dataclass
-class Twice:
-    """What came of starting each stage twice, once: the error of the one that was refused, by stage."""
+class DoubleStart:
+    """The result of starting each stage twice: the error of the rejected run, by stage."""
 
     seed: int
-    refused: Counter[str] = field(default_factory=Counter)
+    rejected: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
 
 
-def start_twice(site: Site, seed: int) -> Twice:
-    """Let the business do something at `site`, and start each stage twice at once."""
-    twice = Twice(seed)
-    site.go_back_to(BASE)
-    People(site.totesys, Random(seed), Told(seed), site.last_snapshot).place_order()
+def start_twice(testbed: PipelineTestbed, seed: int) -> DoubleStart:
+    """Place an order in the totesys of `testbed`, then start each stage twice at once."""
+    double_start = DoubleStart(seed)
+    testbed.restore_state(BASE)
+    Writers(testbed.totesys, Random(seed), HistoryResult(seed), testbed.last_snapshot).place_order()
     for stage in STAGES:
-        outcomes = _one_within_the_other(site) if stage == "load" else _both_before_the_commit(site, stage)
+        outcomes = _one_within_the_other(testbed) if stage == "load" else _both_before_the_commit(testbed, stage)
         errors = [outcome.error for outcome in outcomes if outcome.error]
-        if len(errors) == 1 and errors[0].startswith(_REFUSALS[stage]):
-            twice.refused[f"{stage}: {_REFUSALS[stage]}"] += 1
+        if len(errors) == 1 and errors[0].startswith(_REJECTIONS[stage]):
+            double_start.rejected[f"{stage}: {_REJECTIONS[stage]}"] += 1
         else:
-            twice.faults.append(f"two starts of {stage} ended with the errors {errors}")
-        site.warm.settle()
-        site.await_quiet()
-    if (batches := (len(site.ingested()), len(site.processed()))) != (2, 2):
-        twice.faults.append(f"there are {batches} batches, and not one more in each zone")
-    hold_against_source(site, twice.faults)
-    return twice
+            double_start.faults.append(f"two starts of {stage} ended with the errors {errors}")
+        testbed.jvm.release_requests()
+        testbed.wait_for_disconnects()
+    if (batches := (len(testbed.ingested()), len(testbed.processed()))) != (2, 2):
+        double_start.faults.append(f"{batches} batches in the two zones instead of (2, 2)")
+    verify(testbed, double_start.faults)
+    return double_start
 
 
-def _both_before_the_commit(site: Site, stage: str) -> list[Outcome]:
-    """Start `stage` twice, and let both create the record of their batch when both have come that far."""
-    with _Meeting(failpoints.BEFORE_LOG_CREATED) as meeting:
-        processes = [site.warm.start(site.job(stage), watcher=meeting.arrive) for _ in range(2)]
-        meeting.let_go(of=2)
+def _both_before_the_commit(testbed: PipelineTestbed, stage: str) -> list[ProcessOutcome]:
+    """Start `stage` twice; both create their commit record after both have hit that failpoint."""
+    with _Rendezvous(failpoints.BEFORE_LOG_CREATED) as meeting:
+        processes = [testbed.jvm.start(testbed.job(stage), watcher=meeting.arrive) for _ in range(2)]
+        meeting.release(of=2)
         return [process.outcome() for process in processes]
 
 
-def _one_within_the_other(site: Site) -> list[Outcome]:
-    """Start a load when another has merged everything and not committed it yet."""
-    with _Meeting(failpoints.BEFORE_MERGE_COMMITTED) as meeting:
-        first = site.warm.start(site.job("load"), watcher=meeting.arrive)
-        meeting.await_arrivals(1)
-        second = site.warm.start(site.job("load")).outcome()
-        meeting.let_go(of=1, arrived=1)
+def _one_within_the_other(testbed: PipelineTestbed) -> list[ProcessOutcome]:
+    """Start a load while another has merged everything and not committed yet."""
+    with _Rendezvous(failpoints.BEFORE_MERGE_COMMITTED) as meeting:
+        first = testbed.jvm.start(testbed.job("load"), watcher=meeting.arrive)
+        meeting.wait_for_arrivals(1)
+        second = testbed.jvm.start(testbed.job("load")).outcome()
+        meeting.release(of=1, arrived=1)
         return [first.outcome(), second]
 
 
-class _Meeting:
-    """A boundary at which processes wait for each other."""
+class _Rendezvous:
+    """A failpoint at which processes wait for each other."""
 
     def __init__(self, boundary: str) -> None:
         self._boundary = boundary
         self._arrived, self._arrive = os.pipe()
-        self._go, self._let_go = os.pipe()
+        self._go, self._release = os.pipe()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for descriptor in (self._arrived, self._arrive, self._go, self._let_go):
+        for descriptor in (self._arrived, self._arrive, self._go, self._release):
             os.close(descriptor)
 
     def arrive(self, boundary: str) -> None:
-        """Wait at the boundary until the process is let go; called in the process."""
+        """Wait at the failpoint until released; called in the process."""
         if boundary == self._boundary:
             os.write(self._arrive, b".")
             os.read(self._go, 1)
 
-    def await_arrivals(self, count: int) -> None:
+    def wait_for_arrivals(self, count: int) -> None:
         """Wait until `count` more processes have arrived."""
         for _ in range(count):
             if not select.select([self._arrived], [], [], _ARRIVES_WITHIN)[0]:
-                raise TimeoutError(f"no process came to {self._boundary!r} within {_ARRIVES_WITHIN:g} s")
+                raise TimeoutError(f"no process reached {self._boundary!r} within {_ARRIVES_WITHIN:g} s")
             os.read(self._arrived, 1)
 
-    def let_go(self, of: int, arrived: int = 0) -> None:
-        """Let `of` processes go on when all of them have arrived, of which so many have `arrived` already."""
-        self.await_arrivals(of - arrived)
-        os.write(self._let_go, b"." * of)
+    def release(self, of: int, arrived: int = 0) -> None:
+        """Release `of` processes once all have arrived; `arrived` of them have already."""
+        self.wait_for_arrivals(of - arrived)
+        os.write(self._release, b"." * of)

@@ -1,4 +1,4 @@
-"""What a business does to totesys in a history: each event is a function of one transaction."""
+"""Changes of rows of totesys in a history: each event is a function that runs in one transaction."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from totesys.business import Business
 
 
 @dataclass(frozen=True)
-class EventContext:
-    """What an event happens to: a connection in a transaction, the business on it, and the luck of the history.
+class HistoryContext:
+    """The context of an event: a connection in a transaction, the business on it, and the history's random choices.
 
     `last_snapshot` is the snapshot of the last ingested batch, None before the first one.
     """
@@ -22,8 +22,8 @@ class EventContext:
     last_snapshot: str | None = None
 
 
-type Event = Callable[[EventContext], object]
-"""Raises LookupError where there is nothing that it could happen to."""
+type Event = Callable[[HistoryContext], object]
+"""Raises LookupError if there is no suitable row."""
 
 
 _ORPHANS = """
@@ -32,70 +32,70 @@ _ORPHANS = """
 """
 
 
-def some(context: EventContext, table: str) -> int:
-    """Return the key of a record of `table`; raises LookupError where there is none."""
-    found = context.connection.execute(f"SELECT {table}_id FROM {table} ORDER BY 1".encode()).fetchall()
-    if not found:
+def some(context: HistoryContext, table: str) -> int:
+    """Return a random key of `table`; raises LookupError if it is empty."""
+    keys = context.connection.execute(f"SELECT {table}_id FROM {table} ORDER BY 1".encode()).fetchall()
+    if not keys:
         raise LookupError(table)
-    return context.choice.choice(found)[0]
+    return context.choice.choice(keys)[0]
 
 
-def _place_sale(context: EventContext) -> None:
+def _place_sale(context: HistoryContext) -> None:
     context.business.place_sales_order()
 
 
-def _place_purchase(context: EventContext) -> None:
+def _place_purchase(context: HistoryContext) -> None:
     context.business.place_purchase_order()
 
 
-def _correct_sale(context: EventContext) -> None:
+def _correct_sale(context: HistoryContext) -> None:
     context.business.correct_sales_order(some(context, "sales_order"), units=context.choice.randint(1000, 100_000))
 
 
-def _correct_sale_forgetfully(context: EventContext) -> None:
+def _correct_sale_without_timestamp(context: HistoryContext) -> None:
     order = some(context, "sales_order")
     context.business.correct_sales_order(order, units=context.choice.randint(1000, 100_000), stamp=False)
 
 
-def _correct_purchase(context: EventContext) -> None:
+def _correct_purchase(context: HistoryContext) -> None:
     context.business.correct_purchase_order(some(context, "purchase_order"), quantity=context.choice.randint(1, 1000))
 
 
-def _pay(context: EventContext) -> None:
+def _pay(context: HistoryContext) -> None:
     context.business.pay([some(context, "payment")])
 
 
-def _move_address(context: EventContext) -> None:
+def _move_address(context: HistoryContext) -> None:
     context.business.move_address(some(context, "address"))
 
 
-def _change_department(context: EventContext) -> None:
+def _change_department(context: HistoryContext) -> None:
     context.business.change_department(some(context, "department"))
 
 
-def _change_staff(context: EventContext) -> None:
+def _change_staff(context: HistoryContext) -> None:
     context.business.change_staff(some(context, "staff"))
 
 
-def _change_counterparty(context: EventContext) -> None:
+def _change_counterparty(context: HistoryContext) -> None:
     context.business.change_counterparty(some(context, "counterparty"))
 
 
-def _hire(context: EventContext) -> None:
+def _hire(context: HistoryContext) -> None:
     context.business.hire()
 
 
-def _add_design(context: EventContext) -> None:
+def _add_design(context: HistoryContext) -> None:
     context.business.add_design()
 
 
-def _delete_payment(context: EventContext) -> None:
+def _delete_payment(context: HistoryContext) -> None:
     payment = some(context, "payment")
     context.connection.execute("DELETE FROM payment WHERE payment_id = %s", (payment,))
 
 
-def _delete_sale(context: EventContext) -> None:
-    """Delete an order with what belongs to it."""
+def _delete_sale(context: HistoryContext) -> None:
+    """Delete an order with its transaction and payment."""
     order = (some(context, "sales_order"),)
     of_order = "SELECT transaction_id FROM transaction WHERE sales_order_id = %s"
     context.connection.execute(f"DELETE FROM payment WHERE transaction_id IN ({of_order})", order)
@@ -103,30 +103,31 @@ def _delete_sale(context: EventContext) -> None:
     context.connection.execute("DELETE FROM sales_order WHERE sales_order_id = %s", order)
 
 
-def _delete_staff(context: EventContext) -> None:
+def _delete_staff(context: HistoryContext) -> None:
     context.connection.execute("DELETE FROM staff WHERE staff_id = %s", (some(context, "staff"),))
 
 
-def _delete_design(context: EventContext) -> None:
+def _delete_design(context: HistoryContext) -> None:
     context.connection.execute("DELETE FROM design WHERE design_id = %s", (some(context, "design"),))
 
 
-def _bring_payment_back(context: EventContext) -> None:
-    """Delete a payment and insert it again under its old number."""
+def _reinsert_payment(context: HistoryContext) -> None:
+    """Delete a payment and insert it again with the same key."""
     context.connection.execute(
-        "WITH gone AS (DELETE FROM payment WHERE payment_id = %s RETURNING *) INSERT INTO payment SELECT * FROM gone",
+        "WITH deleted AS (DELETE FROM payment WHERE payment_id = %s RETURNING *)"
+        " INSERT INTO payment SELECT * FROM deleted",
         (some(context, "payment"),),
     )
 
 
-def orphans(context: EventContext) -> bool:
-    """Return whether a payment's counterparty or transaction may never have come to the warehouse."""
-    [(found,)] = context.connection.execute(_ORPHANS).fetchall()
-    return bool(found)
+def orphans(context: HistoryContext) -> bool:
+    """Return whether a payment's counterparty or transaction may be missing in the warehouse."""
+    [(has_orphans,)] = context.connection.execute(_ORPHANS).fetchall()
+    return bool(has_orphans)
 
 
-def _change_key(context: EventContext) -> None:
-    """Give a record another key: the old one is gone, the new one is there."""
+def _change_key(context: HistoryContext) -> None:
+    """Change the key of a row."""
     table = context.choice.choice(("payment", "design", "staff"))
     context.connection.execute(
         f"""UPDATE {table} SET {table}_id = (SELECT greatest(max({table}_id), 100000) + 1 FROM {table})
@@ -134,8 +135,8 @@ def _change_key(context: EventContext) -> None:
     )
 
 
-def _swap_keys(context: EventContext) -> None:
-    """Let two payments swap their keys, while no payment waits for a counterparty or a transaction."""
+def _swap_keys(context: HistoryContext) -> None:
+    """Swap the keys of two payments, if no payment is quarantined for its counterparty or transaction."""
     first, second = some(context, "payment"), some(context, "payment")
     if first == second or orphans(context):
         raise LookupError("payment")
@@ -148,7 +149,7 @@ BUSINESS: tuple[Event, ...] = (
     _place_sale,
     _place_purchase,
     _correct_sale,
-    _correct_sale_forgetfully,
+    _correct_sale_without_timestamp,
     _correct_purchase,
     _pay,
     _move_address,
@@ -161,7 +162,7 @@ BUSINESS: tuple[Event, ...] = (
     _delete_sale,
     _delete_staff,
     _delete_design,
-    _bring_payment_back,
+    _reinsert_payment,
     _change_key,
     _swap_keys,
 )

@@ -1,9 +1,9 @@
-"""The proof of late commits: concurrent transactions of every kind, and an ingest that loses and doubles no version.
+"""Proof for late commits: concurrent transactions of every kind, and an ingest that loses and duplicates no version.
 
-Hundreds of generated interleavings are woven into one sequence of steps on as many connections, and the real ingest
-stage runs in the midst of them, several times: transactions are open, prepared, and commit while it reads. What it
-lands is held against the source's own audit trail. The same moments are read by `last_updated > watermark`, too.
-Between the batches one more table is truncated, altered, exchanged for another and hidden from the reader.
+Hundreds of generated interleavings are merged into one sequence of steps on as many connections, and the real ingest
+stage runs in between, several times: transactions are open, prepared, and commit while it reads. Each batch is
+compared with the source's audit trail, and so are the rows selected by `last_updated > watermark` at the same time.
+Between the batches one more table is truncated, altered, swapped with another and hidden from the reader.
 """
 
 import math
@@ -15,19 +15,19 @@ from dataclasses import fields
 
 import psycopg
 
-from tests.chaos.audit import Moment, Trail, Values
-from tests.chaos.audited_world import Version, World, world
-from tests.chaos.late_commits import LateCommits, LateCommitsError, NotRefusedError
-from tests.chaos.restructured import Restructured, candidates
-from tests.chaos.schedules import Action, Interleaving, Row, Stamp, Step, generate, owner
+from tests.chaos.audit import AuditedSnapshot, AuditTrail, Values
+from tests.chaos.audited_pipeline import AuditedPipeline, RowVersion, audited_pipeline
+from tests.chaos.late_commits import LateCommits, LateCommitsError, NotRejectedError
+from tests.chaos.merging import merged_steps
+from tests.chaos.restructured_table import RestructuredTable, candidates
+from tests.chaos.schedules import Interleaving, LastUpdated, RowId, ScheduleStep, StepKind, generate, owner
 from tests.chaos.sessions import DEPTH, Sessions
-from tests.chaos.weaving import woven
 from totelake.lake.batches import IngestedBatch
 from totelake.runtime import failpoints
 from totelake.runtime.errors import UnreadableTableError
 from totelake.tables import SOURCE_TABLES
 
-__all__ = ["LateCommits", "LateCommitsError", "NotRefusedError", "prove", "world"]
+__all__ = ["LateCommits", "LateCommitsError", "NotRejectedError", "audited_pipeline", "prove"]
 
 TOGETHER = 400
 BATCHES = 4
@@ -37,7 +37,7 @@ _SHARE_HIDDEN = 0.2
 
 
 def prove(
-    world: World,
+    pipeline: AuditedPipeline,
     count: int = 10_000,
     seed: int = 1,
     progress: Callable[[LateCommits], None] = lambda _: None,
@@ -45,45 +45,45 @@ def prove(
     only: int | None = None,
     until: float = math.inf,
 ) -> LateCommits:
-    """Run at least `count` interleavings of `seed` through the ingest of `world`, and return the figures.
+    """Run at least `count` interleavings of `seed` against the ingest of `pipeline` and return the figures.
 
-    None of them may have run in `world` before. When it is `until` by the monotonic clock, no group is begun any more
-    but the first one. `progress` gets the figures after each group that is woven together.
-    `only` is the number of an interleaving: nothing but its group is run, as who it is woven with is a part of it.
-    Raises `LateCommitsError` at the first batch that lacks a version or has one too many.
+    None of them may have run in `pipeline` before. After `until` (monotonic clock) no further group is started, but one
+    is always run. `progress` gets the figures after each group of interleavings.
+    `only` is the number of an interleaving: only its group is run, since the others of the group affect its schedule.
+    Raises `LateCommitsError` at the first batch that lacks a version or has a duplicate.
     """
-    proof = _Proof(world, seed)
-    world.ingest()
+    proof = _Proof(pipeline, seed)
+    pipeline.ingest()
     groups = range(-(-count // TOGETHER)) if only is None else [only // TOGETHER]
     with (
-        psycopg.connect(world.url, autocommit=True) as auditor,
-        psycopg.connect(world.url, autocommit=True) as restructurer,
-        Sessions(world.url) as sessions,
+        psycopg.connect(pipeline.url, autocommit=True) as auditor,
+        psycopg.connect(pipeline.url, autocommit=True) as restructurer,
+        Sessions(pipeline.url) as sessions,
     ):
         for number in groups:
             if proof.has_begun and time.monotonic() >= until:
                 break
             choice = random.Random(f"{seed}/group {number}")
             tables = choice.sample(sorted(SOURCE_TABLES), _TABLES)
-            restructured = Restructured(restructurer, choice.choice(candidates(tables)), choice)
+            restructured = RestructuredTable(restructurer, choice.choice(candidates(tables)), choice)
             members = range(number * TOGETHER, (number + 1) * TOGETHER)
             group = [generate(seed, member, tables, BATCHES) for member in members]
-            proof.run(group, Trail(auditor, tables, restructured.table), sessions, restructured, choice)
+            proof.run(group, AuditTrail(auditor, tables, restructured.table), sessions, restructured, choice)
             progress(proof.figures())
     return proof.figures()
 
 
 class _Proof:
-    """A proof as far as it has come."""
+    """A proof in progress."""
 
-    def __init__(self, world: World, seed: int) -> None:
-        self._world = world
+    def __init__(self, pipeline: AuditedPipeline, seed: int) -> None:
+        self._pipeline = pipeline
         self._seed = seed
         self._began = time.monotonic()
         self._tally: Counter[str] = Counter()
         self._events: Counter[str] = Counter()
         self._losers: set[int | None] = set()
-        self._alive: dict[Row, Values] = {}
+        self._alive: dict[RowId, Values] = {}
 
     @property
     def has_begun(self) -> bool:
@@ -99,138 +99,143 @@ class _Proof:
     def run(
         self,
         group: list[Interleaving],
-        trail: Trail,
+        trail: AuditTrail,
         sessions: Sessions,
-        restructured: Restructured,
+        restructured: RestructuredTable,
         choice: random.Random,
     ) -> None:
-        """Weave the interleavings of `group`, and hold each batch against `trail`; another one finds nothing more."""
-        weave = [woven(group, part, choice) for part in range(BATCHES)]
-        self._alive = trail.moment().whole | self._alive
-        for part, steps in enumerate(weave):
+        """Merge the interleavings of `group` and check each batch against `trail`; a final ingest writes nothing."""
+        steps_by_part = [merged_steps(group, part, choice) for part in range(BATCHES)]
+        self._alive = trail.snapshot().all_rows | self._alive
+        for part, steps in enumerate(steps_by_part):
             _do(sessions, steps)
             restructured.act()
             if choice.random() < _SHARE_HIDDEN:
-                self._be_refused(restructured)
-            following = weave[part + 1] if part + 1 < BATCHES else []
+                self._ingest_hidden(restructured)
+            following = steps_by_part[part + 1] if part + 1 < BATCHES else []
             while_read = following[: int(len(following) * _SHARE_WHILE_READ)]
             del following[: len(while_read)]
             self._batch(group, part + 1, trail, restructured, lambda steps=while_read: _do(sessions, steps))
         restructured.restore()
         self._batch(group, BATCHES + 1, trail, restructured, lambda: None)
-        self._hold_against(group, BATCHES + 2, [], self._world.ingest(), restructured)
+        self._compare(group, BATCHES + 2, [], self._pipeline.ingest(), restructured)
         self._count(group, restructured)
 
     def _batch(
         self,
         group: list[Interleaving],
         number: int,
-        trail: Trail,
-        restructured: Restructured,
+        trail: AuditTrail,
+        restructured: RestructuredTable,
         while_read: Callable[[], None],
     ) -> None:
-        """Ingest once and hold the batch against what was due; `while_read` is done before its snapshot is read."""
-        moments: list[Moment] = []
-        compares = restructured.is_other
-        restructured.is_other = False
+        """Ingest once and check the batch; `while_read` runs before its snapshot is read."""
+        moments: list[AuditedSnapshot] = []
+        compares = restructured.is_changed
+        restructured.is_changed = False
 
         def reached(boundary: str) -> None:
             if boundary == failpoints.SNAPSHOT_EXPORTED:
-                moments.append(trail.moment())
+                moments.append(trail.snapshot())
                 while_read()
                 if number <= BATCHES:
                     restructured.try_while_read()
 
         with failpoints.watched(reached):
-            batch = self._world.ingest()
+            batch = self._pipeline.ingest()
         [moment] = moments
         if batch:
-            assert (batch.snapshot.xmin, batch.snapshot.xmax) == (moment.xmin, moment.xmax), "not the batch's moment"
+            assert (batch.snapshot.xmin, batch.snapshot.xmax) == (moment.xmin, moment.xmax), "not the batch's snapshot"
         self._tally.update(batches=1, compared=compares)
-        restructured.told.append(f"batch {number}")
-        expected = [*self._expected(moment), *self._expected_of_whole(moment, restructured.table, compares=compares)]
+        restructured.changes.append(f"batch {number}")
+        expected = [
+            *self._expected(moment),
+            *self._expected_of_restructured(moment, restructured.table, compares=compares),
+        ]
         self._count_watermark(moment)
-        self._hold_against(group, number, expected, batch, restructured)
+        self._compare(group, number, expected, batch, restructured)
 
-    def _be_refused(self, restructured: Restructured) -> None:
-        """Run while rows are hidden from the reader: the run has to end with an error that names the table."""
+    def _ingest_hidden(self, restructured: RestructuredTable) -> None:
+        """Ingest while rows are hidden from the reader: the run must fail with an error that names the table."""
         restructured.hide()
         try:
-            committed = self._world.ingest()
-        except UnreadableTableError as refused:
-            error = str(refused)
+            committed = self._pipeline.ingest()
+        except UnreadableTableError as rejected:
+            error = str(rejected)
         else:
-            raise NotRefusedError(restructured.table, f"it ended with {committed}")
+            raise NotRejectedError(restructured.table, f"it ended with {committed}")
         if restructured.table not in error:
-            raise NotRefusedError(restructured.table, error)
-        self._tally["refused"] += 1
+            raise NotRejectedError(restructured.table, error)
+        self._tally["rejected"] += 1
         restructured.show()
 
-    def _expected(self, moment: Moment) -> list[Version]:
-        """Return what has to land: each changed row as it is, or once more as it landed last, if it is gone."""
+    def _expected(self, moment: AuditedSnapshot) -> list[RowVersion]:
+        """Return the expected versions: changed rows with their values, deleted rows with the values last ingested."""
         expected = []
         for row, values in moment.changed.items():
             if values is not None:
                 self._alive[row] = values
-                expected.append(Version(row, "U", values))
+                expected.append(RowVersion(row, "U", values))
             elif row in self._alive:
-                expected.append(Version(row, "D", self._alive.pop(row)))
+                expected.append(RowVersion(row, "D", self._alive.pop(row)))
                 self._tally["deletions"] += 1
         return expected
 
-    def _expected_of_whole(self, moment: Moment, table: str, *, compares: bool) -> list[Version]:
-        """Return what has to land of the restructured table.
+    def _expected_of_restructured(self, moment: AuditedSnapshot, table: str, *, compares: bool) -> list[RowVersion]:
+        """Return the expected versions of the restructured table.
 
-        Where it is compared by content, what shows something else than what landed last, whoever wrote it when; else
-        what was written. What is not there any more is a deletion.
+        If it is compared by content: the rows whose values differ from those last ingested, whenever they were written.
+        Otherwise the rows that were written. Missing rows are deletions.
         """
         expected = []
-        for row, values in moment.whole.items():
+        for row, values in moment.all_rows.items():
             known = self._alive.get(row)
             if known is None or (known[1:] != values[1:] if compares else row in moment.written):
                 self._alive[row] = values
-                expected.append(Version(row, "U", values))
-        for row in [row for row in self._alive if row.table == table and row not in moment.whole]:
-            expected.append(Version(row, "D", self._alive.pop(row)))
+                expected.append(RowVersion(row, "U", values))
+        for row in [row for row in self._alive if row.table == table and row not in moment.all_rows]:
+            expected.append(RowVersion(row, "D", self._alive.pop(row)))
             self._tally["deletions"] += 1
         return expected
 
-    def _hold_against(
+    def _compare(
         self,
         group: list[Interleaving],
         number: int,
-        expected: list[Version],
+        expected: list[RowVersion],
         batch: IngestedBatch | None,
-        restructured: Restructured,
+        restructured: RestructuredTable,
     ) -> None:
-        """Compare a batch, by its number among the steps of `group`, with what is expected of it."""
-        due, landed = Counter(expected), Counter(self._world.landed(batch))
-        lost, doubled = list((due - landed).elements()), list((landed - due).elements())
-        self._tally.update(versions=len(expected), lost=len(lost), doubled=len(doubled))
-        if lost or doubled:
-            raise LateCommitsError(self._seed, group, number, lost=lost, doubled=doubled, told=restructured.told)
+        """Compare a batch, with its number in the schedules of `group`, with the expected versions."""
+        due, ingested_versions = Counter(expected), Counter(self._pipeline.ingested_versions(batch))
+        lost, duplicated = list((due - ingested_versions).elements()), list((ingested_versions - due).elements())
+        self._tally.update(versions=len(expected), lost=len(lost), duplicated=len(duplicated))
+        if lost or duplicated:
+            raise LateCommitsError(
+                self._seed, group, number, lost=lost, duplicated=duplicated, changes=restructured.changes
+            )
 
-    def _count_watermark(self, moment: Moment) -> None:
+    def _count_watermark(self, moment: AuditedSnapshot) -> None:
         lost = [row for row, values in moment.changed.items() if values is not None and row not in moment.newer]
         self._tally["watermark_lost"] += len(lost)
         self._losers.update(map(owner, lost))
 
-    def _count(self, group: list[Interleaving], restructured: Restructured) -> None:
+    def _count(self, group: list[Interleaving], restructured: RestructuredTable) -> None:
         self._events += restructured.events
         steps = [step for interleaving in group for step in interleaving.steps]
         done = Counter(step.action for step in steps)
         self._tally.update(
             interleavings=len(group),
-            transactions=done[Action.BEGIN],
-            savepoints=done[Action.SAVEPOINT] + DEPTH * done[Action.DEEP_UPDATE],
-            prepared=done[Action.PREPARE],
+            transactions=done[StepKind.BEGIN],
+            savepoints=done[StepKind.SAVEPOINT] + DEPTH * done[StepKind.DEEP_UPDATE],
+            prepared=done[StepKind.PREPARE],
             late=sum(len(interleaving.late) for interleaving in group),
-            rollbacks=done[Action.ROLLBACK] + done[Action.ROLLBACK_TO] + done[Action.ROLLBACK_PREPARED],
-            key_changes=done[Action.CHANGE_KEY],
-            forgotten=sum(step.stamp is Stamp.FORGOTTEN for step in steps),
+            rollbacks=done[StepKind.ROLLBACK] + done[StepKind.ROLLBACK_TO] + done[StepKind.ROLLBACK_PREPARED],
+            key_changes=done[StepKind.CHANGE_KEY],
+            forgotten=sum(step.stamp is LastUpdated.FORGOTTEN for step in steps),
         )
 
 
-def _do(sessions: Sessions, steps: list[tuple[int, Step]]) -> None:
+def _do(sessions: Sessions, steps: list[tuple[int, ScheduleStep]]) -> None:
     for number, step in steps:
         sessions.do(number, step)

@@ -1,4 +1,4 @@
-"""What has to be in the warehouse, computed from totesys by plain SQL, and what differs from it."""
+"""The expected rows of the warehouse, computed from totesys by plain SQL, and the differences to the actual ones."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -18,7 +18,7 @@ _VERSIONS = """
     FROM version AS v CROSS JOIN LATERAL jsonb_populate_record(NULL::public.{table}, v.values) AS r
     WHERE v.tbl = '{table}' AND {sound}
 """
-_WAITING_VERSIONS = """
+_QUARANTINED_VERSIONS = """
     SELECT v.key, v.batch, 'reference'
     FROM version AS v CROSS JOIN LATERAL jsonb_populate_record(NULL::public.{table}, v.values) AS r
     WHERE v.tbl = '{table}' AND NOT ({sound})
@@ -26,15 +26,15 @@ _WAITING_VERSIONS = """
 _IS_SHOWN = "EXISTS (SELECT FROM shown_{dimension} AS d WHERE d.key = r.{column})"
 _LAST_SHOWN = """
     CREATE TEMP TABLE last_{dimension} AS
-    SELECT DISTINCT ON (s.key) k.is_gone AS gone_now, s.* FROM shown_{dimension} AS s
+    SELECT DISTINCT ON (s.key) k.is_deleted AS deleted_now, s.* FROM shown_{dimension} AS s
     JOIN known AS k ON k.tbl = '{table}' AND k.key = s.key AND k.moment = (SELECT max(moment) FROM moments)
     ORDER BY s.key, s.moment DESC
 """
-_ROWS = "SELECT * FROM last_{dimension} WHERE NOT gone_now AND NOT is_gone"
-_GONE = "SELECT key FROM last_{dimension} WHERE gone_now OR is_gone"
-_WAITING = """
+_ROWS = "SELECT * FROM last_{dimension} WHERE NOT deleted_now AND NOT is_deleted"
+_DELETED = "SELECT key FROM last_{dimension} WHERE deleted_now OR is_deleted"
+_QUARANTINED = """
     SELECT k.key, 'reference' FROM known AS k
-    WHERE k.tbl = '{table}' AND k.moment = (SELECT max(moment) FROM moments) AND NOT k.is_gone
+    WHERE k.tbl = '{table}' AND k.moment = (SELECT max(moment) FROM moments) AND NOT k.is_deleted
         AND NOT EXISTS (SELECT FROM shown_{dimension} AS s WHERE s.moment = k.moment AND s.key = k.key)
 """
 _NOW = "SELECT pg_current_snapshot()::text, (now() AT TIME ZONE 'UTC')::text"
@@ -49,15 +49,15 @@ _RESTRUCTURED = """
         WHERE before.batch = b.batch - 1 AND NOT pg_visible_in_snapshot(r.transaction, before.snapshot)
     )
 """
-# How many of the first columns of `_ROWS` say where the row is from.
+# The number of leading columns of `_ROWS` that are not the star table's.
 _ABOUT = 3
 
 type Rows = Counter[tuple[Any, ...]]
 
 
 @dataclass(frozen=True)
-class Batch:
-    """An ingested batch: its number, its snapshot and the time of that, and the tables compared by content."""
+class OracleBatch:
+    """An ingested batch: its number, its snapshot with the time, and the tables compared by content."""
 
     number: int
     snapshot: str
@@ -65,8 +65,8 @@ class Batch:
     compared: frozenset[str] = frozenset()
 
 
-def keep_trail(connection: psycopg.Connection) -> None:
-    """Make totesys keep the trail, beginning with the rows that it has."""
+def install_trail(connection: psycopg.Connection) -> None:
+    """Install the audit trail in totesys, starting with the existing rows."""
     connection.execute((HERE / "audit_trail.sql").read_bytes())
     for name in SOURCE_TABLES:
         words = {"name": sql.Literal(name), "table": sql.Identifier("public", name)}
@@ -81,28 +81,28 @@ def keep_trail(connection: psycopg.Connection) -> None:
             connection.execute(sql.SQL(statement).format(**words))
 
 
-def note_restructured(connection: psycopg.Connection, table: str) -> None:
-    """Keep what `table` shows now that its shape was changed, or which table it is, by the same transaction."""
+def record_restructuring(connection: psycopg.Connection, table: str) -> None:
+    """Record in the same transaction that `table` was altered or replaced, and its rows that differ from the trail."""
     connection.execute("INSERT INTO trail.restructured (tbl) VALUES (%s)", [table])
     connection.execute("SELECT trail.compare(%s)", [table])
 
 
-def present(connection: psycopg.Connection, last: Batch) -> Batch:
-    """Return the batch that would be committed after the `last` one, were it not to find that nothing is left."""
+def next_batch(connection: psycopg.Connection, last: OracleBatch) -> OracleBatch:
+    """Return the batch that the next ingest would commit if there were changes."""
     [(snapshot, taken_at)] = connection.execute(_NOW).fetchall()
     restructured = connection.execute(_RESTRUCTURED_SINCE, [last.snapshot]).fetchall()
-    return Batch(last.number + 1, snapshot, taken_at, frozenset(name for (name,) in restructured))
+    return OracleBatch(last.number + 1, snapshot, taken_at, frozenset(name for (name,) in restructured))
 
 
-def expected(connection: psycopg.Connection, batches: Sequence[Batch], moments: Iterable[int]) -> dict[str, Rows]:
-    """Return the rows that the warehouse must hold after `batches`.
+def expected(connection: psycopg.Connection, batches: Sequence[OracleBatch], moments: Iterable[int]) -> dict[str, Rows]:
+    """Return the expected rows of the warehouse after `batches`.
 
-    It was built at each of the `moments`, the number of the last batch that it knew then. Of a dimension the rows that
-    are there, under the name `dim_….gone` the keys of those that are deleted; and under the name `….waiting` what is
-    held back, with the rule that it breaks: the keys of a dimension, of a fact also the batch of the version.
+    It was built at each of `moments`: the number of the last batch known at that build. For a dimension the result has
+    its rows, and under `dim_….deleted` the deleted keys. Under `….quarantined` it has the keys of quarantined rows with
+    the rule that they violate, for a fact with the batch of the version.
     """
     with connection.transaction(force_rollback=True):
-        _give(connection, batches, moments)
+        _insert_batches(connection, batches, moments)
         connection.execute((HERE / "oracle.sql").read_bytes())
         rows = {}
         for dimension, (table, statement) in DIMENSIONS.items():
@@ -110,22 +110,22 @@ def expected(connection: psycopg.Connection, batches: Sequence[Batch], moments: 
             shown = statement.format_map(_Known())
             connection.execute(f"CREATE TEMP TABLE shown_{dimension} AS {shown}".encode())
             connection.execute(_LAST_SHOWN.format(**words).encode())
-            found = _rows(connection, _ROWS.format(**words))
-            rows[dimension] = Counter({row[_ABOUT:]: count for row, count in found.items()})
-            rows[f"{dimension}.gone"] = _rows(connection, _GONE.format(**words))
-            rows[f"{dimension}.waiting"] = _rows(connection, _WAITING.format(**words))
+            rows_found = _rows(connection, _ROWS.format(**words))
+            rows[dimension] = Counter({row[_ABOUT:]: count for row, count in rows_found.items()})
+            rows[f"{dimension}.deleted"] = _rows(connection, _DELETED.format(**words))
+            rows[f"{dimension}.quarantined"] = _rows(connection, _QUARANTINED.format(**words))
         for fact, (table, columns) in FACTS.items():
             sound = " AND ".join(
                 _IS_SHOWN.format(dimension=dimension, column=column) for column, dimension in REFERENCES[fact].items()
             )
             words = {"table": table, "columns": columns, "sound": sound}
             rows[fact] = _rows(connection, _VERSIONS.format(**words))
-            rows[f"{fact}.waiting"] = _rows(connection, _WAITING_VERSIONS.format(**words))
+            rows[f"{fact}.quarantined"] = _rows(connection, _QUARANTINED_VERSIONS.format(**words))
         rows["compared by content"] = _rows(connection, _RESTRUCTURED)
         return rows
 
 
-def _give(connection: psycopg.Connection, batches: Sequence[Batch], moments: Iterable[int]) -> None:
+def _insert_batches(connection: psycopg.Connection, batches: Sequence[OracleBatch], moments: Iterable[int]) -> None:
     connection.execute("CREATE TEMP TABLE batches (batch int, snapshot pg_snapshot, taken_at timestamp)")
     connection.execute("CREATE TEMP TABLE compared (batch int, tbl text)")
     connection.execute("CREATE TEMP TABLE moments (moment int)")
@@ -138,17 +138,17 @@ def _give(connection: psycopg.Connection, batches: Sequence[Batch], moments: Ite
 
 
 class _Known(dict[str, str]):
-    """Names each source table as its records, the moments at which they are known so, and whether they are gone."""
+    """Formats a source table's name as a subquery of its records, with their moments and deletions."""
 
     def __missing__(self, table: str) -> str:
         return (
-            "(SELECT k.moment, k.is_gone, r.* FROM known AS k"
+            "(SELECT k.moment, k.is_deleted, r.* FROM known AS k"
             f" CROSS JOIN LATERAL jsonb_populate_record(NULL::public.{table}, k.values) AS r WHERE k.tbl = '{table}')"
         )
 
 
-def held(connection: psycopg.Connection) -> dict[str, Rows]:
-    """Return the rows that the warehouse holds, as `expected` has them."""
+def actual(connection: psycopg.Connection) -> dict[str, Rows]:
+    """Return the rows of the warehouse in the form of `expected`."""
     rows = {}
     for name in FACTS:
         rows[name] = _rows(connection, f"SELECT {_columns(STAR_TABLES[name])} FROM {name}")
@@ -156,17 +156,17 @@ def held(connection: psycopg.Connection) -> dict[str, Rows]:
         table = STAR_TABLES[name]
         described = ", ".join(column.name for column in table.columns)
         rows[name] = _rows(connection, f"SELECT {described} FROM current_{name}")
-        rows[f"{name}.gone"] = _rows(connection, f"SELECT {table.key[0]} FROM {name} WHERE _deleted_at IS NOT NULL")
+        rows[f"{name}.deleted"] = _rows(connection, f"SELECT {table.key[0]} FROM {name} WHERE _deleted_at IS NOT NULL")
     return rows
 
 
-def differences(expected: dict[str, Rows], held: dict[str, Rows]) -> list[str]:
-    """Return a line for every row that is missing from the warehouse, or is there and must not be."""
+def differences(expected: dict[str, Rows], actual: dict[str, Rows]) -> list[str]:
+    """Return a line for every missing and every unexpected row of the warehouse."""
     lines = []
     for name, rows in expected.items():
-        found = held.get(name, Counter())
-        lines += [f"{name}: missing {row}" for row in (rows - found).elements()]
-        lines += [f"{name}: must not be there {row}" for row in (found - rows).elements()]
+        rows_found = actual.get(name, Counter())
+        lines += [f"{name}: missing {row}" for row in (rows - rows_found).elements()]
+        lines += [f"{name}: unexpected {row}" for row in (rows_found - rows).elements()]
     return lines
 
 

@@ -1,4 +1,4 @@
-"""A world whose parts can be taken away, and what is asked of it when they are back."""
+"""The services of a pipeline, which can be stopped, and the checks after they are back."""
 
 import os
 import signal
@@ -22,9 +22,9 @@ from totelake.runtime import failpoints
 from totelake.runtime.connections import Login
 from totesys import roles
 
-type Action = Callable[[], object]
+type Callback = Callable[[], object]
 
-# What some tables of the warehouse show, as plain SQL on totesys.
+# Some tables of the warehouse as plain SQL on totesys.
 SOURCE = {
     "current_fact_sales_order": "SELECT sales_order_id, units_sold, unit_price, staff_id FROM sales_order",
     "current_fact_purchase_order": "SELECT purchase_order_id, item_code, item_quantity FROM purchase_order",
@@ -44,74 +44,74 @@ WAREHOUSE = {
 FACTS = {"fact_sales_order": "sales_order_id", "fact_purchase_order": "purchase_order_id", "fact_payment": "payment_id"}
 
 
-class Endpoint:
-    """The AWS of these tests: it can go and come again at the same address, with the same memory."""
+class StoppableEndpoint:
+    """The AWS of these tests: it can stop and start again on the same port with the same state."""
 
     def __init__(self, state: State) -> None:
-        """Keep the buckets in the `state` folder, and serve."""
+        """Store the buckets in the `state` folder and start."""
         s3.install(state)
         self.port = 0
         self.start()
 
     def start(self) -> None:
-        """Answer."""
+        """Start serving."""
         self._server = ThreadedMotoServer("127.0.0.1", self.port, verbose=False)
         self._server.start()
         self.port = self._server.get_host_and_port()[1]
 
     def stop(self) -> None:
-        """Take no connection any more."""
+        """Stop accepting connections."""
         self._server.stop()
 
 
 @dataclass
-class World:
-    """A Postgres server and an endpoint of its own, with a totesys and any number of warehouses."""
+class OutageServices:
+    """A Postgres server and an endpoint, with one totesys and any number of warehouses."""
 
     cluster: Cluster
-    endpoint: Endpoint
+    endpoint: StoppableEndpoint
     lake_root: Path
     spark: SparkSession
     totesys: str
 
     @property
     def reader(self) -> Login:
-        """The login by which totesys is read."""
+        """The login that reads totesys."""
         return login_of(as_role(self.totesys, roles.READER))
 
     def warehouse(self, name: str, tablespace: str = "pg_default") -> Login:
-        """Make an empty database for a warehouse."""
+        """Create an empty database for a warehouse and return its login."""
         make = sql.SQL("CREATE DATABASE {} OWNER {} TABLESPACE {}")
         self.as_superuser(make.format(*map(sql.Identifier, (name, WAREHOUSE_OWNER, tablespace))))
         return login_of(self.cluster.url(name, WAREHOUSE_OWNER, PASSWORD))
 
     def as_superuser(self, statement: sql.Composed) -> None:
-        """Have a statement carried out."""
+        """Execute a statement as superuser."""
         with psycopg.connect(superuser(self.cluster, "postgres"), autocommit=True) as connection:
             connection.execute(statement)
 
     def crash(self) -> None:
-        """End the server at once, as a failing machine would; it has to recover when it starts."""
+        """Kill the server without a shutdown, so that it recovers at its next start."""
         postmaster = int((self.cluster.folder / "postmaster.pid").read_text().split()[0])
         os.kill(postmaster, signal.SIGQUIT)
         wait_until(lambda: not self.cluster.running())
 
 
-def at(boundary: str, action: Action) -> AbstractContextManager[None]:
-    """Watch for `boundary`, and take the action when it is reached for the first time."""
-    left, lock = [action], threading.Lock()
+def at_failpoint(boundary: str, action: Callback) -> AbstractContextManager[None]:
+    """Run the action the first time that `boundary` is hit."""
+    remaining, lock = [action], threading.Lock()
 
     def watch(reached: str) -> None:
         with lock:
-            found = left.pop() if reached == boundary and left else None
-        if found:
-            found()
+            callback = remaining.pop() if reached == boundary and remaining else None
+        if callback:
+            callback()
 
     return failpoints.watched(watch)
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 30) -> None:
-    """Wait until the condition holds."""
+    """Wait until the condition is true."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
@@ -119,37 +119,37 @@ def wait_until(condition: Callable[[], object], seconds: float = 30) -> None:
 
 
 @contextmanager
-def restart(boundary: str, stop: Action, start: Action) -> Iterator[None]:
-    """Stop something when `boundary` is reached, and start it again while the run already tries to go on."""
+def restart(boundary: str, stop: Callback, start: Callback) -> Iterator[None]:
+    """Stop a service when `boundary` is hit, and start it again while the run retries."""
     starter = threading.Timer(0.3, start)
 
     def go() -> None:
         stop()
         starter.start()
 
-    with at(boundary, go):
+    with at_failpoint(boundary, go):
         yield
-    assert starter.ident is not None, f"the run did not come to {boundary}"
+    assert starter.ident is not None, f"the run did not reach {boundary}"
     starter.join()
 
 
-def all_is_well(totesys: str, warehouse: str, committed: list[tuple[int, str]]) -> None:
-    """Hold the warehouse to the source, row for row, and to the log; nothing in it is there twice.
+def assert_warehouse_matches_source(totesys: str, warehouse: str, committed: list[tuple[int, str]]) -> None:
+    """Check that the warehouse equals the source and the ledger the log, and that no row is duplicated.
 
     `totesys` and `warehouse` are URLs, `committed` the sequences and ids of the batches in the processed log.
     """
-    with psycopg.connect(totesys) as source, psycopg.connect(warehouse) as found:
+    with psycopg.connect(totesys) as source, psycopg.connect(warehouse) as target:
         for relation, query in SOURCE.items():
-            there = found.execute(f"SELECT {WAREHOUSE[relation]} FROM {relation}").fetchall()
-            assert sorted(there, key=repr) == sorted(source.execute(query).fetchall(), key=repr), relation
+            rows = target.execute(f"SELECT {WAREHOUSE[relation]} FROM {relation}").fetchall()
+            assert sorted(rows, key=repr) == sorted(source.execute(query).fetchall(), key=repr), relation
         for fact, key in FACTS.items():
-            doubled = f"SELECT {key} FROM {fact} GROUP BY {key}, _ingested_sequence HAVING count(*) > 1"
-            assert found.execute(doubled).fetchall() == [], fact
-        ledger = found.execute("SELECT processed_sequence, batch_id FROM load_ledger ORDER BY 1").fetchall()
+            duplicated = f"SELECT {key} FROM {fact} GROUP BY {key}, _ingested_sequence HAVING count(*) > 1"
+            assert target.execute(duplicated).fetchall() == [], fact
+        ledger = target.execute("SELECT processed_sequence, batch_id FROM load_ledger ORDER BY 1").fetchall()
     assert ledger == committed
 
 
-def business_goes_on(totesys: str) -> None:
+def change_source_rows(totesys: str) -> None:
     """Change some rows of several tables."""
     with psycopg.connect(totesys) as connection:
         for statement in (

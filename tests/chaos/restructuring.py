@@ -1,7 +1,7 @@
-"""Statements that change what a table shows without a new version of its rows, or change which table it is.
+"""Statements that change the visible rows of a table without new row versions, or replace the table.
 
-All of them take locks that no other session's may share, so that they run alone on their table. What they are done to
-is named by its table of totesys; the copy and the child of a table stand beside it as `…_copy` and `…_child`.
+All of them take exclusive locks. Tables are named as in totesys; the copy and the child of a table are `…_copy` and
+`…_child`.
 """
 
 import psycopg
@@ -10,7 +10,7 @@ from psycopg import sql
 from totelake.tables import SOURCE_TABLES
 from totesys import roles
 
-# What differs in a copy of each table: a value that no rule of the warehouse forbids.
+# The change to rows of a copy: a value that no rule of the warehouse forbids.
 MARKS = {
     "sales_order": "units_sold = units_sold + 1",
     "purchase_order": "item_quantity = item_quantity + 1",
@@ -24,7 +24,7 @@ MARKS = {
     "currency": "currency_code = 'EUR'",
     "payment_type": "payment_type_name = payment_type_name || '_COPY'",
 }
-# A column that is dropped and added again, with its type and default.
+# A column dropped and added again, with its type and default.
 REPLACED = {
     "sales_order": ("unit_price", "numeric NOT NULL DEFAULT 2.75"),
     "purchase_order": ("item_code", "varchar NOT NULL DEFAULT 'ABCDEFG'"),
@@ -38,7 +38,7 @@ REPLACED = {
     "currency": ("currency_code", "varchar(3) NOT NULL DEFAULT 'EUR'"),
     "payment_type": ("payment_type_name", "varchar NOT NULL DEFAULT 'SALES_RECEIPT'"),
 }
-# Two columns of one type that swap their names.
+# Two columns of one type whose names are swapped.
 SWAPPED = {
     "sales_order": ("agreed_delivery_date", "agreed_payment_date"),
     "purchase_order": ("agreed_delivery_date", "agreed_payment_date"),
@@ -91,7 +91,7 @@ _SWAP_TABLES = """
     ALTER TABLE {copy} RENAME TO {bare};
     ALTER TABLE public.swapped RENAME TO {bare_copy};
 """
-# A record that is placed from now on gets a number that neither table has used.
+# A new record gets a key that neither table has used.
 _NEXT_KEY = """
     SELECT setval(pg_get_serial_sequence({name}, {key_name}), greatest(
         (SELECT max({key}) FROM {table} WHERE {key} < {below}), nextval(pg_get_serial_sequence({copy_name}, {key_name}))
@@ -116,13 +116,13 @@ _IS_CHILD = """
 
 
 def make_copy(connection: psycopg.Connection, table: str) -> None:
-    """Make a copy of `table` beside it: some rows of it differ, some are missing; triggers and all it has besides."""
+    """Create a copy of `table`, with its triggers, in which some rows differ and some are missing."""
     _do(connection, _COPY, table, mark=sql.SQL(MARKS[table]))
     _copy_triggers(connection, table, f"{table}_copy")
 
 
 def make_child(connection: psycopg.Connection, table: str) -> None:
-    """Make a table beside `table` that can become its child, with rows of its own."""
+    """Create a table with rows of its own that can become the child of `table`."""
     key = SOURCE_TABLES[table].key[0]
     values = [
         sql.SQL("{} + {}").format(sql.Literal(FIRST_KEY_OF_CHILD), sql.Identifier(name))
@@ -135,7 +135,7 @@ def make_child(connection: psycopg.Connection, table: str) -> None:
 
 
 def drop_incoming_references(connection: psycopg.Connection, table: str) -> None:
-    """Drop the foreign keys by which other tables refer to `table`."""
+    """Drop the foreign keys of other tables to `table`."""
     for referring, name in connection.execute(_REFERRING, [f"public.{table}"]).fetchall():
         connection.execute(
             sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(sql.SQL(referring), sql.Identifier(name))
@@ -143,73 +143,73 @@ def drop_incoming_references(connection: psycopg.Connection, table: str) -> None
 
 
 def truncate(connection: psycopg.Connection, table: str) -> None:
-    """Take all rows out of `table`, to which no other may refer."""
+    """Truncate `table`, which no foreign key may reference."""
     _do(connection, "TRUNCATE {table}", table)
 
 
 def refill(connection: psycopg.Connection, table: str) -> None:
-    """Truncate `table`, to which no other may refer, and insert the same rows again."""
+    """Truncate `table`, which no foreign key may reference, and insert the same rows again."""
     _do(connection, _REFILL, table)
 
 
 def replace_column(connection: psycopg.Connection, table: str) -> None:
-    """Drop a column and add one of the same name with a default: every row shows it and none is written."""
+    """Drop a column and add one with the same name and a default: every row shows it without being written."""
     column, definition = REPLACED[table]
     _do(connection, _REPLACE_COLUMN, table, column=sql.Identifier(column), definition=sql.SQL(definition))
 
 
 def swap_columns(connection: psycopg.Connection, table: str) -> None:
-    """Let two columns swap their names."""
+    """Swap the names of two columns."""
     first, second = map(sql.Identifier, SWAPPED[table])
     _do(connection, _SWAP_COLUMNS, table, first=first, second=second)
 
 
 def swap_tables(connection: psycopg.Connection, table: str) -> None:
-    """Let `table` and its copy swap their names; what refers to `table` refers to it no more."""
+    """Swap the names of `table` and its copy; foreign keys to `table` are dropped."""
     drop_incoming_references(connection, table)
     _do(connection, _SWAP_TABLES, table)
     _do(connection, _NEXT_KEY, table, below=sql.Literal(100_000))
 
 
-def inherit(connection: psycopg.Connection, table: str) -> None:
-    """Let the child of `table` be one."""
+def attach_child(connection: psycopg.Connection, table: str) -> None:
+    """Attach the child to `table`."""
     _do(connection, "ALTER TABLE {child} INHERIT {table}", table)
 
 
-def disinherit(connection: psycopg.Connection, table: str) -> None:
-    """Let the child of `table` be one no more."""
+def detach_child(connection: psycopg.Connection, table: str) -> None:
+    """Detach the child from `table`."""
     _do(connection, "ALTER TABLE {child} NO INHERIT {table}", table)
 
 
 def is_parent(connection: psycopg.Connection, table: str) -> bool:
-    """Return whether the child of `table` is one."""
-    [(found,)] = connection.execute(_IS_CHILD, [f"public.{table}_child", f"public.{table}"]).fetchall()
-    return bool(found)
+    """Return whether the child is attached to `table`."""
+    [(is_attached,)] = connection.execute(_IS_CHILD, [f"public.{table}_child", f"public.{table}"]).fetchall()
+    return bool(is_attached)
 
 
 def is_child(connection: psycopg.Connection, table: str) -> bool:
-    """Return whether the child of `table` is one, of `table` or of its copy."""
-    [(found,)] = connection.execute(_IS_CHILD, [f"public.{table}_child", None]).fetchall()
-    return bool(found)
+    """Return whether the child is attached to `table` or to its copy."""
+    [(is_attached,)] = connection.execute(_IS_CHILD, [f"public.{table}_child", None]).fetchall()
+    return bool(is_attached)
 
 
 def hide_rows(connection: psycopg.Connection, table: str) -> None:
-    """Hide half the rows of `table` from the reader by a policy."""
+    """Hide half of the rows of `table` from the reader by a policy."""
     _do(connection, _HIDE_ROWS, table)
 
 
 def show_rows(connection: psycopg.Connection, table: str) -> None:
-    """Show the rows of `table`, which may be a copy by now, that `hide_rows` has hidden."""
+    """Drop the policy of `hide_rows` on `table`, which may be a copy by now."""
     connection.execute(sql.SQL(_SHOW_ROWS).format(table=sql.Identifier("public", table)))
 
 
 def hidden(connection: psycopg.Connection) -> list[str]:
-    """Return the tables of totesys of which rows are hidden."""
+    """Return the tables of totesys with hidden rows."""
     return [name for (name,) in connection.execute(_HIDDEN, [list(SOURCE_TABLES)]).fetchall()]
 
 
 def policies(connection: psycopg.Connection) -> list[str]:
-    """Return the tables of which `hide_rows` has hidden rows, be they tables of totesys at present or copies."""
+    """Return the tables with the policy of `hide_rows`, which may be copies by now."""
     return [name for (name,) in connection.execute(_POLICIES).fetchall()]
 
 

@@ -1,16 +1,16 @@
-"""What is done to the tables of totesys in a history, besides what a business does to its rows."""
+"""Events of a history that restructure tables of totesys or break its references."""
 
 from collections.abc import Callable
 
 import psycopg
 
 from tests.chaos import restructuring
-from tests.chaos.events import Event, EventContext, some
-from tests.chaos.oracle import note_restructured
-from tests.chaos.site import DOUBLED
+from tests.chaos.events import Event, HistoryContext, some
+from tests.chaos.oracle import record_restructuring
+from tests.chaos.testbed import TABLES_WITH_COPY
 from totelake.tables import SOURCE_TABLES
 
-# Nothing has such a key until what was missing is inserted.
+# No row has such a key until the missing parent is inserted.
 _MISSING = range(900_000, 900_003)
 _PARENTS = {
     "department": ("staff", "department_id"),
@@ -29,52 +29,52 @@ _HAS_DUPLICATES = "SELECT EXISTS (SELECT FROM payment GROUP BY payment_id HAVING
 _BOTH_HAVE = "SELECT EXISTS (SELECT FROM ONLY {table} JOIN {table}_child USING ({table}_id))"
 
 
-def refusals(context: EventContext) -> list[str]:
-    """Return why totesys cannot be read at present: the errors that a run must end with, each with what it names."""
+def rejections(context: HistoryContext) -> list[str]:
+    """Return the errors with which a run must fail at present, each with the table that it names."""
     hidden = [f"UnreadableTableError: totesys.{table}" for table in restructuring.hidden(context.connection)]
     [(duplicated,)] = context.connection.execute(_HAS_DUPLICATES).fetchall()
     return [*hidden, *(["DuplicateKeyError: totesys.payment"] if duplicated else [])]
 
 
-def make_readable(context: EventContext) -> None:
-    """Undo what keeps a run from reading totesys."""
+def make_readable(context: HistoryContext) -> None:
+    """Undo everything that prevents a run from reading totesys."""
     for table in restructuring.policies(context.connection):
         restructuring.show_rows(context.connection, table)
     context.connection.execute("DROP TABLE IF EXISTS payment_double")
 
 
-def _truncate_payments(context: EventContext) -> None:
+def _truncate_payments(context: HistoryContext) -> None:
     restructuring.truncate(context.connection, "payment")
 
 
-def _refill_payments(context: EventContext) -> None:
+def _refill_payments(context: HistoryContext) -> None:
     restructuring.refill(context.connection, "payment")
 
 
-def _refill_designs(context: EventContext) -> None:
-    """Truncate the designs and insert them again; orders do not refer to them any more."""
+def _refill_designs(context: HistoryContext) -> None:
+    """Truncate the designs and insert them again; foreign keys to them are dropped."""
     restructuring.drop_incoming_references(context.connection, "design")
     restructuring.refill(context.connection, "design")
 
 
-def _replace_column(context: EventContext) -> None:
+def _replace_column(context: HistoryContext) -> None:
     table = context.choice.choice(("department", "department", "payment", "sales_order", "design"))
     restructuring.replace_column(context.connection, table)
-    note_restructured(context.connection, table)
+    record_restructuring(context.connection, table)
 
 
-def _swap_columns(context: EventContext) -> None:
+def _swap_columns(context: HistoryContext) -> None:
     table = context.choice.choice(("department", "payment", "sales_order", "purchase_order", "staff", "design"))
     _once(context, table, restructuring.swap_columns)
 
 
-def _swap_tables(context: EventContext) -> None:
-    _once(context, context.choice.choice(DOUBLED), restructuring.swap_tables)
+def _swap_tables(context: HistoryContext) -> None:
+    _once(context, context.choice.choice(TABLES_WITH_COPY), restructuring.swap_tables)
 
 
-def _copy_and_swap_tables(context: EventContext) -> None:
-    """Make a new copy of a table and put it in its place, in one transaction."""
-    table = context.choice.choice(DOUBLED)
+def _copy_and_swap_tables(context: HistoryContext) -> None:
+    """Replace a table by a new copy, in one transaction."""
+    table = context.choice.choice(TABLES_WITH_COPY)
     if restructuring.policies(context.connection):
         raise LookupError(table)
     context.connection.execute(f"DROP TABLE {table}_copy CASCADE".encode())
@@ -82,23 +82,23 @@ def _copy_and_swap_tables(context: EventContext) -> None:
     _once(context, table, restructuring.swap_tables)
 
 
-def _inherit(context: EventContext) -> None:
-    """Let the rows of another table be those of a table too."""
-    table = context.choice.choice(DOUBLED)
+def _attach_child(context: HistoryContext) -> None:
+    """Attach a child with rows to a table."""
+    table = context.choice.choice(TABLES_WITH_COPY)
     [(both,)] = context.connection.execute(_BOTH_HAVE.format(table=table).encode()).fetchall()
     if both or restructuring.is_child(context.connection, table):
         raise LookupError(table)
-    _once(context, table, restructuring.inherit)
+    _once(context, table, restructuring.attach_child)
 
 
-def _disinherit(context: EventContext) -> None:
-    parents = [table for table in DOUBLED if restructuring.is_parent(context.connection, table)]
+def _detach_child(context: HistoryContext) -> None:
+    parents = [table for table in TABLES_WITH_COPY if restructuring.is_parent(context.connection, table)]
     if not parents:
         raise LookupError("child")
-    _once(context, context.choice.choice(parents), restructuring.disinherit)
+    _once(context, context.choice.choice(parents), restructuring.detach_child)
 
 
-def _hide_rows(context: EventContext) -> None:
+def _hide_rows(context: HistoryContext) -> None:
     """Hide half of a table's rows from the reader."""
     table = context.choice.choice(list(SOURCE_TABLES))
     if table in restructuring.policies(context.connection):
@@ -106,7 +106,7 @@ def _hide_rows(context: EventContext) -> None:
     restructuring.hide_rows(context.connection, table)
 
 
-def _show_rows(context: EventContext) -> None:
+def _show_rows(context: HistoryContext) -> None:
     tables = restructuring.policies(context.connection)
     if not tables:
         raise LookupError("policy")
@@ -114,8 +114,8 @@ def _show_rows(context: EventContext) -> None:
         restructuring.show_rows(context.connection, table)
 
 
-def duplicate_key(context: EventContext) -> None:
-    """Let a child of a table have a key that the table has."""
+def duplicate_key(context: HistoryContext) -> None:
+    """Insert a row with an existing key into a child table."""
     payment = some(context, "payment")
     context.connection.execute(
         f"""CREATE TABLE payment_double () INHERITS (payment);
@@ -123,32 +123,32 @@ def duplicate_key(context: EventContext) -> None:
     )
 
 
-def _remove_duplicate(context: EventContext) -> None:
+def _remove_duplicate(context: HistoryContext) -> None:
     try:
         context.connection.execute("DROP TABLE payment_double")
     except psycopg.errors.UndefinedTable as error:
         raise LookupError("payment_double") from error
 
 
-def _hire_without_department(context: EventContext) -> None:
+def _hire_for_missing_department(context: HistoryContext) -> None:
     context.business.hire(department_id=_missing(context, "department"))
 
 
-def _move_staff_to_no_department(context: EventContext) -> None:
+def _move_staff_to_missing_department(context: HistoryContext) -> None:
     context.business.change_staff(some(context, "staff"), department_id=_missing(context, "department"))
 
 
-def _move_counterparty_to_no_address(context: EventContext) -> None:
+def _move_counterparty_to_missing_address(context: HistoryContext) -> None:
     key = some(context, "counterparty")
     context.business.change_counterparty(key, legal_address_id=_missing(context, "address"))
 
 
-def _sell_no_design(context: EventContext) -> None:
+def _sell_missing_design(context: HistoryContext) -> None:
     context.business.place_sales_order(design_id=_missing(context, "design"))
 
 
-def _insert_parent(context: EventContext) -> None:
-    """Insert one of the records that others refer to in vain."""
+def _insert_parent(context: HistoryContext) -> None:
+    """Insert a missing parent of some row."""
     missing = [
         (parent, key)
         for parent, (child, column) in _PARENTS.items()
@@ -164,21 +164,21 @@ def _insert_parent(context: EventContext) -> None:
     context.connection.execute(f"{insert} ORDER BY {parent}_id LIMIT 1".encode())
 
 
-def drop_foreign_keys_to(context: EventContext, parent: str) -> None:
-    """Let records refer to one of `parent` that is not there."""
+def drop_foreign_keys_to(context: HistoryContext, parent: str) -> None:
+    """Drop the foreign keys to `parent`, so that rows may reference missing ones."""
     restructuring.drop_incoming_references(context.connection, parent)
 
 
-def _missing(context: EventContext, parent: str) -> int:
-    """Return a key that `parent` may lack; its foreign keys are dropped."""
+def _missing(context: HistoryContext, parent: str) -> int:
+    """Return a key that may be missing in `parent`; foreign keys to it are dropped."""
     drop_foreign_keys_to(context, parent)
     return context.choice.choice(_MISSING)
 
 
-def _once(context: EventContext, table: str, change: Callable[..., None]) -> None:
-    """Let `change` happen to `table`, unless the table was restructured since the last batch.
+def _once(context: HistoryContext, table: str, change: Callable[..., None]) -> None:
+    """Apply `change` to `table` unless it was restructured since the last batch.
 
-    Done twice it would be undone, and rows written in between would be out of sight with it.
+    A second change could undo the first and hide rows written in between.
     """
     if context.last_snapshot:
         parameters = [table, context.last_snapshot]
@@ -186,7 +186,7 @@ def _once(context: EventContext, table: str, change: Callable[..., None]) -> Non
         if done:
             raise LookupError(table)
     change(context.connection, table)
-    note_restructured(context.connection, table)
+    record_restructuring(context.connection, table)
 
 
 RESTRUCTURING: tuple[Event, ...] = (
@@ -200,18 +200,18 @@ RESTRUCTURING: tuple[Event, ...] = (
     _swap_tables,
     _swap_tables,
     _copy_and_swap_tables,
-    _inherit,
-    _inherit,
-    _disinherit,
+    _attach_child,
+    _attach_child,
+    _detach_child,
     _hide_rows,
     _hide_rows,
     _show_rows,
     duplicate_key,
     _remove_duplicate,
-    _hire_without_department,
-    _move_staff_to_no_department,
-    _move_counterparty_to_no_address,
-    _sell_no_design,
+    _hire_for_missing_department,
+    _move_staff_to_missing_department,
+    _move_counterparty_to_missing_address,
+    _sell_missing_design,
     _insert_parent,
     _insert_parent,
 )

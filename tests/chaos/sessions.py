@@ -1,4 +1,4 @@
-"""Many open connections to totesys, and the steps of interleavings on them."""
+"""Connections to totesys that execute the steps of interleavings."""
 
 from contextlib import ExitStack
 from typing import Self
@@ -6,16 +6,16 @@ from typing import Self
 import psycopg
 from psycopg import sql
 
-from tests.chaos.schedules import Action, Row, Step
+from tests.chaos.schedules import RowId, ScheduleStep, StepKind
 from totelake.tables import SOURCE_TABLES
 
-# A step never waits for another one; should one do so, it fails and says so.
+# A step never waits for another; if one does, it fails with a timeout.
 _OPTIONS = "-c lock_timeout=10s"
 
-# A snapshot lists 64 subtransactions of a transaction, and for more of them only that there are more.
+# A snapshot lists at most 64 subtransactions of a transaction, and then only that there are more.
 DEPTH = 70
 
-# The column of each table that a change is seen by.
+# The column of each table that shows a change.
 _MARKED = {
     "sales_order": "units_sold",
     "purchase_order": "item_quantity",
@@ -30,60 +30,60 @@ _MARKED = {
     "payment_type": "payment_type_name",
 }
 _STATEMENTS = {
-    Action.BEGIN: "BEGIN",
-    Action.COMMIT: "COMMIT",
-    Action.ROLLBACK: "ROLLBACK",
-    Action.SAVEPOINT: "SAVEPOINT {savepoint}",
-    Action.ROLLBACK_TO: "ROLLBACK TO {savepoint}",
-    Action.RELEASE: "RELEASE {savepoint}",
-    Action.PREPARE: "PREPARE TRANSACTION {name}",
-    Action.COMMIT_PREPARED: "COMMIT PREPARED {name}",
-    Action.ROLLBACK_PREPARED: "ROLLBACK PREPARED {name}",
-    # New rows are copies of the first one, so that they refer to records that nobody changes.
-    Action.INSERT: "INSERT INTO {table} ({columns}) SELECT {values} FROM {table} WHERE {key} = 1",
-    Action.UPDATE: "UPDATE {table} SET {mark} = {value}, last_updated = {stamp} WHERE {key} = {number}",
-    Action.DELETE: "DELETE FROM {table} WHERE {key} = {number}",
-    Action.CHANGE_KEY: (
+    StepKind.BEGIN: "BEGIN",
+    StepKind.COMMIT: "COMMIT",
+    StepKind.ROLLBACK: "ROLLBACK",
+    StepKind.SAVEPOINT: "SAVEPOINT {savepoint}",
+    StepKind.ROLLBACK_TO: "ROLLBACK TO {savepoint}",
+    StepKind.RELEASE: "RELEASE {savepoint}",
+    StepKind.PREPARE: "PREPARE TRANSACTION {name}",
+    StepKind.COMMIT_PREPARED: "COMMIT PREPARED {name}",
+    StepKind.ROLLBACK_PREPARED: "ROLLBACK PREPARED {name}",
+    # New rows are copies of the first one, so that they reference rows that are not changed.
+    StepKind.INSERT: "INSERT INTO {table} ({columns}) SELECT {values} FROM {table} WHERE {key} = 1",
+    StepKind.UPDATE: "UPDATE {table} SET {mark} = {value}, last_updated = {stamp} WHERE {key} = {number}",
+    StepKind.DELETE: "DELETE FROM {table} WHERE {key} = {number}",
+    StepKind.CHANGE_KEY: (
         "UPDATE {table} SET {key} = {target}, {mark} = {value}, last_updated = {stamp} WHERE {key} = {number}"
     ),
-    Action.LOCK: "SELECT FROM {table} WHERE {key} = {number} FOR UPDATE",
+    StepKind.LOCK: "SELECT FROM {table} WHERE {key} = {number} FOR UPDATE",
 }
-_STATEMENTS[Action.DEEP_UPDATE] = f"SAVEPOINT deep; {_STATEMENTS[Action.UPDATE]}; " * DEPTH
-_WRITES = {Action.INSERT, Action.UPDATE, Action.DELETE, Action.CHANGE_KEY}
+_STATEMENTS[StepKind.DEEP_UPDATE] = f"SAVEPOINT deep; {_STATEMENTS[StepKind.UPDATE]}; " * DEPTH
+_WRITES = {StepKind.INSERT, StepKind.UPDATE, StepKind.DELETE, StepKind.CHANGE_KEY}
 
 
 class StepError(Exception):
-    """A step did not do what its schedule says: the schedule is no possible one."""
+    """A step did not do what its schedule says: the schedule is impossible."""
 
-    def __init__(self, interleaving: int, step: Step, reason: str) -> None:
-        """Name the interleaving and the step, and say what Postgres said."""
+    def __init__(self, interleaving: int, step: ScheduleStep, reason: str) -> None:
+        """Name the interleaving and the step, with the reason."""
         super().__init__(f"interleaving {interleaving}: {str(step).strip()}: {reason}")
 
 
 class Sessions:
-    """The connections on which transactions are open, each used again when its transaction has ended."""
+    """The connections with open transactions, each reused when its transaction has ended."""
 
     def __init__(self, url: str) -> None:
-        """Connect to the totesys at `url`, as its owner, whenever one more connection is needed."""
+        """Connect to the totesys at `url` as its owner, as often as needed."""
         self._url = url
         self._stack = ExitStack()
         self._idle: list[psycopg.Connection] = []
         self._busy: dict[tuple[int, int], psycopg.Connection] = {}
 
     def __enter__(self) -> Self:
-        """Own the connections."""
+        """Return the sessions."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close them all; what is open on them is rolled back."""
+        """Close all connections, which rolls back open transactions."""
         self._stack.close()
 
-    def do(self, interleaving: int, step: Step) -> None:
-        """Do one step of an interleaving; raise `StepError` when it fails, or does not change its one row."""
+    def do(self, interleaving: int, step: ScheduleStep) -> None:
+        """Execute one step; raise `StepError` if it fails or does not change exactly one row."""
         transaction = (interleaving, step.transaction)
-        if step.action is Action.BEGIN:
+        if step.action is StepKind.BEGIN:
             self._busy[transaction] = self._idle.pop() if self._idle else self._connect()
-        if step.action in {Action.COMMIT_PREPARED, Action.ROLLBACK_PREPARED}:
+        if step.action in {StepKind.COMMIT_PREPARED, StepKind.ROLLBACK_PREPARED}:
             connection = self._any_idle()
         else:
             connection = self._busy[transaction]
@@ -93,7 +93,7 @@ class Sessions:
             raise StepError(interleaving, step, str(error)) from error
         if step.action in _WRITES and changed != 1:
             raise StepError(interleaving, step, f"{changed} rows were changed")
-        if step.action in {Action.COMMIT, Action.ROLLBACK, Action.PREPARE}:
+        if step.action in {StepKind.COMMIT, StepKind.ROLLBACK, StepKind.PREPARE}:
             self._idle.append(self._busy.pop(transaction))
 
     def _any_idle(self) -> psycopg.Connection:
@@ -106,7 +106,7 @@ class Sessions:
         return self._stack.enter_context(connection)
 
 
-def _statement(interleaving: int, step: Step) -> sql.Composed:
+def _statement(interleaving: int, step: ScheduleStep) -> sql.Composed:
     words = {
         "savepoint": sql.Identifier(step.savepoint or "none"),
         "name": sql.Literal(f"{interleaving}/{step.transaction}"),
@@ -115,11 +115,11 @@ def _statement(interleaving: int, step: Step) -> sql.Composed:
     return sql.SQL(_STATEMENTS[step.action]).format(**words)
 
 
-def _words(row: Row, step: Step) -> dict[str, sql.Composable]:
+def _words(row: RowId, step: ScheduleStep) -> dict[str, sql.Composable]:
     table, mark = SOURCE_TABLES[row.table], _MARKED[row.table]
     [key] = table.key
     number, stamp = sql.Literal(row.key), sql.SQL(step.stamp or "")
-    # Quoted and of no type, so that it goes into numbers and text alike.
+    # An untyped literal, valid for numbers and text.
     value = sql.SQL(f"'{step.mark}'")
     new: dict[str, sql.Composable] = {key: number, mark: value, "created_at": stamp, "last_updated": stamp}
     return {

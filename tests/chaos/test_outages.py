@@ -1,4 +1,4 @@
-"""Outages of what a run stands on: it outlasts the short ones, fails in the long ones, and the next run makes good."""
+"""Outages of the services of a run: short ones are retried, long ones fail the run, and the next run finishes it."""
 
 import json
 import os
@@ -13,7 +13,14 @@ from psycopg import sql
 from pyspark.sql import SparkSession
 
 from local_aws.state import State
-from tests.chaos.outages import Endpoint, World, all_is_well, at, business_goes_on, restart
+from tests.chaos.outages import (
+    OutageServices,
+    StoppableEndpoint,
+    assert_warehouse_matches_source,
+    at_failpoint,
+    change_source_rows,
+    restart,
+)
 from tests.lakes import Lake, empty_lake, few_rows
 from tests.postgres_servers import PASSWORD, WAREHOUSE_OWNER, login_of, postgres
 from totelake.lake.batches import ProcessedBatch
@@ -27,38 +34,38 @@ pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory, spark: SparkSession) -> Iterator[World]:
-    """Start the world that the tests of this module break."""
+def services(tmp_path_factory: pytest.TempPathFactory, spark: SparkSession) -> Iterator[OutageServices]:
+    """Return the services that the tests of this module stop."""
     state = State(tmp_path_factory.mktemp("outages"))
     with few_rows(spark), postgres() as cluster, pytest.MonkeyPatch.context() as process:
-        endpoint = Endpoint(state)
+        endpoint = StoppableEndpoint(state)
         for name, value in {
             "AWS_ENDPOINT_URL": f"http://127.0.0.1:{endpoint.port}",
             "AWS_ACCESS_KEY_ID": "local",
             "AWS_SECRET_ACCESS_KEY": "local",
             "AWS_DEFAULT_REGION": "eu-west-2",
-            "AWS_MAX_ATTEMPTS": "1",  # boto's own patience would hide that of the run, and take its time
+            "AWS_MAX_ATTEMPTS": "1",  # boto's own retries would hide those of the run and take long
         }.items():
             process.setenv(name, value)
         url = cluster.url("totesys", roles.OWNER, PASSWORD)
-        world = World(cluster, endpoint, state.lake, spark, url)
-        world.as_superuser(sql.SQL("CREATE DATABASE totesys OWNER {}").format(sql.Identifier(roles.OWNER)))
+        services = OutageServices(cluster, endpoint, state.lake, spark, url)
+        services.as_superuser(sql.SQL("CREATE DATABASE totesys OWNER {}").format(sql.Identifier(roles.OWNER)))
         with psycopg.connect(url) as connection:
             schema.create(connection, reader=roles.READER)
         seed.seed(url, sales_orders=100)
-        yield world
+        yield services
         endpoint.stop()
 
 
-def is_well(world: World, lake: Lake, warehouse: Login) -> None:
-    """Hold the warehouse to totesys and to the log of the lake."""
+def check_warehouse(services: OutageServices, lake: Lake, warehouse: Login) -> None:
+    """Check the warehouse against totesys and the commit log."""
     committed = [(batch.sequence, batch.batch_id) for batch in CommitLog(lake.processed, ProcessedBatch).since(0)]
-    all_is_well(world.totesys, warehouse.conninfo, committed)
+    assert_warehouse_matches_source(services.totesys, warehouse.conninfo, committed)
 
 
 @pytest.fixture
 def disk() -> Iterator[Callable[[Path, str], None]]:
-    """Return a function that puts a small disk of its own in the place of an empty folder."""
+    """Return a function that mounts a small disk on an empty folder."""
     mounted: list[Path] = []
 
     def mount(folder: Path, size: str) -> None:
@@ -68,7 +75,7 @@ def disk() -> Iterator[Callable[[Path, str], None]]:
         command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
         ended = subprocess.run(command, check=False, capture_output=True, text=True)
         if ended.returncode:
-            pytest.skip(f"a disk that is full needs the right to mount one: {ended.stderr.strip()}")
+            pytest.skip(f"mounting a small disk needs root: {ended.stderr.strip()}")
         mounted.append(folder)
 
     yield mount
@@ -78,105 +85,108 @@ def disk() -> Iterator[Callable[[Path, str], None]]:
 
 
 def leave_room(folder: Path, size: int = 100 * 2**20) -> None:
-    """Make the disk in the place of `folder` so large that `size` bytes more have room on it."""
+    """Resize the disk on `folder` so that `size` bytes are free."""
     disk = os.statvfs(folder)
     used = (disk.f_blocks - disk.f_bfree) * disk.f_frsize
     subprocess.run(["mount", "-o", f"remount,size={used + size}", str(folder)], check=True)
 
 
 def attempts_below(folder: Path) -> set[str]:
-    """Return the attempts that left a file of any table, committed or not."""
+    """Return the attempts with a file of any table, committed or not."""
     return {path.parts[-2] for path in folder.glob("*/batch_id=*/*") if path.name != "_temporary"}
 
 
 @pytest.fixture
-def small_disk(world: World, disk: Callable[[Path, str], None]) -> Iterator[Path]:
-    """Return the place of a disk that holds an empty warehouse called `small` and has room for little else."""
-    folder = Path(tempfile.mkdtemp(prefix="totelake-tablespace-"))  # not below a folder that only root may enter
-    owner = world.cluster.folder.stat()
+def small_disk(services: OutageServices, disk: Callable[[Path, str], None]) -> Iterator[Path]:
+    """Return the folder of a disk with an empty warehouse called `small` and little free space."""
+    folder = Path(tempfile.mkdtemp(prefix="totelake-tablespace-"))  # not below a folder that only root can enter
+    owner = services.cluster.folder.stat()
     os.chown(folder, owner.st_uid, owner.st_gid)
     disk(folder, "100m")
-    world.as_superuser(sql.SQL("CREATE TABLESPACE small LOCATION {}").format(str(folder)))
-    world.warehouse("small", tablespace="small")
+    services.as_superuser(sql.SQL("CREATE TABLESPACE small LOCATION {}").format(str(folder)))
+    services.warehouse("small", tablespace="small")
     leave_room(folder, 2**19)
     yield folder
-    world.as_superuser(sql.SQL("DROP DATABASE small WITH (FORCE)"))
-    world.as_superuser(sql.SQL("DROP TABLESPACE small"))
+    services.as_superuser(sql.SQL("DROP DATABASE small WITH (FORCE)"))
+    services.as_superuser(sql.SQL("DROP TABLESPACE small"))
 
 
-def test_a_run_fails_on_a_full_disk_and_the_next_one_goes_on(world, disk, small_disk):
-    """The lake's or the warehouse's: the error says so, and what was written until then is read by nobody."""
-    with empty_lake(world.lake_root, world.spark) as lake:
-        ingested, processed = (world.lake_root / bucket / "tables" for bucket in (lake.ingested, lake.processed))
+def test_run_fails_on_a_full_disk_and_the_next_one_finishes(services, disk, small_disk):
+    """The lake's or the warehouse's: the error says so, and incomplete files are never read."""
+    with empty_lake(services.lake_root, services.spark) as lake:
+        ingested, processed = (services.lake_root / bucket / "tables" for bucket in (lake.ingested, lake.processed))
         disk(ingested, "64k")
         disk(processed, "100k")
         with pytest.raises(StorageFullError, match=r"No space left on device.* Make room and run again"):
-            lake.ingest(world.reader)
+            lake.ingest(services.reader)
         leave_room(ingested)
-        lake.ingest(world.reader)
+        lake.ingest(services.reader)
         with pytest.raises(StorageFullError, match=r"No space left on device.* Make room and run again"):
             lake.transform()
         leave_room(processed)
         lake.transform()
 
         assert [len(attempts_below(folder)) for folder in (ingested, processed)] == [2, 2]
-        warehouse = login_of(world.cluster.url("small", WAREHOUSE_OWNER, PASSWORD))
+        warehouse = login_of(services.cluster.url("small", WAREHOUSE_OWNER, PASSWORD))
         with pytest.raises(StorageFullError, match=r"No space left on device.* Make room and run again"):
             lake.load(warehouse)
         leave_room(small_disk)
         lake.load(warehouse)
-        is_well(world, lake, warehouse)
+        check_warehouse(services, lake, warehouse)
 
 
 @pytest.fixture(scope="module")
-def lake(world: World) -> Iterator[Lake]:
-    """Return the lake that the restarts happen to."""
-    with empty_lake(world.lake_root, world.spark) as lake:
+def lake(services: OutageServices) -> Iterator[Lake]:
+    """Return the lake of the restart tests."""
+    with empty_lake(services.lake_root, services.spark) as lake:
         yield lake
 
 
 @pytest.fixture(scope="module")
-def warehouse(world: World) -> Login:
-    """Return the warehouse that they happen to."""
-    return world.warehouse("warehouse")
+def warehouse(services: OutageServices) -> Login:
+    """Return the warehouse of the restart tests."""
+    return services.warehouse("warehouse")
 
 
-def test_a_run_outlasts_restarts(world, lake, warehouse, monkeypatch, capsys):
-    """Of totesys while it is read, of AWS while files are written, of the warehouse before the merge is committed."""
+def test_run_is_retried_after_restarts(services, lake, warehouse, monkeypatch, capsys):
+    """Of totesys during the read, of AWS during the write, of the warehouse before the merge is committed."""
     monkeypatch.setattr(retry, "FIRST_WAIT", 0.25)
-    with restart(failpoints.TABLE_WRITTEN, world.crash, world.cluster.start):
-        lake.ingest(world.reader)
-    with restart(failpoints.BEFORE_LOG_CREATED, world.endpoint.stop, world.endpoint.start):
+    with restart(failpoints.TABLE_WRITTEN, services.crash, services.cluster.start):
+        lake.ingest(services.reader)
+    with restart(failpoints.BEFORE_LOG_CREATED, services.endpoint.stop, services.endpoint.start):
         lake.transform()
-    with restart(failpoints.BEFORE_MERGE_COMMITTED, world.cluster.stop, world.cluster.start):
+    with restart(failpoints.BEFORE_MERGE_COMMITTED, services.cluster.stop, services.cluster.start):
         lake.load(warehouse)
 
-    said = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
-    assert {line["stage"] for line in said if line["event"] == "retry"} == {"ingest", "transform", "load"}
-    is_well(world, lake, warehouse)
+    logged = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+    assert {line["stage"] for line in logged if line["event"] == "retry"} == {"ingest", "transform", "load"}
+    check_warehouse(services, lake, warehouse)
 
 
-def test_a_run_fails_in_an_outage_that_stays_and_the_next_one_goes_on(world, lake, warehouse, monkeypatch):
-    """In each stage; the warehouse goes with a table in staging, and again with everything merged but not committed."""
+def test_run_fails_in_a_long_outage_and_the_next_one_finishes(services, lake, warehouse, monkeypatch):
+    """In each stage; the warehouse stops with a table staged, and again with everything merged but not committed."""
     monkeypatch.setattr(retry, "FIRST_WAIT", 0.01)
-    business_goes_on(world.totesys)
-    with at(failpoints.SNAPSHOT_EXPORTED, world.cluster.stop), pytest.raises(DatabaseUnavailableError, match="totesys"):
-        lake.ingest(world.reader)
-    world.cluster.start()
-    lake.ingest(world.reader)
+    change_source_rows(services.totesys)
+    with (
+        at_failpoint(failpoints.SNAPSHOT_EXPORTED, services.cluster.stop),
+        pytest.raises(DatabaseUnavailableError, match="totesys"),
+    ):
+        lake.ingest(services.reader)
+    services.cluster.start()
+    lake.ingest(services.reader)
 
-    with at(failpoints.TABLE_WRITTEN, world.endpoint.stop), pytest.raises(AwsUnavailableError):
+    with at_failpoint(failpoints.TABLE_WRITTEN, services.endpoint.stop), pytest.raises(AwsUnavailableError):
         lake.transform()
-    world.endpoint.start()
+    services.endpoint.start()
     lake.transform()
 
     for boundary, stop in {
-        failpoints.TABLE_STAGED: world.crash,
-        failpoints.BEFORE_MERGE_COMMITTED: world.cluster.stop,
+        failpoints.TABLE_STAGED: services.crash,
+        failpoints.BEFORE_MERGE_COMMITTED: services.cluster.stop,
     }.items():
-        with at(boundary, stop), pytest.raises(DatabaseUnavailableError, match="the warehouse"):
+        with at_failpoint(boundary, stop), pytest.raises(DatabaseUnavailableError, match="the warehouse"):
             lake.load(warehouse)
-        world.cluster.start()
+        services.cluster.start()
     lake.load(warehouse)
 
-    is_well(world, lake, warehouse)
+    check_warehouse(services, lake, warehouse)

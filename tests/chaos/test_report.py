@@ -1,4 +1,4 @@
-"""What a run is to do, and the page that it writes."""
+"""The plan of a run, and the page that it writes."""
 
 import time
 from collections import Counter
@@ -7,21 +7,21 @@ from dataclasses import fields
 import pytest
 
 from tests.chaos import report
-from tests.chaos.__main__ import Plan
+from tests.chaos.__main__ import RunPlan
 from tests.chaos.late_commits import LateCommits
-from tests.chaos.people import Told
-from tests.chaos.report import Figures
+from tests.chaos.report import RunFigures
+from tests.chaos.writers import HistoryResult
 
 
-def test_the_page_says_how_much_was_run_and_what_happened(tmp_path):
-    """In how many minutes, too; what a savepoint undid did not happen."""
+def test_page_has_the_figures_of_the_run(tmp_path):
+    """And its duration; events rolled back to a savepoint are not counted."""
     numbers = {field.name: 0 for field in fields(LateCommits) if field.type is int}
     events = {"tables swapped": 5, "table truncated": 7}
     late = LateCommits(**numbers | {"interleavings": 4_400}, seconds=600, events=events)
-    figures = Figures(3, double_starts=31, history_seconds=2_940, double_start_seconds=60)
-    told = Told(3, runs=9, compared=12, events=Counter({"swap columns": 4, "hide rows, rolled back": 1}))
-    told.refused["UnreadableTableError"] = 2
-    figures.add(told)
+    figures = RunFigures(3, double_starts=31, history_seconds=2_940, double_start_seconds=60)
+    result = HistoryResult(3, runs=9, compared=12, events=Counter({"swap columns": 4, "hide rows, rolled back": 1}))
+    result.rejected["UnreadableTableError"] = 2
+    figures.add(result)
 
     report.write(figures, late, "18.6", tmp_path / "page.md")
 
@@ -30,22 +30,22 @@ def test_the_page_says_how_much_was_run_and_what_happened(tmp_path):
     assert "seed 3: 1 histories, 31 double starts of each stage,\n4,400 interleavings." in page
     assert "| swap columns | 4 |" in page
     assert "hide rows" not in page
-    assert "12 comparisons. 2 runs had to be refused" in page
+    assert "12 comparisons. 2 runs had to fail" in page
     assert "| table truncated | 7 |\n| tables swapped | 5 |" in page
 
 
-def test_a_run_of_so_many_minutes_gives_most_of_them_to_the_histories():
-    """Each proof has its part, however many of them fit into it."""
-    begin, plan = time.monotonic(), Plan.of_minutes(10)
+def test_run_limited_by_minutes_spends_most_of_them_on_histories():
+    """Each part has its share of the time."""
+    begin, plan = time.monotonic(), RunPlan.of_minutes(10)
 
     parts = [until - begin for until in (plan.until_histories, plan.until_double_starts, plan.until)]
     assert parts == [pytest.approx(seconds, abs=1) for seconds in (420, 456, 600)]
-    assert plan.is_worth_a_page
+    assert plan.is_full_run
 
 
-def test_a_thousand_histories_are_worth_a_page_and_fewer_are_none():
-    """Nor are a thousand without their interleavings."""
-    assert Plan.of_histories(1_000, None).is_worth_a_page
-    assert Plan.of_histories(1_000, None).interleavings == 10_000
-    assert not Plan.of_histories(999, None).is_worth_a_page
-    assert not Plan.of_histories(1_000, 0).is_worth_a_page
+def test_run_of_a_thousand_histories_is_a_full_run():
+    """Unless it has no interleavings."""
+    assert RunPlan.of_histories(1_000, None).is_full_run
+    assert RunPlan.of_histories(1_000, None).interleavings == 10_000
+    assert not RunPlan.of_histories(999, None).is_full_run
+    assert not RunPlan.of_histories(1_000, 0).is_full_run

@@ -1,4 +1,4 @@
-"""Whether the warehouse, the lake and the catalog of a site are what they have to be."""
+"""Verification of the warehouse, the lake and the catalog of a testbed."""
 
 from collections import Counter
 from typing import Any
@@ -7,60 +7,60 @@ import psycopg
 from pyarrow import dataset
 
 from tests.chaos import oracle
-from tests.chaos.site import Site
+from tests.chaos.testbed import PipelineTestbed
 from totelake.lake import catalog
 from totelake.lake.zones import INGESTED, PROCESSED, Zone
 from totelake.tables import STAR_TABLES
 
 
-def hold_against_source(site: Site, faults: list[str]) -> int:
-    """Add to `faults` what is wrong at `site`: in the warehouse, its ledger, the committed files, the catalog.
+def verify(testbed: PipelineTestbed, faults: list[str]) -> int:
+    """Append to `faults` what is wrong in `testbed`: in the warehouse, its ledger, the committed files, the catalog.
 
-    Returns how many rows of the warehouse were compared.
+    Return the number of rows of the warehouse that were compared.
     """
-    batches, moments = site.batches(), [batch.last_ingested for batch in site.processed()]
+    batches, moments = testbed.batches(), [batch.last_ingested for batch in testbed.processed()]
     compared = Counter((batch.number, name) for batch in batches for name in batch.compared)
-    with psycopg.connect(site.totesys) as source, psycopg.connect(site.warehouse.conninfo) as warehouse:
-        held = oracle.held(warehouse) | _waiting(site)
-        held["compared by content"] = compared
-        # What no batch was committed for is due as well: the next run found nothing, and would go on finding nothing.
-        now = oracle.present(source, batches[-1])
-        faults += oracle.differences(oracle.expected(source, [*batches, now], [*moments, now.number]), held)
+    with psycopg.connect(testbed.totesys) as source, psycopg.connect(testbed.warehouse.conninfo) as warehouse:
+        actual = oracle.actual(warehouse) | _quarantined(testbed)
+        actual["compared by content"] = compared
+        # Changes without a batch are expected too: if the next run missed them, every later run would.
+        now = oracle.next_batch(source, batches[-1])
+        faults += oracle.differences(oracle.expected(source, [*batches, now], [*moments, now.number]), actual)
         loaded = warehouse.execute("SELECT batch_id FROM load_ledger ORDER BY processed_sequence").fetchall()
-    if (committed := [(batch.batch_id,) for batch in site.processed()]) != loaded:
+    if (committed := [(batch.batch_id,) for batch in testbed.processed()]) != loaded:
         faults.append(f"the ledger has {loaded}, the log {committed}")
-    changed = [path for path, checksum in site.checksums.items() if site.checksum(path) != checksum]
-    faults += [f"{path} was committed and is not the same any more" for path in changed]
-    faults += _faults_of_catalog(site, INGESTED, site.ingested())
-    faults += _faults_of_catalog(site, PROCESSED, site.processed())
-    return sum(rows.total() for rows in held.values())
+    changed = [path for path, checksum in testbed.checksums.items() if testbed.checksum(path) != checksum]
+    faults += [f"{path} was committed and has changed since" for path in changed]
+    faults += _faults_of_catalog(testbed, INGESTED, testbed.ingested())
+    faults += _faults_of_catalog(testbed, PROCESSED, testbed.processed())
+    return sum(rows.total() for rows in actual.values())
 
 
-def _waiting(site: Site) -> dict[str, oracle.Rows]:
-    """Return what the last processed batch holds back: keys, of a fact with the batch, and the rule."""
-    waiting = {}
-    for name, rows in site.processed()[-1].held.items():
+def _quarantined(testbed: PipelineTestbed) -> dict[str, oracle.Rows]:
+    """Return the quarantined rows of the last processed batch: keys, for a fact with the batch, and the rule."""
+    quarantined = {}
+    for name, rows in testbed.processed()[-1].held.items():
         table = STAR_TABLES[name]
-        folder = site.lake.folder / site.lake.processed / rows.path
+        folder = testbed.lake.folder / testbed.lake.processed / rows.path
         lines = dataset.dataset(folder, format="parquet").to_table().to_pylist()
         identity = table.identity if table.is_fact else table.natural_key
-        waiting[f"{name}.waiting"] = Counter(
+        quarantined[f"{name}.quarantined"] = Counter(
             {(*(line[column] for column in identity), line["rule"]): 1 for line in lines if not line["superseded"]}
         )
-    return waiting
+    return quarantined
 
 
-def _faults_of_catalog(site: Site, zone: Zone, batches: list[Any]) -> list[str]:
-    tables = site.glue.databases[zone.database].tables
+def _faults_of_catalog(testbed: PipelineTestbed, zone: Zone, batches: list[Any]) -> list[str]:
+    tables = testbed.glue.databases[zone.database].tables
     faults = []
     for name, table in tables.items():
-        found = sorted("/".join(partition.values) for partition in table.partitions.values())
-        wanted = sorted(
+        registered = sorted("/".join(partition.values) for partition in table.partitions.values())
+        expected = sorted(
             "/".join(partition.values)
             for batch in batches
             if name in batch.tables
             for partition in catalog.partitions(batch, name)
         )
-        if found != wanted:
-            faults.append(f"{zone.database}.{name}: the catalog has {found}, the log {wanted}")
+        if registered != expected:
+            faults.append(f"{zone.database}.{name}: the catalog has {registered}, the log {expected}")
     return faults

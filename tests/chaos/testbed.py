@@ -1,4 +1,4 @@
-"""A totesys, a lake and a warehouse of their own, which go back to their beginning in a fraction of a second."""
+"""A totesys, a lake and a warehouse that can be restored to a saved state in a fraction of a second."""
 
 import copy
 import hashlib
@@ -21,7 +21,7 @@ from pyspark.sql import SparkSession
 from local_aws.spark import environment
 from local_aws.state import State
 from tests.chaos import oracle, restructuring
-from tests.chaos.warm import Job, WarmSpark
+from tests.chaos.shared_jvm import Job, SharedJvm
 from tests.lakes import FEW_ROWS, Lake, empty_lake, job_run, s3_endpoint
 from tests.postgres_servers import WAREHOUSE_OWNER, login_of
 from totelake import ingest, transform
@@ -34,16 +34,16 @@ from totesys import roles, schema, seed
 
 REGION = "eu-west-2"
 SALES_ORDERS = 12
-# A database that is made anew under the same number still is the one of the last batch.
+# A database recreated with the same OID is still the one of the last batch.
 _FIRST_OID = 60_000
 _SETTLES_WITHIN = 30.0
 _SETTINGS = FEW_ROWS | {
     "spark.default.parallelism": "1",
     "spark.shuffle.compress": "false",
     "spark.broadcast.compress": "false",
-    # Room for what a run leaves behind, so that it is seldom moved to where only a full collection finds it.
+    # Room for the garbage of a run, so that it is seldom promoted to where only a full GC collects it.
     "spark.driver.extraJavaOptions": "-Xms1g -Xmn500m",
-    # What a JVM of a thousand runs would remember of them all.
+    # Keep no history of past runs.
     "spark.sql.ui.retainedExecutions": "1",
     "spark.ui.retainedJobs": "1",
     "spark.ui.retainedStages": "1",
@@ -53,31 +53,31 @@ _SESSIONS = (
 )
 _SHARES = {"ingest": {"deletable_share": "1"}, "transform": {"quarantine_share": "1"}}
 BASE, EMPTY = "base", "empty"
-# The tables that have a copy and a child beside them, older than the first batch.
-DOUBLED = ("payment", "sales_order", "department", "design")
-# The one that has its child from the beginning.
-ATTACHED = "design"
+# The tables with a copy and a child older than the first batch.
+TABLES_WITH_COPY = ("payment", "sales_order", "department", "design")
+# The table whose child is attached from the beginning.
+TABLE_WITH_CHILD = "design"
 
 
 @dataclass
-class Site:
-    """One place at which histories take place, one after the other.
+class PipelineTestbed:
+    """Databases and buckets in which histories run one after the other.
 
-    `server` is the URL of the Postgres server, with places for `database` and `role`; `admin` is its superuser's.
+    `server` is the URL of the Postgres server with placeholders for `database` and `role`; `admin` is a superuser's.
     """
 
     number: int
     server: str
     folder: Path
     lake: Lake
-    warm: WarmSpark
+    jvm: SharedJvm
     admin: psycopg.Connection[Any]
     catalogs: dict[str, Any] = field(default_factory=dict)
     checksums: dict[str, str] = field(default_factory=dict)
 
     @property
     def totesys(self) -> str:
-        """The URL of totesys, as its owner."""
+        """The URL of totesys for its owner."""
         return self._url(f"totesys_{self.number}", roles.OWNER)
 
     @property
@@ -91,7 +91,7 @@ class Site:
         return login_of(self._url(f"warehouse_{self.number}", WAREHOUSE_OWNER))
 
     def job(self, stage: str) -> Job:
-        """Return what a process runs as the `stage`; any number of rows may be deleted, and held back."""
+        """Return the job that runs `stage`; any share of rows may be deleted or quarantined."""
         run = job_run(**_SHARES.get(stage, {}))
         jobs: dict[str, Job] = {
             "ingest": lambda: ingest.run(run, self.reader, self.lake.ingested),
@@ -100,15 +100,15 @@ class Site:
         }
         return jobs[stage]
 
-    def keep_as(self, name: str) -> None:
-        """Keep the state of everything under `name`."""
+    def save_state(self, name: str) -> None:
+        """Save the state of databases, buckets and catalog as `name`."""
         for database in ("totesys", "warehouse"):
             self._copy_database(f"{database}_{self.number}", f"{name}_{database}_{self.number}")
         shutil.copytree(self.lake.folder, self.folder / name, dirs_exist_ok=True)
         self.catalogs[name] = copy.deepcopy(self.glue.databases)
 
-    def go_back_to(self, name: str) -> None:
-        """Make everything as it was when it was kept under `name`."""
+    def restore_state(self, name: str) -> None:
+        """Restore the state saved as `name`."""
         for offset, database in enumerate(("totesys", "warehouse")):
             oid = _FIRST_OID + 2 * self.number + offset
             self._copy_database(f"{name}_{database}_{self.number}", f"{database}_{self.number}", oid)
@@ -117,10 +117,10 @@ class Site:
             shutil.copytree(self.folder / name / bucket, self.lake.folder / bucket, copy_function=shutil.copyfile)
         self.glue.databases = copy.deepcopy(self.catalogs[name])
         self.checksums = {}
-        self.note_committed()
+        self.record_checksums()
 
-    def await_quiet(self) -> None:
-        """Wait until Postgres has noticed that the clients of a killed process are gone."""
+    def wait_for_disconnects(self) -> None:
+        """Wait until Postgres has closed the sessions of a killed process."""
         databases = [f"totesys_{self.number}", f"warehouse_{self.number}"]
         deadline = time.monotonic() + _SETTLES_WITHIN
         while self.admin.execute(_SESSIONS, (databases, [roles.READER, WAREHOUSE_OWNER])).fetchone() != (0,):
@@ -136,17 +136,17 @@ class Site:
         """Return the committed batches of the processed zone."""
         return CommitLog(self.lake.processed, ProcessedBatch).since(0)
 
-    def note_committed(self) -> None:
-        """Take the checksum of every file of a committed batch that has none yet."""
+    def record_checksums(self) -> None:
+        """Record the checksum of every committed file that has none yet."""
         for bucket in (self.lake.ingested, self.lake.processed):
             for record in sorted((self.lake.folder / bucket / "log").glob("*.json")):
                 if (name := str(record.relative_to(self.lake.folder))) not in self.checksums:
                     self.checksums |= {path: self.checksum(path) for path in [name, *self._files_of(bucket, record)]}
 
-    def batches(self) -> list[oracle.Batch]:
-        """Return what the oracle has to know of the ingested batches."""
+    def batches(self) -> list[oracle.OracleBatch]:
+        """Return the ingested batches in the form of the oracle."""
         return [
-            oracle.Batch(
+            oracle.OracleBatch(
                 batch.sequence,
                 _snapshot(batch),
                 batch.snapshot.taken_at.rstrip("Z"),
@@ -162,7 +162,7 @@ class Site:
 
     @property
     def glue(self) -> Any:
-        """The databases of the catalog, as the endpoint has them."""
+        """The catalog's databases in the endpoint."""
         return glue_backends[DEFAULT_ACCOUNT_ID][REGION]
 
     def _url(self, database: str, role: str) -> str:
@@ -179,16 +179,16 @@ class Site:
         )
 
     def _files_of(self, bucket: str, record: Path) -> Iterator[str]:
-        """Yield the files of the batch that `record` describes, those with the rows held back included."""
+        """Yield the files of the batch that `record` describes, including quarantined rows."""
         batch = json.loads(record.read_text())
         for part in (*batch["tables"].values(), *batch.get("held", {}).values()):
             files = (self.lake.folder / bucket / part["path"]).rglob("*.parquet")
             yield from (str(file.relative_to(self.lake.folder)) for file in files)
 
     def checksum(self, path: str) -> str:
-        """Return the checksum of the file at `path` below the lake's folder, `gone` where it is not there."""
+        """Return the checksum of the file at `path` below the lake's folder, `missing` if there is none."""
         file = self.lake.folder / path
-        return hashlib.sha256(file.read_bytes()).hexdigest() if file.exists() else "gone"
+        return hashlib.sha256(file.read_bytes()).hexdigest() if file.exists() else "missing"
 
 
 def _snapshot(batch: IngestedBatch) -> str:
@@ -197,10 +197,10 @@ def _snapshot(batch: IngestedBatch) -> str:
 
 
 @contextmanager
-def site(number: int, server: str, folder: Path) -> Iterator[Site]:
-    """Make a site on the Postgres server whose URLs `server` spells, in the empty `folder`, with two beginnings.
+def make_testbed(number: int, server: str, folder: Path) -> Iterator[PipelineTestbed]:
+    """Create a testbed in the empty `folder`, on the server with the URL template `server`, with two saved states.
 
-    `EMPTY`: totesys has rows, and nothing was ingested. `BASE`: all of it went through all stages.
+    `EMPTY`: totesys has rows, and nothing was ingested. `BASE`: all stages have run.
     """
     superuser = server.format(database="postgres", role="postgres")
     with s3_endpoint(folder / "world") as (buckets, variables), psycopg.connect(superuser, autocommit=True) as admin:
@@ -208,32 +208,32 @@ def site(number: int, server: str, folder: Path) -> Iterator[Site]:
         os.environ.update(environment(State(folder / "world"), conf=_SETTINGS, driver_memory="1g"))
         spark = SparkSession.builder.getOrCreate()
         with empty_lake(buckets, spark) as lake:
-            made = Site(number, server, folder, lake, WarmSpark(spark, folder / "jobs.log"), admin)
-            _begin(made)
-            yield made
+            testbed = PipelineTestbed(number, server, folder, lake, SharedJvm(spark, folder / "jobs.log"), admin)
+            _begin(testbed)
+            yield testbed
         spark.stop()
 
 
-def _begin(made: Site) -> None:
-    number, admin = made.number, made.admin
+def _begin(testbed: PipelineTestbed) -> None:
+    number, admin = testbed.number, testbed.admin
     for offset, (name, owner) in enumerate((("totesys", roles.OWNER), ("warehouse", WAREHOUSE_OWNER))):
         statement = sql.SQL("CREATE DATABASE {} OWNER {} OID {}")
         oid = _FIRST_OID + 2 * number + offset
         admin.execute(statement.format(sql.Identifier(f"{name}_{number}"), sql.Identifier(owner), oid))
-    with psycopg.connect(made.totesys) as connection:
+    with psycopg.connect(testbed.totesys) as connection:
         schema.create(connection, reader=roles.READER)
-    seed.seed(made.totesys, sales_orders=SALES_ORDERS)
-    with psycopg.connect(made.totesys) as connection:
-        oracle.keep_trail(connection)
-        for table in DOUBLED:
+    seed.seed(testbed.totesys, sales_orders=SALES_ORDERS)
+    with psycopg.connect(testbed.totesys) as connection:
+        oracle.install_trail(connection)
+        for table in TABLES_WITH_COPY:
             restructuring.make_copy(connection, table)
             restructuring.make_child(connection, table)
-        restructuring.inherit(connection, ATTACHED)
-        oracle.note_restructured(connection, ATTACHED)
-    made.keep_as(EMPTY)
+        restructuring.attach_child(connection, TABLE_WITH_CHILD)
+        oracle.record_restructuring(connection, TABLE_WITH_CHILD)
+    testbed.save_state(EMPTY)
     for stage in ("ingest", "transform", "load"):
-        outcome = made.warm.run(made.job(stage))
+        outcome = testbed.jvm.run(testbed.job(stage))
         if outcome.error:
             raise RuntimeError(f"the first {stage} failed: {outcome.error}")
-    made.await_quiet()
-    made.keep_as(BASE)
+    testbed.wait_for_disconnects()
+    testbed.save_state(BASE)

@@ -1,4 +1,4 @@
-"""Those who write to totesys in a history, and change its tables."""
+"""Transactions that write to totesys and restructure its tables in a history."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -7,11 +7,11 @@ from random import Random
 
 import psycopg
 
-from tests.chaos.events import BUSINESS, Event, EventContext
-from tests.chaos.restructuring_events import RESTRUCTURING, make_readable, refusals
+from tests.chaos.events import BUSINESS, Event, HistoryContext
+from tests.chaos.restructuring_events import RESTRUCTURING, make_readable, rejections
 from totesys.business import Business
 
-# Most histories are to have a batch that passes a transaction by while it shows a younger one.
+# Most histories shall have a batch that sees transactions newer than an open one.
 _LEFT_OPEN = 0.4
 _ROLLED_BACK = 0.1
 _RESTRUCTURED = 0.6
@@ -27,35 +27,37 @@ _NOT_POSSIBLE = (
 
 
 @dataclass
-class Told:
-    """What happened in a history, for whoever reads of its failure, and its figures."""
+class HistoryResult:
+    """The events of a history, to explain a failure, and its figures."""
 
     seed: int
     lines: list[str] = field(default_factory=list)
     runs: int = 0
     kills: Counter[str] = field(default_factory=Counter)
     events: Counter[str] = field(default_factory=Counter)
-    refused: Counter[str] = field(default_factory=Counter)
+    rejected: Counter[str] = field(default_factory=Counter)
     compared: int = 0
-    waited: int = 0
+    quarantined: int = 0
     rows: int = 0
-    once_more: int = 0
+    repeated: int = 0
     faults: list[str] = field(default_factory=list)
 
 
-class People:
-    """Those who write to totesys, some of whom keep a transaction open over several runs."""
+class Writers:
+    """Writers to totesys, some of which keep a transaction open over several runs."""
 
-    def __init__(self, url: str, choice: Random, told: Told, last_snapshot: Callable[[], str | None]) -> None:
-        """Write to the totesys at `url`, and tell of it; `last_snapshot` returns that of the last ingested batch."""
+    def __init__(
+        self, url: str, choice: Random, result: HistoryResult, last_snapshot: Callable[[], str | None]
+    ) -> None:
+        """Write to the totesys at `url`; `last_snapshot` returns the snapshot of the last ingested batch."""
         self._url = url
         self._choice = choice
-        self._told = told
+        self._result = result
         self._last_snapshot = last_snapshot
         self._late: list[psycopg.Connection] = []
 
     def act(self) -> None:
-        """Write in some transactions; now and then one that was open ends, and one is left open."""
+        """Run some transactions; open ones may end, and new ones may stay open."""
         for connection in list(self._late):
             if self._choice.random() < _ENDS:
                 self._end(connection)
@@ -64,20 +66,20 @@ class People:
             for _ in range(self._choice.randint(1, 2)):
                 self._event(connection, self._choice.choice(BUSINESS))
             if self._choice.random() < _LEFT_OPEN:
-                self._told.lines.append("… and leaves the transaction open")
+                self._result.lines.append("… transaction left open")
                 self._late.append(connection)
             else:
                 self._finish(connection)
         if self._choice.random() < _RESTRUCTURED:
             self._restructure()
 
-    def refusals(self) -> list[str]:
-        """Return why a run must be refused at present: the beginnings of errors, none where it must not."""
+    def rejections(self) -> list[str]:
+        """Return the start of each error with which a run must fail at present; empty if none."""
         with psycopg.connect(self._url) as connection:
-            return refusals(self._context(connection))
+            return rejections(self._context(connection))
 
     def place_order(self) -> None:
-        """Write a single order, of another design where the one that is drawn lies in the child of the table only."""
+        """Place one order; retry if the random design is in a child table, which foreign keys do not see."""
         while True:
             try:
                 with psycopg.connect(self._url) as connection:
@@ -86,15 +88,15 @@ class People:
                 continue
             return
 
-    def leave(self) -> None:
-        """End everything that is open, and let totesys be read by all."""
+    def finish(self) -> None:
+        """End all open transactions and remove what prevents reading totesys."""
         for connection in list(self._late):
             self._end(connection)
         with psycopg.connect(self._url) as connection:
             make_readable(self._context(connection))
 
     def _restructure(self) -> None:
-        """Change the tables, and perhaps rows before that; such a transaction is not left open: a run would wait."""
+        """Restructure tables, perhaps after changes of rows; an open transaction would block the next run."""
         for _ in range(self._choice.randint(1, 2)):
             connection = self._begin()
             if self._choice.random() < _ENDS:
@@ -104,29 +106,29 @@ class People:
 
     def _begin(self) -> psycopg.Connection:
         connection = psycopg.connect(self._url)
-        # This begins the transaction; a savepoint without one would be a transaction of its own, and commit.
+        # Starts the transaction; a savepoint alone would be a transaction of its own and commit.
         connection.execute("SET LOCAL lock_timeout = '20ms'")
         return connection
 
-    def _context(self, connection: psycopg.Connection) -> EventContext:
+    def _context(self, connection: psycopg.Connection) -> HistoryContext:
         business = Business(connection, self._choice)
-        return EventContext(connection, business, self._choice, self._last_snapshot())
+        return HistoryContext(connection, business, self._choice, self._last_snapshot())
 
     def _end(self, connection: psycopg.Connection) -> None:
         self._late.remove(connection)
-        self._told.lines.append("an open transaction ends")
+        self._result.lines.append("an open transaction ends")
         self._finish(connection)
 
     def _finish(self, connection: psycopg.Connection) -> None:
         if self._choice.random() < _ROLLED_BACK:
-            self._told.lines.append("… and is rolled back")
+            self._result.lines.append("… and is rolled back")
             connection.rollback()
         else:
             connection.commit()
         connection.close()
 
     def _event(self, connection: psycopg.Connection, event: Event) -> None:
-        """Let something happen in a savepoint, which is given up when it is not possible at present."""
+        """Run an event in a savepoint, which is rolled back if the event is not possible at present."""
         name = event.__name__.strip("_").replace("_", " ")
         try:
             with connection.transaction():
@@ -135,7 +137,7 @@ class People:
                     name += ROLLED_BACK
                     raise psycopg.Rollback
         except _NOT_POSSIBLE as error:
-            self._told.lines.append(f"{name} could not be done: {type(error).__name__}")
+            self._result.lines.append(f"{name} could not be done: {type(error).__name__}")
         else:
-            self._told.lines.append(name)
-            self._told.events[name] += 1
+            self._result.lines.append(name)
+            self._result.events[name] += 1

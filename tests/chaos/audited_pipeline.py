@@ -1,4 +1,4 @@
-"""A totesys that keeps an audit trail, a lake, and the real ingest stage between them."""
+"""A totesys with an audit trail, a lake, and the real ingest stage between them."""
 
 import logging
 import os
@@ -21,8 +21,8 @@ from local_aws.state import State
 from ops.sandbox.postgres import Cluster
 from tests import lakes, postgres_servers
 from tests.chaos import audit
-from tests.chaos.audit import Values, place_of_key
-from tests.chaos.schedules import Row
+from tests.chaos.audit import Values, key_index
+from tests.chaos.schedules import RowId
 from totelake import ingest
 from totelake.lake.batches import IngestedBatch
 from totelake.runtime.connections import Login
@@ -31,53 +31,53 @@ from totesys import roles, schema, seed
 
 _DATABASE = "totesys"
 
-# So many transactions may be open at a time. Without autovacuum nobody but them takes a transaction id, so that the
-# moment of an audit can be told to be the moment of a batch.
+# Limits for concurrently open transactions. Without autovacuum only they use transaction ids, so that the snapshot of
+# the audit can be compared with that of the batch.
 _SERVER = {"max_connections": "900", "max_prepared_transactions": "900", "autovacuum": "off"}
 
 
-class Version(NamedTuple):
-    """A version of a row as the raw lake has it."""
+class RowVersion(NamedTuple):
+    """A version of a row in the raw zone."""
 
-    row: Row
+    row: RowId
     op: str
     values: Values
 
     def __str__(self) -> str:
-        """Name the row and tell its values."""
+        """Return the row and its values."""
         return f"{self.row.table} {self.row.key} {self.op} ({', '.join(map(str, self.values))})"
 
 
 @dataclass(frozen=True)
-class World:
-    """An audited totesys, by its owner's URL and by the login that the ingest reads it with, and a lake."""
+class AuditedPipeline:
+    """An audited totesys, with its owner's URL and the ingest's login, and a lake."""
 
     url: str
     reader: Login
     lake: lakes.Lake
 
     def ingest(self) -> IngestedBatch | None:
-        """Run the ingest stage once; any share of a table may vanish, and its work lines are not shown."""
+        """Run the ingest stage once; any share of a table may be deleted, and the log is not printed."""
         with redirect_stdout(StringIO()):
             return ingest.run(lakes.job_run(deletable_share="1.0"), self.reader, self.lake.ingested)
 
-    def landed(self, batch: IngestedBatch | None) -> list[Version]:
-        """Return what `batch` has brought to the raw lake."""
+    def ingested_versions(self, batch: IngestedBatch | None) -> list[RowVersion]:
+        """Return the row versions that `batch` has written to the raw zone."""
         versions = []
         for name, part in batch.tables.items() if batch else ():
             table = SOURCE_TABLES[name]
-            place = place_of_key(table)
+            place = key_index(table)
             folder = self.lake.folder / self.lake.ingested / part.path
             rows = dataset.dataset(folder, format="parquet").to_table(["_op", "_source_version", *table.column_names])
             for op, version, *values in zip(*rows.to_pydict().values(), strict=True):
-                versions.append(Version(Row(name, values[place]), op, (version, *values)))
+                versions.append(RowVersion(RowId(name, values[place]), op, (version, *values)))
         return versions
 
 
 @contextmanager
-def world(spark: SparkSession | None = None) -> Iterator[World]:
-    """Make a world on the session `spark`, or on one of its own, and remove it after the block."""
-    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # the endpoint would tell of every request
+def audited_pipeline(spark: SparkSession | None = None) -> Iterator[AuditedPipeline]:
+    """Yield an audited pipeline with the session `spark`, or with its own; remove it after the block."""
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # the endpoint would log every request
     with tempfile.TemporaryDirectory(prefix="totelake-interleavings-") as name, patch.dict(os.environ):
         folder = Path(name)
         session = spark or _spark(folder / "spark")
@@ -89,7 +89,9 @@ def world(spark: SparkSession | None = None) -> Iterator[World]:
                 os.environ.update(variables)
                 url = _audited_totesys(cluster)
                 with lakes.empty_lake(buckets, session) as lake:
-                    yield World(url, postgres_servers.login_of(postgres_servers.as_role(url, roles.READER)), lake)
+                    yield AuditedPipeline(
+                        url, postgres_servers.login_of(postgres_servers.as_role(url, roles.READER)), lake
+                    )
         finally:
             if session is not spark:
                 session.stop()
@@ -109,5 +111,5 @@ def _audited_totesys(cluster: Cluster) -> str:
         schema.create(connection, reader=roles.READER)
     seed.seed(url, sales_orders=20)
     with psycopg.connect(url) as connection:
-        audit.keep(connection)
+        audit.install(connection)
     return url

@@ -1,4 +1,4 @@
-"""A table that is restructured between the batches of a group of interleavings, while others are woven around it."""
+"""A table that is restructured between the batches of a group of interleavings."""
 
 import random
 from collections import Counter
@@ -13,7 +13,7 @@ from totelake.tables import SOURCE_TABLES
 
 _FIRST_KEY = 800_000
 _MOST_CHANGES = 4
-# What is done while a batch reads must wait for its end.
+# A change during the read of a batch must wait for its end.
 _TRIED = "SET lock_timeout = '30ms'"
 _WAITED = "SET lock_timeout = '10s'"
 _FOREIGN_KEYS = """
@@ -34,13 +34,13 @@ _CHANGES = ("insert", "update", "update", "write the same", "change key", "delet
 
 type Change = Callable[[psycopg.Connection, str], None]
 
-# Of these one alone is done between two batches: done twice it would be undone, and what was written in between hidden.
+# Between two batches only one of these: a second one could undo the first and hide rows written in between.
 _RESTRUCTURING: dict[str, Change] = {
     "column dropped and added": restructuring.replace_column,
     "columns swapped": restructuring.swap_columns,
     "tables swapped": restructuring.swap_tables,
-    "child attached": restructuring.inherit,
-    "child detached": restructuring.disinherit,
+    "child attached": restructuring.attach_child,
+    "child detached": restructuring.detach_child,
 }
 _TRUNCATIONS: dict[str, Change] = {
     "table truncated": restructuring.truncate,
@@ -48,79 +48,79 @@ _TRUNCATIONS: dict[str, Change] = {
 }
 
 
-def candidates(woven: list[str]) -> list[str]:
-    """Return the tables that can be restructured while `woven` ones, which do not refer to them, are written to."""
-    referred = {column.references for name in woven for column in SOURCE_TABLES[name].columns}
-    return [name for name in SOURCE_TABLES if name not in woven and name not in referred]
+def candidates(merged_steps: list[str]) -> list[str]:
+    """Return the tables that can be restructured while the `written` ones, which do not reference them, change."""
+    referred = {column.references for name in merged_steps for column in SOURCE_TABLES[name].columns}
+    return [name for name in SOURCE_TABLES if name not in merged_steps and name not in referred]
 
 
-class Restructured:
-    """The table, from its rows at the beginning of a group to the same rows at the end.
+class RestructuredTable:
+    """A table, from its rows at the beginning of a group to the same rows at the end.
 
-    `told` has what was done, `events` how often. `is_other` says whether it has another shape, or is another table,
-    than at the last batch.
+    `changes` lists what was done, `events` counts it. `is_changed` says whether it has another shape, or is another
+    table, than at the last batch.
     """
 
     def __init__(self, connection: psycopg.Connection, table: str, choice: random.Random) -> None:
-        """Make a copy and a child, and drop the foreign keys to and from `table`; `connection` is its owner's."""
+        """Create a copy and a child, and drop the foreign keys from and to `table`; `connection` is the owner's."""
         self.table = table
-        self.told: list[str] = []
+        self.changes: list[str] = []
         self.events: Counter[str] = Counter()
-        self.is_other = False
+        self.is_changed = False
         self._connection = connection
         self._choice = choice
         self._new_key = _FIRST_KEY
         self._foreign_keys = connection.execute(_FOREIGN_KEYS, [f"public.{table}"]).fetchall()
-        # Who deletes from a table looks into those that refer to it, and who inserts into those that are referred to.
+        # DELETE checks the referencing tables, INSERT the referenced ones.
         self._constrain("ALTER TABLE {table} DROP CONSTRAINT {name}")
         self._do("keep")
         restructuring.make_copy(connection, table)
         restructuring.make_child(connection, table)
 
     def act(self) -> None:
-        """Write some rows, truncate the table now and then, restructure it mostly, and write some rows again."""
+        """Write some rows, sometimes truncate the table, usually restructure it, and write some rows again."""
         self._write()
         if self._choice.random() < 0.3:
-            self._happen(*self._choice.choice(list(_TRUNCATIONS.items())))
+            self._apply(*self._choice.choice(list(_TRUNCATIONS.items())))
             self._write()
         if self._choice.random() < 0.7:
             self._restructure()
             self._write()
 
     def try_while_read(self) -> None:
-        """Do what no transaction may do while a batch reads: it has to be shut out."""
+        """Try a change that must be blocked while a batch reads."""
         self._connection.execute(_TRIED)
         try:
             if self._choice.random() < 0.5:
-                self._happen(*self._choice.choice(list(_TRUNCATIONS.items())))
+                self._apply(*self._choice.choice(list(_TRUNCATIONS.items())))
             else:
-                # Postgres lets a child be attached to a table that others read: its rows are in sight at once.
+                # Postgres does not block attaching a child to a table that is read: its rows are visible at once.
                 self._restructure(without="child attached")
         except psycopg.errors.LockNotAvailable:
-            self.told.append("and was shut out by the batch")
-            self.events["shut out while a batch read"] += 1
+            self.changes.append("blocked by the batch")
+            self.events["blocked while a batch was read"] += 1
         finally:
             self._connection.execute(_WAITED)
 
     def hide(self) -> None:
         """Hide half of the rows from the reader."""
-        self._happen("rows hidden by a policy", restructuring.hide_rows)
+        self._apply("rows hidden by a policy", restructuring.hide_rows)
 
     def show(self) -> None:
         """Show them again."""
         restructuring.show_rows(self._connection, self.table)
-        self.told.append("rows shown again")
+        self.changes.append("rows shown again")
 
     def restore(self) -> None:
-        """Give the table its first rows again, and the foreign keys; the copy and the child go."""
+        """Restore the original rows and the foreign keys; drop the copy and the child."""
         if restructuring.is_parent(self._connection, self.table):
-            restructuring.disinherit(self._connection, self.table)
-            self.is_other = True
+            restructuring.detach_child(self._connection, self.table)
+            self.is_changed = True
         with self._connection.transaction():
             self._do("restore")
         self._do("drop")
         self._constrain("ALTER TABLE {table} ADD CONSTRAINT {name} {definition} NOT VALID")
-        self.told.append("restored")
+        self.changes.append("restored")
 
     def _constrain(self, statement: str) -> None:
         for referring, name, definition in self._foreign_keys:
@@ -138,18 +138,18 @@ class Restructured:
             able.pop("child attached", None)
         if not is_parent:
             del able["child detached"]
-        if not self.is_other:
-            self._happen(*self._choice.choice(list(able.items())))
-            self.is_other = True
+        if not self.is_changed:
+            self._apply(*self._choice.choice(list(able.items())))
+            self.is_changed = True
 
     def _has_keys_of_child(self) -> bool:
         key = SOURCE_TABLES[self.table].key[0]
         both = f"SELECT EXISTS (SELECT FROM public.{self.table} JOIN public.{self.table}_child USING ({key}))"
-        [(found,)] = self._connection.execute(both.encode()).fetchall()
-        return bool(found)
+        [(has_common_keys,)] = self._connection.execute(both.encode()).fetchall()
+        return bool(has_common_keys)
 
-    def _happen(self, name: str, change: Change) -> None:
-        self.told.append(name)
+    def _apply(self, name: str, change: Change) -> None:
+        self.changes.append(name)
         with self._connection.transaction():
             change(self._connection, self.table)
         self.events[name] += 1
@@ -160,7 +160,7 @@ class Restructured:
             rows = self._connection.execute(f"SELECT {key} FROM public.{self.table} ORDER BY 1".encode()).fetchall()
             change = self._choice.choice(_CHANGES) if rows else "insert"
             number = self._choice.choice(rows)[0] if rows else 0
-            self.told.append(f"{change} {number}")
+            self.changes.append(f"{change} {number}")
             self._do(change, number)
 
     def _do(self, statement: str, number: int = 0) -> None:
