@@ -117,10 +117,10 @@ def test_rows_of_a_savepoint_are_ingested(lake, totesys, reader):
 def test_last_committed_version_wins_with_a_lower_transaction_id(lake, totesys, reader):
     """Transaction ids are assigned at the first write, so they do not order a row's versions; batches do."""
     lake.ingest(reader)
-    with psycopg.connect(totesys) as older, psycopg.connect(totesys) as younger:
+    with psycopg.connect(totesys) as older, psycopg.connect(totesys) as newer:
         older.execute("UPDATE department SET location = 'elsewhere' WHERE department_id = 8")
-        younger.execute("UPDATE department SET location = 'first' WHERE department_id = 1")
-        younger.commit()
+        newer.execute("UPDATE department SET location = 'first' WHERE department_id = 1")
+        newer.commit()
         first = lake.ingest(reader)
         older.execute("UPDATE department SET location = 'second' WHERE department_id = 1")
         older.commit()

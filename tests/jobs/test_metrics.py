@@ -146,7 +146,7 @@ def test_warehouse_age_is_that_of_the_last_ingested_snapshot(first_run, shared_l
     [by_hand] = values_by_metric(publish("load", shared_lake, shared_reader, warehouse))["WarehouseAge", ()]
 
     notes = WorkflowNotes()
-    began = datetime.now(UTC)
+    started = datetime.now(UTC)
     for stage in ("ingest", "load"):
         values = values_by_metric(
             publish(stage, shared_lake, shared_reader, warehouse, replace(job_run(), workflow=notes))
@@ -154,8 +154,8 @@ def test_warehouse_age_is_that_of_the_last_ingested_snapshot(first_run, shared_l
     [in_workflow] = values["WarehouseAge", ()]
 
     assert by_hand > since_the_batch.total_seconds()
-    assert 0 <= in_workflow <= (datetime.now(UTC) - began).total_seconds() + 0.1 < by_hand
-    notes.noted = dict.fromkeys(notes.noted, (began - timedelta(hours=1)).isoformat())
+    assert 0 <= in_workflow <= (datetime.now(UTC) - started).total_seconds() + 0.1 < by_hand
+    notes.noted = dict.fromkeys(notes.noted, (started - timedelta(hours=1)).isoformat())
     [again] = values_by_metric(
         publish("load", shared_lake, shared_reader, warehouse, replace(job_run(), workflow=notes))
     )["WarehouseAge", ()]

@@ -100,8 +100,8 @@ def test_some_orders_commit_after_newer_ones(totesys_database, monkeypatch):
     late_orders = only_row(
         totesys_database,
         """SELECT count(*), count(*) FILTER (WHERE EXISTS (
-               SELECT FROM commit_log AS younger WHERE younger.sales_order_id > late.sales_order_id
-               AND younger.created_at >= late.created_at AND younger.committed_at < late.committed_at))
+               SELECT FROM commit_log AS newer WHERE newer.sales_order_id > late.sales_order_id
+               AND newer.created_at >= late.created_at AND newer.committed_at < late.committed_at))
            FROM commit_log AS late JOIN sales_order USING (sales_order_id) WHERE units_sold = 77777""",
     )
     # Some have no concurrent session to wait for.
@@ -169,12 +169,12 @@ def test_order_can_be_committed_late(totesys_database):
     """Both of its timestamps are older than those of an order committed before."""
     with psycopg.connect(totesys_database) as late, psycopg.connect(totesys_database, autocommit=True) as early:
         older = Business(late).place_sales_order()
-        younger = Business(early).place_sales_order()
+        newer = Business(early).place_sales_order()
         seen = early.execute("SELECT sales_order_id FROM sales_order WHERE sales_order_id > 200").fetchall()
-        assert seen == [(younger,)]
+        assert seen == [(newer,)]
         late.commit()
     by_age = "SELECT array_agg(sales_order_id ORDER BY last_updated, 1) FROM sales_order WHERE sales_order_id > 200"
-    assert only_row(totesys_database, by_age) == ([older, younger],)
+    assert only_row(totesys_database, by_age) == ([older, newer],)
 
 
 def test_event_joins_the_open_transaction(totesys_database):

@@ -84,9 +84,9 @@ def test_undiscovered_table_is_reported_if_it_has_a_batch():
 
 def test_undeclared_table_is_reported():
     """It was written by another principal with access to the bucket."""
-    [difference] = differences({}, {"stranger": FoundTable(PLAIN, KEYS, {})}, {})
+    [difference] = differences({}, {"unknown": FoundTable(PLAIN, KEYS, {})}, {})
 
-    assert difference.told() == "stranger is not declared"
+    assert difference.told() == "unknown is not declared"
 
 
 def test_accepted_difference_is_one_column_of_one_type():
