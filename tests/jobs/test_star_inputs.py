@@ -15,7 +15,7 @@ from totelake.warehouse import load
 from totelake.warehouse.postgres.load import Postgres
 
 
-class Pipeline:
+class StagePipeline:
     """One totesys, one lake, one warehouse and the stages between them."""
 
     def __init__(self, totesys, reader, lake, warehouse):
@@ -48,7 +48,7 @@ class Pipeline:
 @pytest.fixture(scope="module")
 def pipeline(shared_totesys, shared_reader, shared_lake, make_module_database):
     """Return the pipeline that all inputs run on."""
-    return Pipeline(shared_totesys, shared_reader, shared_lake, make_module_database(owner=WAREHOUSE_OWNER))
+    return StagePipeline(shared_totesys, shared_reader, shared_lake, make_module_database(owner=WAREHOUSE_OWNER))
 
 
 @pytest.fixture(autouse=True)

@@ -47,11 +47,11 @@ def releases(tmp_path):
     file.parent.mkdir(parents=True)
     file.write_bytes(zipped())
 
-    class Handler(http.server.SimpleHTTPRequestHandler):
+    class ReleaseHandler(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *_):
             """Log nothing."""
 
-    with serve(functools.partial(Handler, directory=str(tmp_path / "releases"))) as address:
+    with serve(functools.partial(ReleaseHandler, directory=str(tmp_path / "releases"))) as address:
         yield address
 
 
@@ -83,7 +83,7 @@ def test_wrong_checksum_is_rejected(releases, tmp_path):
 def test_interrupted_download_leaves_nothing(tmp_path, has_content_length):
     """Half of a zip is not installed."""
 
-    class Half(http.server.BaseHTTPRequestHandler):
+    class HalfHandler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             """Respond with half of the zip."""
             self.send_response(200)
@@ -95,7 +95,7 @@ def test_interrupted_download_leaves_nothing(tmp_path, has_content_length):
         def log_message(self, *_):
             """Log nothing."""
 
-    with serve(Half) as address, pytest.raises(release.ReleaseError, match="run this again"):
+    with serve(HalfHandler) as address, pytest.raises(release.ReleaseError, match="run this again"):
         release.get(tmp_path, address, checksum(zipped()))
 
     assert list(tmp_path.iterdir()) == []
@@ -154,10 +154,10 @@ def test_other_content_is_rejected_by_the_pinned_checksum(releases, tmp_path):
 def test_tls_is_required(tmp_path):
     """A server without TLS or a valid certificate gets no request."""
 
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class PlainHttpHandler(http.server.BaseHTTPRequestHandler):
         pass
 
-    with serve(Handler) as address, pytest.raises(release.ReleaseError, match="SSL"):
+    with serve(PlainHttpHandler) as address, pytest.raises(release.ReleaseError, match="SSL"):
         release.get(tmp_path, address.replace("http:", "https:"), checksum(zipped()))
 
 
