@@ -80,7 +80,7 @@ def test_new_table_of_the_runbook_is_loaded_into_the_warehouse(copy):
 
     assert '"dim_carrier"' in (copy / "terraform/tables.json").read_text()
     assert "### dim_carrier" in (copy / "docs/tables.md").read_text()
-    by_hand = "test_all_of_the_eleven_tables_are_declared"
+    by_hand = "test_all_eleven_source_tables_are_declared"
     run(
         copy,
         "-m",

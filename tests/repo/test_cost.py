@@ -1,4 +1,4 @@
-"""What a month costs follows from the configuration as it is."""
+"""The cost estimate is derived from the current Terraform configuration."""
 
 from pathlib import Path
 
@@ -15,17 +15,17 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def planned():
-    """Return what Terraform plans for the environment that is documented."""
+    """Return the resources that Terraform plans for the documented environment."""
     return resources(ENVIRONMENT)
 
 
-def test_the_page_is_current(planned):
-    """`make generated` writes it anew."""
+def test_cost_page_is_up_to_date(planned):
+    """`make generated` rewrites it."""
     assert (ROOT / "docs/cost.md").read_text() == page(ENVIRONMENT, planned)
 
 
-def test_the_lake_is_crawled_as_often_as_the_numbers_say(planned):
-    """The schedule of the crawler follows from what it costs beside the jobs."""
+def test_crawler_runs_at_the_recommended_frequency(planned):
+    """The frequency is recommended by the crawler's cost relative to that of the jobs."""
     environment = estimate.environment(planned)
 
     assert environment.crawl.runs == pytest.approx(estimate.FREQUENCIES[environment.recommended_frequency()])

@@ -1,4 +1,4 @@
-"""What stands in for Docker: the script that the container runs, with everything that it calls replaced by its echo."""
+"""The script that the Docker container runs, with its commands replaced by stubs that print their arguments."""
 
 import os
 import shutil
@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-# What each entry script asks for, of a warehouse that is a Postgres.
-ASKED = {
+# The arguments that each entry script requires when the warehouse is Postgres.
+REQUIRED = {
     "ingest": {"source_connection", "ingested"},
     "transform": {"ingested", "processed"},
     "load": {"processed", "warehouse_connection"},
@@ -18,8 +18,8 @@ ASKED = {
 }
 
 
-def _started(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run `docker/stage` where pip does nothing and spark-submit says what it was told."""
+def _run_stage(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `docker/stage` with a pip that does nothing and a spark-submit that prints its arguments."""
     programs = tmp_path / "bin"
     programs.mkdir()
     for name, script in {"python3": "exit 0", "spark-submit": 'printf "%s\\n" "$@"'}.items():
@@ -36,27 +36,27 @@ def _started(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str
     )
 
 
-@pytest.mark.parametrize("stage", ASKED)
-def test_a_stage_gets_what_terraform_gives_it(stage: str, tmp_path: Path):
-    """The script asks for its arguments by name."""
-    words = _started(tmp_path, stage, "--extra", "1").stdout.splitlines()
+@pytest.mark.parametrize("stage", REQUIRED)
+def test_stage_gets_the_arguments_that_its_entry_script_requires(stage: str, tmp_path: Path):
+    """Further arguments are passed on at the end."""
+    words = _run_stage(tmp_path, stage, "--extra", "1").stdout.splitlines()
     names = {word.removeprefix("--") for word in words if word.startswith("--")}
 
     assert f"{ROOT}/glue_jobs/{stage}.py" in words
-    assert names & set().union(*ASKED.values()) == ASKED[stage]
+    assert names & set().union(*REQUIRED.values()) == REQUIRED[stage]
     assert words[-2:] == ["--extra", "1"]
 
 
-def test_an_unknown_stage_is_told_which_there_are(tmp_path: Path):
-    """Nothing is installed for it."""
-    ended = _started(tmp_path, "crawl")
+def test_unknown_stage_fails_and_lists_the_known_stages(tmp_path: Path):
+    """Nothing is installed."""
+    completed = _run_stage(tmp_path, "crawl")
 
-    assert (ended.returncode, ended.stdout) == (2, "")
-    assert all(stage in ended.stderr for stage in ASKED)
+    assert (completed.returncode, completed.stdout) == (2, "")
+    assert all(stage in completed.stderr for stage in REQUIRED)
 
 
-def test_the_container_runs_the_script():
-    """It finds it in the clone, which it cannot write to."""
+def test_container_runs_the_script_from_a_read_only_mount():
+    """The mount is the clone."""
     (service,) = yaml.safe_load((ROOT / "docker/compose.yaml").read_text())["services"].values()
 
     ((source, target, mode),) = (volume.split(":") for volume in service["volumes"])

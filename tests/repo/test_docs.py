@@ -1,4 +1,4 @@
-"""The pages in docs/ are a site: each is in its navigation, and every link leads to a page."""
+"""The documentation site: its navigation is complete, and it has no broken links."""
 
 import os
 import subprocess
@@ -11,21 +11,21 @@ NAVIGATION = (ROOT / "mkdocs.yml").read_text().partition("\nnav:")[2]
 
 
 def test_every_page_is_in_the_navigation():
-    """Decisions and runbooks too."""
+    """Includes decisions and runbooks."""
     pages = [path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")]
     assert [page for page in pages if page not in NAVIGATION] == []
 
 
-def test_every_decision_is_in_the_list_of_decisions():
-    """Under its title."""
+def test_every_decision_is_listed_under_its_title():
+    """The list is `docs/decisions/README.md`."""
     listed = (DOCS / "decisions/README.md").read_text()
     for path in DOCS.glob("decisions/0*.md"):
         title = path.read_text().splitlines()[0].removeprefix("# ")
         assert f"- [{title}]({path.name})" in listed
 
 
-def test_the_site_is_built_without_a_warning(tmp_path):
-    """A link that leads nowhere is one."""
+def test_site_builds_without_warnings(tmp_path):
+    """A broken link is a warning."""
     command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--site-dir", str(tmp_path)]
     built = subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, check=False, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}

@@ -1,4 +1,4 @@
-"""GitHub's workflows do what they say with what is there, and with no more rights than that takes."""
+"""The GitHub workflows: existing targets, pinned actions, least privilege and the order of deployments."""
 
 import re
 from pathlib import Path
@@ -26,8 +26,8 @@ def _steps(path: Path) -> list[dict[str, Any]]:
 
 
 @workflow
-def test_every_command_is_a_target_of_make(path: Path):
-    """What a workflow does, anybody can do on their machine."""
+def test_every_command_is_an_existing_make_target(path: Path):
+    """So each step of a workflow can be run on any machine."""
     commands = [step["run"] for step in _steps(path) if "run" in step]
 
     assert all(set(re.findall(r"\bmake ([a-z]+)", command)) & TARGETS for command in commands)
@@ -35,8 +35,8 @@ def test_every_command_is_a_target_of_make(path: Path):
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_every_action_of_others_is_pinned_to_a_commit(path: Path):
-    """A tag can be moved; beside the commit stands the version that it is."""
+def test_every_third_party_action_is_pinned_to_a_commit(path: Path):
+    """A tag can be moved; a comment beside the commit names its version."""
     used = re.findall(r"uses: (\S+)( # v\d+\.\d+\.\d+)?$", path.read_text(), re.MULTILINE)
 
     for name, version in used:
@@ -45,8 +45,8 @@ def test_every_action_of_others_is_pinned_to_a_commit(path: Path):
 
 
 @workflow
-def test_no_key_of_aws_is_stored(path: Path):
-    """A role is taken by identity, for an hour."""
+def test_workflow_uses_no_stored_aws_key(path: Path):
+    """It assumes a role by OIDC, for an hour."""
     text = path.read_text()
 
     assert not re.search(r"secrets\.AWS|aws-secret-access-key|aws-access-key-id", text)
@@ -54,19 +54,19 @@ def test_no_key_of_aws_is_stored(path: Path):
 
 
 @workflow
-def test_a_workflow_reads_the_code_and_only_who_takes_a_role_or_publishes_may_say_who_it_is(path: Path):
-    """Rights are given job by job."""
+def test_only_jobs_that_assume_a_role_or_publish_pages_get_an_identity_token(path: Path):
+    """Permissions are given per job; by default a workflow can only read the code."""
     assert yaml.safe_load(path.read_text())["permissions"] == {"contents": "read"}
     for name, job in _jobs(path).items():
-        takes_role = "deliver.yml" in job.get("uses", "") or "configure-aws-credentials" in str(job.get("steps"))
+        assumes_role = "deliver.yml" in job.get("uses", "") or "configure-aws-credentials" in str(job.get("steps"))
         publishes = "actions/deploy-pages" in str(job.get("steps"))
-        wanted = {"pages": "write"} if publishes else {"contents": "read"}
-        wanted |= {"id-token": "write"} if takes_role or publishes else {}
-        assert job.get("permissions", {"contents": "read"}) == wanted, name
+        expected = {"pages": "write"} if publishes else {"contents": "read"}
+        expected |= {"id-token": "write"} if assumes_role or publishes else {}
+        assert job.get("permissions", {"contents": "read"}) == expected, name
 
 
-def test_main_goes_to_dev_once_checked_and_to_prod_after_that():
-    """Each is an environment with a file of values, whose rules at GitHub ask for the approval."""
+def test_main_is_deployed_to_dev_after_the_checks_and_then_to_prod():
+    """Each is a GitHub environment, whose protection rules require the approval, with a tfvars file."""
     jobs = _jobs(ROOT / ".github/workflows/deploy.yml")
 
     assert [(name, job.get("needs"), job.get("with", {}).get("environment")) for name, job in jobs.items()] == [
@@ -78,8 +78,8 @@ def test_main_goes_to_dev_once_checked_and_to_prod_after_that():
 
 
 @workflow
-def test_what_touches_an_account_waits_for_its_turn(path: Path):
-    """Two deployments of one environment never run at once, and none is cut off."""
+def test_deployments_of_one_environment_run_one_after_another(path: Path):
+    """A running deployment is not cancelled."""
     for job in _jobs(path).values():
         if "environment" in job and "make deploy" in str(job["steps"]):
             assert job["concurrency"] == {
@@ -88,12 +88,12 @@ def test_what_touches_an_account_waits_for_its_turn(path: Path):
             }
 
 
-def test_terraform_gets_the_version_that_is_asked_for():
-    """The workflows' is no older than that of the configuration."""
+def test_workflows_use_the_required_terraform_version():
+    """It starts with the configuration's minimum version."""
     tools = (ROOT / ".github/actions/tools/action.yml").read_text()
-    least = re.search(r'required_version = ">= ([\d.]+)"', (ROOT / "terraform/versions.tf").read_text())
+    minimum = re.search(r'required_version = ">= ([\d.]+)"', (ROOT / "terraform/versions.tf").read_text())
     used = re.search(r'terraform_version: "([\d.]+)"', tools)
 
-    assert least
+    assert minimum
     assert used
-    assert used[1].startswith(least[1])
+    assert used[1].startswith(minimum[1])
