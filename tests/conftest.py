@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from totelake.runtime.connections import Login
 
-# A scheduled run in the middle of a test would be one too many.
+# A scheduled run in the middle of a test would disturb it.
 os.environ.setdefault("TOTELAKE_SCHEDULES", "0")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -40,7 +40,7 @@ _MARKS_OF_FOLDERS = {"e2e": "world", "terraform": "terraform"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test with what it needs: by its fixtures, and by its folder; other needs are marked in place."""
+    """Mark each test with what it needs, by its fixtures and its folder; other marks are set on the test itself."""
     for item in items:
         marks = {_MARKS_OF_FIXTURES.get(name) for name in getattr(item, "fixturenames", ())}
         marks.add(_MARKS_OF_FOLDERS.get(item.path.parent.name))
@@ -50,46 +50,46 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Cluster]:
-    """Start a Postgres server with the platform's roles, and end it with the session, however that ends."""
+    """Start a Postgres server with the platform's roles; it is removed when the session ends, also by a failure."""
     with postgres() as cluster:
         yield cluster
 
 
 @pytest.fixture
 def make_database(postgres_server: Cluster) -> Iterator[MakeDatabase]:
-    """Return a function that makes a database, `make(template="template1", owner="postgres")`: its owner's URL."""
+    """Return `make(template="template1", owner="postgres")`, which creates a database and returns its owner's URL."""
     with _databases(postgres_server) as make:
         yield make
 
 
 @pytest.fixture(scope="module")
 def make_module_database(postgres_server: Cluster) -> Iterator[MakeDatabase]:
-    """Return a `make_database` whose databases are there for all tests of a module, which must not change them."""
+    """Return a `make_database` whose databases are shared by all tests of a module, which must not change them."""
     with _databases(postgres_server) as make:
         yield make
 
 
 @contextmanager
 def _databases(server: Cluster) -> Iterator[MakeDatabase]:
-    made: list[str] = []
+    created: list[str] = []
     with psycopg.connect(superuser(server, "postgres"), autocommit=True) as connection:
 
         def make(template: str = "template1", owner: str = SUPERUSER) -> str:
-            made.append(f"test_{uuid4().hex}")
-            names = [sql.Identifier(name) for name in (made[-1], template, owner)]
+            created.append(f"test_{uuid4().hex}")
+            names = [sql.Identifier(name) for name in (created[-1], template, owner)]
             connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {}").format(*names))
-            return server.url(made[-1], owner, PASSWORD)
+            return server.url(created[-1], owner, PASSWORD)
 
         try:
             yield make
         finally:
-            for name in made:
+            for name in created:
                 connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 @pytest.fixture(scope="session")
 def totesys_template(postgres_server: Cluster) -> str:
-    """Seed a small totesys once, of 200 sales orders, and return the name of its database, to be copied."""
+    """Seed a totesys with 200 sales orders once, and return the name of its database, a template for copies."""
     with psycopg.connect(superuser(postgres_server, "postgres"), autocommit=True) as connection:
         names = [sql.Identifier(name) for name in (TEMPLATE, roles.OWNER)]
         connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(*names))
@@ -102,7 +102,7 @@ def totesys_template(postgres_server: Cluster) -> str:
 
 @pytest.fixture
 def totesys_database(make_database: MakeDatabase, totesys_template: str) -> str:
-    """Return the URL, as its owner, of a fresh totesys with 200 sales orders."""
+    """Return the owner's URL of a new totesys with 200 sales orders."""
     url = make_database(totesys_template, roles.OWNER)
     with psycopg.connect(url) as connection:
         schema.grant(connection, roles.READER)
@@ -111,13 +111,13 @@ def totesys_database(make_database: MakeDatabase, totesys_template: str) -> str:
 
 @pytest.fixture
 def totesys_reader(totesys_database: str) -> str:
-    """Return the URL by which the ingest reads the same test's `totesys_database`."""
+    """Return the read-only role's URL of the test's `totesys_database`, as the ingest uses it."""
     return as_role(totesys_database, roles.READER)
 
 
 @pytest.fixture
 def empty_totesys(make_database: MakeDatabase) -> str:
-    """Return the URL, as its owner, of a fresh totesys with the tables and no rows."""
+    """Return the owner's URL of a new totesys whose tables are empty."""
     url = make_database(owner=roles.OWNER)
     with psycopg.connect(url) as connection:
         schema.create(connection, reader=roles.READER)
@@ -126,20 +126,20 @@ def empty_totesys(make_database: MakeDatabase) -> str:
 
 @pytest.fixture
 def warehouse_database(make_database: MakeDatabase) -> str:
-    """Return the URL, as its owner, of a fresh empty database."""
+    """Return the owner's URL of a new empty database."""
     return make_database(owner=WAREHOUSE_OWNER)
 
 
 @pytest.fixture
 def warehouse(warehouse_database: str) -> Login:
-    """Return the login with which a load finds the same test's `warehouse_database`."""
+    """Return the login to the test's `warehouse_database`, as the load uses it."""
     return login_of(warehouse_database)
 
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
-    """Start Spark once, as a Glue job of a local world has it, with a lake that has no bucket yet."""
-    # Spark takes a second to import, which most tests do not need.
+    """Start Spark once, configured as for a Glue job of a local environment; the lake has no bucket yet."""
+    # Importing Spark takes a second, and most tests do not need it.
     from pyspark.sql import SparkSession  # noqa: PLC0415
 
     from local_aws.spark import environment  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""A lake in folders behind an S3 endpoint and a real catalog, and the stages that work on it."""
+"""A lake for tests: buckets in folders behind an S3 endpoint, a catalog, and the stages that work on them."""
 
 import json
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ from totelake.runtime.glue import JobRun
 from totelake.warehouse import load
 from totelake.warehouse.postgres.load import Postgres
 
-# A dozen rows are not worth a class for each query, nor a plan that adapts to their number.
+# For a dozen rows, code generation and adaptive plans cost more than they save.
 FEW_ROWS = {
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
@@ -35,14 +35,14 @@ FEW_ROWS = {
 
 @contextmanager
 def s3_endpoint(folder: Path) -> Iterator[tuple[Path, dict[str, str]]]:
-    """Serve AWS with its buckets below `folder`; yield the buckets' folder and the variables by which it is found."""
+    """Serve AWS with its buckets below `folder`; yield the buckets' folder and the endpoint's environment variables."""
     with LocalAws(State(folder), Credentials("local", "local")) as aws:
         yield aws.state.lake, aws.environment
 
 
 @contextmanager
 def few_rows(spark: SparkSession) -> Iterator[None]:
-    """Let `spark` run with the settings `FEW_ROWS` in the block, and as it did before after it."""
+    """Apply the settings `FEW_ROWS` to `spark` in the block, and restore the former ones after it."""
     before = {name: spark.conf.get(name) for name in FEW_ROWS}
     for name, value in FEW_ROWS.items():
         spark.conf.set(name, value)
@@ -55,7 +55,7 @@ def few_rows(spark: SparkSession) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Lake:
-    """Two buckets, and the stages that work on them."""
+    """The ingested and the processed bucket, and the stages that work on them."""
 
     spark: SparkSession
     folder: Path
@@ -75,33 +75,33 @@ class Lake:
         load.run(job_run(), self.processed, Postgres(warehouse))
 
     def ingested_batches(self) -> list[IngestedBatch]:
-        """Return what has been committed to the ingested bucket."""
+        """Return the committed batches of the ingested bucket."""
         return CommitLog(self.ingested, IngestedBatch).since(0)
 
     def processed_batches(self) -> list[ProcessedBatch]:
-        """Return what has been committed to the processed bucket."""
+        """Return the committed batches of the processed bucket."""
         return CommitLog(self.processed, ProcessedBatch).since(0)
 
     def files(self) -> list[str]:
-        """Return every object of both buckets."""
-        found = [*(self.folder / self.ingested).rglob("*"), *(self.folder / self.processed).rglob("*")]
-        return sorted(str(path.relative_to(self.folder)) for path in found if path.is_file())
+        """Return the keys of all objects of both buckets, each with its bucket's name."""
+        paths = [*(self.folder / self.ingested).rglob("*"), *(self.folder / self.processed).rglob("*")]
+        return sorted(str(path.relative_to(self.folder)) for path in paths if path.is_file())
 
     def rows(self, batch: IngestedBatch | ProcessedBatch | None, table: str) -> DataFrame:
-        """Return what `batch` holds of `table`."""
+        """Return the rows of `table` in `batch`."""
         assert batch is not None
         bucket = self.ingested if isinstance(batch, IngestedBatch) else self.processed
         return self.spark.read.parquet(f"s3://{bucket}/{batch.tables[table].path}")
 
 
 def job_run(**arguments: str) -> JobRun:
-    """Return a run of a job with these `arguments`, and with an id that no other run has."""
+    """Return a job run with these `arguments` and a unique id."""
     return JobRun(id=f"jr_{uuid4().hex}", code_version="test", arguments=arguments)
 
 
 @contextmanager
 def empty_lake(lake_root: Path, spark: SparkSession) -> Iterator[Lake]:
-    """Make two buckets and the catalog's tables, and drop the tables after the block."""
+    """Create two buckets and the catalog's tables; drop the tables after the block."""
     suffix = uuid4().hex[:8]
     lake = Lake(spark, lake_root, f"ingested-{suffix}", f"processed-{suffix}")
     client = boto3.client("s3")
@@ -121,7 +121,7 @@ def empty_lake(lake_root: Path, spark: SparkSession) -> Iterator[Lake]:
 
 
 def declare(zone: Zone, bucket: str) -> None:
-    """Make the catalog's database of a zone, with its declared tables over `bucket`."""
+    """Create the catalog's database of a zone, with its declared tables over `bucket`."""
     glue = boto3.client("glue")
     glue.create_database(DatabaseInput={"Name": zone.database})
     for name, table in json.loads(terraform_input())["tables"][zone.name].items():

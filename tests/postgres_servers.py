@@ -1,4 +1,4 @@
-"""A real Postgres server with the platform's roles, and how tests reach its databases."""
+"""A real Postgres server with the platform's roles, and the URLs and logins of its databases."""
 
 import shutil
 import socket
@@ -41,7 +41,7 @@ def postgres(**parameters: str) -> Iterator[Cluster]:
 
 
 def superuser(cluster: Cluster, database: str) -> str:
-    """Return the URL of `database` for the role that may do anything."""
+    """Return the superuser's URL of `database`."""
     return cluster.url(database, SUPERUSER, PASSWORD)
 
 
@@ -52,6 +52,6 @@ def as_role(url: str, role: str) -> str:
 
 
 def login_of(url: str) -> Login:
-    """Return the login that a URL describes."""
+    """Return the login of a database URL."""
     parts = {name: str(value) for name, value in conninfo.conninfo_to_dict(url).items()}
     return Login(parts["host"], int(parts["port"]), parts["dbname"], parts["user"], parts["password"])

@@ -1,4 +1,4 @@
-"""Roles for tests that are about something else, and for those that are about roles."""
+"""IAM roles for tests: with all rights, or with given statements."""
 
 import json
 from typing import Any
@@ -8,16 +8,16 @@ ACCOUNT = "123456789012"
 
 
 def policy(*statements: dict[str, Any]) -> str:
-    """Return the policy of these statements."""
+    """Return a policy of these statements as JSON."""
     return json.dumps({"Version": "2012-10-17", "Statement": statements})
 
 
 def create(
     iam: Any, name: str, *statements: dict[str, Any], service: str = "glue.amazonaws.com", source: str = "*"
 ) -> str:
-    """Make a role, or change it, and return its ARN; where there are no statements, it may do anything.
+    """Create or update a role and return its ARN; without statements it may do anything.
 
-    `service` may take it on behalf of the resource `source`, a pattern.
+    `service` may assume it on behalf of a resource whose ARN matches the pattern `source`.
     """
     trust = {
         "Effect": "Allow",

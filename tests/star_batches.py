@@ -1,4 +1,4 @@
-"""Batches of the processed zone on a handful of rows, written without Spark as Spark would write them."""
+"""Batches of the processed zone with a few rows, in the layout that Spark writes, written without Spark."""
 
 import datetime as dt
 from decimal import Decimal
@@ -36,7 +36,7 @@ def order(number=7, *, version=100, batch=1, quantity=3, price="2.50"):
 
 
 def payment(*, paid, version=100, batch=1):
-    """Return one version of the payment of that order."""
+    """Return one version of the payment of the purchase order that `order` returns."""
     return (9, DAY, "08:05:09.007", DAY, "07:55:11.000", 5, 1, Decimal("7.50"), 1, 3, paid, DAY, version, batch, None)
 
 
@@ -74,7 +74,7 @@ def commit(
     counts: dict[str, int] | None = None,
     ingested: tuple[int, int] | None = None,
 ) -> ProcessedBatch:
-    """Commit `tables` as the next batch of the bucket `bucket`; its record may count other rows than there are."""
+    """Commit `tables` as the next batch of `bucket`; `counts` replaces the row counts in its record."""
     log = CommitLog(bucket, ProcessedBatch)
     sequence = log.last_sequence() + 1
     batch_id = f"20241121T09000000{sequence}Z-{uuid4().hex[:8]}"

@@ -1,4 +1,4 @@
-"""The kinds of warehouse, each as a test meets it: to load, to look into, and to break."""
+"""The kinds of warehouse for tests: to load, to inspect, and to make fail."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,8 +22,8 @@ COPY_ROLE = "arn:aws:iam::123456789012:role/copy"
 
 
 @dataclass(frozen=True)
-class Side:
-    """A warehouse of one kind: `url` is the Postgres that it is, or that stands for it."""
+class WarehouseUnderTest:
+    """A warehouse of one kind; `url` is its Postgres database, or the one that emulates Redshift."""
 
     kind: str
     warehouse: Warehouse
@@ -33,7 +33,7 @@ class Side:
     break_its_end: Callable[[pytest.MonkeyPatch], None]
 
     def left_in_staging(self) -> list[str]:
-        """Return the tables that hold something in staging; Postgres drops its tables there, Redshift empties them."""
+        """Return the staging tables that were not cleaned up: Postgres drops them, Redshift empties them."""
         with psycopg.connect(self.url) as connection:
             names = [
                 name
@@ -51,18 +51,18 @@ class Side:
             ]
 
 
-def postgres_side(url: str) -> Side:
+def postgres_side(url: str) -> WarehouseUnderTest:
     """Return the warehouse in the database at `url`."""
     login = login_of(url)
 
     def break_its_end(patch: pytest.MonkeyPatch) -> None:
         patch.setattr(ledger, "enter", lambda *_: 1 / 0)
 
-    return Side("postgres", Postgres(login), url, login.password, ZeroDivisionError, break_its_end)
+    return WarehouseUnderTest("postgres", Postgres(login), url, login.password, ZeroDivisionError, break_its_end)
 
 
-def redshift_side(url: str, temporary: str) -> Side:
-    """Return a warehouse in the local Redshift, for which the database at `url` stands; `temporary` is for COPY."""
+def redshift_side(url: str, temporary: str) -> WarehouseUnderTest:
+    """Return a warehouse in the local Redshift, emulated by the database at `url`; COPY reads from `temporary`."""
     redshift.install(lambda _, database: conninfo.make_conninfo(url, dbname=database))
     password = uuid4().hex
     secret = boto3.client("secretsmanager").create_secret(
@@ -73,4 +73,4 @@ def redshift_side(url: str, temporary: str) -> Side:
     def break_its_end(patch: pytest.MonkeyPatch) -> None:
         patch.setattr(transaction, "count_staged", lambda *_, **__: sql.SQL("SELECT 1 / 0"))
 
-    return Side("redshift", warehouse, url, password, StatementError, break_its_end)
+    return WarehouseUnderTest("redshift", warehouse, url, password, StatementError, break_its_end)

@@ -12,7 +12,7 @@ from dashboards import figures, questions, server, warehouse
 from dashboards.filters import Filters
 from local_aws.state import State
 from ops.sandbox.settings import Settings
-from tests.browsers import Window, said_by, window
+from tests.browsers import Window, chart_values, window
 from tests.chaos.outages import wait_until
 from tests.postgres_servers import PASSWORD, WAREHOUSE_OWNER, superuser
 from totelake.warehouse import postgres
@@ -268,7 +268,7 @@ def choose(page: Page, label: str, option: str) -> None:
 
 def pounds(card: Locator, what: str) -> set[str]:
     """Return the amounts in pounds that the tooltips of a card's charts show as `what`."""
-    return {text for text in said_by(card, what) if text.startswith("£")}
+    return {text for text in chart_values(card, what) if text.startswith("£")}
 
 
 def expect_eventually(look: Callable[[], object], expected: object) -> None:

@@ -29,7 +29,7 @@ from ops.deploy import build
 from ops.sandbox import deployment, health, job_run
 from ops.sandbox.lake import Lake
 from ops.sandbox.settings import Settings
-from tests.browsers import said_by, window
+from tests.browsers import chart_values, window
 from tests.chaos.outages import assert_warehouse_matches_source, change_source_rows, wait_until
 from totelake.tables import STAR_TABLES
 from totelake.warehouse.names import current_view
@@ -446,13 +446,13 @@ def test_dashboard_shows_the_pipeline_during_a_run(world, two_runs):
             opened.page.get_by_role("link", name="Pipeline").click()
             runs = opened.page.locator(".st-key-card-runs")
             expect(runs.locator("svg.marks")).to_be_visible()
-            stages = said_by(runs, "Began")
+            stages = chart_values(runs, "Began")
             world.totelake("run", "--no-wait")
             expect(opened.page.locator(".tiles")).to_contain_text("running")
             expect(opened.page.locator(".st-key-card-graph")).to_contain_text("running")
             expect(opened.page.locator(".tiles")).to_contain_text("succeeded")
-            wait_until(lambda: len(said_by(runs, "Began")) == len(stages) + 1)
-            shown = said_by(opened.page.locator(".st-key-card-rows"), "Rows")
+            wait_until(lambda: len(chart_values(runs, "Began")) == len(stages) + 1)
+            shown = chart_values(opened.page.locator(".st-key-card-rows"), "Rows")
             status = json.loads(world.totelake("status", "--json"))
             latest = status["batches"]["ingested"]["latest"][0]["tables"].values()
             assert {f"{rows:,}" for rows in latest} <= shown

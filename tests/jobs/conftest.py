@@ -16,7 +16,7 @@ from ops.sandbox.postgres import Cluster
 from tests import star_batches
 from tests.lakes import Lake, empty_lake, few_rows, job_run, s3_endpoint
 from tests.postgres_servers import WAREHOUSE_OWNER, login_of, superuser
-from tests.warehouses import Side, postgres_side, redshift_side
+from tests.warehouses import WarehouseUnderTest, postgres_side, redshift_side
 from totelake.lake.zones import Zone
 from totelake.runtime.connections import Login
 from totelake.warehouse import load
@@ -112,7 +112,7 @@ def redshift_template(make_module_database: Callable[..., str], lake_root: Path)
 
 
 @pytest.fixture
-def side(request: pytest.FixtureRequest, kind: str, processed: str, lake_root: Path) -> Side:
+def side(request: pytest.FixtureRequest, kind: str, processed: str, lake_root: Path) -> WarehouseUnderTest:
     """Return a warehouse of that kind without rows."""
     if kind == "postgres":
         return postgres_side(request.getfixturevalue("warehouse_database"))
@@ -127,7 +127,7 @@ def commit(processed: str) -> Callable[..., Any]:
 
 
 @pytest.fixture
-def run_load(processed: str, side: Side) -> Callable[..., None]:
+def run_load(processed: str, side: WarehouseUnderTest) -> Callable[..., None]:
     """Return a function that runs the load stage once."""
     return lambda **arguments: load.run(job_run(**arguments), processed, side.warehouse)
 
