@@ -1,4 +1,4 @@
-"""A local AWS in the process of the tests."""
+"""Fixtures of the local AWS tests: an endpoint in the test process, and helpers for Glue jobs and triggers."""
 
 import json
 import time
@@ -20,7 +20,7 @@ OWNER = Credentials("local", "local")
 
 @pytest.fixture(scope="module")
 def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
-    """Serve a local AWS for one module of tests; a minute of a job's timeout takes a second in it."""
+    """Serve a local AWS for one test module; a minute of a job's timeout lasts a second."""
     an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
     with pytest.MonkeyPatch.context() as process:
         process.setenv("TOTELAKE_WARM_SPARK", "0")
@@ -29,13 +29,13 @@ def local_aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
             yield served
 
 
-class GlueWorld:
-    """Short words for what the tests of Glue do: scripts in S3, jobs of them, triggers between them."""
+class GlueFixtures:
+    """Helpers that create scripts, jobs and triggers, start runs and wait for their states."""
 
     bucket = "glue-tests"
 
     def __init__(self, aws: LocalAws) -> None:
-        """Make the bucket of the scripts, and a role for jobs."""
+        """Create the bucket of the scripts, and a role for the jobs."""
         self.aws = aws
         self.glue = aws.client("glue")
         self.s3 = aws.client("s3")
@@ -44,13 +44,13 @@ class GlueWorld:
         roles.create(aws.client("iam"), "role")
 
     @staticmethod
-    def wait[Value](look: Callable[[], Value], until: Callable[[Value], bool], seconds: float = 30) -> Value:
-        """Look until what is seen is as it should be, and return it; fail with the last look after `seconds`."""
+    def wait[Value](read: Callable[[], Value], until: Callable[[Value], bool], seconds: float = 30) -> Value:
+        """Poll `read` until `until` accepts its value, and return the value; fail with the last one after `seconds`."""
         end = time.monotonic() + seconds
-        while not until(seen := look()):
-            assert time.monotonic() < end, f"still not there after {seconds} s: {seen}"
+        while not until(value := read()):
+            assert time.monotonic() < end, f"condition not met after {seconds} s: {value}"
             time.sleep(0.02)
-        return seen
+        return value
 
     def put(self, key: str, content: str | bytes) -> str:
         """Put an object and return its URL."""
@@ -58,12 +58,12 @@ class GlueWorld:
         return f"s3://{self.bucket}/{key}"
 
     def deployed(self, *code: str | bytes) -> None:
-        """Let these contents be the code of the last deployment, so that their jobs may share a JVM."""
+        """Record these contents as the code of the last deployment, so that their jobs may share a JVM."""
         contents = [item.encode() if isinstance(item, str) else item for item in code]
         self.aws.state.deployed_code.write_text(json.dumps([deployed_code.digest(content) for content in contents]))
 
     def job(self, name: str, script: str = "", *, kind: str = "pythonshell", **members: Any) -> str:
-        """Make a job of a script and return its name."""
+        """Create a job that runs `script`, and return its name."""
         url = self.put(f"scripts/{name}.py", script)
         self.glue.create_job(
             **{"Name": name, "Role": "role", "Command": {"Name": kind, "ScriptLocation": url}, **members}
@@ -75,24 +75,24 @@ class GlueWorld:
         return str(self.glue.start_job_run(JobName=name, **members)["JobRunId"])
 
     def run(self, name: str, run_id: str) -> dict[str, Any]:
-        """Return what GetJobRun says."""
+        """Return the job run as GetJobRun describes it."""
         return dict(self.glue.get_job_run(JobName=name, RunId=run_id)["JobRun"])
 
     def in_state(self, name: str, run_id: str, *states: str) -> dict[str, Any]:
-        """Wait until a run is in one of these states."""
+        """Wait until a run is in one of `states`, and return it."""
         return self.wait(lambda: self.run(name, run_id), lambda run: run["JobRunState"] in states)
 
     def ended(self, name: str, run_id: str, seconds: float = 30) -> dict[str, Any]:
-        """Wait for the end of a run."""
+        """Wait for the end of a job run, and return it."""
         return self.wait(lambda: self.run(name, run_id), lambda run: "CompletedOn" in run, seconds)
 
     def output(self, run_id: str, kind: str = "output") -> list[str]:
-        """Return the lines that a run has printed."""
-        events_ = self.logs.get_log_events(logGroupName=f"/aws-glue/jobs/{kind}", logStreamName=run_id)["events"]
-        return [event["message"] for event in events_]
+        """Return the lines of a run's log: `output` or `error`."""
+        events = self.logs.get_log_events(logGroupName=f"/aws-glue/jobs/{kind}", logStreamName=run_id)["events"]
+        return [event["message"] for event in events]
 
     def trigger(self, name: str, workflow: str | None, *jobs: str, **members: Any) -> str:
-        """Make a trigger that starts jobs (ON_DEMAND unless told otherwise), active where it can be."""
+        """Create a trigger that starts jobs, ON_DEMAND by default; other types are activated."""
         members = {"Type": "ON_DEMAND", "Actions": [{"JobName": job} for job in jobs], **members}
         if workflow:
             members["WorkflowName"] = workflow
@@ -102,7 +102,7 @@ class GlueWorld:
     def after(
         self, name: str, workflow: str | None, conditions: dict[str, str], *jobs: str, logical: str = "AND"
     ) -> str:
-        """Make a conditional trigger on the states of jobs."""
+        """Create a conditional trigger on the states of jobs."""
         predicate = {
             "Logical": logical,
             "Conditions": [
@@ -112,7 +112,7 @@ class GlueWorld:
         return self.trigger(name, workflow, *jobs, Type="CONDITIONAL", Predicate=predicate)
 
     def workflow_run(self, name: str, run_id: str) -> dict[str, Any]:
-        """Return what GetWorkflowRun says, with the graph."""
+        """Return the workflow run as GetWorkflowRun describes it, with its graph."""
         return dict(self.glue.get_workflow_run(Name=name, RunId=run_id, IncludeGraph=True)["Run"])
 
     def nodes(self, run: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -120,11 +120,11 @@ class GlueWorld:
         return {node["Name"]: node for node in run["Graph"]["Nodes"]}
 
     def workflow_ended(self, name: str, run_id: str) -> dict[str, Any]:
-        """Wait for the end of a workflow run."""
+        """Wait for the end of a workflow run, and return it."""
         return self.wait(lambda: self.workflow_run(name, run_id), lambda run: "CompletedOn" in run)
 
 
 @pytest.fixture(scope="module")
-def world(local_aws: LocalAws) -> GlueWorld:
-    """Give the tests of Glue their words."""
-    return GlueWorld(local_aws)
+def world(local_aws: LocalAws) -> GlueFixtures:
+    """Return helpers for Glue on the module's local AWS."""
+    return GlueFixtures(local_aws)

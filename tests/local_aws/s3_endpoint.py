@@ -1,4 +1,4 @@
-"""An S3 endpoint over a state folder: in this process for most tests, in one of its own where that is to be killed."""
+"""An S3 endpoint over a state folder: in the test process, or in one of its own for tests that kill it."""
 
 import contextlib
 import select
@@ -22,7 +22,7 @@ REGION = "eu-west-2"
 
 @cache
 def client(port: int) -> Any:
-    """Return a client of the endpoint on `port`; it does not retry, so that tests see the first answer."""
+    """Return a client of the endpoint on `port`; it does not retry, so tests see the first response."""
     return boto3.client(
         "s3",
         region_name=REGION,
@@ -35,14 +35,14 @@ def client(port: int) -> Any:
 
 @contextlib.contextmanager
 def served(state: State) -> Iterator[int]:
-    """Serve the S3 of `state` from this process; give the port."""
+    """Serve the S3 of `state` from this process; yield the port."""
     with LocalAws(state, Credentials("local", "local")) as aws:
         yield aws.port
 
 
 @contextlib.contextmanager
 def spawned(state: State) -> Iterator[tuple[int, subprocess.Popen[str]]]:
-    """Serve the S3 of `state` from a new process; give the port and the process."""
+    """Serve the S3 of `state` from a new process; yield the port and the process."""
     command = [sys.executable, "-u", __file__, str(state.root)]
     root = Path(__file__).resolve().parents[2]
     with subprocess.Popen(

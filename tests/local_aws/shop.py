@@ -1,4 +1,4 @@
-"""A shop whose sales lie in a lake: a catalog with one table of two partition keys, for the tests of Athena."""
+"""A sample lake for the Athena tests: a catalog with one table, `sale`, that has two partition keys."""
 
 import time
 from datetime import date, datetime
@@ -51,10 +51,10 @@ MONTHS = {("first", "2024-01"): [FIRST, NOTHING], ("first", "2024-02"): [], ("se
 
 
 class Shop:
-    """A catalog with one table, and words to ask it."""
+    """A catalog with the table `sale`, and helpers that query it."""
 
     def __init__(self, local_aws):
-        """Make the buckets, the database, the workgroup and the table with its partitions."""
+        """Create the buckets, the database, the workgroup and the table with its partitions."""
         self.local_aws = local_aws
         self.athena, self.glue, self.s3 = map(local_aws.client, ("athena", "glue", "s3"))
         for bucket in ("shop-lake", "shop-results", "shop-other"):
@@ -81,27 +81,27 @@ class Shop:
             self.register(values)
 
     def close(self):
-        """Remove what other shops would find."""
+        """Remove the database and the workgroup, whose names another shop would reuse."""
         self.glue.delete_database(Name=DATABASE)
         self.athena.delete_work_group(WorkGroup="shop")
 
     def storage(self, folder=""):
-        """Return where rows lie, as the catalog tells it."""
+        """Return the storage descriptor of the table, or of a partition in `folder`."""
         columns = [{"Name": name, "Type": kind, "Comment": f"The {name}."} for name, kind in COLUMNS.items()]
         return {"Columns": columns, "Location": f"s3://shop-lake/sale/{folder}"}
 
     def path(self, values):
-        """Return the file of a partition."""
+        """Return the path of a partition's file."""
         batch, month = values
         return self.local_aws.state.lake / f"shop-lake/sale/batch_id={batch}/month={month}/part.parquet"
 
     def write(self, values, rows, schema=SCHEMA):
-        """Write the rows of a partition."""
+        """Write the rows of a partition as its file."""
         self.path(values).parent.mkdir(parents=True, exist_ok=True)
         parquet.write_table(pa.Table.from_pylist(rows, schema=schema), self.path(values))
 
     def register(self, values):
-        """Let the catalog know of a partition."""
+        """Register a partition in the catalog."""
         storage = self.storage("batch_id={}/month={}/".format(*values))
         self.glue.create_partition(
             DatabaseName=DATABASE,
@@ -110,44 +110,44 @@ class Shop:
         )
 
     def ended(self, query, **members):
-        """Run a query and return what is told of it at its end."""
-        asked = {"QueryExecutionContext": {"Database": DATABASE}, "WorkGroup": "shop"} | members
-        identifier = self.athena.start_query_execution(QueryString=query, **asked)["QueryExecutionId"]
+        """Run a query and return its execution, as GetQueryExecution describes it at the end."""
+        request = {"QueryExecutionContext": {"Database": DATABASE}, "WorkGroup": "shop"} | members
+        identifier = self.athena.start_query_execution(QueryString=query, **request)["QueryExecutionId"]
         while True:
-            told = self.athena.get_query_execution(QueryExecutionId=identifier)["QueryExecution"]
-            if told["Status"]["State"] not in {"QUEUED", "RUNNING"}:
-                return told
+            execution = self.athena.get_query_execution(QueryExecutionId=identifier)["QueryExecution"]
+            if execution["Status"]["State"] not in {"QUEUED", "RUNNING"}:
+                return execution
             time.sleep(0.01)
 
     def reason(self, query, **members):
-        """Run a query that fails and return why."""
+        """Run a query that fails and return the reason."""
         status = self.ended(query, **members)["Status"]
         assert status["State"] == "FAILED"
         assert status["AthenaError"]["ErrorMessage"] == status["StateChangeReason"]
         return status["StateChangeReason"]
 
     def result(self, query, **members):
-        """Run a query and return the columns of its result by their types, and its rows."""
-        told = self.ended(query, **members)
-        assert told["Status"]["State"] == "SUCCEEDED", told["Status"]
-        pages = self.athena.get_paginator("get_query_results").paginate(QueryExecutionId=told["QueryExecutionId"])
+        """Run a query and return the types of its result's columns by name, and its rows; the first holds the names."""
+        execution = self.ended(query, **members)
+        assert execution["Status"]["State"] == "SUCCEEDED", execution["Status"]
+        pages = self.athena.get_paginator("get_query_results").paginate(QueryExecutionId=execution["QueryExecutionId"])
         pages = list(pages)
         columns = pages[0]["ResultSet"]["ResultSetMetadata"]["ColumnInfo"]
-        found = (row["Data"] for page in pages for row in page["ResultSet"]["Rows"])
-        rows = [[cell.get("VarCharValue") for cell in row] for row in found]
+        cells = (row["Data"] for page in pages for row in page["ResultSet"]["Rows"])
+        rows = [[cell.get("VarCharValue") for cell in row] for row in cells]
         return {column["Name"]: column["Type"] for column in columns}, rows
 
     def rows(self, query, **members):
-        """Run a query and return the rows of its result, without the names."""
+        """Run a query and return the rows of its result, without that of the names."""
         return self.result(query, **members)[1][1:]
 
     def scanned(self, query):
-        """Run a query and return how many bytes it has read."""
-        told = self.ended(query)
-        assert told["Status"]["State"] == "SUCCEEDED", told["Status"]
-        return told["Statistics"]["DataScannedInBytes"]
+        """Run a query and return the number of bytes that it scanned."""
+        execution = self.ended(query)
+        assert execution["Status"]["State"] == "SUCCEEDED", execution["Status"]
+        return execution["Statistics"]["DataScannedInBytes"]
 
-    def content(self, told):
-        """Return the result of a query that was told of, as it is in S3."""
-        bucket, _, key = told["ResultConfiguration"]["OutputLocation"].removeprefix("s3://").partition("/")
+    def content(self, execution):
+        """Return the result file of a query execution."""
+        bucket, _, key = execution["ResultConfiguration"]["OutputLocation"].removeprefix("s3://").partition("/")
         return self.s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode()

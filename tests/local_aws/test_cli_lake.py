@@ -1,4 +1,4 @@
-"""The command line asks the lake: answers in three forms, what there is to ask, and what is said against a question."""
+"""The CLI's lake queries: output formats, the list and description of tables, and errors."""
 
 import json
 from io import StringIO
@@ -19,7 +19,7 @@ QUERY = "SELECT id, name, price FROM sale WHERE id < 3 ORDER BY id"
 
 @pytest.fixture(scope="module")
 def shop(local_aws):
-    """Return a shop whose database stands for the processed zone, and close it after the last test."""
+    """Return a shop whose database serves as the processed zone, and close it after the last test."""
     shop = Shop(local_aws)
     for name in ("raw", "found"):
         shop.glue.create_database(DatabaseInput={"Name": name})
@@ -31,23 +31,23 @@ def shop(local_aws):
 
 @pytest.fixture
 def world(shop, monkeypatch):
-    """Return the state and the settings of a world whose lake the shop is."""
-    made = {"athena_workgroup": "shop", "databases": {"processed": "shop", "ingested": "raw", "discovered": "found"}}
-    monkeypatch.setattr(deployment, "outputs", lambda _state: made)
+    """Return the state and the settings of a local environment whose lake is the shop."""
+    outputs = {"athena_workgroup": "shop", "databases": {"processed": "shop", "ingested": "raw", "discovered": "found"}}
+    monkeypatch.setattr(deployment, "outputs", lambda _state: outputs)
     port = int(urlsplit(shop.local_aws.url).port or 0)
     return shop.local_aws.state, Settings(port, 0, {}, access_key="local", secret_key="local")
 
 
 @pytest.fixture
 def screen(monkeypatch):
-    """Return a function that returns what was shown, line by line, without the frames of tables."""
+    """Return a function that returns the printed lines, without the borders of tables."""
     console = Screen(width=200, record=True, file=StringIO())
     monkeypatch.setattr(asking, "console", console)
     return lambda: [" ".join(line.replace("│", " ").split()) for line in console.export_text().splitlines()]
 
 
-def test_an_answer_is_a_table_with_what_it_took(world, screen):
-    """Rows, bytes and seconds below it."""
+def test_query_prints_a_table_with_rows_bytes_and_seconds(world, screen):
+    """The statistics are in the last line."""
     asking.query(*world, "SELECT id, price FROM sale WHERE id = 1", "table")
 
     lines = screen()
@@ -56,15 +56,15 @@ def test_an_answer_is_a_table_with_what_it_took(world, screen):
     assert " bytes read, " in lines[-1]
 
 
-def test_an_answer_is_csv(world, capsys):
-    """With the names first; a pipe gets nothing else."""
+def test_query_prints_csv(world, capsys):
+    """The first line has the column names; nothing else is printed."""
     asking.query(*world, "SELECT id, clock, name FROM sale WHERE id < 3 ORDER BY id", "csv")
 
     assert capsys.readouterr().out == 'id,clock,name\n1,12:30:00.123,"a ""quoted"", name\nof two lines"\n2,,\n'
 
 
-def test_an_answer_is_json(world, capsys):
-    """Values are text, as Athena writes them, and NULL is null."""
+def test_query_prints_json(world, capsys):
+    """Values are strings, as Athena returns them, and NULL is null."""
     asking.query(*world, QUERY, "json")
 
     first, second = json.loads(capsys.readouterr().out)
@@ -72,8 +72,8 @@ def test_an_answer_is_json(world, capsys):
     assert second == {"id": "2", "name": "", "price": None}
 
 
-def test_tables_and_views_are_listed(world, shop, screen):
-    """Each with what it is."""
+def test_tables_lists_tables_and_views(world, shop, screen):
+    """Each with its kind."""
     shop.result("CREATE OR REPLACE VIEW dear AS SELECT id FROM sale WHERE price > 10")
 
     asking.tables(*world)
@@ -83,8 +83,8 @@ def test_tables_and_views_are_listed(world, shop, screen):
     assert "shop sale table" in lines
 
 
-def test_a_table_is_described(world, screen):
-    """Columns with types and comments, which of them are partition keys, and how much there is."""
+def test_describe_prints_columns_partition_keys_and_row_count(world, screen):
+    """Columns have their types and comments; the name is case-insensitive."""
     asking.describe(*world, "SALE")
 
     lines = screen()
@@ -93,8 +93,8 @@ def test_a_table_is_described(world, screen):
     assert lines[-1] == "1,202 rows in 3 partitions."
 
 
-def test_a_view_is_described(world, shop, screen):
-    """It has no partitions of its own."""
+def test_describe_prints_the_row_count_of_a_view(world, shop, screen):
+    """A view has no partitions."""
     shop.result("CREATE OR REPLACE VIEW dear AS SELECT id FROM sale WHERE price > 10")
 
     asking.describe(*world, "shop.dear")
@@ -102,8 +102,8 @@ def test_a_view_is_described(world, shop, screen):
     assert screen()[-1] == "A view; it has 1,201 rows."
 
 
-def test_an_unknown_table_has_its_neighbours_named(world):
-    """Whoever mistypes a name is told it."""
+def test_unknown_table_fails_with_similar_names(world):
+    """Without a similar name, the message names the command that lists the tables."""
     with pytest.raises(UnknownTableError, match="no table sael; did you mean sale"):
         asking.describe(*world, "sael")
     with pytest.raises(UnknownTableError, match="no table zzzzzz; see what there is with: totelake tables"):
@@ -111,25 +111,25 @@ def test_an_unknown_table_has_its_neighbours_named(world):
 
 
 @pytest.mark.parametrize(
-    ("query", "said"),
+    ("query", "message"),
     [
         ("SELECT x FROM sale", "COLUMN_NOT_FOUND: line 1:8: Column 'x' cannot be resolved"),
         ("SELECT *\nFROM (", "line 2"),
     ],
 )
-def test_an_error_says_where_in_the_query_it_is(world, query, said):
-    """In Athena's words."""
-    with pytest.raises(QueryFailedError, match=said):
+def test_query_error_has_its_position(world, query, message):
+    """The message is Athena's."""
+    with pytest.raises(QueryFailedError, match=message):
         asking.query(*world, query, "table")
 
 
-def test_the_query_is_in_a_file_or_on_the_command_line(tmp_path):
-    """In one of the two, and it is not empty."""
+def test_query_is_read_from_a_file_or_the_command_line(tmp_path):
+    """Exactly one of the two is required, and it must not be empty."""
     file, empty = tmp_path / "q.sql", tmp_path / "empty.sql"
     file.write_text(QUERY)
     empty.write_text("\n")
 
     assert asking.query_of(None, file) == asking.query_of(QUERY, None) == QUERY
-    for sql, path, said in ((QUERY, file, "not both"), (None, None, "give the SQL"), (None, empty, "no SQL in it")):
-        with pytest.raises(typer.BadParameter, match=said):
+    for sql, path, message in ((QUERY, file, "not both"), (None, None, "give the SQL"), (None, empty, "no SQL in it")):
+        with pytest.raises(typer.BadParameter, match=message):
             asking.query_of(sql, path)

@@ -1,4 +1,4 @@
-"""A world whose state folder was removed, moved or replaced while it ran."""
+"""A local environment whose state folder is removed, moved or replaced while it runs."""
 
 import shutil
 import socket
@@ -18,7 +18,7 @@ PASSWORD = "secret"
 
 @pytest.fixture
 def state(tmp_path):
-    """Make a state folder."""
+    """Return an empty state folder."""
     state = State(tmp_path / "state")
     state.root.mkdir()
     return state
@@ -26,47 +26,47 @@ def state(tmp_path):
 
 @pytest.fixture
 def watch(state):
-    """Watch it; `seen` of the watch is set when its folder is gone."""
+    """Start a watch of the state folder; its event `fired` is set when the folder is gone."""
     watch = FolderWatch(state)
-    watch.seen = threading.Event()
-    watch.start(watch.seen.set)
+    watch.fired = threading.Event()
+    watch.start(watch.fired.set)
     return watch
 
 
-def test_a_folder_that_stays_is_left_alone(watch, state):
-    """Whatever is written in it."""
+def test_watch_does_not_fire_while_the_folder_exists(watch, state):
+    """Changes in the folder do not count."""
     (state.root / "file").touch()
-    assert not watch.seen.wait(1.5)
+    assert not watch.fired.wait(1.5)
     watch.close()
     assert (state.root / "file").exists()
 
 
 @pytest.mark.parametrize("how", ["removed", "moved", "replaced"])
-def test_a_folder_that_is_gone_is_noticed(watch, state, how):
-    """However it went."""
+def test_watch_fires_when_the_folder_is_gone(watch, state, how):
+    """Removed, moved, or replaced by another folder."""
     if how == "removed":
         state.root.rmdir()
     else:
         state.root.rename(state.root.with_name("moved"))
     if how == "replaced":
         state.root.mkdir()
-    assert watch.seen.wait(5)
+    assert watch.fired.wait(5)
     watch.close()
 
 
-def test_what_jobs_wrote_into_a_removed_folder_is_removed(watch, state):
-    """A job that still runs makes the folders that it writes to."""
+def test_files_that_jobs_write_after_the_removal_are_removed(watch, state):
+    """A job that is still running recreates the folders that it writes to."""
     state.root.rmdir()
-    assert watch.seen.wait(5)
+    assert watch.fired.wait(5)
     (state.lake / "bucket" / "rows").mkdir(parents=True)
     watch.close()
     assert not state.root.exists()
 
 
-def test_a_world_in_the_place_of_a_removed_one_stays(watch, state):
-    """As when `totelake up` follows at once."""
+def test_new_environment_in_the_same_folder_is_kept(watch, state):
+    """As when `totelake up` follows immediately."""
     state.root.rmdir()
-    assert watch.seen.wait(5)
+    assert watch.fired.wait(5)
     state.lake.mkdir(parents=True)
     (state.root / "world.lock").touch()
     watch.close()
@@ -74,8 +74,8 @@ def test_a_world_in_the_place_of_a_removed_one_stays(watch, state):
 
 
 @pytest.mark.parametrize("removed", [True, False])
-def test_the_server_ends_with_the_folder(state, removed):
-    """Its data goes only where the folder was removed, and not where it was moved."""
+def test_postgres_stops_when_the_folder_is_gone(state, removed):
+    """Its data is deleted only if the folder was removed, not if it was moved."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -84,15 +84,15 @@ def test_the_server_ends_with_the_folder(state, removed):
     cluster.start()
     data, moved = state.postgres.resolve(), State(state.root.with_name("moved"))
     server = find(data)
-    watch, seen = FolderWatch(state), threading.Event()
-    watch.start(seen.set)
+    watch, fired = FolderWatch(state), threading.Event()
+    watch.start(fired.set)
     while watch._server is None:
-        assert not seen.wait(0.1)
+        assert not fired.wait(0.1)
     if removed:
         shutil.rmtree(state.root)
     else:
         state.root.rename(moved.root)
-    assert seen.wait(5)
+    assert fired.wait(5)
     watch.close()
     assert has_ended(server)
     if removed:
@@ -105,8 +105,8 @@ def test_the_server_ends_with_the_folder(state, removed):
         cluster.remove()
 
 
-def test_no_descriptor_is_left_open(state):
-    """A watch that is closed holds nothing."""
+def test_closed_watch_leaves_no_file_descriptor_open(state):
+    """The number of open descriptors is the same as before."""
     before = len(list(Path("/dev/fd").iterdir()))
     watch = FolderWatch(state)
     watch.close()

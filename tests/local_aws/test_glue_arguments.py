@@ -1,4 +1,4 @@
-"""The arguments of a job run, as pure functions."""
+"""The arguments of a job run: precedence, reserved names, Spark settings and Python modules."""
 
 import pytest
 
@@ -6,8 +6,8 @@ from local_aws.glue import arguments
 from local_aws.glue.errors import InvalidInputError
 
 
-def test_fixed_arguments_win_over_the_runs_those_over_the_triggers_those_over_the_defaults():
-    """Each source wins over the ones that come before it."""
+def test_arguments_take_precedence_from_fixed_to_run_to_trigger_to_default():
+    """`merge` takes them in ascending order of precedence."""
     merged = arguments.merge(
         {"--a": "default", "--b": "default", "--c": "default", "--d": "default"},
         {"--b": "trigger", "--c": "trigger", "--d": "trigger"},
@@ -18,26 +18,26 @@ def test_fixed_arguments_win_over_the_runs_those_over_the_triggers_those_over_th
     assert merged == {"--a": "default", "--b": "trigger", "--c": "run", "--d": "fixed"}
 
 
-def test_names_that_glue_reserves_are_its_own():
-    """What somebody gives for `--JOB_NAME` or `--mode` does not reach the script."""
+def test_reserved_arguments_are_set_by_glue_only():
+    """A caller's `--JOB_NAME` or `--mode` does not reach the script."""
     merged = arguments.merge({"--JOB_NAME": "mine", "--mode": "x"}, {}, {}, {}, {"--JOB_NAME": "glues"})
     assert merged == {"--JOB_NAME": "glues"}
 
 
-def test_what_glue_acts_upon_itself_is_not_handed_to_the_script():
-    """The script sees its own arguments and the run's identity."""
+def test_arguments_for_glue_itself_are_not_passed_to_the_script():
+    """The script gets its own arguments only."""
     line = arguments.command_line({"--conf": "a=b", "--extra-py-files": "s3://b/k.zip", "--source": "totesys"})
     assert line == ["--source", "totesys"]
 
 
-def test_one_conf_argument_holds_several_settings():
-    """`k1=v1 --conf k2=v2` is Glue's way to give more than one."""
-    found = arguments.spark_settings({"--conf": "spark.a=1 --conf spark.b=x=y --conf 'spark.c=two words'"})
-    assert found == {"spark.a": "1", "spark.b": "x=y", "spark.c": "two words"}
+def test_one_conf_argument_can_hold_several_settings():
+    """In the form of Glue: `k1=v1 --conf k2=v2`."""
+    settings = arguments.spark_settings({"--conf": "spark.a=1 --conf spark.b=x=y --conf 'spark.c=two words'"})
+    assert settings == {"spark.a": "1", "spark.b": "x=y", "spark.c": "two words"}
 
 
-def test_a_conf_without_a_value_is_refused():
-    """A setting that Spark would not take is named."""
+def test_conf_without_a_value_is_rejected():
+    """The error names the setting."""
     with pytest.raises(InvalidInputError, match=r"spark\.a"):
         arguments.spark_settings({"--conf": "spark.a"})
 
@@ -54,7 +54,7 @@ def test_a_conf_without_a_value_is_refused():
         ("s3://b/psycopg-3.0-cp313-cp313-manylinux_2_28.whl", "psycopg==3.0 is wanted and 3.3.9 is installed"),
     ],
 )
-def test_a_module_is_there_in_its_version_or_is_named(requirement: str, problem: str | None):
-    """Names are compared as packaging does, extras left aside."""
+def test_missing_modules_are_listed_with_their_versions(requirement: str, problem: str | None):
+    """Names are compared in normalized form, without extras."""
     installed = {"psycopg": "3.3.9", "typing-extensions": "4.1"}
     assert arguments.missing_modules([requirement], installed) == ([problem] if problem else [])

@@ -1,4 +1,4 @@
-"""Glue connections, by plain boto3."""
+"""Glue connections, tested with boto3."""
 
 import pytest
 
@@ -11,19 +11,19 @@ DEFINITION = {
 
 @pytest.fixture
 def glue(local_aws):
-    """Return a client of a Glue with one connection."""
+    """Return a Glue client; the connection `totesys` exists."""
     client = local_aws.client("glue")
     client.create_connection(ConnectionInput=DEFINITION)
     yield client
     client.delete_connection(ConnectionName="totesys")
 
 
-def test_a_connection_says_of_which_type_it_is(glue):
-    """Terraform would otherwise set it again and again."""
+def test_connection_has_its_type(glue):
+    """Otherwise Terraform would plan a change each time."""
     assert glue.get_connection(Name="totesys")["Connection"]["ConnectionType"] == "JDBC"
 
 
-def test_an_updated_connection_has_the_new_properties(glue):
+def test_updating_a_connection_replaces_its_properties(glue):
     """The whole definition is replaced."""
     properties = {"JDBC_CONNECTION_URL": "jdbc:postgresql://c:2/d", "SECRET_ID": "s"}
 
@@ -32,8 +32,8 @@ def test_an_updated_connection_has_the_new_properties(glue):
     assert glue.get_connection(Name="totesys")["Connection"]["ConnectionProperties"] == properties
 
 
-def test_an_unknown_connection_can_be_neither_changed_nor_removed(glue):
-    """And the error is Glue's own."""
+def test_updating_or_deleting_an_unknown_connection_fails(glue):
+    """The error is EntityNotFoundException, as on AWS."""
     with pytest.raises(glue.exceptions.EntityNotFoundException):
         glue.update_connection(Name="none", ConnectionInput={**DEFINITION, "Name": "none"})
     with pytest.raises(glue.exceptions.EntityNotFoundException):

@@ -1,4 +1,4 @@
-"""The local inbox: what is published to an e-mail subscription becomes a file that can be read."""
+"""The local inbox: a message that is published to an e-mail subscription becomes an `.eml` file."""
 
 import email
 import email.policy
@@ -18,7 +18,7 @@ from local_aws.state import State
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Callable[[str], Any]]:
-    """Give clients of an endpoint."""
+    """Yield a function that returns clients of an endpoint."""
     server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -34,7 +34,7 @@ def client() -> Iterator[Callable[[str], Any]]:
 
 @pytest.fixture
 def state(tmp_path: Any) -> State:
-    """Make a fresh state folder whose inbox gets the e-mails."""
+    """Return a new state folder whose inbox receives the e-mails."""
     fresh = State(tmp_path / "world")
     inbox.install(fresh)
     return fresh
@@ -42,14 +42,14 @@ def state(tmp_path: Any) -> State:
 
 @pytest.fixture
 def topic(client: Any) -> str:
-    """Make a topic with one e-mail subscription."""
+    """Create a topic with one e-mail subscription, and return its ARN."""
     arn = client("sns").create_topic(Name=f"alerts-{uuid.uuid4().hex}")["TopicArn"]
     client("sns").subscribe(TopicArn=arn, Protocol="email", Endpoint="ops@example.com")
     return str(arn)
 
 
-def test_a_published_message_is_one_email(client: Any, state: State, topic: str) -> None:
-    """Subject, address, topic and text arrive as they were sent."""
+def test_published_message_arrives_as_one_email(client: Any, state: State, topic: str) -> None:
+    """Subject, address, topic and text are unchanged."""
     client("sns").publish(TopicArn=topic, Subject="Load failed", Message="Zażółć\nline two\n")
 
     (mail,) = inbox.messages(state)
@@ -58,8 +58,8 @@ def test_a_published_message_is_one_email(client: Any, state: State, topic: str)
     assert mail.sent_at.utcoffset() is not None
 
 
-def test_the_file_is_an_email_that_any_mail_program_reads(client: Any, state: State, topic: str) -> None:
-    """RFC 822, one `.eml` per message, and nothing half-written beside it."""
+def test_email_file_is_valid_rfc_822(client: Any, state: State, topic: str) -> None:
+    """One `.eml` file per message, and no temporary file beside it."""
     client("sns").publish(TopicArn=topic, Subject="Grüße", Message="text")
 
     (path,) = state.inbox.iterdir()
@@ -72,15 +72,15 @@ def test_the_file_is_an_email_that_any_mail_program_reads(client: Any, state: St
     )
 
 
-def test_a_message_without_subject_has_the_subject_that_aws_gives(client: Any, state: State, topic: str) -> None:
+def test_message_without_a_subject_gets_the_default_subject(client: Any, state: State, topic: str) -> None:
     """It is `AWS Notification Message`."""
     client("sns").publish(TopicArn=topic, Message="text")
 
     assert [mail.subject for mail in inbox.messages(state)] == ["AWS Notification Message"]
 
 
-def test_an_email_subscription_is_confirmed_at_once(client: Any, state: State, topic: str) -> None:
-    """Nobody here could follow the link of a confirmation."""
+def test_email_subscription_is_confirmed_immediately(client: Any, state: State, topic: str) -> None:
+    """There is no confirmation link to follow locally."""
     (subscription,) = client("sns").list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
 
     attributes = client("sns").get_subscription_attributes(SubscriptionArn=subscription["SubscriptionArn"])
@@ -88,8 +88,8 @@ def test_an_email_subscription_is_confirmed_at_once(client: Any, state: State, t
     assert attributes["Attributes"]["PendingConfirmation"] == "false"
 
 
-def test_an_event_of_a_rule_arrives_as_email(client: Any, state: State, topic: str) -> None:
-    """From a service's event through rule, topic and subscription into the inbox."""
+def test_event_that_matches_a_rule_arrives_as_email(client: Any, state: State, topic: str) -> None:
+    """From the event through rule, topic and subscription to the inbox."""
     events.install(state)
     source = f"test.{uuid.uuid4().hex}"
     name = f"rule-{uuid.uuid4().hex}"
@@ -102,8 +102,8 @@ def test_an_event_of_a_rule_arrives_as_email(client: Any, state: State, topic: s
     assert json.loads(mail.body)["detail"] == {"state": "FAILED"}
 
 
-def test_email_json_carries_the_whole_notification(client: Any, state: State, topic: str) -> None:
-    """Each protocol gets its own part of a message with a JSON structure."""
+def test_email_json_contains_the_whole_notification(client: Any, state: State, topic: str) -> None:
+    """Each protocol gets its own text of a message with MessageStructure json."""
     client("sns").subscribe(TopicArn=topic, Protocol="email-json", Endpoint="robot@example.com")
 
     structured = json.dumps({"default": "for all", "email": "for people"})
@@ -116,7 +116,7 @@ def test_email_json_carries_the_whole_notification(client: Any, state: State, to
     assert document["TopicArn"] == topic
 
 
-def test_a_filter_policy_keeps_messages_out(client: Any, state: State, topic: str) -> None:
+def test_filter_policy_excludes_messages(client: Any, state: State, topic: str) -> None:
     """Only the subscription whose policy matches the attributes gets the message."""
     client("sns").subscribe(
         TopicArn=topic,
@@ -132,8 +132,8 @@ def test_a_filter_policy_keeps_messages_out(client: Any, state: State, topic: st
     assert len(inbox.messages(state)) == 3
 
 
-def test_emails_are_read_in_the_order_in_which_they_came(client: Any, state: State, topic: str) -> None:
-    """Even when many are published at once, no name is taken twice and none is lost."""
+def test_emails_are_read_in_order_of_arrival(client: Any, state: State, topic: str) -> None:
+    """Concurrent messages get distinct file names, and none is lost."""
     for number in range(5):
         client("sns").publish(TopicArn=topic, Message=str(number))
     threads = [
@@ -147,6 +147,6 @@ def test_emails_are_read_in_the_order_in_which_they_came(client: Any, state: Sta
     assert [mail.body for mail in inbox.messages(state)] == [*"01234", *["many"] * 8]
 
 
-def test_an_inbox_that_got_nothing_is_empty(state: State) -> None:
+def test_inbox_without_messages_is_empty(state: State) -> None:
     """The folder need not exist."""
     assert inbox.messages(state) == []

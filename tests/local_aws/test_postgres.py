@@ -1,4 +1,4 @@
-"""The Postgres server of a local world comes up, goes down, and comes up again after anything."""
+"""The Postgres server of a local environment: start, stop, crash recovery, ports, passwords and databases."""
 
 import os
 import shutil
@@ -17,8 +17,8 @@ PASSWORD = "pass'word \\ @/:%"
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """Create a cluster that is never started itself, and return its folder."""
+def template(tmp_path_factory):
+    """Create a cluster that is only copied, and return its folder."""
     cluster = Cluster(tmp_path_factory.mktemp("made") / "data", 1, Path("unused"))
     cluster.create(PASSWORD)
     yield cluster.folder
@@ -26,11 +26,11 @@ def made(tmp_path_factory):
 
 
 @pytest.fixture
-def cluster(made, tmp_path):
-    """Copy it below a folder with a space in its name; stop it in the end."""
+def cluster(template, tmp_path):
+    """Copy the template to a path with a space; remove the cluster after the test."""
     folder = tmp_path / "my world" / "postgres"
-    shutil.copytree(made, folder)
-    owner = made.stat()
+    shutil.copytree(template, folder)
+    owner = template.stat()
     for path in (folder, *folder.rglob("*")):
         os.chown(path, owner.st_uid, owner.st_gid)
     with socket.socket() as free:
@@ -42,7 +42,7 @@ def cluster(made, tmp_path):
 
 
 def postmaster(cluster):
-    """Return the server's process."""
+    """Return the process of the server."""
     return psutil.Process(int((cluster.folder / "postmaster.pid").read_text().split()[0]))
 
 
@@ -51,8 +51,8 @@ def connect(cluster, **how):
     return psycopg.connect(cluster.url("postgres", "postgres", PASSWORD), **how)
 
 
-def test_it_starts_and_stops_and_both_are_fine_twice(cluster):
-    """Creating it again leaves it as it is."""
+def test_start_stop_and_create_are_idempotent(cluster):
+    """A second creation changes nothing."""
     assert not cluster.running()
     cluster.stop()
     cluster.start()
@@ -69,22 +69,22 @@ def test_it_starts_and_stops_and_both_are_fine_twice(cluster):
     assert not cluster.running()
 
 
-def test_it_lives_in_a_session_of_its_own(cluster):
-    """Ctrl-C in the terminal that started it does not reach it."""
+def test_server_runs_in_its_own_session(cluster):
+    """So Ctrl-C in the terminal that started it does not stop it."""
     cluster.start()
     assert os.getsid(postmaster(cluster).pid) != os.getsid(0)
 
 
-def test_a_password_is_asked_for(cluster):
-    """Of the superuser too, and it is in no log."""
+def test_connection_requires_the_password(cluster):
+    """Also for the superuser; the password is not in the log."""
     cluster.start()
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         psycopg.connect(cluster.url("postgres", "postgres", "wrong"))
     assert PASSWORD not in cluster.log.read_text()
 
 
-def test_what_was_committed_survives_a_kill(cluster):
-    """The server starts again over its own stale files, even at once and while old connections linger."""
+def test_committed_data_survives_a_kill(cluster):
+    """The server restarts over its stale files, even at once and with old connections open."""
     cluster.start()
     with connect(cluster, autocommit=True) as connection:
         connection.execute("CREATE TABLE kept (a int)")
@@ -95,8 +95,8 @@ def test_what_was_committed_survives_a_kill(cluster):
         assert connection.execute("SELECT a FROM kept").fetchall() == [(1,)]
 
 
-def test_a_number_that_somebody_else_inherited_is_not_the_server(cluster):
-    """After a reboot the process of a stale `postmaster.pid` may be anybody's."""
+def test_stale_pid_of_another_process_is_not_the_server(cluster):
+    """After a reboot, the pid in a stale `postmaster.pid` may belong to another process."""
     cluster.start()
     lines = (cluster.folder / "postmaster.pid").read_text().split("\n")
     cluster.stop()
@@ -106,8 +106,8 @@ def test_a_number_that_somebody_else_inherited_is_not_the_server(cluster):
     assert cluster.running()
 
 
-def test_a_taken_port_is_named(cluster):
-    """At once, with what the server said."""
+def test_start_fails_with_the_port_when_it_is_in_use(cluster):
+    """Without delay, and with the server's message."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", cluster.port))
         taken.listen()
@@ -118,14 +118,14 @@ def test_a_taken_port_is_named(cluster):
     assert not cluster.running()
 
 
-def test_what_was_never_created_is_not_started(tmp_path):
-    """The error says what to do."""
+def test_start_fails_before_creation(tmp_path):
+    """The message says to create the cluster."""
     with pytest.raises(PostgresError, match="create it"):
         Cluster(tmp_path / "nothing", 1, tmp_path / "log").start()
 
 
-def test_an_unfinished_creation_is_begun_again(tmp_path):
-    """What a killed `create` left is swept away."""
+def test_create_removes_the_leftovers_of_an_interrupted_creation(tmp_path):
+    """Then it creates the cluster."""
     unfinished = tmp_path / "data.unfinished"
     unfinished.mkdir()
     (unfinished / "PG_VERSION").write_text("18")
@@ -136,8 +136,8 @@ def test_an_unfinished_creation_is_begun_again(tmp_path):
     cluster.remove()
 
 
-def test_a_database_is_made_once_and_for_its_owner_only(cluster):
-    """A name that would be SQL stays a name."""
+def test_ensure_database_is_idempotent_and_gives_access_to_the_owner_only(cluster):
+    """The name is quoted as an identifier."""
     cluster.start()
     name = 'world"; DROP DATABASE postgres; --'
     with connect(cluster, autocommit=True) as connection:

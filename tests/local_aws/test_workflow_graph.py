@@ -1,4 +1,4 @@
-"""The graph of a workflow, as pure functions."""
+"""The graph of a workflow: predicates, edges, downstream nodes, statistics and node ids."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from local_aws.glue.workflow_runs import Step, WorkflowRun
 
 
 def trigger(name: str, *actions: str, after: dict[str, str] | None = None, logical: str = "AND") -> Trigger:
-    """Make a trigger that starts jobs, at once or after others."""
+    """Return a trigger that starts jobs: on demand, or on the states of the jobs in `after`."""
     conditions = [{"JobName": job, "State": state} for job, state in (after or {}).items()]
     definition: dict[str, Any] = {
         "Name": name,
@@ -37,38 +37,38 @@ CHAIN = Plan(
         ("ANY", {}, False),
     ],
 )
-def test_a_predicate_holds_when_all_or_any_of_its_conditions_do(logical: str, outcomes: dict[str, str], expected: bool):
-    """AND needs each condition, ANY one."""
-    waiting = trigger("t", "c", after={"a": "SUCCEEDED", "b": "FAILED"}, logical=logical)
-    assert satisfied(waiting, {Node(JOB, name): state for name, state in outcomes.items()}) is expected
+def test_predicate_is_met_by_all_or_any_of_its_conditions(logical: str, outcomes: dict[str, str], expected: bool):
+    """AND requires every condition, ANY one."""
+    conditional = trigger("t", "c", after={"a": "SUCCEEDED", "b": "FAILED"}, logical=logical)
+    assert satisfied(conditional, {Node(JOB, name): state for name, state in outcomes.items()}) is expected
 
 
-def test_a_condition_on_a_crawler_is_not_met_by_a_job_of_the_same_name():
-    """Jobs and crawlers have names of their own."""
+def test_crawler_condition_is_not_met_by_a_job_of_the_same_name():
+    """Jobs and crawlers have separate namespaces."""
     definition = {
         "Name": "t",
         "Type": "CONDITIONAL",
         "State": "ACTIVATED",
         "Predicate": {"Conditions": [{"CrawlerName": "x", "CrawlState": "SUCCEEDED"}]},
     }
-    waiting = trigger_of(definition)
-    assert not satisfied(waiting, {Node(JOB, "x"): "SUCCEEDED"})
-    assert satisfied(waiting, {Node(CRAWLER, "x"): "SUCCEEDED"})
+    conditional = trigger_of(definition)
+    assert not satisfied(conditional, {Node(JOB, "x"): "SUCCEEDED"})
+    assert satisfied(conditional, {Node(CRAWLER, "x"): "SUCCEEDED"})
 
 
-def test_edges_go_from_triggers_to_actions_and_from_conditions_to_triggers():
-    """The graph is the one that GetWorkflowRun draws."""
+def test_edges_lead_from_triggers_to_actions_and_from_conditions_to_triggers():
+    """As in the graph of GetWorkflowRun."""
     names = [(source.name, target.name) for source, target in CHAIN.edges]
     assert names == [("start", "a"), ("a", "t"), ("t", "b"), ("b", "u"), ("u", "c")]
 
 
-def test_downstream_of_a_job_are_the_triggers_and_jobs_after_it():
-    """The job itself is not, unless the graph leads back to it."""
+def test_downstream_returns_the_triggers_and_jobs_after_a_job():
+    """The job itself is not included, unless the graph has a cycle."""
     assert CHAIN.downstream([Node(JOB, "b")]) == {Node(TRIGGER, "u"), Node(JOB, "c")}
 
 
-def test_statistics_count_planned_actions_and_each_taken_one_by_its_state():
-    """An action that was never taken is in the total only."""
+def test_statistics_count_planned_actions_and_started_ones_by_state():
+    """An action that was never started counts in the total only."""
     run = WorkflowRun("wr_1", "w", CHAIN, {})
     run.steps = [Step("start", Node(JOB, "a"), "SUCCEEDED"), Step("t", Node(JOB, "b"), "TIMEOUT")]
     counts = run.statistics()
@@ -76,8 +76,8 @@ def test_statistics_count_planned_actions_and_each_taken_one_by_its_state():
     assert counts["RunningActions"] == counts["FailedActions"] == counts["ErroredActions"] == 0
 
 
-def test_a_run_is_the_same_after_being_written_and_read():
-    """History keeps the graph, the steps and the properties."""
+def test_workflow_run_survives_a_json_round_trip():
+    """The JSON holds the graph, the steps and the properties."""
     run = WorkflowRun("wr_1", "w", CHAIN, {"k": "v"}, fired={"start"}, batch={"BatchSize": 2, "BatchWindow": 1})
     run.steps = [Step("start", Node(JOB, "a"), "FAILED", ["jr_1", "jr_2"])]
     run.finish("COMPLETED")
@@ -85,7 +85,7 @@ def test_a_run_is_the_same_after_being_written_and_read():
 
 
 def test_ids_of_nodes_differ_by_workflow_kind_and_name():
-    """An id stands for one node of one workflow."""
+    """An id identifies one node of one workflow."""
     ids = {unique_id("w", Node(JOB, "a")), unique_id("v", Node(JOB, "a")), unique_id("w", Node(TRIGGER, "a"))}
     assert len(ids) == 3
     assert all(item.startswith("wnode_") and len(item) == len("wnode_") + 64 for item in ids)
