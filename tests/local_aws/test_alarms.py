@@ -1,4 +1,4 @@
-"""Alarms on the local AWS: which state their metric puts them in, and who hears of it."""
+"""CloudWatch alarms on the local AWS: evaluation of metrics, states and notifications."""
 
 import json
 import uuid
@@ -12,11 +12,11 @@ from local_aws.schedules.clock import SystemClock
 MINUTE = timedelta(minutes=1)
 
 
-class Watched:
-    """Short words for a metric of its own, alarms on it, and the mails that they cause."""
+class MonitoredMetric:
+    """A metric with a unique name, alarms on it, and the e-mails that they send."""
 
     def __init__(self, aws):
-        """Make a topic with one e-mail subscription."""
+        """Create a topic with one e-mail subscription."""
         self.aws = aws
         self.cloudwatch = aws.client("cloudwatch")
         self.name = f"Metric{uuid.uuid4().hex}"
@@ -25,8 +25,8 @@ class Watched:
         self.began = datetime.now(UTC)
 
     def alarm(self, **settings):
-        """Make an alarm that is on while the sum of five minutes is more than nothing."""
-        usual = {
+        """Create an alarm on a five-minute sum above 0; `settings` override its defaults."""
+        defaults = {
             "AlarmName": self.name,
             "AlarmDescription": "Rows are held back.",
             "Namespace": "Totelake",
@@ -39,179 +39,179 @@ class Watched:
             "TreatMissingData": "notBreaching",
             "AlarmActions": [self.topic],
         }
-        self.cloudwatch.put_metric_alarm(**{**usual, **settings})
+        self.cloudwatch.put_metric_alarm(**{**defaults, **settings})
 
     def publish(self, value, unit="Count", **dimensions):
-        """Publish a figure of the metric."""
-        told = [{"Name": name, "Value": said} for name, said in dimensions.items()]
-        datum = {"MetricName": self.name, "Value": value, "Unit": unit, "Dimensions": told}
+        """Publish a data point of the metric."""
+        named = [{"Name": name, "Value": value} for name, value in dimensions.items()]
+        datum = {"MetricName": self.name, "Value": value, "Unit": unit, "Dimensions": named}
         self.cloudwatch.put_metric_data(Namespace="Totelake", MetricData=[datum])
 
-    def look(self, minutes=0.0):
-        """Let the alarms be looked at so many minutes from now; return the state of ours."""
+    def evaluate(self, minutes=0.0):
+        """Evaluate all alarms as of `minutes` from now, and return the state of this one."""
         alarms.look(datetime.now(UTC) + minutes * MINUTE)
-        [found] = self.cloudwatch.describe_alarms(AlarmNames=[self.name])["MetricAlarms"]
-        self.reason = found["StateReason"]
-        return found["StateValue"]
+        [alarm] = self.cloudwatch.describe_alarms(AlarmNames=[self.name])["MetricAlarms"]
+        self.reason = alarm["StateReason"]
+        return alarm["StateValue"]
 
     @property
     def mails(self):
-        """The mails of the topic."""
+        """The e-mails of the topic."""
         return [mail for mail in inbox.messages(self.aws.state) if mail.topic == self.topic]
 
 
 @pytest.fixture
-def watched(local_aws):
-    """Return a metric that nobody else publishes."""
-    return Watched(local_aws)
+def monitored(local_aws):
+    """Return a metric that no other test publishes."""
+    return MonitoredMetric(local_aws)
 
 
-def test_a_metric_above_its_threshold_is_told_once_and_ends_by_itself(watched):
-    """From nothing to a mail that says what, why and what to do, and back when the period is over."""
-    watched.alarm(OKActions=[watched.topic])
-    assert watched.look() == "OK"
+def test_alarm_sends_one_email_above_the_threshold_and_recovers(monitored):
+    """The e-mail has state, reason and description; the alarm is OK again after the period."""
+    monitored.alarm(OKActions=[monitored.topic])
+    assert monitored.evaluate() == "OK"
 
-    watched.publish(3)
-    assert [watched.look(), watched.look(1)] == ["ALARM", "ALARM"]
-    [well, mail] = watched.mails
-    assert well.subject == f'OK: "{watched.name}" in EU (London)'
-    assert (mail.to, mail.subject) == ("ops@example.com", f'ALARM: "{watched.name}" in EU (London)')
+    monitored.publish(3)
+    assert [monitored.evaluate(), monitored.evaluate(1)] == ["ALARM", "ALARM"]
+    [recovery, mail] = monitored.mails
+    assert recovery.subject == f'OK: "{monitored.name}" in EU (London)'
+    assert (mail.to, mail.subject) == ("ops@example.com", f'ALARM: "{monitored.name}" in EU (London)')
     assert "Rows are held back." in mail.body
     assert "was greater than the threshold (0.0)" in mail.body
     assert "OK -> ALARM" in mail.body
 
-    assert watched.look(6) == "OK"
-    assert [mail.subject.partition(":")[0] for mail in watched.mails] == ["OK", "ALARM", "OK"]
+    assert monitored.evaluate(6) == "OK"
+    assert [mail.subject.partition(":")[0] for mail in monitored.mails] == ["OK", "ALARM", "OK"]
 
 
-def test_programs_get_the_document_that_cloudwatch_sends(watched):
-    """Those that listen through a queue."""
-    sqs = watched.aws.client("sqs")
-    queue = sqs.create_queue(QueueName=watched.name)["QueueUrl"]
+def test_queue_subscription_gets_the_json_document_of_cloudwatch(monitored):
+    """With the alarm's name, states and dimensions."""
+    sqs = monitored.aws.client("sqs")
+    queue = sqs.create_queue(QueueName=monitored.name)["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    watched.aws.client("sns").subscribe(TopicArn=watched.topic, Protocol="sqs", Endpoint=arn)
-    watched.alarm(Dimensions=[{"Name": "Stage", "Value": "load"}])
-    watched.publish(3, Stage="load")
+    monitored.aws.client("sns").subscribe(TopicArn=monitored.topic, Protocol="sqs", Endpoint=arn)
+    monitored.alarm(Dimensions=[{"Name": "Stage", "Value": "load"}])
+    monitored.publish(3, Stage="load")
 
-    watched.look()
+    monitored.evaluate()
 
     [message] = sqs.receive_message(QueueUrl=queue)["Messages"]
     document = json.loads(json.loads(message["Body"])["Message"])
-    assert (document["AlarmName"], document["NewStateValue"]) == (watched.name, "ALARM")
+    assert (document["AlarmName"], document["NewStateValue"]) == (monitored.name, "ALARM")
     assert document["OldStateValue"] == "INSUFFICIENT_DATA"
     assert document["Trigger"]["Dimensions"] == [{"name": "Stage", "value": "load"}]
 
 
-def test_only_the_metric_with_the_same_dimensions_and_unit_counts(watched):
-    """Another one of the same name is another metric."""
-    watched.alarm(Dimensions=[{"Name": "Stage", "Value": "load"}], Unit="Count")
-    watched.publish(1)
-    watched.publish(1, Stage="ingest")
-    watched.publish(1, Stage="load", Table="payment")
-    watched.publish(1, unit="Bytes", Stage="load")
-    assert watched.look() == "OK"
+def test_alarm_counts_only_data_with_its_dimensions_and_unit(monitored):
+    """Data with other dimensions is another metric of the same name."""
+    monitored.alarm(Dimensions=[{"Name": "Stage", "Value": "load"}], Unit="Count")
+    monitored.publish(1)
+    monitored.publish(1, Stage="ingest")
+    monitored.publish(1, Stage="load", Table="payment")
+    monitored.publish(1, unit="Bytes", Stage="load")
+    assert monitored.evaluate() == "OK"
 
-    watched.publish(1, Stage="load")
-    assert watched.look() == "ALARM"
+    monitored.publish(1, Stage="load")
+    assert monitored.evaluate() == "ALARM"
 
 
-def test_missing_data_can_be_what_is_wrong(watched):
-    """Half an hour without one good figure, of six periods; one of them is enough to be well again."""
-    watched.alarm(
+def test_missing_data_can_breach_the_threshold(monitored):
+    """After six periods (30 minutes) without data; one data point is enough to recover."""
+    monitored.alarm(
         Statistic="Maximum",
         Threshold=1800,
         EvaluationPeriods=6,
         DatapointsToAlarm=6,
         TreatMissingData="breaching",
-        OKActions=[watched.topic],
+        OKActions=[monitored.topic],
     )
-    assert [watched.look(), watched.look(29)] == ["INSUFFICIENT_DATA"] * 2  # nobody was there to publish before
-    assert watched.mails == []
-    watched.publish(12)
-    assert [watched.look(), watched.look(29)] == ["OK", "OK"]
+    assert [monitored.evaluate(), monitored.evaluate(29)] == ["INSUFFICIENT_DATA"] * 2  # no data yet
+    assert monitored.mails == []
+    monitored.publish(12)
+    assert [monitored.evaluate(), monitored.evaluate(29)] == ["OK", "OK"]
 
-    assert watched.look(31) == "ALARM"
+    assert monitored.evaluate(31) == "ALARM"
     assert "no datapoints were received for 6 periods and 6 missing datapoints were treated as [Breaching]" in (
-        watched.reason
+        monitored.reason
     )
-    assert watched.mails[-1].subject.startswith("ALARM")
-    watched.publish(12)
-    assert watched.look() == "OK"
-    assert watched.mails[-1].subject.startswith("OK")
+    assert monitored.mails[-1].subject.startswith("ALARM")
+    monitored.publish(12)
+    assert monitored.evaluate() == "OK"
+    assert monitored.mails[-1].subject.startswith("OK")
 
 
-def test_an_old_figure_does_not_keep_an_alarm_of_age_well(watched):
-    """A load that says that the warehouse is too old is no better than none."""
-    watched.alarm(Statistic="Maximum", Threshold=1800, EvaluationPeriods=2, TreatMissingData="breaching")
-    watched.publish(4000)
+def test_alarm_on_age_fires_also_when_the_reported_age_is_too_high(monitored):
+    """A load that reports a stale warehouse counts like a missing load."""
+    monitored.alarm(Statistic="Maximum", Threshold=1800, EvaluationPeriods=2, TreatMissingData="breaching")
+    monitored.publish(4000)
 
-    assert watched.look(11) == "ALARM"
+    assert monitored.evaluate(11) == "ALARM"
 
 
 @pytest.mark.parametrize(("treatment", "state"), [("missing", "INSUFFICIENT_DATA"), ("ignore", "ALARM")])
-def test_other_treatments_of_missing_data(watched, treatment, state):
-    """It is told as such, or the state stays."""
-    watched.alarm(TreatMissingData=treatment)
-    watched.publish(1)
-    assert watched.look() == "ALARM"
+def test_missing_data_is_insufficient_or_ignored(monitored, treatment, state):
+    """The state becomes INSUFFICIENT_DATA, or stays."""
+    monitored.alarm(TreatMissingData=treatment)
+    monitored.publish(1)
+    assert monitored.evaluate() == "ALARM"
 
-    assert watched.look(20) == state
+    assert monitored.evaluate(20) == state
 
 
-def test_an_alarm_on_an_expression_says_that_nobody_evaluates_it(watched):
-    """It does not pretend to be well."""
-    stat = {"Metric": {"Namespace": "Totelake", "MetricName": watched.name}, "Period": 3600, "Stat": "Sum"}
-    watched.cloudwatch.put_metric_alarm(
-        AlarmName=watched.name,
+def test_alarm_on_an_expression_has_insufficient_data_and_a_reason(monitored):
+    """Expressions are not evaluated locally."""
+    stat = {"Metric": {"Namespace": "Totelake", "MetricName": monitored.name}, "Period": 3600, "Stat": "Sum"}
+    monitored.cloudwatch.put_metric_alarm(
+        AlarmName=monitored.name,
         ComparisonOperator="LessThanLowerOrGreaterThanUpperThreshold",
         EvaluationPeriods=2,
         ThresholdMetricId="band",
-        AlarmActions=[watched.topic],
+        AlarmActions=[monitored.topic],
         Metrics=[
             {"Id": "band", "Expression": "ANOMALY_DETECTION_BAND(rows, 3)", "ReturnData": True},
             {"Id": "rows", "MetricStat": stat, "ReturnData": True},
         ],
     )
 
-    assert watched.look() == "INSUFFICIENT_DATA"
-    assert "evaluates no expressions" in watched.reason
-    assert watched.mails == []
+    assert monitored.evaluate() == "INSUFFICIENT_DATA"
+    assert "evaluates no expressions" in monitored.reason
+    assert monitored.mails == []
 
 
-def test_a_queue_that_holds_a_message_is_a_metric(watched):
-    """SQS publishes it by itself; a message in a dead-letter queue is a start that failed."""
-    sqs = watched.aws.client("sqs")
-    queue = sqs.create_queue(QueueName=watched.name)["QueueUrl"]
-    watched.alarm(
+def test_alarm_on_the_number_of_messages_in_a_queue(monitored):
+    """SQS publishes the metric; a message in the dead-letter queue is a failed start."""
+    sqs = monitored.aws.client("sqs")
+    queue = sqs.create_queue(QueueName=monitored.name)["QueueUrl"]
+    monitored.alarm(
         Namespace="AWS/SQS",
         MetricName="ApproximateNumberOfMessagesVisible",
         Statistic="Maximum",
-        Dimensions=[{"Name": "QueueName", "Value": watched.name}],
+        Dimensions=[{"Name": "QueueName", "Value": monitored.name}],
     )
-    assert watched.look() == "OK"
+    assert monitored.evaluate() == "OK"
 
     sqs.send_message(QueueUrl=queue, MessageBody="a start that failed")
-    assert watched.look() == "ALARM"
+    assert monitored.evaluate() == "ALARM"
     sqs.purge_queue(QueueUrl=queue)
-    assert watched.look() == "OK"
+    assert monitored.evaluate() == "OK"
 
 
-def test_an_alarm_without_actions_changes_its_state_and_tells_nobody(watched):
-    """Somebody has muted it."""
-    watched.alarm(ActionsEnabled=False)
-    watched.publish(1)
+def test_alarm_with_disabled_actions_changes_its_state_and_sends_nothing(monitored):
+    """The alarm is muted."""
+    monitored.alarm(ActionsEnabled=False)
+    monitored.publish(1)
 
-    assert watched.look() == "ALARM"
-    assert watched.mails == []
+    assert monitored.evaluate() == "ALARM"
+    assert monitored.mails == []
 
 
-def test_the_endpoint_looks_by_itself(watched, world):
-    """Within seconds of the figure, and not after it was told to stop."""
-    watched.alarm()
+def test_endpoint_evaluates_alarms_periodically(monitored, world):
+    """Within seconds of the data point, until it is stopped."""
+    monitored.alarm()
     alarms.start()
     alarms.start(SystemClock())
     try:
-        watched.publish(1)
-        world.wait(lambda: watched.mails, bool, seconds=10)
+        monitored.publish(1)
+        world.wait(lambda: monitored.mails, bool, seconds=10)
     finally:
         alarms.stop()

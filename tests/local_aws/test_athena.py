@@ -1,4 +1,4 @@
-"""The local Athena: its SQL over the registered partitions of the catalog."""
+"""The local Athena: SQL over the registered partitions of the catalog."""
 
 import pytest
 from botocore.exceptions import ClientError
@@ -16,8 +16,8 @@ def shop(local_aws):
     shop.close()
 
 
-def test_every_type_has_athena_s_name_and_form(shop):
-    """A value is text, NULL is no value, and an empty text is one."""
+def test_values_of_every_type_are_formatted_as_by_athena(shop):
+    """Values are strings; NULL has no value, an empty string has one."""
     columns, rows = shop.result("SELECT * FROM sale WHERE id < 3 ORDER BY id")
 
     assert columns == {
@@ -83,15 +83,15 @@ def test_every_type_has_athena_s_name_and_form(shop):
         ("CAST(ROW(1, 'x') AS ROW(a integer, b varchar))", "row", "{a=1, b=x}"),
     ],
 )
-def test_what_is_computed_has_trino_s_type_and_value(shop, expression, kind, value):
-    """Where DuckDB has another one, such as for the quotient of integers; without a name it is called `_col0`."""
+def test_expressions_have_the_type_and_value_of_trino(shop, expression, kind, value):
+    """Includes those where DuckDB differs, such as integer division; unnamed columns are called `_col0`."""
     columns, rows = shop.result(f"SELECT {expression} FROM sale WHERE id < 3")
 
     assert (columns, rows[:2]) == ({"_col0": kind}, [["_col0"], [value]])
 
 
-def test_a_file_that_no_partition_holds_is_not_seen(shop):
-    """Until the partition is registered; hidden files never are."""
+def test_files_outside_registered_partitions_are_not_read(shop):
+    """A new file is read after its partition is registered; hidden files never are."""
     before = shop.rows("SELECT count(*) FROM sale")
     shop.write(("third", "2024-03"), [FIRST])
     (shop.path(("first", "2024-01")).parent / "_half.parquet").write_bytes(b"no Parquet")
@@ -114,28 +114,28 @@ def test_a_file_that_no_partition_holds_is_not_seen(shop):
         "month IN (SELECT '2024-02') AND batch_id = 'first'",
     ],
 )
-def test_only_the_files_of_partitions_that_the_query_lets_pass_are_read(shop, condition):
-    """A file of another one may be gone bad: it is not opened, and its bytes do not count."""
-    whole = shop.scanned("SELECT sum(id) FROM sale")
+def test_partitions_that_the_query_excludes_are_not_read(shop, condition):
+    """A corrupt file in an excluded partition is not opened, and its bytes do not count."""
+    total = shop.scanned("SELECT sum(id) FROM sale")
     file = shop.path(("first", "2024-01"))
     content = file.read_bytes()
     file.write_bytes(b"no Parquet")
     try:
-        part = shop.scanned(f"SELECT sum(id) FROM sale WHERE {condition}")
+        pruned = shop.scanned(f"SELECT sum(id) FROM sale WHERE {condition}")
         assert "HIVE" in shop.reason("SELECT sum(id) FROM sale")
     finally:
         file.write_bytes(content)
 
-    assert 0 < part < whole
+    assert 0 < pruned < total
 
 
-def test_only_the_columns_that_are_asked_for_are_read(shop):
-    """As Athena bills them."""
+def test_only_selected_columns_are_read(shop):
+    """Scanned bytes count the selected columns, as Athena bills them."""
     assert 0 < shop.scanned("SELECT max(id) + max(big) FROM sale") < shop.scanned("SELECT * FROM sale")
 
 
-def test_a_column_that_a_file_lacks_is_null_in_it(shop):
-    """The files of a table need not be alike: the catalog says what its columns are."""
+def test_column_that_a_file_lacks_is_null(shop):
+    """The catalog defines the columns; the files of a table may differ."""
     shop.write(("lacking", "2024-04"), [{"id": 5}], schema=None)
     shop.register(("lacking", "2024-04"))
     try:
@@ -173,13 +173,13 @@ def test_a_column_that_a_file_lacks_is_null_in_it(shop):
         ("CREATE OR REPLACE VIEW sale AS SELECT 1 AS a", "TABLE_ALREADY_EXISTS: "),
     ],
 )
-def test_a_query_that_fails_says_why_as_athena_does(shop, query, reason):
-    """With the place in the query where there is one."""
+def test_failed_query_has_the_error_message_of_athena(shop, query, reason):
+    """With the position in the query, if there is one."""
     assert shop.reason(query).startswith(reason)
 
 
-def test_a_database_that_does_not_exist_fails_the_query(shop):
-    """It is taken, and fails."""
+def test_query_in_an_unknown_database_fails(shop):
+    """The request is accepted, and the query fails."""
     context = {"Database": "nope"}
 
     assert (
@@ -198,14 +198,14 @@ def test_a_database_that_does_not_exist_fails_the_query(shop):
         ("SELECT 1; SELECT 2", "Only one sql statement is allowed"),
     ],
 )
-def test_what_is_no_sql_is_refused_at_once(shop, query, message):
-    """As by Athena."""
+def test_invalid_sql_is_rejected_by_the_request(shop, query, message):
+    """No query execution is created, as by Athena."""
     with pytest.raises(ClientError, match=f"InvalidRequestException.*{message}"):
         shop.ended(query)
 
 
-def test_what_there_is_is_shown(shop):
-    """One cell a line, and no line of names."""
+def test_show_and_describe_return_one_cell_per_line(shop):
+    """Without a line of column names."""
     assert shop.result("SHOW DATABASES 'sho*'") == ({"database_name": "string"}, [["shop"]])
     assert shop.result("SHOW TABLES IN shop 's*|x'")[1] == [["sale"]]
     assert shop.result("show tables 'x*';")[1] == []
@@ -217,8 +217,8 @@ def test_what_there_is_is_shown(shop):
     assert described[-2:] == [["batch_id", "string", ""], ["month", "string", ""]]
 
 
-def test_a_view_is_what_its_query_is(shop):
-    """Also of another view, in a database of its own, and read with no more files than it takes."""
+def test_view_returns_the_rows_of_its_query(shop):
+    """Also a view of a view, in another database, and with partition pruning."""
     shop.glue.create_database(DatabaseInput={"Name": "views"})
     shop.result("CREATE VIEW views.dear AS SELECT id, price, month AS m, 1 + 1 AS two FROM sale WHERE price > 10")
     shop.result("CREATE OR REPLACE VIEW views.dearest AS SELECT * FROM views.dear WHERE id = 1")
@@ -241,16 +241,16 @@ def test_a_view_is_what_its_query_is(shop):
     shop.glue.delete_database(Name="views")
 
 
-def test_a_view_of_itself_fails(shop):
-    """It would never end."""
+def test_recursive_view_fails(shop):
+    """The view selects from itself."""
     shop.result("CREATE VIEW round AS SELECT 1 AS a")
     shop.result("CREATE OR REPLACE VIEW round AS SELECT * FROM round")
 
     assert "VIEW_IS_RECURSIVE" in shop.reason("SELECT * FROM round")
 
 
-def test_a_partition_whose_folder_is_named_otherwise_is_refused(shop):
-    """Its values could not be read out of it."""
+def test_partition_outside_its_hive_path_is_rejected(shop):
+    """Its values cannot be read from the path."""
     storage = shop.storage("elsewhere/")
     shop.glue.create_partition(
         DatabaseName="shop",

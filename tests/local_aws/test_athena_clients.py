@@ -24,14 +24,14 @@ def shop(local_aws):
 
 @pytest.fixture
 def session(shop, monkeypatch):
-    """Return a session whose clients find the local AWS."""
+    """Return a session whose clients use the local AWS."""
     for name in ("ATHENA", "S3", "GLUE", "STS"):
         monkeypatch.setenv(f"AWS_ENDPOINT_URL_{name}", shop.local_aws.url)
     return boto3.Session(aws_access_key_id="local", aws_secret_access_key="local", region_name="eu-west-2")
 
 
-def test_awswrangler_reads_a_frame(shop, session):
-    """With pandas' types, NULLs and all; the result is in the workgroup's bucket."""
+def test_awswrangler_reads_a_data_frame(shop, session):
+    """With pandas types and NULLs; the result is in the workgroup's bucket."""
     frame = awswrangler.athena.read_sql_query(
         "SELECT * FROM sale WHERE id = ? OR id = 2 ORDER BY id",
         database="shop",
@@ -49,7 +49,7 @@ def test_awswrangler_reads_a_frame(shop, session):
 
 
 def test_awswrangler_describes_a_table(shop, session):
-    """From what DESCRIBE says."""
+    """It parses the output of DESCRIBE."""
     frame = awswrangler.athena.describe_table("sale", database="shop", workgroup="shop", boto3_session=session)
 
     partitioned = frame.set_index("Column Name")["Partition"]
@@ -58,7 +58,7 @@ def test_awswrangler_describes_a_table(shop, session):
 
 
 def test_pyathena_fetches_rows(shop, session):
-    """With Python's types."""
+    """With Python types; a failed query raises its error."""
     connection = pyathena.connect(session=session, work_group="shop", schema_name="shop", poll_interval=0.05)
     cursor = connection.cursor()
 
@@ -81,8 +81,8 @@ def test_pyathena_fetches_rows(shop, session):
         cursor.execute("SELECT * FROM nope")
 
 
-def test_pyathena_lists_tables(shop, session):
-    """Those of the catalog, with their columns."""
+def test_pyathena_lists_databases_tables_and_columns(shop, session):
+    """An unknown table or database is an error."""
     cursor = pyathena.connect(session=session, work_group="shop", schema_name="shop").cursor()
 
     assert "shop" in [database.name for database in cursor.list_databases("AwsDataCatalog")]
@@ -95,8 +95,8 @@ def test_pyathena_lists_tables(shop, session):
         shop.athena.get_database(CatalogName="AwsDataCatalog", DatabaseName="nope")
 
 
-def test_results_come_in_pages(shop):
-    """The names are the first row of the first page, and count; a page has a thousand rows at most."""
+def test_results_are_paginated(shop):
+    """The first row of the first page has the names, and counts; a page has at most a thousand rows."""
     query = "SELECT id, name FROM sale ORDER BY id"
     identifier = shop.ended(query)["QueryExecutionId"]
 
@@ -118,25 +118,27 @@ def test_results_come_in_pages(shop):
         shop.athena.get_query_results(QueryExecutionId=identifier, NextToken="x")
 
 
-def test_a_result_in_s3_has_athena_s_form(shop):
-    """All is quoted but NULL, which is nothing, also where it is all of a row."""
-    told = shop.ended("SELECT name, price FROM sale WHERE id < 3 ORDER BY id")
-    lonely = shop.ended("SELECT price FROM sale WHERE id < 3 ORDER BY id")
+def test_result_file_has_the_csv_format_of_athena(shop):
+    """All values are quoted; NULL is empty, also as the only value of a row."""
+    execution = shop.ended("SELECT name, price FROM sale WHERE id < 3 ORDER BY id")
+    single = shop.ended("SELECT price FROM sale WHERE id < 3 ORDER BY id")
 
-    assert shop.content(told) == '"name","price"\n"a ""quoted"", name\nof two lines","12.50"\n"",\n'
-    assert shop.content(lonely) == '"price"\n"12.50"\n\n'
-    rows = shop.athena.get_query_results(QueryExecutionId=lonely["QueryExecutionId"])["ResultSet"]["Rows"]
+    assert shop.content(execution) == '"name","price"\n"a ""quoted"", name\nof two lines","12.50"\n"",\n'
+    assert shop.content(single) == '"price"\n"12.50"\n\n'
+    rows = shop.athena.get_query_results(QueryExecutionId=single["QueryExecutionId"])["ResultSet"]["Rows"]
     assert [row["Data"] for row in rows] == [[{"VarCharValue": "price"}], [{"VarCharValue": "12.50"}], [{}]]
 
 
-def test_an_enforced_workgroup_says_where_results_go(shop):
-    """Another one lets the caller say, and one of the two has to."""
+def test_enforced_workgroup_overrides_the_output_location(shop):
+    """Without enforcement the request sets it; one of the two is required."""
     other = {"ResultConfiguration": {"OutputLocation": "s3://shop-other/x"}}
-    own, asked = shop.ended("SELECT 1", **other), shop.ended("SELECT 1", WorkGroup="primary", **other)
+    enforced, requested = shop.ended("SELECT 1", **other), shop.ended("SELECT 1", WorkGroup="primary", **other)
 
-    assert own["ResultConfiguration"]["OutputLocation"].startswith("s3://shop-results/athena/")
-    assert asked["ResultConfiguration"]["OutputLocation"] == f"s3://shop-other/x/{asked['QueryExecutionId']}.csv"
-    assert shop.content(asked) == '"_col0"\n"1"\n'
+    assert enforced["ResultConfiguration"]["OutputLocation"].startswith("s3://shop-results/athena/")
+    assert (
+        requested["ResultConfiguration"]["OutputLocation"] == f"s3://shop-other/x/{requested['QueryExecutionId']}.csv"
+    )
+    assert shop.content(requested) == '"_col0"\n"1"\n'
     with pytest.raises(ClientError, match="No output location provided"):
         shop.ended("SELECT 1", WorkGroup="primary")
     with pytest.raises(ClientError, match="Unable to verify/create output bucket nowhere"):
@@ -147,8 +149,8 @@ def test_an_enforced_workgroup_says_where_results_go(shop):
         shop.athena.get_work_group(WorkGroup="nope")
 
 
-def test_a_workgroup_can_be_changed_and_its_limit_holds(shop):
-    """A query that reads more is cancelled, and nothing is written."""
+def test_updated_workgroup_limit_cancels_a_query(shop):
+    """A query that scans more bytes is cancelled, and no result is written."""
     shop.athena.update_work_group(WorkGroup="shop", ConfigurationUpdates={"BytesScannedCutoffPerQuery": 10_000_000})
     shop.write(("large", "2024-05"), [{"name": secrets.token_hex(64)} for _ in range(100_000)])
     shop.register(("large", "2024-05"))
@@ -163,11 +165,11 @@ def test_a_workgroup_can_be_changed_and_its_limit_holds(shop):
     assert shop.ended("SELECT * FROM sale")["Status"]["State"] == "SUCCEEDED"
 
 
-def test_a_query_that_is_stopped_is_cancelled(shop):
-    """However long it would have gone on."""
-    endless = "SELECT count(*) FROM sale a, sale b, sale c, sale d WHERE a.id * b.big + c.id * d.big = 7777777"
+def test_stopped_query_is_cancelled(shop):
+    """Its results cannot be fetched, neither before nor after."""
+    slow = "SELECT count(*) FROM sale a, sale b, sale c, sale d WHERE a.id * b.big + c.id * d.big = 7777777"
     context = {"QueryExecutionContext": {"Database": "shop"}, "WorkGroup": "shop"}
-    identifier = shop.athena.start_query_execution(QueryString=endless, **context)["QueryExecutionId"]
+    identifier = shop.athena.start_query_execution(QueryString=slow, **context)["QueryExecutionId"]
     with pytest.raises(ClientError, match="Query has not yet finished"):
         shop.athena.get_query_results(QueryExecutionId=identifier)
 
@@ -179,10 +181,10 @@ def test_a_query_that_is_stopped_is_cancelled(shop):
         shop.athena.get_query_results(QueryExecutionId=identifier)
 
 
-def test_executions_are_told_one_by_one_and_many_at_a_time(shop):
-    """The latest first; a request that comes twice is one execution."""
-    asked = {"QueryString": "SELECT 1", "WorkGroup": "shop", "ClientRequestToken": "t" * 32}
-    once, twice = (shop.athena.start_query_execution(**asked)["QueryExecutionId"] for _ in range(2))
+def test_executions_are_listed_and_fetched_singly_and_in_batches(shop):
+    """The latest is listed first; two requests with one token are one execution."""
+    request = {"QueryString": "SELECT 1", "WorkGroup": "shop", "ClientRequestToken": "t" * 32}
+    once, twice = (shop.athena.start_query_execution(**request)["QueryExecutionId"] for _ in range(2))
     last = shop.ended("SELECT sum(id) FROM sale")
 
     assert once == twice
@@ -200,28 +202,28 @@ def test_executions_are_told_one_by_one_and_many_at_a_time(shop):
     assert last["Statistics"]["TotalExecutionTimeInMillis"] >= last["Statistics"]["EngineExecutionTimeInMillis"] > 0
 
 
-def test_a_result_that_was_removed_is_gone(shop):
-    """Results are objects like any other."""
-    told = shop.ended("SELECT 1")
-    bucket, _, key = told["ResultConfiguration"]["OutputLocation"].removeprefix("s3://").partition("/")
+def test_fetching_a_deleted_result_fails(shop):
+    """The result file was deleted from S3."""
+    execution = shop.ended("SELECT 1")
+    bucket, _, key = execution["ResultConfiguration"]["OutputLocation"].removeprefix("s3://").partition("/")
     shop.s3.delete_object(Bucket=bucket, Key=key)
 
     with pytest.raises(ClientError, match="Could not find results"):
-        shop.athena.get_query_results(QueryExecutionId=told["QueryExecutionId"])
+        shop.athena.get_query_results(QueryExecutionId=execution["QueryExecutionId"])
 
 
-def test_named_queries_are_kept_and_can_be_run(shop):
-    """One by one and many at a time, until they are removed."""
+def test_named_queries_are_stored_listed_and_deleted(shop):
+    """They are fetched singly and in batches."""
     described = {"Name": "total", "Description": "How much?", "Database": "shop", "WorkGroup": "shop"}
     query = described | {"QueryString": "SELECT sum(price) FROM sale WHERE id = 1"}
     identifier = shop.athena.create_named_query(**query)["NamedQueryId"]
 
-    kept = shop.athena.get_named_query(NamedQueryId=identifier)["NamedQuery"]
-    assert kept == query | {"NamedQueryId": identifier}
+    stored = shop.athena.get_named_query(NamedQueryId=identifier)["NamedQuery"]
+    assert stored == query | {"NamedQueryId": identifier}
     assert shop.athena.list_named_queries(WorkGroup="shop")["NamedQueryIds"] == [identifier]
     batch = shop.athena.batch_get_named_query(NamedQueryIds=[identifier, "nope"])
-    assert (batch["NamedQueries"], batch["UnprocessedNamedQueryIds"]) == ([kept], [{"NamedQueryId": "nope"}])
-    assert shop.rows(kept["QueryString"]) == [["12.50"]]
+    assert (batch["NamedQueries"], batch["UnprocessedNamedQueryIds"]) == ([stored], [{"NamedQueryId": "nope"}])
+    assert shop.rows(stored["QueryString"]) == [["12.50"]]
     shop.athena.delete_named_query(NamedQueryId=identifier)
     with pytest.raises(ClientError, match="does not exist"):
         shop.athena.get_named_query(NamedQueryId=identifier)

@@ -1,4 +1,4 @@
-"""EventBridge on the local AWS: patterns, rule states and targets, by plain boto3."""
+"""EventBridge on the local AWS: patterns, rule states, targets and their inputs, tested with boto3."""
 
 import json
 import threading
@@ -17,22 +17,22 @@ from tests.local_aws.conftest import OWNER
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Any]]:
-    """Give clients of an endpoint whose events are delivered."""
+    """Yield a function that returns clients of an endpoint that delivers events."""
     with LocalAws(State(tmp_path_factory.mktemp("state")), OWNER) as aws:
         yield aws.client
 
 
 @pytest.fixture
 def source() -> str:
-    """Name an event source that no other test uses."""
+    """Return the name of an event source that no other test uses."""
     return f"test.{uuid.uuid4().hex}"
 
 
 class Listener:
-    """A rule whose targets are queues, directly or through a topic, and what arrived there."""
+    """A rule and a queue that receives its events, directly or through a topic."""
 
     def __init__(self, client: Callable[[str], Any], pattern: dict[str, Any] | None, **rule: Any) -> None:
-        """Make a rule of this pattern and settings, and a queue."""
+        """Create a rule with a pattern and settings, and a queue."""
         self.name = f"rule-{uuid.uuid4().hex}"
         self.events, self.sqs, self.sns = client("events"), client("sqs"), client("sns")
         if pattern is not None:
@@ -43,13 +43,13 @@ class Listener:
         self.queue_arn = attributes["Attributes"]["QueueArn"]
 
     def targets(self, *targets: dict[str, Any]) -> "Listener":
-        """Give the rule its targets."""
+        """Set the targets of the rule."""
         numbered = [{"Id": str(number), **target} for number, target in enumerate(targets)]
         self.events.put_targets(Rule=self.name, Targets=numbered)
         return self
 
     def by_topic(self, **target: Any) -> "Listener":
-        """Let the rule publish to a topic that passes messages on to the queue unwrapped."""
+        """Set a topic as the rule's target, which delivers raw messages to the queue."""
         topic = self.sns.create_topic(Name=self.name)["TopicArn"]
         self.sns.subscribe(
             TopicArn=topic, Protocol="sqs", Endpoint=self.queue_arn, Attributes={"RawMessageDelivery": "true"}
@@ -57,17 +57,17 @@ class Listener:
         return self.targets({"Arn": topic, **target})
 
     def received(self) -> list[str]:
-        """Take what has arrived since the last call."""
-        found = []
+        """Remove and return the messages that have arrived since the last call."""
+        bodies = []
         while batch := self.sqs.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10).get("Messages"):
             for message in batch:
-                found.append(message["Body"])
+                bodies.append(message["Body"])
                 self.sqs.delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
-        return found
+        return bodies
 
 
-def test_an_event_of_a_service_reaches_the_topic_of_a_matching_rule_whole(client: Any, source: str) -> None:
-    """An SNS target without input settings gets the event as AWS writes it."""
+def test_service_event_reaches_the_topic_of_a_matching_rule(client: Any, source: str) -> None:
+    """Without input settings, the target gets the whole event in AWS's format."""
     listener = Listener(client, {"source": [source]}).by_topic()
 
     event_id = events.emit(source, "Glue Job State Change", {"jobName": "ingest", "state": "FAILED"}, ["arn:x"])
@@ -123,8 +123,8 @@ DETAIL = {
         ({"$or": [{"state": ["SUCCEEDED"]}, {"runs": [3]}]}, True),
     ],
 )
-def test_a_pattern_matches_what_it_says(client: Any, source: str, pattern: dict[str, Any], matches: bool) -> None:
-    """Every condition of a pattern must hold, each by any of its alternatives."""
+def test_pattern_matches_the_event(client: Any, source: str, pattern: dict[str, Any], matches: bool) -> None:
+    """Every field of a pattern must match, each by any of its alternatives."""
     listener = Listener(client, {"source": [source], "detail": pattern})
     listener.targets({"Arn": listener.queue_arn})
 
@@ -133,8 +133,8 @@ def test_a_pattern_matches_what_it_says(client: Any, source: str, pattern: dict[
     assert len(listener.received()) == matches
 
 
-def test_a_disabled_rule_is_silent_until_it_is_enabled(client: Any, source: str) -> None:
-    """Without it, moto sends the events of a disabled rule all the same."""
+def test_disabled_rule_delivers_nothing_until_it_is_enabled(client: Any, source: str) -> None:
+    """Unmodified moto delivers events of disabled rules too."""
     listener = Listener(client, {"source": [source]}, State="DISABLED")
     listener.targets({"Arn": listener.queue_arn})
 
@@ -145,8 +145,8 @@ def test_a_disabled_rule_is_silent_until_it_is_enabled(client: Any, source: str)
     assert [json.loads(message)["detail"]["number"] for message in listener.received()] == [2]
 
 
-def test_a_rule_that_has_only_a_schedule_hears_no_event_of_the_bus(client: Any, source: str) -> None:
-    """No pattern is not a pattern that matches everything."""
+def test_rule_with_a_schedule_only_matches_no_event(client: Any, source: str) -> None:
+    """A missing pattern does not match everything."""
     listener = Listener(client, None, ScheduleExpression="rate(5 minutes)")
     listener.targets({"Arn": listener.queue_arn})
 
@@ -183,10 +183,10 @@ def test_a_rule_that_has_only_a_schedule_hears_no_event_of_the_bus(client: Any, 
         ),
     ],
 )
-def test_a_target_reads_what_its_input_settings_make_of_the_event(
+def test_target_gets_the_event_transformed_by_its_input_settings(
     client: Any, source: str, settings: dict[str, Any], expected: str
 ) -> None:
-    """Input, InputPath and InputTransformer; a template keeps its quotation marks, as on AWS."""
+    """Input, InputPath and InputTransformer; quotation marks of a template are kept, as on AWS."""
     listener = Listener(client, {"source": [source]}).by_topic(**settings)
 
     events.emit(source, "Test", DETAIL)
@@ -194,8 +194,8 @@ def test_a_target_reads_what_its_input_settings_make_of_the_event(
     assert listener.received() == [expected]
 
 
-def test_a_template_knows_its_rule(client: Any, source: str) -> None:
-    """The variables that EventBridge defines need no path."""
+def test_input_template_can_use_the_predefined_variables(client: Any, source: str) -> None:
+    """Those of EventBridge need no path."""
     template = {"InputTemplate": '{"rule": "<aws.events.rule-name>", "event": <aws.events.event.json>}'}
     listener = Listener(client, {"source": [source]}).by_topic(InputTransformer=template)
 
@@ -205,8 +205,8 @@ def test_a_template_knows_its_rule(client: Any, source: str) -> None:
     assert (message["rule"], message["event"]["id"]) == (listener.name, event_id)
 
 
-def test_put_events_goes_the_same_way(client: Any, source: str) -> None:
-    """An event of one's own reaches topic and log group of a matching rule."""
+def test_put_events_reaches_topic_and_log_group(client: Any, source: str) -> None:
+    """A custom event reaches the targets of a matching rule."""
     listener = Listener(client, {"source": [source], "detail-type": ["Done"]}).by_topic()
     group = f"/aws/events/{listener.name}"
     client("logs").create_log_group(logGroupName=group)
@@ -214,38 +214,40 @@ def test_put_events_goes_the_same_way(client: Any, source: str) -> None:
         Rule=listener.name, Targets=[{"Id": "log", "Arn": f"arn:aws:logs:eu-west-2:123456789012:log-group:{group}"}]
     )
 
-    answer = client("events").put_events(
+    response = client("events").put_events(
         Entries=[{"Source": source, "DetailType": kind, "Detail": '{"rows": 7}'} for kind in ("Done", "Begun")]
     )
 
-    assert answer["FailedEntryCount"] == 0
+    assert response["FailedEntryCount"] == 0
     (message,) = listener.received()
     assert json.loads(message)["detail"] == {"rows": 7}
     (logged,) = client("logs").filter_log_events(logGroupName=group)["events"]
     assert json.loads(logged["message"]) == json.loads(message)
 
 
-def test_put_events_refuses_the_sources_of_aws(client: Any, source: str) -> None:
-    """Only AWS services speak as `aws.…`; the rest of the request is taken."""
+def test_put_events_rejects_sources_of_aws(client: Any, source: str) -> None:
+    """Sources that begin with `aws.` are reserved; other entries of the request are accepted."""
     listener = Listener(client, {"source": ["aws.glue", source]})
     listener.targets({"Arn": listener.queue_arn})
 
-    answer = client("events").put_events(
+    response = client("events").put_events(
         Entries=[{"Source": name, "DetailType": "T", "Detail": "{}"} for name in ("aws.glue", source)]
     )
 
-    assert answer["FailedEntryCount"] == 1
-    assert answer["Entries"][0]["ErrorCode"] == "NotAuthorizedForSourceException"
+    assert response["FailedEntryCount"] == 1
+    assert response["Entries"][0]["ErrorCode"] == "NotAuthorizedForSourceException"
     assert [json.loads(message)["source"] for message in listener.received()] == [source]
 
 
-def test_a_target_that_fails_does_not_keep_the_event_from_the_others(client: Any, source: str, caplog: Any) -> None:
-    """The failure is logged, and the event goes to the target's dead-letter queue."""
+def test_failing_target_does_not_affect_the_others(client: Any, source: str, caplog: Any) -> None:
+    """The failure is logged, and the event is sent to the target's dead-letter queue."""
     listener = Listener(client, {"source": [source]})
-    dead = Listener(client, {"source": ["nobody"]})
+    dead = Listener(client, {"source": ["nobody"]})  # its queue is the dead-letter queue
     missing = "arn:aws:sns:eu-west-2:123456789012:missing"
     listener.targets(
-        {"Arn": missing, "DeadLetterConfig": {"Arn": dead.queue_arn}}, {"Arn": missing}, {"Arn": listener.queue_arn}
+        {"Arn": missing, "DeadLetterConfig": {"Arn": dead.queue_arn}},
+        {"Arn": missing},
+        {"Arn": listener.queue_arn},
     )
 
     event_id = events.emit(source, "Test", {})
@@ -255,14 +257,16 @@ def test_a_target_that_fails_does_not_keep_the_event_from_the_others(client: Any
     assert missing in caplog.text
 
 
-def test_a_workflow_is_told_the_name_and_the_event(client: Any, source: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A Glue workflow's ARN as target calls what Glue has registered."""
-    told = threading.Event()
+def test_workflow_target_gets_its_name_and_the_event_id(
+    client: Any, source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A Glue workflow's ARN as target calls the receiver that Glue has registered."""
+    notified = threading.Event()
     calls = []
 
     def notify_event(*call: str) -> None:
         calls.append(call)
-        told.set()
+        notified.set()
 
     monkeypatch.setattr(targets, "_RECEIVERS", {})
     events.register("glue", "workflow", notify_event)
@@ -273,12 +277,12 @@ def test_a_workflow_is_told_the_name_and_the_event(client: Any, source: str, mon
 
     event_id = events.emit(source, "Test", {})
 
-    assert told.wait(10)
+    assert notified.wait(10)
     assert calls == [("nightly", event_id)]
 
 
-def test_an_archive_still_keeps_and_replays_events(client: Any, source: str) -> None:
-    """What moto's EventBridge could do before, it can do still."""
+def test_archive_records_events(client: Any, source: str) -> None:
+    """A feature of moto that must keep working; the archive's own rule receives the events too."""
     listener = Listener(client, {"source": [source]})
     listener.targets({"Arn": listener.queue_arn})
     bus = client("events").describe_event_bus()["Arn"]

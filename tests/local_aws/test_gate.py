@@ -1,4 +1,4 @@
-"""The gate's signatures: AWS's published examples, and clients that compute them on their own."""
+"""Verification of request signatures: AWS's published examples, and clients with their own implementation."""
 
 import io
 import subprocess
@@ -55,8 +55,8 @@ PRESIGNED = {
 KEYS = ("a b", "a+b", "a=b&c", "über/ß", "a~b", "a'b(c)!*", "%2F", "a:b@c", "日本")
 
 
-def unpacked(body: io.BytesIO) -> bytes:
-    """Take the chunks of the published request apart, with another body."""
+def unpack(body: io.BytesIO) -> bytes:
+    """Return the payload of the published chunked request, with `body` in place of its own."""
     signature = signatures.read(CHUNKED)
     environ = {**CHUNKED, "wsgi.input": body}
     signer = signatures.Signer(signature.scope, signature.timestamp, EXAMPLE_SECRET)
@@ -65,13 +65,13 @@ def unpacked(body: io.BytesIO) -> bytes:
 
 
 def chunked(parts: tuple[tuple[int, str], ...], letter: str = "a") -> io.BytesIO:
-    """Return a body of chunks of a letter."""
+    """Return a body of signed chunks that repeat `letter`; `parts` are their sizes and signatures."""
     return io.BytesIO(
         "".join(f"{size:x};chunk-signature={signed}\r\n{letter * size}\r\n" for size, signed in parts).encode()
     )
 
 
-def test_the_published_presigned_url_is_taken():
+def test_published_presigned_url_is_accepted():
     """Amazon S3's API reference, "Authenticating Requests: Using Query Parameters"."""
     signature = signatures.read(PRESIGNED)
     signature.verify(PRESIGNED, EXAMPLE_SECRET, signatures.UNSIGNED_PAYLOAD)
@@ -80,52 +80,52 @@ def test_the_published_presigned_url_is_taken():
         signatures.read(other).verify(other, EXAMPLE_SECRET, signatures.UNSIGNED_PAYLOAD)
 
 
-def test_the_published_upload_in_chunks_is_taken():
+def test_published_chunked_upload_is_accepted():
     """Amazon S3's API reference, "Signature Calculations: Transferring Payload in Multiple Chunks"."""
     signature = signatures.read(CHUNKED)
     signature.verify(CHUNKED, EXAMPLE_SECRET, CHUNKED["HTTP_X_AMZ_CONTENT_SHA256"])
-    assert unpacked(chunked(CHUNKS)) == b"a" * 66560
+    assert unpack(chunked(CHUNKS)) == b"a" * 66560
 
 
 @pytest.mark.parametrize(
     "body",
     [chunked(CHUNKS, "b"), chunked(CHUNKS[1:]), chunked(CHUNKS[:2]), io.BytesIO(b"5\r\nhello\r\n0\r\n"), io.BytesIO()],
-    ids=["another text", "the first is missing", "the last is missing", "not signed", "nothing"],
+    ids=["other content", "first chunk missing", "last chunk missing", "unsigned", "empty"],
 )
-def test_chunks_that_were_changed_are_refused(body):
-    """Each signature contains the one before it."""
+def test_modified_chunks_are_rejected(body):
+    """The signature of each chunk includes that of the previous one."""
     with pytest.raises(GateError):
-        unpacked(body)
+        unpack(body)
 
 
 @pytest.fixture(scope="module")
 def bucket(local_aws: LocalAws) -> str:
-    """Make a bucket."""
+    """Create a bucket and return its name."""
     local_aws.client("s3").create_bucket(Bucket="gate", CreateBucketConfiguration={"LocationConstraint": REGION})
     return "gate"
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_a_key_is_signed_however_it_is_spelled(local_aws, bucket, key):
-    """In the path by boto3 and in a presigned URL, in the query string, and in the source of a copy."""
+def test_requests_for_any_key_are_accepted(local_aws, bucket, key):
+    """The key is in the path, in a presigned URL, in the query string, or in the source of a copy."""
     s3 = local_aws.client("s3")
     s3.put_object(Bucket=bucket, Key=key, Body=b"1", Metadata={"a-b": "x  y "})
     url = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": key})
-    with urllib.request.urlopen(url) as answer:  # noqa: S310 - the endpoint's
-        assert answer.read() == b"1"
+    with urllib.request.urlopen(url) as response:  # noqa: S310 - the endpoint's
+        assert response.read() == b"1"
     assert [each["Key"] for each in s3.list_objects_v2(Bucket=bucket, Prefix=key)["Contents"]] == [key]
     s3.copy_object(Bucket=bucket, Key=f"copy of {key}", CopySource={"Bucket": bucket, "Key": key})
 
 
 def curl(local_aws: LocalAws, path: str, *arguments: str) -> str:
-    """Return what curl is answered, which signs by itself."""
+    """Run curl with its own signature implementation, and return the response body."""
     signed = ("--user", f"{OWNER.access_key}:{OWNER.secret_key}", "--aws-sigv4", f"aws:amz:{REGION}:s3")
     command = ["curl", "--silent", "--show-error", "--fail-with-body", *signed, *arguments, f"{local_aws.url}{path}"]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def test_curl_puts_gets_and_lists(local_aws, bucket, tmp_path):
-    """Its signature is not botocore's, on either side."""
+def test_requests_signed_by_curl_are_accepted(local_aws, bucket, tmp_path):
+    """PUT, GET and list."""
     (tmp_path / "file").write_text("by curl")
     hashed = ("-H", "x-amz-content-sha256: UNSIGNED-PAYLOAD")
     curl(local_aws, f"/{bucket}/curl/a%20b", "--upload-file", str(tmp_path / "file"), *hashed)
@@ -134,7 +134,7 @@ def test_curl_puts_gets_and_lists(local_aws, bucket, tmp_path):
 
 
 def put(local_aws: LocalAws, path: str, body: bytes, sent: bytes, moment: datetime | None = None) -> tuple[int, str]:
-    """Sign one body and send another, at a time of one's own."""
+    """Sign `body` at `moment`, send `sent`, and return the status and the error code."""
     request = AWSRequest("PUT", f"{local_aws.url}{path}", data=body)
     signer = S3SigV4Auth(OWNER, "s3", REGION)
     request.context["timestamp"] = (moment or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
@@ -143,12 +143,12 @@ def put(local_aws: LocalAws, path: str, body: bytes, sent: bytes, moment: dateti
         request, signer.signature(signer.string_to_sign(request, signer.canonical_request(request)), request)
     )
     request.data = sent
-    answer = URLLib3Session().send(request.prepare())
-    return answer.status_code, answer.text.partition("<Code>")[2].partition("</Code>")[0]
+    response = URLLib3Session().send(request.prepare())
+    return response.status_code, response.text.partition("<Code>")[2].partition("</Code>")[0]
 
 
-def test_another_body_than_the_one_that_was_signed_is_refused(local_aws, bucket):
-    """And nothing is written."""
+def test_body_that_differs_from_the_signed_one_is_rejected(local_aws, bucket):
+    """Nothing is written."""
     assert put(local_aws, f"/{bucket}/body", b"one", b"two") == (400, "XAmzContentSHA256Mismatch")
     assert put(local_aws, f"/{bucket}/other", b"one", b"one") == (200, "")
     with pytest.raises(ClientError, match="404"):
@@ -156,8 +156,8 @@ def test_another_body_than_the_one_that_was_signed_is_refused(local_aws, bucket)
 
 
 @pytest.mark.parametrize(("minutes", "status"), [(-16, 403), (-14, 200), (0, 200), (14, 403)])
-def test_a_request_of_another_time_is_refused(local_aws, bucket, minutes, status):
-    """Of more than fifteen minutes ago, as on AWS, or of the future, which AWS takes for as long."""
+def test_request_with_a_skewed_time_is_rejected(local_aws, bucket, minutes, status):
+    """More than 15 minutes old, as on AWS, or in the future, where AWS accepts 15 minutes."""
     moment = datetime.now(UTC) + timedelta(minutes=minutes)
     assert put(local_aws, f"/{bucket}/time", b"", b"", moment) == (
         status,
@@ -165,16 +165,16 @@ def test_a_request_of_another_time_is_refused(local_aws, bucket, minutes, status
     )
 
 
-def test_a_presigned_url_expires_and_is_good_for_one_address(local_aws, bucket):
-    """And for one method."""
+def test_presigned_url_is_valid_for_one_method_and_address_only(local_aws, bucket):
+    """Its parameters cannot be changed, repeated or extended."""
     s3 = local_aws.client("s3")
     s3.put_object(Bucket=bucket, Key="url", Body=b"1")
     url = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "url"}, ExpiresIn=60)
 
     def status(address: str, method: str = "GET") -> int:
         try:
-            with urllib.request.urlopen(urllib.request.Request(address, method=method)) as answer:  # noqa: S310
-                return int(answer.status)
+            with urllib.request.urlopen(urllib.request.Request(address, method=method)) as response:  # noqa: S310
+                return int(response.status)
         except urllib.error.HTTPError as error:
             return int(error.code)
 
@@ -187,9 +187,9 @@ def test_a_presigned_url_expires_and_is_good_for_one_address(local_aws, bucket):
     assert status(url.replace("X-Amz-Expires=60", "X-Amz-Expires=9999999")) == 400
 
 
-def test_signatures_of_older_kinds_are_refused_by_name(local_aws, bucket):
-    """Version 2 in a header and in a URL."""
-    old = boto3.client(
+def test_signature_version_2_is_rejected(local_aws, bucket):
+    """In a header and in a URL; the message names the required version."""
+    client = boto3.client(
         "s3",
         region_name=REGION,
         endpoint_url=local_aws.url,
@@ -198,14 +198,14 @@ def test_signatures_of_older_kinds_are_refused_by_name(local_aws, bucket):
         config=Config(signature_version="s3", retries={"total_max_attempts": 1}),
     )
     with pytest.raises(ClientError, match="Please use AWS4-HMAC-SHA256"):
-        old.list_objects_v2(Bucket=bucket)
-    url = old.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "url"})
+        client.list_objects_v2(Bucket=bucket)
+    url = client.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "url"})
     with pytest.raises(urllib.error.HTTPError, match="400"):
         urllib.request.urlopen(url)  # noqa: S310 - the endpoint's
 
 
-def test_the_key_of_a_user_is_good_as_long_as_it_is_active(local_aws):
-    """Whoever has it acts as the owner of the world, who has made it."""
+def test_access_key_of_a_user_is_accepted_while_it_is_active(local_aws):
+    """Its requests act as the owner of the local environment."""
     get_backend("iam").reset()
     iam = local_aws.client("iam")
     iam.create_user(UserName="ann")
@@ -226,10 +226,10 @@ def test_the_key_of_a_user_is_good_as_long_as_it_is_active(local_aws):
         buckets()
 
 
-def test_a_request_that_is_compressed_is_read(local_aws):
-    """boto3 compresses metrics of more than ten kilobytes."""
+def test_compressed_request_is_accepted(local_aws):
+    """boto3 compresses metrics above ten kilobytes."""
     cloudwatch = local_aws.client("cloudwatch")
     data = [{"MetricName": f"metric-{number}-{'x' * 100}", "Value": 1.0} for number in range(200)]
     cloudwatch.put_metric_data(Namespace="gate", MetricData=data)
-    found = cloudwatch.get_paginator("list_metrics").paginate(Namespace="gate")
-    assert sum(len(page["Metrics"]) for page in found) == 200
+    pages = cloudwatch.get_paginator("list_metrics").paginate(Namespace="gate")
+    assert sum(len(page["Metrics"]) for page in pages) == 200

@@ -1,4 +1,4 @@
-"""Glue jobs that run: states, times, arguments, logs, limits and ends, by plain boto3."""
+"""Glue job runs: states, times, arguments, logs, limits, retries and errors, tested with boto3."""
 
 import io
 import json
@@ -13,8 +13,8 @@ from botocore.exceptions import ClientError
 SLEEP = "import time\nprint('begun')\ntime.sleep(60)\n"
 
 
-def test_a_run_succeeds_and_says_what_happened(world: Any):
-    """Times, state and size are those of the run."""
+def test_successful_run_has_its_times_state_and_capacity(world: Any):
+    """As GetJobRun returns them."""
     world.job(
         "succeeds",
         "import time; time.sleep(1.1)",
@@ -33,8 +33,8 @@ def test_a_run_succeeds_and_says_what_happened(world: Any):
     assert run["LogGroupName"] == "/aws-glue/jobs"
 
 
-def test_the_script_gets_the_arguments_that_glue_would_give(world: Any):
-    """Precedence, reserved names and the run's identity."""
+def test_script_gets_the_same_arguments_as_on_glue(world: Any):
+    """By precedence, without reserved names, and with the ids of the job and the run."""
     world.job(
         "arguments",
         "import json, sys; print(json.dumps(sys.argv[1:]))",
@@ -44,10 +44,10 @@ def test_the_script_gets_the_arguments_that_glue_would_give(world: Any):
     run_id = world.start("arguments", Arguments={"--b": "run", "--c": "run"})
     run = world.ended("arguments", run_id)
     words = json.loads(world.output(run_id)[0])
-    given = dict(zip(words[::2], words[1::2], strict=True))
-    job_id = given.pop("--JOB_ID")
+    arguments = dict(zip(words[::2], words[1::2], strict=True))
+    job_id = arguments.pop("--JOB_ID")
     assert job_id.startswith("j_")
-    assert given == {
+    assert arguments == {
         "--a": "default",
         "--b": "run",
         "--c": "fixed",
@@ -58,8 +58,8 @@ def test_the_script_gets_the_arguments_that_glue_would_give(world: Any):
     assert run["Arguments"]["--b"] == "run"
 
 
-def test_a_failure_ends_with_the_exceptions_last_line(world: Any):
-    """The class is named without its module; the traceback is in the error log, from the script's first frame."""
+def test_failed_run_has_the_last_line_of_the_traceback_as_message(world: Any):
+    """The exception class has no module prefix; the error log has the traceback from the script's first frame."""
     world.job(
         "fails", "class SourceSchemaError(Exception): pass\nraise SourceSchemaError('sales_order lacks staff_id')\n"
     )
@@ -81,15 +81,15 @@ def test_a_failure_ends_with_the_exceptions_last_line(world: Any):
         ("no-python", "def (", "FAILED", "SyntaxError: invalid syntax (no-python.py, line 1)"),
     ],
 )
-def test_however_a_script_ends_its_run_ends(world: Any, name: str, script: str, state: str, message: str | None):
-    """A run follows its process, also where that cannot say a word any more."""
+def test_run_ends_with_its_process(world: Any, name: str, script: str, state: str, message: str | None):
+    """Even if the process is killed or cannot be started."""
     world.job(name, script)
     run = world.ended(name, world.start(name))
     assert (run["JobRunState"], run.get("ErrorMessage")) == (state, message)
 
 
-def test_a_script_that_is_not_in_s3_fails_the_run_with_the_reason(world: Any):
-    """A wrong ScriptLocation is no hang and no success."""
+def test_missing_script_fails_the_run(world: Any):
+    """The message names the ScriptLocation."""
     url = f"s3://{world.bucket}/nothing.py"
     world.glue.create_job(Name="absent", Role="role", Command={"Name": "glueetl", "ScriptLocation": url})
     run = world.ended("absent", world.start("absent"))
@@ -97,7 +97,7 @@ def test_a_script_that_is_not_in_s3_fails_the_run_with_the_reason(world: Any):
     assert run["ErrorMessage"].startswith(f"Failed to download {url}: ")
 
 
-def test_packages_and_files_are_beside_the_script(world: Any):
+def test_extra_packages_and_files_are_available_to_the_script(world: Any):
     """`--extra-py-files` can be imported, `--extra-files` opened."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as package:
@@ -114,24 +114,24 @@ def test_packages_and_files_are_beside_the_script(world: Any):
     assert world.output(run_id) == ["from the zip", "from the file", "from the zip"]
 
 
-def test_a_module_that_is_not_installed_fails_the_run(world: Any):
-    """Nothing is installed for a local run, so what is missing is named."""
+def test_missing_python_module_fails_the_run(world: Any):
+    """Nothing is installed for a local run; the message names the missing module."""
     world.job("modules", "", DefaultArguments={"--additional-python-modules": "boto3,nothing-like-it==1.0"})
     run = world.ended("modules", world.start("modules"))
     assert run["JobRunState"] == "FAILED"
     assert run["ErrorMessage"].startswith("ModuleNotFoundError: nothing-like-it==1.0 is not installed")
 
 
-def test_a_job_reaches_this_aws_and_no_other(world: Any):
-    """The job's own boto3 finds the endpoint, its region and its credentials."""
+def test_boto3_in_a_job_uses_the_local_endpoint(world: Any):
+    """Endpoint, region and credentials are set in its environment."""
     world.job("client", "import boto3; print([b['Name'] for b in boto3.client('s3').list_buckets()['Buckets']])")
     run_id = world.start("client")
     assert world.ended("client", run_id)["JobRunState"] == "SUCCEEDED"
     assert world.bucket in world.output(run_id)[0]
 
 
-def test_what_a_job_prints_can_be_read_while_it_runs_and_stays_in_files(world: Any):
-    """Standard output is in CloudWatch Logs before the run ends, and in the run's folder."""
+def test_output_of_a_running_job_is_in_its_log_and_its_folder(world: Any):
+    """Standard output is in CloudWatch Logs before the run ends, and in a file."""
     world.job("prints", SLEEP)
     run_id = world.start("prints")
     world.in_state("prints", run_id, "RUNNING")
@@ -142,14 +142,14 @@ def test_what_a_job_prints_can_be_read_while_it_runs_and_stays_in_files(world: A
     world.ended("prints", run_id)
 
 
-def test_a_run_that_is_stopped_ends_with_its_processes(world: Any):
-    """STOPPING, then STOPPED; children of the script end as well."""
+def test_stopped_run_ends_with_all_its_processes(world: Any):
+    """Child processes end too; a second stop is rejected."""
     world.job("stopped", "import subprocess\nprint(subprocess.Popen(['sleep', '60']).pid)\nimport time; time.sleep(60)")
     run_id = world.start("stopped")
     child = int(world.wait(lambda: world.in_state("stopped", run_id, "RUNNING") and world.output(run_id), bool)[0])
-    answer = world.glue.batch_stop_job_run(JobName="stopped", JobRunIds=[run_id, "jr_none"])
-    assert answer["SuccessfulSubmissions"] == [{"JobName": "stopped", "JobRunId": run_id}]
-    assert answer["Errors"][0]["ErrorDetail"]["ErrorCode"] == "EntityNotFoundException"
+    response = world.glue.batch_stop_job_run(JobName="stopped", JobRunIds=[run_id, "jr_none"])
+    assert response["SuccessfulSubmissions"] == [{"JobName": "stopped", "JobRunId": run_id}]
+    assert response["Errors"][0]["ErrorDetail"]["ErrorCode"] == "EntityNotFoundException"
     assert world.ended("stopped", run_id)["JobRunState"] == "STOPPED"
     world.wait(
         lambda: psutil.pid_exists(child) and psutil.Process(child).status(), lambda state: state in (False, "zombie")
@@ -158,8 +158,8 @@ def test_a_run_that_is_stopped_ends_with_its_processes(world: Any):
     assert again["Errors"][0]["ErrorDetail"]["ErrorCode"] == "InvalidInputException"
 
 
-def test_a_run_that_takes_too_long_times_out_and_is_not_retried(world: Any):
-    """A minute is a second in these tests."""
+def test_run_times_out_and_is_not_retried(world: Any):
+    """A minute of the timeout lasts a second in these tests."""
     world.job("slow", SLEEP, Timeout=1, MaxRetries=2)
     run = world.ended("slow", world.start("slow"))
     assert run["JobRunState"] == "TIMEOUT"
@@ -169,20 +169,20 @@ def test_a_run_that_takes_too_long_times_out_and_is_not_retried(world: Any):
     assert world.ended("slow", longer)["ExecutionTime"] >= 2
 
 
-def test_no_more_runs_than_allowed(world: Any):
-    """One by default; the next is refused, not queued."""
+def test_start_is_rejected_at_the_limit_of_concurrent_runs(world: Any):
+    """The limit is one by default; the next run is not queued."""
     world.job("single", SLEEP)
     run_id = world.start("single")
-    with pytest.raises(ClientError) as refused:
+    with pytest.raises(ClientError) as error:
         world.start("single")
-    assert refused.value.response["Error"]["Code"] == "ConcurrentRunsExceededException"
+    assert error.value.response["Error"]["Code"] == "ConcurrentRunsExceededException"
     world.glue.batch_stop_job_run(JobName="single", JobRunIds=[run_id])
     world.ended("single", run_id)
     world.glue.batch_stop_job_run(JobName="single", JobRunIds=[world.start("single")])
 
 
-def test_a_job_that_queues_its_runs_lets_the_next_one_wait(world: Any):
-    """WAITING until there is room."""
+def test_queued_run_starts_when_the_previous_one_has_ended(world: Any):
+    """It is WAITING until then."""
     world.job("queued", "import time; time.sleep(1)", JobRunQueuingEnabled=True)
     first, second = world.start("queued"), world.start("queued")
     assert world.run("queued", second)["JobRunState"] == "WAITING"
@@ -190,36 +190,36 @@ def test_a_job_that_queues_its_runs_lets_the_next_one_wait(world: Any):
     assert world.run("queued", first)["CompletedOn"] <= world.run("queued", second)["StartedOn"]
 
 
-def test_a_failed_run_is_retried_as_a_new_run(world: Any):
-    """Attempts count up and point back."""
+def test_failed_run_is_retried_as_a_new_run(world: Any):
+    """Each retry has the next attempt number and the id of the previous run."""
     world.job("retried", "raise ValueError('again')", MaxRetries=2)
     world.start("retried")
     runs = world.wait(
         lambda: world.glue.get_job_runs(JobName="retried")["JobRuns"],
-        lambda found: len(found) == 3 and all("CompletedOn" in run for run in found),
+        lambda runs: len(runs) == 3 and all("CompletedOn" in run for run in runs),
     )
     assert [run["Attempt"] for run in runs] == [2, 1, 0]
     assert [run.get("PreviousRunId") for run in runs] == [runs[1]["Id"], runs[2]["Id"], None]
     assert {run["JobRunState"] for run in runs} == {"FAILED"}
 
 
-def test_runs_come_newest_first_and_in_pages(world: Any):
-    """A run that starts in between moves no page."""
+def test_runs_are_listed_from_the_newest_in_stable_pages(world: Any):
+    """A run that starts between two pages does not shift them."""
     world.job("pages", "", ExecutionProperty={"MaxConcurrentRuns": 10})
     ids = [world.start("pages") for _ in range(3)]
     page = world.glue.get_job_runs(JobName="pages", MaxResults=2)
-    ids_then = [run["Id"] for run in page["JobRuns"]]
+    first_ids = [run["Id"] for run in page["JobRuns"]]
     world.start("pages")
     rest = world.glue.get_job_runs(JobName="pages", MaxResults=2, NextToken=page["NextToken"])
-    assert [*ids_then, *(run["Id"] for run in rest["JobRuns"])] == ids[::-1]
+    assert [*first_ids, *(run["Id"] for run in rest["JobRuns"])] == ids[::-1]
     assert "NextToken" not in rest
     world.wait(
         lambda: world.glue.get_job_runs(JobName="pages")["JobRuns"], lambda runs: all("CompletedOn" in r for r in runs)
     )
 
 
-def test_job_states_become_events(world: Any):
-    """A rule on failed jobs hears of them, with severity and message."""
+def test_job_state_change_is_an_event(world: Any):
+    """A rule on the job receives it, with severity and message."""
     events, sqs = world.aws.client("events"), world.aws.client("sqs")
     queue = sqs.create_queue(QueueName="job-events")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
@@ -239,8 +239,8 @@ def test_job_states_become_events(world: Any):
     }
 
 
-def test_definitions_are_kept_replaced_listed_and_removed(world: Any):
-    """What CreateJob and UpdateJob say is what GetJob shows, by all the ways of asking."""
+def test_job_definitions_are_created_replaced_listed_and_deleted(world: Any):
+    """GetJob, BatchGetJobs, ListJobs and GetTags return the definition; UpdateJob replaces it."""
     world.job("defined", "", Tags={"team": "data"}, Description="first", MaxRetries=1)
     job = world.glue.get_job(JobName="defined")["Job"]
     assert (job["Description"], job["MaxRetries"], job["ExecutionProperty"]) == ("first", 1, {"MaxConcurrentRuns": 1})
@@ -282,17 +282,17 @@ def test_definitions_are_kept_replaced_listed_and_removed(world: Any):
         ),
     ],
 )
-def test_wrong_requests_are_refused_by_their_codes(world: Any, operation: str, request_: dict[str, Any], code: str):
-    """Clients catch these names."""
+def test_invalid_requests_have_the_error_codes_of_aws(world: Any, operation: str, request_: dict[str, Any], code: str):
+    """Clients catch exceptions by these names."""
     if "known" not in world.glue.list_jobs()["JobNames"]:
         world.job("known")
-    with pytest.raises(ClientError) as refused:
+    with pytest.raises(ClientError) as error:
         getattr(world.glue, operation)(**request_)
-    assert refused.value.response["Error"]["Code"] == code
+    assert error.value.response["Error"]["Code"] == code
 
 
-def test_a_run_ends_soon_after_its_process(world: Any):
-    """What has to be done after the end does not wait for anybody's look at the clock."""
+def test_run_completes_soon_after_its_process_ends(world: Any):
+    """Completion does not wait for a polling interval."""
     world.job("quick", "import time; print(time.time())")
     run_id = world.start("quick")
     completed = world.ended("quick", run_id)["CompletedOn"].timestamp()

@@ -1,4 +1,4 @@
-"""What outlives the endpoint's process, and what must not: histories stay, processes end with it."""
+"""Restart of the endpoint: histories are kept, and the processes that it started end with it."""
 
 import json
 import os
@@ -42,10 +42,10 @@ session.sparkContext.parallelize([1], 1).map(lambda _: (print("in a worker", flu
 
 
 class Endpoint:
-    """An endpoint in a process of its own, in a state folder that outlives it."""
+    """An endpoint in its own process, over a state folder that outlives it."""
 
     def __init__(self, state: Path, *, spare: bool = False) -> None:
-        """Start it and wait until it serves."""
+        """Start the process and wait until it serves."""
         environment = {**os.environ, "TOTELAKE_WARM_SPARK": "1" if spare else "0", "PYTHONPATH": str(REPOSITORY)}
         self.process = subprocess.Popen(
             [sys.executable, "-c", SERVER, str(state)],
@@ -58,12 +58,12 @@ class Endpoint:
         self.url = f"http://127.0.0.1:{int(self.process.stdout.readline())}"
 
     def client(self, service: str) -> Any:
-        """Return a boto3 client of it."""
+        """Return a boto3 client of the endpoint."""
         session = boto3.session.Session(aws_access_key_id="local", aws_secret_access_key="local", region_name=REGION)
         return session.client(service, endpoint_url=self.url)
 
     def define(self, script: str, kind: str) -> Any:
-        """Make a job, and a workflow whose start trigger starts it; return the client."""
+        """Create a job, and a workflow whose start trigger starts it; return the Glue client."""
         s3, glue = self.client("s3"), self.client("glue")
         if not s3.list_buckets()["Buckets"]:
             s3.create_bucket(Bucket="scripts", CreateBucketConfiguration={"LocationConstraint": REGION})
@@ -76,14 +76,14 @@ class Endpoint:
         return glue
 
     def kill(self) -> None:
-        """End it without a chance to clean up."""
+        """Kill the process, so that it cannot clean up."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
 
 @pytest.fixture
 def endpoints(tmp_path: Path) -> Iterator[Any]:
-    """Start endpoints on one state folder, and end those that are left."""
+    """Return a function that starts endpoints on one state folder; kill them after the test."""
     started: list[Endpoint] = []
 
     def start(**options: bool) -> Endpoint:
@@ -95,50 +95,50 @@ def endpoints(tmp_path: Path) -> Iterator[Any]:
         endpoint.kill()
 
 
-def until(look: Any, seconds: float = 60) -> Any:
-    """Look until there is something to see."""
+def wait_for(read: Any, seconds: float = 60) -> Any:
+    """Poll `read` until its value is true, and return the value."""
     end = time.monotonic() + seconds
-    while not (seen := look()):
-        assert time.monotonic() < end, "nothing to see"
+    while not (value := read()):
+        assert time.monotonic() < end, f"no result after {seconds} s"
         time.sleep(0.05)
-    return seen
+    return value
 
 
 def descendants(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    """Return all processes that an endpoint has started."""
+    """Return all processes below `process`."""
     return psutil.Process(process.pid).children(recursive=True)
 
 
-def living(processes: list[psutil.Process]) -> list[psutil.Process]:
-    """Return those that have not ended; one that nobody has collected yet has ended."""
+def running(processes: list[psutil.Process]) -> list[psutil.Process]:
+    """Return those of `processes` that have not ended; a zombie has ended."""
     return [process for process in processes if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
 
 
-def test_a_killed_endpoint_leaves_no_process_behind(endpoints: Any, tmp_path: Path):
-    """The driver, its JVM and its Python workers end with the endpoint, and so does the warm spare."""
+def test_killing_the_endpoint_ends_all_its_processes(endpoints: Any, tmp_path: Path):
+    """The driver, its JVM, its Python workers and the warm spare end with it."""
     endpoint = endpoints(spare=True)
     glue = endpoint.define(SPARK_WITH_WORKERS, "glueetl")
     run_id = glue.start_job_run(JobName="job")["JobRunId"]
     printed = tmp_path / "jobs" / run_id
-    until(lambda: [file for file in printed.glob("std*") if "in a worker" in file.read_text()])
+    wait_for(lambda: [file for file in printed.glob("std*") if "in a worker" in file.read_text()])
     processes = descendants(endpoint.process)
     names = {process.name() for process in processes}
     assert "java" in names
     assert len(processes) >= 4
     endpoint.kill()
-    until(lambda: not living(processes), seconds=20)
+    wait_for(lambda: not running(processes), seconds=20)
 
 
-def test_histories_outlive_the_endpoint(endpoints: Any, tmp_path: Path):
-    """Runs that ended are as they were; those that were under way are told to have been interrupted."""
+def test_histories_survive_a_restart_and_running_runs_are_marked_interrupted(endpoints: Any, tmp_path: Path):
+    """Completed runs are unchanged; runs in progress end with an error message."""
     first = endpoints()
     glue = first.define("print('fine')", "pythonshell")
     done = glue.start_workflow_run(Name="workflow")["RunId"]
-    until(lambda: "CompletedOn" in glue.get_workflow_run(Name="workflow", RunId=done)["Run"])
+    wait_for(lambda: "CompletedOn" in glue.get_workflow_run(Name="workflow", RunId=done)["Run"])
     before = glue.get_workflow_run(Name="workflow", RunId=done, IncludeGraph=True)["Run"]
     first.client("s3").put_object(Bucket="scripts", Key="job.py", Body="import time; time.sleep(120)")
     cut = glue.start_workflow_run(Name="workflow")["RunId"]
-    until(lambda: glue.get_job_runs(JobName="job")["JobRuns"][0]["JobRunState"] == "RUNNING")
+    wait_for(lambda: glue.get_job_runs(JobName="job")["JobRuns"][0]["JobRunState"] == "RUNNING")
     first.kill()
 
     glue = endpoints().define("print('fine')", "pythonshell")
@@ -150,20 +150,20 @@ def test_histories_outlive_the_endpoint(endpoints: Any, tmp_path: Path):
     interrupted = glue.get_job_runs(JobName="job")["JobRuns"][0]
     assert (interrupted["JobRunState"], "endpoint ended" in interrupted["ErrorMessage"]) == ("FAILED", True)
     again = glue.start_workflow_run(Name="workflow")["RunId"]
-    until(lambda: "CompletedOn" in glue.get_workflow_run(Name="workflow", RunId=again)["Run"])
+    wait_for(lambda: "CompletedOn" in glue.get_workflow_run(Name="workflow", RunId=again)["Run"])
 
 
-def test_an_endpoint_that_is_told_to_end_ends_its_runs(endpoints: Any, tmp_path: Path):
-    """The job is stopped and the workflow run with it, and both say why."""
+def test_terminating_the_endpoint_stops_its_runs(endpoints: Any, tmp_path: Path):
+    """Job run and workflow run are STOPPED, both with an error message."""
     first = endpoints()
     glue = first.define("import time; time.sleep(120)", "pythonshell")
     run_id = glue.start_workflow_run(Name="workflow")["RunId"]
-    until(lambda: glue.get_job_runs(JobName="job")["JobRuns"][0]["JobRunState"] == "RUNNING")
+    wait_for(lambda: glue.get_job_runs(JobName="job")["JobRuns"][0]["JobRunState"] == "RUNNING")
     processes = descendants(first.process)
     first.process.terminate()
     first.process.wait(timeout=30)
     assert processes
-    assert not living(processes)
+    assert not running(processes)
     glue = endpoints().define("", "pythonshell")
     run = glue.get_workflow_run(Name="workflow", RunId=run_id)["Run"]
     job_run = glue.get_job_runs(JobName="job")["JobRuns"][0]
@@ -172,12 +172,12 @@ def test_an_endpoint_that_is_told_to_end_ends_its_runs(endpoints: Any, tmp_path:
     assert "endpoint ended" in job_run["ErrorMessage"]
 
 
-def test_a_history_that_a_crash_cut_off_is_read_up_to_there(endpoints: Any, tmp_path: Path):
-    """Half a line is left out."""
+def test_truncated_history_is_read_up_to_the_last_complete_line(endpoints: Any, tmp_path: Path):
+    """An incomplete line, left by a crash, is skipped."""
     first = endpoints()
     glue = first.define("", "pythonshell")
     run_id = glue.start_job_run(JobName="job")["JobRunId"]
-    until(lambda: "CompletedOn" in glue.get_job_run(JobName="job", RunId=run_id)["JobRun"])
+    wait_for(lambda: "CompletedOn" in glue.get_job_run(JobName="job", RunId=run_id)["JobRun"])
     first.kill()
     history = tmp_path / "jobs" / "job-runs.jsonl"
     history.write_text(history.read_text() + json.dumps({"id": "jr_cut", "job_name": "job"})[:-5])

@@ -1,4 +1,4 @@
-"""No permission to spare: every one that Terraform grants is taken away in turn, and then something is refused."""
+"""Least privilege: removing any permission that Terraform grants makes a call of the role fail."""
 
 import copy
 import json
@@ -18,13 +18,13 @@ from ops.deploy import build, terraform
 from ops.sandbox import deployment
 from ops.sandbox.settings import Settings
 from tests import roles
-from tests.local_aws.named_calls import CALLS, FORBIDDEN, PREFIX, Named
+from tests.local_aws.role_calls import CALLS, FORBIDDEN, PREFIX, Call
 
 pytestmark = pytest.mark.terraform
 
 REGION = "eu-west-2"
 NOTHING = {"Sid": "Nothing", "Effect": "Deny", "Action": ["s3:GetObject"], "Resource": ["arn:aws:s3:::none/none"]}
-"""A policy cannot be empty."""
+"""Replaces an empty list of statements, which IAM rejects."""
 
 type Policy = dict[str, Any]
 
@@ -38,8 +38,8 @@ class Permission:
     resource: str = ""
     condition: tuple[str, str, str] | None = None
 
-    def taken_from(self, policy: Policy) -> Policy:
-        """Return the policy without it."""
+    def removed_from(self, policy: Policy) -> Policy:
+        """Return the policy without this permission."""
         statements = []
         for statement in copy.deepcopy(policy["Statement"]):
             if statement["Sid"] != self.sid:
@@ -53,8 +53,8 @@ class Permission:
                 rest = [resource for resource in statement["Resource"] if resource != self.resource]
                 statements.append(statement | {"Action": others})
                 statements.append(statement | {"Sid": "Rest", "Action": [self.action], "Resource": rest})
-        kept = [each for each in statements if each["Action"] and each["Resource"]]
-        return {**policy, "Statement": kept or [NOTHING]}
+        remaining = [each for each in statements if each["Action"] and each["Resource"]]
+        return {**policy, "Statement": remaining or [NOTHING]}
 
 
 def permissions(policy: Policy) -> Iterator[Permission]:
@@ -65,8 +65,8 @@ def permissions(policy: Policy) -> Iterator[Permission]:
             for operator, tests in statement.get("Condition", {}).items():
                 for key, values in tests.items():
                     if len(values) > 1:
-                        said = ((operator, key, value) for value in values)
-                        yield from (Permission(statement["Sid"], action, condition=each) for each in said)
+                        conditions = ((operator, key, value) for value in values)
+                        yield from (Permission(statement["Sid"], action, condition=each) for each in conditions)
 
 
 @dataclass(frozen=True)
@@ -78,27 +78,27 @@ class Role:
     clients: dict[str, Any]
 
     def policy(self) -> Policy:
-        """Return what it may do; roles have this one policy."""
+        """Return the only policy of the role."""
         (name,) = self.admin.list_role_policies(RoleName=self.name)["PolicyNames"]
         return dict(self.admin.get_role_policy(RoleName=self.name, PolicyName=name)["PolicyDocument"])
 
     def put(self, policy: Policy) -> None:
-        """Change what it may do."""
+        """Replace the policy of the role."""
         (name,) = self.admin.list_role_policies(RoleName=self.name)["PolicyNames"] or ["role"]
         self.admin.put_role_policy(RoleName=self.name, PolicyName=name, PolicyDocument=json.dumps(policy))
 
-    def is_refused(self, named: Named) -> bool:
-        """Make a call; what it then says, but for a refusal or tables that are left out, does not matter."""
+    def is_denied(self, call: Call) -> bool:
+        """Make a call, and return whether it was denied or its tables were filtered out; other errors do not count."""
         try:
-            answer = getattr(self.clients[named.service], named.method)(**named.parameters)
+            response = getattr(self.clients[call.service], call.method)(**call.parameters)
         except ClientError as error:
             return error.response["Error"]["Code"].startswith("AccessDenied")
-        return answer.get("TableList") == []
+        return response.get("TableList") == []
 
 
 @pytest.fixture(scope="module")
 def deployed(local_aws: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Apply the whole configuration, as a local world has it."""
+    """Apply the whole Terraform configuration, as for a local environment."""
     folder = tmp_path_factory.mktemp("terraform") / "configuration"
     package = tmp_path_factory.mktemp("package") / "totelake.zip"
     package.write_bytes(b"the package")
@@ -109,14 +109,14 @@ def deployed(local_aws: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     terraform.apply(folder, variables, environment={"AWS_ENDPOINT_URL": local_aws.url, **keys})
     glue = local_aws.client("glue")
     for trigger in glue.get_triggers()["Triggers"]:
-        glue.delete_trigger(Name=trigger["Name"])  # a workflow that is started here runs nothing
-    glue.create_table(DatabaseName="totesys_discovered", TableInput={"Name": "a-table"})  # which GetTables shows
+        glue.delete_trigger(Name=trigger["Name"])  # so that a started workflow runs no job
+    glue.create_table(DatabaseName="totesys_discovered", TableInput={"Name": "a-table"})  # for GetTables
     return local_aws
 
 
 @pytest.fixture
 def role(deployed: Any, request: pytest.FixtureRequest) -> Role:
-    """Take the role that the test names, as its service does."""
+    """Assume the role that the test names, as its service does."""
     name = f"{PREFIX}-{request.param}"
     schedules = request.param.endswith("run")
     resource = "scheduler:{}:{}:schedule-group/default" if schedules else "glue:{}:{}:job/any"
@@ -128,54 +128,54 @@ def role(deployed: Any, request: pytest.FixtureRequest) -> Role:
         region=REGION,
         name="a-test",
     )
-    mine = boto3.session.Session(session.access_key, session.secret_key, session.token, REGION)
-    once = Config(retries={"total_max_attempts": 1})
-    services = {named.service for named in [*CALLS[request.param], *FORBIDDEN[request.param]]}
-    clients = {name: mine.client(name, endpoint_url=deployed.url, config=once) for name in services}
+    role_session = boto3.session.Session(session.access_key, session.secret_key, session.token, REGION)
+    no_retries = Config(retries={"total_max_attempts": 1})
+    services = {call.service for call in [*CALLS[request.param], *FORBIDDEN[request.param]]}
+    clients = {name: role_session.client(name, endpoint_url=deployed.url, config=no_retries) for name in services}
     return Role(name, deployed.client("iam"), clients)
 
 
-def test_every_role_of_the_platform_has_its_calls(deployed: Any) -> None:
-    """A new role comes with the calls for which it is there."""
-    found = {role["RoleName"] for role in deployed.client("iam").list_roles()["Roles"]}
+def test_every_role_of_the_platform_has_a_list_of_calls(deployed: Any) -> None:
+    """A new role has to be added to `CALLS` and `FORBIDDEN`."""
+    names = {role["RoleName"] for role in deployed.client("iam").list_roles()["Roles"]}
 
-    assert {name for name in found if name.startswith(PREFIX)} == {f"{PREFIX}-{name}" for name in CALLS}
+    assert {name for name in names if name.startswith(PREFIX)} == {f"{PREFIX}-{name}" for name in CALLS}
     assert CALLS.keys() == FORBIDDEN.keys()
 
 
 @pytest.mark.parametrize("role", CALLS, indirect=True)
-def test_no_role_has_a_permission_to_spare(role: Role, request: pytest.FixtureRequest) -> None:
-    """All calls of a role work, and without any one permission one of them does not."""
+def test_no_role_has_an_unnecessary_permission(role: Role, request: pytest.FixtureRequest) -> None:
+    """All calls of a role succeed, and without any one permission at least one fails."""
     calls = CALLS[request.node.callspec.params["role"]]
     policy = role.policy()
-    assert [named for named in calls if role.is_refused(named)] == []
+    assert [call for call in calls if role.is_denied(call)] == []
 
-    spare = []
+    unnecessary = []
     for permission in permissions(policy):
-        role.put(permission.taken_from(policy))
-        if not any(role.is_refused(named) for named in calls if named.action == permission.action):
-            spare.append(permission)
+        role.put(permission.removed_from(policy))
+        if not any(role.is_denied(call) for call in calls if call.action == permission.action):
+            unnecessary.append(permission)
     role.put(policy)
 
-    assert spare == []
+    assert unnecessary == []
 
 
 @pytest.mark.parametrize("role", FORBIDDEN, indirect=True)
-def test_a_role_that_tries_what_it_should_not_is_refused(role: Role, request: pytest.FixtureRequest) -> None:
-    """Delete a data file, write a commit record anew, read another's secret, publish elsewhere, and more."""
+def test_forbidden_calls_are_denied(role: Role, request: pytest.FixtureRequest) -> None:
+    """Such as deleting data files, overwriting commit records and reading other secrets."""
     calls = FORBIDDEN[request.node.callspec.params["role"]]
 
-    assert [named for named in calls if not role.is_refused(named)] == []
+    assert [call for call in calls if not role.is_denied(call)] == []
 
 
 NETWORK = f"arn:aws:ec2:{REGION}:{roles.ACCOUNT}"
 LOGS = f"arn:aws:logs:{REGION}:{roles.ACCOUNT}:log-group:/aws-glue/jobs/mine-role/mine"
 KEY = f"arn:aws:kms:{REGION}:{roles.ACCOUNT}:key/mine"
 BY_AWS: list[tuple[str, str, dict[str, Any]]] = [
-    # Glue plugs each worker of a job into the VPC of its connection, with the job's role.
+    # Glue attaches each worker of a job to the VPC of its connection, with the job's role.
     *(
-        (f"ec2:Describe{what}", "*", {"aws:requestedregion": REGION})
-        for what in ("NetworkInterfaces", "RouteTables", "SecurityGroups", "Subnets", "VpcAttribute", "VpcEndpoints")
+        (f"ec2:Describe{kind}", "*", {"aws:requestedregion": REGION})
+        for kind in ("NetworkInterfaces", "RouteTables", "SecurityGroups", "Subnets", "VpcAttribute", "VpcEndpoints")
     ),
     ("ec2:CreateNetworkInterface", f"{NETWORK}:network-interface/eni-1", {}),
     ("ec2:CreateNetworkInterface", f"{NETWORK}:subnet/subnet-1", {}),
@@ -183,22 +183,22 @@ BY_AWS: list[tuple[str, str, dict[str, Any]]] = [
     ("ec2:CreateTags", f"{NETWORK}:network-interface/eni-1", {"aws:tagkeys": ["aws-glue-service-resource"]}),
     ("ec2:DeleteTags", f"{NETWORK}:network-interface/eni-1", {"aws:tagkeys": ["aws-glue-service-resource"]}),
     ("ec2:DeleteNetworkInterface", f"{NETWORK}:network-interface/eni-1", {"ec2:subnet": f"{NETWORK}:subnet/subnet-1"}),
-    # With a security configuration, Glue asks how to encrypt, and ties its key to the log groups of the job.
+    # With a security configuration, Glue reads its settings and associates the key with the job's log groups.
     ("glue:GetSecurityConfiguration", "*", {"aws:requestedregion": REGION}),
     *(("logs:AssociateKmsKey", f"{LOGS}/{group}", {}) for group in ("output", "error", "output:*", "error:*")),
-    # Glue, S3 and Secrets Manager use the platform's key on behalf of who reads and writes.
+    # Glue, S3 and Secrets Manager use the platform's key on behalf of the role.
     ("kms:Decrypt", KEY, {"kms:viaservice": f"s3.{REGION}.amazonaws.com"}),
     ("kms:Decrypt", KEY, {"kms:viaservice": f"glue.{REGION}.amazonaws.com"}),
     ("kms:Decrypt", KEY, {"kms:viaservice": f"secretsmanager.{REGION}.amazonaws.com"}),
     ("kms:GenerateDataKey", KEY, {"kms:viaservice": f"s3.{REGION}.amazonaws.com"}),
 ]
-"""What only AWS itself can do with a role, in a network and with a key that no local world has."""
+"""Permissions that only AWS services use, with a VPC and a KMS key that no local environment has."""
 
 
 @pytest.fixture(scope="module")
-def equipped(tmp_path_factory: pytest.TempPathFactory, deployed: Any) -> Policy:
-    """Plan a job that has a place in a VPC and a key, and return what its role may do."""
-    folder = tmp_path_factory.mktemp("equipped")
+def vpc_job_policy(tmp_path_factory: pytest.TempPathFactory, deployed: Any) -> Policy:
+    """Plan a job with a VPC connection and a KMS key, and return the policy of its role."""
+    folder = tmp_path_factory.mktemp("vpc-job")
     grant = {
         "name": "totesys",
         "arn": f"arn:aws:glue:{REGION}:{roles.ACCOUNT}:connection/totesys",
@@ -228,16 +228,16 @@ def equipped(tmp_path_factory: pytest.TempPathFactory, deployed: Any) -> Policy:
     return dict(policy)
 
 
-def test_what_only_aws_can_do_with_a_role_has_no_permission_to_spare(equipped: Policy) -> None:
-    """The verdict is asked for, since there is nothing here to call."""
+def test_permissions_for_vpc_and_kms_are_necessary_and_sufficient(vpc_job_policy: Policy) -> None:
+    """The policy is evaluated, since there is no local VPC or KMS to call."""
 
     def not_allowed(policy: Policy) -> list[Any]:
         text = json.dumps(policy)
         return [each for each in BY_AWS if verdict([text], *each) is not Verdict.ALLOWED]
 
-    assert not_allowed(equipped) == []
+    assert not_allowed(vpc_job_policy) == []
     actions = {action for action, _, _ in BY_AWS}
-    by_aws = [each for each in permissions(equipped) if each.action in actions]
-    elsewhere = {named.action for calls in CALLS.values() for named in calls}
-    assert {each.action for each in permissions(equipped)} - elsewhere == actions
-    assert [each for each in by_aws if not not_allowed(each.taken_from(equipped))] == []
+    by_aws = [each for each in permissions(vpc_job_policy) if each.action in actions]
+    called = {call.action for calls in CALLS.values() for call in calls}
+    assert {each.action for each in permissions(vpc_job_policy)} - called == actions
+    assert [each for each in by_aws if not not_allowed(each.removed_from(vpc_job_policy))] == []

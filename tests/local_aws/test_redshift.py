@@ -1,4 +1,4 @@
-"""The local Data API: Redshift's statements as one transaction each, run by Postgres."""
+"""The local Redshift Data API: each batch is one transaction, executed by Postgres."""
 
 import json
 import time
@@ -25,7 +25,7 @@ ROLE = "arn:aws:iam::123456789012:role/copy"
 
 @pytest.fixture
 def url(make_database):
-    """Return the URL of the database that stands for Redshift's."""
+    """Return the URL of the Postgres database that emulates Redshift."""
     return make_database(owner=WAREHOUSE_OWNER)
 
 
@@ -38,29 +38,29 @@ def api(local_aws, url):
 
 @pytest.fixture
 def submit(api, local_aws):
-    """Return a function that hands in statements and returns their id."""
+    """Return a function that submits a batch of statements and returns its id."""
     secret = local_aws.client("secretsmanager").create_secret(Name=f"s-{uuid4().hex}", SecretString="{}")["ARN"]
 
-    def hand_in(*statements, **members):
-        where = {"WorkgroupName": "totelake", "Database": DATABASE, "SecretArn": secret}
-        return api.batch_execute_statement(Sqls=list(statements), **where | members)["Id"]
+    def submit_batch(*statements, **members):
+        target = {"WorkgroupName": "totelake", "Database": DATABASE, "SecretArn": secret}
+        return api.batch_execute_statement(Sqls=list(statements), **target | members)["Id"]
 
-    return hand_in
+    return submit_batch
 
 
 @pytest.fixture
 def run(api, submit):
-    """Return a function that runs statements as one batch and returns what is told of it at its end."""
+    """Return a function that runs statements as one batch and returns its final description."""
 
-    def to_its_end(*statements, **members):
+    def run_batch(*statements, **members):
         return ended(api, submit(*statements, **members))
 
-    return to_its_end
+    return run_batch
 
 
 @pytest.fixture
 def rows(url):
-    """Return a function that queries what stands for Redshift, as another session."""
+    """Return a function that queries the emulating database in another session."""
 
     def query(statement):
         with psycopg.connect(url) as connection:
@@ -70,25 +70,25 @@ def rows(url):
 
 
 def ended(api, identifier):
-    """Return what is told of statements at their end."""
-    while (told := api.describe_statement(Id=identifier))["Status"] in {"SUBMITTED", "PICKED", "STARTED"}:
+    """Wait for the end of a batch, and return its description."""
+    while (description := api.describe_statement(Id=identifier))["Status"] in {"SUBMITTED", "PICKED", "STARTED"}:
         time.sleep(0.02)
-    return told
+    return description
 
 
-def statuses(told):
-    """Return the status of every statement of a batch."""
-    return [part["Status"] for part in told["SubStatements"]]
+def statuses(description):
+    """Return the status of each statement of a batch."""
+    return [statement["Status"] for statement in description["SubStatements"]]
 
 
-def test_a_batch_is_one_transaction(run, rows):
-    """A statement that fails in the middle takes the ones before it back, and those after it are not run."""
+def test_batch_is_one_transaction(run, rows):
+    """A failing statement rolls back those before it, and those after it are not run."""
     run("CREATE TABLE a (x INTEGER)")
-    told = run("INSERT INTO a VALUES (1)", "SELECT 1 / COUNT(*) FROM a WHERE x = 2", "INSERT INTO a VALUES (3)")
+    description = run("INSERT INTO a VALUES (1)", "SELECT 1 / COUNT(*) FROM a WHERE x = 2", "INSERT INTO a VALUES (3)")
 
-    assert told["Status"] == "FAILED"
-    assert "division by zero" in told["Error"]
-    assert statuses(told) == ["FINISHED", "FAILED", "ABORTED"]
+    assert description["Status"] == "FAILED"
+    assert "division by zero" in description["Error"]
+    assert statuses(description) == ["FINISHED", "FAILED", "ABORTED"]
     assert rows("SELECT * FROM a") == []
     assert run("INSERT INTO a VALUES (1)", "INSERT INTO a VALUES (2)")["Status"] == "FINISHED"
     assert rows("SELECT x FROM a ORDER BY x") == [(1,), (2,)]
@@ -112,22 +112,22 @@ def test_a_batch_is_one_transaction(run, rows):
         "MERGE INTO a USING b ON a.x = b.x WHEN MATCHED AND a.y = 1 THEN DELETE",
     ],
 )
-def test_what_redshift_does_not_have_fails(statement):
-    """Also where Postgres has it, and where the parser lets it pass."""
+def test_statements_that_redshift_does_not_support_are_rejected(statement):
+    """Even if Postgres supports them, or the parser accepts them."""
     with pytest.raises(redshift.RedshiftSyntaxError):
         redshift.check(statement)
 
 
-def test_a_statement_that_is_not_redshifts_fails_its_batch(run, rows):
-    """As any other statement that fails."""
-    told = run("CREATE TABLE a (x INTEGER)", "CREATE INDEX i ON a (x)")
-    assert told["Status"] == "FAILED"
-    assert "Redshift has no CREATE INDEX" in told["Error"]
+def test_unsupported_statement_fails_its_batch(run, rows):
+    """Like any failing statement, it rolls the batch back."""
+    description = run("CREATE TABLE a (x INTEGER)", "CREATE INDEX i ON a (x)")
+    assert description["Status"] == "FAILED"
+    assert "Redshift has no CREATE INDEX" in description["Error"]
     assert rows("SELECT to_regclass('a')") == [(None,)]
 
 
-def test_keys_are_declared_and_not_enforced_and_not_null_is(run, rows):
-    """As in Redshift, whose planner alone reads the keys."""
+def test_not_null_is_enforced_and_keys_are_not(run, rows):
+    """As in Redshift, where only the planner uses declared keys."""
     run(
         "CREATE TABLE d (k INTEGER NOT NULL, PRIMARY KEY (k)) DISTSTYLE ALL SORTKEY (k)",
         "CREATE TABLE f (n INTEGER NOT NULL GENERATED BY DEFAULT AS IDENTITY(1, 1), k INTEGER REFERENCES d (k))"
@@ -138,10 +138,10 @@ def test_keys_are_declared_and_not_enforced_and_not_null_is(run, rows):
     assert run("INSERT INTO d VALUES (NULL)")["Status"] == "FAILED"
 
 
-def test_results_come_in_redshifts_types_and_page_by_page(api, run):
-    """Numbers as numbers, what JSON has no word for as text, and NULL as nothing."""
-    told = run("SELECT 1, 'a', CAST('2024-11-21' AS DATE), CAST(2.50 AS DECIMAL(38,18)), NULL, 1 = 1")
-    (statement,) = told["SubStatements"]
+def test_results_have_the_types_of_the_data_api_and_are_paginated(api, run):
+    """Integers and booleans have their own types, NULL is `isNull`, and all else is a string."""
+    description = run("SELECT 1, 'a', CAST('2024-11-21' AS DATE), CAST(2.50 AS DECIMAL(38,18)), NULL, 1 = 1")
+    (statement,) = description["SubStatements"]
     (record,) = api.get_statement_result(Id=statement["Id"])["Records"]
     assert record == [
         {"longValue": 1},
@@ -153,14 +153,14 @@ def test_results_come_in_redshifts_types_and_page_by_page(api, run):
     ]
 
     run("CREATE TABLE many (x INTEGER)", f"INSERT INTO many VALUES {', '.join(f'({n})' for n in range(2500))}")
-    told = run("SELECT x FROM many ORDER BY x")
-    pages = list(api.get_paginator("get_statement_result").paginate(Id=f"{told['Id']}:1"))
+    description = run("SELECT x FROM many ORDER BY x")
+    pages = list(api.get_paginator("get_statement_result").paginate(Id=f"{description['Id']}:1"))
     assert [len(page["Records"]) for page in pages] == [1000, 1000, 500]
     assert pages[-1]["Records"][-1] == [{"longValue": 2499}]
 
 
-def test_the_same_token_is_the_same_submission(api, submit, rows):
-    """An SDK whose answer was lost hands in again what is under way already."""
+def test_client_token_makes_a_submission_idempotent(api, submit, rows):
+    """As for an SDK retry after a lost response."""
     ended(api, submit("CREATE TABLE a (x INTEGER)"))
     first, again = (submit("INSERT INTO a VALUES (1)", ClientToken="t-1") for _ in range(2))
     ended(api, first)
@@ -168,8 +168,8 @@ def test_the_same_token_is_the_same_submission(api, submit, rows):
     assert rows("SELECT count(*) FROM a") == [(1,)]
 
 
-def test_what_comes_second_waits_for_the_lock_and_then_sees_what_the_first_did(api, run, submit, url):
-    """LOCK takes no snapshot."""
+def test_statement_after_a_lock_sees_changes_committed_while_it_waited(api, run, submit, url):
+    """LOCK takes no snapshot, so the next statement has a new one."""
     run("CREATE TABLE a (x INTEGER)")
     with psycopg.connect(url) as first:
         first.execute("LOCK TABLE a")
@@ -180,29 +180,29 @@ def test_what_comes_second_waits_for_the_lock_and_then_sees_what_the_first_did(a
     assert api.get_statement_result(Id=f"{second}:2")["Records"] == [[{"longValue": 1}]]
 
 
-def test_truncate_commits_what_came_before_it(run, rows):
-    """So it has no place in a transaction."""
+def test_truncate_commits_the_preceding_statements(run, rows):
+    """So it must not be used in a transaction."""
     run("CREATE TABLE a (x INTEGER)", "CREATE TABLE b (x INTEGER)")
     run("INSERT INTO a VALUES (1)", "TRUNCATE b", "SELECT 1 / 0")
     assert rows("SELECT x FROM a") == [(1,)]
 
 
-def test_a_batch_can_be_cancelled_and_found_by_its_name(api, run, submit, url):
-    """Nothing of it stays."""
+def test_batch_can_be_cancelled_and_listed_by_name(api, run, submit, url):
+    """It has the status ABORTED, and cannot be cancelled again."""
     run("CREATE TABLE a (x INTEGER)")
     with psycopg.connect(url) as other:
         other.execute("LOCK TABLE a")
         waiting = submit("INSERT INTO a VALUES (1)", StatementName=f"load {url[-9:]}")
         assert api.cancel_statement(Id=waiting)["Status"]
     assert ended(api, waiting)["Status"] == "ABORTED"
-    found = api.list_statements(StatementName=f"load {url[-9:]}", Status="ABORTED")["Statements"]
-    assert [each["Id"] for each in found] == [waiting]
+    listed = api.list_statements(StatementName=f"load {url[-9:]}", Status="ABORTED")["Statements"]
+    assert [each["Id"] for each in listed] == [waiting]
     with pytest.raises(ClientError, match="already in ABORTED state"):
         api.cancel_statement(Id=waiting)
 
 
-def test_limits_and_an_unknown_secret_are_refused_at_once(submit):
-    """Before anything runs."""
+def test_exceeded_limits_and_unknown_secrets_are_rejected_by_the_request(submit):
+    """Before any statement runs."""
     with pytest.raises(ClientError, match="more than 40"):
         submit(*["SELECT 1"] * 41)
     with pytest.raises(ClientError, match="larger than 100KB"):
@@ -211,8 +211,8 @@ def test_limits_and_an_unknown_secret_are_refused_at_once(submit):
         submit("SELECT 1", SecretArn="arn:aws:secretsmanager:eu-west-2:123456789012:secret:nowhere")
 
 
-def test_a_world_has_a_database_for_each_one_of_a_workgroup(tmp_path, postgres_server):
-    """Beside the warehouse, made when it is first asked for, and kept."""
+def test_each_redshift_database_has_its_own_postgres_database(tmp_path, postgres_server):
+    """It is created on first use, beside the warehouse, and kept."""
     state = State(tmp_path)
     Settings(0, postgres_server.port, dict.fromkeys((SUPERUSER, WAREHOUSE_OWNER), PASSWORD)).save(state)
     url = databases.of_redshift(state)
@@ -224,8 +224,8 @@ def test_a_world_has_a_database_for_each_one_of_a_workgroup(tmp_path, postgres_s
         assert connection.execute("SELECT to_regclass('a')").fetchone() == (None,)
 
 
-PAID = pa.schema({"number": pa.int32(), "day": pa.date32(), "amount": pa.decimal128(38, 18), "said": pa.string()})
-MAKE_PAID = "CREATE TABLE paid (number INTEGER, day DATE, amount DECIMAL(38,18), said VARCHAR(100))"
+PAID = pa.schema({"number": pa.int32(), "day": pa.date32(), "amount": pa.decimal128(38, 18), "note": pa.string()})
+CREATE_PAID = "CREATE TABLE paid (number INTEGER, day DATE, amount DECIMAL(38,18), note VARCHAR(100))"
 
 
 @pytest.fixture
@@ -234,9 +234,9 @@ def copy(local_aws, run):
     bucket = f"bucket-{uuid4().hex[:8]}"
     s3 = local_aws.client("s3")
     s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-2"})
-    run(MAKE_PAID)
+    run(CREATE_PAID)
 
-    def copied(*files, columns=PAID, longer=0):
+    def run_copy(*files, columns=PAID, extra_length=0):
         entries = []
         for number, rows in enumerate(files):
             file = pa.BufferOutputStream()
@@ -245,22 +245,22 @@ def copy(local_aws, run):
             )
             body = file.getvalue().to_pybytes()
             s3.put_object(Bucket=bucket, Key=f"{number}.parquet", Body=body)
-            meta = {"content_length": len(body) + longer}
+            meta = {"content_length": len(body) + extra_length}
             entries.append({"url": f"s3://{bucket}/{number}.parquet", "mandatory": True, "meta": meta})
         s3.put_object(Bucket=bucket, Key="m", Body=json.dumps({"entries": entries}))
         return run(f"COPY paid FROM 's3://{bucket}/m' IAM_ROLE '{ROLE}' FORMAT AS PARQUET MANIFEST")
 
-    return copied
+    return run_copy
 
 
 ROW = (1, date(2024, 11, 21), Decimal("2.5"), "a\tb\\c\nd")
 
 
-def test_copy_takes_every_file_of_its_manifest_by_the_place_of_the_columns(copy, rows):
-    """Values as they are, and no count of them, which the Data API does not tell of a COPY."""
-    told = copy([ROW, (2, None, None, None)], [ROW], columns=pa.schema(zip("abcd", PAID.types, strict=True)))
-    assert told["Status"] == "FINISHED"
-    assert told["SubStatements"][0]["ResultRows"] == 0
+def test_copy_loads_all_files_of_the_manifest_by_column_position(copy, rows):
+    """Values are unchanged; ResultRows is 0, since the Data API reports no count for COPY."""
+    description = copy([ROW, (2, None, None, None)], [ROW], columns=pa.schema(zip("abcd", PAID.types, strict=True)))
+    assert description["Status"] == "FINISHED"
+    assert description["SubStatements"][0]["ResultRows"] == 0
     assert rows("SELECT * FROM paid ORDER BY number DESC") == [(2, None, None, None), ROW, ROW]
 
 
@@ -271,26 +271,26 @@ def test_copy_takes_every_file_of_its_manifest_by_the_place_of_the_columns(copy,
         PAID.set(2, pa.field("amount", pa.decimal128(10, 2))),
         PAID.set(0, pa.field("number", pa.int64())),
     ],
-    ids=["a column too few", "another scale", "another width"],
+    ids=["missing column", "different scale", "different width"],
 )
-def test_copy_refuses_files_of_another_shape(copy, columns):
-    """Spectrum does, in its words."""
-    told = copy([ROW[: len(columns.names)]], columns=columns)
-    assert told["Status"] == "FAILED"
-    assert "incompatible Parquet schema" in told["Error"]
+def test_copy_rejects_files_with_a_different_schema(copy, columns):
+    """With the error message of Redshift Spectrum."""
+    description = copy([ROW[: len(columns.names)]], columns=columns)
+    assert description["Status"] == "FAILED"
+    assert "incompatible Parquet schema" in description["Error"]
 
 
-def test_copy_refuses_a_manifest_with_other_lengths(copy):
-    """Parquet needs them to be right."""
-    assert "another length" in copy([ROW], longer=1)["Error"]
+def test_copy_rejects_a_manifest_with_wrong_content_lengths(copy):
+    """COPY from Parquet requires them."""
+    assert "another length" in copy([ROW], extra_length=1)["Error"]
 
 
-def test_sqlglots_gaps_are_filled(api, run):
-    """STRTOL, and the milliseconds between two times of day."""
-    told = run(
+def test_functions_that_sqlglot_does_not_translate_are_supported(api, run):
+    """STRTOL, and DATEDIFF in milliseconds between two times of day."""
+    description = run(
         "SELECT STRTOL(SUBSTRING(MD5('a'), 1, 15), 16),"
         " DATEDIFF(millisecond, CAST('00:00' AS TIME), CAST('08:05:09.007' AS TIME))"
     )
-    assert told["Status"] == "FINISHED", told
-    (record,) = api.get_statement_result(Id=f"{told['Id']}:1")["Records"]
+    assert description["Status"] == "FINISHED", description
+    (record,) = api.get_statement_result(Id=f"{description['Id']}:1")["Records"]
     assert record == [{"longValue": int("0cc175b9c0f1b6a", 16)}, {"longValue": 29_109_007}]

@@ -1,4 +1,4 @@
-"""What S3 lists of a folder: the keys, order, groups and pages of S3, without a look into the files."""
+"""S3 listings of a folder: keys, order, common prefixes and pages, without reading the files."""
 
 import itertools
 import random
@@ -18,7 +18,7 @@ from tests.local_aws.s3_endpoint import REGION, client, served
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[State, Any]]:
-    """Serve one state folder; give it and a client."""
+    """Serve a state folder; yield it and a client."""
     state = State(tmp_path_factory.mktemp("world"))
     with served(state) as port:
         yield state, client(port)
@@ -26,7 +26,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[State, Any
 
 @pytest.fixture
 def bucket(world: tuple[State, Any]) -> tuple[Any, str, Path]:
-    """Make a bucket; give a client, its name and its folder."""
+    """Create a bucket; return a client, its name and its folder."""
     state, s3 = world
     name = f"b-{uuid.uuid4().hex}"
     s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
@@ -34,25 +34,25 @@ def bucket(world: tuple[State, Any]) -> tuple[Any, str, Path]:
 
 
 def write(folder: Path, *keys: str) -> None:
-    """Write files as another program does."""
+    """Write empty files directly, as another program does."""
     for key in keys:
         (folder / key).parent.mkdir(parents=True, exist_ok=True)
         (folder / key).write_bytes(b"")
 
 
 def pages(s3: Any, operation: str, **arguments: Any) -> list[dict[str, Any]]:
-    """Return every page of a listing."""
+    """Return all pages of a listing."""
     return list(s3.get_paginator(operation).paginate(**arguments))
 
 
-def entries(found: list[dict[str, Any]]) -> tuple[list[str], list[str]]:
-    """Return the keys and the common prefixes of pages."""
-    keys = [each["Key"] for page in found for each in page.get("Contents", [])]
-    return keys, [each["Prefix"] for page in found for each in page.get("CommonPrefixes", [])]
+def entries(listing: list[dict[str, Any]]) -> tuple[list[str], list[str]]:
+    """Return the keys and the common prefixes of a listing's pages."""
+    keys = [each["Key"] for page in listing for each in page.get("Contents", [])]
+    return keys, [each["Prefix"] for page in listing for each in page.get("CommonPrefixes", [])]
 
 
 def expected(keys: list[str], prefix: str, delimiter: str, after: str) -> tuple[list[str], list[str]]:
-    """Return what S3 lists, worked out from all keys."""
+    """Return the keys and the common prefixes that S3 would list, computed from all keys."""
     plain: list[str] = []
     groups: list[str] = []
     for key in sorted(keys):
@@ -68,25 +68,25 @@ def expected(keys: list[str], prefix: str, delimiter: str, after: str) -> tuple[
     return plain, groups
 
 
-def test_every_listing_is_what_s3_would_give(bucket: tuple[Any, str, Path]) -> None:
-    """Prefixes, delimiters, starts and page sizes of all kinds, against a plain working-out of the same."""
+def test_listings_match_those_of_s3(bucket: tuple[Any, str, Path]) -> None:
+    """Combinations of prefix, delimiter, start and page size, compared with a simple computation."""
     s3, name, folder = bucket
     keys = ["a-b", "a.b", "a/b", "a/b-c", "a/c/d", "a/c/e", "a0", "b=1/x", "b=1/y", "b=2/x", "z/ü/ñ", "Z", "é+ &<>%.x"]
     write(folder, *keys)
-    for prefix, delimiter, after, most in itertools.product(
+    for prefix, delimiter, after, limit in itertools.product(
         ["", "a", "a/", "a/b", "b=", "z/ü", "none/", "a//"], ["", "/", "="], ["", "a/b", "a/c"], [2, 1000]
     ):
-        arguments = {"Bucket": name, "Prefix": prefix, "Delimiter": delimiter, "PaginationConfig": {"PageSize": most}}
+        arguments = {"Bucket": name, "Prefix": prefix, "Delimiter": delimiter, "PaginationConfig": {"PageSize": limit}}
         found = pages(s3, "list_objects_v2", StartAfter=after, **arguments)
-        assert entries(found) == expected(keys, prefix, delimiter, after), (prefix, delimiter, after, most)
-        assert all(page["KeyCount"] <= most for page in found)
+        assert entries(found) == expected(keys, prefix, delimiter, after), (prefix, delimiter, after, limit)
+        assert all(page["KeyCount"] <= limit for page in found)
     assert entries(pages(s3, "list_objects", Bucket=name, PaginationConfig={"PageSize": 2})) == (sorted(keys), [])
     grouped = pages(s3, "list_objects", Bucket=name, Delimiter="/", PaginationConfig={"PageSize": 2})
     assert entries(grouped) == expected(keys, "", "/", "")
 
 
-def test_all_names_of_an_answer_are_encoded_where_that_is_asked_for(bucket: tuple[Any, str, Path]) -> None:
-    """Delimiter, marker, groups and keys, which clients decode; by the first version of the listing too."""
+def test_names_are_url_encoded_when_requested(bucket: tuple[Any, str, Path]) -> None:
+    """Delimiter, marker, common prefixes and keys, in both versions of the operation; clients decode them."""
     s3, name, folder = bucket
     keys = ["a%20b/x+y/1", "a%20b/x+y/2", "a%20b/z%"]
     write(folder, *keys)
@@ -98,29 +98,27 @@ def test_all_names_of_an_answer_are_encoded_where_that_is_asked_for(bucket: tupl
     assert s3.list_objects(Bucket=name, Marker=keys[0])["Marker"] == keys[0]
 
 
-def test_any_tree_is_walked_in_the_order_of_its_keys(tmp_path: Path) -> None:
-    """Random trees, started anywhere, give what sorting all their keys gives."""
-    choose = random.Random(7)
+def test_tree_is_walked_in_key_order(tmp_path: Path) -> None:
+    """For random trees, prefixes and starts, the walk returns the keys in sorted order."""
+    rng = random.Random(7)
     for attempt in range(30):
         root = tmp_path / str(attempt)
         root.mkdir()
         for _ in range(40):
-            parts = [
-                "".join(choose.choices("ab-/0" + string.ascii_uppercase[:2], k=choose.randint(1, 6))) for _ in "ab"
-            ]
+            parts = ["".join(rng.choices("ab-/0" + string.ascii_uppercase[:2], k=rng.randint(1, 6))) for _ in "ab"]
             key = "/".join(part for part in "/".join(parts).split("/") if part)
             if key and not any((root / parent).is_file() for parent in Path(key).parents) and not (root / key).exists():
                 write(root, key)
         keys = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
-        for start in ["", *choose.sample(keys, 5), "a", "b/", "~"]:
+        for start in ["", *rng.sample(keys, 5), "a", "b/", "~"]:
             for prefix in ["", "a", "a/", start[:2]]:
                 walk = Listing(root.joinpath, lambda _: False)
-                wanted = [key for key in keys if key >= start and key.startswith(prefix)]
-                assert list(walk.names(prefix, start)) == wanted
+                expected_keys = [key for key in keys if key >= start and key.startswith(prefix)]
+                assert list(walk.names(prefix, start)) == expected_keys
 
 
-def test_a_page_can_be_continued_after_a_restart(bucket: tuple[Any, str, Path]) -> None:
-    """A token says where to go on, and needs nobody who remembers it."""
+def test_listing_continues_from_its_token_alone(bucket: tuple[Any, str, Path]) -> None:
+    """The token holds the position, so it is valid after a restart too."""
     s3, name, folder = bucket
     write(folder, "a", "b", "c")
     first = s3.list_objects_v2(Bucket=name, MaxKeys=2)
@@ -133,8 +131,8 @@ def test_a_page_can_be_continued_after_a_restart(bucket: tuple[Any, str, Path]) 
         s3.list_objects_v2(Bucket=name, ContinuationToken="no token")
 
 
-def test_folders_and_checksums_are_not_listed(bucket: tuple[Any, str, Path]) -> None:
-    """Empty folders are no common prefix either; a name that is not UTF-8 is no key."""
+def test_folders_and_checksum_files_are_not_listed(bucket: tuple[Any, str, Path]) -> None:
+    """Nor are empty folders, as common prefixes, and names that are not UTF-8."""
     s3, name, folder = bucket
     write(folder, "t/part-0", "t/.part-0.crc", ".crc", "only/.x.crc", "_SUCCESS")
     (folder / "empty/below").mkdir(parents=True)
@@ -147,8 +145,8 @@ def test_folders_and_checksums_are_not_listed(bucket: tuple[Any, str, Path]) -> 
         s3.head_object(Bucket=name, Key="t")
 
 
-def test_a_folder_that_is_put_is_an_object(bucket: tuple[Any, str, Path]) -> None:
-    """As the S3 console makes them; it stays when its objects go, and goes itself without them."""
+def test_folder_marker_is_an_object(bucket: tuple[Any, str, Path]) -> None:
+    """As the S3 console creates them: it remains after its objects are deleted, and can be deleted."""
     s3, name, folder = bucket
     s3.put_object(Bucket=name, Key="f/g/", Metadata={"k": "v"})
     write(folder, "f/g/x")
@@ -165,10 +163,10 @@ def test_a_folder_that_is_put_is_an_object(bucket: tuple[Any, str, Path]) -> Non
     assert list(folder.iterdir()) == []
 
 
-def test_ten_thousand_files_are_listed_without_a_look_into_them(
+def test_ten_thousand_files_are_listed_without_reading_them(
     bucket: tuple[Any, str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every one of them, in order, a thousand at a time; groups come without a walk through what they hold."""
+    """In order, a thousand per page; common prefixes are found without walking the folders below them."""
     s3, name, folder = bucket
     write(folder, *(f"t/batch_id={n % 10}/part-{n:05}" for n in range(10_000)))
     monkeypatch.setattr(FileKey, "body", None)
@@ -185,20 +183,20 @@ def test_ten_thousand_files_are_listed_without_a_look_into_them(
     assert len(walked) == 11
 
 
-def test_a_bucket_with_objects_is_not_deleted(bucket: tuple[Any, str, Path]) -> None:
-    """Another program's file counts; an empty bucket goes with its folder, whatever empty folders are in that."""
+def test_bucket_with_objects_cannot_be_deleted(bucket: tuple[Any, str, Path]) -> None:
+    """Files of other programs count; an empty bucket is deleted with its folder and empty folders below it."""
     s3, name, folder = bucket
     write(folder, "a/b/x", "a/b/.x.crc")
-    with pytest.raises(s3.exceptions.ClientError) as refused:
+    with pytest.raises(s3.exceptions.ClientError) as error:
         s3.delete_bucket(Bucket=name)
-    assert refused.value.response["Error"]["Code"] == "BucketNotEmpty"
+    assert error.value.response["Error"]["Code"] == "BucketNotEmpty"
     (folder / "a/b/x").unlink()
     s3.delete_bucket(Bucket=name)
     assert not folder.exists()
 
 
-def test_a_folder_is_no_bucket_and_a_bucket_takes_its_folder(world: tuple[State, Any]) -> None:
-    """Only CreateBucket makes one; names that could be paths are refused."""
+def test_folder_becomes_a_bucket_by_create_bucket_only(world: tuple[State, Any]) -> None:
+    """The bucket then has the folder's files; names that could be paths are rejected."""
     state, s3 = world
     write(state.lake, "left-over/x")
     with pytest.raises(s3.exceptions.NoSuchBucket):

@@ -1,4 +1,4 @@
-"""Glue triggers: what may be in one, its states, schedules, batches of events, and those that belong to no workflow."""
+"""Glue triggers: validation, states, schedules, event batches, and triggers without a workflow."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -13,14 +13,14 @@ CONDITION = {"LogicalOperator": "EQUALS", "JobName": "t-watched", "State": "SUCC
 
 @pytest.fixture(scope="module", autouse=True)
 def jobs(world: Any) -> None:
-    """Make two jobs and a workflow that requests can name."""
+    """Create two jobs and a workflow for the requests."""
     world.job("t-watched")
     world.job("t-started")
     world.glue.create_workflow(Name="t-workflow")
 
 
 def conditional(**changes: Any) -> dict[str, Any]:
-    """Return the request of a conditional trigger, with changes."""
+    """Return a request for a conditional trigger, with `changes`."""
     predicate = {"Conditions": [CONDITION]}
     return {"Type": "CONDITIONAL", "Actions": [{"JobName": "t-started"}], "Predicate": predicate, **changes}
 
@@ -60,35 +60,35 @@ def conditional(**changes: Any) -> dict[str, Any]:
         ),
     ],
 )
-def test_a_trigger_that_breaks_a_rule_is_refused(world: Any, request_: dict[str, Any], code: str):
-    """The rules are those of CreateTrigger."""
-    with pytest.raises(ClientError) as refused:
+def test_invalid_trigger_is_rejected(world: Any, request_: dict[str, Any], code: str):
+    """By the rules of CreateTrigger."""
+    with pytest.raises(ClientError) as error:
         world.glue.create_trigger(Name="t-refused", **request_)
-    assert refused.value.response["Error"]["Code"] == code
+    assert error.value.response["Error"]["Code"] == code
     assert "t-refused" not in world.glue.list_triggers()["TriggerNames"]
 
 
-def test_a_workflow_has_one_start_trigger(world: Any):
-    """A second one of any starting type is refused."""
+def test_workflow_has_at_most_one_start_trigger(world: Any):
+    """A second one is rejected, whatever its type."""
     world.glue.create_workflow(Name="t-one")
     world.trigger("t-one-start", "t-one", "t-started")
-    with pytest.raises(ClientError, match="t-one-start") as refused:
+    with pytest.raises(ClientError, match="t-one-start") as error:
         world.trigger("t-one-again", "t-one", "t-started", Type="SCHEDULED", Schedule="cron(0 0 * * ? *)")
-    assert refused.value.response["Error"]["Code"] == "InvalidInputException"
+    assert error.value.response["Error"]["Code"] == "InvalidInputException"
 
 
-def test_a_workflow_holds_a_hundred_parts_at_most(world: Any):
+def test_workflow_has_at_most_a_hundred_nodes(world: Any):
     """Jobs, crawlers and triggers are counted together."""
     world.glue.create_workflow(Name="t-large")
     many = [world.job(f"t-large-{number}") for number in range(99)]
     world.trigger("t-large-start", "t-large", *many)
-    with pytest.raises(ClientError) as refused:
+    with pytest.raises(ClientError) as error:
         world.after("t-large-next", "t-large", {many[0]: "SUCCEEDED"}, "t-started")
-    assert refused.value.response["Error"]["Code"] == "ResourceNumberLimitExceededException"
+    assert error.value.response["Error"]["Code"] == "ResourceNumberLimitExceededException"
 
 
-def test_triggers_are_created_activated_deactivated_updated_and_deleted(world: Any):
-    """States and definitions as GetTrigger shows them."""
+def test_trigger_is_created_activated_deactivated_updated_and_deleted(world: Any):
+    """States and definitions as GetTrigger returns them."""
     name = "t-states"
 
     def state() -> str:
@@ -107,20 +107,20 @@ def test_triggers_are_created_activated_deactivated_updated_and_deleted(world: A
     assert updated["Actions"] == [{"JobName": "t-started", "Timeout": 3}]
     assert name in world.glue.list_triggers(DependentJobName="t-started")["TriggerNames"]
     assert world.glue.list_triggers(Tags={"team": "data"})["TriggerNames"] == [name]
-    found = world.glue.batch_get_triggers(TriggerNames=[name, "t-none"])
-    assert ([item["Name"] for item in found["Triggers"]], found["TriggersNotFound"]) == ([name], ["t-none"])
+    batch = world.glue.batch_get_triggers(TriggerNames=[name, "t-none"])
+    assert ([item["Name"] for item in batch["Triggers"]], batch["TriggersNotFound"]) == ([name], ["t-none"])
     assert name in [item["Name"] for item in world.glue.get_triggers()["Triggers"]]
-    with pytest.raises(ClientError) as refused:
+    with pytest.raises(ClientError) as error:
         world.glue.create_trigger(Name=name, **conditional())
-    assert refused.value.response["Error"]["Code"] == "AlreadyExistsException"
+    assert error.value.response["Error"]["Code"] == "AlreadyExistsException"
     world.glue.delete_trigger(Name=name)
-    with pytest.raises(ClientError) as refused:
+    with pytest.raises(ClientError) as error:
         world.glue.get_trigger(Name=name)
-    assert refused.value.response["Error"]["Code"] == "EntityNotFoundException"
+    assert error.value.response["Error"]["Code"] == "EntityNotFoundException"
 
 
-def test_a_trigger_on_demand_fires_and_stays_created(world: Any):
-    """Its jobs start at once, and conditional triggers without a workflow follow; a job started by hand has none."""
+def test_on_demand_trigger_fires_and_stays_created(world: Any):
+    """Its jobs start, and then conditional triggers without a workflow; a job started by hand fires none."""
     first, second = world.job("t-alone-1", "import sys; print(sys.argv[1:])"), world.job("t-alone-2")
     world.trigger("t-alone", None, Actions=[{"JobName": first, "Arguments": {"--from": "trigger"}}])
     world.after("t-alone-next", None, {first: "SUCCEEDED"}, second)
@@ -136,8 +136,8 @@ def test_a_trigger_on_demand_fires_and_stays_created(world: Any):
     assert (fired["Arguments"]["--from"], "--WORKFLOW_NAME" in fired["Arguments"]) == ("trigger", False)
 
 
-def test_a_start_trigger_on_demand_begins_a_run_of_its_workflow(world: Any):
-    """StartTrigger and StartWorkflowRun come to the same."""
+def test_on_demand_start_trigger_starts_a_workflow_run(world: Any):
+    """StartTrigger has the same effect as StartWorkflowRun."""
     world.glue.create_workflow(Name="t-demanded")
     world.trigger("t-demanded-start", "t-demanded", world.job("t-demanded-1"))
     world.glue.start_trigger(Name="t-demanded-start")
@@ -145,8 +145,8 @@ def test_a_start_trigger_on_demand_begins_a_run_of_its_workflow(world: Any):
     assert world.workflow_ended("t-demanded", run["WorkflowRunId"])["Statistics"]["SucceededActions"] == 1
 
 
-def test_a_schedule_fires_its_trigger_while_it_is_active(world: Any):
-    """The entry for the schedules' thread is there, begins a run, and goes away with the activation."""
+def test_schedule_fires_its_trigger_while_the_trigger_is_active(world: Any):
+    """The schedule entry starts a run, and is removed when the trigger is deactivated."""
     world.glue.create_workflow(Name="t-daily", MaxConcurrentRuns=1)
     job = world.job("t-daily-1", "import time; time.sleep(60)")
     world.trigger("t-daily-start", "t-daily", job, Type="SCHEDULED", Schedule="cron(0 6 * * ? *)")
@@ -159,17 +159,17 @@ def test_a_schedule_fires_its_trigger_while_it_is_active(world: Any):
     entry.fire(datetime.now(UTC))
     (run,) = world.glue.get_workflow_runs(Name="t-daily")["Runs"]
     entry.fire(datetime.now(UTC))
-    refused = world.glue.get_workflow_runs(Name="t-daily")["Runs"][0]
-    assert refused["Status"] == "ERROR"
-    assert refused["ErrorMessage"] == "Concurrent runs exceeded for workflow: t-daily."
+    rejected = world.glue.get_workflow_runs(Name="t-daily")["Runs"][0]
+    assert rejected["Status"] == "ERROR"
+    assert rejected["ErrorMessage"] == "Concurrent runs exceeded for workflow: t-daily."
     world.glue.stop_trigger(Name="t-daily-start")
     assert entries() == {}
     world.glue.stop_workflow_run(Name="t-daily", RunId=run["WorkflowRunId"])
     world.workflow_ended("t-daily", run["WorkflowRunId"])
 
 
-def test_events_gather_until_they_are_enough(world: Any):
-    """The run says how many came in how long, and its jobs learn which."""
+def test_event_trigger_starts_a_run_when_the_batch_is_full(world: Any):
+    """The run has the size of the batch, its seconds, and the ids of the events."""
     world.glue.create_workflow(Name="t-batch")
     batching = {"BatchSize": 2}
     world.trigger("t-batch-start", "t-batch", world.job("t-batch-1"), Type="EVENT", EventBatchingCondition=batching)
@@ -186,8 +186,8 @@ def test_events_gather_until_they_are_enough(world: Any):
     assert world.workflow_ended("t-batch", run["WorkflowRunId"])["Statistics"]["SucceededActions"] == 1
 
 
-def test_events_do_not_wait_longer_than_the_window(world: Any):
-    """One event of two begins a run when the window closes."""
+def test_event_trigger_starts_a_run_when_the_window_closes(world: Any):
+    """Here with one event of a batch of two."""
     world.glue.create_workflow(Name="t-window")
     batching = {"BatchSize": 2, "BatchWindow": 1}
     world.trigger("t-window-start", "t-window", world.job("t-window-1"), Type="EVENT", EventBatchingCondition=batching)
@@ -197,8 +197,8 @@ def test_events_do_not_wait_longer_than_the_window(world: Any):
     world.workflow_ended("t-window", run["WorkflowRunId"])
 
 
-def test_a_rule_of_eventbridge_begins_a_run(world: Any):
-    """The workflow's ARN is the rule's target; the event's id arrives."""
+def test_eventbridge_rule_starts_a_workflow_run(world: Any):
+    """The workflow's ARN is the rule's target; the run has the event's id."""
     world.glue.create_workflow(Name="t-rule")
     world.trigger("t-rule-start", "t-rule", world.job("t-rule-1"), Type="EVENT")
     events = world.aws.client("events")

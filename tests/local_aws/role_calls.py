@@ -1,0 +1,265 @@
+"""The API calls that each role of the platform must be able to make, and those that it must not.
+
+The tests make each call with the credentials of the role. A granted permission that no call here needs is reported as
+unnecessary. `maker` is the component that makes the call, by default the code of the job.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+PREFIX = "totelake-local"
+INGESTED, PROCESSED, ARTIFACTS = (f"{PREFIX}-{name}" for name in ("ingested", "processed", "artifacts"))
+
+NO_RUN = {"JobRunId": "none"}  # a run that does not exist, so none is repeated
+
+SPARK = "Spark, which accesses the lake's folders directly when it runs locally"
+COMMITTER = "Spark's output committer"
+GLUE = "Glue itself: it starts the job, writes its log, publishes its metrics and stores temporary files"
+CRAWLER = "the crawler, whose calls AWS does not document"
+SCHEDULER = "EventBridge Scheduler"
+
+
+@dataclass(frozen=True)
+class Call:
+    """A boto3 call, and the IAM action that it requires."""
+
+    action: str
+    method: str
+    parameters: dict[str, Any] = field(repr=False)
+    maker: str = "the job"
+
+    @property
+    def service(self) -> str:
+        """The name of the service in boto3."""
+        return self.action.partition(":")[0]
+
+
+def _objects(action: str, method: str, bucket: str, keys: Iterable[str], maker: str, **more: Any) -> list[Call]:
+    return [Call(action, method, {"Bucket": bucket, "Key": key, **more}, maker) for key in keys]
+
+
+def reads(bucket: str, *keys: str, maker: str = "the job") -> list[Call]:
+    """Return the calls that read objects."""
+    return _objects("s3:GetObject", "get_object", bucket, keys, maker)
+
+
+def writes(bucket: str, *keys: str, maker: str = "the job") -> list[Call]:
+    """Return the calls that create objects and abort multipart uploads."""
+    return [
+        *_objects("s3:PutObject", "put_object", bucket, keys, maker, Body=b"", IfNoneMatch="*"),
+        *_objects("s3:AbortMultipartUpload", "abort_multipart_upload", bucket, keys, maker, UploadId="none"),
+    ]
+
+
+def deletes(bucket: str, *keys: str, maker: str) -> list[Call]:
+    """Return the calls that delete objects."""
+    return _objects("s3:DeleteObject", "delete_object", bucket, keys, maker)
+
+
+def lists(*buckets: str) -> list[Call]:
+    """Return the calls that list buckets and read their locations."""
+    return [
+        call
+        for bucket in buckets
+        for call in (
+            Call("s3:ListBucket", "list_objects_v2", {"Bucket": bucket}),
+            Call("s3:GetBucketLocation", "get_bucket_location", {"Bucket": bucket}, GLUE),
+        )
+    ]
+
+
+def commits(bucket: str, *keys: str) -> list[Call]:
+    """Return the calls that write Spark's files and a commit record; only the job's own code writes the record."""
+    files = [key for key in keys if not key.startswith("log/")]
+    unfinished = [f"{key.rpartition('/')[0]}/{folder}/1" for key in files for folder in ("_temporary", "__magic")]
+    return [
+        *writes(bucket, *(key for key in keys if key.startswith("log/"))),
+        *writes(bucket, *files, maker=SPARK),
+        *deletes(bucket, *unfinished, maker=COMMITTER),
+    ]
+
+
+def logs(group: str, maker: str) -> list[Call]:
+    """Return the calls that create a log group and a stream, and write to it."""
+    stream = {"logGroupName": group, "logStreamName": "a-run"}
+    event = {"timestamp": 1, "message": "m"}
+    return [
+        Call("logs:CreateLogGroup", "create_log_group", {"logGroupName": group}, maker),
+        Call("logs:CreateLogStream", "create_log_stream", stream, maker),
+        Call("logs:PutLogEvents", "put_log_events", {**stream, "logEvents": [event]}, maker),
+    ]
+
+
+def registers(database: str) -> list[Call]:
+    """Return the calls that register partitions."""
+    table = {"DatabaseName": database, "TableName": "a-table"}
+    return [
+        Call("glue:GetTable", "get_table", {"DatabaseName": database, "Name": "a-table"}),
+        Call("glue:BatchCreatePartition", "batch_create_partition", {**table, "PartitionInputList": []}),
+    ]
+
+
+def unregisters(database: str) -> list[Call]:
+    """Return the calls that remove partitions, as a full refresh does."""
+    table = {"DatabaseName": database, "TableName": "a-table"}
+    return [
+        Call("glue:GetPartitions", "get_partitions", table),
+        Call("glue:BatchDeletePartition", "batch_delete_partition", {**table, "PartitionsToDelete": []}),
+    ]
+
+
+def sets_run_properties() -> Call:
+    """Return the call that sets properties of a workflow run, for its later jobs."""
+    properties = {"Name": PREFIX, "RunId": "none", "RunProperties": {}}
+    return Call("glue:PutWorkflowRunProperties", "put_workflow_run_properties", properties)
+
+
+def reads_run_properties() -> Call:
+    """Return the call that reads the properties of a workflow run."""
+    return Call("glue:GetWorkflowRunProperties", "get_workflow_run_properties", {"Name": PREFIX, "RunId": "none"})
+
+
+def connects(*databases: str) -> list[Call]:
+    """Return the calls that read the connection and the secret of databases."""
+    return [
+        call
+        for name in databases
+        for call in (
+            Call("glue:GetConnection", "get_connection", {"Name": f"{PREFIX}-{name}"}),
+            Call("secretsmanager:GetSecretValue", "get_secret_value", {"SecretId": f"{PREFIX}/{name}"}),
+        )
+    ]
+
+
+def publishes(namespace: str, maker: str = "the job") -> Call:
+    """Return the call that publishes a metric."""
+    datum = {"MetricName": "Rows", "Value": 1.0}
+    return Call("cloudwatch:PutMetricData", "put_metric_data", {"Namespace": namespace, "MetricData": [datum]}, maker)
+
+
+def every_job(name: str) -> list[Call]:
+    """Return the calls that every job makes, or that Glue makes for it."""
+    temporary = f"temporary/{PREFIX}-{name}/1"
+    return [
+        *lists(ARTIFACTS),
+        *reads(ARTIFACTS, "scripts/1", "packages/1", temporary, maker=GLUE),
+        *writes(ARTIFACTS, temporary, maker=GLUE),
+        *deletes(ARTIFACTS, temporary, maker=GLUE),
+        *(call for group in ("output", "error", "logs-v2") for call in logs(f"/aws-glue/jobs/{group}", GLUE)),
+        publishes("Totelake"),
+        publishes("Glue", GLUE),
+    ]
+
+
+def _crawls(database: str) -> list[Call]:
+    table = {"DatabaseName": database, "TableName": "a-table"}
+    definition = {"DatabaseName": database, "TableInput": {"Name": "a-table"}}
+    calls: dict[str, dict[str, Any]] = {
+        "get_database": {"Name": database},
+        "get_tables": {"DatabaseName": database},
+        "get_table": {"DatabaseName": database, "Name": "a-table"},
+        "create_table": definition,
+        "update_table": definition,
+        "get_partition": {**table, "PartitionValues": ["1"]},
+        "get_partitions": table,
+        "batch_get_partition": {**table, "PartitionsToGet": [{"Values": ["1"]}]},
+        "batch_create_partition": {**table, "PartitionInputList": []},
+        "update_partition": {**table, "PartitionValueList": ["1"], "PartitionInput": {"Values": ["1"]}},
+        "batch_update_partition": {**table, "Entries": [{"PartitionValueList": ["1"], "PartitionInput": {}}]},
+    }
+    return [
+        Call(f"glue:{''.join(word.title() for word in method.split('_'))}", method, parameters, CRAWLER)
+        for method, parameters in calls.items()
+    ]
+
+
+CALLS = {
+    "ingest": [
+        *every_job("ingest"),
+        *connects("totesys"),
+        *lists(INGESTED),
+        *reads(INGESTED, "log/1", "tables/staff/1"),
+        *commits(INGESTED, "log/1", "tables/staff/1"),
+        *registers("totesys_ingested"),
+        sets_run_properties(),
+    ],
+    "transform": [
+        *every_job("transform"),
+        *lists(INGESTED, PROCESSED),
+        *reads(INGESTED, "log/1", "tables/staff/1"),
+        *reads(PROCESSED, "log/1", "tables/dim_staff/1", "quarantine/dim_staff/1"),
+        *commits(PROCESSED, "log/1", "tables/dim_staff/1", "quarantine/dim_staff/1"),
+        *registers("totesys_processed"),
+        *unregisters("totesys_processed"),
+    ],
+    "load": [
+        *every_job("load"),
+        *connects("warehouse"),
+        *lists(PROCESSED),
+        *reads(PROCESSED, "log/1", "tables/dim_staff/1"),
+        reads_run_properties(),
+    ],
+    "reconcile": [
+        *every_job("reconcile"),
+        *connects("totesys", "warehouse"),
+        *lists(INGESTED, PROCESSED),
+        *reads(INGESTED, "log/1", "tables/staff/1"),
+        *reads(PROCESSED, "log/1", "quarantine/dim_staff/1"),
+    ],
+    "drift": [
+        *every_job("drift"),
+        Call("glue:GetTables", "get_tables", {"DatabaseName": "totesys_discovered"}),
+        Call("glue:GetPartitions", "get_partitions", {"DatabaseName": "totesys_discovered", "TableName": "a-table"}),
+        Call("glue:GetPartitions", "get_partitions", {"DatabaseName": "totesys_ingested", "TableName": "a-table"}),
+        Call("glue:GetCrawler", "get_crawler", {"Name": f"{PREFIX}-ingested"}),
+    ],
+    "ingested-crawler": [
+        *lists(INGESTED),
+        *reads(INGESTED, "tables/staff/1", maker=CRAWLER),
+        *_crawls("totesys_discovered"),
+        *logs("/aws-glue/crawlers", CRAWLER),
+    ],
+    "run": [Call("glue:StartWorkflowRun", "start_workflow_run", {"Name": PREFIX}, SCHEDULER)],
+    "crawl-run": [Call("glue:StartWorkflowRun", "start_workflow_run", {"Name": f"{PREFIX}-crawl"}, SCHEDULER)],
+    "reconcile-run": [
+        Call("glue:StartJobRun", "start_job_run", {"JobName": f"{PREFIX}-reconcile", **NO_RUN}, SCHEDULER)
+    ],
+}
+"""By the name of the role, without the common prefix."""
+
+FORBIDDEN = {
+    "ingest": [
+        *deletes(INGESTED, "tables/staff/1", "log/1", maker="no component"),
+        *reads(PROCESSED, "tables/dim_staff/1"),
+        *connects("warehouse"),
+        *unregisters("totesys_ingested"),
+        publishes("Elsewhere"),
+        Call("s3:PutObject", "put_object", {"Bucket": INGESTED, "Key": "log/1", "Body": b""}),
+        Call("s3:DeleteObjectVersion", "delete_object", {"Bucket": INGESTED, "Key": "log/1", "VersionId": "1"}),
+        Call("s3:PutObject", "put_object", {"Bucket": ARTIFACTS, "Key": "scripts/1", "Body": b""}),
+        Call("glue:DeleteTable", "delete_table", {"DatabaseName": "totesys_ingested", "Name": "staff"}),
+    ],
+    "transform": [*writes(INGESTED, "tables/staff/1", "log/1"), *connects("totesys", "warehouse")],
+    "load": [
+        sets_run_properties(),
+        *writes(PROCESSED, "tables/dim_staff/1", "log/1"),
+        *reads(INGESTED, "tables/staff/1"),
+        *connects("totesys"),
+    ],
+    "reconcile": [*writes(PROCESSED, "log/1"), *registers("totesys_processed")],
+    "ingested-crawler": [
+        *writes(INGESTED, "tables/staff/1"),
+        *registers("totesys_ingested"),
+        *reads(INGESTED, "log/1"),
+    ],
+    "run": [Call("glue:StartJobRun", "start_job_run", {"JobName": f"{PREFIX}-ingest"}), *connects("totesys")],
+    "drift": [
+        *reads(INGESTED, "tables/staff/1"),
+        *registers("totesys_discovered"),
+        Call("glue:GetTables", "get_tables", {"DatabaseName": "totesys_ingested"}),
+    ],
+    "crawl-run": [Call("glue:StartWorkflowRun", "start_workflow_run", {"Name": PREFIX})],
+    "reconcile-run": [Call("glue:StartJobRun", "start_job_run", {"JobName": f"{PREFIX}-ingest"})],
+}
+"""Calls that must be denied to a role, such as those that another role may make."""
