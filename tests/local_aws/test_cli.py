@@ -1,4 +1,4 @@
-"""The command line: how a run is read and shown, and what is said when there is no world."""
+"""The CLI: errors without a local environment, purge, lineage, and how runs and reconcile results are shown."""
 
 import json
 import os
@@ -25,7 +25,7 @@ LINE = '{"event": "table_ingested", "status": "ok", "rows": %d}'
 
 
 def totelake(*arguments, state):
-    """Run the command line and return how it ended."""
+    """Run the CLI and return its completed process."""
     command = [sys.executable, "-m", "ops.cli", *arguments, "--state", str(state)]
     environment = {**os.environ, "PYTHONPATH": "glue_jobs:.", "COLUMNS": "200"}
     return subprocess.run(
@@ -58,8 +58,8 @@ def totelake(*arguments, state):
         "query SELECT",
     ],
 )
-def test_without_a_world_a_command_says_how_to_get_one(command, tmp_path):
-    """In one sentence, with an exit status, and without a traceback or a folder left behind."""
+def test_command_without_an_environment_fails_and_names_totelake_up(command, tmp_path):
+    """One sentence without a traceback, exit status 1, and no folder is created."""
     ended = totelake(*command.split(), state=tmp_path / "none")
 
     assert ended.returncode == 1
@@ -67,8 +67,8 @@ def test_without_a_world_a_command_says_how_to_get_one(command, tmp_path):
     assert not (tmp_path / "none").exists()
 
 
-def test_a_stopped_world_is_told_from_none(tmp_path):
-    """Its settings are there, its processes are not."""
+def test_command_with_a_stopped_environment_says_that_it_is_down(tmp_path):
+    """Its settings exist, but its processes do not."""
     settings = {"endpoint_port": 1, "postgres_port": 2, "passwords": dict.fromkeys(ROLES, "secret")}
     (tmp_path / "world.json").write_text(json.dumps(settings))
 
@@ -78,8 +78,8 @@ def test_a_stopped_world_is_told_from_none(tmp_path):
     assert f"The local world in {tmp_path} is down (the local AWS and Postgres); run: totelake up" in ended.stderr
 
 
-def test_settings_that_cannot_be_read_are_not_replaced(tmp_path):
-    """New passwords would shut everybody out of the databases."""
+def test_up_does_not_replace_unreadable_settings(tmp_path):
+    """New passwords would not match those of the databases."""
     (tmp_path / "world.json").write_text("{")
 
     ended = totelake("up", state=tmp_path)
@@ -89,8 +89,8 @@ def test_settings_that_cannot_be_read_are_not_replaced(tmp_path):
     assert (tmp_path / "world.json").read_text() == "{"
 
 
-def test_urls_are_for_programs(tmp_path):
-    """Every address is there, also while the world is down."""
+def test_urls_prints_all_addresses_as_json(tmp_path):
+    """Also while the environment is down."""
     keys = {"access_key": "AKIA", "secret_key": "s3cret"}
     settings = {"endpoint_port": 4566, "postgres_port": 5432, "passwords": dict.fromkeys(ROLES, "se/cret"), **keys}
     (tmp_path / "world.json").write_text(json.dumps(settings))
@@ -106,8 +106,8 @@ def test_urls_are_for_programs(tmp_path):
     }
 
 
-def test_the_lineage_of_a_column_is_told_without_a_world(tmp_path):
-    """Its types from zone to zone, what is done to it, and the rules that it keeps."""
+def test_lineage_of_a_warehouse_column_is_printed_as_json(tmp_path):
+    """Types per zone, transformation and rules; no local environment is needed."""
     ended = totelake("lineage", "fact_sales_order.unit_price", "--json", state=tmp_path / "none")
 
     assert json.loads(ended.stdout) == [
@@ -132,8 +132,8 @@ def test_the_lineage_of_a_column_is_told_without_a_world(tmp_path):
     assert not (tmp_path / "none").exists()
 
 
-def test_a_column_of_totesys_is_told_where_it_shows(tmp_path):
-    """One that leads to another table, in the columns that are looked up there."""
+def test_lineage_of_a_source_column_lists_the_columns_that_use_it(tmp_path):
+    """For a foreign key, the columns that are looked up through it."""
     ended = totelake("lineage", "department_id", state=tmp_path)
 
     assert "staff.department_id" in ended.stdout
@@ -141,16 +141,16 @@ def test_a_column_of_totesys_is_told_where_it_shows(tmp_path):
     assert "reference: is in department" in ended.stdout
 
 
-def test_an_unknown_column_is_told_with_what_may_be_meant(tmp_path):
-    """In one sentence, with an exit status."""
+def test_unknown_column_fails_with_similar_names(tmp_path):
+    """In one sentence, with exit status 1."""
     ended = totelake("lineage", "unit_prise", state=tmp_path / "none")
 
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr == ("totelake: There is no column unit_prise; did you mean unit_price, item_unit_price?\n")
 
 
-def test_a_folder_that_is_no_world_is_not_purged(tmp_path):
-    """It may be anything, such as a home."""
+def test_purge_refuses_a_folder_that_is_not_an_environment(tmp_path):
+    """It may be any folder, such as a home directory."""
     (tmp_path / "thesis.txt").touch()
 
     ended = totelake("down", "--purge", "--yes", state=tmp_path)
@@ -160,14 +160,14 @@ def test_a_folder_that_is_no_world_is_not_purged(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
-def test_purging_nothing_is_fine(tmp_path):
-    """It is gone already."""
+def test_purge_of_a_missing_folder_succeeds(tmp_path):
+    """There is nothing to remove."""
     assert totelake("down", "--purge", "--yes", state=tmp_path / "none").returncode == 0
 
 
 @pytest.mark.parametrize(("answer", "kept"), [("n", True), ("y", False)])
-def test_a_purge_asks_first(answer, kept, tmp_path):
-    """On a terminal; only after a yes is anything removed."""
+def test_purge_asks_for_confirmation(answer, kept, tmp_path):
+    """On a terminal; nothing is removed unless the answer is yes."""
     state = tmp_path / "state"
     state.mkdir()
     Settings.new(1, 2).save(State(state))
@@ -176,14 +176,14 @@ def test_a_purge_asks_first(answer, kept, tmp_path):
     process = subprocess.Popen(command, cwd=ROOT, stdin=terminal, stdout=subprocess.PIPE, text=True)
     os.write(ours, f"{answer}\n".encode())
 
-    said = process.communicate(timeout=60)[0]
+    output = process.communicate(timeout=60)[0]
 
-    assert "with totesys, lake and warehouse?" in said
+    assert "with totesys, lake and warehouse?" in output
     assert (process.returncode, state.exists()) == (int(kept), kept)
 
 
-def test_a_purge_without_a_terminal_says_what_to_add(tmp_path):
-    """In one sentence, with an exit status, and without having changed anything."""
+def test_purge_without_a_terminal_requires_yes(tmp_path):
+    """In one sentence, with exit status 1, and nothing is changed."""
     (tmp_path / "world.json").write_text("{}")
 
     ended = totelake("down", "--purge", state=tmp_path)
@@ -208,34 +208,34 @@ def test_a_purge_without_a_terminal_says_what_to_add(tmp_path):
         ("{not json", None),
     ],
 )
-def test_rows_are_read_from_lines_of_json(line, rows):
-    """From the one that each table gets when it is done, and not again from its steps and their sum."""
+def test_rows_in_reads_the_count_of_a_table_from_a_log_line(line, rows):
+    """From the final line of each table, not from its steps or from the total."""
     assert rows_in(line) == rows
 
 
 class Logs:
-    """CloudWatch Logs with one stream that grows."""
+    """A fake CloudWatch Logs client with one stream, `jr_1`."""
 
-    class exceptions:  # noqa: N801 - as boto3 has it
-        """The errors of a client."""
+    class exceptions:  # noqa: N801 - the name in boto3
+        """The exceptions of the client."""
 
-        class ResourceNotFoundException(Exception):  # noqa: N818 - as AWS has it
-            """There is no such stream."""
+        class ResourceNotFoundException(Exception):  # noqa: N818 - the name in AWS
+            """The stream does not exist."""
 
     def __init__(self):
-        """Begin with a stream that is empty."""
+        """Start with an empty stream."""
         self.lines = []
 
     def get_log_events(self, **place):
-        """Return what is new since the token."""
+        """Return the events after the token."""
         if place["logStreamName"] != "jr_1":
             raise self.exceptions.ResourceNotFoundException
         events = [{"message": line} for line in self.lines[int(place.get("nextToken", 0)) :]]
         return {"events": events, "nextForwardToken": str(len(self.lines))}
 
 
-def test_rows_add_up_while_a_job_runs():
-    """Each line counts once, however often the log is read."""
+def test_row_counts_add_up_while_a_job_runs():
+    """Each line counts once, even if the log is read several times."""
     logs = Logs()
     rows = RowCounts(logs)
     counted = [rows.of("jr_1")]
@@ -247,16 +247,16 @@ def test_rows_add_up_while_a_job_runs():
 
 
 @pytest.mark.parametrize(("stage", "rows"), [("ingest", 2), ("load", 42)])
-def test_rows_of_an_attempt_that_failed_do_not_count(stage, rows):
-    """Except those that a load had committed."""
+def test_rows_of_a_failed_attempt_count_for_the_load_only(stage, rows):
+    """A load has committed them, other stages have not."""
     logs = Logs()
     logs.lines += [LINE % 40, json.dumps({"event": "retry", "status": "waiting", "stage": stage}), LINE % 2]
 
     assert RowCounts(logs).of("jr_1") == rows
 
 
-def test_a_job_without_a_log_has_told_of_no_rows():
-    """It has only just been started."""
+def test_job_without_a_log_has_no_row_count():
+    """The job has just been started."""
     assert RowCounts(Logs()).of("jr_2") is None
 
 
@@ -276,7 +276,7 @@ def attempt(state, **rest):
 
 
 def run_with(*nodes, status="COMPLETED", edges=()):
-    """Return the run that GetWorkflowRun describes with these nodes."""
+    """Return the workflow run that is read from a GetWorkflowRun response with these nodes."""
     described = {"WorkflowRunId": "wr_1", "Status": status, "StartedOn": START, "CompletedOn": START}
     return workflow_run.read(described | {"Graph": {"Nodes": list(nodes), "Edges": list(edges)}}, RowCounts(Logs()))
 
@@ -294,26 +294,26 @@ def run_with(*nodes, status="COMPLETED", edges=()):
         ("STOPPED", ActionState.STOPPED),
     ],
 )
-def test_every_state_of_a_job_is_told(job_state, state):
-    """In the five words of the screen."""
+def test_every_job_state_is_mapped_to_an_action_state(job_state, state):
+    """There are five action states."""
     (action,) = run_with(node("JOB", "ingest", JobDetails={"JobRuns": [attempt(job_state)]})).actions
 
     assert action.state == state
 
 
-def test_the_last_attempt_counts():
-    """A retry that succeeded makes good the failure before it."""
+def test_last_attempt_determines_the_state():
+    """A successful retry replaces the failed attempt."""
     failed = attempt("FAILED", ErrorMessage="first")
-    again = attempt("SUCCEEDED", Attempt=1, CompletedOn=START + timedelta(seconds=5))
+    retry = attempt("SUCCEEDED", Attempt=1, CompletedOn=START + timedelta(seconds=5))
 
-    run = run_with(node("JOB", "ingest", JobDetails={"JobRuns": [again, failed]}))
+    run = run_with(node("JOB", "ingest", JobDetails={"JobRuns": [retry, failed]}))
 
     assert run.succeeded
     assert (run.actions[0].seconds, run.actions[0].error) == (5.0, None)
 
 
 def test_a_completed_run_with_a_failed_job_did_not_succeed():
-    """Glue calls it COMPLETED all the same."""
+    """Its status in Glue is COMPLETED."""
     run = run_with(
         node("JOB", "ingest", JobDetails={"JobRuns": [attempt("FAILED", ErrorMessage="No route to host")]}),
         node("JOB", "transform"),
@@ -327,14 +327,14 @@ def test_a_completed_run_with_a_failed_job_did_not_succeed():
 
 
 def test_a_failed_crawl_is_a_failed_action():
-    """Crawlers have states of their own."""
+    """Crawlers have their own states."""
     run = run_with(node("CRAWLER", "raw", CrawlerDetails={"Crawls": [{"State": "FAILED", "ErrorMessage": "Denied"}]}))
 
     assert (run.actions[0].state, run.actions[0].error) == (ActionState.FAILED, "Denied")
 
 
-def test_actions_are_listed_as_they_follow_each_other():
-    """Whatever the order of the nodes, and without the triggers between them."""
+def test_actions_are_listed_in_the_order_of_the_graph():
+    """Not in the order of the nodes, and without triggers."""
     run = run_with(
         node("JOB", "load"),
         node("TRIGGER", "b"),
@@ -354,8 +354,8 @@ def test_actions_are_listed_as_they_follow_each_other():
     assert [action.name for action in run.actions] == ["ingest", "transform", "a raw crawler", "load"]
 
 
-def test_a_table_shows_state_rows_and_seconds():
-    """And calls what waits in a run that has ended what it is."""
+def test_run_table_shows_state_rows_and_seconds():
+    """An action that waits in a completed run is shown as never started."""
     actions = (
         Action("totelake-local-ingest", "job", ActionState.FAILED, seconds=12.34, rows=43045),
         Action("totelake-local-transform", "job", ActionState.WAITING),
@@ -369,8 +369,8 @@ def test_a_table_shows_state_rows_and_seconds():
     assert "transform · never started" in lines
 
 
-def test_what_reconcile_found_is_shown_table_by_table():
-    """What counts with its columns and keys, what does not with its reason."""
+def test_reconcile_results_are_shown_by_table():
+    """Differences with columns and keys, explained ones with their reason."""
     counts = {"rows_in_totesys": 1200, "rows_in_warehouse": 1199}
     missing = {"what": "missing in the warehouse", "reason": None, "rows": 1, "keys": [7], "columns": []}
     wrong = {"what": "different", "reason": None, "rows": 6, "keys": [1, 2, 3, 4, 5], "columns": ["paid"]}

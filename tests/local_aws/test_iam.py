@@ -1,4 +1,4 @@
-"""Roles that are enforced: what a client, a job, a crawler and a schedule get to hear when theirs says no."""
+"""Enforcement of IAM roles: errors of clients, jobs, crawlers and schedules whose role lacks a permission."""
 
 import json
 import urllib.error
@@ -21,11 +21,11 @@ from tests import roles
 
 REGION = "eu-west-2"
 
-type Acting = Callable[..., Callable[[str], Any]]
+type ClientsWithPolicy = Callable[..., Callable[[str], Any]]
 
 
 def clients(url: str, session: iam.Session) -> Callable[[str], Any]:
-    """Return a function that makes clients with the credentials of a session."""
+    """Return a function that returns clients with the credentials of a session."""
     return lambda service: boto3.client(
         service,
         endpoint_url=url,
@@ -37,8 +37,8 @@ def clients(url: str, session: iam.Session) -> Callable[[str], Any]:
     )
 
 
-def taken(role: str) -> iam.Session:
-    """Take a role as Glue does for a job."""
+def assume(role: str) -> iam.Session:
+    """Assume a role as Glue does for a job."""
     source = f"arn:aws:glue:{REGION}:{roles.ACCOUNT}:job/a-job"
     return iam.assume(
         role, service="glue.amazonaws.com", source_arn=source, account=roles.ACCOUNT, region=REGION, name="session"
@@ -46,15 +46,15 @@ def taken(role: str) -> iam.Session:
 
 
 @pytest.fixture
-def acting(world: Any) -> Acting:
-    """Return a function that gives clients to a new role, who may do what these statements say."""
+def clients_with(world: Any) -> ClientsWithPolicy:
+    """Return a function that creates a role with the given statements and returns its clients."""
 
-    def act(*statements: dict[str, Any]) -> Callable[[str], Any]:
+    def create_role(*statements: dict[str, Any]) -> Callable[[str], Any]:
         name = f"role-{uuid.uuid4().hex[:8]}"
         roles.create(world.aws.client("iam"), name, *statements)
-        return clients(world.aws.url, taken(name))
+        return clients(world.aws.url, assume(name))
 
-    return act
+    return create_role
 
 
 def allow(action: str, *resources: str, **rest: Any) -> dict[str, Any]:
@@ -69,9 +69,9 @@ def refused(call: Callable[..., Any], **parameters: Any) -> dict[str, str]:
     return dict(caught.value.response["Error"])
 
 
-def test_a_refusal_says_who_may_not_do_what_to_what(acting: Acting):
-    """In AWS's words, under the code of the service."""
-    mine = acting(allow("s3:GetObject", "arn:aws:s3:::glue-tests/mine/*"))
+def test_denial_names_the_role_the_action_and_the_resource(clients_with: ClientsWithPolicy):
+    """With AWS's message and the error code of the service."""
+    mine = clients_with(allow("s3:GetObject", "arn:aws:s3:::glue-tests/mine/*"))
 
     error = refused(mine("glue").get_connection, Name="totesys")
     assert error["Code"] == "AccessDeniedException"
@@ -90,9 +90,9 @@ def test_a_refusal_says_who_may_not_do_what_to_what(acting: Acting):
     ] == "AccessDenied"  # fmt: skip
 
 
-def test_a_role_does_what_it_may(acting: Acting, world: Any):
-    """The object is there, with the right bytes, however large the request that was refused before."""
-    mine = acting(allow("s3:*Object", "arn:aws:s3:::glue-tests/mine/*"))("s3")
+def test_allowed_calls_succeed_and_denied_ones_have_no_effect(clients_with: ClientsWithPolicy, world: Any):
+    """Even after a denied request with a large body."""
+    mine = clients_with(allow("s3:*Object", "arn:aws:s3:::glue-tests/mine/*"))("s3")
 
     assert refused(mine.put_object, Bucket=world.bucket, Key="yours/1", Body=bytes(3_000_000))["Code"] == "AccessDenied"
     mine.put_object(Bucket=world.bucket, Key="mine/1", Body=b"abc")
@@ -100,21 +100,21 @@ def test_a_role_does_what_it_may(acting: Acting, world: Any):
     assert refused(world.s3.head_object, Bucket=world.bucket, Key="yours/1")["Code"] == "404"
 
 
-def test_who_may_not_list_is_not_told_what_is_missing(acting: Acting, world: Any):
-    """S3 answers 403 and not 404 without the right to list the bucket."""
+def test_missing_key_is_a_403_without_the_permission_to_list(clients_with: ClientsWithPolicy, world: Any):
+    """With `s3:ListBucket` it is a 404."""
     reading = allow("s3:GetObject", "arn:aws:s3:::glue-tests/*")
-    blind = acting(reading)("s3")
-    seeing = acting(reading, allow("s3:ListBucket", "arn:aws:s3:::glue-tests"))("s3")
+    without_list = clients_with(reading)("s3")
+    with_list = clients_with(reading, allow("s3:ListBucket", "arn:aws:s3:::glue-tests"))("s3")
 
-    assert refused(blind.head_object, Bucket=world.bucket, Key="none")["Code"] == "403"
-    assert "s3:ListBucket" in refused(blind.get_object, Bucket=world.bucket, Key="none")["Message"]
-    assert refused(seeing.head_object, Bucket=world.bucket, Key="none")["Code"] == "404"
-    assert refused(seeing.get_object, Bucket=world.bucket, Key="none")["Code"] == "NoSuchKey"
+    assert refused(without_list.head_object, Bucket=world.bucket, Key="none")["Code"] == "403"
+    assert "s3:ListBucket" in refused(without_list.get_object, Bucket=world.bucket, Key="none")["Message"]
+    assert refused(with_list.head_object, Bucket=world.bucket, Key="none")["Code"] == "404"
+    assert refused(with_list.get_object, Bucket=world.bucket, Key="none")["Code"] == "NoSuchKey"
 
 
-def test_several_objects_are_deleted_only_if_each_may_be(acting: Acting, world: Any):
-    """A choice: AWS deletes those that may be, and names the others in its answer."""
-    mine = acting(allow("s3:*Object", "arn:aws:s3:::glue-tests/mine/*"))("s3")
+def test_batch_deletion_is_denied_unless_every_object_may_be_deleted(clients_with: ClientsWithPolicy, world: Any):
+    """A choice: AWS deletes the allowed objects and reports the others."""
+    mine = clients_with(allow("s3:*Object", "arn:aws:s3:::glue-tests/mine/*"))("s3")
     mine.put_object(Bucket=world.bucket, Key="mine/2", Body=b"")
 
     both = {"Objects": [{"Key": "mine/2"}, {"Key": "yours/2"}]}
@@ -125,30 +125,30 @@ def test_several_objects_are_deleted_only_if_each_may_be(acting: Acting, world: 
     assert mine.delete_objects(Bucket=world.bucket, Delete={"Objects": [{"Key": "mine/2"}]})["Deleted"]
 
 
-def test_a_deny_says_so(acting: Acting):
-    """It is another message than that of a permission that was forgotten."""
-    mine = acting(allow("s3:*", "*"), {"Effect": "Deny", "Action": "s3:DeleteObject", "Resource": "*"})("s3")
+def test_explicit_deny_has_its_own_message(clients_with: ClientsWithPolicy):
+    """It differs from that of a missing permission."""
+    mine = clients_with(allow("s3:*", "*"), {"Effect": "Deny", "Action": "s3:DeleteObject", "Resource": "*"})("s3")
 
     error = refused(mine.delete_object, Bucket="glue-tests", Key="x")
     assert error["Message"].endswith("with an explicit deny in an identity-based policy")
 
 
-def test_a_metric_goes_into_the_namespace_that_the_role_has(acting: Acting):
-    """CloudWatch knows no resource, so its condition is the limit."""
+def test_metric_can_be_published_only_to_the_namespace_of_the_policy(clients_with: ClientsWithPolicy):
+    """PutMetricData has no resource, so a condition limits it."""
     mine = {"StringEquals": {"cloudwatch:namespace": ["Mine"]}}
-    cloudwatch = acting(allow("cloudwatch:PutMetricData", "*", Condition=mine))("cloudwatch")
+    cloudwatch = clients_with(allow("cloudwatch:PutMetricData", "*", Condition=mine))("cloudwatch")
     datum = [{"MetricName": "rows", "Value": 1.0}]
 
     cloudwatch.put_metric_data(Namespace="Mine", MetricData=datum)
     assert refused(cloudwatch.put_metric_data, Namespace="Yours", MetricData=datum)["Code"] == "AccessDeniedException"
 
 
-def test_a_secret_is_known_by_its_name_and_by_its_arn(acting: Acting, world: Any):
-    """A policy names the ARN, a connection the name."""
+def test_secret_is_authorized_by_name_and_by_arn(clients_with: ClientsWithPolicy, world: Any):
+    """Policies have the ARN, connections the name."""
     secrets = world.aws.client("secretsmanager")
     arn = secrets.create_secret(Name=f"mine-{uuid.uuid4().hex}", SecretString="s")["ARN"]
     secrets.create_secret(Name="yours", SecretString="s")
-    mine = acting(allow("secretsmanager:GetSecretValue", arn))("secretsmanager")
+    mine = clients_with(allow("secretsmanager:GetSecretValue", arn))("secretsmanager")
 
     name = secrets.describe_secret(SecretId=arn)["Name"]
     assert mine.get_secret_value(SecretId=name)["SecretString"] == "s"
@@ -156,50 +156,50 @@ def test_a_secret_is_known_by_its_name_and_by_its_arn(acting: Acting, world: Any
     assert "secret:yours-" in refused(mine.get_secret_value, SecretId="yours")["Message"]
 
 
-def test_a_statement_takes_a_right_on_the_workgroup_and_on_the_secret(acting: Acting, world: Any):
-    """The Data API logs in by the secret in the caller's name."""
+def test_redshift_statement_requires_permissions_on_workgroup_and_secret(clients_with: ClientsWithPolicy, world: Any):
+    """The Data API reads the secret with the caller's permissions."""
     redshift.install(lambda *_: "postgresql://127.0.0.1:1/nowhere")
     secret = world.aws.client("secretsmanager").create_secret(Name=f"s-{uuid.uuid4().hex}", SecretString="s")["ARN"]
     may_run = allow("redshift-data:BatchExecuteStatement", f"arn:aws:redshift-serverless:{REGION}:*:workgroup/mine")
     may_ask, may_log_in = allow("redshift-data:DescribeStatement", "*"), allow("secretsmanager:GetSecretValue", secret)
-    asked = {"WorkgroupName": "mine", "Database": "warehouse", "SecretArn": secret, "Sqls": ["SELECT 1"]}
+    request = {"WorkgroupName": "mine", "Database": "warehouse", "SecretArn": secret, "Sqls": ["SELECT 1"]}
 
-    mine = acting(may_run, may_ask, may_log_in)("redshift-data")
-    assert mine.describe_statement(Id=mine.batch_execute_statement(**asked)["Id"])["Status"] != "FINISHED"
-    assert "workgroup/yours" in refused(mine.batch_execute_statement, **asked | {"WorkgroupName": "yours"})["Message"]
-    logged_out = acting(may_run, may_ask)("redshift-data")
-    assert "secretsmanager:GetSecretValue" in refused(logged_out.batch_execute_statement, **asked)["Message"]
+    mine = clients_with(may_run, may_ask, may_log_in)("redshift-data")
+    assert mine.describe_statement(Id=mine.batch_execute_statement(**request)["Id"])["Status"] != "FINISHED"
+    assert "workgroup/yours" in refused(mine.batch_execute_statement, **request | {"WorkgroupName": "yours"})["Message"]
+    without_secret = clients_with(may_run, may_ask)("redshift-data")
+    assert "secretsmanager:GetSecretValue" in refused(without_secret.batch_execute_statement, **request)["Message"]
 
 
-def test_what_nobody_has_declared_is_denied_to_every_role(acting: Acting):
-    """Even to one that may do everything: the message says where to declare it."""
-    mine = acting(roles.ANYTHING)
+def test_undeclared_operation_is_denied_to_every_role(clients_with: ClientsWithPolicy):
+    """Even to one with all permissions; the message names the file to declare it in."""
+    mine = clients_with(roles.ANYTHING)
 
     for call in (mine("glue").get_jobs, mine("dynamodb").list_tables, mine("scheduler").list_schedules):
         assert "local_aws/iam/operations.py does not say" in refused(call)["Message"]
 
 
-def test_credentials_that_nobody_was_given_open_nothing(world: Any):
-    """Neither a key of no session, nor the token of another one, nor one that has expired."""
+def test_unknown_mismatched_and_expired_credentials_are_rejected(world: Any):
+    """An unknown key, the token of another session, and an expired session."""
     roles.create(world.aws.client("iam"), "anything")
-    good, other = taken("anything"), taken("anything")
-    wrong = [
-        {"access_key": "ASIAUNKNOWN000000000", "token": good.token},
-        {"access_key": good.access_key, "token": other.token},
+    valid, other = assume("anything"), assume("anything")
+    mismatched = [
+        {"access_key": "ASIAUNKNOWN000000000", "token": valid.token},
+        {"access_key": valid.access_key, "token": other.token},
     ]
-    clients(world.aws.url, good)("s3").list_buckets()
+    clients(world.aws.url, valid)("s3").list_buckets()
 
-    for parts in wrong:
-        session = iam.Session(good.account, good.role, good.name, secret_key=good.secret_key, **parts)
+    for parts in mismatched:
+        session = iam.Session(valid.account, valid.role, valid.name, secret_key=valid.secret_key, **parts)
         assert refused(clients(world.aws.url, session)("s3").list_buckets)["Code"] == "InvalidClientTokenId"
     backend = sts_backends[roles.ACCOUNT]["aws"]
-    backend.get_assumed_role_from_access_key(good.access_key).expiration = datetime.now(UTC) - timedelta(seconds=1)
-    assert refused(clients(world.aws.url, good)("s3").list_buckets)["Code"] == "ExpiredToken"
+    backend.get_assumed_role_from_access_key(valid.access_key).expiration = datetime.now(UTC) - timedelta(seconds=1)
+    assert refused(clients(world.aws.url, valid)("s3").list_buckets)["Code"] == "ExpiredToken"
 
 
-def test_a_signed_url_can_do_what_its_signer_may(acting: Acting, world: Any):
+def test_presigned_url_has_the_permissions_of_its_signer(clients_with: ClientsWithPolicy, world: Any):
     """The credentials are in the query."""
-    mine = acting(allow("s3:GetObject", "arn:aws:s3:::glue-tests/mine/*"))("s3")
+    mine = clients_with(allow("s3:GetObject", "arn:aws:s3:::glue-tests/mine/*"))("s3")
     for key in ("mine/3", "yours/3"):
         world.put(key, "abc")
 
@@ -212,9 +212,9 @@ def test_a_signed_url_can_do_what_its_signer_may(acting: Acting, world: Any):
         fetch("yours/3")
 
 
-def test_a_boundary_that_cannot_be_judged_leaves_nothing(acting: Acting, world: Any):
-    """Permissions boundaries are not read here, so a role that has one may do nothing."""
-    mine = acting(roles.ANYTHING)
+def test_role_with_a_permissions_boundary_is_denied_everything(clients_with: ClientsWithPolicy, world: Any):
+    """Boundaries are not evaluated, so a role with one has no permissions."""
+    mine = clients_with(roles.ANYTHING)
     role = mine("sts").get_caller_identity()["Arn"].split("/")[1]
     boundary = {"RoleName": role, "PermissionsBoundary": "arn:aws:iam::aws:policy/ReadOnlyAccess"}
     world.aws.client("iam").put_role_permissions_boundary(**boundary)
@@ -222,17 +222,17 @@ def test_a_boundary_that_cannot_be_judged_leaves_nothing(acting: Acting, world: 
     assert "permissions boundary" in refused(mine("s3").list_buckets)["Message"]
 
 
-ASKS = """
+WRITES_AN_OBJECT = """
 import boto3
 boto3.client("s3").put_object(Bucket="glue-tests", Key="theirs/1", Body=b"")
 """
 
 
-def test_a_job_that_tries_what_its_role_does_not_allow_fails_with_the_reason(world: Any):
-    """Its own script is read with the role too."""
+def test_job_without_a_permission_fails_with_the_denial(world: Any):
+    """Its script is also downloaded with the role."""
     iam_client = world.aws.client("iam")
     roles.create(iam_client, "reads", allow("s3:GetObject", "arn:aws:s3:::glue-tests/scripts/*"))
-    world.job("tries", ASKS, Role="reads")
+    world.job("tries", WRITES_AN_OBJECT, Role="reads")
 
     run = world.ended("tries", world.start("tries"))
     assert run["JobRunState"] == "FAILED"
@@ -244,8 +244,8 @@ def test_a_job_that_tries_what_its_role_does_not_allow_fails_with_the_reason(wor
     assert "s3:GetObject" in run["ErrorMessage"]
 
 
-def test_a_job_whose_role_does_not_trust_glue_for_it_does_not_start(world: Any):
-    """Another job's ARN, another service, or no role at all."""
+def test_job_fails_when_its_role_does_not_trust_glue(world: Any):
+    """The role trusts another job or another service, or does not exist."""
     iam_client = world.aws.client("iam")
     roles.create(iam_client, "strange", source=f"arn:aws:glue:{REGION}:{roles.ACCOUNT}:job/another")
     roles.create(iam_client, "foreign", service="lambda.amazonaws.com")
@@ -260,8 +260,8 @@ def test_a_job_whose_role_does_not_trust_glue_for_it_does_not_start(world: Any):
         assert world.output(run_id, "error") == [run["ErrorMessage"]]
 
 
-def test_a_crawl_is_held_to_the_role_of_its_crawler(world: Any):
-    """It fails with the permission that it lacks as its message."""
+def test_crawl_without_a_permission_fails_with_the_denial(world: Any):
+    """The message names the missing permission."""
     world.glue.create_database(DatabaseInput={"Name": "held"})
     catalog = [f"arn:aws:glue:{REGION}:{roles.ACCOUNT}:{name}" for name in ("catalog", "database/held", "table/held/*")]
     listing = allow("s3:ListBucket", "arn:aws:s3:::glue-tests")
@@ -289,8 +289,8 @@ def test_a_crawl_is_held_to_the_role_of_its_crawler(world: Any):
     assert crawl()["Status"] == "SUCCEEDED"
 
 
-def test_a_schedule_starts_what_its_role_may_start_and_keeps_what_was_missed(world: Any):
-    """The dead-letter queue says why, if the role may write to it."""
+def test_schedule_without_a_permission_sends_its_event_to_the_dead_letter_queue(world: Any):
+    """With the denial as error message, if the role may write to the queue."""
     sqs = world.aws.client("sqs")
     url = sqs.create_queue(QueueName="missed")["QueueUrl"]
     queue = f"arn:aws:sqs:{REGION}:{roles.ACCOUNT}:missed"
@@ -302,24 +302,24 @@ def test_a_schedule_starts_what_its_role_may_start_and_keeps_what_was_missed(wor
         "DeadLetterConfig": {"Arn": queue},
     }
     world.glue.create_workflow(Name="nightly")
-    begins = {
+    trust = {
         "service": "scheduler.amazonaws.com",
         "source": arn.replace("schedule/", "schedule-group/")[: -len("/nightly")],
     }
-    keep = allow("sqs:SendMessage", queue)
+    write_dead_letters = allow("sqs:SendMessage", queue)
     start = allow("glue:StartWorkflowRun", f"arn:aws:glue:{REGION}:{roles.ACCOUNT}:workflow/nightly")
 
     def missed(*statements: dict[str, Any]) -> list[str]:
-        roles.create(world.aws.client("iam"), "starts", *statements, **begins)
+        roles.create(world.aws.client("iam"), "starts", *statements, **trust)
         invoke(Target.of(arn, settings), datetime.now(UTC), SystemClock())
-        found = sqs.receive_message(QueueUrl=url, MessageAttributeNames=["All"]).get("Messages", [])
-        for message in found:
+        messages = sqs.receive_message(QueueUrl=url, MessageAttributeNames=["All"]).get("Messages", [])
+        for message in messages:
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-        return [message["MessageAttributes"]["ERROR_MESSAGE"]["StringValue"] for message in found]
+        return [message["MessageAttributes"]["ERROR_MESSAGE"]["StringValue"] for message in messages]
 
-    (reason,) = missed(keep)
+    (reason,) = missed(write_dead_letters)
     assert "is not authorized to perform: glue:StartWorkflowRun on resource: " in reason
-    assert missed(allow("s3:GetObject", "*")) == []  # it may not even keep that
+    assert missed(allow("s3:GetObject", "*")) == []  # the role may not write to the dead-letter queue
     assert world.glue.get_workflow_runs(Name="nightly")["Runs"] == []
-    assert missed(keep, start) == []
+    assert missed(write_dead_letters, start) == []
     assert len(world.glue.get_workflow_runs(Name="nightly")["Runs"]) == 1

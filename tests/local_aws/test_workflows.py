@@ -1,4 +1,4 @@
-"""Glue workflows that run: triggers, predicates, properties, statistics, graph, limits, stop and resume, by boto3."""
+"""Glue workflow runs: triggers, predicates, properties, statistics, graph, limits, stop and resume."""
 
 import json
 from typing import Any
@@ -11,7 +11,7 @@ FAIL = "raise ValueError('no')"
 
 
 def workflow(world: Any, name: str, **members: Any) -> str:
-    """Make a workflow and return its name."""
+    """Create a workflow and return its name."""
     return str(world.glue.create_workflow(Name=name, **members)["Name"])
 
 
@@ -30,13 +30,13 @@ def states(world: Any, run: dict[str, Any]) -> dict[str, list[str]]:
     }
 
 
-def code(error: Any) -> str:
-    """Return the code of a refused request."""
+def error_code(error: Any) -> str:
+    """Return the error code of a rejected request."""
     return str(error.value.response["Error"]["Code"])
 
 
-def test_a_workflow_goes_from_job_to_job(world: Any):
-    """A start trigger, then a conditional one; every job knows the workflow, its trigger and its predecessors."""
+def test_workflow_runs_its_jobs_in_order(world: Any):
+    """By a start trigger and a conditional one; job runs have the workflow, their trigger and their predecessors."""
     name = workflow(world, "chain")
     first, second = world.job("chain-1", "import sys; print(sys.argv[1:])"), world.job("chain-2")
     world.trigger("chain-start", name, first)
@@ -63,8 +63,8 @@ def test_a_workflow_goes_from_job_to_job(world: Any):
     assert one["CompletedOn"] <= two["StartedOn"]
 
 
-def test_the_graph_has_a_node_for_each_part_and_an_edge_for_each_step(world: Any):
-    """A workflow shows its graph before it ever ran, a run shows it with its job runs."""
+def test_graph_has_nodes_for_triggers_and_jobs_and_edges_between_them(world: Any):
+    """A workflow has its graph before its first run; a run's graph has its job runs."""
     name = workflow(world, "drawn")
     first, second = world.job("drawn-1"), world.job("drawn-2")
     world.trigger("drawn-start", name, first)
@@ -87,8 +87,8 @@ def test_the_graph_has_a_node_for_each_part_and_an_edge_for_each_step(world: Any
     assert world.glue.get_workflow(Name=name)["Workflow"]["LastRun"]["WorkflowRunId"] == run_id
 
 
-def test_a_failed_job_completes_the_run_and_what_waits_for_success_never_starts(world: Any):
-    """COMPLETED says that it ended, the statistics say how."""
+def test_run_with_a_failed_job_completes_without_the_jobs_that_need_its_success(world: Any):
+    """The status is COMPLETED; the statistics count the failure."""
     name = workflow(world, "broken")
     first, second, alarm = world.job("broken-1", FAIL), world.job("broken-2"), world.job("broken-alarm")
     world.trigger("broken-start", name, first)
@@ -101,8 +101,8 @@ def test_a_failed_job_completes_the_run_and_what_waits_for_success_never_starts(
     assert (statistics["TotalActions"], statistics["FailedActions"], statistics["SucceededActions"]) == (3, 1, 1)
 
 
-def test_and_waits_for_all_and_any_for_the_first_and_fires_once(world: Any):
-    """Two jobs side by side, one of them slower."""
+def test_and_trigger_waits_for_all_jobs_and_any_trigger_fires_once_after_the_first(world: Any):
+    """Two jobs run in parallel, one of them slower."""
     name = workflow(world, "both")
     quick, slow = world.job("both-quick"), world.job("both-slow", "import time; time.sleep(1.5)")
     after_all, after_any = world.job("both-all"), world.job("both-any")
@@ -119,7 +119,7 @@ def test_and_waits_for_all_and_any_for_the_first_and_fires_once(world: Any):
 
 
 def test_a_predicate_is_evaluated_after_the_last_attempt(world: Any):
-    """The first attempt fails, the second succeeds: what waits for failure stays away."""
+    """The first attempt fails and the second succeeds, so a trigger on failure does not fire."""
     name = workflow(world, "attempts")
     mark = world.aws.state.root / "attempted"
     script = f"import pathlib; p = pathlib.Path({str(mark)!r}); there = p.exists(); p.touch(); assert there"
@@ -136,8 +136,8 @@ def test_a_predicate_is_evaluated_after_the_last_attempt(world: Any):
     assert (run["Statistics"]["SucceededActions"], run["Statistics"]["FailedActions"]) == (2, 0)
 
 
-def test_trigger_arguments_lie_between_the_jobs_defaults_and_its_fixed_ones(world: Any):
-    """An action's arguments reach its job."""
+def test_trigger_arguments_override_defaults_but_not_fixed_arguments(world: Any):
+    """The action's timeout overrides the job's too."""
     name = workflow(world, "argued")
     job = world.job(
         "argued-1",
@@ -154,8 +154,8 @@ def test_trigger_arguments_lie_between_the_jobs_defaults_and_its_fixed_ones(worl
     assert job_run["Timeout"] == 7
 
 
-def test_run_properties_begin_with_the_defaults_and_can_be_added_to(world: Any):
-    """PutWorkflowRunProperties merges, and leaves the workflow's defaults alone."""
+def test_run_properties_start_with_the_defaults_and_can_be_changed(world: Any):
+    """PutWorkflowRunProperties merges; the workflow's defaults are unchanged."""
     name = workflow(world, "proper", DefaultRunProperties={"a": "1", "b": "1"})
     world.trigger("proper-start", name, world.job("proper-1"))
     run_id = start(world, name, RunProperties={"b": "2"})
@@ -166,20 +166,20 @@ def test_run_properties_begin_with_the_defaults_and_can_be_added_to(world: Any):
     assert world.glue.get_workflow(Name=name)["Workflow"]["DefaultRunProperties"] == {"a": "1", "b": "1"}
 
 
-def test_no_more_runs_of_a_workflow_than_allowed(world: Any):
-    """The next one is refused while one runs."""
+def test_start_is_rejected_at_the_limit_of_concurrent_workflow_runs(world: Any):
+    """The limit here is one run."""
     name = workflow(world, "limited", MaxConcurrentRuns=1)
     world.trigger("limited-start", name, world.job("limited-1", SLEEP))
     run_id = start(world, name)
-    with pytest.raises(ClientError) as refused:
+    with pytest.raises(ClientError) as error:
         start(world, name)
-    assert code(refused) == "ConcurrentRunsExceededException"
+    assert error_code(error) == "ConcurrentRunsExceededException"
     world.glue.stop_workflow_run(Name=name, RunId=run_id)
     world.workflow_ended(name, run_id)
 
 
-def test_a_job_that_cannot_start_is_an_errored_action(world: Any):
-    """The job is at its own limit; the run says so and ends."""
+def test_job_that_cannot_start_is_an_errored_action(world: Any):
+    """The job is at its own limit; the run ends, and its job run has the message."""
     name = workflow(world, "errored")
     job = world.job("errored-1", SLEEP)
     world.trigger("errored-start", name, job)
@@ -191,15 +191,15 @@ def test_a_job_that_cannot_start_is_an_errored_action(world: Any):
     world.glue.batch_stop_job_run(JobName=job, JobRunIds=[busy])
 
 
-def test_a_run_without_a_start_trigger_is_an_error(world: Any):
-    """Nothing began, and that is not called completed."""
+def test_run_of_a_workflow_without_a_start_trigger_is_an_error(world: Any):
+    """Its status is ERROR, not COMPLETED."""
     name = workflow(world, "beginless")
     run = world.workflow_ended(name, start(world, name))
     assert (run["Status"], run["ErrorMessage"]) == ("ERROR", "Workflow beginless has no start trigger.")
 
 
-def test_a_stopped_run_ends_what_runs_and_starts_nothing_more(world: Any):
-    """RUNNING, STOPPING, STOPPED; a second stop is refused."""
+def test_stopping_a_run_stops_its_jobs_and_starts_no_more(world: Any):
+    """Triggers on STOPPED do not fire; a second stop is rejected."""
     name = workflow(world, "halted")
     first, second = world.job("halted-1", SLEEP), world.job("halted-2")
     world.trigger("halted-start", name, first)
@@ -211,13 +211,13 @@ def test_a_stopped_run_ends_what_runs_and_starts_nothing_more(world: Any):
     assert run["Status"] == "STOPPED"
     assert states(world, run) == {first: ["STOPPED"], second: []}
     assert run["Statistics"]["StoppedActions"] == 1
-    with pytest.raises(ClientError) as refused:
+    with pytest.raises(ClientError) as error:
         world.glue.stop_workflow_run(Name=name, RunId=run_id)
-    assert code(refused) == "IllegalWorkflowStateException"
+    assert error_code(error) == "IllegalWorkflowStateException"
 
 
-def test_a_job_stopped_by_hand_fires_what_waits_for_that(world: Any):
-    """STOPPED can be listened for."""
+def test_stopping_a_job_by_hand_fires_triggers_on_stopped(world: Any):
+    """STOPPED is a valid state of a condition."""
     name = workflow(world, "by-hand")
     first, second = world.job("by-hand-1", SLEEP), world.job("by-hand-2")
     world.trigger("by-hand-start", name, first)
@@ -229,8 +229,8 @@ def test_a_job_stopped_by_hand_fires_what_waits_for_that(world: Any):
     assert (run["Status"], states(world, run)) == ("COMPLETED", {first: ["STOPPED"], second: ["SUCCEEDED"]})
 
 
-def test_a_resumed_run_repeats_the_named_node_and_what_follows(world: Any):
-    """The middle of three jobs fails; the resumed run keeps the first and repeats the second and the third."""
+def test_resumed_run_repeats_the_named_node_and_its_downstream_nodes(world: Any):
+    """The second of three jobs has failed; the resumed run keeps the first and repeats the others."""
     name = workflow(world, "resumed")
     first, second, third = world.job("resumed-1"), world.job("resumed-2", FAIL), world.job("resumed-3")
     world.trigger("resumed-start", name, first)
@@ -240,9 +240,9 @@ def test_a_resumed_run_repeats_the_named_node_and_what_follows(world: Any):
     run = world.workflow_ended(name, run_id)
     nodes = world.nodes(run)
     world.put("scripts/resumed-2.py", "print('mended')")
-    answer = world.glue.resume_workflow_run(Name=name, RunId=run_id, NodeIds=[nodes[second]["UniqueId"]])
-    assert answer["NodeIds"] == [nodes[second]["UniqueId"]]
-    resumed = world.workflow_ended(name, answer["RunId"])
+    response = world.glue.resume_workflow_run(Name=name, RunId=run_id, NodeIds=[nodes[second]["UniqueId"]])
+    assert response["NodeIds"] == [nodes[second]["UniqueId"]]
+    resumed = world.workflow_ended(name, response["RunId"])
     assert (resumed["PreviousRunId"], resumed["WorkflowRunProperties"]) == (run_id, {"kept": "yes"})
     assert states(world, resumed) == {first: ["SUCCEEDED"], second: ["SUCCEEDED"], third: ["SUCCEEDED"]}
     kept = world.nodes(resumed)[first]["JobDetails"]["JobRuns"][0]["Id"]
@@ -250,8 +250,8 @@ def test_a_resumed_run_repeats_the_named_node_and_what_follows(world: Any):
     assert world.workflow_run(name, run_id)["Statistics"]["FailedActions"] == 1
 
 
-def test_what_is_downstream_of_another_named_node_drops_out(world: Any):
-    """Resuming at the first and the second job is resuming at the first."""
+def test_resume_ignores_nodes_downstream_of_another_named_node(world: Any):
+    """Resuming at the first and second job resumes at the first."""
     name = workflow(world, "dropped")
     first, second = world.job("dropped-1"), world.job("dropped-2")
     world.trigger("dropped-start", name, first)
@@ -259,36 +259,36 @@ def test_what_is_downstream_of_another_named_node_drops_out(world: Any):
     run_id = start(world, name)
     nodes = world.nodes(world.workflow_ended(name, run_id))
     ids = [nodes[second]["UniqueId"], nodes[first]["UniqueId"]]
-    answer = world.glue.resume_workflow_run(Name=name, RunId=run_id, NodeIds=ids)
-    assert answer["NodeIds"] == [nodes[first]["UniqueId"]]
-    resumed = world.workflow_ended(name, answer["RunId"])
+    response = world.glue.resume_workflow_run(Name=name, RunId=run_id, NodeIds=ids)
+    assert response["NodeIds"] == [nodes[first]["UniqueId"]]
+    resumed = world.workflow_ended(name, response["RunId"])
     assert resumed["Statistics"]["SucceededActions"] == 2
     again = {job: world.nodes(resumed)[job]["JobDetails"]["JobRuns"][0]["Id"] for job in (first, second)}
     assert all(again[job] != nodes[job]["JobDetails"]["JobRuns"][0]["Id"] for job in again)
 
 
-def test_only_a_completed_run_is_resumed_and_only_at_nodes_that_ran(world: Any):
-    """The wrong state and the wrong nodes have their own codes."""
+def test_resume_requires_a_completed_run_and_nodes_that_ran(world: Any):
+    """A wrong state and wrong nodes have different error codes."""
     name = workflow(world, "unresumable")
     first, second = world.job("unresumable-1", SLEEP), world.job("unresumable-2")
     world.trigger("unresumable-start", name, first)
     world.after("unresumable-next", name, {first: "SUCCEEDED"}, second)
     run_id = start(world, name)
     nodes = world.nodes(world.workflow_run(name, run_id))
-    with pytest.raises(ClientError) as refused:
+    with pytest.raises(ClientError) as error:
         world.glue.resume_workflow_run(Name=name, RunId=run_id, NodeIds=[nodes[first]["UniqueId"]])
-    assert code(refused) == "IllegalWorkflowStateException"
+    assert error_code(error) == "IllegalWorkflowStateException"
     job_runs = world.glue.get_job_runs(JobName=first)["JobRuns"]
     world.glue.batch_stop_job_run(JobName=first, JobRunIds=[job_runs[0]["Id"]])
     world.workflow_ended(name, run_id)
     for wrong in (nodes[second]["UniqueId"], "wnode_none"):
-        with pytest.raises(ClientError) as refused:
+        with pytest.raises(ClientError) as error:
             world.glue.resume_workflow_run(Name=name, RunId=run_id, NodeIds=[wrong])
-        assert code(refused) == "InvalidInputException"
+        assert error_code(error) == "InvalidInputException"
 
 
-def test_edits_of_triggers_do_not_touch_a_run_but_edits_of_jobs_do(world: Any):
-    """The trigger graph is fixed when the run starts."""
+def test_running_workflow_uses_changed_jobs_but_not_changed_triggers(world: Any):
+    """Its graph is fixed when the run starts."""
     name = workflow(world, "edited")
     gate = world.aws.state.root / "edited-gate"
     wait = f"import pathlib, time\nwhile not pathlib.Path({str(gate)!r}).exists(): time.sleep(0.05)"
@@ -313,8 +313,8 @@ def test_edits_of_triggers_do_not_touch_a_run_but_edits_of_jobs_do(world: Any):
     assert states(world, later) == {first: ["SUCCEEDED"], third: ["SUCCEEDED"]}
 
 
-def test_a_trigger_that_is_not_active_does_not_fire(world: Any):
-    """A stopped conditional trigger keeps its jobs from starting."""
+def test_inactive_trigger_does_not_fire(world: Any):
+    """The jobs of a stopped conditional trigger do not start."""
     name = workflow(world, "inactive")
     first, second = world.job("inactive-1"), world.job("inactive-2")
     world.trigger("inactive-start", name, first)
@@ -324,8 +324,8 @@ def test_a_trigger_that_is_not_active_does_not_fire(world: Any):
     assert states(world, run) == {first: ["SUCCEEDED"], second: []}
 
 
-def test_a_job_started_by_hand_fires_nothing(world: Any):
-    """Conditional triggers follow triggers only."""
+def test_job_started_by_hand_fires_no_workflow_trigger(world: Any):
+    """Conditional triggers react only to jobs that a trigger has started."""
     name = workflow(world, "manual")
     first, second = world.job("manual-1"), world.job("manual-2")
     world.trigger("manual-start", name, first)
@@ -335,8 +335,8 @@ def test_a_job_started_by_hand_fires_nothing(world: Any):
     assert world.glue.get_workflow_runs(Name=name)["Runs"] == []
 
 
-def test_crawlers_are_nodes_and_conditions(world: Any):
-    """A job starts a crawler by its success, the crawler's success starts a job."""
+def test_crawler_can_be_an_action_and_a_condition(world: Any):
+    """The success of a job starts a crawler, whose success starts another job."""
     name = workflow(world, "crawling")
     world.put("crawled/rows.json", json.dumps({"a": 1}))
     world.glue.create_database(DatabaseInput={"Name": "crawling"})
@@ -366,8 +366,8 @@ def test_crawlers_are_nodes_and_conditions(world: Any):
     assert states(world, run)[last] == ["SUCCEEDED"]
 
 
-def test_a_crawler_that_does_not_exist_is_an_errored_action(world: Any):
-    """The run ends, and the node says why."""
+def test_missing_crawler_is_an_errored_action(world: Any):
+    """The run ends, and the crawl has the error message."""
     name = workflow(world, "uncrawled")
     world.trigger("uncrawled-start", name, Actions=[{"CrawlerName": "no-such-crawler"}])
     run = world.workflow_ended(name, start(world, name))
@@ -376,8 +376,8 @@ def test_a_crawler_that_does_not_exist_is_an_errored_action(world: Any):
     assert "no-such-crawler" in crawl["ErrorMessage"]
 
 
-def test_runs_of_a_workflow_come_newest_first_and_in_pages(world: Any):
-    """Each with its statistics, the graph when asked for."""
+def test_workflow_runs_are_listed_from_the_newest_in_pages(world: Any):
+    """The graph is included on request."""
     name = workflow(world, "paged", MaxConcurrentRuns=5)
     world.trigger("paged-start", name, world.job("paged-1", ExecutionProperty={"MaxConcurrentRuns": 5}))
     ids = [start(world, name) for _ in range(3)]
@@ -389,12 +389,12 @@ def test_runs_of_a_workflow_come_newest_first_and_in_pages(world: Any):
         world.workflow_ended(name, run_id)
 
 
-def test_workflows_are_kept_changed_listed_and_removed(world: Any):
-    """The operations on definitions."""
+def test_workflow_definitions_are_created_updated_listed_and_deleted(world: Any):
+    """Operations on a deleted workflow are rejected."""
     name = workflow(world, "kept", Description="first", Tags={"team": "data"})
-    with pytest.raises(ClientError) as refused:
+    with pytest.raises(ClientError) as error:
         workflow(world, name)
-    assert code(refused) == "AlreadyExistsException"
+    assert error_code(error) == "AlreadyExistsException"
     world.glue.update_workflow(Name=name, Description="second", MaxConcurrentRuns=3)
     shown = world.glue.batch_get_workflows(Names=[name, "none"])
     assert shown["MissingWorkflows"] == ["none"]
@@ -411,6 +411,6 @@ def test_workflows_are_kept_changed_listed_and_removed(world: Any):
         (world.glue.get_workflow_run, {"Name": name, "RunId": "wr_1"}),
         (world.glue.update_workflow, {"Name": name}),
     ):
-        with pytest.raises(ClientError) as refused:
+        with pytest.raises(ClientError) as error:
             operation(**request)
-        assert code(refused) == "EntityNotFoundException"
+        assert error_code(error) == "EntityNotFoundException"
