@@ -1,4 +1,4 @@
-"""Spark jobs on the local Glue: the lake is s3:// to them, their settings arrive, and a warm spare changes nothing."""
+"""Spark jobs on the local Glue: access to the lake by s3://, settings, and runs in a warm spare JVM."""
 
 import io
 import json
@@ -62,7 +62,7 @@ PARCEL = package(parcel="def word(_): return 'from the zip'")
 
 @pytest.fixture(scope="module")
 def job(world: Any) -> str:
-    """Make a Spark job that reads what was put, writes Parquet, and uses its package in Python workers."""
+    """Create a Spark job that reads JSON, writes Parquet, and uses its package in Python workers."""
     world.put("put/rows.json", "".join(json.dumps({"id": number}) + "\n" for number in range(4)))
     arguments = {
         "--bucket": world.bucket,
@@ -73,19 +73,19 @@ def job(world: Any) -> str:
 
 
 def outcome(world: Any, job: str, folder: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Run the job with this folder as target; return the run and what it printed."""
+    """Run the job with `folder` as its target; return the run and its printed result."""
     run_id = world.start(job, Arguments={"--folder": folder})
     run = world.ended(job, run_id, seconds=180)
     assert run["JobRunState"] == "SUCCEEDED", "\n".join(world.output(run_id, "error"))
     return run, json.loads(world.output(run_id)[-1])
 
 
-def check(world: Any, run: dict[str, Any], said: dict[str, Any], folder: str) -> None:
-    """Hold what the job said, and what is in S3 now, to what it should be."""
-    assert said["ids"] == [0, 1, 2, 3]
-    assert said["settings"] == ["UTC", "true", "yes", "spark"]
-    assert said["in_a_worker"] == ["from the zip"]
-    assert said["folder"] == str(world.aws.state.jobs / run["Id"])
+def check(world: Any, run: dict[str, Any], result: dict[str, Any], folder: str) -> None:
+    """Assert the job's result and the objects that it wrote to S3."""
+    assert result["ids"] == [0, 1, 2, 3]
+    assert result["settings"] == ["UTC", "true", "yes", "spark"]
+    assert result["in_a_worker"] == ["from the zip"]
+    assert result["folder"] == str(world.aws.state.jobs / run["Id"])
     listed = world.s3.list_objects_v2(Bucket=world.bucket, Prefix=folder)["Contents"]
     keys = [item["Key"] for item in listed if not item["Key"].endswith("/")]
     assert all(key.endswith(".parquet") for key in keys)
@@ -95,32 +95,32 @@ def check(world: Any, run: dict[str, Any], said: dict[str, Any], folder: str) ->
     assert not (world.aws.state.jobs / run["Id"] / "tmp").exists()
 
 
-def test_a_spark_job_reads_and_writes_the_lake(world: Any, job: str):
-    """PutObject and Spark see the same objects, and no file is there that Spark needs for itself only."""
-    run, said = outcome(world, job, "cold")
-    check(world, run, said, "cold")
+def test_spark_job_reads_and_writes_the_lake(world: Any, job: str):
+    """PutObject and Spark see the same objects, and Spark's internal files are not listed."""
+    run, result = outcome(world, job, "cold")
+    check(world, run, result, "cold")
 
 
 @pytest.fixture
 def spare(world: Any) -> Iterator[Spare]:
-    """Give the local Glue a warm spare for one test, with a deployment whose jobs share it."""
-    world.deployed(SCRIPT, PARCEL, LEFT, HELD, SESSION, "print('fine')")
+    """Give the local Glue a warm spare for one test, and deploy code that may share it."""
+    world.deployed(SCRIPT, PARCEL, LEFT, ACCESS, SESSION, "print('fine')")
     service = glue.service()
-    fresh = Spare(service.world)
-    service.executor.spare = fresh
-    fresh.prepare()
-    yield fresh
+    started = Spare(service.world)
+    service.executor.spare = started
+    started.prepare()
+    yield started
     service.executor.spare = None
-    fresh.close()
+    started.close()
 
 
-def test_jobs_in_the_warm_spare_are_run_as_in_a_process_of_their_own(world: Any, job: str, spare: Spare):
-    """Settings, package, folder and logs are those of the run, also of the second; the spare waits for a third."""
+def test_runs_in_the_warm_spare_have_their_own_settings_package_folder_and_log(world: Any, job: str, spare: Spare):
+    """Also the second run; after it the spare is still available."""
     waiting = spare.process_id
     for folder in ("warm", "warmer"):
-        run, said = outcome(world, job, folder)
-        assert said["session"] == waiting
-        check(world, run, said, folder)
+        run, result = outcome(world, job, folder)
+        assert result["session"] == waiting
+        check(world, run, result, folder)
         assert len(world.output(run["Id"])) == 1
         assert spare.process_id == waiting
     assert [folder.name for folder in world.aws.state.jobs.glob("spare-*")] == [f"spare-{os.getpid()}-1"]
@@ -145,8 +145,8 @@ subprocess.Popen(["sleep", "61234"])
 """
 
 
-def test_a_run_leaves_nothing_in_the_jvm_for_the_next(world: Any, job: str, spare: Spare):
-    """No settings, tables, files or processes; what it printed last is its own, with an end of line or without."""
+def test_run_leaves_no_state_in_the_warm_jvm(world: Any, job: str, spare: Spare):
+    """No settings, tables, files or processes; the last line of output is complete without a line break too."""
     waiting = spare.process_id
     outcome(world, job, "before")
     name = world.job("left", LEFT, kind="glueetl", DefaultArguments={"--conf": "spark.hadoop.fs.s3a.test.other=1"})
@@ -171,8 +171,8 @@ def test_a_run_leaves_nothing_in_the_jvm_for_the_next(world: Any, job: str, spar
         ("os.kill(os.getpid(), 11)", "Command was ended by signal 11"),
     ],
 )
-def test_a_run_that_goes_wrong_takes_the_jvm_with_it(world: Any, spare: Spare, ending: str, message: str):
-    """It ends as in a process of its own, and another spare waits for the next run."""
+def test_failed_run_discards_the_warm_jvm(world: Any, spare: Spare, ending: str, message: str):
+    """The run ends as in its own process, and a new spare is started."""
     waiting = spare.process_id
     assert waiting is not None
     processes = [psutil.Process(waiting), *psutil.Process(waiting).children(recursive=True)]
@@ -186,8 +186,8 @@ def test_a_run_that_goes_wrong_takes_the_jvm_with_it(world: Any, spare: Spare, e
     assert len(list(world.aws.state.jobs.glob("spare-*"))) == 1
 
 
-def test_a_run_that_is_stopped_takes_the_jvm_with_it(world: Any, spare: Spare):
-    """Whatever it was at."""
+def test_stopped_run_discards_the_warm_jvm(world: Any, spare: Spare):
+    """A new spare is started."""
     waiting = spare.process_id
     name = world.job("stopped", "import time; print('on', flush=True); time.sleep(60)", kind="glueetl")
     run_id = world.start(name)
@@ -197,8 +197,8 @@ def test_a_run_that_is_stopped_takes_the_jvm_with_it(world: Any, spare: Spare):
     assert spare.process_id not in (None, waiting)
 
 
-def test_a_jvm_serves_so_many_runs_and_no_more(world: Any, spare: Spare):
-    """The last of them ends well, and another JVM waits."""
+def test_warm_jvm_is_replaced_after_its_maximum_number_of_runs(world: Any, spare: Spare):
+    """The last run succeeds, and a new spare is started."""
     service = glue.service()
     service.executor.spare = Spare(service.world, most_runs=1)
     service.executor.spare.prepare()
@@ -211,8 +211,8 @@ def test_a_jvm_serves_so_many_runs_and_no_more(world: Any, spare: Spare):
     service.executor.spare.close()
 
 
-def test_the_thread_that_reports_collected_objects_is_none_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Py4J starts it within a second of the first object: the JVM of a run that came before would be discarded."""
+def test_py4j_finalizer_thread_is_not_counted_as_left_by_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Py4J starts it within a second of the first object; counted, it would discard the JVM after a short run."""
     options = {"spark.driver.extraJavaOptions": shlex.join(jvm_state.JAVA_OPTIONS)}
     for name, value in spark.environment(State(tmp_path), conf=options).items():
         monkeypatch.setenv(name, value)
@@ -228,15 +228,15 @@ def test_the_thread_that_reports_collected_objects_is_none_of_a_run(tmp_path: Pa
         gateway.proc.wait(30)
 
 
-@pytest.mark.parametrize("victim", ["the first", "java", "driver"])
-def test_a_dead_spare_is_replaced_by_a_process_of_its_own(world: Any, spare: Spare, victim: str):
-    """Whatever became of the spare, the job runs."""
+@pytest.mark.parametrize("victim", ["parent", "java", "driver"])
+def test_job_runs_when_a_process_of_the_spare_is_dead(world: Any, spare: Spare, victim: str):
+    """In its own process, or in the spare if only the driver is dead."""
     assert spare.process_id is not None
     dead = spare.process_id
     first = psutil.Process(dead)
-    parts = world.wait(first.children, lambda found: [part for part in found if "--warm" in part.cmdline()])
-    java, driver = (next(part for part in parts if (part.name() == "java") is is_java) for is_java in (True, False))
-    chosen = {"the first": first, "java": java, "driver": driver}[victim]
+    children = world.wait(first.children, lambda found: [child for child in found if "--warm" in child.cmdline()])
+    java, driver = (next(c for c in children if (c.name() == "java") is is_java) for is_java in (True, False))
+    chosen = {"parent": first, "java": java, "driver": driver}[victim]
     chosen.kill()
     if victim != "driver":
         world.wait(first.status, lambda status: status == psutil.STATUS_ZOMBIE)
@@ -248,8 +248,8 @@ def test_a_dead_spare_is_replaced_by_a_process_of_its_own(world: Any, spare: Spa
     assert (spare.process_id == dead) is (victim == "driver")
 
 
-def test_a_spare_that_dies_before_it_takes_a_job_is_replaced(world: Any, spare: Spare):
-    """It may have read what it was told to run, and a dying process may look alive: that is not yet a taken job."""
+def test_job_runs_in_its_own_process_when_the_spare_dies_before_it_starts_the_job(world: Any, spare: Spare):
+    """A spare that has read its job but has not confirmed it, as while it is being killed, has not started it."""
     assert spare.process_id is not None
     first = psutil.Process(spare.process_id)
     first.suspend()
@@ -262,8 +262,8 @@ def test_a_spare_that_dies_before_it_takes_a_job_is_replaced(world: Any, spare: 
     assert world.output(run_id) != [str(first.pid)]
 
 
-def test_settings_of_the_jvm_itself_need_a_process_of_their_own(world: Any, spare: Spare):
-    """A JVM that has started cannot take them."""
+def test_job_with_jvm_settings_runs_in_its_own_process(world: Any, spare: Spare):
+    """JVM settings cannot be changed after its start."""
     waiting = spare.process_id
     conf = {"--conf": "spark.driver.extraJavaOptions=-Dmine=1"}
     name = world.job("own-jvm", SESSION, kind="glueetl", DefaultArguments=conf)
@@ -273,16 +273,16 @@ def test_settings_of_the_jvm_itself_need_a_process_of_their_own(world: Any, spar
     assert spare.process_id == waiting
 
 
-HELD = """
+ACCESS = """
 import json
 from pyspark.sql import SparkSession
 
 session = SparkSession.builder.getOrCreate()
 
 
-def tried(what):
+def attempt(access):
     try:
-        what()
+        access()
     except Exception as error:
         return f"{type(error).__name__}: {error}"
     return "done"
@@ -290,20 +290,20 @@ def tried(what):
 
 rows = session.range(1)
 print(json.dumps({
-    "read": tried(lambda: session.read.json("s3://glue-tests/put/rows.json").collect()),
-    "write": tried(lambda: rows.write.parquet("s3://glue-tests/mine/new/one")),
-    "write below": tried(lambda: rows.write.parquet("s3://glue-tests/kept/new/two")),
-    "read elsewhere": tried(lambda: session.read.json("s3://glue-tests/secret/rows.json").collect()),
-    "write elsewhere": tried(lambda: rows.write.parquet("s3://glue-tests/other/one")),
-    "another bucket": tried(lambda: session.read.json("s3://another-bucket/rows.json").collect()),
+    "read": attempt(lambda: session.read.json("s3://glue-tests/put/rows.json").collect()),
+    "write": attempt(lambda: rows.write.parquet("s3://glue-tests/mine/new/one")),
+    "write below": attempt(lambda: rows.write.parquet("s3://glue-tests/kept/new/two")),
+    "read elsewhere": attempt(lambda: session.read.json("s3://glue-tests/secret/rows.json").collect()),
+    "write elsewhere": attempt(lambda: rows.write.parquet("s3://glue-tests/other/one")),
+    "another bucket": attempt(lambda: session.read.json("s3://another-bucket/rows.json").collect()),
     "in a worker": session.sparkContext.parallelize([1], 1).map(lambda _: __import__("os").environ.get(
         "AWS_SESSION_TOKEN", "no token")).collect()[0] == __import__("os").environ["AWS_SESSION_TOKEN"],
 }))
 """
 
 
-def test_spark_sees_of_the_lake_what_the_role_may_read_or_write(world: Any, spare: Spare):
-    """Folders that are granted are there, even before they have been made; all else names the role that may not."""
+def test_spark_can_access_only_the_folders_that_the_role_allows(world: Any, spare: Spare):
+    """Allowed folders can be written before they exist; other paths fail with the name of the role."""
     elsewhere = {"read elsewhere": world.bucket, "write elsewhere": world.bucket, "another bucket": "another-bucket"}
     world.s3.create_bucket(Bucket="another-bucket", CreateBucketConfiguration={"LocationConstraint": "eu-west-2"})
     world.s3.put_object(Bucket="another-bucket", Key="rows.json", Body="{}")
@@ -318,27 +318,27 @@ def test_spark_sees_of_the_lake_what_the_role_may_read_or_write(world: Any, spar
         {"Effect": "Allow", "Action": "s3:*", "Resource": [f"{objects}/kept/new/*"]},
     )
     waiting = spare.process_id
-    world.job("all", HELD, kind="glueetl")
+    world.job("all", ACCESS, kind="glueetl")
     wide = world.start("all")
     assert world.ended("all", wide, seconds=180)["JobRunState"] == "SUCCEEDED"
     assert json.loads(world.output(wide)[-1])["read elsewhere"] == "done"
     for folder in ("mine", "kept"):
         shutil.rmtree(world.aws.state.lake / world.bucket / folder)
-    world.job("held", HELD, kind="glueetl", Role="narrow")
+    world.job("held", ACCESS, kind="glueetl", Role="narrow")
     run_id = world.start("held")
 
     run = world.ended("held", run_id, seconds=180)
     assert run["JobRunState"] == "SUCCEEDED", "\n".join(world.output(run_id, "error"))
     assert spare.process_id == waiting
-    said = json.loads(world.output(run_id)[-1])
-    assert [said[name] for name in ("read", "write", "write below", "in a worker")] == ["done", "done", "done", True]
+    result = json.loads(world.output(run_id)[-1])
+    assert [result[name] for name in ("read", "write", "write below", "in a worker")] == ["done", "done", "done", True]
     for name, bucket in elsewhere.items():
-        assert f"not-permitted-to-narrow://{bucket}/" in said[name], name
+        assert f"not-permitted-to-narrow://{bucket}/" in result[name], name
     assert (world.aws.state.lake / world.bucket / "mine/new/one").is_dir()
 
 
-def test_an_archive_is_used_only_with_the_java_and_spark_that_made_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """The file beside it says who made it."""
+def test_class_archive_is_used_only_with_the_same_java_and_spark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The sidecar file holds the versions that created it."""
     archive = tmp_path / "spark.jsa"
     monkeypatch.setattr(spark, "ARCHIVE", archive)
 
@@ -355,8 +355,8 @@ def test_an_archive_is_used_only_with_the_java_and_spark_that_made_it(tmp_path: 
     assert not used()
 
 
-def test_buckets_are_folders_of_the_lake_whatever_their_names(tmp_path: Path):
-    """Each has its place in the mount table; what the caller sets wins."""
+def test_every_bucket_is_mounted_whatever_its_name(tmp_path: Path):
+    """Each has an entry in the mount table; the caller's settings take precedence."""
     state = State(tmp_path)
     (state.lake / "a-bucket.with-dots").mkdir(parents=True)
     settings = spark.settings(state, {"spark.sql.ansi.enabled": "false"})
@@ -365,8 +365,8 @@ def test_buckets_are_folders_of_the_lake_whatever_their_names(tmp_path: Path):
     assert settings["spark.sql.ansi.enabled"] == "false"
 
 
-def test_a_lake_below_a_folder_with_a_space_is_written_and_read(tmp_path: Path):
-    """Also with a per cent sign, which an address gives a meaning: a mount is an address and not a path."""
+def test_spark_accesses_a_lake_whose_path_has_special_characters(tmp_path: Path):
+    """A space and a per cent sign, which must be escaped, since a mount is a URI."""
     state = State(tmp_path / "my world 100%")
     (state.lake / "bucket").mkdir(parents=True)
     program = """
@@ -376,15 +376,15 @@ spark.range(3).write.parquet("s3://bucket/rows")
 print(spark.read.parquet("s3://bucket/rows").count())
 """
     variables = spark.environment(state, conf={"spark.driver.extraJavaOptions": "'-Dname=a b'"})
-    ended = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", program], check=False, env={**os.environ, **variables}, capture_output=True, text=True
     )
-    assert ended.stdout == "3\n", ended.stderr
+    assert completed.stdout == "3\n", completed.stderr
     assert list((state.lake / "bucket" / "rows").glob("*.parquet"))
 
 
-def test_the_archive_is_dumped_to_a_path_with_a_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """The option is one word of the command line."""
+def test_class_archive_can_be_created_at_a_path_with_a_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The option is quoted as one argument."""
     options: list[str] = []
 
     def run(_: list[str], variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -400,13 +400,13 @@ def test_the_archive_is_dumped_to_a_path_with_a_space(tmp_path: Path, monkeypatc
     assert f"-XX:ArchiveClassesAtExit={unfinished}" in shlex.split(options[0])
 
 
-def test_a_driver_of_jdbc_that_cannot_be_had_is_named_with_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """The message tells the package, the place to put it, and what the resolver said."""
+def test_missing_jdbc_driver_error_names_package_target_and_cause(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The message has the Maven package, the path to put it at, and the resolver's output."""
     failed = subprocess.CompletedProcess[str]([], 1, "unresolved dependency: not found")
     monkeypatch.setattr(spark, "_run_driver", lambda *_: failed)
     target = tmp_path / "postgresql.jar"
-    with pytest.raises(SparkSetupError, match="unresolved dependency") as refused:
+    with pytest.raises(SparkSetupError, match="unresolved dependency") as error:
         spark.jdbc_jar(target)
-    assert spark.JDBC_PACKAGE in str(refused.value)
-    assert str(target) in str(refused.value)
+    assert spark.JDBC_PACKAGE in str(error.value)
+    assert str(target) in str(error.value)
     assert not target.exists()

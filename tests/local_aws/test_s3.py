@@ -1,4 +1,4 @@
-"""S3 whose objects are files: what is put is a file, what is a file is an object, by plain boto3."""
+"""S3 whose objects are files: reads, conditional writes, multipart uploads, copies and rejected keys."""
 
 import errno
 import hashlib
@@ -29,15 +29,15 @@ PART = 5 * MIB
 
 @dataclass(frozen=True)
 class Bucket:
-    """A bucket of a served world, its folder, and the words of S3 with the bucket left out."""
+    """A bucket of an endpoint, its folder, and boto3's S3 operations with the bucket's name filled in."""
 
     state: State
     port: int
     name: str
 
-    def __getattr__(self, word: str) -> Any:
-        """Return the operation of boto3, for this bucket."""
-        operation = getattr(client(self.port), word)
+    def __getattr__(self, operation_name: str) -> Any:
+        """Return an operation of boto3 for this bucket."""
+        operation = getattr(client(self.port), operation_name)
         return lambda **arguments: operation(Bucket=self.name, **arguments)
 
     @property
@@ -46,12 +46,12 @@ class Bucket:
         return self.state.lake / self.name
 
     def create(self) -> "Bucket":
-        """Make the bucket."""
+        """Create the bucket."""
         self.create_bucket(CreateBucketConfiguration={"LocationConstraint": REGION})
         return self
 
     def write(self, key: str, content: bytes = b"written by Spark") -> Path:
-        """Write a file as another program does."""
+        """Write a file directly, as another program does."""
         path = self.folder / key
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
@@ -67,7 +67,7 @@ class Bucket:
         return [each["Key"] for each in self.list_objects_v2(**arguments).get("Contents", [])]
 
     def upload(self, key: str, *parts: bytes) -> dict[str, Any]:
-        """Send an object in parts; return what completes it."""
+        """Upload the parts of an object; return the arguments of CompleteMultipartUpload."""
         upload = self.create_multipart_upload(Key=key)["UploadId"]
         sent = [
             {"PartNumber": n, "ETag": self.upload_part(Key=key, UploadId=upload, PartNumber=n, Body=part)["ETag"]}
@@ -81,29 +81,29 @@ def md5(content: bytes) -> bytes:
     return hashlib.md5(content, usedforsecurity=False).digest()
 
 
-def created(bucket: Bucket, key: str, content: bytes) -> bool:
-    """Put an object where there is none; return False when S3 says that there is one."""
+def try_create(bucket: Bucket, key: str, content: bytes) -> bool:
+    """Put an object with `If-None-Match: *`; return False when the key exists."""
     try:
         bucket.put_object(Key=key, Body=content, IfNoneMatch="*")
     except ClientError as error:
-        answer = error.response
-        if (answer["ResponseMetadata"]["HTTPStatusCode"], answer["Error"]["Code"]) != (412, "PreconditionFailed"):
+        response = error.response
+        if (response["ResponseMetadata"]["HTTPStatusCode"], response["Error"]["Code"]) != (412, "PreconditionFailed"):
             raise
         return False
     return True
 
 
-def refusal(call: Any, **arguments: Any) -> tuple[int, str, str]:
-    """Return the status, code and message by which S3 refuses a call."""
-    with pytest.raises(ClientError) as refused:
+def error_of(call: Any, **arguments: Any) -> tuple[int, str, str]:
+    """Return the status, code and message of a call that fails."""
+    with pytest.raises(ClientError) as error:
         call(**arguments)
-    response = refused.value.response
+    response = error.value.response
     return response["ResponseMetadata"]["HTTPStatusCode"], response["Error"]["Code"], response["Error"]["Message"]
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[State, int]]:
-    """Serve one state folder; give it and the port."""
+    """Serve a state folder; yield it and the port."""
     state = State(tmp_path_factory.mktemp("world"))
     with served(state) as port:
         yield state, port
@@ -111,12 +111,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[State, int
 
 @pytest.fixture
 def bucket(world: tuple[State, int]) -> Bucket:
-    """Make a bucket that no other test uses."""
+    """Create a bucket that no other test uses."""
     return Bucket(*world, f"b-{uuid.uuid4().hex}").create()
 
 
-def test_what_is_put_is_a_plain_file(bucket: Bucket) -> None:
-    """The file has the bytes and nothing is beside it; the ETag is the MD5 that Terraform compares."""
+def test_put_object_writes_a_plain_file(bucket: Bucket) -> None:
+    """There is no other file beside it; the ETag is the MD5, which Terraform compares."""
     put = bucket.put_object(Key="jobs/ingest.py", Body=b"print()", ContentType="text/x-python", Metadata={"by": "me"})
     assert (bucket.folder / "jobs/ingest.py").read_bytes() == b"print()"
     assert [path.name for path in bucket.folder.rglob("*") if path.is_file()] == ["ingest.py"]
@@ -126,8 +126,8 @@ def test_what_is_put_is_a_plain_file(bucket: Bucket) -> None:
     assert not list((bucket.state.s3_meta / "incoming").iterdir())
 
 
-def test_what_another_program_writes_is_an_object_at_once(bucket: Bucket) -> None:
-    """Listing, head and get agree on it; when the file changes, so does what they say."""
+def test_file_of_another_program_is_an_object(bucket: Bucket) -> None:
+    """Listing, HeadObject and GetObject are consistent, and follow changes of the file."""
     path = bucket.write("tables/t/part-0.parquet")
     os.utime(path, (1_700_000_000, 1_700_000_000))
     listed = bucket.list_objects_v2(Prefix="tables/")["Contents"][0]
@@ -141,12 +141,12 @@ def test_what_another_program_writes_is_an_object_at_once(bucket: Bucket) -> Non
     assert again["ETag"] != head["ETag"]
     assert again["ContentLength"] == 22
     path.unlink()
-    assert refusal(bucket.head_object, Key="tables/t/part-0.parquet")[0] == 404
+    assert error_of(bucket.head_object, Key="tables/t/part-0.parquet")[0] == 404
     assert bucket.keys() == []
 
 
-def test_a_file_that_replaces_an_object_has_none_of_its_metadata(bucket: Bucket) -> None:
-    """What was said of the bytes that were put does not hold for other bytes."""
+def test_file_that_replaces_an_object_does_not_inherit_its_metadata(bucket: Bucket) -> None:
+    """Metadata belongs to the content that was put."""
     bucket.put_object(Key="x", Body=b"aaa", ContentType="text/plain", Metadata={"by": "me"})
     bucket.write("x", b"bbb")
     head = bucket.head_object(Key="x")
@@ -155,31 +155,31 @@ def test_a_file_that_replaces_an_object_has_none_of_its_metadata(bucket: Bucket)
 
 
 @pytest.mark.parametrize(
-    ("asked", "given"),
+    ("range_", "content"),
     [("bytes=2-4", b"234"), ("bytes=7-", b"789"), ("bytes=-2", b"89"), ("bytes=0-99", b"0123456789")],
 )
-def test_a_range_gives_a_part(bucket: Bucket, asked: str, given: bytes) -> None:
-    """Readers of Parquet ask for the end of a file first."""
+def test_range_request_returns_the_range(bucket: Bucket, range_: str, content: bytes) -> None:
+    """Parquet readers begin with the end of a file."""
     bucket.write("digits", b"0123456789")
-    got = bucket.get_object(Key="digits", Range=asked)
-    assert got["Body"].read() == given
-    assert got["ContentLength"] == len(given)
+    got = bucket.get_object(Key="digits", Range=range_)
+    assert got["Body"].read() == content
+    assert got["ContentLength"] == len(content)
     assert got["ContentRange"].endswith("/10")
 
 
-def test_a_range_beyond_the_end_is_refused(bucket: Bucket) -> None:
-    """As S3 refuses it."""
+def test_range_beyond_the_end_is_rejected(bucket: Bucket) -> None:
+    """With the status and the code of S3."""
     bucket.write("digits", b"0123456789")
-    assert refusal(bucket.get_object, Key="digits", Range="bytes=10-")[:2] == (416, "InvalidRange")
+    assert error_of(bucket.get_object, Key="digits", Range="bytes=10-")[:2] == (416, "InvalidRange")
 
 
-def test_one_of_twenty_creates_a_key(bucket: Bucket) -> None:
-    """`If-None-Match: *` lets one writer through, whose content stays, and answers 412 to all others."""
+def test_only_one_of_twenty_concurrent_writers_creates_a_key(bucket: Bucket) -> None:
+    """With `If-None-Match: *` one writer succeeds, and the others get 412."""
     start = threading.Barrier(20)
 
     def create(number: int) -> bool:
         start.wait()
-        return created(bucket, "log/00000001.json", str(number).encode())
+        return try_create(bucket, "log/00000001.json", str(number).encode())
 
     with ThreadPoolExecutor(20) as pool:
         winners = [number for number, won in enumerate(pool.map(create, range(20))) if won]
@@ -188,43 +188,43 @@ def test_one_of_twenty_creates_a_key(bucket: Bucket) -> None:
     assert not list((bucket.state.s3_meta / "incoming").iterdir())
 
 
-def test_another_programs_file_is_never_overwritten_by_a_creation(
+def test_conditional_put_does_not_overwrite_a_file_of_another_program(
     bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The file system decides, so a file counts that Spark creates at the last moment."""
+    """Even if Spark creates it at the last moment, since the file system checks."""
     make_room = BucketFolder._make_room
 
-    def make_room_and_lose_it(folder: BucketFolder, path: Path, key: str) -> None:
+    def make_room_and_lose_the_race(folder: BucketFolder, path: Path, key: str) -> None:
         make_room(folder, path, key)
         path.write_bytes(b"written by Spark")
 
-    monkeypatch.setattr(BucketFolder, "_make_room", make_room_and_lose_it)
-    assert not created(bucket, "log/00000001.json", b"{}")
+    monkeypatch.setattr(BucketFolder, "_make_room", make_room_and_lose_the_race)
+    assert not try_create(bucket, "log/00000001.json", b"{}")
     assert bucket.read("log/00000001.json") == b"written by Spark"
 
 
-def test_a_completed_upload_does_not_overwrite_when_told_so(bucket: Bucket) -> None:
-    """`If-None-Match: *` holds for uploads in parts, against another program's file too, and the upload stays."""
+def test_conditional_completion_of_an_upload_does_not_overwrite(bucket: Bucket) -> None:
+    """Also a file of another program; the upload can still be completed later."""
     finish = bucket.upload("x", b"parts")
     path = bucket.write("x")
-    assert refusal(bucket.complete_multipart_upload, **finish, IfNoneMatch="*")[0] == 412
+    assert error_of(bucket.complete_multipart_upload, **finish, IfNoneMatch="*")[0] == 412
     path.unlink()
     bucket.complete_multipart_upload(**finish, IfNoneMatch="*")
     assert bucket.read("x") == b"parts"
 
 
-def test_an_object_is_replaced_only_as_it_was_seen(bucket: Bucket) -> None:
-    """`If-Match` is held to the ETag, also to that of another program's file."""
+def test_if_match_requires_the_current_etag(bucket: Bucket) -> None:
+    """Also of a file of another program."""
     bucket.write("x")
     seen = bucket.head_object(Key="x")["ETag"]
     bucket.put_object(Key="x", Body=b"mine", IfMatch=seen)
-    assert refusal(bucket.put_object, Key="x", Body=b"late", IfMatch=seen)[:2] == (412, "PreconditionFailed")
-    assert refusal(bucket.put_object, Key="none", Body=b"late", IfMatch=seen)[:2] == (404, "NoSuchKey")
+    assert error_of(bucket.put_object, Key="x", Body=b"late", IfMatch=seen)[:2] == (412, "PreconditionFailed")
+    assert error_of(bucket.put_object, Key="none", Body=b"late", IfMatch=seen)[:2] == (404, "NoSuchKey")
     assert bucket.read("x") == b"mine"
 
 
-def test_one_of_ten_replaces_what_all_have_seen(bucket: Bucket) -> None:
-    """`If-Match` holds at the moment of writing."""
+def test_only_one_of_ten_concurrent_writers_replaces_an_object(bucket: Bucket) -> None:
+    """`If-Match` is checked atomically with the write."""
     bucket.put_object(Key="x", Body=b"seen")
     seen = bucket.head_object(Key="x")["ETag"]
     start = threading.Barrier(10)
@@ -241,19 +241,19 @@ def test_one_of_ten_replaces_what_all_have_seen(bucket: Bucket) -> None:
         assert sum(pool.map(replace, range(10))) == 1
 
 
-def test_an_object_that_is_replaced_while_it_is_opened_is_read_as_it_is_then(
+def test_headers_match_the_content_when_an_object_is_replaced_during_a_get(
     bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The headers are those of the content."""
+    """Length and ETag are those of the new content."""
     bucket.put_object(Key="x", Body=b"old")
     (bucket.folder / "new").write_bytes(b"longer than old")
     find = S3Response._get_key
 
     def find_and_replace(*arguments: Any) -> Any:
-        found = find(*arguments)
+        key = find(*arguments)
         if (bucket.folder / "new").exists():
             (bucket.folder / "new").replace(bucket.folder / "x")
-        return found
+        return key
 
     monkeypatch.setattr(S3Response, "_get_key", find_and_replace)
     got = bucket.get_object(Key="x")
@@ -261,8 +261,8 @@ def test_an_object_that_is_replaced_while_it_is_opened_is_read_as_it_is_then(
     assert got["ETag"] == bucket.head_object(Key="x")["ETag"]
 
 
-def test_a_reader_sees_one_version_whole(bucket: Bucket) -> None:
-    """While an object is replaced again and again, what is read is one of its contents and has that one's ETag."""
+def test_reader_gets_one_complete_version_during_replacements(bucket: Bucket) -> None:
+    """The content and the ETag belong to the same version."""
     contents = [letter * MIB for letter in (b"a", b"b")]
     etags = {md5(content).hex(): content for content in contents}
     bucket.put_object(Key="x", Body=contents[0])
@@ -284,28 +284,28 @@ def test_a_reader_sees_one_version_whole(bucket: Bucket) -> None:
         writer.result()
 
 
-def test_a_delete_takes_the_file_and_the_folders_that_it_leaves_empty(bucket: Bucket) -> None:
-    """A folder without objects is nothing in S3; the bucket's own stays."""
+def test_delete_removes_the_file_and_empty_folders(bucket: Bucket) -> None:
+    """The bucket's own folder is kept."""
     bucket.write("a/b/c/one")
     bucket.write("a/b/c/.one.crc")
     bucket.write("a/two")
     bucket.delete_object(Key="a/b/c/one")
     assert sorted(path.name for path in bucket.folder.rglob("*")) == ["a", "two"]
-    answer = bucket.delete_objects(Delete={"Objects": [{"Key": "a/two"}, {"Key": "never/there"}]})
-    assert "Errors" not in answer
+    response = bucket.delete_objects(Delete={"Objects": [{"Key": "a/two"}, {"Key": "never/there"}]})
+    assert "Errors" not in response
     assert list(bucket.folder.iterdir()) == []
 
 
-def test_a_stale_checksum_of_hadoop_goes_when_its_file_is_replaced(bucket: Bucket) -> None:
-    """Hadoop would take the new content for corrupt."""
+def test_replacing_a_file_removes_its_hadoop_checksum(bucket: Bucket) -> None:
+    """Otherwise Hadoop would report the new content as corrupt."""
     bucket.write("t/part-0")
     crc = bucket.write("t/.part-0.crc")
     bucket.put_object(Key="t/part-0", Body=b"new")
     assert not crc.exists()
 
 
-def test_an_upload_in_parts_becomes_one_file(bucket: Bucket) -> None:
-    """Its ETag is S3's for parts; nothing of the parts is left."""
+def test_multipart_upload_becomes_one_file(bucket: Bucket) -> None:
+    """Its ETag is that of a multipart upload; the parts are removed."""
     parts = [os.urandom(PART), os.urandom(PART), b"end"]
     bucket.complete_multipart_upload(**bucket.upload("big/object", *parts))
     assert (bucket.folder / "big/object").read_bytes() == b"".join(parts)
@@ -313,12 +313,12 @@ def test_an_upload_in_parts_becomes_one_file(bucket: Bucket) -> None:
     assert bucket.head_object(Key="big/object")["ETag"] == f'"{digest}-3"'
     bucket.copy_object(Key="copy", CopySource={"Bucket": bucket.name, "Key": "big/object"})
     for key in ("big/object", "copy"):
-        assert bucket.read(key) == b"".join(parts)  # boto3 holds it to the checksum
+        assert bucket.read(key) == b"".join(parts)  # boto3 verifies the checksum
     assert not any((bucket.state.s3_meta / "uploads").iterdir())
 
 
 def test_boto3_uploads_and_downloads_large_files(bucket: Bucket, tmp_path: Path) -> None:
-    """The transfer manager sends parts in parallel and checks what it gets back."""
+    """The transfer manager uploads parts in parallel and verifies checksums."""
     source, back = tmp_path / "source", tmp_path / "back"
     source.write_bytes(os.urandom(20 * MIB))
     client(bucket.port).upload_file(str(source), bucket.name, "large", ExtraArgs={"Metadata": {"k": "v"}})
@@ -327,33 +327,33 @@ def test_boto3_uploads_and_downloads_large_files(bucket: Bucket, tmp_path: Path)
     assert bucket.head_object(Key="large")["Metadata"] == {"k": "v"}
 
 
-def test_completing_an_upload_again_says_the_same_again(bucket: Bucket) -> None:
-    """A client that lost the first answer asks again."""
+def test_completing_an_upload_is_idempotent(bucket: Bucket) -> None:
+    """As for a retry after a lost response."""
     finish = bucket.upload("x", b"parts")
     assert bucket.complete_multipart_upload(**finish)["ETag"] == bucket.complete_multipart_upload(**finish)["ETag"]
 
 
-def test_an_upload_that_is_no_good_is_refused(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Unknown uploads, unknown parts, parts out of order, and parts that are too small."""
+def test_invalid_multipart_upload_is_rejected(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unknown uploads, unknown parts, parts in the wrong order, and parts that are too small."""
     finish = bucket.upload("x", b"one", b"two")
     parts = finish["MultipartUpload"]["Parts"]
 
-    def told(listed: list[dict[str, Any]]) -> str:
-        return refusal(bucket.complete_multipart_upload, **finish | {"MultipartUpload": {"Parts": listed}})[1]
+    def completion_error(listed: list[dict[str, Any]]) -> str:
+        return error_of(bucket.complete_multipart_upload, **finish | {"MultipartUpload": {"Parts": listed}})[1]
 
-    assert told([{"PartNumber": 1, "ETag": '"0"'}]) == "InvalidPart"
-    assert told(parts[::-1]) == "InvalidPartOrder"
-    assert told(parts) == "EntityTooSmall"
+    assert completion_error([{"PartNumber": 1, "ETag": '"0"'}]) == "InvalidPart"
+    assert completion_error(parts[::-1]) == "InvalidPartOrder"
+    assert completion_error(parts) == "EntityTooSmall"
     monkeypatch.setattr(uploads, "S3_UPLOAD_PART_MIN_SIZE", 1)
     bucket.abort_multipart_upload(Key="x", UploadId=finish["UploadId"])
-    assert told(parts) == "NoSuchUpload"
-    assert refusal(bucket.upload_part, Key="x", UploadId="none", PartNumber=1, Body=b"")[1] == "NoSuchUpload"
+    assert completion_error(parts) == "NoSuchUpload"
+    assert error_of(bucket.upload_part, Key="x", UploadId="none", PartNumber=1, Body=b"")[1] == "NoSuchUpload"
     assert not any((bucket.state.s3_meta / "uploads").iterdir())
     assert bucket.keys() == []
 
 
-def test_a_copy_is_a_file_of_its_own(bucket: Bucket) -> None:
-    """It keeps what was said of the source unless that is replaced."""
+def test_copy_is_an_independent_file(bucket: Bucket) -> None:
+    """It has the metadata of the source, unless the request replaces it."""
     bucket.put_object(Key="a", Body=b"content", ContentType="text/plain", Metadata={"k": "v"})
     bucket.copy_object(Key="b/c", CopySource={"Bucket": bucket.name, "Key": "a"})
     bucket.write("a", b"changed")
@@ -366,8 +366,8 @@ def test_a_copy_is_a_file_of_its_own(bucket: Bucket) -> None:
     assert bucket.read("b/c") == b"content"
 
 
-def test_a_part_is_copied_from_an_object(bucket: Bucket) -> None:
-    """UploadPartCopy takes a range of another program's file."""
+def test_upload_part_copy_copies_a_range(bucket: Bucket) -> None:
+    """From a file of another program."""
     bucket.write("digits", b"0123456789")
     upload = bucket.create_multipart_upload(Key="x")["UploadId"]
     part = bucket.upload_part_copy(
@@ -387,29 +387,29 @@ def test_a_part_is_copied_from_an_object(bucket: Bucket) -> None:
     "key",
     ["../x", "/x", "a//b", "a/../../x", "./x", "a/./b", "..", "nul\0", "z" * 256, "é" * 128, "t/.part.crc", "..//"],
 )
-def test_a_key_that_cannot_be_a_file_is_refused(bucket: Bucket, key: str) -> None:
-    """It never leads out of the bucket's folder, and reading it finds nothing."""
+def test_key_that_cannot_be_a_file_is_rejected(bucket: Bucket, key: str) -> None:
+    """No path outside the bucket's folder is written, and reading returns 404."""
     bucket.put_object(Key="good", Body=b"")
     before = sorted(bucket.state.root.rglob("*"))
-    for refused in (
-        refusal(bucket.put_object, Key=key, Body=b""),
-        refusal(bucket.create_multipart_upload, Key=key),
-        refusal(bucket.copy_object, Key=key, CopySource={"Bucket": bucket.name, "Key": "good"}),
+    for error in (
+        error_of(bucket.put_object, Key=key, Body=b""),
+        error_of(bucket.create_multipart_upload, Key=key),
+        error_of(bucket.copy_object, Key=key, CopySource={"Bucket": bucket.name, "Key": "good"}),
     ):
-        assert refused[:2] == (400, "InvalidRequest")
-    assert "keeps objects as files" in refusal(bucket.put_object, Key=key, Body=b"", IfNoneMatch="*")[2]
-    assert refusal(bucket.get_object, Key=key)[0] == 404
+        assert error[:2] == (400, "InvalidRequest")
+    assert "keeps objects as files" in error_of(bucket.put_object, Key=key, Body=b"", IfNoneMatch="*")[2]
+    assert error_of(bucket.get_object, Key=key)[0] == 404
     bucket.delete_object(Key=key)
     assert bucket.keys(Prefix=key) == []
     assert sorted(bucket.state.root.rglob("*")) == before
 
 
-def test_a_key_below_another_is_refused(bucket: Bucket) -> None:
-    """A file cannot be a folder, nor a folder with objects a file; an empty folder makes room."""
+def test_key_below_another_key_is_rejected(bucket: Bucket) -> None:
+    """A path cannot be both file and folder; an empty folder is replaced."""
     bucket.put_object(Key="a/b", Body=b"x")
     for key in ("a", "a/b/c", "a/b/c/d", "a/b/"):
         for condition in ({}, {"IfNoneMatch": "*"}):
-            status, code, message = refusal(bucket.put_object, Key=key, Body=b"", **condition)
+            status, code, message = error_of(bucket.put_object, Key=key, Body=b"", **condition)
             assert (status, code) == (400, "InvalidRequest")
             assert "keeps objects as files" in message
     (bucket.folder / "empty/below").mkdir(parents=True)
@@ -417,20 +417,20 @@ def test_a_key_below_another_is_refused(bucket: Bucket) -> None:
     assert bucket.keys() == ["a/b", "empty"]
 
 
-def test_a_link_does_not_lead_out_of_the_bucket(bucket: Bucket, tmp_path: Path) -> None:
-    """Neither reading nor writing follows it."""
+def test_symlinks_are_not_followed(bucket: Bucket, tmp_path: Path) -> None:
+    """Neither for reading nor for writing."""
     (tmp_path / "secret").write_text("secret")
     (bucket.folder / "link").symlink_to(tmp_path)
     (bucket.folder / "file").symlink_to(tmp_path / "secret")
-    assert refusal(bucket.put_object, Key="link/x", Body=b"")[:2] == (400, "InvalidRequest")
-    assert refusal(bucket.get_object, Key="link/secret")[0] == 404
-    assert refusal(bucket.get_object, Key="file")[0] == 404
+    assert error_of(bucket.put_object, Key="link/x", Body=b"")[:2] == (400, "InvalidRequest")
+    assert error_of(bucket.get_object, Key="link/secret")[0] == 404
+    assert error_of(bucket.get_object, Key="file")[0] == 404
     assert bucket.keys() == bucket.keys(Prefix="link/") == []
     assert [path.name for path in tmp_path.iterdir()] == ["secret"]
 
 
-def test_a_full_disk_leaves_the_object_as_it_was(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error says so, and nothing half-written stays."""
+def test_full_disk_leaves_the_object_unchanged(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error is InsufficientStorage, and no partial file is left."""
     bucket.put_object(Key="x", Body=b"old")
 
     def fill(_: bytes, file: BinaryIO) -> str:
@@ -438,15 +438,15 @@ def test_a_full_disk_leaves_the_object_as_it_was(bucket: Bucket, monkeypatch: py
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(storage, "_copy", fill)
-    status, code, message = refusal(bucket.put_object, Key="x", Body=b"new")
+    status, code, message = error_of(bucket.put_object, Key="x", Body=b"new")
     assert (status, code) == (507, "InsufficientStorage")
     assert "disk of the lake is full" in message
     assert bucket.read("x") == b"old"
     assert not list((bucket.state.s3_meta / "incoming").iterdir())
 
 
-def test_a_put_that_breaks_off_leaves_nothing(bucket: Bucket) -> None:
-    """A client that dies has written no object."""
+def test_interrupted_put_writes_no_object(bucket: Bucket) -> None:
+    """As when the client is killed."""
     with socket.create_connection(("127.0.0.1", bucket.port)) as connection:
         connection.sendall(
             f"PUT /{bucket.name}/x HTTP/1.1\r\nHost: 127.0.0.1:{bucket.port}\r\nContent-Length: 1000\r\n"
@@ -458,22 +458,22 @@ def test_a_put_that_breaks_off_leaves_nothing(bucket: Bucket) -> None:
     assert bucket.keys() == []
 
 
-def test_objects_outlive_the_process(tmp_path: Path) -> None:
-    """After a kill the folder is no bucket until that is created; then all is there, with what was said of it."""
+def test_objects_survive_a_restart(tmp_path: Path) -> None:
+    """After a kill the bucket must be created again; then its objects have their content and metadata."""
     state = State(tmp_path)
     with spawned(state) as (port, process):
         before = Bucket(state, port, "lake").create()
         before.put_object(Key="a/put", Body=b"put", ContentType="text/x", Metadata={"k": "v"})
         before.put_object(Key="replaced", Body=b"put", ContentType="text/x")
         before.write("spark", b"s")
-        seen = before.head_object(Key="spark")["ETag"]
+        etag = before.head_object(Key="spark")["ETag"]
         before.upload("unfinished", b"part")
         process.kill()
         process.wait()
     before.write("replaced", b"by Spark")
     with served(state) as port:
         after = Bucket(state, port, "lake")
-        assert refusal(after.list_objects_v2)[1] == "NoSuchBucket"
+        assert error_of(after.list_objects_v2)[1] == "NoSuchBucket"
         assert client(port).list_buckets()["Buckets"] == []
         after.create()
         assert after.keys() == ["a/put", "replaced", "spark"]
@@ -481,13 +481,13 @@ def test_objects_outlive_the_process(tmp_path: Path) -> None:
         assert (head["ContentType"], head["Metadata"]) == ("text/x", {"k": "v"})
         assert head["ETag"] == f'"{md5(b"put").hex()}"'
         assert after.head_object(Key="replaced")["ContentType"] == "binary/octet-stream"
-        assert after.head_object(Key="spark")["ETag"] == seen
+        assert after.head_object(Key="spark")["ETag"] == etag
         assert not any((state.s3_meta / "uploads").iterdir())
         assert len(list((state.s3_meta / "objects").iterdir())) == 1
 
 
-def test_a_large_object_is_not_held_in_memory(tmp_path: Path) -> None:
-    """400 MiB are sent, copied and read from the end by a process that does not grow by a fraction of that."""
+def test_large_object_is_not_loaded_into_memory(tmp_path: Path) -> None:
+    """Reading, copying and ranging 400 MiB adds less than 80 MiB to the process's memory."""
     state = State(tmp_path)
     with spawned(state) as (port, process):
         bucket = Bucket(state, port, "lake").create()
@@ -495,19 +495,19 @@ def test_a_large_object_is_not_held_in_memory(tmp_path: Path) -> None:
             file.truncate(400 * MIB)
         bucket.list_objects_v2()
         memory = psutil.Process(process.pid).memory_info
-        before = most = memory().rss
+        before = peak = memory().rss
         for chunk in bucket.get_object(Key="large")["Body"].iter_chunks(16 * MIB):
             assert not any(chunk[:: 1 << 16])
-            most = max(most, memory().rss)
+            peak = max(peak, memory().rss)
         assert bucket.get_object(Key="large", Range="bytes=-4")["Body"].read() == bytes(4)
         bucket.copy_object(Key="copy", CopySource={"Bucket": "lake", "Key": "large"})
-        most = max(most, memory().rss)
+        peak = max(peak, memory().rss)
         assert (bucket.folder / "copy").stat().st_size == 400 * MIB
-        assert most - before < 80 * MIB
+        assert peak - before < 80 * MIB
 
 
-def test_install_again_is_another_world(tmp_path: Path) -> None:
-    """Nothing of the first one shows in the second."""
+def test_second_install_starts_with_an_empty_state(tmp_path: Path) -> None:
+    """Objects of the first state folder are not visible."""
     with served(State(tmp_path / "one")) as port:
         Bucket(State(tmp_path / "one"), port, "lake").create().put_object(Key="x", Body=b"")
         s3.install(State(tmp_path / "two"))

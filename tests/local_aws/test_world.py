@@ -1,4 +1,4 @@
-"""A local world: it starts, comes again after a kill, and leaves nothing running."""
+"""A local environment: start, stop, restart after a kill, logs, status, schedules and cleanup."""
 
 import contextlib
 import itertools
@@ -36,7 +36,7 @@ pytestmark = [pytest.mark.world, pytest.mark.timeout(300)]
 
 ROOT = Path(__file__).resolve().parents[2]
 
-HOLD = """
+HOLD_LOCK = """
 import sys, time
 from pathlib import Path
 from local_aws import processes
@@ -46,7 +46,7 @@ with processes.locked(Path(sys.argv[1])):
 """
 
 
-INTERRUPTED = """
+INTERRUPT_AFTER_START = """
 import os, signal, subprocess
 from ops.cli import main
 
@@ -63,21 +63,21 @@ main()
 
 
 class Steps:
-    """Remembers the names of the steps that were taken."""
+    """Records the names of the steps of a command."""
 
     def __init__(self):
-        """Begin with none."""
+        """Start with no steps."""
         self.names = []
 
     @contextmanager
     def __call__(self, name):
-        """Take a step."""
+        """Record a step."""
         self.names.append(name)
         yield lambda _detail: None
 
 
 def processes_of(state):
-    """Return the processes whose command line names the state folder, or that work in it."""
+    """Return the processes whose command line or working directory contains the state folder."""
     found = [process for process in psutil.process_iter(["cmdline", "cwd"]) if process.pid != os.getpid()]
     return [
         process
@@ -88,7 +88,7 @@ def processes_of(state):
 
 @pytest.fixture(scope="module")
 def state(tmp_path_factory):
-    """Bring a world up that the tests of this module share, each leaving it up."""
+    """Start an environment that the tests of this module share; each test leaves it running."""
     state = State(tmp_path_factory.mktemp("world").resolve() / "state")
     world.up(state, Steps())
     yield state
@@ -99,12 +99,12 @@ def state(tmp_path_factory):
 
 @pytest.fixture
 def settings(state):
-    """Return the settings of the world, which is up."""
+    """Return the settings of the running environment."""
     return world.up(state, Steps())
 
 
-def test_every_part_answers(state, settings):
-    """AWS has what Terraform describes, totesys its tables, the warehouse its owner."""
+def test_aws_totesys_and_warehouse_are_available(state, settings):
+    """AWS has Terraform's resources, totesys has its tables, and the warehouse's owner may create tables."""
     glue = aws.client(settings, "glue")
     names = deployment.outputs(state)
 
@@ -116,8 +116,8 @@ def test_every_part_answers(state, settings):
         connection.rollback()
 
 
-def test_up_twice_does_nothing_the_second_time(state, settings):
-    """The same processes go on, and no step is taken."""
+def test_up_is_idempotent(state, settings):
+    """The same processes keep running, and no step is executed."""
     before = world.running(state, settings)
     steps = Steps()
 
@@ -126,22 +126,22 @@ def test_up_twice_does_nothing_the_second_time(state, settings):
     assert world.running(state, settings) == before
 
 
-def test_what_is_secret_can_be_read_by_its_owner_only(state, settings):
-    """Passwords lie in world.json, and in what Terraform is told."""
+def test_files_with_secrets_are_readable_by_the_owner_only(state, settings):
+    """Passwords are in world.json and in Terraform's variables."""
     for file in (state.world_file, state.terraform / "settings.tfvars.json"):
         assert file.stat().st_mode & 0o077 == 0, file
 
 
-def test_no_password_is_in_a_log_or_a_command_line(state, settings):
-    """Where others, and other programs, might see it."""
+def test_passwords_are_in_no_log_or_command_line(state, settings):
+    """Other users and programs may read those."""
     said = "".join(path.read_text(errors="replace") for path in state.logs.iterdir())
     said += "".join(" ".join(process.cmdline()) for process in processes_of(state))
 
     assert [role for role, password in settings.passwords.items() if password in said] == []
 
 
-def test_the_reader_of_totesys_cannot_write(settings):
-    """Its role is refused, whatever it asks for."""
+def test_reader_role_of_totesys_cannot_write(settings):
+    """Its INSERT is denied."""
     login = settings.login("totesys", "totelake_reader")
     url = f"postgresql://{login['username']}:{login['password']}@{login['host']}:{login['port']}/{login['database']}"
     with psycopg.connect(url) as connection, pytest.raises(psycopg.Error, match=r"read-only|permission denied"):
@@ -149,13 +149,13 @@ def test_the_reader_of_totesys_cannot_write(settings):
 
 
 def totelake(state, *arguments):
-    """Begin a command of the command line in the world."""
+    """Start a CLI command for the environment, and return its process."""
     command = [sys.executable, "-m", "ops.cli", *arguments, "--state", str(state.root)]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def test_a_failed_run_says_why_and_an_alert_arrives(state, settings):
-    """The command ends with exit status 1, and status tells of it."""
+def test_failed_run_exits_with_1_and_sends_an_alert(state, settings):
+    """The cause is in the output, in the alert and in the status."""
     with psycopg.connect(settings.totesys_url, autocommit=True) as connection:
         connection.execute("ALTER TABLE currency RENAME COLUMN currency_code TO code")
         try:
@@ -180,8 +180,8 @@ def test_a_failed_run_says_why_and_an_alert_arrives(state, settings):
     assert log.endswith(f"log-events/{attempt}")
 
 
-def test_logs_are_those_of_the_latest_runs_or_of_one(state, settings):
-    """Of all jobs with their names before the lines, of one without; what is asked for in vain is named."""
+def test_logs_prints_the_latest_runs_of_all_jobs_or_of_one(state, settings):
+    """With all jobs, lines begin with the job's name; unknown jobs, runs and times are errors."""
     ingest = aws.client(settings, "glue").get_job_runs(JobName="totelake-local-ingest")["JobRuns"]
     own, _ = totelake(state, "logs", "ingest").communicate(timeout=30)
     all_of_them, _ = totelake(state, "logs").communicate(timeout=30)
@@ -200,8 +200,8 @@ def test_logs_are_those_of_the_latest_runs_or_of_one(state, settings):
     assert "is no time; say it as 90s" in totelake(state, "logs", "--since", "soon").communicate(timeout=30)[1]
 
 
-def test_logs_follow_runs_that_begin_later_until_ctrl_c(state, settings):
-    """Without what was there before the age that was asked for."""
+def test_logs_follow_prints_later_runs_until_ctrl_c(state, settings):
+    """Lines older than `--since` are not printed."""
     following = totelake(state, "logs", "--follow", "--since", "1s")
     assert following.stderr.readline() == "Following; Ctrl-C ends it.\n"
     aws.client(settings, "glue").start_job_run(JobName="totelake-local-ingest")
@@ -215,8 +215,8 @@ def test_logs_follow_runs_that_begin_later_until_ctrl_c(state, settings):
     assert following.returncode == 0
 
 
-def test_a_job_that_lacks_a_permission_fails_and_names_it(state, settings):
-    """Every statement that is about a connection, taken from the role of the load in turn."""
+def test_job_without_a_connection_permission_fails_and_names_it(state, settings):
+    """Each statement about connections is removed from the load's role in turn."""
     iam, name = aws.client(settings, "iam"), deployment.outputs(state)["jobs"]["load"]
     policy = iam.get_role_policy(RoleName=name, PolicyName="role")["PolicyDocument"]
     lacking = {"ReadConnections": "glue:GetConnection", "ReadSecrets": "secretsmanager:GetSecretValue"}
@@ -234,8 +234,8 @@ def test_a_job_that_lacks_a_permission_fails_and_names_it(state, settings):
         iam.put_role_policy(RoleName=name, PolicyName="role", PolicyDocument=json.dumps(policy))
 
 
-def test_ctrl_c_while_following_leaves_the_run_alone(state, settings):
-    """It says how to follow and how to stop it, and both work."""
+def test_ctrl_c_while_following_a_run_does_not_stop_it(state, settings):
+    """The output names the commands that follow and stop the run, and both work."""
     running = totelake(state, "run")
     run_id = running.stdout.readline().split()[-1]
     running.send_signal(signal.SIGINT)
@@ -248,8 +248,8 @@ def test_ctrl_c_while_following_leaves_the_run_alone(state, settings):
     assert status.gather(state).runs[0].status == "STOPPED"
 
 
-def test_status_tells_what_is_in_every_table(state, settings):
-    """For people and for programs, in one shape."""
+def test_status_shows_the_rows_of_every_table(state, settings):
+    """As JSON and as text."""
     told, _ = totelake(state, "status", "--json").communicate(timeout=60)
     found = json.loads(told)
 
@@ -265,8 +265,8 @@ def test_status_tells_what_is_in_every_table(state, settings):
     assert shown.returncode == 0
 
 
-def test_a_killed_world_comes_again_with_what_it_held(state, settings):
-    """Objects and rows outlive the processes, what Terraform had made is there again, and no job of before goes on."""
+def test_killed_environment_restarts_with_its_data(state, settings):
+    """Objects, rows and Terraform's resources are restored, and jobs of the killed environment are ended."""
     bucket = deployment.outputs(state)["buckets"]["artifacts"]
     aws.client(settings, "s3").put_object(Bucket=bucket, Key="kept", Body=b"here")
     with psycopg.connect(settings.totesys_url) as connection:
@@ -291,8 +291,8 @@ def test_a_killed_world_comes_again_with_what_it_held(state, settings):
     assert not psutil.pid_exists(job.pid)
 
 
-def test_down_leaves_no_process_and_a_port_that_a_stranger_took_is_changed(state, settings):
-    """The databases move, and Glue's connections are told; the rest stays as it was."""
+def test_down_ends_all_processes_and_up_replaces_a_port_in_use(state, settings):
+    """Postgres gets another port, Glue's connections are updated, and other settings are unchanged."""
     assert world.down(state, Steps())
     assert processes_of(state) == []
     assert not world.down(state, Steps())
@@ -306,8 +306,8 @@ def test_down_leaves_no_process_and_a_port_that_a_stranger_took_is_changed(state
     assert f":{moved.postgres_port}/" in url
 
 
-def test_a_deployment_that_was_broken_off_is_made_again_from_the_start(state, settings):
-    """Nobody knows what of it is there, so the endpoint begins with an empty memory."""
+def test_interrupted_deployment_is_repeated_with_a_new_endpoint(state, settings):
+    """Its progress is unknown, so the endpoint restarts with an empty state."""
     boot = world.running(state, settings).endpoint.boot
     (state.root / "deployment.json").unlink()
 
@@ -317,8 +317,8 @@ def test_a_deployment_that_was_broken_off_is_made_again_from_the_start(state, se
     assert aws.client(settings, "glue").get_workflow(Name="totelake-local")
 
 
-def test_a_second_endpoint_for_the_same_world_is_refused(state, settings):
-    """Two would answer differently."""
+def test_second_endpoint_for_the_same_environment_is_rejected(state, settings):
+    """Two endpoints would have different states."""
     command = [sys.executable, "-m", "ops.sandbox.endpoint", "--state", str(state.root), "--listener", "0"]
 
     ended = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, timeout=60)
@@ -327,8 +327,8 @@ def test_a_second_endpoint_for_the_same_world_is_refused(state, settings):
     assert f"Process {health.pid(state)} already serves the world in {state.root}" in ended.stderr
 
 
-def test_the_endpoint_keeps_what_is_not_aws_to_itself(settings):
-    """Moto's own routes could reset the world: not even its owner reaches them."""
+def test_moto_api_is_not_accessible(settings):
+    """Moto's own routes could reset the environment; not even its owner may use them."""
     request = AWSRequest("GET", f"{settings.aws_url}/moto-api/data.json")
     S3SigV4Auth(Credentials(settings.access_key, settings.secret_key), "s3", REGION).add_auth(request)
     assert URLLib3Session().send(request.prepare()).status_code == 404
@@ -336,23 +336,23 @@ def test_the_endpoint_keeps_what_is_not_aws_to_itself(settings):
         urllib.request.urlopen(request.url)  # noqa: S310 - the address is our own
 
 
-def test_two_commands_do_not_start_the_world_at_once(state, settings):
-    """The second one is told to wait."""
+def test_concurrent_up_is_rejected(state, settings):
+    """The message says to try again."""
     with processes.locked(state.root / "world.lock"), pytest.raises(BusyError, match="try again"):
         world.up(state, Steps())
 
 
 @pytest.fixture(scope="module")
 def other(tmp_path_factory):
-    """Return the folder of a second world, whose first start is interrupted more than once."""
+    """Return the state folder of a second environment, whose first start is interrupted several times."""
     state = State(tmp_path_factory.mktemp("other").resolve() / "state")
     yield state
     world.purge(state, Steps())
 
 
 @pytest.mark.parametrize("moment", ["logs/endpoint.log", "terraform/settings.tfvars.json"])
-def test_ctrl_c_while_starting_leaves_no_process(other, moment):
-    """Early or late: everything that was started is stopped again."""
+def test_ctrl_c_during_up_stops_all_started_processes(other, moment):
+    """At an early and at a late step."""
     (other.root / moment).unlink(missing_ok=True)
     command = [sys.executable, "-m", "ops.cli", "up", "--state", str(other.root)]
     starting = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True)
@@ -365,17 +365,17 @@ def test_ctrl_c_while_starting_leaves_no_process(other, moment):
     assert [process.info["cmdline"] for process in processes_of(other)] == []
 
 
-def test_ctrl_c_while_a_process_starts_leaves_none(other):
-    """It comes when the process is there, and long before that says so."""
-    command = [sys.executable, "-c", INTERRUPTED, "up", "--state", str(other.root)]
+def test_ctrl_c_before_a_started_process_is_ready_stops_it(other):
+    """The signal arrives right after the process is created."""
+    command = [sys.executable, "-c", INTERRUPT_AFTER_START, "up", "--state", str(other.root)]
     starting = subprocess.run(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
     assert starting.returncode == 130
     assert "what this command had started was stopped again" in starting.stderr
     assert [process.info["cmdline"] for process in processes_of(other)] == []
 
 
-def test_two_worlds_live_side_by_side(state, settings, other):
-    """With ports, databases and AWS of their own, also after starts that were interrupted."""
+def test_two_environments_run_independently(state, settings, other):
+    """With separate ports, databases and AWS resources, even after interrupted starts."""
     theirs = world.up(other, Steps())
     assert {theirs.endpoint_port, theirs.postgres_port}.isdisjoint({settings.endpoint_port, settings.postgres_port})
     aws.client(theirs, "s3").put_object(Bucket="totelake-local-artifacts", Key="theirs", Body=b"x")
@@ -388,17 +388,17 @@ def test_two_worlds_live_side_by_side(state, settings, other):
 
 
 def wait_until(condition):
-    """Wait until the condition holds."""
+    """Poll the condition until it is true, for at most a minute."""
     deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
 
 
-def test_a_lock_ends_with_its_holder(tmp_path):
-    """However it ends."""
+def test_lock_is_released_when_its_holder_is_killed(tmp_path):
+    """Until then the error names the holder's pid."""
     lock = tmp_path / "lock"
-    holder = subprocess.Popen([sys.executable, "-c", HOLD, str(lock)], cwd=ROOT)
+    holder = subprocess.Popen([sys.executable, "-c", HOLD_LOCK, str(lock)], cwd=ROOT)
     wait_until(lambda: processes.holder(lock) == holder.pid)
     with pytest.raises(processes.LockHeldError, match=str(holder.pid)), processes.locked(lock):
         pass
@@ -409,8 +409,8 @@ def test_a_lock_ends_with_its_holder(tmp_path):
     assert processes.holder(lock) is None
 
 
-def test_free_ports_are_free_and_different(tmp_path):
-    """Both parts of a world can listen."""
+def test_free_ports_are_available_and_distinct(tmp_path):
+    """A server can listen on each of them."""
     first, second = processes.free_ports(2)
 
     assert first != second
@@ -418,8 +418,8 @@ def test_free_ports_are_free_and_different(tmp_path):
         assert not processes.port_is_free(first)
 
 
-def test_settings_are_what_was_saved(tmp_path):
-    """With another password for every role."""
+def test_settings_are_saved_and_loaded(tmp_path):
+    """Every role has a different password."""
     state = State(tmp_path)
     settings = Settings.new(1, 2)
     settings.save(state)
@@ -428,15 +428,15 @@ def test_settings_are_what_was_saved(tmp_path):
     assert len(set(settings.passwords.values())) == 4
 
 
-def test_passwords_do_not_show_in_a_representation():
-    """Representations end in logs."""
+def test_repr_of_settings_has_no_passwords():
+    """Representations may be logged."""
     settings = Settings.new(1, 2)
 
     assert not any(password in repr(settings) for password in settings.passwords.values())
 
 
-def test_schedules_run_when_they_are_to_and_a_run_by_hand_waits_its_turn(state, settings):
-    """The first at once, as on AWS; the next in a quarter of an hour; and an alarm is on them."""
+def test_schedules_start_runs_and_a_manual_run_waits_for_a_scheduled_one(state, settings):
+    """The first run starts at once, as on AWS, the next after 15 minutes; the freshness alarm exists."""
     started = {run.id for run in status.gather(state).runs}
     world.up(state, Steps(), schedules=True)
     wait_until(lambda: [run for run in status.gather(state).runs if run.id not in started])
@@ -456,8 +456,8 @@ def test_schedules_run_when_they_are_to_and_a_run_by_hand_waits_its_turn(state, 
     assert len(described["MetricAlarms"]) == 1
 
 
-def test_a_world_whose_folder_is_removed_ends_by_itself(tmp_path):
-    """Its endpoint, Postgres, the warm JVM and its data, within seconds, and the folder does not come back."""
+def test_environment_ends_when_its_folder_is_removed(tmp_path):
+    """Endpoint, Postgres and the warm JVM end within seconds, the data is removed, and the folder is not recreated."""
     state = State(tmp_path / "state")
     world.up(state, Steps())
     data = state.postgres.resolve()
@@ -475,7 +475,7 @@ def test_a_world_whose_folder_is_removed_ends_by_itself(tmp_path):
 
 
 def belongs_to(process, *folders):
-    """Return whether a process names one of the folders, or works in it."""
+    """Return whether the command line or working directory of a process contains one of the folders."""
     with contextlib.suppress(psutil.Error):
         words = " ".join([*process.cmdline(), process.cwd()])
         return process.pid != os.getpid() and any(str(folder) in words for folder in folders)
