@@ -1,4 +1,4 @@
-"""Glue crawlers on the local AWS: what they find in the lake and what they write to the catalog, by plain boto3."""
+"""Glue crawlers on the local AWS: tables, partitions and schemas that they discover in the lake, and crawler states."""
 
 import json
 import queue
@@ -29,7 +29,7 @@ from tests.local_aws.conftest import OWNER
 
 @pytest.fixture(scope="module")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
-    """Serve a local AWS whose lake is crawled."""
+    """Serve a local AWS for the module, with a role for crawlers."""
     with LocalAws(State(tmp_path_factory.mktemp("state")), OWNER) as served:
         roles.create(served.client("iam"), "crawler")
         yield served
@@ -43,7 +43,7 @@ def state(aws: LocalAws) -> State:
 
 @pytest.fixture(scope="module")
 def client(aws: LocalAws) -> Callable[[str], Any]:
-    """Give clients of the local AWS."""
+    """Return a function that returns clients of the local AWS."""
     return aws.client
 
 
@@ -51,11 +51,11 @@ SALES = {"sales_order_id": pa.int32(), "unit_price": pa.decimal128(10, 2), "crea
 STAFF = {"staff_id": pa.int32(), "first_name": pa.string(), "active": pa.bool_()}
 
 
-class World:
-    """A bucket, a catalog database and a crawler, under names that no other test uses."""
+class CrawledLake:
+    """A bucket, a catalog database and a crawler with a unique name."""
 
     def __init__(self, client: Callable[[str], Any], state: State) -> None:
-        """Make bucket and database."""
+        """Create the bucket and the database."""
         self.name = f"w{uuid.uuid4().hex[:12]}"
         self.glue, self.logs, self.client = client("glue"), client("logs"), client
         self.bucket = state.lake / self.name
@@ -63,15 +63,15 @@ class World:
         self.glue.create_database(DatabaseInput={"Name": self.name})
 
     def put(self, key: str, columns: dict[str, Any], rows: int = 1) -> Path:
-        """Put a Parquet file with these columns, all of them null, into the bucket."""
+        """Write a Parquet file with these columns, whose values are null, to the bucket."""
         path = self.bucket / key
         path.parent.mkdir(parents=True, exist_ok=True)
         table = pa.table({name: pa.nulls(rows, kind) for name, kind in columns.items()})
         pq.write_table(table, path)
         return path
 
-    def crawler(self, path: str = "tables/", **settings: Any) -> "World":
-        """Create the crawler, of the folder `path`; `Configuration` may be given as a dict."""
+    def crawler(self, path: str = "tables/", **settings: Any) -> "CrawledLake":
+        """Create the crawler of the folder `path`; `Configuration` may be a dict."""
         if isinstance(settings.get("Configuration"), dict):
             settings["Configuration"] = json.dumps({"Version": 1.0, **settings["Configuration"]})
         exclusions = settings.pop("Exclusions", [])
@@ -87,12 +87,12 @@ class World:
         return self
 
     def crawl(self) -> dict[str, Any]:
-        """Start the crawler, wait for its end and give its LastCrawl."""
+        """Start the crawler, wait for its end and return its LastCrawl."""
         self.glue.start_crawler(Name=self.name)
         return self.wait()
 
     def wait(self) -> dict[str, Any]:
-        """Wait until the crawler is ready and give its LastCrawl."""
+        """Wait until the crawler is ready and return its LastCrawl."""
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
             crawler = self.glue.get_crawler(Name=self.name)["Crawler"]
@@ -102,21 +102,21 @@ class World:
         raise AssertionError("the crawl did not end")
 
     def tables(self) -> dict[str, dict[str, str]]:
-        """Give the columns of every table in the database, by table name."""
-        found = self.glue.get_tables(DatabaseName=self.name)["TableList"]
-        return {table["Name"]: columns(table) for table in found}
+        """Return the columns of every table in the database, by table name."""
+        tables = self.glue.get_tables(DatabaseName=self.name)["TableList"]
+        return {table["Name"]: columns(table) for table in tables}
 
     def table(self, name: str) -> dict[str, Any]:
-        """Give one table."""
+        """Return a table."""
         return dict(self.glue.get_table(DatabaseName=self.name, Name=name)["Table"])
 
     def partitions(self, table: str) -> dict[tuple[str, ...], dict[str, Any]]:
-        """Give the partitions of a table by their values."""
-        found = self.glue.get_partitions(DatabaseName=self.name, TableName=table)["Partitions"]
-        return {tuple(partition["Values"]): partition for partition in found}
+        """Return the partitions of a table by their values."""
+        partitions = self.glue.get_partitions(DatabaseName=self.name, TableName=table)["Partitions"]
+        return {tuple(partition["Values"]): partition for partition in partitions}
 
     def log(self) -> list[str]:
-        """Give the lines of the crawler's log, without the crawl's id."""
+        """Return the lines of the crawler's log, without the crawl's id."""
         lines = self.logs.get_log_events(
             logGroupName="/aws-glue/crawlers", logStreamName=self.name, startFromHead=True
         )["events"]
@@ -124,103 +124,103 @@ class World:
 
 
 def columns(definition: dict[str, Any]) -> dict[str, str]:
-    """Give the columns of a table or partition."""
+    """Return the types of a table's or partition's columns by name."""
     return {column["Name"]: column["Type"] for column in definition["StorageDescriptor"]["Columns"]}
 
 
 @pytest.fixture
-def world(client: Any, state: State) -> World:
-    """Make a world."""
-    return World(client, state)
+def lake(client: Any, state: State) -> CrawledLake:
+    """Return a new bucket, with its database and crawler."""
+    return CrawledLake(client, state)
 
 
 LEVEL_3 = {"Grouping": {"TableLevelConfiguration": 3}}
 
 
-def test_a_crawl_writes_each_table_with_its_partitions(world: World) -> None:
-    """At the table level that the crawler was given; the bucket is level 1."""
-    world.put("tables/sales_order/batch_id=20260101T00-a/part-0.parquet", SALES, rows=3)
-    world.put("tables/sales_order/batch_id=20260101T00-a/part-1.parquet", SALES, rows=2)
-    world.put("tables/sales_order/batch_id=20260102T00-b/part-0.parquet", SALES)
-    world.put("tables/staff/batch_id=20260101T00-a/part-0.parquet", STAFF)
+def test_crawl_creates_tables_with_their_partitions(lake: CrawledLake) -> None:
+    """At the configured table level; the bucket is level 1."""
+    lake.put("tables/sales_order/batch_id=20260101T00-a/part-0.parquet", SALES, rows=3)
+    lake.put("tables/sales_order/batch_id=20260101T00-a/part-1.parquet", SALES, rows=2)
+    lake.put("tables/sales_order/batch_id=20260102T00-b/part-0.parquet", SALES)
+    lake.put("tables/staff/batch_id=20260101T00-a/part-0.parquet", STAFF)
 
-    last = world.crawler(Configuration=LEVEL_3).crawl()
+    last = lake.crawler(Configuration=LEVEL_3).crawl()
 
     assert last["Status"] == "SUCCEEDED"
-    assert world.tables() == {
+    assert lake.tables() == {
         "sales_order": {"sales_order_id": "int", "unit_price": "decimal(10,2)", "created_at": "timestamp"},
         "staff": {"staff_id": "int", "first_name": "string", "active": "boolean"},
     }
-    table = world.table("sales_order")
-    assert table["StorageDescriptor"]["Location"] == f"s3://{world.name}/tables/sales_order/"
+    table = lake.table("sales_order")
+    assert table["StorageDescriptor"]["Location"] == f"s3://{lake.name}/tables/sales_order/"
     assert table["StorageDescriptor"]["SerdeInfo"]["SerializationLibrary"].endswith("ParquetHiveSerDe")
     assert table["PartitionKeys"] == [{"Name": "batch_id", "Type": "string"}]
     parameters = table["Parameters"]
-    assert (parameters["classification"], parameters["UPDATED_BY_CRAWLER"]) == ("parquet", world.name)
+    assert (parameters["classification"], parameters["UPDATED_BY_CRAWLER"]) == ("parquet", lake.name)
     assert (parameters["objectCount"], parameters["recordCount"]) == ("3", "6")
-    partitions = world.partitions("sales_order")
+    partitions = lake.partitions("sales_order")
     assert list(partitions) == [("20260101T00-a",), ("20260102T00-b",)]
     first = partitions["20260101T00-a",]
     assert first["StorageDescriptor"]["Location"].endswith("/tables/sales_order/batch_id=20260101T00-a/")
     assert first["Parameters"]["recordCount"] == "5"
 
 
-def test_several_levels_of_partitions_and_plain_folders_become_keys(world: World) -> None:
-    """`k=v` gives the key and its value, unescaped; a plain folder is a value of partition_N."""
-    world.put("tables/fact/batch_id=b1/month=2026%2D01/x.parquet", SALES)
-    world.put("tables/fact/batch_id=b1/month=2026-02/x.parquet", SALES)
-    world.put("tables/plain/2026/01/x.parquet", STAFF)
+def test_nested_and_unnamed_partition_folders_become_partition_keys(lake: CrawledLake) -> None:
+    """`k=v` is unescaped; a folder without a key is a value of partition_N."""
+    lake.put("tables/fact/batch_id=b1/month=2026%2D01/x.parquet", SALES)
+    lake.put("tables/fact/batch_id=b1/month=2026-02/x.parquet", SALES)
+    lake.put("tables/plain/2026/01/x.parquet", STAFF)
 
-    world.crawler(Configuration=LEVEL_3).crawl()
+    lake.crawler(Configuration=LEVEL_3).crawl()
 
-    assert list(world.partitions("fact")) == [("b1", "2026-01"), ("b1", "2026-02")]
-    assert [key["Name"] for key in world.table("fact")["PartitionKeys"]] == ["batch_id", "month"]
-    assert [key["Name"] for key in world.table("plain")["PartitionKeys"]] == ["partition_0", "partition_1"]
-    assert list(world.partitions("plain")) == [("2026", "01")]
+    assert list(lake.partitions("fact")) == [("b1", "2026-01"), ("b1", "2026-02")]
+    assert [key["Name"] for key in lake.table("fact")["PartitionKeys"]] == ["batch_id", "month"]
+    assert [key["Name"] for key in lake.table("plain")["PartitionKeys"]] == ["partition_0", "partition_1"]
+    assert list(lake.partitions("plain")) == [("2026", "01")]
 
 
-def test_without_a_table_level_folders_that_are_alike_are_one_table(world: World) -> None:
-    """A folder is a table when everything below is alike; else its tables lie further down."""
-    world.put("tables/sales/day=1/x.parquet", SALES)
-    world.put("tables/sales/day=2/x.parquet", SALES)
-    world.put("tables/staff/x.parquet", STAFF)
+def test_folders_with_similar_schemas_are_one_table_without_a_table_level(lake: CrawledLake) -> None:
+    """A folder is a table if all schemas below it are similar, otherwise its subfolders are."""
+    lake.put("tables/sales/day=1/x.parquet", SALES)
+    lake.put("tables/sales/day=2/x.parquet", SALES)
+    lake.put("tables/staff/x.parquet", STAFF)
 
-    world.crawler().crawl()
+    lake.crawler().crawl()
 
-    assert set(world.tables()) == {"sales", "staff"}
-    assert list(world.partitions("sales")) == [("1",), ("2",)]
+    assert set(lake.tables()) == {"sales", "staff"}
+    assert list(lake.partitions("sales")) == [("1",), ("2",)]
 
 
 @pytest.mark.parametrize(
     ("policy", "tables"),
     [({}, {"a", "b"}), ({"Grouping": {"TableGroupingPolicy": "CombineCompatibleSchemas"}}, {"tables"})],
 )
-def test_compatible_schemas_are_combined_when_the_crawler_is_told(
-    world: World, policy: dict[str, Any], tables: set[str]
+def test_compatible_schemas_are_combined_by_the_grouping_policy(
+    lake: CrawledLake, policy: dict[str, Any], tables: set[str]
 ) -> None:
-    """Schemas that share too little are tables of their own otherwise."""
-    world.put("tables/a/x.parquet", {"id": pa.int32(), "one": pa.string(), "two": pa.string()})
-    world.put("tables/b/x.parquet", {"id": pa.int64(), "three": pa.string(), "four": pa.string()})
+    """By default, schemas with too few common columns are separate tables."""
+    lake.put("tables/a/x.parquet", {"id": pa.int32(), "one": pa.string(), "two": pa.string()})
+    lake.put("tables/b/x.parquet", {"id": pa.int64(), "three": pa.string(), "four": pa.string()})
 
-    world.crawler(Configuration=policy).crawl()
+    lake.crawler(Configuration=policy).crawl()
 
-    assert set(world.tables()) == tables
+    assert set(lake.tables()) == tables
 
 
-def test_hidden_files_exclusions_and_other_formats_are_left_out(world: World) -> None:
-    """What is not Parquet is named in the log."""
+def test_hidden_excluded_and_non_parquet_files_are_skipped(lake: CrawledLake) -> None:
+    """Files that are not Parquet are named in the log."""
     for key in ("good/x", "good/_temporary/x", ".staging/x", "good/.x", "skip/x", "deep/er/skipped-1"):
-        world.put(f"tables/{key}.parquet", STAFF)
-    (world.bucket / "tables/good/_SUCCESS").touch()
-    (world.bucket / "tables/good/notes.txt").write_text("not Parquet")
+        lake.put(f"tables/{key}.parquet", STAFF)
+    (lake.bucket / "tables/good/_SUCCESS").touch()
+    (lake.bucket / "tables/good/notes.txt").write_text("not Parquet")
 
-    last = world.crawler(Configuration=LEVEL_3, Exclusions=["skip/**", "**/skipped-?.parquet"]).crawl()
+    last = lake.crawler(Configuration=LEVEL_3, Exclusions=["skip/**", "**/skipped-?.parquet"]).crawl()
 
     assert last["Status"] == "SUCCEEDED"
-    assert set(world.tables()) == {"good"}
-    assert world.table("good")["Parameters"]["objectCount"] == "1"
-    (line,) = [line for line in world.log() if "UNKNOWN" in line]
-    assert line.startswith(f"WARN : s3://{world.name}/tables/good/notes.txt was skipped")
+    assert set(lake.tables()) == {"good"}
+    assert lake.table("good")["Parameters"]["objectCount"] == "1"
+    (line,) = [line for line in lake.log() if "UNKNOWN" in line]
+    assert line.startswith(f"WARN : s3://{lake.name}/tables/good/notes.txt was skipped")
 
 
 @pytest.mark.parametrize(
@@ -237,8 +237,8 @@ def test_hidden_files_exclusions_and_other_formats_are_left_out(world: World) ->
         (r"\*", "x", False),
     ],
 )
-def test_an_exclusion_is_a_glob(pattern: str, path: str, matches: bool) -> None:
-    """As the developer guide describes them: one star does not cross folders, two do."""
+def test_exclusion_is_a_glob_pattern(pattern: str, path: str, matches: bool) -> None:
+    """As in the Glue developer guide: `*` does not cross folders, `**` does."""
     assert (glob(pattern).fullmatch(path) is not None) == matches
 
 
@@ -259,18 +259,18 @@ def test_an_exclusion_is_a_glob(pattern: str, path: str, matches: bool) -> None:
     ],
 )
 def test_parquet_types_become_hive_types(arrow: Any, hive: str) -> None:
-    """Nested ones too."""
+    """Including nested types."""
     assert hive_type(arrow) == hive
 
 
-def test_table_names_have_the_prefix_and_only_signs_that_the_catalog_takes(world: World) -> None:
-    """A name that another location has already gets a suffix."""
-    world.put("tables/Sales-Order/x.parquet", SALES)
-    world.put("tables/sales_order/x.parquet", SALES)
+def test_table_names_have_the_prefix_and_valid_characters_only(lake: CrawledLake) -> None:
+    """A name that another location uses gets a suffix."""
+    lake.put("tables/Sales-Order/x.parquet", SALES)
+    lake.put("tables/sales_order/x.parquet", SALES)
 
-    world.crawler(Configuration=LEVEL_3, TablePrefix="raw_").crawl()
+    lake.crawler(Configuration=LEVEL_3, TablePrefix="raw_").crawl()
 
-    first, second = sorted(world.tables(), key=len)
+    first, second = sorted(lake.tables(), key=len)
     assert first == "raw_sales_order"
     assert second.startswith("raw_sales_order_")
     assert len(second) == len(first) + 33
@@ -279,169 +279,171 @@ def test_table_names_have_the_prefix_and_only_signs_that_the_catalog_takes(world
 WIDER = {**SALES, "note": pa.string()}
 
 
-def changed_world(world: World, update: str, **configuration: Any) -> World:
-    """Crawl, change the schema of a table and of one of its two partitions, and crawl again."""
-    world.put("tables/sales/day=1/x.parquet", SALES)
-    world.put("tables/sales/day=2/x.parquet", SALES)
-    world.crawler(
+def crawl_schema_change(lake: CrawledLake, update: str, **configuration: Any) -> CrawledLake:
+    """Crawl, add a column to one of a table's two partitions, and crawl again."""
+    lake.put("tables/sales/day=1/x.parquet", SALES)
+    lake.put("tables/sales/day=2/x.parquet", SALES)
+    lake.crawler(
         Configuration={**LEVEL_3, **configuration},
         SchemaChangePolicy={"UpdateBehavior": update, "DeleteBehavior": "LOG"},
     ).crawl()
-    world.put("tables/sales/day=2/x.parquet", WIDER)
-    assert world.crawl()["Status"] == "SUCCEEDED"
-    return world
+    lake.put("tables/sales/day=2/x.parquet", WIDER)
+    assert lake.crawl()["Status"] == "SUCCEEDED"
+    return lake
 
 
-def test_a_changed_schema_is_updated_in_the_database_when_the_policy_says_so(world: World) -> None:
-    """In the table and in the partition that has changed; the other keeps its columns."""
-    changed_world(world, "UPDATE_IN_DATABASE")
+def test_changed_schema_is_updated_with_update_in_database(lake: CrawledLake) -> None:
+    """In the table and the changed partition; the other partition keeps its columns."""
+    crawl_schema_change(lake, "UPDATE_IN_DATABASE")
 
-    assert world.tables()["sales"]["note"] == "string"
-    partitions = world.partitions("sales")
+    assert lake.tables()["sales"]["note"] == "string"
+    partitions = lake.partitions("sales")
     assert ["note" in columns(partitions[day,]) for day in "12"] == [False, True]
-    assert world.table("sales")["VersionId"] == "2"
+    assert lake.table("sales")["VersionId"] == "2"
 
 
-def test_a_changed_schema_is_only_logged_when_the_policy_says_so(world: World) -> None:
-    """The log says what is different."""
-    changed_world(world, "LOG")
+def test_changed_schema_is_only_logged_with_log(lake: CrawledLake) -> None:
+    """The log names the changed columns."""
+    crawl_schema_change(lake, "LOG")
 
-    assert "note" not in world.tables()["sales"]
-    assert "note" not in columns(world.partitions("sales")["2",])
-    assert "INFO : Table sales has changed and was not updated: + note string" in world.log()
+    assert "note" not in lake.tables()["sales"]
+    assert "note" not in columns(lake.partitions("sales")["2",])
+    assert "INFO : Table sales has changed and was not updated: + note string" in lake.log()
 
 
-def test_partitions_inherit_the_tables_schema_when_the_crawler_is_told(world: World) -> None:
-    """All partitions have the table's columns then."""
-    changed_world(
-        world, "UPDATE_IN_DATABASE", CrawlerOutput={"Partitions": {"AddOrUpdateBehavior": "InheritFromTable"}}
+def test_partitions_inherit_the_schema_of_the_table_with_inherit_from_table(lake: CrawledLake) -> None:
+    """All partitions have the table's columns."""
+    crawl_schema_change(
+        lake, "UPDATE_IN_DATABASE", CrawlerOutput={"Partitions": {"AddOrUpdateBehavior": "InheritFromTable"}}
     )
 
-    assert all(columns(partition) == world.tables()["sales"] for partition in world.partitions("sales").values())
-    assert "note" in world.tables()["sales"]
+    assert all(columns(partition) == lake.tables()["sales"] for partition in lake.partitions("sales").values())
+    assert "note" in lake.tables()["sales"]
 
 
-def test_a_column_that_is_gone_stays_when_columns_are_merged(world: World) -> None:
-    """MergeNewColumns adds and never removes."""
-    world.put("tables/sales/x.parquet", WIDER)
+def test_merge_new_columns_keeps_removed_columns(lake: CrawledLake) -> None:
+    """It only adds columns."""
+    lake.put("tables/sales/x.parquet", WIDER)
     merge = {"CrawlerOutput": {"Tables": {"AddOrUpdateBehavior": "MergeNewColumns"}}, **LEVEL_3}
-    world.crawler(Configuration=merge).crawl()
-    world.put("tables/sales/x.parquet", {**SALES, "more": pa.date32()})
+    lake.crawler(Configuration=merge).crawl()
+    lake.put("tables/sales/x.parquet", {**SALES, "more": pa.date32()})
 
-    world.crawl()
+    lake.crawl()
 
-    assert list(world.tables()["sales"]) == [*SALES, "note", "more"]
-
-
-def test_a_type_that_differs_between_files_is_wide_enough_for_all(world: World) -> None:
-    """Numbers grow; what has nothing in common is a string."""
-    world.put("tables/t/d=1/x.parquet", {"n": pa.int32(), "p": pa.decimal128(10, 2), "x": pa.int32()})
-    world.put("tables/t/d=2/x.parquet", {"n": pa.int64(), "p": pa.decimal128(10, 4), "x": pa.date32()})
-
-    world.crawler(Configuration=LEVEL_3).crawl()
-
-    assert world.tables()["t"] == {"n": "bigint", "p": "decimal(12,4)", "x": "string"}
+    assert list(lake.tables()["sales"]) == [*SALES, "note", "more"]
 
 
-def shrunken_world(world: World, delete: str) -> World:
+def test_types_that_differ_between_files_are_widened(lake: CrawledLake) -> None:
+    """Numbers are widened; incompatible types become string."""
+    lake.put("tables/t/d=1/x.parquet", {"n": pa.int32(), "p": pa.decimal128(10, 2), "x": pa.int32()})
+    lake.put("tables/t/d=2/x.parquet", {"n": pa.int64(), "p": pa.decimal128(10, 4), "x": pa.date32()})
+
+    lake.crawler(Configuration=LEVEL_3).crawl()
+
+    assert lake.tables()["t"] == {"n": "bigint", "p": "decimal(12,4)", "x": "string"}
+
+
+def crawl_deletion(lake: CrawledLake, delete: str) -> CrawledLake:
     """Crawl, delete a table and a partition of another, and crawl again."""
-    world.put("tables/sales/day=1/x.parquet", SALES)
-    gone = [world.put("tables/sales/day=2/x.parquet", SALES), world.put("tables/staff/x.parquet", STAFF)]
+    lake.put("tables/sales/day=1/x.parquet", SALES)
+    gone = [lake.put("tables/sales/day=2/x.parquet", SALES), lake.put("tables/staff/x.parquet", STAFF)]
     policy = {"UpdateBehavior": "UPDATE_IN_DATABASE", "DeleteBehavior": delete}
-    world.glue.create_table(DatabaseName=world.name, TableInput={"Name": "by_hand"})
-    world.crawler(Configuration=LEVEL_3, SchemaChangePolicy=policy).crawl()
+    lake.glue.create_table(DatabaseName=lake.name, TableInput={"Name": "by_hand"})
+    lake.crawler(Configuration=LEVEL_3, SchemaChangePolicy=policy).crawl()
     for path in gone:
         path.unlink()
-    assert world.crawl()["Status"] == "SUCCEEDED"
-    return world
+    assert lake.crawl()["Status"] == "SUCCEEDED"
+    return lake
 
 
-def test_what_is_gone_is_deleted_when_the_policy_says_so(world: World) -> None:
-    """Tables that the crawler did not write stay."""
-    shrunken_world(world, "DELETE_FROM_DATABASE")
+def test_missing_tables_and_partitions_are_deleted_with_delete_from_database(lake: CrawledLake) -> None:
+    """Tables that the crawler did not create are kept."""
+    crawl_deletion(lake, "DELETE_FROM_DATABASE")
 
-    assert {table["Name"] for table in world.glue.get_tables(DatabaseName=world.name)["TableList"]} == {
+    assert {table["Name"] for table in lake.glue.get_tables(DatabaseName=lake.name)["TableList"]} == {
         "by_hand",
         "sales",
     }
-    assert list(world.partitions("sales")) == [("1",)]
+    assert list(lake.partitions("sales")) == [("1",)]
 
 
-def test_what_is_gone_is_marked_when_the_policy_says_so_until_it_comes_back(world: World) -> None:
-    """The mark is a parameter."""
-    shrunken_world(world, "DEPRECATE_IN_DATABASE")
+def test_missing_tables_and_partitions_are_deprecated_until_they_reappear(lake: CrawledLake) -> None:
+    """With DEPRECATE_IN_DATABASE, which sets a parameter."""
+    crawl_deletion(lake, "DEPRECATE_IN_DATABASE")
 
-    assert "DEPRECATED_BY_CRAWLER" in world.table("staff")["Parameters"]
-    assert "DEPRECATED_BY_CRAWLER" in world.partitions("sales")["2",]["Parameters"]
-    assert "DEPRECATED_BY_CRAWLER" not in world.partitions("sales")["1",]["Parameters"]
+    assert "DEPRECATED_BY_CRAWLER" in lake.table("staff")["Parameters"]
+    assert "DEPRECATED_BY_CRAWLER" in lake.partitions("sales")["2",]["Parameters"]
+    assert "DEPRECATED_BY_CRAWLER" not in lake.partitions("sales")["1",]["Parameters"]
 
-    world.put("tables/sales/day=2/x.parquet", SALES)
-    world.put("tables/staff/x.parquet", STAFF)
-    world.crawl()
+    lake.put("tables/sales/day=2/x.parquet", SALES)
+    lake.put("tables/staff/x.parquet", STAFF)
+    lake.crawl()
 
-    assert "DEPRECATED_BY_CRAWLER" not in world.table("staff")["Parameters"]
-    assert "DEPRECATED_BY_CRAWLER" not in world.partitions("sales")["2",]["Parameters"]
+    assert "DEPRECATED_BY_CRAWLER" not in lake.table("staff")["Parameters"]
+    assert "DEPRECATED_BY_CRAWLER" not in lake.partitions("sales")["2",]["Parameters"]
 
 
-def test_what_is_gone_is_only_logged_when_the_policy_says_so(world: World) -> None:
-    """Nothing in the catalog changes."""
-    shrunken_world(world, "LOG")
+def test_missing_tables_and_partitions_are_only_logged_with_log(lake: CrawledLake) -> None:
+    """The catalog is not changed."""
+    crawl_deletion(lake, "LOG")
 
-    assert {"sales", "staff"} <= {t["Name"] for t in world.glue.get_tables(DatabaseName=world.name)["TableList"]}
-    assert list(world.partitions("sales")) == [("1",), ("2",)]
-    assert any(line.startswith("INFO : Table staff was not found") for line in world.log())
+    assert {"sales", "staff"} <= {t["Name"] for t in lake.glue.get_tables(DatabaseName=lake.name)["TableList"]}
+    assert list(lake.partitions("sales")) == [("1",), ("2",)]
+    assert any(line.startswith("INFO : Table staff was not found") for line in lake.log())
 
 
 @pytest.mark.parametrize("configuration", [LEVEL_3, {}])
-def test_a_crawl_of_new_folders_adds_and_changes_nothing_else(world: World, configuration: dict[str, Any]) -> None:
-    """Files in folders that were seen are not looked at; both policies are LOG, whatever the crawler says."""
-    world.put("tables/sales/day=1/x.parquet", SALES)
-    staff = world.put("tables/staff/day=1/x.parquet", STAFF)
-    world.crawler(
+def test_crawl_of_new_folders_adds_tables_and_partitions_only(lake: CrawledLake, configuration: dict[str, Any]) -> None:
+    """Known folders are not read, and both policies are LOG, whatever the crawler's settings."""
+    lake.put("tables/sales/day=1/x.parquet", SALES)
+    staff = lake.put("tables/staff/day=1/x.parquet", STAFF)
+    lake.crawler(
         Configuration=configuration,
         RecrawlPolicy={"RecrawlBehavior": "CRAWL_NEW_FOLDERS_ONLY"},
         SchemaChangePolicy={"UpdateBehavior": "UPDATE_IN_DATABASE", "DeleteBehavior": "DELETE_FROM_DATABASE"},
     ).crawl()
-    world.put("tables/sales/day=1/x.parquet", {"other": pa.string()})
-    world.put("tables/sales/day=2/x.parquet", WIDER)
-    world.put("tables/design/day=2/x.parquet", {"design_id": pa.int32()})
+    lake.put("tables/sales/day=1/x.parquet", {"other": pa.string()})
+    lake.put("tables/sales/day=2/x.parquet", WIDER)
+    lake.put("tables/design/day=2/x.parquet", {"design_id": pa.int32()})
     staff.unlink()
 
-    assert world.crawl()["Status"] == "SUCCEEDED"
+    assert lake.crawl()["Status"] == "SUCCEEDED"
 
-    assert set(world.tables()) == {"sales", "staff", "design"}
-    assert list(world.tables()["sales"]) == [*SALES]
-    partitions = world.partitions("sales")
+    assert set(lake.tables()) == {"sales", "staff", "design"}
+    assert list(lake.tables()["sales"]) == [*SALES]
+    partitions = lake.partitions("sales")
     assert [list(columns(partitions[day,])) for day in "12"] == [[*SALES], [*WIDER]]
-    assert "INFO : Table sales has changed and was not updated: + note string" in world.log()
+    assert "INFO : Table sales has changed and was not updated: + note string" in lake.log()
 
 
 @pytest.mark.parametrize("unlike", [{**SALES, "sales_order_id": pa.date32()}, {"a": pa.string(), "b": pa.string()}])
-def test_a_partition_that_does_not_go_with_its_table_is_left_out_for_good(world: World, unlike: dict[str, Any]) -> None:
-    """By a crawl of new folders: a type that has nothing to do with the table's, or too few columns in common."""
-    world.put("tables/sales/day=1/x.parquet", SALES)
-    world.crawler(Configuration=LEVEL_3, RecrawlPolicy={"RecrawlBehavior": "CRAWL_NEW_FOLDERS_ONLY"}).crawl()
-    world.put("tables/sales/day=2/x.parquet", unlike)
+def test_crawl_of_new_folders_skips_partitions_that_do_not_match_their_table(
+    lake: CrawledLake, unlike: dict[str, Any]
+) -> None:
+    """In every crawl: those with an incompatible type, or with too few common columns."""
+    lake.put("tables/sales/day=1/x.parquet", SALES)
+    lake.crawler(Configuration=LEVEL_3, RecrawlPolicy={"RecrawlBehavior": "CRAWL_NEW_FOLDERS_ONLY"}).crawl()
+    lake.put("tables/sales/day=2/x.parquet", unlike)
 
     for _ in range(2):
-        assert world.crawl()["Status"] == "SUCCEEDED"
+        assert lake.crawl()["Status"] == "SUCCEEDED"
 
-    assert set(world.partitions("sales")) == {("1",)}
-    said = [line for line in world.log() if "does not match table schema" in line]
-    place = f"s3://{world.name}/tables/sales/day=2/"
-    assert said == [f"WARN : {place}: Partition does not match table schema or has mismatch keys"]
+    assert set(lake.partitions("sales")) == {("1",)}
+    warnings = [line for line in lake.log() if "does not match table schema" in line]
+    place = f"s3://{lake.name}/tables/sales/day=2/"
+    assert warnings == [f"WARN : {place}: Partition does not match table schema or has mismatch keys"]
 
 
-def test_a_crawl_that_finds_nothing_new_changes_nothing(world: World) -> None:
-    """Twice is the same as once: no new version of a table, no change in the summary."""
-    world.put("tables/sales/day=1/x.parquet", SALES)
-    world.crawler(Configuration=LEVEL_3).crawl()
-    before = world.table("sales")["VersionId"], world.partitions("sales")
+def test_crawl_without_changes_does_not_change_the_catalog(lake: CrawledLake) -> None:
+    """No new table version, and an empty summary."""
+    lake.put("tables/sales/day=1/x.parquet", SALES)
+    lake.crawler(Configuration=LEVEL_3).crawl()
+    before = lake.table("sales")["VersionId"], lake.partitions("sales")
 
-    world.crawl()
+    lake.crawl()
 
-    assert (world.table("sales")["VersionId"], world.partitions("sales")) == before
-    newest, oldest = world.glue.list_crawls(CrawlerName=world.name)["Crawls"]
+    assert (lake.table("sales")["VersionId"], lake.partitions("sales")) == before
+    newest, oldest = lake.glue.list_crawls(CrawlerName=lake.name)["Crawls"]
     assert (json.loads(oldest["Summary"]), json.loads(newest["Summary"])) == (
         {"TABLE": {"ADD": 1}, "PARTITION": {"ADD": 1}},
         {},
@@ -462,34 +464,36 @@ def test_a_crawl_that_finds_nothing_new_changes_nothing(world: World) -> None:
         ),
     ],
 )
-def test_a_crawl_that_cannot_be_done_fails_and_says_why(world: World, settings: dict[str, Any], message: str) -> None:
-    """In LastCrawl, in the history, in the log and in the event."""
-    told = listen(world)
+def test_crawl_with_an_invalid_target_or_database_fails(
+    lake: CrawledLake, settings: dict[str, Any], message: str
+) -> None:
+    """The cause is in LastCrawl, the history, the log and the event."""
+    wait_for_events = listen(lake)
 
-    last = world.crawler(**settings).crawl()
+    last = lake.crawler(**settings).crawl()
 
     assert last["Status"] == "FAILED"
     assert last["ErrorMessage"].startswith(message)
-    (crawl,) = world.glue.list_crawls(CrawlerName=world.name)["Crawls"]
+    (crawl,) = lake.glue.list_crawls(CrawlerName=lake.name)["Crawls"]
     assert (crawl["State"], crawl["ErrorMessage"]) == ("FAILED", last["ErrorMessage"])
-    assert any(line.startswith(f"ERROR : {message}") for line in world.log())
-    started, failed = told(2)
+    assert any(line.startswith(f"ERROR : {message}") for line in lake.log())
+    started, failed = wait_for_events(2)
     assert (started["state"], failed["state"]) == ("Started", "Failed")
     assert failed["errorMessage"] == last["ErrorMessage"]
 
 
-def listen(world: World) -> Callable[[int], list[dict[str, Any]]]:
-    """Listen for events of the world's crawler; give a function that waits for so many details."""
-    sqs, bus = world.client("sqs"), world.client("events")
-    url = sqs.create_queue(QueueName=world.name)["QueueUrl"]
+def listen(lake: CrawledLake) -> Callable[[int], list[dict[str, Any]]]:
+    """Subscribe to the crawler's events; return a function that waits for a number of their details."""
+    sqs, bus = lake.client("sqs"), lake.client("events")
+    url = sqs.create_queue(QueueName=lake.name)["QueueUrl"]
     pattern = {
         "source": ["aws.glue"],
         "detail-type": ["Glue Crawler State Change"],
-        "detail": {"crawlerName": [world.name]},
+        "detail": {"crawlerName": [lake.name]},
     }
-    bus.put_rule(Name=world.name, EventPattern=json.dumps(pattern))
-    arn = f"arn:aws:sqs:eu-west-2:123456789012:{world.name}"
-    bus.put_targets(Rule=world.name, Targets=[{"Id": "1", "Arn": arn}])
+    bus.put_rule(Name=lake.name, EventPattern=json.dumps(pattern))
+    arn = f"arn:aws:sqs:eu-west-2:123456789012:{lake.name}"
+    bus.put_targets(Rule=lake.name, Targets=[{"Id": "1", "Arn": arn}])
 
     def wait(count: int) -> list[dict[str, Any]]:
         details: list[dict[str, Any]] = []
@@ -503,17 +507,17 @@ def listen(world: World) -> Callable[[int], list[dict[str, Any]]]:
     return wait
 
 
-def test_a_crawl_tells_its_story_in_log_and_events(world: World) -> None:
-    """In the words that Glue uses."""
-    told = listen(world)
-    world.put("tables/sales/day=1/x.parquet", SALES)
+def test_crawl_writes_a_log_and_sends_events(lake: CrawledLake) -> None:
+    """With the messages of Glue."""
+    wait_for_events = listen(lake)
+    lake.put("tables/sales/day=1/x.parquet", SALES)
 
-    world.crawler(Configuration=LEVEL_3).crawl()
+    lake.crawler(Configuration=LEVEL_3).crawl()
 
-    log = world.log()
-    assert log[0] == f"BENCHMARK : Running Start Crawl for Crawler {world.name}"
-    assert log[1] == f"BENCHMARK : Classification complete, writing results to database {world.name}"
-    assert log[3] == f"INFO : Created table sales in database {world.name}"
+    log = lake.log()
+    assert log[0] == f"BENCHMARK : Running Start Crawl for Crawler {lake.name}"
+    assert log[1] == f"BENCHMARK : Classification complete, writing results to database {lake.name}"
+    assert log[3] == f"INFO : Created table sales in database {lake.name}"
     assert log[-5:] == [
         "INFO : Run Summary For TABLE:",
         "INFO : ADD: 1",
@@ -521,104 +525,104 @@ def test_a_crawl_tells_its_story_in_log_and_events(world: World) -> None:
         "INFO : ADD: 1",
         "BENCHMARK : Crawler has finished running and is in state READY",
     ]
-    started, succeeded = told(2)
+    started, succeeded = wait_for_events(2)
     assert started["state"] == "Started"
     assert (succeeded["state"], succeeded["tablesCreated"], succeeded["partitionsCreated"]) == ("Succeeded", "1", "1")
 
 
 @pytest.fixture
 def slow(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
-    """Let crawls wait before they read the first file, until the event is set or they are cancelled."""
-    go_on = threading.Event()
+    """Make crawls wait, at most a second per file, until the event is set."""
+    may_read = threading.Event()
     read = pq.read_metadata
 
     def wait_and_read(path: Path) -> Any:
-        go_on.wait(1)
+        may_read.wait(1)
         return read(path)
 
     monkeypatch.setattr("local_aws.glue.crawlers.lake.pq.read_metadata", wait_and_read)
-    return go_on
+    return may_read
 
 
-def test_a_running_crawler_says_so_and_cannot_be_started_or_changed(world: World, slow: threading.Event) -> None:
-    """Until it has ended."""
-    world.put("tables/sales/x.parquet", SALES)
-    world.crawler().glue.start_crawler(Name=world.name)
+def test_running_crawler_cannot_be_started_updated_or_deleted(lake: CrawledLake, slow: threading.Event) -> None:
+    """Its state is RUNNING until the crawl has ended."""
+    lake.put("tables/sales/x.parquet", SALES)
+    lake.crawler().glue.start_crawler(Name=lake.name)
 
-    crawler = world.glue.get_crawler(Name=world.name)["Crawler"]
-    (listed,) = [one for one in world.glue.get_crawlers()["Crawlers"] if one["Name"] == world.name]
-    (crawl,) = world.glue.list_crawls(CrawlerName=world.name)["Crawls"]
+    crawler = lake.glue.get_crawler(Name=lake.name)["Crawler"]
+    (listed,) = [one for one in lake.glue.get_crawlers()["Crawlers"] if one["Name"] == lake.name]
+    (crawl,) = lake.glue.list_crawls(CrawlerName=lake.name)["Crawls"]
     for operation, settings in (
         ("start_crawler", {}),
         ("update_crawler", {"Description": "x"}),
         ("delete_crawler", {}),
     ):
         with pytest.raises(ClientError, match="CrawlerRunningException"):
-            getattr(world.glue, operation)(Name=world.name, **settings)
+            getattr(lake.glue, operation)(Name=lake.name, **settings)
     with pytest.raises(CrawlerRunningException):
-        crawlers.start(world.name, None)
+        crawlers.start(lake.name, None)
     slow.set()
-    world.wait()
+    lake.wait()
 
     assert (crawler["State"], listed["State"], crawl["State"]) == ("RUNNING", "RUNNING", "RUNNING")
     assert "LastCrawl" not in crawler
     assert crawler["CrawlElapsedTime"] >= 0
-    (metrics,) = world.glue.get_crawler_metrics(CrawlerNameList=[world.name])["CrawlerMetricsList"]
+    (metrics,) = lake.glue.get_crawler_metrics(CrawlerNameList=[lake.name])["CrawlerMetricsList"]
     assert metrics["TablesCreated"] == 1
     assert metrics["LastRuntimeSeconds"] == metrics["MedianRuntimeSeconds"] > 0
 
 
-def test_a_crawl_that_is_stopped_is_cancelled_and_writes_nothing(world: World, slow: threading.Event) -> None:
-    """It goes through STOPPING; a crawler that does not run cannot be stopped."""
+def test_stopped_crawl_is_cancelled_and_writes_nothing(lake: CrawledLake, slow: threading.Event) -> None:
+    """Its state is STOPPING first; a crawler that is not running cannot be stopped."""
     for number in range(3):
-        world.put(f"tables/sales/{number}.parquet", SALES)
-    world.crawler().glue.start_crawler(Name=world.name)
+        lake.put(f"tables/sales/{number}.parquet", SALES)
+    lake.crawler().glue.start_crawler(Name=lake.name)
 
-    world.glue.stop_crawler(Name=world.name)
-    state = world.glue.get_crawler(Name=world.name)["Crawler"]["State"]
+    lake.glue.stop_crawler(Name=lake.name)
+    state = lake.glue.get_crawler(Name=lake.name)["Crawler"]["State"]
     with pytest.raises(ClientError, match="CrawlerStoppingException"):
-        world.glue.stop_crawler(Name=world.name)
+        lake.glue.stop_crawler(Name=lake.name)
     slow.set()
-    last = world.wait()
+    last = lake.wait()
 
     assert (state, last["Status"]) == ("STOPPING", "CANCELLED")
-    assert world.glue.list_crawls(CrawlerName=world.name)["Crawls"][0]["State"] == "STOPPED"
-    assert world.tables() == {}
+    assert lake.glue.list_crawls(CrawlerName=lake.name)["Crawls"][0]["State"] == "STOPPED"
+    assert lake.tables() == {}
     with pytest.raises(ClientError, match="CrawlerNotRunningException"):
-        world.glue.stop_crawler(Name=world.name)
+        lake.glue.stop_crawler(Name=lake.name)
 
 
-def test_whoever_starts_a_crawl_in_this_process_is_told_its_end(world: World) -> None:
-    """The crawl that was returned is the one that ends."""
-    world.put("tables/sales/x.parquet", SALES)
-    world.crawler()
+def test_start_calls_back_with_the_crawl_at_its_end(lake: CrawledLake) -> None:
+    """It is the crawl that `start` returned."""
+    lake.put("tables/sales/x.parquet", SALES)
+    lake.crawler()
     ended: queue.Queue[crawlers.Crawl] = queue.Queue()
 
-    crawl = crawlers.start(world.name, ended.put)
+    crawl = crawlers.start(lake.name, ended.put)
 
     assert ended.get(timeout=10) is crawl
-    assert (crawl.crawler_name, crawl.state, crawl.error_message) == (world.name, "SUCCEEDED", None)
-    assert (crawl.log_group, crawl.log_stream) == ("/aws-glue/crawlers", world.name)
+    assert (crawl.crawler_name, crawl.state, crawl.error_message) == (lake.name, "SUCCEEDED", None)
+    assert (crawl.log_group, crawl.log_stream) == ("/aws-glue/crawlers", lake.name)
     assert crawl.completed_on is not None
     assert crawl.completed_on >= crawl.started_on
 
 
-def test_the_history_is_filtered_and_comes_in_pages(world: World) -> None:
-    """Newest first."""
-    world.crawler()
+def test_crawl_history_is_filtered_and_paginated(lake: CrawledLake) -> None:
+    """The newest crawl is listed first."""
+    lake.crawler()
     for _ in range(3):
-        world.crawl()
-    crawls = world.glue.list_crawls(CrawlerName=world.name)["Crawls"]
+        lake.crawl()
+    crawls = lake.glue.list_crawls(CrawlerName=lake.name)["Crawls"]
     starts = [crawl["StartTime"] for crawl in crawls]
     assert starts == sorted(starts, reverse=True)
 
-    page = world.glue.list_crawls(CrawlerName=world.name, MaxResults=2)
-    rest = world.glue.list_crawls(CrawlerName=world.name, MaxResults=2, NextToken=page["NextToken"])
+    page = lake.glue.list_crawls(CrawlerName=lake.name, MaxResults=2)
+    rest = lake.glue.list_crawls(CrawlerName=lake.name, MaxResults=2, NextToken=page["NextToken"])
     assert [crawl["CrawlId"] for crawl in page["Crawls"] + rest["Crawls"]] == [crawl["CrawlId"] for crawl in crawls]
 
     def having(name: str, operator: str, value: str) -> int:
         condition = {"FieldName": name, "FilterOperator": operator, "FieldValue": value}
-        return len(world.glue.list_crawls(CrawlerName=world.name, Filters=[condition])["Crawls"])
+        return len(lake.glue.list_crawls(CrawlerName=lake.name, Filters=[condition])["Crawls"])
 
     assert having("STATE", "EQ", "COMPLETED") == 3
     assert having("CRAWL_ID", "NE", crawls[0]["CrawlId"]) == 2
@@ -627,46 +631,44 @@ def test_the_history_is_filtered_and_comes_in_pages(world: World) -> None:
         having("START_TIME", "GT", "yesterday")
 
 
-def test_a_crawler_is_updated(world: World) -> None:
-    """What is named changes, the rest stays, the version grows."""
-    world.put("tables/sales/x.parquet", SALES)
-    world.crawler(Configuration=LEVEL_3)
+def test_update_changes_only_the_given_settings(lake: CrawledLake) -> None:
+    """The version of the crawler is incremented."""
+    lake.put("tables/sales/x.parquet", SALES)
+    lake.crawler(Configuration=LEVEL_3)
 
-    world.glue.update_crawler(
-        Name=world.name, TablePrefix="new_", RecrawlPolicy={"RecrawlBehavior": "CRAWL_EVERYTHING"}
-    )
+    lake.glue.update_crawler(Name=lake.name, TablePrefix="new_", RecrawlPolicy={"RecrawlBehavior": "CRAWL_EVERYTHING"})
 
-    crawler = world.glue.get_crawler(Name=world.name)["Crawler"]
+    crawler = lake.glue.get_crawler(Name=lake.name)["Crawler"]
     assert (crawler["TablePrefix"], crawler["Version"]) == ("new_", 2)
     assert json.loads(crawler["Configuration"])["Grouping"] == {"TableLevelConfiguration": 3}
-    world.crawl()
-    assert set(world.tables()) == {"new_sales"}
+    lake.crawl()
+    assert set(lake.tables()) == {"new_sales"}
 
 
-def test_a_crawler_with_a_schedule_crawls_when_it_fires(world: World) -> None:
-    """And not while its schedule is stopped; an expression that cannot be read is refused."""
-    world.put("tables/sales/x.parquet", SALES)
-    world.crawler(Schedule="cron(15 12 * * ? *)", Configuration=LEVEL_3)
-    assert world.glue.get_crawler(Name=world.name)["Crawler"]["Schedule"]["State"] == "SCHEDULED"
-    arn = f"arn:aws:glue:eu-west-2:123456789012:crawler/{world.name}"
+def test_schedule_starts_a_crawl(lake: CrawledLake) -> None:
+    """Not while it is stopped; an invalid expression is rejected."""
+    lake.put("tables/sales/x.parquet", SALES)
+    lake.crawler(Schedule="cron(15 12 * * ? *)", Configuration=LEVEL_3)
+    assert lake.glue.get_crawler(Name=lake.name)["Crawler"]["Schedule"]["State"] == "SCHEDULED"
+    arn = f"arn:aws:glue:eu-west-2:123456789012:crawler/{lake.name}"
     timetable = Timetable({"crawlers": lambda: [entry for entry in api._entries() if entry.key == arn]})
     noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
-    world.glue.stop_crawler_schedule(CrawlerName=world.name)
+    lake.glue.stop_crawler_schedule(CrawlerName=lake.name)
     assert timetable.tick(noon) is None
-    world.glue.start_crawler_schedule(CrawlerName=world.name)
+    lake.glue.start_crawler_schedule(CrawlerName=lake.name)
     assert timetable.tick(noon) == noon + timedelta(minutes=15)
     timetable.tick(noon + timedelta(minutes=15))
 
     deadline = time.monotonic() + 10
-    while not world.tables() and time.monotonic() < deadline:
+    while not lake.tables() and time.monotonic() < deadline:
         time.sleep(0.02)
-    assert set(world.tables()) == {"sales"}
+    assert set(lake.tables()) == {"sales"}
     with pytest.raises(ClientError, match="the hour '25'"):
-        world.glue.update_crawler_schedule(CrawlerName=world.name, Schedule="cron(0 25 * * ? *)")
+        lake.glue.update_crawler_schedule(CrawlerName=lake.name, Schedule="cron(0 25 * * ? *)")
 
 
-def test_a_crawler_that_does_not_exist_cannot_be_started(client: Any) -> None:
-    """It is an EntityNotFoundException."""
+def test_missing_crawler_cannot_be_started(client: Any) -> None:
+    """The error is EntityNotFoundException."""
     with pytest.raises(ClientError, match="EntityNotFoundException"):
-        client("glue").start_crawler(Name="nobody")
+        client("glue").start_crawler(Name="missing")

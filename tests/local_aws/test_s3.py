@@ -102,17 +102,17 @@ def error_of(call: Any, **arguments: Any) -> tuple[int, str, str]:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[State, int]]:
+def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[State, int]]:
     """Serve a state folder; yield it and the port."""
-    state = State(tmp_path_factory.mktemp("world"))
+    state = State(tmp_path_factory.mktemp("state"))
     with served(state) as port:
         yield state, port
 
 
 @pytest.fixture
-def bucket(world: tuple[State, int]) -> Bucket:
+def bucket(endpoint: tuple[State, int]) -> Bucket:
     """Create a bucket that no other test uses."""
-    return Bucket(*world, f"b-{uuid.uuid4().hex}").create()
+    return Bucket(*endpoint, f"b-{uuid.uuid4().hex}").create()
 
 
 def test_put_object_writes_a_plain_file(bucket: Bucket) -> None:

@@ -17,17 +17,17 @@ from tests.local_aws.s3_endpoint import REGION, client, served
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[State, Any]]:
+def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[State, Any]]:
     """Serve a state folder; yield it and a client."""
-    state = State(tmp_path_factory.mktemp("world"))
+    state = State(tmp_path_factory.mktemp("state"))
     with served(state) as port:
         yield state, client(port)
 
 
 @pytest.fixture
-def bucket(world: tuple[State, Any]) -> tuple[Any, str, Path]:
+def bucket(endpoint: tuple[State, Any]) -> tuple[Any, str, Path]:
     """Create a bucket; return a client, its name and its folder."""
-    state, s3 = world
+    state, s3 = endpoint
     name = f"b-{uuid.uuid4().hex}"
     s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
     return s3, name, state.lake / name
@@ -195,9 +195,9 @@ def test_bucket_with_objects_cannot_be_deleted(bucket: tuple[Any, str, Path]) ->
     assert not folder.exists()
 
 
-def test_folder_becomes_a_bucket_by_create_bucket_only(world: tuple[State, Any]) -> None:
+def test_folder_becomes_a_bucket_by_create_bucket_only(endpoint: tuple[State, Any]) -> None:
     """The bucket then has the folder's files; names that could be paths are rejected."""
-    state, s3 = world
+    state, s3 = endpoint
     write(state.lake, "left-over/x")
     with pytest.raises(s3.exceptions.NoSuchBucket):
         s3.list_objects_v2(Bucket="left-over")

@@ -14,17 +14,17 @@ from tests.local_aws.s3_endpoint import REGION, client, served
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[State, Any]]:
+def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[State, Any]]:
     """Serve a state folder; yield it and a client."""
-    state = State(tmp_path_factory.mktemp("world"))
+    state = State(tmp_path_factory.mktemp("state"))
     with served(state) as port:
         yield state, client(port)
 
 
 @pytest.fixture
-def bucket(world: tuple[State, Any]) -> tuple[Any, str, Path]:
+def bucket(endpoint: tuple[State, Any]) -> tuple[Any, str, Path]:
     """Create a versioned bucket; return a client, its name and its folder."""
-    state, s3 = world
+    state, s3 = endpoint
     name = f"b-{uuid.uuid4().hex}"
     s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
     s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
@@ -130,9 +130,9 @@ def test_file_of_another_program_keeps_its_version_when_versioning_is_suspended(
     assert versions(s3, name)[0] == ("null", True, 0)
 
 
-def test_object_lock_can_be_set_on_a_bucket_with_objects(world: tuple[State, Any]) -> None:
+def test_object_lock_can_be_set_on_a_bucket_with_objects(endpoint: tuple[State, Any]) -> None:
     """After a restart the bucket has objects when Terraform sets the lock; only a bypass deletes a locked version."""
-    state, s3 = world
+    state, s3 = endpoint
     name = f"b-{uuid.uuid4().hex}"
     (state.lake / name).mkdir()
     (state.lake / name / "spark").write_bytes(b"")

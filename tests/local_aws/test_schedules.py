@@ -1,4 +1,4 @@
-"""Schedules on the local AWS: when they fire, what they invoke, and what becomes of failures."""
+"""Schedules on the local AWS: expressions, firing times, targets, retries and dead-letter queues."""
 
 import json
 import threading
@@ -24,31 +24,31 @@ from tests.local_aws.conftest import OWNER
 
 
 def at(text: str) -> datetime:
-    """Read a time in UTC."""
+    """Parse a time in UTC."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 class FakeClock:
-    """A clock that moves only when it is told to, or waited for."""
+    """A clock that advances only by its `wait`."""
 
     def __init__(self, now: datetime) -> None:
-        """Begin at `now`."""
+        """Start at `now`."""
         self.time = now
         self.waits: list[float] = []
         self.stopped = False
 
     def now(self) -> datetime:
-        """Give the time."""
+        """Return the time."""
         return self.time
 
     def wait(self, seconds: float) -> bool:
-        """Move on without sleeping."""
+        """Advance without sleeping."""
         self.waits.append(seconds)
         self.time += timedelta(seconds=seconds)
         return self.stopped
 
     def stop(self) -> None:
-        """End every wait."""
+        """Make every `wait` report a stop."""
         self.stopped = True
 
 
@@ -62,7 +62,7 @@ CALENDAR = [
     ("cron(*/10 * ? * 2-6 *)", "2025-02-28T23:55", "2025-03-03T00:00"),
     ("cron(0 18 ? * 1 *)", "2025-03-01T00:00", "2025-03-02T18:00"),  # 1 is Sunday
     ("cron(0 18 ? * 7 *)", "2025-03-01T00:00", "2025-03-01T18:00"),  # 7 is Saturday
-    ("cron(0 18 ? * L *)", "2025-03-02T00:00", "2025-03-08T18:00"),  # so is L
+    ("cron(0 18 ? * L *)", "2025-03-02T00:00", "2025-03-08T18:00"),  # L is Saturday too
     ("cron(0 8 1 * ? *)", "2025-03-01T08:00", "2025-04-01T08:00"),
     ("cron(0 0 L * ? *)", "2024-02-01T00:00", "2024-02-29T00:00"),
     ("cron(0 0 L * ? *)", "2025-02-01T00:00", "2025-02-28T00:00"),
@@ -92,8 +92,8 @@ CALENDAR = [
 
 
 @pytest.mark.parametrize(("expression", "after", "expected"), CALENDAR)
-def test_an_expression_fires_next_when_the_calendar_says(expression: str, after: str, expected: str | None) -> None:
-    """In UTC, strictly later than the given time."""
+def test_next_fire_follows_the_calendar(expression: str, after: str, expected: str | None) -> None:
+    """In UTC, and strictly later than the given time."""
     assert next_fire(expression, "UTC", at(after)) == (None if expected is None else at(expected))
 
 
@@ -113,10 +113,8 @@ DAYLIGHT_SAVING = [
 
 
 @pytest.mark.parametrize(("expression", "timezone", "after", "expected"), DAYLIGHT_SAVING)
-def test_an_expression_follows_the_clocks_of_its_time_zone(
-    expression: str, timezone: str, after: str, expected: str
-) -> None:
-    """Times that do not exist are skipped, times that exist twice fire once, a rate counts hours."""
+def test_next_fire_follows_daylight_saving_time(expression: str, timezone: str, after: str, expected: str) -> None:
+    """Nonexistent times are skipped, ambiguous ones fire once, and rates count elapsed hours."""
     assert next_fire(expression, timezone, at(after)) == at(expected)
 
 
@@ -131,8 +129,8 @@ def test_an_expression_follows_the_clocks_of_its_time_zone(
         ("0 12 ? * 3L *", "0 12 * * 2L"),
     ],
 )
-def test_cron_agrees_with_a_library_where_the_dialects_meet(aws: str, unix: str) -> None:
-    """Days of the week are counted from one here and from zero there."""
+def test_cron_agrees_with_cronsim_on_common_syntax(aws: str, unix: str) -> None:
+    """AWS counts days of the week from 1, Unix from 0."""
     start = at("2023-11-05T17:03")
     simulated = CronSim(unix, start)
 
@@ -161,59 +159,59 @@ def test_cron_agrees_with_a_library_where_the_dialects_meet(aws: str, unix: str)
         ("at(2025-03-01 10:00)", "yyyy-mm-ddThh:mm:ss"),
     ],
 )
-def test_an_expression_that_cannot_be_read_says_what_is_wrong(expression: str, reason: str) -> None:
-    """The message names the expression and the field."""
-    with pytest.raises(ScheduleExpressionError) as caught:
+def test_invalid_expression_is_an_error_that_names_the_field(expression: str, reason: str) -> None:
+    """The message also has the expression."""
+    with pytest.raises(ScheduleExpressionError) as error:
         next_fire(expression, "UTC", at("2025-03-01T00:00"))
 
-    assert str(caught.value).startswith(f"Invalid Schedule Expression {expression}: ")
-    assert reason in str(caught.value)
+    assert str(error.value).startswith(f"Invalid Schedule Expression {expression}: ")
+    assert reason in str(error.value)
 
 
-def test_an_unknown_time_zone_is_refused() -> None:
-    """It is an error and not UTC."""
+def test_unknown_time_zone_is_rejected() -> None:
+    """UTC is not used instead."""
     with pytest.raises(ScheduleExpressionError, match="Mars/Olympus"):
         next_fire("rate(1 hour)", "Mars/Olympus", at("2025-03-01T00:00"))
 
 
-class Tape:
-    """An entry of the timetable and what it has recorded."""
+class RecordedSchedule:
+    """A timetable with one entry, and the times at which it fired."""
 
     def __init__(self, expression: str, **settings: Any) -> None:
-        """Record what fires on `expression`."""
+        """Create the entry with `expression`, and record its firing times."""
         self.fired: list[datetime] = []
         self.finished = threading.Event()
-        self.entry = Entry("tape", expression, self.fired.append, finish=self.finished.set, **settings)
+        self.entry = Entry("recorded", expression, self.fired.append, finish=self.finished.set, **settings)
         self.entries = [self.entry]
         self.timetable = Timetable({"test": lambda: self.entries})
 
-    def play(self, start: str, minutes: int, step: float = 1) -> list[str]:
-        """Tick from `start` on, every `step` minutes; give the times that were fired, as hours and minutes."""
+    def run(self, start: str, minutes: int, step: float = 1) -> list[str]:
+        """Tick from `start` on, every `step` minutes; return all firing times as HH:MM."""
         now = at(start)
         for tick in range(int(minutes / step) + 1):
             self.timetable.tick(now + tick * timedelta(minutes=step))
         for thread in threading.enumerate():
-            if thread.name == "schedule-tape":
+            if thread.name == "schedule-recorded":
                 thread.join()
         return [f"{moment:%H:%M}" for moment in sorted(self.fired)]
 
 
-def test_cron_fires_on_its_minutes_and_not_when_it_is_first_seen() -> None:
-    """A time that was before the schedule was known is not caught up."""
-    assert Tape("cron(0/15 * * * ? *)").play("2025-03-01T10:00", 45) == ["10:15", "10:30", "10:45"]
+def test_cron_fires_at_its_minutes_only() -> None:
+    """Times before the schedule was created are not made up for."""
+    assert RecordedSchedule("cron(0/15 * * * ? *)").run("2025-03-01T10:00", 45) == ["10:15", "10:30", "10:45"]
 
 
-def test_times_that_were_missed_fire_once() -> None:
-    """A laptop that slept does not start a run for every hour it slept."""
-    assert Tape("cron(0 * * * ? *)").play("2025-03-01T10:30", 330, step=300) == ["11:00"]
+def test_missed_cron_times_fire_once() -> None:
+    """A laptop that was asleep does not start a run for every hour."""
+    assert RecordedSchedule("cron(0 * * * ? *)").run("2025-03-01T10:30", 330, step=300) == ["11:00"]
 
 
-def test_a_rate_that_was_missed_fires_once_and_keeps_its_beat() -> None:
-    """After the gap it goes on where it would have been."""
-    tape = Tape("rate(10 minutes)", at_once=True)
-    tape.play("2025-03-01T10:00", 0)
+def test_missed_rate_fires_once_and_keeps_its_phase() -> None:
+    """After the gap it continues at the original times."""
+    recorded = RecordedSchedule("rate(10 minutes)", at_once=True)
+    recorded.run("2025-03-01T10:00", 0)
 
-    assert tape.play("2025-03-01T11:05", 10) == ["10:00", "10:10", "11:10"]
+    assert recorded.run("2025-03-01T11:05", 10) == ["10:00", "10:10", "11:10"]
 
 
 @pytest.mark.parametrize(
@@ -226,87 +224,87 @@ def test_a_rate_that_was_missed_fires_once_and_keeps_its_beat() -> None:
         ({"at_once": True, "ends": at("2025-03-01T10:15")}, ["10:00", "10:10"]),
     ],
 )
-def test_a_rate_counts_from_its_start(settings: dict[str, Any], expected: list[str]) -> None:
-    """From the start date, or from when it was made: EventBridge Scheduler fires then, a rule one period later."""
-    assert Tape("rate(10 minutes)", **settings).play("2025-03-01T10:00", 25) == expected
+def test_rate_counts_from_its_start(settings: dict[str, Any], expected: list[str]) -> None:
+    """The start date or the creation: EventBridge Scheduler fires immediately, a rule one period later."""
+    assert RecordedSchedule("rate(10 minutes)", **settings).run("2025-03-01T10:00", 25) == expected
 
 
 def test_cron_fires_between_its_start_and_its_end() -> None:
-    """Both bounds belong to it."""
+    """Both bounds are inclusive."""
     bounds = {"starts": at("2025-03-01T10:10"), "ends": at("2025-03-01T10:20")}
 
-    assert Tape("cron(0/5 * * * ? *)", **bounds).play("2025-03-01T10:00", 40) == ["10:10", "10:15", "10:20"]
+    assert RecordedSchedule("cron(0/5 * * * ? *)", **bounds).run("2025-03-01T10:00", 40) == ["10:10", "10:15", "10:20"]
 
 
-def test_a_schedule_is_finished_after_its_last_time() -> None:
-    """Not before, and not when there is another one to come."""
-    daily = Tape("cron(0 10 * * ? *)", ends=at("2025-03-02T12:00"))
-    daily.play("2025-03-01T09:00", 120, step=60)
+def test_schedule_is_finished_after_its_last_time() -> None:
+    """Not before, and not if another time follows."""
+    daily = RecordedSchedule("cron(0 10 * * ? *)", ends=at("2025-03-02T12:00"))
+    daily.run("2025-03-01T09:00", 120, step=60)
     assert not daily.finished.is_set()
-    daily.play("2025-03-02T09:00", 120, step=60)
+    daily.run("2025-03-02T09:00", 120, step=60)
     assert daily.finished.is_set()
-    once = Tape("at(2025-03-01T10:10:00)")
-    assert once.play("2025-03-01T10:00", 9) == []
-    assert not once.finished.is_set()
-    assert once.play("2025-03-01T10:10", 20) == ["10:10"]
-    assert once.finished.is_set()
+    one_time = RecordedSchedule("at(2025-03-01T10:10:00)")
+    assert one_time.run("2025-03-01T10:00", 9) == []
+    assert not one_time.finished.is_set()
+    assert one_time.run("2025-03-01T10:10", 20) == ["10:10"]
+    assert one_time.finished.is_set()
 
 
-def test_a_flexible_window_fires_within_it_with_the_scheduled_time() -> None:
-    """The target learns the time that was meant."""
-    tape = Tape("at(2025-03-01T10:10:00)", window=timedelta(minutes=10))
+def test_flexible_window_fires_within_it_and_passes_the_scheduled_time() -> None:
+    """The target gets the scheduled time, not the actual one."""
+    recorded = RecordedSchedule("at(2025-03-01T10:10:00)", window=timedelta(minutes=10))
 
-    tape.timetable.tick(at("2025-03-01T10:00"))
-    due = tape.timetable.tick(at("2025-03-01T10:09"))
+    recorded.timetable.tick(at("2025-03-01T10:00"))
+    due = recorded.timetable.tick(at("2025-03-01T10:09"))
 
     assert due is not None
     assert at("2025-03-01T10:10") <= due <= at("2025-03-01T10:20")
-    assert tape.play("2025-03-01T10:10", 10) == ["10:10"]
+    assert recorded.run("2025-03-01T10:10", 10) == ["10:10"]
 
 
-def test_a_schedule_that_is_changed_starts_anew_and_a_deleted_one_is_silent() -> None:
-    """What the sources say now is what counts."""
-    tape = Tape("cron(30 * * * ? *)")
-    tape.play("2025-03-01T10:00", 1)
-    tape.entries = [Entry("tape", "cron(20 * * * ? *)", tape.fired.append)]
-    assert tape.play("2025-03-01T10:02", 40) == ["10:20"]
-    tape.entries = []
-    assert tape.play("2025-03-01T11:00", 60) == ["10:20"]
+def test_changed_schedule_is_reset_and_deleted_schedule_does_not_fire() -> None:
+    """Each tick uses the current entries of the sources."""
+    recorded = RecordedSchedule("cron(30 * * * ? *)")
+    recorded.run("2025-03-01T10:00", 1)
+    recorded.entries = [Entry("recorded", "cron(20 * * * ? *)", recorded.fired.append)]
+    assert recorded.run("2025-03-01T10:02", 40) == ["10:20"]
+    recorded.entries = []
+    assert recorded.run("2025-03-01T11:00", 60) == ["10:20"]
 
 
-def test_a_source_that_fails_does_not_stop_the_others() -> None:
-    """Nor does an expression that cannot be read."""
-    tape = Tape("cron(30 * * * ? *)")
-    tape.entries.append(Entry("bad", "cron(nonsense)", tape.fired.append))
+def test_failing_source_does_not_stop_the_others() -> None:
+    """Nor does an invalid expression."""
+    recorded = RecordedSchedule("cron(30 * * * ? *)")
+    recorded.entries.append(Entry("bad", "cron(nonsense)", recorded.fired.append))
 
     def broken() -> list[Entry]:
         raise RuntimeError
 
-    tape.timetable._sources["broken"] = broken
+    recorded.timetable._sources["broken"] = broken
 
-    assert tape.play("2025-03-01T10:00", 60) == ["10:30"]
+    assert recorded.run("2025-03-01T10:00", 60) == ["10:30"]
 
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Any]]:
-    """Give clients of an endpoint whose schedules fire."""
+    """Yield a function that returns clients of an endpoint with running schedules."""
     with LocalAws(State(tmp_path_factory.mktemp("state")), OWNER) as aws:
         roles.create(aws.client("iam"), "schedule", service="scheduler.amazonaws.com")
         yield aws.client
 
 
 class Queue:
-    """A queue to which something is to be delivered."""
+    """An SQS queue for deliveries."""
 
     def __init__(self, client: Callable[[str], Any]) -> None:
-        """Make it, under a name that is free."""
+        """Create the queue under a unique name."""
         self.sqs = client("sqs")
         self.name = f"queue-{uuid.uuid4().hex}"
         self.url = self.sqs.create_queue(QueueName=self.name)["QueueUrl"]
         self.arn = f"arn:aws:sqs:eu-west-2:123456789012:{self.name}"
 
     def take(self, seconds: float = 10) -> dict[str, Any]:
-        """Wait for one message and give it."""
+        """Wait for a message, remove it and return it."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             for message in self.sqs.receive_message(QueueUrl=self.url, MessageAttributeNames=["All"]).get(
@@ -318,7 +316,7 @@ class Queue:
         raise AssertionError(f"nothing arrived in {self.name}")
 
     def is_empty(self) -> bool:
-        """Tell whether nothing has arrived."""
+        """Return whether no message has arrived."""
         return "Messages" not in self.sqs.receive_message(QueueUrl=self.url)
 
 
@@ -326,23 +324,23 @@ ROLE = "arn:aws:iam::123456789012:role/schedule"
 
 
 def create(client: Callable[[str], Any], expression: str, target: dict[str, Any], **settings: Any) -> tuple[str, str]:
-    """Create a schedule and give its name and its ARN."""
+    """Create a schedule and return its name and its ARN."""
     name = f"schedule-{uuid.uuid4().hex}"
     settings = {"FlexibleTimeWindow": {"Mode": "OFF"}, **settings}
-    answer = client("scheduler").create_schedule(
+    response = client("scheduler").create_schedule(
         Name=name, ScheduleExpression=expression, Target={"RoleArn": ROLE, **target}, **settings
     )
-    return name, answer["ScheduleArn"]
+    return name, response["ScheduleArn"]
 
 
 def soon(zone: str = "UTC") -> tuple[str, datetime]:
-    """Give an expression for the next second but one in `zone`, and the moment it means."""
+    """Return an `at` expression in `zone` for two seconds from now, and its moment."""
     moment = (datetime.now(UTC) + timedelta(seconds=2)).replace(microsecond=0)
     return f"at({moment.astimezone(ZoneInfo(zone)):%Y-%m-%dT%H:%M:%S})", moment
 
 
-def test_a_schedule_starts_a_glue_workflow_by_the_universal_target(client: Any) -> None:
-    """At its time in its time zone, with the scheduled time in the run properties, once; then it is deleted."""
+def test_schedule_starts_a_glue_workflow_by_the_universal_target(client: Any) -> None:
+    """Once, in its time zone and with the scheduled time as run property; then the schedule is deleted."""
     name = f"nightly-{uuid.uuid4().hex}"
     client("glue").create_workflow(Name=name)
     expression, moment = soon("Asia/Kolkata")
@@ -367,8 +365,8 @@ def test_a_schedule_starts_a_glue_workflow_by_the_universal_target(client: Any) 
     assert schedule not in names
 
 
-def test_a_schedule_starts_a_glue_job_by_the_universal_target(client: Any) -> None:
-    """By its name, as the reconcile's does."""
+def test_schedule_starts_a_glue_job_by_the_universal_target(client: Any) -> None:
+    """As the schedule of reconcile does."""
     name = f"hourly-{uuid.uuid4().hex}"
     client("glue").create_job(Name=name, Role=ROLE, Command={"Name": "glueetl", "ScriptLocation": "s3://x/y.py"})
     arn = "arn:aws:scheduler:::aws-sdk:glue:startJobRun"
@@ -381,22 +379,22 @@ def test_a_schedule_starts_a_glue_job_by_the_universal_target(client: Any) -> No
     assert [run["JobName"] for run in runs] == [name]
 
 
-def test_context_attributes_are_filled_in(client: Any) -> None:
-    """Schedule, execution, attempt and time are known to the target."""
+def test_context_attributes_are_replaced_in_the_input(client: Any) -> None:
+    """Time, schedule, execution id and attempt number."""
     queue = Queue(client)
     attributes = ("scheduled-time", "schedule-arn", "execution-id", "attempt-number")
     text = json.dumps({name: f"<aws.scheduler.{name}>" for name in attributes})
 
     _, arn = create(client, "rate(1 day)", {"Arn": queue.arn, "Input": text})
 
-    told = json.loads(queue.take()["Body"])
-    assert (told["schedule-arn"], told["attempt-number"]) == (arn, "1")
-    assert datetime.fromisoformat(told["scheduled-time"]) <= datetime.now(UTC)
-    assert uuid.UUID(told["execution-id"])
+    received = json.loads(queue.take()["Body"])
+    assert (received["schedule-arn"], received["attempt-number"]) == (arn, "1")
+    assert datetime.fromisoformat(received["scheduled-time"]) <= datetime.now(UTC)
+    assert uuid.UUID(received["execution-id"])
 
 
-def test_a_topic_gets_the_schedules_input(client: Any) -> None:
-    """Without an input it gets the event that AWS makes up."""
+def test_topic_gets_the_default_event_without_an_input(client: Any) -> None:
+    """It is AWS's `Scheduled Event`."""
     queue = Queue(client)
     topic = client("sns").create_topic(Name=queue.name)["TopicArn"]
     client("sns").subscribe(
@@ -409,8 +407,8 @@ def test_a_topic_gets_the_schedules_input(client: Any) -> None:
     assert (event["source"], event["detail-type"], event["resources"]) == ("aws.scheduler", "Scheduled Event", [arn])
 
 
-def test_an_event_bus_gets_an_event_whose_detail_is_the_input(client: Any) -> None:
-    """It goes through the rules of the bus."""
+def test_event_bus_gets_an_event_with_the_input_as_detail(client: Any) -> None:
+    """The rules of the bus apply to it."""
     queue = Queue(client)
     client("events").put_rule(Name=queue.name, EventPattern=json.dumps({"source": [queue.name]}))
     client("events").put_targets(Rule=queue.name, Targets=[{"Id": "1", "Arn": queue.arn}])
@@ -422,8 +420,8 @@ def test_an_event_bus_gets_an_event_whose_detail_is_the_input(client: Any) -> No
     assert json.loads(queue.take()["Body"])["detail"] == {"n": 1}
 
 
-def test_a_disabled_schedule_is_silent_until_it_is_enabled(client: Any) -> None:
-    """An update is noticed without a restart."""
+def test_disabled_schedule_does_not_fire_until_it_is_enabled(client: Any) -> None:
+    """The update takes effect without a restart."""
     queue = Queue(client)
     target = {"Arn": queue.arn, "Input": "tick", "RoleArn": ROLE}
     name, _ = create(client, "rate(1 day)", target, State="DISABLED")
@@ -442,12 +440,12 @@ def test_a_disabled_schedule_is_silent_until_it_is_enabled(client: Any) -> None:
 
 
 @pytest.mark.parametrize("operation", ["create_schedule", "update_schedule"])
-def test_the_api_refuses_an_expression_that_cannot_be_read(client: Any, operation: str) -> None:
-    """Rather than take a schedule that never fires."""
+def test_api_rejects_an_invalid_expression(client: Any, operation: str) -> None:
+    """With a ValidationException that names the field."""
     queue = Queue(client)
     name, _ = create(client, "rate(1 day)", {"Arn": queue.arn}, State="DISABLED")
 
-    with pytest.raises(ClientError) as caught:
+    with pytest.raises(ClientError) as error:
         getattr(client("scheduler"), operation)(
             Name=name if operation == "update_schedule" else "other",
             ScheduleExpression="cron(0 25 * * ? *)",
@@ -455,12 +453,12 @@ def test_the_api_refuses_an_expression_that_cannot_be_read(client: Any, operatio
             FlexibleTimeWindow={"Mode": "OFF"},
         )
 
-    assert caught.value.response["Error"]["Code"] == "ValidationException"
-    assert "the hour '25' has to be" in caught.value.response["Error"]["Message"]
+    assert error.value.response["Error"]["Code"] == "ValidationException"
+    assert "the hour '25' has to be" in error.value.response["Error"]["Message"]
 
 
-def test_a_rule_with_a_schedule_sends_its_event_to_its_targets(client: Any) -> None:
-    """Its times are in UTC and its expression is checked when it is put."""
+def test_rule_with_a_schedule_sends_an_event_to_its_targets(client: Any) -> None:
+    """Its times are in UTC; an invalid expression is rejected."""
     queue = Queue(client)
     arn = client("events").put_rule(Name=queue.name, ScheduleExpression="rate(5 minutes)")["RuleArn"]
     client("events").put_targets(Rule=queue.name, Targets=[{"Id": "1", "Arn": queue.arn}])
@@ -477,7 +475,7 @@ def test_a_rule_with_a_schedule_sends_its_event_to_its_targets(client: Any) -> N
 
 
 def failing_target(queue: Queue, **policy: int) -> Target:
-    """Give a target that the service refuses with an error that may pass."""
+    """Return a target with a dead-letter queue and a retry policy, whose calls are to fail."""
     settings = {
         "Arn": "arn:aws:scheduler:::aws-sdk:glue:startWorkflowRun",
         "Input": '{"Name": "busy", "RunProperties": {"attempt": "<aws.scheduler.attempt-number>"}}',
@@ -489,8 +487,8 @@ def failing_target(queue: Queue, **policy: int) -> Target:
 
 
 @pytest.fixture
-def refusals(monkeypatch: pytest.MonkeyPatch) -> list[Exception | None]:
-    """Let calls of targets end as listed, one after the other; the last of the list goes on for ever."""
+def call_outcomes(monkeypatch: pytest.MonkeyPatch) -> list[Exception | None]:
+    """Return a list of outcomes for calls of targets, in order: an error or None; the last one repeats."""
     outcomes: list[Exception | None] = []
 
     def call(*_: Any) -> None:
@@ -502,16 +500,16 @@ def refusals(monkeypatch: pytest.MonkeyPatch) -> list[Exception | None]:
     return outcomes
 
 
-def refusal(code: str) -> ClientError:
-    """Make the error that a client raises."""
+def client_error(code: str) -> ClientError:
+    """Return the error that a client raises."""
     return ClientError({"Error": {"Code": code, "Message": "no"}}, "StartWorkflowRun")
 
 
-def test_a_failure_is_retried_and_then_goes_to_the_dead_letter_queue(
-    client: Any, refusals: list[Exception | None]
+def test_failure_is_retried_and_then_sent_to_the_dead_letter_queue(
+    client: Any, call_outcomes: list[Exception | None]
 ) -> None:
-    """As often as the policy says, at growing distances."""
-    refusals.append(refusal("ConcurrentRunsExceededException"))
+    """With the number of attempts of the policy, and exponential backoff."""
+    call_outcomes.append(client_error("ConcurrentRunsExceededException"))
     queue = Queue(client)
     clock = FakeClock(at("2025-03-01T10:00"))
 
@@ -526,9 +524,11 @@ def test_a_failure_is_retried_and_then_goes_to_the_dead_letter_queue(
     assert attributes["RETRY_ATTEMPTS"] == "3"
 
 
-def test_a_failure_that_passes_leaves_nothing_behind(client: Any, refusals: list[Exception | None]) -> None:
-    """The second attempt succeeds and is the last."""
-    refusals.extend([refusal("ThrottlingException"), None])
+def test_successful_retry_sends_nothing_to_the_dead_letter_queue(
+    client: Any, call_outcomes: list[Exception | None]
+) -> None:
+    """The second attempt succeeds."""
+    call_outcomes.extend([client_error("ThrottlingException"), None])
     queue = Queue(client)
     clock = FakeClock(at("2025-03-01T10:00"))
 
@@ -538,9 +538,9 @@ def test_a_failure_that_passes_leaves_nothing_behind(client: Any, refusals: list
     assert queue.is_empty()
 
 
-def test_an_event_that_is_too_old_is_given_up(client: Any, refusals: list[Exception | None]) -> None:
-    """Its age counts from the first attempt."""
-    refusals.append(refusal("ThrottlingException"))
+def test_event_is_not_retried_beyond_its_maximum_age(client: Any, call_outcomes: list[Exception | None]) -> None:
+    """The age counts from the first attempt."""
+    call_outcomes.append(client_error("ThrottlingException"))
     queue = Queue(client)
     clock = FakeClock(at("2025-03-01T10:00"))
 
@@ -562,8 +562,8 @@ def test_an_event_that_is_too_old_is_given_up(client: Any, refusals: list[Except
         ("arn:aws:kinesis:eu-west-2:123456789012:stream/x", "{}", "UnknownTargetError"),
     ],
 )
-def test_a_failure_that_no_repetition_cures_is_not_retried(client: Any, arn: str, text: str, code: str) -> None:
-    """A target that is gone, or an input that is wrong, goes to the dead-letter queue at once."""
+def test_permanent_failure_is_not_retried(client: Any, arn: str, text: str, code: str) -> None:
+    """For a missing target or an invalid input, the event is sent to the dead-letter queue at once."""
     queue = Queue(client)
     clock = FakeClock(at("2025-03-01T10:00"))
     settings = {"Arn": arn, "Input": text, "DeadLetterConfig": {"Arn": queue.arn}, "RoleArn": ROLE}
@@ -574,9 +574,9 @@ def test_a_failure_that_no_repetition_cures_is_not_retried(client: Any, arn: str
     assert queue.take()["MessageAttributes"]["ERROR_CODE"]["StringValue"] == code
 
 
-def test_stopping_ends_the_retries(client: Any, refusals: list[Exception | None]) -> None:
-    """Nothing is left running, and nothing is declared dead."""
-    refusals.append(refusal("ThrottlingException"))
+def test_stop_ends_the_retries(client: Any, call_outcomes: list[Exception | None]) -> None:
+    """The event is not sent to the dead-letter queue."""
+    call_outcomes.append(client_error("ThrottlingException"))
     queue = Queue(client)
     clock = FakeClock(at("2025-03-01T10:00"))
     clock.stop()
@@ -586,8 +586,8 @@ def test_stopping_ends_the_retries(client: Any, refusals: list[Exception | None]
     assert queue.is_empty()
 
 
-def test_schedules_can_be_stopped_and_started_again(client: Any) -> None:
-    """Stopped, nothing fires; a start too many does no harm."""
+def test_schedules_can_be_stopped_and_restarted(client: Any) -> None:
+    """Nothing fires while they are stopped; starting is idempotent."""
     queue = Queue(client)
     schedules.stop()
     create(client, "rate(1 day)", {"Arn": queue.arn, "Input": "tick"})
