@@ -1,4 +1,4 @@
-"""A local AWS to be attacked, and the same without its gate, where an attack is seen to succeed."""
+"""A local AWS as the target of attacks, and the same without its gate, where the attacks succeed."""
 
 import threading
 from collections.abc import Iterator
@@ -18,15 +18,15 @@ from werkzeug.serving import make_server
 from local_aws.address import REGION
 from local_aws.server import LocalAws, RequestHandler
 from local_aws.state import State
-from tests.local_aws.conftest import local_aws, world  # noqa: F401 - fixtures of the attacks on jobs
-from tests.unit.test_setup import machine  # noqa: F401 - a fixture of the attacks on downloads
+from tests.local_aws.conftest import local_aws, world  # noqa: F401 - fixtures for attacks on jobs
+from tests.unit.test_setup import machine  # noqa: F401 - a fixture for attacks on downloads
 
 BUCKET, SCRIPT = "artifacts", "jobs/ingest.py"
 
 
 @dataclass(frozen=True)
 class Target:
-    """A local AWS that is being served on two ports: behind its gate, and bare."""
+    """A local AWS that is served on two ports: behind its gate on `port`, and without it on `bare_port`."""
 
     state: State
     port: int
@@ -34,7 +34,7 @@ class Target:
     key: Credentials
 
     def client(self, service: str, key: Credentials | None = None) -> Any:
-        """Return a boto3 client of it, with its own key unless another one is given."""
+        """Return a boto3 client, with the owner's key by default."""
         key = key or self.key
         return boto3.client(
             service,
@@ -48,14 +48,14 @@ class Target:
 
     @property
     def script(self) -> bytes:
-        """The script of a job, as it is now."""
+        """The current script of a job."""
         content: bytes = self.client("s3").get_object(Bucket=BUCKET, Key=SCRIPT)["Body"].read()
         return content
 
 
 @pytest.fixture(scope="module")
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    """Serve a local AWS that has a bucket with the script of a job."""
+    """Serve a local AWS with a bucket for the script of a job."""
     key = Credentials("AKIAOWNEROFTHISWORLD", "a secret of the world")
     with LocalAws(State(tmp_path_factory.mktemp("attacked")), key) as aws, bare(aws) as bare_port:
         location = {"LocationConstraint": REGION}
@@ -65,14 +65,14 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
 
 @contextmanager
 def bare(aws: LocalAws) -> Iterator[int]:
-    """Serve a local AWS without its gate as well; give the port."""
+    """Serve a local AWS without its gate; yield the port."""
     with serving(make_server("127.0.0.1", 0, aws.moto, threaded=True, request_handler=RequestHandler)) as port:
         yield port
 
 
 @contextmanager
 def serving(server: BaseServer) -> Iterator[int]:
-    """Let a server answer from a thread; give its port."""
+    """Run a server in a thread; yield its port."""
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield server.server_address[1]
@@ -83,7 +83,7 @@ def serving(server: BaseServer) -> Iterator[int]:
 
 @pytest.fixture(autouse=True)
 def _script(request: pytest.FixtureRequest) -> None:
-    """Put the script back that an attack has replaced."""
+    """Restore the script before each test, since an attack may have replaced it."""
     if "target" in request.fixturenames:
         target = request.getfixturevalue("target")
         target.client("s3").put_object(Bucket=BUCKET, Key=SCRIPT, Body=b"the script")
@@ -91,7 +91,7 @@ def _script(request: pytest.FixtureRequest) -> None:
 
 @pytest.fixture
 def post(target: Target):
-    """Return a function that posts a form with these fields and returns the status and the error of the answer."""
+    """Return a function that posts a form with given fields and returns the status and the error code."""
 
     def send(fields: dict[str, str], content: str = "evil", path: str = "ingested") -> tuple[int, str]:
         parts = [f'name="{name}"\r\n\r\n{value}' for name, value in fields.items()]
@@ -99,8 +99,8 @@ def post(target: Target):
         body = "".join(f"--b\r\nContent-Disposition: form-data; {part}\r\n" for part in parts) + "--b--\r\n"
         request = AWSRequest("POST", f"http://127.0.0.1:{target.port}/{path}", data=body.encode())
         request.headers["Content-Type"] = "multipart/form-data; boundary=b"
-        answer = URLLib3Session().send(request.prepare())
-        code = answer.text.partition("<Code>")[2].partition("</Code>")[0]
-        return answer.status_code, code
+        response = URLLib3Session().send(request.prepare())
+        code = response.text.partition("<Code>")[2].partition("</Code>")[0]
+        return response.status_code, code
 
     return send

@@ -1,6 +1,6 @@
-"""A web page that the developer visits: what a browser sends for it to the local AWS is refused.
+"""Requests of web pages that the developer visits: the local AWS rejects what a browser sends for them.
 
-Each attack is made twice: on moto without the gate, where it succeeds, and on the local AWS.
+Most attacks are made twice: on moto without the gate, where they succeed, and on the local AWS.
 """
 
 import http.client
@@ -41,18 +41,18 @@ READ_SECRET = """fetch("/", {method: "POST", body: '{"SecretId": "rebound"}', he
 
 
 def send(port: int, method: str, path: str, body: bytes = b"", **headers: str) -> tuple[int, Mapping[str, str], str]:
-    """Send a request as a browser or a program would, and return status, headers and body of the answer."""
+    """Send a request, and return status, headers and body of the response."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:
         connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
-        answer = connection.getresponse()
-        return answer.status, dict(answer.getheaders()), answer.read().decode()
+        response = connection.getresponse()
+        return response.status, dict(response.getheaders()), response.read().decode()
     finally:
         connection.close()
 
 
 def form(key: str = SCRIPT) -> dict[str, Any]:
-    """Return the body and the type of a form that uploads a file, as a browser sends it."""
+    """Return body and content type of a form that uploads a file, as a browser sends it."""
     parts = [f'name="key"\r\n\r\n{key}', 'name="file"; filename="x"\r\n\r\nevil']
     body = "".join(f"--b\r\nContent-Disposition: form-data; {part}\r\n" for part in parts) + "--b--\r\n"
     return {"body": body.encode(), "Content_Type": "multipart/form-data; boundary=b"}
@@ -66,27 +66,27 @@ def signed(target: Target, method: str, url: str, body: bytes = b"", key: Creden
     return dict(request.headers)
 
 
-def test_a_form_without_credentials_replaces_no_script(target):
-    """A form needs neither a preflight nor the answer."""
+def test_unsigned_form_cannot_replace_a_script(target):
+    """A browser sends forms without a preflight."""
     status, _, _ = send(target.bare_port, "POST", f"/{BUCKET}", **form())
     assert status == 204
     assert target.script == b"evil"
     target.client("s3").put_object(Bucket=BUCKET, Key=SCRIPT, Body=b"the script")
 
-    status, _, answer = send(target.port, "POST", f"/{BUCKET}", **form())
+    status, _, body = send(target.port, "POST", f"/{BUCKET}", **form())
 
     assert status == 403
-    assert "<Code>AccessDenied</Code>" in answer
+    assert "<Code>AccessDenied</Code>" in body
     assert target.script == b"the script"
 
 
-def test_a_preflight_is_not_answered_with_a_permission(target):
-    """Whatever origin it comes from."""
-    asked = {"Origin": f"http://{EVIL}", "Access_Control_Request_Method": "PUT"}
-    _, allowed, _ = send(target.bare_port, "OPTIONS", f"/{BUCKET}/{SCRIPT}", **asked)
+def test_preflight_gets_no_cors_headers(target):
+    """So the browser does not send the request itself."""
+    preflight = {"Origin": f"http://{EVIL}", "Access_Control_Request_Method": "PUT"}
+    _, allowed, _ = send(target.bare_port, "OPTIONS", f"/{BUCKET}/{SCRIPT}", **preflight)
     assert allowed["Access-Control-Allow-Origin"] in {"*", f"http://{EVIL}"}
 
-    status, headers, _ = send(target.port, "OPTIONS", f"/{BUCKET}/{SCRIPT}", **asked)
+    status, headers, _ = send(target.port, "OPTIONS", f"/{BUCKET}/{SCRIPT}", **preflight)
 
     assert status == 403
     assert not [name for name in headers if name.lower().startswith("access-control-")]
@@ -108,8 +108,8 @@ def test_a_preflight_is_not_answered_with_a_permission(target):
     ],
     ids=str,
 )
-def test_a_request_from_a_page_is_refused_even_when_it_is_signed(target, from_page):
-    """DNS rebinding and a foreign origin, with a valid signature: nothing but where it comes from is wrong."""
+def test_signed_request_of_a_web_page_is_rejected(target, from_page):
+    """DNS rebinding and foreign origins: only the headers of the browser differ from a valid request."""
     from_page = {name: value.format(evil=EVIL, port=target.port) for name, value in from_page.items()}
     url = f"http://{from_page.get('Host', f'127.0.0.1:{target.port}')}/"
     headers = signed(target, "POST", url, b"{}")
@@ -117,23 +117,23 @@ def test_a_request_from_a_page_is_refused_even_when_it_is_signed(target, from_pa
         0
     ] == 200  # fmt: skip
 
-    status, _, answer = send(target.port, "POST", "/", b"{}", **{**headers, **from_page})
+    status, _, body = send(target.port, "POST", "/", b"{}", **{**headers, **from_page})
 
     assert status == 400
     [(header, value)] = from_page.items()
-    assert f"not web pages and not other names: {header} is {value!r}" in json.loads(answer)["message"]
+    assert f"not web pages and not other names: {header} is {value!r}" in json.loads(body)["message"]
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_a_program_of_this_machine_is_answered(target, host):
-    """By either name, and a page of its own as well."""
+def test_signed_request_of_this_machine_is_accepted(target, host):
+    """With either host name, and from a page of the same origin."""
     headers = signed(target, "POST", f"http://{host}:{target.port}/", b"{}")
     own = {"Host": f"{host}:{target.port}", "Origin": f"http://{host}:{target.port}", "Sec-Fetch-Site": "same-origin"}
     assert send(target.port, "POST", "/", b"{}", **{**headers, **own})[0] == 200
 
 
-def test_a_made_up_key_opens_nothing(target):
-    """It did before, for any name."""
+def test_unknown_access_key_is_rejected(target):
+    """And a known key with a wrong secret."""
     made_up = target.client("s3", Credentials("AKIAMADEUP0000000000", "x"))
     with pytest.raises(ClientError, match=r"InvalidAccessKeyId.*totelake env"):
         made_up.put_object(Bucket=BUCKET, Key=SCRIPT, Body=b"evil")
@@ -144,28 +144,28 @@ def test_a_made_up_key_opens_nothing(target):
     assert target.script == b"the script"
 
 
-def test_an_unsigned_deletion_deletes_nothing(target):
-    """`POST ?delete` is a simple request, for which a browser asks nobody."""
+def test_unsigned_deletion_is_rejected(target):
+    """`POST ?delete` is a simple request, which a browser sends without a preflight."""
     body = f"<Delete><Object><Key>{SCRIPT}</Key></Object></Delete>".encode()
-    status, _, answer = send(target.port, "POST", f"/{BUCKET}?delete", body, Content_Type="text/plain")
-    assert (status, "<Code>AccessDenied</Code>" in answer) == (403, True)
+    status, _, body = send(target.port, "POST", f"/{BUCKET}?delete", body, Content_Type="text/plain")
+    assert (status, "<Code>AccessDenied</Code>" in body) == (403, True)
     assert target.script == b"the script"
 
 
 @contextmanager
 def site(html: str) -> Iterator[int]:
-    """Serve a page as a foreign site does, and return its port."""
+    """Serve a page of a foreign site; yield the port."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            """Answer with the page."""
+            """Send the page."""
             self.send_response(200)
             self.send_header("Content-Type", "text/html")
             self.end_headers()
             self.wfile.write(html.encode())
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as port:
         yield port
@@ -173,7 +173,7 @@ def site(html: str) -> Iterator[int]:
 
 @pytest.fixture(scope="module")
 def page() -> Iterator[Page]:
-    """Open a browser that takes the foreign site's name for this machine's address, as after DNS rebinding."""
+    """Open a browser that resolves the foreign site's name to this machine, as after DNS rebinding."""
     rebinding = f"--host-resolver-rules=MAP {EVIL} 127.0.0.1"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
@@ -183,15 +183,15 @@ def page() -> Iterator[Page]:
         browser.close()
 
 
-def test_in_a_browser_a_page_with_a_form_replaces_no_script(target, page):
-    """It is enough to open the page."""
+def test_form_of_a_page_in_a_browser_cannot_replace_a_script(target, page):
+    """Opening the page submits the form."""
 
     def visit(port: int) -> int:
         with (
-            site(FORM.format(port=port, bucket=BUCKET, key=SCRIPT)) as own,
+            site(FORM.format(port=port, bucket=BUCKET, key=SCRIPT)) as site_port,
             page.expect_response("**/artifacts") as sent,
         ):
-            page.goto(f"http://{EVIL}:{own}/", wait_until="commit")
+            page.goto(f"http://{EVIL}:{site_port}/", wait_until="commit")
         return sent.value.status
 
     assert visit(target.bare_port) == 204
@@ -201,23 +201,23 @@ def test_in_a_browser_a_page_with_a_form_replaces_no_script(target, page):
     assert target.script == b"the script"
 
 
-def test_in_a_browser_a_page_that_asks_by_preflight_gets_no_answer(target, page):
-    """The browser keeps what it is not allowed to send."""
+def test_fetch_of_a_page_in_a_browser_fails_at_the_preflight(target, page):
+    """The browser does not send the request itself."""
 
     def visit(port: int) -> str:
-        with site(PREFLIGHT.format(port=port)) as own:
-            page.goto(f"http://{EVIL}:{own}/")
+        with site(PREFLIGHT.format(port=port)) as site_port:
+            page.goto(f"http://{EVIL}:{site_port}/")
             page.wait_for_function("document.title")
         return str(page.title())
 
     assert visit(target.bare_port) == "answered 200"
     assert visit(target.port) == "refused"
-    made = [each["Name"] for each in target.client("secretsmanager").list_secrets()["SecretList"]]
-    assert [name for name in made if name.startswith("evil")] == [f"evil-{target.bare_port}"]
+    created = [each["Name"] for each in target.client("secretsmanager").list_secrets()["SecretList"]]
+    assert [name for name in created if name.startswith("evil")] == [f"evil-{target.bare_port}"]
 
 
-def test_in_a_browser_a_rebound_name_reads_nothing(target, page):
-    """To the browser, the local AWS is then the page's own site, whose answers a script may read."""
+def test_page_in_a_browser_reads_nothing_after_dns_rebinding(target, page):
+    """To the browser, the local AWS then has the page's origin, whose responses scripts may read."""
     target.client("secretsmanager").create_secret(Name="rebound", SecretString="the password")
 
     def read(port: int) -> str:
@@ -225,6 +225,6 @@ def test_in_a_browser_a_rebound_name_reads_nothing(target, page):
         return str(page.evaluate(READ_SECRET))
 
     assert "the password" in read(target.bare_port)
-    answer = read(target.port)
-    assert "the password" not in answer
-    assert f"Host is '{EVIL}:{target.port}'" in answer
+    body = read(target.port)
+    assert "the password" not in body
+    assert f"Host is '{EVIL}:{target.port}'" in body

@@ -1,4 +1,4 @@
-"""The address of a Glue connection hands no option to a driver that is not on the list of those that it may have."""
+"""JDBC URLs of Glue connections: only allowed options reach the drivers."""
 
 import boto3
 import pytest
@@ -13,7 +13,7 @@ ADDRESS = "jdbc:postgresql://db.example.com:5432/totesys"
 
 @pytest.fixture
 def login(monkeypatch):
-    """Return a function that returns the login of a connection with an address."""
+    """Return a function that returns the login of a connection with a given JDBC URL."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-2")
@@ -48,58 +48,56 @@ def login(monkeypatch):
         ("SSLMode=disable", "SSLMode"),
     ],
 )
-def test_an_option_that_is_not_allowed_is_refused(login, query, option):
-    """The error names the connection, the option and those that may be there."""
-    with pytest.raises(
-        ConnectionSettingsError, match=rf"^Glue connection totesys: .* the option '{option}'"
-    ) as refused:
+def test_disallowed_option_is_rejected(login, query, option):
+    """The error names the connection, the option and the allowed options."""
+    with pytest.raises(ConnectionSettingsError, match=rf"^Glue connection totesys: .* the option '{option}'") as error:
         login(f"{ADDRESS}?{query}")
 
-    assert "remove it: the address may have connectTimeout, sslmode, sslrootcert, tcpKeepAlive" in str(refused.value)
+    assert "remove it: the address may have connectTimeout, sslmode, sslrootcert, tcpKeepAlive" in str(error.value)
 
 
-def test_an_option_that_is_given_twice_is_refused(login):
-    """Which of the two a driver takes is the driver's affair."""
+def test_repeated_option_is_rejected(login):
+    """Drivers differ in which of the two they use."""
     with pytest.raises(ConnectionSettingsError, match="the option sslmode more than once"):
         login(f"{ADDRESS}?sslmode=verify-full&sslmode=disable")
 
 
 @pytest.mark.parametrize("value", ["require%26socketFactory=org.example.Factory", "require%20host=evil.example.com"])
-def test_a_value_stays_one_value(login, value):
-    """What is encoded in it becomes no option, neither for pgjdbc nor for libpq."""
-    found = login(f"{ADDRESS}?sslmode={value}")
+def test_encoded_option_in_a_value_stays_part_of_the_value(login, value):
+    """It does not become an option, neither of pgjdbc nor of libpq."""
+    parsed = login(f"{ADDRESS}?sslmode={value}")
 
-    _, _, query = found.jdbc_url.partition("?")
+    _, _, query = parsed.jdbc_url.partition("?")
     assert [part.partition("=")[0] for part in query.split("&")] == ["sslmode", "ApplicationName"]
-    parts = conninfo.conninfo_to_dict(found.conninfo)
+    parts = conninfo.conninfo_to_dict(parsed.conninfo)
     assert (parts["host"], parts["password"]) == ("db.example.com", "p&w=d")
     assert parts["sslmode"].startswith("require")
 
 
 @pytest.mark.parametrize("address", ["jdbc:postgresql://a,evil:5432/x", "jdbc:postgresql://a@evil:5432/x"])
-def test_an_address_has_one_host(login, address):
-    """Anything else in the place of the host is refused."""
+def test_address_must_have_exactly_one_host(login, address):
+    """Host lists and user names are rejected."""
     with pytest.raises(ConnectionSettingsError, match="is not jdbc:postgresql://host:port/database"):
         login(address)
 
 
-def test_a_database_of_any_name_stays_a_database(login):
-    """Its name has no option in it, for either driver."""
-    found = login(f"{ADDRESS}%3FsocketFactory=x%26y host=evil?sslmode=require")
+def test_option_in_a_database_name_stays_part_of_the_name(login):
+    """For both drivers."""
+    parsed = login(f"{ADDRESS}%3FsocketFactory=x%26y host=evil?sslmode=require")
 
-    assert found.database == "totesys?socketFactory=x&y host=evil"
-    assert found.jdbc_url.count("?") == found.jdbc_url.count("&") == 1
-    parts = conninfo.conninfo_to_dict(found.conninfo)
-    assert (parts["host"], parts["dbname"]) == ("db.example.com", found.database)
+    assert parsed.database == "totesys?socketFactory=x&y host=evil"
+    assert parsed.jdbc_url.count("?") == parsed.jdbc_url.count("&") == 1
+    parts = conninfo.conninfo_to_dict(parsed.conninfo)
+    assert (parts["host"], parts["dbname"]) == ("db.example.com", parsed.database)
 
 
-def test_the_options_that_are_allowed_reach_both_drivers(login):
-    """Each by the name and the value that the driver knows."""
-    found = login(f"{ADDRESS}?sslmode=verify-full&sslrootcert=ca.pem&connectTimeout=7&tcpKeepAlive=true")
+def test_allowed_options_are_passed_to_both_drivers(login):
+    """With the names and values of each driver."""
+    parsed = login(f"{ADDRESS}?sslmode=verify-full&sslrootcert=ca.pem&connectTimeout=7&tcpKeepAlive=true")
 
-    assert found.jdbc_url.endswith(
+    assert parsed.jdbc_url.endswith(
         "?sslmode=verify-full&sslrootcert=ca.pem&connectTimeout=7&tcpKeepAlive=true&ApplicationName=totelake"
     )
-    parts = conninfo.conninfo_to_dict(found.conninfo)
-    wanted = {"sslmode": "verify-full", "sslrootcert": "ca.pem", "connect_timeout": "7", "keepalives": "1"}
-    assert wanted.items() <= parts.items()
+    parts = conninfo.conninfo_to_dict(parsed.conninfo)
+    expected = {"sslmode": "verify-full", "sslrootcert": "ca.pem", "connect_timeout": "7", "keepalives": "1"}
+    assert expected.items() <= parts.items()

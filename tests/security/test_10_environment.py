@@ -1,4 +1,4 @@
-"""The caller's environment: tokens and passwords in it reach no process of a local world."""
+"""The caller's environment: its tokens, passwords and proxies do not affect processes of a local environment."""
 
 import contextlib
 import os
@@ -22,7 +22,7 @@ from ops.sandbox import aws
 from ops.sandbox import world as world_of_processes
 from ops.sandbox.postgres import account
 from ops.sandbox.settings import Settings
-from tests.local_aws.conftest import GlueWorld
+from tests.local_aws.conftest import GlueFixtures
 from tests.security.conftest import Target
 
 SECRETS = {
@@ -34,20 +34,20 @@ NEEDED = {"PATH", "LC_ALL", "TZ", "JAVA_HOME", "SSL_CERT_FILE", "REQUESTS_CA_BUN
 
 @pytest.fixture(autouse=True)
 def caller(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give the process that starts others secrets, and what programs need."""
+    """Set secrets and needed variables in the environment of the calling process."""
     for name in SECRETS | (NEEDED - os.environ.keys()):
         monkeypatch.setenv(name, "a value of the caller")
 
 
-def test_what_a_program_needs_is_inherited_and_nothing_else():
-    """A variable that nobody has thought of stays with the caller."""
-    found = inherited().keys()
-    assert found >= NEEDED
-    assert not found & (SECRETS | {"HOME"})
+def test_only_needed_variables_are_inherited():
+    """Unknown variables are not passed on."""
+    names = inherited().keys()
+    assert names >= NEEDED
+    assert not names & (SECRETS | {"HOME"})
 
 
-def test_a_job_sees_no_variable_of_the_caller_and_has_a_home_of_its_own(world: GlueWorld):
-    """Neither do the processes around it, whose variables it can read; `~/.aws` and `~/.pgpass` are not the user's."""
+def test_job_has_no_variable_of_the_caller_and_its_own_home(world: GlueFixtures):
+    """Nor have its parent processes, whose variables it can read; it cannot read the user's `~/.aws` or `~/.pgpass`."""
     script = """
 import os, psutil
 leaders = psutil.Process().parents()
@@ -62,8 +62,8 @@ print(*sorted(os.environ | leaders[0].environ()))
     assert {"PATH", "AWS_SESSION_TOKEN"} <= set(names.split())
 
 
-def test_the_endpoint_is_started_without_them(tmp_path: Path):
-    """A job can read the variables of the endpoint, a process of the same user."""
+def test_endpoint_is_started_without_secrets_of_the_caller(tmp_path: Path):
+    """A job can read the endpoint's variables, since both run as the same user."""
 
     @contextlib.contextmanager
     def steps(_: str) -> Iterator[None]:
@@ -79,8 +79,8 @@ def test_the_endpoint_is_started_without_them(tmp_path: Path):
         processes.stop(health.pid, 30)
 
 
-def test_terraform_and_postgres_are_started_without_them():
-    """Terraform gets the account that it is to use, and keeps the settings that find its provider."""
+def test_terraform_and_postgres_are_started_without_secrets_of_the_caller():
+    """Terraform gets the credentials to use, and HOME, where its provider settings are."""
     assert not terraform._environment({}).keys() & SECRETS
     assert "HOME" in terraform._environment({})
     assert not {line.partition("=")[0] for line in account.run(["env"]).stdout.splitlines()} & SECRETS
@@ -88,12 +88,12 @@ def test_terraform_and_postgres_are_started_without_them():
 
 @pytest.fixture
 def proxied(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """Set a proxy for the rest of the world, and give what it is asked for; it answers whatever it likes."""
-    asked: list[str] = []
+    """Set a proxy in the environment, and yield the list of the requests that it receives."""
+    requests: list[str] = []
 
     class Proxy(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked.append(self.path)
+            requests.append(self.path)
             self.send_response(200)
             self.end_headers()
 
@@ -106,7 +106,7 @@ def proxied(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
             monkeypatch.setenv(name, f"http://127.0.0.1:{server.server_port}")
         for name in ("no_proxy", "NO_PROXY"):
             monkeypatch.delenv(name, raising=False)
-        yield asked
+        yield requests
         server.shutdown()
 
 
@@ -115,16 +115,16 @@ def settings_of(target: Target) -> Settings:
     return Settings(target.port, 1, {}, access_key=target.key.access_key, secret_key=target.key.secret_key)
 
 
-def test_the_owner_asks_the_local_aws_and_no_proxy(proxied: list[str], target: Target):
-    """Neither by a client of the world nor by one that the package of the jobs is given."""
+def test_clients_of_the_owner_do_not_use_the_proxy(proxied: list[str], target: Target):
+    """Neither the environment's clients nor those that the jobs' package gets."""
     settings = settings_of(target)
     assert aws.client(settings, "s3").list_buckets()["Buckets"]
     assert aws.OwnerClients(settings).client("s3").list_buckets()["Buckets"]
     assert proxied == []
 
 
-def test_the_endpoint_gets_scripts_from_itself_and_from_no_proxy(proxied: list[str], target: Target):
-    """The proxy's answer would be run."""
+def test_endpoint_downloads_scripts_without_the_proxy(proxied: list[str], target: Target):
+    """Otherwise the proxy's response would be executed."""
     world = World(target.state, f"http://127.0.0.1:{target.port}")
     session = Session("123456789012", "role", "session", target.key.access_key, target.key.secret_key, None)
     assert world.client("s3", session).get_object(Bucket="artifacts", Key="jobs/ingest.py")["Body"].read()
@@ -132,12 +132,14 @@ def test_the_endpoint_gets_scripts_from_itself_and_from_no_proxy(proxied: list[s
 
 
 @pytest.mark.parametrize("of_shell", [False, True])
-def test_a_program_asks_the_local_aws_and_no_proxy(proxied: list[str], target: Target, *, of_shell: bool):
-    """A job or Terraform, and what is started in the shell of `totelake env`."""
+def test_programs_do_not_use_the_proxy_for_the_local_aws(proxied: list[str], target: Target, *, of_shell: bool):
+    """A job or Terraform, and programs in the shell of `totelake env`."""
     shell = settings_of(target).aws_environment()
     environment = os.environ | shell if of_shell else inherited() | {"AWS_ENDPOINT_URL": shell["AWS_ENDPOINT_URL"]}
-    asks = "import os, urllib.request; urllib.request.urlopen(os.environ['AWS_ENDPOINT_URL'])"
-    done = subprocess.run([sys.executable, "-c", asks], check=False, capture_output=True, text=True, env=environment)
+    program = "import os, urllib.request; urllib.request.urlopen(os.environ['AWS_ENDPOINT_URL'])"
+    completed = subprocess.run(
+        [sys.executable, "-c", program], check=False, capture_output=True, text=True, env=environment
+    )
     assert "HTTP Error 403" in done.stderr
     assert proxied == []
 
@@ -151,8 +153,8 @@ def test_a_program_asks_the_local_aws_and_no_proxy(proxied: list[str], target: T
         ({"NO_PROXY": "*"}, "*"),
     ],
 )
-def test_hosts_that_need_no_proxy_still_need_none(monkeypatch: pytest.MonkeyPatch, given, expected):
-    """Programs take the one variable or the other; a star stands only alone."""
+def test_no_proxy_keeps_the_callers_hosts(monkeypatch: pytest.MonkeyPatch, given, expected):
+    """Both spellings are set, since programs read one or the other; `*` is kept as it is."""
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
     for name, value in given.items():

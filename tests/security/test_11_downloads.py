@@ -1,4 +1,4 @@
-"""What is downloaded has the content whose hash is committed, wherever it comes from."""
+"""Downloads are verified against committed hashes: JDBC driver, Terraform provider and Python packages."""
 
 import hashlib
 import io
@@ -22,10 +22,10 @@ LOCKS = [build.ROOT / folder / ".terraform.lock.hcl" for folder in ("terraform",
 
 @pytest.fixture
 def resolver(monkeypatch):
-    """Return a function that has Spark's resolver find a jar, as it would in Maven's local repository or another."""
+    """Return a function that makes Spark's resolver return a jar with given content."""
     monkeypatch.setattr(spark, "JDBC_SHA256", hashlib.sha256(JAR).hexdigest())
 
-    def finds(content):
+    def resolve_to(content):
         def run(_arguments, variables):
             folder = re.search(r"spark\.jars\.ivy=(\S+)", variables["PYSPARK_SUBMIT_ARGS"])[1]
             (build.Path(folder) / "jars").mkdir()
@@ -34,40 +34,40 @@ def resolver(monkeypatch):
 
         monkeypatch.setattr(spark, "_run_driver", run)
 
-    return finds
+    return resolve_to
 
 
-def refusal(file, content):
-    """Return the pattern of the error about a file with this content."""
-    found, wanted = (hashlib.sha256(each).hexdigest() for each in (content, JAR))
-    return rf"^{file} has the SHA-256 {found} and not {wanted}, so it is cut off or not the JDBC driver"
+def hash_error(file, content):
+    """Return the pattern of the error for a file with this content."""
+    actual, expected = (hashlib.sha256(each).hexdigest() for each in (content, JAR))
+    return rf"^{file} has the SHA-256 {actual} and not {expected}, so it is cut off or not the JDBC driver"
 
 
-def test_a_driver_of_jdbc_with_another_hash_is_not_installed(resolver, tmp_path):
-    """Whichever repository it comes from; the file, both hashes and the way out are named."""
+def test_jdbc_driver_with_a_wrong_hash_is_not_installed(resolver, tmp_path):
+    """From any repository; the error names the file, both hashes and the solution."""
     resolver(b"another")
-    with pytest.raises(SparkSetupError, match=refusal("org.postgresql_postgresql-42.7.13.jar", b"another")) as refused:
+    with pytest.raises(SparkSetupError, match=hash_error("org.postgresql_postgresql-42.7.13.jar", b"another")) as error:
         spark.jdbc_jar(tmp_path / "postgresql.jar")
-    assert "remove it from Maven's local repository" in str(refused.value)
+    assert "remove it from Maven's local repository" in str(error.value)
     assert list(tmp_path.iterdir()) == []
 
     resolver(JAR)
     assert spark.jdbc_jar(tmp_path / "postgresql.jar").read_bytes() == JAR
 
 
-def test_a_driver_of_jdbc_that_was_changed_is_not_used(resolver, tmp_path, monkeypatch):
-    """Or was put there by hand: every start of a world looks at it again."""
+def test_modified_jdbc_driver_is_not_used(resolver, tmp_path, monkeypatch):
+    """Every start of an environment verifies it."""
     jar = tmp_path / "postgresql.jar"
     jar.write_bytes(b"changed")
     monkeypatch.setattr(spark, "JDBC_JAR", jar)
     monkeypatch.setattr(spark.jdbc_jar, "__defaults__", (jar,))
 
-    with pytest.raises(SparkSetupError, match=refusal("postgresql.jar", b"changed")):
+    with pytest.raises(SparkSetupError, match=hash_error("postgresql.jar", b"changed")):
         build.make(pytest.fail)
 
 
-def mirrored(folder, content):
-    """Put a package of the pinned provider into a mirror in `folder`, and return the mirror."""
+def create_mirror(folder, content):
+    """Create a mirror in `folder` with a package of the pinned provider, and return it."""
     package = folder / provider.REGISTRY / provider.PROVIDER / provider.version() / release.platform_name()
     package.mkdir(parents=True)
     program = package / f"terraform-provider-aws_v{provider.version()}_x5"
@@ -78,15 +78,15 @@ def mirrored(folder, content):
 
 @pytest.fixture
 def tampered(tmp_path, monkeypatch):
-    """Return a mirror whose package of the provider is not the registry's, and the only one to be had."""
-    mirror = mirrored(tmp_path / "mirror", b"#!/bin/sh\n")
+    """Return a mirror with a modified package of the provider, which is the only source."""
+    mirror = create_mirror(tmp_path / "mirror", b"#!/bin/sh\n")
     monkeypatch.setattr(provider, "registry_reachable", lambda: False)
     monkeypatch.setattr(provider, "provider_mirror", lambda: mirror)
     return mirror
 
 
-def test_a_provider_with_another_hash_is_not_installed(tampered, tmp_path):
-    """Terraform holds it to the lock, which a world is started with."""
+def test_provider_with_a_wrong_hash_is_not_installed(tampered, tmp_path):
+    """Terraform verifies it against the lock file."""
     folder = tmp_path / "world"
     terraform.copy(folder)
 
@@ -95,13 +95,13 @@ def test_a_provider_with_another_hash_is_not_installed(tampered, tmp_path):
     assert not (folder / ".terraform/initialised.sha256").exists()
 
 
-def test_a_provider_that_was_changed_is_installed_again(tmp_path, monkeypatch):
-    """A world that was started without this lock is held to it at its next start."""
+def test_provider_is_initialized_again_when_the_lock_file_differs(tmp_path, monkeypatch):
+    """An environment that was started without this lock file is verified at its next start."""
     commands = []
     monkeypatch.setattr("ops.deploy.terraform.configuration.run", lambda _folder, *words, **_: commands.append(words))
     monkeypatch.setattr(provider, "registry_reachable", lambda: False)
     monkeypatch.setattr(provider, "provider_mirror", lambda: tmp_path / "mirror")
-    mirrored(tmp_path / "world/.terraform/providers", b"")
+    create_mirror(tmp_path / "world/.terraform/providers", b"")
     terraform.copy(tmp_path / "world")
     terraform.init(tmp_path / "world")
     (tmp_path / "world/.terraform.lock.hcl").write_text("")
@@ -113,8 +113,8 @@ def test_a_provider_that_was_changed_is_installed_again(tmp_path, monkeypatch):
     assert all("-lockfile=readonly" in words for words in commands)
 
 
-def test_a_deployment_takes_the_locked_provider_only(tmp_path, monkeypatch):
-    """And changes no lock in passing."""
+def test_deployment_uses_the_locked_provider_only(tmp_path, monkeypatch):
+    """It does not change the lock file."""
     commands = []
     monkeypatch.setattr(Configuration, "_run", lambda _self, *words: commands.append(words))
     environment = type("Environment", (), {"state_bucket": "b", "region": "r", "local": False})
@@ -125,8 +125,8 @@ def test_a_deployment_takes_the_locked_provider_only(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=str)
-def test_the_lock_is_of_the_pinned_provider_for_every_platform(lock):
-    """Its registry signs a package for each of 14, and a manifest; a machine may have it packed or unpacked."""
+def test_lock_file_has_the_pinned_provider_for_every_platform(lock):
+    """Hashes of packed and unpacked packages for 14 platforms, and of the manifest."""
     text = lock.read_text()
 
     assert re.findall(r'^provider "(\S+)"', text, re.MULTILINE) == [f"{provider.REGISTRY}/{provider.PROVIDER}"]
@@ -136,8 +136,8 @@ def test_the_lock_is_of_the_pinned_provider_for_every_platform(lock):
 
 
 @pytest.mark.parametrize("file", ["bin/setup", "Makefile"])
-def test_a_package_of_python_is_held_to_its_hash(file):
-    """Every installation from a lock asks for it, and for wheels, which run nothing while they are installed."""
+def test_python_packages_are_installed_with_hashes(file):
+    """Every installation from a lock file requires hashes, and wheels, which execute nothing during installation."""
     lines = (build.ROOT / file).read_text().replace("\\\n", "").splitlines()
     installs = [line for line in lines if re.search(r"pip(_| )install .*--requirement", line)]
 
@@ -145,8 +145,8 @@ def test_a_package_of_python_is_held_to_its_hash(file):
     assert all("--require-hashes" in line and "--only-binary :all:" in line for line in installs)
 
 
-def setuptools(folder, version):
-    """Put a wheel of setuptools into `folder` that only says who it is when it builds, and return its hash."""
+def build_wheel(folder, version):
+    """Write a wheel of setuptools to `folder` that records its version when it builds, and return its hash."""
     name = f"setuptools-{version}"
     file = folder / f"{name}-py3-none-any.whl"
     with zipfile.ZipFile(file, "w") as wheel:
@@ -158,8 +158,8 @@ def setuptools(folder, version):
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-def test_what_builds_a_package_is_held_to_its_hash(machine, tmp_path):
-    """An index that offers another setuptools beside the locked one does not bring it in."""
+def test_build_tools_are_installed_with_hashes(machine, tmp_path):
+    """A newer setuptools in the index is not used."""
     index = tmp_path / "index"
     index.mkdir()
     with tarfile.open(index / "pyspark-4.1.1.tar.gz", "w:gz") as archive:
@@ -171,9 +171,9 @@ def test_what_builds_a_package_is_held_to_its_hash(machine, tmp_path):
     pyspark = hashlib.sha256((index / "pyspark-4.1.1.tar.gz").read_bytes()).hexdigest()
     (machine.root / "clone/requirements.lock").write_text(
         f"pyspark==4.1.1 \\\n    --hash=sha256:{pyspark}\n"
-        f"setuptools==84.2.1 \\\n    --hash=sha256:{'0' * 64} \\\n    --hash=sha256:{setuptools(index, '84.2.1')}\n"
+        f"setuptools==84.2.1 \\\n    --hash=sha256:{'0' * 64} \\\n    --hash=sha256:{build_wheel(index, '84.2.1')}\n"
     )
-    setuptools(index, "99.0.0")
+    build_wheel(index, "99.0.0")
     machine.variables.update(PIP_NO_INDEX="1", PIP_FIND_LINKS=str(index), PIP_CONFIG_FILE=os.devnull)
 
     machine.set_up()
@@ -183,22 +183,22 @@ def test_what_builds_a_package_is_held_to_its_hash(machine, tmp_path):
 
 @pytest.fixture
 def planted(tmp_path, monkeypatch):
-    """Stand in a folder where another user has put modules; return the file that they leave when they run."""
-    left = tmp_path / "ran"
+    """Change to a folder with another user's modules; return the file that they write when executed."""
+    marker = tmp_path / "ran"
     for module in ("venv", "pip", "ensurepip", "pyspark"):
-        (tmp_path / f"{module}.py").write_text(f"import sys\nopen({str(left)!r}, 'w')\nsys.exit('planted')\n")
+        (tmp_path / f"{module}.py").write_text(f"import sys\nopen({str(marker)!r}, 'w')\nsys.exit('planted')\n")
     monkeypatch.chdir(tmp_path)
-    return left
+    return marker
 
 
-def test_modules_in_the_callers_folder_do_not_run_in_the_setup(planted):
-    """It may be called by its path, from a folder that others can write to."""
-    ended = subprocess.run([build.ROOT / "bin/setup", "--check"], check=False, capture_output=True, text=True)
-    assert (ended.returncode, planted.exists()) == (0, False), ended.stderr
+def test_setup_does_not_execute_modules_of_the_callers_folder(planted):
+    """It may be called from a folder that others can write to."""
+    completed = subprocess.run([build.ROOT / "bin/setup", "--check"], check=False, capture_output=True, text=True)
+    assert (completed.returncode, planted.exists()) == (0, False), completed.stderr
 
 
-def test_modules_in_the_callers_folder_do_not_run_when_the_driver_of_jdbc_is_fetched(planted, tmp_path, monkeypatch):
-    """What is missing is fetched by the first command that needs it, wherever it is called."""
+def test_download_of_the_jdbc_driver_does_not_execute_modules_of_the_callers_folder(planted, tmp_path, monkeypatch):
+    """The first command that needs the driver downloads it, in any folder."""
     java = tmp_path / "java/bin/java"
     java.parent.mkdir(parents=True)
     java.write_text("#!/bin/sh\nexit 1\n")

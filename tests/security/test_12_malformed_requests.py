@@ -1,4 +1,4 @@
-"""Requests that nobody can read: an error in the words of AWS, nothing is written, and no page of HTML."""
+"""Malformed requests: the response is an error in AWS's format, never HTML, and nothing is written."""
 
 import json
 import socket
@@ -13,7 +13,7 @@ from tests.security.conftest import BUCKET, SCRIPT, Target
 
 
 def raw(target: Target, text: str) -> str:
-    """Send bytes to the endpoint, and return what it answers until it closes the connection."""
+    """Send raw text to the endpoint, and return its response up to the end of the connection."""
     with socket.create_connection(("127.0.0.1", target.port), timeout=30) as connection:
         connection.sendall(text.replace("\n", "\r\n").encode())
         connection.shutdown(socket.SHUT_WR)
@@ -21,44 +21,44 @@ def raw(target: Target, text: str) -> str:
 
 
 def signed(target: Target, service: str, method: str, path: str, body: bytes, **headers: str) -> tuple[int, str]:
-    """Send a request that is signed, whatever is in it."""
+    """Send a signed request, and return the status and the body of the response."""
     request = AWSRequest(method, f"http://127.0.0.1:{target.port}{path}", data=body)
     for name, value in headers.items():
         request.headers[name.replace("_", "-")] = value
     (S3SigV4Auth if service == "s3" else SigV4Auth)(target.key, service, REGION).add_auth(request)
-    answer = URLLib3Session().send(request.prepare())
-    return answer.status_code, answer.text
+    response = URLLib3Session().send(request.prepare())
+    return response.status_code, response.text
 
 
 @pytest.mark.parametrize("length", ["-5", "x", "1e3", "9" * 5000, "\u0663"], ids=ascii)
-def test_a_length_that_is_none_writes_nothing(target, length):
-    """Before, it made an empty object."""
-    answer = raw(
+def test_invalid_content_length_is_rejected(target, length):
+    """No empty object is written."""
+    response = raw(
         target, f"PUT /{BUCKET}/{SCRIPT} HTTP/1.1\nHost: 127.0.0.1:{target.port}\nContent-Length: {length}\n\n"
     )
-    assert " 400 " in answer.partition("\r\n")[0]
-    assert "<Code>InvalidRequest</Code>" in answer
+    assert " 400 " in response.partition("\r\n")[0]
+    assert "<Code>InvalidRequest</Code>" in response
     assert target.script == b"the script"
 
 
 @pytest.mark.parametrize("path", ["http://evil.example/", "/x#y", "*"])
-def test_a_target_that_is_no_path_is_refused(target, path):
-    """Different readers would take different parts of it for the path."""
-    answer = raw(target, f"GET {path} HTTP/1.1\nHost: 127.0.0.1:{target.port}\n\n")
-    assert " 400 " in answer.partition("\r\n")[0]
-    assert "The target of the request is not a path." in answer
+def test_request_target_that_is_not_a_path_is_rejected(target, path):
+    """Different parsers would derive different paths from it."""
+    response = raw(target, f"GET {path} HTTP/1.1\nHost: 127.0.0.1:{target.port}\n\n")
+    assert " 400 " in response.partition("\r\n")[0]
+    assert "The target of the request is not a path." in response
 
 
-def test_a_body_that_ends_early_writes_nothing(target):
-    """A client that dies while it sends leaves no object that is cut off."""
+def test_truncated_body_writes_nothing(target):
+    """A client that is killed while it sends does not leave a truncated object."""
     request = AWSRequest("PUT", f"http://127.0.0.1:{target.port}/{BUCKET}/{SCRIPT}", data=b"half of it")
     S3SigV4Auth(target.key, "s3", REGION).add_auth(request)
     head = "".join(f"{name}: {value}\n" for name, value in request.headers.items())
-    answer = raw(
+    response = raw(
         target,
         f"PUT /{BUCKET}/{SCRIPT} HTTP/1.1\nHost: 127.0.0.1:{target.port}\n{head}Content-Length: 10\n\nhalf",
     )
-    assert "<Code>IncompleteBody</Code>" in answer
+    assert "<Code>IncompleteBody</Code>" in response
     assert target.script == b"the script"
 
 
@@ -78,51 +78,51 @@ def test_a_body_that_ends_early_writes_nothing(target):
     ],
     ids=lambda head: head[:40],
 )
-def test_what_is_no_request_is_refused_in_xml(target, head):
-    """Nobody has signed it, and no traceback comes of it."""
+def test_malformed_request_is_rejected_with_an_xml_error(target, head):
+    """Without a traceback, although the request is not signed."""
     first, _, rest = head.partition("\n")
-    answer = raw(target, f"{first}\nHost: 127.0.0.1:{target.port}\n{rest}\n\n")
-    assert answer.partition(" ")[2][:1] == "4" or "HTTP/3.0" in head or "HTTX" in head
-    assert "<Error><Code>" in answer
-    assert "html" not in answer.lower()
+    response = raw(target, f"{first}\nHost: 127.0.0.1:{target.port}\n{rest}\n\n")
+    assert response.partition(" ")[2][:1] == "4" or "HTTP/3.0" in head or "HTTX" in head
+    assert "<Error><Code>" in response
+    assert "html" not in response.lower()
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b"\xff", b"null"])
 @pytest.mark.parametrize("service", ["glue", "secretsmanager"])
-def test_a_body_that_is_no_json_object_is_an_error_of_the_client(target, service, body):
+def test_body_that_is_not_a_json_object_is_a_client_error(target, service, body):
     """`SerializationException`, as on AWS."""
     target_header = {"glue": "AWSGlue.GetDatabases", "secretsmanager": "secretsmanager.ListSecrets"}[service]
     headers = {"X_Amz_Target": target_header, "Content_Type": "application/x-amz-json-1.1"}
-    status, answer = signed(target, service, "POST", "/", body, **headers)
-    assert (status, json.loads(answer)["__type"]) == (400, "SerializationException")
+    status, response = signed(target, service, "POST", "/", body, **headers)
+    assert (status, json.loads(response)["__type"]) == (400, "SerializationException")
 
 
-def test_a_body_that_is_nested_too_deep_is_an_error_of_the_client(target):
-    """It is JSON, and of the right types as far as anybody can tell."""
+def test_too_deeply_nested_body_is_a_client_error(target):
+    """It is valid JSON with valid types."""
     value = '{"M": {"a": ' * 1000 + '{"S": ""}' + "}}" * 1000
     headers = {"X_Amz_Target": "DynamoDB_20120810.PutItem", "Content_Type": "application/x-amz-json-1.0"}
     body = f'{{"TableName": "t", "Item": {{"a": {value}}}}}'.encode()
-    status, answer = signed(target, "dynamodb", "POST", "/", body, **headers)
-    assert (status, json.loads(answer)["__type"]) == (400, "SerializationException")
+    status, response = signed(target, "dynamodb", "POST", "/", body, **headers)
+    assert (status, json.loads(response)["__type"]) == (400, "SerializationException")
 
 
-def test_a_body_that_is_no_xml_is_an_error_of_the_client(target):
+def test_body_that_is_not_xml_is_a_client_error(target):
     """`MalformedXML`, as on AWS."""
-    status, answer = signed(target, "s3", "POST", f"/{BUCKET}?delete=", b"<Delete>")
-    assert (status, "<Code>MalformedXML</Code>" in answer) == (400, True)
+    status, response = signed(target, "s3", "POST", f"/{BUCKET}?delete=", b"<Delete>")
+    assert (status, "<Code>MalformedXML</Code>" in response) == (400, True)
 
 
-def test_a_post_that_is_no_form_is_an_error_of_the_client(target):
-    """Its key is in its form, and nowhere else."""
-    status, answer = signed(target, "s3", "POST", f"/{BUCKET}", b"key=x&file=y")
-    assert (status, "<Code>PreconditionFailed</Code>" in answer) == (400, True)
+def test_post_that_is_not_a_form_is_a_client_error(target):
+    """The object's key must be in the form."""
+    status, response = signed(target, "s3", "POST", f"/{BUCKET}", b"key=x&file=y")
+    assert (status, "<Code>PreconditionFailed</Code>" in response) == (400, True)
 
 
-def test_an_operation_that_does_not_exist_is_an_error_of_the_client(target):
-    """And not one of the endpoint."""
+def test_unknown_operation_is_a_client_error(target):
+    """Not a server error."""
     headers = {"X_Amz_Target": "AWSGlue.DoAsIWish", "Content_Type": "application/x-amz-json-1.1"}
-    status, answer = signed(target, "glue", "POST", "/", b"{}", **headers)
-    assert (status, json.loads(answer)["__type"]) == (400, "UnknownOperationException")
+    status, response = signed(target, "glue", "POST", "/", b"{}", **headers)
+    assert (status, json.loads(response)["__type"]) == (400, "UnknownOperationException")
 
 
 @pytest.mark.parametrize(
@@ -133,18 +133,18 @@ def test_an_operation_that_does_not_exist_is_an_error_of_the_client(target):
         ("glue", "/a/path", {"X_Amz_Target": "AWSGlue.GetDatabases", "Content_Type": "application/x-amz-json-1.1"}),
     ],
 )
-def test_no_answer_is_a_page_of_html(target, service, path, headers):
-    """Clients read JSON and XML."""
-    status, answer = signed(target, service, "POST", path, b"", **headers)
+def test_error_responses_are_not_html(target, service, path, headers):
+    """Clients parse JSON or XML."""
+    status, response = signed(target, service, "POST", path, b"", **headers)
     assert status >= 400
-    assert "<html" not in answer.lower()
+    assert "<html" not in response.lower()
 
 
-def test_a_form_with_a_parameter_twice_is_refused(target):
-    """One reader takes the first, another the last."""
+def test_repeated_form_parameter_is_rejected(target):
+    """Some parsers use the first value, others the last."""
     body = b"Action=ListTopics&Version=2010-03-31&Action=DeleteTopic"
-    status, answer = signed(target, "sns", "POST", "/", body, Content_Type="application/x-www-form-urlencoded")
-    assert (status, "has a parameter twice" in answer) == (400, True)
+    status, response = signed(target, "sns", "POST", "/", body, Content_Type="application/x-www-form-urlencoded")
+    assert (status, "has a parameter twice" in response) == (400, True)
 
 
 @pytest.mark.parametrize(
@@ -163,19 +163,19 @@ def test_a_form_with_a_parameter_twice_is_refused(target):
     ],
 )
 @pytest.mark.parametrize("method", ["PUT", "POST"])
-def test_an_upload_says_in_one_way_how_long_it_is(target, method, head, code):
-    """Else it would be an object without a byte, with an answer that says that all went well."""
+def test_upload_without_exactly_one_valid_length_is_rejected(target, method, head, code):
+    """Otherwise an empty object would be written, with a successful response."""
     request = AWSRequest(method, f"http://127.0.0.1:{target.port}/{BUCKET}/{SCRIPT}")
     S3SigV4QueryAuth(target.key, "s3", REGION, expires=60).add_auth(request)
     path = request.url.split(str(target.port), 1)[1]
-    answer = raw(target, f"{method} {path} HTTP/1.1\nHost: 127.0.0.1:{target.port}\n{head}\nnew script")
+    response = raw(target, f"{method} {path} HTTP/1.1\nHost: 127.0.0.1:{target.port}\n{head}\nnew script")
     status = {"MissingContentLength": "411", "NotImplemented": "501"}.get(code, "400")
-    assert (answer.split(" ")[1], f"<Code>{code}</Code>" in answer) == (status, True)
+    assert (response.split(" ")[1], f"<Code>{code}</Code>" in response) == (status, True)
     assert target.script == b"the script"
 
 
-def test_an_upload_in_chunks_is_written(target):
-    """It ends where it says that it does."""
+def test_chunked_upload_is_written(target):
+    """It ends with the last chunk."""
     request = AWSRequest("PUT", f"http://127.0.0.1:{target.port}/{BUCKET}/{SCRIPT}")
     S3SigV4QueryAuth(target.key, "s3", REGION, expires=60).add_auth(request)
     path = request.url.split(str(target.port), 1)[1]
