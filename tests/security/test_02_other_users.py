@@ -1,4 +1,4 @@
-"""Another user of the machine: without the world's key there is no answer, and its folder is closed."""
+"""Other users of the machine: without the environment's key they cannot use its ports, folder or passwords."""
 
 import contextlib
 import json
@@ -36,13 +36,13 @@ from totelake.runtime.connections import Login
 
 NOBODY = 65534
 STARTED = datetime.now(UTC)
-"""A time before any endpoint of these tests was started."""
+"""A time before the start of any endpoint of these tests."""
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
 
 
 def curl(port: int, *arguments: str) -> str:
-    """Return what another user's curl is answered, with the HTTP status at the end."""
+    """Run curl as another user, and return the response body followed by the HTTP status."""
     command = ["curl", "--silent", "--write-out", " %{http_code}", "--max-time", "30", *arguments]
     done = subprocess.run(
         [*command, f"http://127.0.0.1:{port}/"],
@@ -57,7 +57,7 @@ def curl(port: int, *arguments: str) -> str:
 
 @pytest.fixture
 def secret(target):
-    """Keep a secret in the local AWS, and return its name."""
+    """Create a secret in the local AWS, and return its name."""
     client = target.client("secretsmanager")
     with contextlib.suppress(client.exceptions.ResourceExistsException):
         client.create_secret(Name="totesys", SecretString="the password")
@@ -71,21 +71,21 @@ def secret(target):
         (("--user", "local:local", "--aws-sigv4", f"aws:amz:{REGION}:secretsmanager"), "UnrecognizedClientException"),
     ],
 )
-def test_the_curl_of_another_user_reads_no_secret(target, secret, credentials, code):
-    """Neither unsigned nor with a key that is made up; without the gate it does."""
-    asks = ("-H", "X-Amz-Target: secretsmanager.GetSecretValue", "-H", "Content-Type: application/x-amz-json-1.1")
-    asks = (*asks, "--data", json.dumps({"SecretId": secret}))
+def test_curl_of_another_user_cannot_read_a_secret(target, secret, credentials, code):
+    """Neither unsigned nor with an unknown key; without the gate it can."""
+    request = ("-H", "X-Amz-Target: secretsmanager.GetSecretValue", "-H", "Content-Type: application/x-amz-json-1.1")
+    request = (*request, "--data", json.dumps({"SecretId": secret}))
     scope = f"AWS4-HMAC-SHA256 Credential=x/20260101/{REGION}/secretsmanager/aws4_request, SignedHeaders=x, Signature=x"
-    assert "the password" in curl(target.bare_port, *asks, "-H", f"Authorization: {scope}")
+    assert "the password" in curl(target.bare_port, *request, "-H", f"Authorization: {scope}")
 
-    answer = curl(target.port, *asks, *credentials)
+    answer = curl(target.port, *request, *credentials)
 
     assert answer.endswith(" 400")
     assert json.loads(answer.removesuffix(" 400"))["__type"] == code
 
 
-def test_curl_with_the_key_of_the_world_is_answered(target, secret):
-    """Its signature is computed by another program than ours."""
+def test_curl_with_the_environments_key_is_accepted(target, secret):
+    """Its signature is computed by an independent implementation."""
     answer = curl(
         target.port,
         *("-H", "X-Amz-Target: secretsmanager.GetSecretValue", "-H", "Content-Type: application/x-amz-json-1.1"),
@@ -96,8 +96,8 @@ def test_curl_with_the_key_of_the_world_is_answered(target, secret):
     assert json.loads(answer.removesuffix(" 200"))["SecretString"] == "the password"
 
 
-def at(target, moment: datetime) -> str:
-    """Return the answer to a request for the secret that was signed at a moment, kept, and is sent now."""
+def response_to_request_signed_at(target, moment: datetime) -> str:
+    """Return the response to a request for the secret that was signed at `moment` and is sent now."""
     signer = SigV4Auth(target.key, "secretsmanager", REGION)
     request = AWSRequest("POST", f"http://127.0.0.1:{target.port}/", data=b'{"SecretId": "totesys"}')
     request.headers["X-Amz-Target"] = "secretsmanager.GetSecretValue"
@@ -109,23 +109,23 @@ def at(target, moment: datetime) -> str:
     return str(URLLib3Session().send(request.prepare()).text)
 
 
-def test_a_request_from_before_the_endpoint_was_started_is_not_answered(target, secret):
-    """Another user may have listened on its port before, and have kept what was sent there."""
+def test_request_signed_before_the_start_of_the_endpoint_is_rejected(target, secret):
+    """Another user may have listened on its port before, and recorded requests."""
     now = datetime.now(UTC)
-    assert "the password" in at(target, now)
-    before = at(target, STARTED - timedelta(seconds=3))
+    assert "the password" in response_to_request_signed_at(target, now)
+    before = response_to_request_signed_at(target, STARTED - timedelta(seconds=3))
     assert json.loads(before)["__type"] == "InvalidSignatureException"
     assert "older than this endpoint, which was started since" in before
 
 
-def test_a_request_that_is_signed_for_a_later_time_is_not_answered(target, secret):
-    """Who listened before the endpoint may have told the client a wrong time, and have kept what it signed for that."""
-    later = at(target, datetime.now(UTC) + timedelta(minutes=14))
+def test_request_signed_for_a_later_time_is_rejected(target, secret):
+    """Another listener may have sent the client a wrong time before, and recorded what it signed for that time."""
+    later = response_to_request_signed_at(target, datetime.now(UTC) + timedelta(minutes=14))
     assert json.loads(later)["__type"] == "InvalidSignatureException"
 
 
-def test_a_presigned_url_outlives_the_endpoint(target):
-    """It is made to be handed on, and says itself until when it is good."""
+def test_presigned_url_is_valid_after_a_restart_of_the_endpoint(target):
+    """It is made to be shared, and has its own expiry."""
     request = AWSRequest("GET", f"http://127.0.0.1:{target.port}/{BUCKET}/{SCRIPT}")
     signer = S3SigV4QueryAuth(target.key, "s3", REGION, expires=3600)
     request.context["timestamp"] = (STARTED - timedelta(minutes=1)).strftime("%Y%m%dT%H%M%SZ")
@@ -136,8 +136,8 @@ def test_a_presigned_url_outlives_the_endpoint(target):
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022])
-def test_the_state_folder_is_closed_to_others(tmp_path, umask):
-    """A new one, whatever the umask; and one that was made open before."""
+def test_state_folder_has_mode_0700(tmp_path, umask):
+    """A new one with any umask, and an existing one that had another mode."""
     state = State(tmp_path / "made" / "world")
     before = os.umask(umask)
     try:
@@ -152,8 +152,8 @@ def test_the_state_folder_is_closed_to_others(tmp_path, umask):
     assert state.root.stat().st_mode & 0o777 == 0o700
 
 
-def test_a_folder_that_holds_something_else_is_left_as_it_is(tmp_path):
-    """Its rights are not for us to change."""
+def test_mode_of_a_folder_with_other_files_is_not_changed(tmp_path):
+    """It is not an environment, so the command fails."""
     (tmp_path / "mine.txt").touch()
     tmp_path.chmod(0o755)
     with pytest.raises(NotAWorldError, match="was left as it is"):
@@ -162,16 +162,16 @@ def test_a_folder_that_holds_something_else_is_left_as_it_is(tmp_path):
 
 
 @needs_root
-def test_the_folder_of_another_user_is_not_taken(tmp_path):
-    """Whoever owns it could open it again."""
+def test_folder_of_another_user_is_rejected(tmp_path):
+    """Its owner could change the mode again."""
     os.chown(tmp_path, NOBODY, NOBODY)
     with pytest.raises(NotAWorldError, match="belongs to another user"):
         world._make_private(State(tmp_path))
 
 
 @needs_root
-def test_another_user_cannot_read_what_is_in_the_state_folder():
-    """Not even a file that is open to all."""
+def test_another_user_cannot_read_files_in_the_state_folder():
+    """Not even a file with mode 0644."""
     folder = Path("/var/tmp") / f"totelake-world-{os.getpid()}"  # noqa: S108 - pytest's own folders are closed anyway
     try:
         world._make_private(State(folder))
@@ -188,7 +188,7 @@ def test_another_user_cannot_read_what_is_in_the_state_folder():
 
 @contextmanager
 def impostor(state, port):
-    """Answer during the block on `port` as the endpoint of `state` does, by a program that has no key."""
+    """Serve health responses of `state` on `port` without its key, as an attacker would, during the block."""
 
     class Answers(BaseHTTPRequestHandler):
         def do_GET(self):
@@ -211,17 +211,17 @@ def impostor(state, port):
 
 
 @pytest.fixture
-def new_world(tmp_path):
-    """Return the state folder of a world that never ran, and its settings."""
+def new_environment(tmp_path):
+    """Return the state and the settings of an environment that was never started."""
     state = State(tmp_path)
     settings = Settings.new(*processes.free_ports(2))
     settings.save(state)
     return state, settings
 
 
-def test_the_port_of_an_endpoint_is_not_free_while_it_starts(new_world):
-    """Its process is seen by every user long before it can answer."""
-    state, settings = new_world
+def test_port_of_a_starting_endpoint_cannot_be_taken(new_environment):
+    """Every user can see its process long before it is ready."""
+    state, settings = new_environment
     taken, ended = [], threading.Event()
 
     def take():
@@ -245,9 +245,9 @@ def test_the_port_of_an_endpoint_is_not_free_while_it_starts(new_world):
     assert (taken, found.pid) == ([], running)
 
 
-def test_who_has_no_key_is_not_taken_for_the_endpoint(new_world, monkeypatch):
-    """Also where the endpoint's process lives and does not listen any more, as while it stops."""
-    state, settings = new_world
+def test_process_without_the_key_is_not_accepted_as_the_endpoint(new_environment, monkeypatch):
+    """Even if the endpoint's process exists but no longer listens, as while it stops."""
+    state, settings = new_environment
     monkeypatch.setattr(world.databases.Cluster, "running", lambda _: True)
     with (
         processes.locked(health.lock_file(state)),
@@ -262,8 +262,8 @@ CLEARTEXT_PASSWORD = b"R" + struct.pack("!II", 8, 3)
 
 
 @pytest.fixture
-def impostor_of_postgres():
-    """Listen as a server that wants the password as it is; return the port and what clients have answered."""
+def impostor_postgres():
+    """Run a server that requests the cleartext password; yield its port and a queue of the clients' replies."""
     answers = Queue()
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
@@ -300,9 +300,9 @@ def adbc(url):
 
 @pytest.mark.parametrize("connect", [psycopg.connect, adbc, psql])
 @pytest.mark.parametrize("kind", ["settings", "cluster", "job"])
-def test_who_takes_the_port_of_postgres_is_told_no_password(impostor_of_postgres, kind, connect):
-    """As after `totelake down` with an open dashboard, or in a shell with the addresses of the world."""
-    port, answers = impostor_of_postgres
+def test_impostor_on_the_port_of_postgres_gets_no_password(impostor_postgres, kind, connect):
+    """As after `totelake down` with an open dashboard, or in a shell with the environment's URLs."""
+    port, answers = impostor_postgres
     settings = Settings.new(1, port)
     login = Login("127.0.0.1", port, "warehouse", WAREHOUSE_OWNER, "a password", (("sslmode", "disable"),))
     url = {
@@ -320,16 +320,16 @@ def test_who_takes_the_port_of_postgres_is_told_no_password(impostor_of_postgres
     ("options", "required"),
     [((("sslmode", "disable"),), True), ((("sslmode", "verify-full"),), False), ((), False)],
 )
-def test_a_job_asks_for_scram_where_nothing_is_encrypted(options, required):
-    """Of pgjdbc too; a server that shows its certificate may ask as it likes."""
+def test_job_requires_scram_without_a_verified_tls_connection(options, required):
+    """With both drivers; a server with a verified certificate may use another method."""
     login = Login("127.0.0.1", 1, "warehouse", WAREHOUSE_OWNER, "a password", options)
 
     assert ("requireAuth=scram-sha-256" in login.jdbc_url) == required
     assert ("require_auth=scram-sha-256" in login.conninfo) == required
 
 
-def test_another_user_has_no_answer_from_a_running_job(spark):
-    """Neither its driver nor its block manager reads the Java objects of a request that has not authenticated."""
+def test_ports_of_a_running_job_require_authentication(spark):
+    """Neither driver nor block manager deserializes Java objects of an unauthenticated request."""
     block_manager = spark.sparkContext._jvm.org.apache.spark.SparkEnv.get().blockManager().blockManagerId().port()
     for port in (int(spark.conf.get("spark.driver.port")), block_manager):
         request = struct.pack(">bqi", 3, 1, 4) + b"\0\0\0\0"  # an RPC of four bytes, with the number 1

@@ -1,4 +1,4 @@
-"""One reading of the headers: a request is a form, and has parameters, to who judges it as to who carries it out."""
+"""Headers and parameters: the authorization reads a request in the same way as the code that executes it."""
 
 import re
 import socket
@@ -29,7 +29,7 @@ FIELDS = "application/x-www-form-urlencoded"
 
 @pytest.fixture(scope="module")
 def bucket(target: Target) -> Any:
-    """Make a bucket with versions and a commit record, which nobody may replace; return a client."""
+    """Create a versioned bucket with a commit record that its policy protects; return a client."""
     s3 = target.client("s3")
     s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
     s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
@@ -39,18 +39,18 @@ def bucket(target: Target) -> Any:
     return s3
 
 
-def acting(target: Target, role: str, action: str, resource: str) -> Credentials:
-    """Return the credentials of a role that may do this, and no more."""
+def assume_role(target: Target, role: str, action: str, resource: str) -> Credentials:
+    """Return the credentials of a role with one allowed action."""
     roles.create(target.client("iam"), role, {"Effect": "Allow", "Action": action, "Resource": resource})
     source = f"arn:aws:glue:{REGION}:{roles.ACCOUNT}:job/a-job"
-    found = iam.assume(
+    session = iam.assume(
         role, service="glue.amazonaws.com", source_arn=source, account=roles.ACCOUNT, region=REGION, name="session"
     )
-    return Credentials(found.access_key, found.secret_key, found.token)
+    return Credentials(session.access_key, session.secret_key, session.token)
 
 
 def raw(target: Target, method: str, path: str, fields: list[tuple[str, str]], body: bytes = b"") -> str:
-    """Send headers as they are, and return the answer."""
+    """Send headers without any encoding, and return the response."""
     head = [("Host", f"127.0.0.1:{target.port}"), ("Content-Length", str(len(body))), *fields]
     text = f"{method} {path} HTTP/1.1\r\n" + "".join(f"{name}:{value}\r\n" for name, value in head) + "\r\n"
     with socket.create_connection(("127.0.0.1", target.port), timeout=30) as connection:
@@ -58,17 +58,17 @@ def raw(target: Target, method: str, path: str, fields: list[tuple[str, str]], b
         return b"".join(iter(lambda: connection.recv(65536), b"")).decode()
 
 
-def sent(  # noqa: PLR0917 - in the order of a request
+def send_signed(  # noqa: PLR0917 - in the order of a request
     target: Target, key: Credentials, service: str, method: str, path: str, body: bytes, *unsigned: tuple[str, str]
 ) -> str:
-    """Sign a request, add headers that are not signed, and return the answer."""
+    """Send a signed request with additional unsigned headers, and return the response."""
     request = AWSRequest(method, f"http://127.0.0.1:{target.port}{path}", data=body)
     (S3SigV4Auth if service == "s3" else SigV4Auth)(key, service, REGION).add_auth(request)
     return raw(target, method, path, [*request.headers.items(), *unsigned], body)
 
 
 def form(*parts: str) -> bytes:
-    """Return a body of fields, whose boundary is `b`."""
+    """Return a multipart body with the boundary `b`."""
     return "".join(f"--b\r\nContent-Disposition: form-data; {part}\r\n" for part in parts).encode() + b"--b--\r\n"
 
 
@@ -78,25 +78,25 @@ KINDS = [FOLDED, FORM, ("Content-Type", " \t MULTIPART/form-data ; boundary=b"),
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: ascii(kind[1]))
-def test_a_list_of_keys_is_not_read_as_a_form(target, bucket, kind):
-    """The key that is judged has another list in it, and the type would make it a field of a form."""
+def test_list_of_keys_is_not_parsed_as_a_form(target, bucket, kind):
+    """The authorized key contains another list, which would be a form field with this content type."""
     [version] = bucket.list_object_versions(Bucket=BUCKET, Prefix=COMMITTED)["Versions"]
-    mine = acting(target, "deleter", "s3:DeleteObject", f"arn:aws:s3:::{BUCKET}/mine/*")
+    mine = assume_role(target, "deleter", "s3:DeleteObject", f"arn:aws:s3:::{BUCKET}/mine/*")
     hidden = f"<Delete><Object><Key>{COMMITTED}</Key><VersionId>{version['VersionId']}</VersionId></Object></Delete>"
-    part = f"Content-Disposition: form-data; name*=utf-8''{quote(hidden, safe='')}"
-    key = f'mine/x\n--b\nContent-Disposition: form-data; name="key"\n\nv\n--b\n{part}\n\nv\n--b--\n'
+    field = f"Content-Disposition: form-data; name*=utf-8''{quote(hidden, safe='')}"
+    key = f'mine/x\n--b\nContent-Disposition: form-data; name="key"\n\nv\n--b\n{field}\n\nv\n--b--\n'
     body = f"<Delete><Object><Key>{key}</Key></Object></Delete>".encode()
-    sent(target, mine, "s3", "POST", f"/{BUCKET}?delete=", body, kind)
+    send_signed(target, mine, "s3", "POST", f"/{BUCKET}?delete=", body, kind)
     assert (
         bucket.get_object(Bucket=BUCKET, Key=COMMITTED, VersionId=version["VersionId"])["Body"].read() == b"committed"
     )
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: ascii(kind[1]))
-def test_a_form_that_is_signed_as_a_request_writes_nothing(target, bucket, kind):
-    """Neither with a signature in its header nor with one in its URL: what is in the form was judged by nobody."""
+def test_form_with_the_signature_of_a_request_writes_nothing(target, bucket, kind):
+    """Neither with a signed header nor with a presigned URL, since the fields of the form were not authorized."""
     body = form(f'name="key"\r\n\r\n{COMMITTED}', 'name="file"; filename="x"\r\n\r\nevil')
-    sent(target, target.key, "s3", "POST", f"/{BUCKET}", body, kind)
+    send_signed(target, target.key, "s3", "POST", f"/{BUCKET}", body, kind)
     request = AWSRequest("POST", f"http://127.0.0.1:{target.port}/{BUCKET}")
     S3SigV4QueryAuth(target.key, "s3", REGION, expires=60).add_auth(request)
     raw(target, "POST", f"/{BUCKET}?{urlsplit(request.url).query}", [kind], body)
@@ -104,54 +104,56 @@ def test_a_form_that_is_signed_as_a_request_writes_nothing(target, bucket, kind)
 
 
 @pytest.mark.parametrize("path", [f"/{BUCKET}/mine", f"/{BUCKET}%2Fmine"])
-def test_a_form_is_posted_to_a_bucket(target, bucket, path):
-    """Else what is a key to one would be the name of a bucket to another."""
+def test_form_must_be_posted_to_a_bucket(target, bucket, path):
+    """Otherwise a path could be parsed as a key or as a bucket's name."""
     signed = bucket.generate_presigned_post(BUCKET, "mine/x")
     parts = [f'name="{name}"\r\n\r\n{value}' for name, value in signed["fields"].items()]
-    answer = raw(target, "POST", path, [FORM], form(*parts, 'name="file"; filename="x"\r\n\r\nx'))
-    assert "The request is not signed" in answer
+    response = raw(target, "POST", path, [FORM], form(*parts, 'name="file"; filename="x"\r\n\r\nx'))
+    assert "The request is not signed" in response
 
 
-def test_moto_reads_no_form_that_was_not_judged_as_one(target, bucket, monkeypatch):
-    """Whatever the gate took its type for."""
+def test_moto_parses_no_form_that_was_not_authorized_as_a_form(target, bucket, monkeypatch):
+    """Even if the gate misreads the content type."""
     monkeypatch.setattr(headers, "_VALUE", re.compile(".*", re.DOTALL))
     monkeypatch.setattr(headers, "media_type", lambda _environ: "text/plain")
-    test_a_list_of_keys_is_not_read_as_a_form(target, bucket, FORM)
+    test_list_of_keys_is_not_parsed_as_a_form(target, bucket, FORM)
 
 
 @pytest.mark.parametrize(
-    ("keys", "judged"),
+    ("keys", "authorized"),
     [([("a", "")], True), ([("a", ""), ("b", "1")], True), ([("b", "")], False), ([("b", "2")], False)],
 )
-def test_only_keys_that_were_judged_are_deleted(bucket, keys, judged):
-    """With the versions that were; seen at the last moment before."""
+def test_only_authorized_keys_and_versions_are_deleted(bucket, keys, authorized):
+    """Checked immediately before the deletion."""
     call = Call("s3", "DeleteObjects", {"Bucket": BUCKET, "Keys": [("a", ""), ("b", "1")]}, REGION, roles.ACCOUNT)
     objects = [{"Key": key, "VersionId": version} if version else {"Key": key} for key, version in keys]
     backend = s3_backends[roles.ACCOUNT]["aws"]
     with Flask("test").test_request_context(environ_base={JUDGED: call}):
-        if judged:
+        if authorized:
             backend.delete_objects(BUCKET, objects)
         else:
             with pytest.raises(S3AccessDeniedError):
                 backend.delete_objects(BUCKET, objects)
 
 
-@pytest.mark.parametrize(("done", "judged"), [("GetObject", True), ("PutObject", False), ("DeleteObject", False)])
-def test_a_role_does_in_s3_only_what_was_judged(target, bucket, done, judged):
-    """By the permission that moto is about to ask for."""
+@pytest.mark.parametrize(
+    ("executed", "authorized"), [("GetObject", True), ("PutObject", False), ("DeleteObject", False)]
+)
+def test_role_can_execute_only_the_authorized_s3_action(target, bucket, executed, authorized):
+    """Checked by the permission of the operation that moto executes."""
     execution.install()
-    mine = acting(target, "reading", "s3:GetObject", "*")
+    mine = assume_role(target, "reading", "s3:GetObject", "*")
     call = Call("s3", "GetObject", {"Bucket": BUCKET, "Key": "a"}, REGION, roles.ACCOUNT)
     environ: dict[str, Any] = {}
     execution.expect(environ, call, iam.roles.session(mine.access_key, mine.token))
     response = SimpleNamespace(
         normalized_request=SimpleNamespace(environ=environ),
         boto3_service_name="s3",
-        _get_action=lambda: done,
+        _get_action=lambda: executed,
         region=REGION,
         current_account=roles.ACCOUNT,
     )
-    if judged:
+    if authorized:
         execution._check(response, object, f"arn:aws:s3:::{BUCKET}/a")
     else:
         with pytest.raises(AccessDeniedError):
@@ -174,33 +176,35 @@ def test_a_role_does_in_s3_only_what_was_judged(target, bucket, done, judged):
     ],
     ids=ascii,
 )
-def test_a_header_with_several_readings_is_refused(target, bucket, service, field):
-    """By whichever service, before anything else is looked at."""
-    answer = sent(target, target.key, service, "POST", "/", b"", field)
-    assert " 400 " in answer.partition("\r\n")[0]
-    assert "header" in answer.partition("\r\n\r\n")[2]
+def test_ambiguous_header_is_rejected(target, bucket, service, field):
+    """For every service, before anything else is evaluated."""
+    response = send_signed(target, target.key, service, "POST", "/", b"", field)
+    assert " 400 " in response.partition("\r\n")[0]
+    assert "header" in response.partition("\r\n\r\n")[2]
 
 
-def test_a_header_that_says_what_the_body_is_is_there_once(target, bucket):
-    """Of two, WSGI keeps the last."""
-    answer = sent(target, target.key, "s3", "PUT", f"/{BUCKET}/tables/twice", b"x", ("content-type", "a/b"), FORM)
-    assert "The header Content-Type is there twice." in answer
+def test_repeated_content_type_is_rejected(target, bucket):
+    """WSGI keeps only the last."""
+    response = send_signed(
+        target, target.key, "s3", "PUT", f"/{BUCKET}/tables/twice", b"x", ("content-type", "a/b"), FORM
+    )
+    assert "The header Content-Type is there twice." in response
 
 
-def test_the_blanks_around_a_header_are_no_part_of_it(target, bucket):
-    """And metadata may have underscores, and letters that are not ASCII."""
+def test_whitespace_around_a_header_value_is_ignored(target, bucket):
+    """Metadata names may have underscores, and values non-ASCII letters."""
     request = AWSRequest("PUT", f"http://127.0.0.1:{target.port}/{BUCKET}/blanks", data=b"x")
     request.headers["x-amz-meta-a_b"] = "voilà  là"
     S3SigV4Auth(target.key, "s3", REGION).add_auth(request)
     fields = [(name, f"  {value}\t ".encode().decode("latin-1")) for name, value in request.headers.items()]
-    answer = raw(target, "PUT", f"/{BUCKET}/blanks", [*fields, ("Content-Type", "\ttext/plain  ")], b"x")
-    assert " 200 " in answer.partition("\r\n")[0], answer
+    response = raw(target, "PUT", f"/{BUCKET}/blanks", [*fields, ("Content-Type", "\ttext/plain  ")], b"x")
+    assert " 200 " in response.partition("\r\n")[0], response
     assert bucket.head_object(Bucket=BUCKET, Key="blanks")["ContentType"] == "text/plain"
 
 
 @pytest.mark.parametrize("blank", ["\xa0", "\x85", "\u3000".encode().decode("latin-1")], ids=ascii)
-def test_a_signed_blank_is_no_other_character(target, bucket, blank):
-    """Only spaces and tabs count as one, however many there are."""
+def test_only_spaces_and_tabs_are_folded_in_signed_headers(target, bucket, blank):
+    """Other whitespace invalidates the signature."""
     request = AWSRequest("PUT", f"http://127.0.0.1:{target.port}/{BUCKET}/tables/blank", data=b"x")
     request.headers["x-amz-meta-a"] = "a b"
     S3SigV4Auth(target.key, "s3", REGION).add_auth(request)
@@ -213,7 +217,7 @@ QUERY = "Action=Publish&Version=2010-03-31&Message=m&TopicArn={}"
 
 @pytest.fixture
 def topics(target: Target) -> tuple[str, str, Any]:
-    """Make two topics and a queue that is subscribed to the second; return the ARNs, and how to read the queue."""
+    """Create two topics and a queue that subscribes to the second; return the ARNs and the queue's reader."""
     sns, sqs = target.client("sns"), target.client("sqs")
     mine, other = (sns.create_topic(Name=name)["TopicArn"] for name in ("mine", "other"))
     queue = f"heard-{uuid.uuid4()}"
@@ -233,47 +237,47 @@ def topics(target: Target) -> tuple[str, str, Any]:
     ],
     ids=ascii,
 )
-def test_the_parameters_of_a_message_are_those_that_were_judged(target, topics, in_query, kind):
-    """Not those of the query string beside a body that has others, whatever the type of the body is called."""
+def test_parameters_of_a_message_are_the_authorized_ones(target, topics, in_query, kind):
+    """Not those in the query string when the body has others, with any content type."""
     mine, other, heard = topics
-    role = acting(target, "publisher", "sns:Publish", mine)
+    role = assume_role(target, "publisher", "sns:Publish", mine)
     path = f"/?{QUERY.format(quote(other, safe=''))}" if in_query else "/"
     body = QUERY.format(quote(mine if in_query else other, safe="")).encode()
-    answer = sent(target, role, "sns", "POST", path, body, ("Content-Type", kind))
-    assert heard() == [], answer
+    response = send_signed(target, role, "sns", "POST", path, body, ("Content-Type", kind))
+    assert heard() == [], response
 
 
-def test_a_parameter_is_not_in_the_query_string_twice(target, topics):
-    """One reader takes the first, another the last."""
+def test_repeated_parameter_in_the_query_string_is_rejected(target, topics):
+    """Some parsers use the first value, others the last."""
     mine, other, heard = topics
-    role = acting(target, "publisher", "sns:Publish", mine)
+    role = assume_role(target, "publisher", "sns:Publish", mine)
     path = f"/?{QUERY.format(quote(other, safe=''))}&TopicArn={quote(mine, safe='')}"
-    assert "has a parameter twice" in sent(target, role, "sns", "POST", path, b"")
+    assert "has a parameter twice" in send_signed(target, role, "sns", "POST", path, b"")
     assert heard() == []
 
 
 @pytest.mark.parametrize("in_query", [True, False])
-def test_a_message_is_published_by_the_query_protocol(target, topics, in_query):
-    """With its parameters in the one place or the other."""
+def test_message_can_be_published_by_the_query_protocol(target, topics, in_query):
+    """With its parameters in the query string or in the body."""
     _, other, heard = topics
-    role = acting(target, "publisher", "sns:Publish", other)
+    role = assume_role(target, "publisher", "sns:Publish", other)
     text = QUERY.format(quote(other, safe=""))
     kind = ("Content-Type", f"{FIELDS.upper()} ; charset=utf-8")
     path, body, fields = (f"/?{text}", b"", []) if in_query else ("/", text.encode(), [kind])
-    answer = sent(target, role, "sns", "POST", path, body, *fields)
-    assert ("<PublishResponse" in answer, len(heard())) == (True, 1), answer
+    response = send_signed(target, role, "sns", "POST", path, body, *fields)
+    assert ("<PublishResponse" in response, len(heard())) == (True, 1), response
 
 
-def test_the_headers_of_a_form_are_not_those_of_a_request(target, bucket):
-    """Nobody has signed them: they neither make a longer object of it nor name its class."""
+def test_unsigned_request_headers_do_not_apply_to_a_form(target, bucket):
+    """They change neither the object's length nor its storage class."""
     signed = bucket.generate_presigned_post(BUCKET, "tables/form", Conditions=[["content-length-range", 1, 3]])
     parts = [f'name="{name}"\r\n\r\n{value}' for name, value in signed["fields"].items()]
     body = form(*parts, 'name="file"; filename="x"\r\n\r\n0;x')
     streaming = ("x-amz-content-sha256", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD")
     unsigned = [FORM, streaming, ("x-amz-decoded-content-length", "300000"), ("x-amz-storage-class", "GLACIER")]
     assert " 204 " in raw(target, "POST", f"/{BUCKET}", unsigned, body).partition("\r\n")[0]
-    found = bucket.get_object(Bucket=BUCKET, Key="tables/form")
-    assert (found["Body"].read(), found.get("StorageClass")) == (b"0;x", None)
+    stored = bucket.get_object(Bucket=BUCKET, Key="tables/form")
+    assert (stored["Body"].read(), stored.get("StorageClass")) == (b"0;x", None)
 
 
 LINES = "a\r\nSet-Cookie: b"
@@ -281,43 +285,45 @@ LINES = "a\r\nSet-Cookie: b"
 
 @pytest.mark.parametrize("value", [LINES, "a\x00", "a\nb"], ids=ascii)
 @pytest.mark.parametrize("name", ["x-amz-meta-a", "x-amz-storage-class", "response-content-type"])
-def test_what_the_query_string_says_for_a_header_is_one(target, bucket, name, value):
-    """Else it would come back to whoever reads the object as a header of another name, or not at all."""
+def test_header_in_the_query_string_must_be_a_valid_header(target, bucket, name, value):
+    """Otherwise readers of the object would get it as another header, or an error."""
     method = "GET" if name.startswith("response-") else "PUT"
-    answer = sent(target, target.key, "s3", method, f"/{BUCKET}/tables/lines?{name}={quote(value)}", b"")
-    assert f"The header {name} has a control character, or goes over several lines." in answer
+    response = send_signed(target, target.key, "s3", method, f"/{BUCKET}/tables/lines?{name}={quote(value)}", b"")
+    assert f"The header {name} has a control character, or goes over several lines." in response
 
 
-def test_metadata_in_the_query_string_is_in_utf_8(target, bucket):
-    """As in a header; an object with other letters in its metadata can be read."""
-    answer = sent(target, target.key, "s3", "PUT", f"/{BUCKET}/tables/letters?x-amz-meta-a={quote('日本')}", b"1")
-    assert " 200 " in answer.partition("\r\n")[0]
+def test_metadata_in_the_query_string_is_utf_8(target, bucket):
+    """As in a header."""
+    response = send_signed(
+        target, target.key, "s3", "PUT", f"/{BUCKET}/tables/letters?x-amz-meta-a={quote('日本')}", b"1"
+    )
+    assert " 200 " in response.partition("\r\n")[0]
     found = bucket.get_object(Bucket=BUCKET, Key="tables/letters")
     assert found["Metadata"]["a"].encode("latin-1").decode() == "日本"
 
 
 class Trailing(S3SigV4Auth):
-    """Signs an upload in chunks that are not signed."""
+    """Signs a chunked upload whose chunks and trailer are unsigned."""
 
     def payload(self, request):  # noqa: ARG002 - botocore's
-        """Return what stands in the place of the hash of the body."""
+        """Return the marker that replaces the hash of the body."""
         return "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 
 
-def test_the_trailer_of_a_body_has_no_other_header(target, bucket):
-    """A checksum is kept, and told to whoever reads the object."""
+def test_checksum_in_a_trailer_must_be_a_valid_header(target, bucket):
+    """It is stored, and returned to readers of the object."""
     body = b"3\r\nabc\r\n0\r\nx-amz-checksum-crc32c:a\nSet-Cookie: b\r\n\r\n"
     request = AWSRequest("PUT", f"http://127.0.0.1:{target.port}/{BUCKET}/tables/trailer", data=body)
     request.headers["x-amz-decoded-content-length"] = "3"
     request.headers["x-amz-sdk-checksum-algorithm"] = "CRC32C"
     Trailing(target.key, "s3", REGION).add_auth(request)
-    answer = raw(target, "PUT", f"/{BUCKET}/tables/trailer", [*request.headers.items()], body)
-    assert "The header x-amz-checksum-crc32c has a control character" in answer
+    response = raw(target, "PUT", f"/{BUCKET}/tables/trailer", [*request.headers.items()], body)
+    assert "The header x-amz-checksum-crc32c has a control character" in response
 
 
 @pytest.mark.parametrize("name", ["x-amz-meta-by", "Content-Type", "success_action_redirect"])
-def test_the_fields_of_a_form_are_headers(target, bucket, name):
-    """Of the object, or of the answer."""
+def test_form_fields_must_be_valid_headers(target, bucket, name):
+    """Headers of the object or of the response."""
     signed = bucket.generate_presigned_post(BUCKET, "tables/fields", Conditions=[["starts-with", f"${name}", ""]])
     parts = [f'name="{each}"\r\n\r\n{value}' for each, value in {**signed["fields"], name: LINES}.items()]
     body = form(*parts, 'name="file"; filename="x"\r\n\r\nx')

@@ -1,4 +1,4 @@
-"""Jobs that run one after the other: none leaves anything behind that could take what belongs to the next."""
+"""Isolation of consecutive jobs: processes, threads and JVM changes of one job cannot affect the next."""
 
 import shutil
 import sys
@@ -17,14 +17,14 @@ from local_aws.glue.preparation import prepare
 from local_aws.glue.warm import Spare
 from local_aws.jvm_state import JAVA_OPTIONS, JvmState
 from tests import roles
-from tests.local_aws.conftest import REGION, GlueWorld
+from tests.local_aws.conftest import REGION, GlueFixtures
 
-HIDING = {
-    "in a session of its own": "subprocess.Popen(command, start_new_session=True)",
-    "without its parent": "subprocess.run([sys.executable, '-c', DAEMON, *command])",
-    "without parent and variables": "subprocess.run([sys.executable, '-c', DAEMON, *command], env={})",
+DETACHING = {
+    "own session": "subprocess.Popen(command, start_new_session=True)",
+    "reparented": "subprocess.run([sys.executable, '-c', DAEMON, *command])",
+    "reparented without variables": "subprocess.run([sys.executable, '-c', DAEMON, *command], env={})",
 }
-HIDE = """
+START_DETACHED = """
 import subprocess, sys
 DAEMON = "import os, sys; os.setsid(); os.fork() and os._exit(0); os.setsid(); os.execv(sys.argv[1], sys.argv[1:])"
 command = [{sleep!r}, {seconds!r}]
@@ -33,7 +33,7 @@ command = [{sleep!r}, {seconds!r}]
 
 
 def sleepers(seconds: str) -> list[psutil.Process]:
-    """Return the living processes that sleep for so many seconds."""
+    """Return the running processes that sleep for `seconds`."""
     return [
         process
         for process in psutil.process_iter(["cmdline", "status"])
@@ -41,14 +41,14 @@ def sleepers(seconds: str) -> list[psutil.Process]:
     ]
 
 
-@pytest.mark.parametrize("how", HIDING)
+@pytest.mark.parametrize("how", DETACHING)
 @pytest.mark.parametrize("state", ["SUCCEEDED", "STOPPED"])
-def test_a_process_ends_with_its_run_wherever_it_hides(world: GlueWorld, how: str, state: str):
-    """Whether the run ends well or is stopped."""
-    if how == "without parent and variables" and sys.platform != "linux":
+def test_detached_processes_end_with_their_run(world: GlueFixtures, how: str, state: str):
+    """Whether the run succeeds or is stopped."""
+    if how == "reparented without variables" and sys.platform != "linux":
         pytest.skip("only Linux gives orphans to the process that leads a run")
     seconds = str(71230 + len(how))
-    script = HIDE.format(sleep=shutil.which("sleep"), seconds=seconds, start=HIDING[how])
+    script = START_DETACHED.format(sleep=shutil.which("sleep"), seconds=seconds, start=DETACHING[how])
     name = world.job(
         f"hides-{seconds}-{state}", script + f"import time; time.sleep({1 if state == 'SUCCEEDED' else 60})"
     )
@@ -62,7 +62,7 @@ def test_a_process_ends_with_its_run_wherever_it_hides(world: GlueWorld, how: st
 
 @pytest.fixture(scope="module")
 def jvm() -> Iterator[Any]:
-    """Start a JVM that has Spark's classes and no Spark."""
+    """Start a JVM with Spark's classes, but without a Spark session."""
     jars = Path(pyspark.__file__).parent / "jars" / "*"
     port, token = launch_gateway(classpath=str(jars), javaopts=list(JAVA_OPTIONS), enable_auth=True, die_on_exit=True)
     parameters = GatewayParameters(port=port, auth_token=token, auto_convert=True, enable_memory_management=False)
@@ -71,8 +71,8 @@ def jvm() -> Iterator[Any]:
     gateway.shutdown()
 
 
-def test_an_untouched_jvm_is_as_it_was(jvm: Any):
-    """Settings of Spark are a run's own and are taken back; threads of a pool without work, and closed loops, end."""
+def test_jvm_without_lasting_changes_has_no_differences(jvm: Any):
+    """Spark settings of a run are restored; threads of idle pools and closed event loops end."""
     state = JvmState(jvm)
     jvm.java.lang.System.setProperty("spark.of.a.run", "1")
     jvm.java.util.concurrent.Executors.newFixedThreadPool(1).submit(jvm.java.lang.Thread(), None)
@@ -84,9 +84,9 @@ def test_an_untouched_jvm_is_as_it_was(jvm: Any):
 
 
 def instance(jvm: Any, name: str) -> JavaObject:
-    """Return an object of a class that extends or implements `name` and is compiled in the JVM."""
+    """Return an instance of a new class that extends or implements `name`, compiled in the JVM."""
     kind = jvm.java.lang.Class.forName(name)
-    word = "implements" if kind.isInterface() else "extends"
+    keyword = "implements" if kind.isInterface() else "extends"
     methods = {
         "java.net.ProxySelector": "public java.util.List select(java.net.URI u) { return null; }"
         "public void connectFailed(java.net.URI u, java.net.SocketAddress a, java.io.IOException e) {}",
@@ -96,7 +96,7 @@ def instance(jvm: Any, name: str) -> JavaObject:
         "javax.net.ssl.HostnameVerifier": "public boolean verify(String h, javax.net.ssl.SSLSession s){ return true; }",
     }.get(name, "")
     compiler = jvm.org.codehaus.janino.SimpleCompiler()
-    compiler.cook(f"public class Other {word} {name.replace('$', '.')} {{ {methods} }}")
+    compiler.cook(f"public class Other {keyword} {name.replace('$', '.')} {{ {methods} }}")
     return compiler.getClassLoader().loadClass("Other").getDeclaredConstructors()[0].newInstance(None)
 
 
@@ -139,8 +139,8 @@ CHANGES: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_what_a_run_changes_for_the_whole_jvm_is_noticed(jvm: Any, name: str, monkeypatch: pytest.MonkeyPatch):
-    """Whatever it is; a thread counts, although it has the name of another one and says that it has its number."""
+def test_change_of_jvm_wide_state_is_detected(jvm: Any, name: str, monkeypatch: pytest.MonkeyPatch):
+    """Including a thread with the name and the id of an existing one."""
     monkeypatch.setattr("local_aws.jvm_state._THREADS_SECONDS", 0.1)
     state = JvmState(jvm)
     assert state.differences() == []
@@ -183,7 +183,7 @@ VICTIM = "import os, time; time.sleep(1); print(os.getsid(0))"
 
 
 @pytest.fixture(scope="module")
-def spare(world: GlueWorld) -> Iterator[Spare]:
+def spare(world: GlueFixtures) -> Iterator[Spare]:
     """Give the local Glue a warm spare."""
     service = glue.service()
     service.executor.spare = Spare(service.world)
@@ -193,13 +193,13 @@ def spare(world: GlueWorld) -> Iterator[Spare]:
     service.executor.spare = None
 
 
-@pytest.mark.parametrize("deployed", [False, True], ids=["of strangers", "of one deployment"])
-def test_a_thread_left_behind_reads_no_token_of_the_next_job(
-    world: GlueWorld, spare: Spare, tmp_path: Path, deployed: bool
+@pytest.mark.parametrize("deployed", [False, True], ids=["unknown code", "one deployment"])
+def test_thread_of_a_job_cannot_read_the_token_of_the_next_job(
+    world: GlueFixtures, spare: Spare, tmp_path: Path, deployed: bool
 ):
-    """Jobs of strangers never share a JVM; those of one deployment do not share one that is not as it was."""
-    loot = tmp_path / "loot"
-    scripts = {"thief": THIEF % loot, "victim": VICTIM}
+    """Jobs with unknown code never share a JVM, and those of one deployment do not share a changed one."""
+    stolen = tmp_path / "stolen"
+    scripts = {"thief": THIEF % stolen, "victim": VICTIM}
     world.deployed(*scripts.values() if deployed else ())
     jvms = []
     for name, script in scripts.items():
@@ -207,36 +207,36 @@ def test_a_thread_left_behind_reads_no_token_of_the_next_job(
         run_id = world.start(job)
         assert world.ended(job, run_id, seconds=60)["JobRunState"] == "SUCCEEDED", world.output(run_id, "error")
         jvms += world.output(run_id)
-    assert not loot.exists()
+    assert not stolen.exists()
     assert len(set(jvms)) == 2
 
 
-def test_a_job_of_a_stranger_gets_a_jvm_that_no_deployed_job_has_used(world: GlueWorld, spare: Spare):
-    """The one that waits for the jobs of the deployment goes on waiting for them."""
+def test_job_with_unknown_code_gets_a_separate_jvm(world: GlueFixtures, spare: Spare):
+    """The JVM of the deployment's jobs is kept for them."""
     world.deployed(VICTIM)
-    led = []
-    # The first run may meet a JVM of the deployment before, which ends then.
+    session_ids = []
+    # The first run may replace a JVM of the previous deployment.
     for name, script in (("first", VICTIM), ("stage", VICTIM), ("stranger", VICTIM + "\n"), ("next-stage", VICTIM)):
         spare.prepare()
         run_id = world.start(world.job(name, script, kind="glueetl"))
         assert world.ended(name, run_id, seconds=60)["JobRunState"] == "SUCCEEDED", world.output(run_id, "error")
-        led += world.output(run_id)
-    _, stage, stranger, next_stage = led
+        session_ids += world.output(run_id)
+    _, stage, stranger, next_stage = session_ids
     assert stage == next_stage != stranger
 
 
-def test_a_job_of_the_next_deployment_shares_no_jvm_with_the_last(world: GlueWorld, spare: Spare):
-    """Although its own code is the same: the code of the other jobs is not."""
-    led = []
+def test_jobs_of_different_deployments_do_not_share_a_jvm(world: GlueFixtures, spare: Spare):
+    """Even if their own code is equal, since the code of the other jobs is not."""
+    session_ids = []
     for others in ([], ["another script"]):
         world.deployed(VICTIM, *others)
         run_id = world.start(world.job(f"deployed-{len(others)}", VICTIM, kind="glueetl"))
         assert world.ended(f"deployed-{len(others)}", run_id, seconds=60)["JobRunState"] == "SUCCEEDED"
-        led += world.output(run_id)
-    assert len(set(led)) == 2
+        session_ids += world.output(run_id)
+    assert len(set(session_ids)) == 2
 
 
-LOOK = """
+READ_OBJECTS = """
 import boto3
 s3 = boto3.client("s3")
 for key in ("mine/1", "yours/1"):
@@ -247,45 +247,45 @@ for key in ("mine/1", "yours/1"):
 """
 
 
-def test_a_run_may_do_no_more_than_its_session_policy_allows(world: GlueWorld):
-    """Neither it nor its retry; the next run has none."""
+def test_session_policy_limits_a_run_and_its_retry(world: GlueFixtures):
+    """It does not apply to the next run."""
     for key in ("mine/1", "yours/1"):
         world.put(key, "abc")
     limit = {"Effect": "Allow", "Action": "s3:GetObject"}
     policy = roles.policy(
         limit | {"Resource": [f"arn:aws:s3:::{world.bucket}/{keys}" for keys in ("mine/*", "scripts/*")]}
     )
-    name = world.job("limited", LOOK + "raise SystemExit(1)", MaxRetries=1)
+    name = world.job("limited", READ_OBJECTS + "raise SystemExit(1)", MaxRetries=1)
 
     first = world.ended(name, world.start(name, ExecutionRoleSessionPolicy=policy))
     retry = world.wait(lambda: world.glue.get_job_runs(JobName=name)["JobRuns"][0], lambda run: run["Attempt"] == 1)
     for run in (first, world.ended(name, retry["Id"])):
         assert run["ExecutionRoleSessionPolicy"] == policy
         assert world.output(run["Id"]) == ["mine/1 abc", "yours/1 AccessDenied"]
-    free = world.start(name)
-    world.ended(name, free)
-    assert world.output(free) == ["mine/1 abc", "yours/1 abc"]
+    unlimited = world.start(name)
+    world.ended(name, unlimited)
+    assert world.output(unlimited) == ["mine/1 abc", "yours/1 abc"]
 
 
 @pytest.mark.parametrize("policy", ["no policy", "{}", '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow"}]}'])
-def test_a_run_with_a_session_policy_that_is_none_is_refused(world: GlueWorld, policy: str):
-    """At once, and nothing has started."""
-    name = world.job(f"malformed-{len(policy)}", LOOK)
+def test_run_with_an_invalid_session_policy_is_rejected(world: GlueFixtures, policy: str):
+    """By the request; no run is started."""
+    name = world.job(f"malformed-{len(policy)}", READ_OBJECTS)
 
     with pytest.raises(world.glue.exceptions.InvalidInputException, match="ExecutionRoleSessionPolicy is not a valid"):
         world.start(name, ExecutionRoleSessionPolicy=policy)
     assert world.glue.get_job_runs(JobName=name)["JobRuns"] == []
 
 
-def test_a_run_with_a_session_policy_shares_no_jvm(world: GlueWorld, tmp_path: Path):
-    """Else it could wait there for the credentials of the next run, which has more rights."""
+def test_run_with_a_session_policy_does_not_share_a_jvm(world: GlueFixtures, tmp_path: Path):
+    """Otherwise it could wait for the credentials of a later run with more permissions."""
     world.deployed("script")
     command = {"ScriptLocation": world.put("scripts/shared.py", "script")}
     source = f"arn:aws:glue:{REGION}:{roles.ACCOUNT}:job/shared"
-    who = {"service": "glue.amazonaws.com", "source_arn": source, "account": roles.ACCOUNT, "region": REGION}
+    caller = {"service": "glue.amazonaws.com", "source_arn": source, "account": roles.ACCOUNT, "region": REGION}
 
     def deployment(policy: str | None) -> str | None:
-        session = iam.assume("role", name="session", policy=policy, **who)
+        session = iam.assume("role", name="session", policy=policy, **caller)
         run = JobRun("jr_1", "shared", "STARTING", {})
         return prepare(glue.service().world, session, run, command, tmp_path).deployment
 

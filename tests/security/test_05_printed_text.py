@@ -1,4 +1,4 @@
-"""Text from outside is shown as it is: never as markup, and never as a command to the terminal."""
+"""Untrusted text is printed literally: never as markup, and never as control sequences of the terminal."""
 
 import email
 import email.policy
@@ -61,7 +61,7 @@ HOSTILE = {
     "a\u2066b\u2069\u200b": r"a\u2066b\u2069\u200b",
     "a\u2028b\x85c": r"a\u2028b\x85c",
 }
-"""What a row, a name or a message may hold, and what is to be read of it on a terminal."""
+"""Text in rows, names or messages, and its representation on a terminal."""
 
 PAGES = (
     *(asking, business, commands, dashboard_view, demonstration, lineage_view, log_view, rebuilding, reconciling),
@@ -73,7 +73,7 @@ PLACE = (State.__new__(State), Settings(1, 2, {}))
 
 @pytest.fixture
 def terminal(monkeypatch) -> Callable[[], str]:
-    """Put a terminal without colours in the place of the screen; return a function that returns what it was sent."""
+    """Replace the screen by a terminal without colours; return a function that returns its output."""
     shown = StringIO()
     shown.isatty = lambda: True
     console = screen.Screen(force_terminal=True, color_system=None, width=500, file=shown)
@@ -90,41 +90,41 @@ def terminal(monkeypatch) -> Callable[[], str]:
 
 
 class Lake:
-    """A lake whose every name and value is the same text."""
+    """A fake lake in which every name and value is the same text."""
 
     def __init__(self, text: str) -> None:
-        """Take the text."""
+        """Create a result and a relation of the text."""
         column = {"Name": text, "Type": text, "Comment": text}
         self.answer = Answer({text: text, "other": "varchar"}, [(text, text)], 0, 0.0)
         self.its_relation = Relation(text, text, text, is_view=False, columns=[column], keys=[column])
 
     def ask(self, _sql: str) -> Answer:
-        """Answer with the text."""
+        """Return a result of the text."""
         return self.answer
 
     def relation(self, _name: str) -> Relation:
-        """Return the relation that has the text everywhere."""
+        """Return the relation of the text."""
         return self.its_relation
 
     def relations(self) -> list[Relation]:
-        """Return the one relation."""
+        """Return the relation of the text."""
         return [self.its_relation]
 
     def rows(self, _relation: Relation) -> int:
-        """Return a number."""
+        """Return a number of rows."""
         return 1
 
     partitions = rows
 
 
 def failed_run(text: str) -> WorkflowRun:
-    """Return a run of one action, whose names and errors are the text."""
+    """Return a run of one action whose names and errors are the text."""
     action = Action(text, "job", ActionState.FAILED, attempt="jr_1", error=text)
     return WorkflowRun(text, "ERROR", NOW, NOW, (action,), error=text)
 
 
 def status_of(text: str) -> Status:
-    """Return a status whose every name and message is the text."""
+    """Return a status in which every name and message is the text."""
     batch = {"sequence": 1, "batch_id": text, "rows": 1, "quarantined": 1}
     alert = {"sent_at": NOW, "to": text, "subject": text, "topic": text, "body": text}
     alarm = {"name": text, "since": NOW, "reason": text}
@@ -141,13 +141,13 @@ def show_history(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def show_quarantine(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Show a row that is held back."""
+    """Show a quarantined row."""
     monkeypatch.setattr(quarantine, "faults", lambda *_: [Fault(text, 1, text, text, text, 1, text)])
     records.show_quarantine(*PLACE, as_json=False)
 
 
 def show_lake(show: Callable[[], None]) -> Callable[[str, pytest.MonkeyPatch], None]:
-    """Return a view of a lake that has the text everywhere."""
+    """Return a view of a lake of the text."""
 
     def shown(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(asking, "_lake", lambda *_: Lake(text))
@@ -165,12 +165,12 @@ def show_reconciled(text: str, _: pytest.MonkeyPatch) -> None:
 
 
 def show_run_line_by_line(text: str, _: pytest.MonkeyPatch) -> None:
-    """Show a run as it is shown where there is no terminal."""
+    """Show a run in the format without a terminal."""
     run_view._Lines("totelake")(failed_run(text))
 
 
-def show_run_that_failed(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Follow a run to its end, and show the end of its error log."""
+def show_failed_run(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Follow a run that fails, and show the end of its error log."""
     monkeypatch.setattr(running.aws, "client", lambda *_: None)
     monkeypatch.setattr(running, "_workflow_of", lambda *_: "workflow")
     monkeypatch.setattr(workflow_run, "follow", lambda *_: failed_run(text))
@@ -178,14 +178,14 @@ def show_run_that_failed(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     running.follow(*PLACE, "wr_1")
 
 
-def show_job_that_failed(text: str, _: pytest.MonkeyPatch) -> None:
-    """Give up on a job."""
+def show_failed_job(text: str, _: pytest.MonkeyPatch) -> None:
+    """Report a failed job."""
     with pytest.raises(typer.Exit):
         running.give_up(text, JobRun("jr_1", text, text, ()))
 
 
 def show_error(error: Exception) -> Callable[[str, pytest.MonkeyPatch], None]:
-    """Return a view of an error of this kind."""
+    """Return a view of an error of the class `error`."""
 
     def shown(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(world, "require", lambda _state: None)
@@ -197,20 +197,20 @@ def show_error(error: Exception) -> Callable[[str, pytest.MonkeyPatch], None]:
     return shown
 
 
-def show_refusal(text: str, _: pytest.MonkeyPatch) -> None:
-    """Refuse a command."""
+def show_rejected_command(text: str, _: pytest.MonkeyPatch) -> None:
+    """Reject a command."""
     with pytest.raises(typer.Exit):
         screen.refuse(text)
 
 
 def show_steps(text: str, _: pytest.MonkeyPatch) -> None:
-    """Show a step that tells how far it is."""
+    """Show a step with its progress."""
     with screen.steps() as step, step(text) as tell:
         tell(text)
 
 
 def show_delivery_error(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """End a delivery with an error."""
+    """Fail a delivery with an error."""
 
     def fail(*_: object) -> None:
         raise DeliveryError(text)
@@ -230,8 +230,8 @@ VIEWS = {
     "reconcile": show_reconciled,
     "run": lambda text, _: screen.console.print(run_view.table("totelake", failed_run(text))),
     "run, line by line": show_run_line_by_line,
-    "follow": show_run_that_failed,
-    "rebuild": show_job_that_failed,
+    "follow": show_failed_run,
+    "rebuild": show_failed_job,
     "logs": lambda text, _: log_view._print([Line(NOW, text, text)], 6),
     "lineage": lambda text, _: screen.console.print(
         lineage_view._table(
@@ -241,7 +241,7 @@ VIEWS = {
     ),
     "our error": show_error(WorldError),
     "another error": show_error(ValueError),
-    "refusal": show_refusal,
+    "refusal": show_rejected_command,
     "steps": show_steps,
     "heading": lambda text, _: demonstration._heading(text),
     "delivery": show_delivery_error,
@@ -250,8 +250,8 @@ VIEWS = {
 
 @pytest.mark.parametrize("view", VIEWS)
 @pytest.mark.parametrize("text", HOSTILE, ids=ascii)
-def test_a_view_shows_text_from_outside_as_it_is(terminal, monkeypatch, view, text):
-    """Brackets, colons and words stay; a control character is an escape, and the terminal receives none."""
+def test_view_prints_untrusted_text_literally(terminal, monkeypatch, view, text):
+    """Markup is printed as text, and control characters as escape sequences."""
     VIEWS[view](text, monkeypatch)
 
     shown = terminal()
@@ -262,16 +262,16 @@ def test_a_view_shows_text_from_outside_as_it_is(terminal, monkeypatch, view, te
             assert character not in shown
 
 
-def test_a_line_feed_of_a_value_stays_within_its_cell(terminal, monkeypatch):
-    """It is layout and no command: the frame of the table goes on around the second line."""
+def test_line_feed_in_a_value_stays_within_its_cell(terminal, monkeypatch):
+    """The second line is inside the borders of the table."""
     show_quarantine("first\nsecond", monkeypatch)
 
     (line,) = [line for line in terminal().splitlines() if "second" in line]
     assert line.startswith("│")
 
 
-def test_csv_and_logs_are_exact_in_a_pipe(monkeypatch, capsys):
-    """What a program reads is the value, with every control character."""
+def test_csv_and_logs_are_unchanged_in_a_pipe(monkeypatch, capsys):
+    """Programs get the values with all control characters."""
     monkeypatch.setattr(asking, "_lake", lambda *_: Lake("\x1b[31m[/red]\x9b\u202e"))
     asking.query(*PLACE, "SELECT 1", "csv")
     log_view._print([Line(NOW, "ingest", "\x1b[31m[/red]\x9b\u202e")], 0)
@@ -281,8 +281,8 @@ def test_csv_and_logs_are_exact_in_a_pipe(monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=ascii)
-def test_json_holds_the_value_and_no_control_character(capsys, text):
-    """On a terminal as in a pipe: JSON has escapes of its own."""
+def test_json_output_escapes_control_characters(capsys, text):
+    """With JSON's own escapes, on a terminal and in a pipe."""
     screen.print_json([{text: text}])
 
     printed = capsys.readouterr().out
@@ -291,8 +291,8 @@ def test_json_holds_the_value_and_no_control_character(capsys, text):
     assert printed.isascii()
 
 
-def test_a_traceback_is_kept_without_control_characters(terminal, monkeypatch, tmp_path):
-    """The world's log is read on a terminal too."""
+def test_logged_traceback_has_no_control_characters(terminal, monkeypatch, tmp_path):
+    """The log may be read on a terminal."""
     state = State(tmp_path)
     Settings(1, 2, {}).save(state)
     monkeypatch.setattr(world, "require", lambda _state: None)
@@ -302,29 +302,29 @@ def test_a_traceback_is_kept_without_control_characters(terminal, monkeypatch, t
     assert r"ValueError: \x1b]52;c;cm0=\x07" in (state.logs / "totelake.log").read_text()
 
 
-def test_only_a_line_feed_ends_a_line_of_a_log():
-    """No other character of a message makes what follows look like a line that another job wrote."""
+def test_log_lines_are_split_at_line_feeds_only():
+    """Other characters in a message cannot forge a line of another job."""
     forged = "a\x0bload | ok\x1cb\x85c\u2028d"
 
     assert workflow_run.lines_of(f"{forged}\r\nnext\n") == [forged, "next"]
 
 
 @pytest.mark.parametrize("line", ["{not JSON", '{"event": "table_', "[" * 10, '{"a":' * 200_000])
-def test_a_line_that_only_looks_like_json_says_nothing(line):
-    """A job may print what it wants; the commands that look for its figures go on."""
+def test_invalid_json_line_is_ignored(line):
+    """A job may print anything; commands that read its counts do not fail."""
     assert workflow_run.json_of(line) == {}
 
 
 @pytest.fixture
 def mailbox(tmp_path) -> State:
-    """Return the state folder whose inbox gets what is published to e-mail subscriptions."""
+    """Return the state folder whose inbox receives messages to e-mail subscriptions."""
     state = State(tmp_path / "world")
     inbox.install(state)
     return state
 
 
-def test_a_mail_has_one_line_a_header_and_no_control_character(mailbox):
-    """Neither a line break in a subject nor one in an address begins another header; the text itself is exact."""
+def test_email_headers_have_one_line_and_no_control_characters(mailbox):
+    """Line breaks in a subject or an address do not start a new header; the body is unchanged."""
     body = "\x1b]52;c;cm0=\x07 \x9b31m \u202egpj\nsecond line"
     with mock_aws():
         sns = boto3.client("sns", "eu-west-2", aws_access_key_id="local", aws_secret_access_key="local")
@@ -342,8 +342,8 @@ def test_a_mail_has_one_line_a_header_and_no_control_character(mailbox):
     assert [message.body for message in inbox.messages(mailbox)] == [body]
 
 
-def test_the_name_of_an_alarm_forges_no_header(mailbox):
-    """An alarm may be named by whoever may make one."""
+def test_alarm_name_cannot_forge_an_email_header(mailbox):
+    """The name may be chosen by any user that can create alarms."""
     topic = SimpleNamespace(display_name=None)
     subscription = SimpleNamespace(topic=topic, topic_arn="arn:t", endpoint="a@example.com", protocol="email")
 
@@ -355,8 +355,8 @@ def test_the_name_of_an_alarm_forges_no_header(mailbox):
 
 @pytest.mark.parametrize("text", HOSTILE)
 @pytest.mark.parametrize("kind", [ValueError, lambda text: SimpleNamespace(text=text), lambda text: [text]])
-def test_what_is_no_string_is_printed_as_its_string(terminal, text: str, kind: Callable[[str], object]):
-    """Such as an error, whose message comes from elsewhere."""
+def test_objects_are_printed_as_their_escaped_string(terminal, text: str, kind: Callable[[str], object]):
+    """Such as an error with untrusted text in its message."""
     screen.console.print("before", kind(text), sep="|")
 
     assert terminal() == f"before|{visible(str(kind(text)))}\n"

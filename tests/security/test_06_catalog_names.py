@@ -1,4 +1,4 @@
-"""Names, types, locations and views of the catalog are data: none of them is SQL, and none leads out of the lake."""
+"""Catalog entries are data: names, types and views cannot inject SQL, and locations cannot leave the lake."""
 
 import base64
 import json
@@ -23,14 +23,14 @@ __all__ = ["local_aws"]
 
 SECRET = "the superuser's password"
 OUTSIDE = ["s3://{root}/t/", "s3://../", "s3://{bucket}/../{bucket}/t/", "s3://{bucket}/t/../../", "s3://unknown/t/"]
-"""Addresses that are no place in a bucket: an empty bucket, parents, and a bucket that S3 does not know."""
+"""URLs outside the buckets: an empty bucket name, parent folders, and an unknown bucket."""
 
 
 class Catalog:
-    """A database of the catalog over a bucket with a Parquet file in `t/`, and a secret beside the buckets."""
+    """A catalog database, a bucket with a Parquet file in `t/`, and a secret file outside the buckets."""
 
     def __init__(self, aws: LocalAws) -> None:
-        """Make them, under names that no other test uses."""
+        """Create them with a unique name."""
         self.aws, self.name = aws, f"d{uuid4().hex[:12]}"
         self.athena, self.glue, self.s3 = map(aws.client, ("athena", "glue", "s3"))
         self.s3.create_bucket(Bucket=self.name, CreateBucketConfiguration={"LocationConstraint": REGION})
@@ -43,7 +43,7 @@ class Catalog:
             self.write(folder / "part.parquet", {"x": [1]})
 
     def address(self, location: str) -> str:
-        """Return an address with the names of this world in it."""
+        """Return a URL with the names of the bucket and the state folder filled in."""
         return location.format(bucket=self.name, root=self.aws.state.root)
 
     def write(self, path: Path, columns: dict[str, list[object]]) -> Path:
@@ -55,7 +55,7 @@ class Catalog:
     def table(
         self, columns: dict[str, str], location: str | None = None, name: str = "t", keys: tuple[str, ...] = ()
     ) -> None:
-        """Declare a table with these types of its columns, by default over the files in `t/`."""
+        """Create a table with the given columns and types, by default over the files in `t/`."""
         storage = {
             "Columns": [{"Name": column, "Type": kind} for column, kind in columns.items()],
             "Location": f"s3://{self.name}/t/" if location is None else self.address(location),
@@ -68,7 +68,7 @@ class Catalog:
         self.glue.create_table(DatabaseName=self.name, TableInput=definition)
 
     def view(self, sql: str, original: str | None = None) -> None:
-        """Declare a view `v` of a query, as Athena's clients do."""
+        """Create a view `v` of a query, in the format of Athena's clients."""
         text = original or base64.b64encode(json.dumps({"originalSql": sql, "schema": self.name}).encode()).decode()
         definition = {
             "Name": "v",
@@ -80,12 +80,12 @@ class Catalog:
 
     def status(self, query: str) -> tuple[str, dict[str, str]]:
         """Run a query to its end; return its id and its status."""
-        asked = {
+        request = {
             "QueryString": query,
             "QueryExecutionContext": {"Database": self.name},
             "ResultConfiguration": {"OutputLocation": f"s3://{self.name}/results/"},
         }
-        execution = self.athena.start_query_execution(**asked)["QueryExecutionId"]
+        execution = self.athena.start_query_execution(**request)["QueryExecutionId"]
         while True:
             status = self.athena.get_query_execution(QueryExecutionId=execution)["QueryExecution"]["Status"]
             if status["State"] not in {"QUEUED", "RUNNING"}:
@@ -93,14 +93,14 @@ class Catalog:
             time.sleep(0.01)
 
     def rows(self, query: str) -> list[list[str | None]]:
-        """Return the result of a query, its names first where it has any."""
+        """Return the rows of a query's result, including the row of names if there is one."""
         execution, status = self.status(query)
         assert status["State"] == "SUCCEEDED", status
-        found = self.athena.get_query_results(QueryExecutionId=execution)["ResultSet"]["Rows"]
-        return [[cell.get("VarCharValue") for cell in row["Data"]] for row in found]
+        rows = self.athena.get_query_results(QueryExecutionId=execution)["ResultSet"]["Rows"]
+        return [[cell.get("VarCharValue") for cell in row["Data"]] for row in rows]
 
     def reason(self, query: str) -> str:
-        """Return why a query failed."""
+        """Return the reason why a query fails."""
         _, status = self.status(query)
         assert status["State"] == "FAILED", status
         return str(status["StateChangeReason"])
@@ -108,13 +108,13 @@ class Catalog:
 
 @pytest.fixture
 def catalog(local_aws):
-    """Return a database of the catalog that the next test does not see."""
+    """Return a catalog database with a unique name."""
     return Catalog(local_aws)
 
 
 @pytest.mark.parametrize("name", ['a"b', "a'b", "a\\b", "ü x", "*", "a;b", "a\nb", "--"])
-def test_a_column_of_any_name_can_be_queried(catalog, name):
-    """By `SELECT *`, by its quoted name, through a view, and where it is a field of a struct; DESCRIBE shows it."""
+def test_column_with_special_characters_can_be_queried(catalog, name):
+    """By `SELECT *`, by its quoted name, in a view, as a field of a struct, and by DESCRIBE."""
     catalog.write(catalog.bucket / "t/part.parquet", {name: ["here"], "s": [{name: 2}]})
     catalog.table({name: "string", "s": f"struct<{name}:bigint>"})
     quoted = name.replace('"', '""')
@@ -126,8 +126,8 @@ def test_a_column_of_any_name_can_be_queried(catalog, name):
     assert catalog.rows("SELECT * FROM v") == [[name], ["here"]]
 
 
-def test_a_partition_key_of_any_name_can_be_queried(catalog):
-    """And its values are those in the names of the folders, whatever is in them."""
+def test_partition_key_with_special_characters_can_be_queried(catalog):
+    """Its values are those of the folder names, with any characters."""
     key, value = 'k"y', "v'a\"l*[u]e"
     catalog.table({"x": "bigint"}, keys=(key,))
     storage = {"Location": f"s3://{catalog.name}/t/{key}={value}/"}
@@ -140,8 +140,8 @@ def test_a_partition_key_of_any_name_can_be_queried(catalog):
 
 
 @pytest.mark.parametrize("name", ['t"; DROP', "t'", "ü x", '"."'])
-def test_a_table_of_any_name_can_be_queried_and_described(catalog, name):
-    """Within its quotes a name is only a name."""
+def test_table_with_special_characters_can_be_queried_and_described(catalog, name):
+    """The quoted name is an identifier."""
     catalog.table({"x": "bigint"}, name=name.lower())
     quoted = name.replace('"', '""')
 
@@ -149,7 +149,7 @@ def test_a_table_of_any_name_can_be_queried_and_described(catalog, name):
     assert catalog.rows(f'DESCRIBE "{quoted}"')[0][0].startswith("x")
 
 
-def test_the_rows_of_a_table_of_any_name_are_counted(catalog):
+def test_rows_of_a_table_with_special_characters_are_counted(catalog):
     """As `totelake tables` does."""
     catalog.table({"x": "bigint"}, name='t"; drop')
     results = {"OutputLocation": f"s3://{catalog.name}/results/"}
@@ -170,9 +170,9 @@ def test_the_rows_of_a_table_of_any_name_are_counted(catalog):
     ],
 )
 @pytest.mark.parametrize("location", [None, "s3://../"])
-def test_a_hostile_column_reads_no_file(catalog, column, location):
-    """The name is a name, of a column that no file has; a type that is none of Hive's is refused with its column."""
-    name, kind = (part.format(secret=catalog.secret) for part in column)
+def test_hostile_column_cannot_read_a_file(catalog, column, location):
+    """A hostile name is that of a missing column, which is NULL; a type that is not Hive's is an error."""
+    name, kind = (each.format(secret=catalog.secret) for each in column)
     catalog.table({name: kind}, location)
 
     execution, status = catalog.status("SELECT * FROM t")
@@ -186,8 +186,8 @@ def test_a_hostile_column_reads_no_file(catalog, column, location):
         assert SECRET not in status["StateChangeReason"]
 
 
-def test_a_hostile_column_writes_no_file(catalog):
-    """As an overwritten commit record would be one: the files of a table are those that its query can open."""
+def test_hostile_column_cannot_write_a_file(catalog):
+    """A query could otherwise overwrite the files of its table, such as commit records."""
     record = catalog.bucket / "t/part.parquet"
     before = record.read_bytes()
     copy = f"COPY (SELECT 2 AS x) TO '{record}' (FORMAT parquet, USE_TMP_FILE false)"
@@ -207,8 +207,8 @@ def test_a_hostile_column_writes_no_file(catalog):
         "not SQL (",
     ],
 )
-def test_a_hostile_view_reads_and_writes_no_file(catalog, sql):
-    """A view is one query, over tables of the catalog."""
+def test_hostile_view_cannot_read_or_write_a_file(catalog, sql):
+    """A view must be one query over catalog tables."""
     catalog.view(sql.format(secret=catalog.secret))
 
     reason = catalog.reason("SELECT * FROM v")
@@ -218,8 +218,8 @@ def test_a_hostile_view_reads_and_writes_no_file(catalog, sql):
     assert catalog.secret.read_text() == SECRET
 
 
-def test_a_view_that_cannot_be_read_hides_no_table(catalog):
-    """The others are listed and queried; this one is named as invalid."""
+def test_invalid_view_does_not_affect_other_tables(catalog):
+    """Other tables can be listed and queried; querying the view is an error."""
     catalog.table({"x": "bigint"})
     catalog.view("", original="no base64!")
 
@@ -229,16 +229,16 @@ def test_a_view_that_cannot_be_read_hides_no_table(catalog):
 
 
 @pytest.mark.parametrize("location", [*OUTSIDE, "", "file:///etc/", "t/"])
-def test_a_table_outside_the_buckets_has_no_rows(catalog, location):
-    """Its location is refused, and said."""
+def test_table_outside_the_buckets_is_rejected(catalog, location):
+    """A query of the table fails."""
     catalog.table({"x": "bigint"}, location)
 
     assert catalog.reason("SELECT * FROM t").startswith(f"HIVE_FILESYSTEM_ERROR: table {catalog.name}.t: ")
 
 
 @pytest.mark.parametrize("location", OUTSIDE)
-def test_a_partition_outside_the_buckets_has_no_rows(catalog, location):
-    """Also where its last folder is named for its value."""
+def test_partition_outside_the_buckets_is_rejected(catalog, location):
+    """Even if its folder has the name of its value."""
     catalog.table({"x": "bigint"}, keys=("k",))
     storage = {"Location": f"{catalog.address(location)}k=1/"}
     catalog.glue.create_partition(
@@ -248,8 +248,8 @@ def test_a_partition_outside_the_buckets_has_no_rows(catalog, location):
     assert catalog.reason("SELECT * FROM t").startswith(f"HIVE_FILESYSTEM_ERROR: table {catalog.name}.t: ")
 
 
-def test_a_link_leads_nowhere(catalog):
-    """Neither one in place of a folder, nor one in place of a file."""
+def test_symlinks_in_a_table_are_not_followed(catalog):
+    """Neither of folders nor of files."""
     outside = catalog.write(catalog.aws.state.root / "outside/part.parquet", {"x": [9]})
     (catalog.bucket / "linked").symlink_to(outside.parent)
     (catalog.bucket / "t/linked.parquet").symlink_to(outside)
@@ -261,8 +261,8 @@ def test_a_link_leads_nowhere(catalog):
 
 
 @pytest.mark.parametrize("name", ["*.parquet", "[a].parquet", "?.parquet"])
-def test_a_file_named_as_a_pattern_is_one_file(catalog, name):
-    """The file that the pattern would match is read once, and so is this one."""
+def test_file_name_with_glob_characters_is_read_literally(catalog, name):
+    """That file and the file that the pattern would match are read once each."""
     (catalog.bucket / "t/part.parquet").rename(catalog.bucket / "t/a.parquet")
     catalog.write(catalog.bucket / "t" / name, {"x": [2]})
     catalog.table({"x": "bigint"})
@@ -271,22 +271,22 @@ def test_a_file_named_as_a_pattern_is_one_file(catalog, name):
 
 
 @pytest.mark.parametrize("location", OUTSIDE)
-def test_a_result_is_written_into_a_bucket_only(catalog, location):
-    """Whether the request says where to, or the workgroup."""
+def test_query_result_outside_the_buckets_is_rejected(catalog, location):
+    """Whether the location is set by the request or by the workgroup."""
     settings = {"OutputLocation": catalog.address(location)}
     group = f"g{uuid4().hex[:8]}"
     catalog.athena.create_work_group(
         Name=group, Configuration={"EnforceWorkGroupConfiguration": True, "ResultConfiguration": settings}
     )
 
-    for asked in ({"ResultConfiguration": settings}, {"WorkGroup": group}):
+    for request in ({"ResultConfiguration": settings}, {"WorkGroup": group}):
         with pytest.raises(ClientError, match="Unable to verify/create output bucket"):
-            catalog.athena.start_query_execution(QueryString="SELECT 1", **asked)
+            catalog.athena.start_query_execution(QueryString="SELECT 1", **request)
 
 
 @pytest.mark.parametrize("location", OUTSIDE)
-def test_a_crawler_stays_within_the_buckets(catalog, location):
-    """Its crawl fails and says why; no table is written."""
+def test_crawl_outside_the_buckets_fails(catalog, location):
+    """No table is created."""
     roles.create(catalog.aws.client("iam"), catalog.name)
     catalog.glue.create_crawler(
         Name=catalog.name,
@@ -304,8 +304,8 @@ def test_a_crawler_stays_within_the_buckets(catalog, location):
     assert catalog.glue.get_tables(DatabaseName=catalog.name)["TableList"] == []
 
 
-def test_a_crawler_follows_no_link(catalog):
-    """A link in the place of a file is no object."""
+def test_crawler_does_not_follow_symlinks(catalog):
+    """A symlink is not an object."""
     roles.create(catalog.aws.client("iam"), catalog.name)
     outside = catalog.write(catalog.aws.state.root / "crawled/part.parquet", {"not_ours": [9]})
     (catalog.bucket / "t/linked.parquet").symlink_to(outside)
@@ -326,7 +326,7 @@ def test_a_crawler_follows_no_link(catalog):
 
 @pytest.mark.parametrize("argument", ["script", "--extra-py-files"])
 @pytest.mark.parametrize("address", ["s3://{bucket}/../../world.json", "s3://../world.json"])
-def test_a_job_fetches_nothing_from_outside_the_buckets(catalog, address, argument):
+def test_job_cannot_download_files_outside_the_buckets(catalog, address, argument):
     """Neither its script nor its packages."""
     roles.create(catalog.aws.client("iam"), catalog.name)
     catalog.s3.put_object(Bucket=catalog.name, Key="script.py", Body=b"")
@@ -340,16 +340,16 @@ def test_a_job_fetches_nothing_from_outside_the_buckets(catalog, address, argume
     )
 
     run = catalog.glue.start_job_run(JobName=catalog.name)["JobRunId"]
-    while "CompletedOn" not in (told := catalog.glue.get_job_run(JobName=catalog.name, RunId=run)["JobRun"]):
+    while "CompletedOn" not in (job_run := catalog.glue.get_job_run(JobName=catalog.name, RunId=run)["JobRun"]):
         time.sleep(0.02)
 
-    assert told["JobRunState"] == "FAILED"
-    assert told["ErrorMessage"].startswith(f"Failed to download {address}")
+    assert job_run["JobRunState"] == "FAILED"
+    assert job_run["ErrorMessage"].startswith(f"Failed to download {address}")
     assert not list(catalog.aws.state.jobs.rglob("world.json"))
 
 
-def test_a_policy_mounts_no_folder_outside_the_bucket(tmp_path, monkeypatch):
-    """A role's policy may name keys that no object has."""
+def test_policy_cannot_mount_folders_outside_the_bucket(tmp_path, monkeypatch):
+    """A policy may name keys that cannot exist."""
     (tmp_path / "lake/bucket").mkdir(parents=True)
     (tmp_path / "lake/bucket/linked").symlink_to(tmp_path)
     resources = [f"arn:aws:s3:::bucket/{keys}" for keys in ("../../*", "a/../../../*", "linked/*")]
@@ -369,8 +369,8 @@ def test_a_policy_mounts_no_folder_outside_the_bucket(tmp_path, monkeypatch):
         "date_add('day) FROM t; {copy} --', 1, x)",
     ],
 )
-def test_a_word_in_quotes_is_not_written_as_sql(catalog, expression):
-    """Neither in a view nor in a query: it would replace a file of the table, whatever the policies say."""
+def test_quoted_identifier_cannot_inject_sql(catalog, expression):
+    """Neither in a view nor in a query; here it would overwrite a file of the table."""
     script = catalog.bucket / "t/part.parquet"
     catalog.write(script, {"x": [1]})
     before = script.read_bytes()

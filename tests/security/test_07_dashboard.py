@@ -1,4 +1,4 @@
-"""The dashboard answers its own pages with its key, no other page, host name or user, and asks no outside address."""
+"""The dashboard serves only its own pages to holders of its key, and sends no requests to other hosts."""
 
 import http.client
 import http.server
@@ -44,21 +44,21 @@ HANDSHAKE = {
     "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
     "Sec-WebSocket-Protocol": "streamlit",
 }
-OTHERS_SETTINGS = {
+USER_SETTINGS = {
     "STREAMLIT_SERVER_ADDRESS": "0.0.0.0",  # noqa: S104 - it must have no effect
     "STREAMLIT_SERVER_ENABLE_CORS": "false",
     "STREAMLIT_SERVER_ENABLE_XSRF_PROTECTION": "false",
     "STREAMLIT_BROWSER_GATHER_USAGE_STATS": "true",
 }
-"""What a user may have set for a dashboard of their own."""
+"""Streamlit settings that a user may have in their environment."""
 
 HOSTILE = "![x](http://evil.example/x.png) <img src=http://evil.example/y.png> :red[z] \u202etxt"
-SHOWN = r"![x](http://evil.example/x.png) <img src=http://evil.example/y.png> :red[z] \u202etxt"
+HOSTILE_SHOWN = r"![x](http://evil.example/x.png) <img src=http://evil.example/y.png> :red[z] \u202etxt"
 
 
 @dataclass(frozen=True)
 class Dashboard:
-    """A dashboard that is served, and the connections to the outside that its process tried to make."""
+    """A running dashboard, and the first lines of requests that its process sent to other hosts."""
 
     served: Served
     log: Path
@@ -66,7 +66,7 @@ class Dashboard:
 
     @property
     def port(self) -> int:
-        """The port on which it is served."""
+        """The port of its address."""
         return int(urlsplit(self.served.address).port or 0)
 
     @property
@@ -81,7 +81,7 @@ class Dashboard:
         return f"totelake-dashboard-{self.port}={key}"
 
     def get(self, path: str, **headers: str | None) -> http.client.HTTPResponse:
-        """Answer a request with the cookie and the right host, or with other headers; None leaves one out."""
+        """Send a request with the cookie and the right host; `headers` override them, None omits one."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         connection.putrequest("GET", path, skip_host=True)
         for name, value in ({"Host": self.host, "Cookie": self.cookie} | headers).items():
@@ -91,16 +91,16 @@ class Dashboard:
         return connection.getresponse()
 
     def handshake(self, **headers: str | None) -> int:
-        """Return the status of the answer to a WebSocket's handshake; 101 opens it."""
+        """Return the HTTP status of a WebSocket handshake; 101 means that it was opened."""
         return self.get(STREAM, **HANDSHAKE | headers).status
 
 
 @contextmanager
 def listening(outside: list[bytes]) -> Iterator[str]:
-    """Listen during the block as the proxy to the outside; note the first line of each request, give the address."""
+    """Run a proxy during the block that records the first line of each request in `outside`; yield its URL."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
-        def note() -> None:
+        def record() -> None:
             while True:
                 try:
                     connection, _ = listener.accept()
@@ -109,18 +109,18 @@ def listening(outside: list[bytes]) -> Iterator[str]:
                 with connection:
                     outside.append(connection.recv(200).partition(b"\r\n")[0])
 
-        threading.Thread(target=note, daemon=True).start()
+        threading.Thread(target=record, daemon=True).start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
 @pytest.fixture(scope="module")
 def dashboard(tmp_path_factory) -> Iterator[Dashboard]:
-    """Serve a dashboard without a world; whatever its process asks outside arrives here."""
+    """Serve a dashboard without an environment; its requests to other hosts are recorded."""
     state = State(tmp_path_factory.mktemp("dashboard"))
     outside: list[bytes] = []
     with listening(outside) as proxy, ExitStack() as stack:
         with pytest.MonkeyPatch.context() as patch:
-            for name, value in OTHERS_SETTINGS.items():
+            for name, value in USER_SETTINGS.items():
                 patch.setenv(name, value)
             for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
                 patch.setenv(name, proxy)
@@ -136,8 +136,8 @@ FOREIGN_ORIGINS = ("http://evil.example", "http://evil.example:{port}", "http://
 
 @pytest.mark.parametrize("path", ["/", HEALTH, "/_stcore/host-config", "/?key={key}"])
 @pytest.mark.parametrize("host", FOREIGN_HOSTS)
-def test_a_request_by_another_host_name_is_refused(dashboard, path, host):
-    """That is what a page of a name that leads to this machine sends (DNS rebinding), its cookies included."""
+def test_request_with_another_host_name_is_rejected(dashboard, path, host):
+    """As after DNS rebinding, even with the cookie or the key."""
     key = dashboard.cookie.partition("=")[2]
     named = host and host.format(port=dashboard.port)
 
@@ -146,15 +146,15 @@ def test_a_request_by_another_host_name_is_refused(dashboard, path, host):
 
 @pytest.mark.parametrize("origin", FOREIGN_ORIGINS)
 @pytest.mark.parametrize("path", ["/", HEALTH, "/_stcore/host-config", "/media/x"])
-def test_a_request_of_another_page_is_refused(dashboard, path, origin):
-    """Even where the answer would be of no use to it."""
+def test_request_of_another_origin_is_rejected(dashboard, path, origin):
+    """For every path, even if the response has no secrets."""
     named = origin.format(port=dashboard.port, host=dashboard.host)
 
     assert dashboard.get(path, Origin=named).status == 403
 
 
-def test_a_websocket_of_its_own_page_is_opened(dashboard):
-    """By either name of this machine; and one of a program, which has no page but the key."""
+def test_websocket_of_the_dashboards_own_page_is_opened(dashboard):
+    """With either host name, and for a program that sends no origin but has the key."""
     by_name = f"localhost:{dashboard.port}"
 
     assert dashboard.handshake(Origin=f"http://{dashboard.host}") == 101
@@ -163,21 +163,21 @@ def test_a_websocket_of_its_own_page_is_opened(dashboard):
 
 
 @pytest.mark.parametrize("origin", FOREIGN_ORIGINS)
-def test_a_websocket_of_another_page_is_refused(dashboard, origin):
-    """Whatever cookie the browser adds."""
+def test_websocket_of_another_origin_is_rejected(dashboard, origin):
+    """Even with the cookie."""
     assert dashboard.handshake(Origin=origin.format(port=dashboard.port, host=dashboard.host)) == 403
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:{port}"])
-def test_a_websocket_after_dns_rebinding_is_refused(dashboard, host):
-    """Host and origin agree: to the browser the page and the dashboard are the same."""
+def test_websocket_after_dns_rebinding_is_rejected(dashboard, host):
+    """Host and origin agree, so to the browser it is the same origin."""
     named = host.format(port=dashboard.port)
 
     assert dashboard.handshake(Host=named, Origin=f"http://{named}") == 403
 
 
-def test_no_outside_address_is_asked(dashboard):
-    """Streamlit would ask for the address of this machine when an origin is foreign, and send figures of its usage."""
+def test_dashboard_sends_no_requests_to_other_hosts(dashboard):
+    """By default Streamlit looks up the external IP address for a foreign origin, and sends usage statistics."""
     for path in ("/", "/_stcore/host-config", "/_stcore/metrics", "/media/x", "/component/x"):
         dashboard.get(path, Origin="http://evil.example").read()
     dashboard.handshake(Origin="http://evil.example")
@@ -186,32 +186,32 @@ def test_no_outside_address_is_asked(dashboard):
     assert dashboard.outside == []
 
 
-def test_without_the_key_nothing_but_the_health_is_told(dashboard):
-    """Another user of this machine reaches the port as its owner does."""
+def test_only_the_health_check_is_available_without_the_key(dashboard):
+    """Other users of the machine can connect to the port."""
     for cookie in (None, "totelake-dashboard-1=x", f"totelake-dashboard-{dashboard.port}=wrong"):
-        answers = [
+        responses = [
             dashboard.get(path, Cookie=cookie) for path in ("/", "/_stcore/host-config", "/?key=wrong", "/?key=")
         ]
-        assert [answer.status for answer in answers] == [403] * 4
+        assert [response.status for response in responses] == [403] * 4
         assert dashboard.handshake(Cookie=cookie) == 403
         assert dashboard.get(HEALTH, Cookie=cookie).status == 200
 
-    assert b"totelake dashboard" in answers[0].read()
+    assert b"totelake dashboard" in responses[0].read()
 
 
-def test_the_address_with_the_key_gives_the_cookie_and_leads_to_itself(dashboard):
-    """The key stays in no address bar, is for this machine's browser alone, and the rest of the address is kept."""
+def test_address_with_the_key_sets_the_cookie_and_redirects_without_the_key(dashboard):
+    """The redirect keeps the rest of the address, and stays on this host."""
     key = dashboard.cookie.partition("=")[2]
 
-    answer = dashboard.get(f"//evil.example/payments?key={key}&currency=GBP", Cookie=None)
+    response = dashboard.get(f"//evil.example/payments?key={key}&currency=GBP", Cookie=None)
 
-    assert answer.status == 303
-    assert answer.headers["Location"] == f"http://{dashboard.host}//evil.example/payments?currency=GBP"
-    assert answer.headers["Set-Cookie"] == f"{dashboard.cookie}; HttpOnly; Path=/; SameSite=lax"
+    assert response.status == 303
+    assert response.headers["Location"] == f"http://{dashboard.host}//evil.example/payments?currency=GBP"
+    assert response.headers["Set-Cookie"] == f"{dashboard.cookie}; HttpOnly; Path=/; SameSite=lax"
 
 
-def test_a_browser_is_started_with_a_file_that_only_its_user_can_read(dashboard, monkeypatch):
-    """Other users see the arguments of the browser's process, and may be faster than the browser."""
+def test_browser_is_started_with_a_file_that_only_its_user_can_read(dashboard, monkeypatch):
+    """Other users can see the arguments of the browser's process, so these must not have the key."""
     addresses: list[str] = []
     ended = replace(dashboard.served, process=subprocess.Popen(["true"]))
     monkeypatch.setattr(server, "serving", lambda *_: nullcontext(ended))
@@ -225,8 +225,8 @@ def test_a_browser_is_started_with_a_file_that_only_its_user_can_read(dashboard,
     assert Path(address.path).stat().st_mode & 0o777 == 0o600
 
 
-def test_the_file_leads_a_browser_to_the_dashboard(dashboard):
-    """With the cookie, so that its pages are shown."""
+def test_file_redirects_a_browser_to_the_dashboard(dashboard):
+    """With the cookie set, so its pages are shown."""
     with window() as opened:
         opened.page.goto(dashboard.served.page.as_uri())
         expect(opened.page.locator(".state")).to_be_visible()
@@ -234,15 +234,15 @@ def test_the_file_leads_a_browser_to_the_dashboard(dashboard):
         assert opened.page.url == f"http://{dashboard.host}/"
 
 
-def test_who_takes_the_port_while_it_starts_is_not_taken_for_the_dashboard(tmp_path):
-    """The port is in the arguments of its process; the reader would be sent to a page of another user."""
+def test_another_program_on_the_port_is_not_accepted_as_the_dashboard(tmp_path):
+    """Other users can see the port in the process's arguments, and take it while the dashboard starts."""
     before, ended = set(psutil.Process().children()), threading.Event()
 
     def take() -> None:
         while not ended.is_set():
             for command in (child.cmdline() for child in set(psutil.Process().children()) - before):
                 if "dashboards" in command:
-                    with page_of_another(int(command[-1])):
+                    with another_programs_page(int(command[-1])):
                         ended.wait()
 
     thread = threading.Thread(target=take)
@@ -255,8 +255,8 @@ def test_who_takes_the_port_while_it_starts_is_not_taken_for_the_dashboard(tmp_p
         thread.join()
 
 
-def test_the_key_is_in_no_arguments_and_no_log(dashboard):
-    """Nor is it one that could be guessed."""
+def test_key_is_in_no_arguments_and_no_log(dashboard):
+    """And it is too long to be guessed."""
     process = psutil.Process(dashboard.served.process.pid)
     key = dashboard.cookie.partition("=")[2]
 
@@ -265,8 +265,8 @@ def test_the_key_is_in_no_arguments_and_no_log(dashboard):
     assert key not in dashboard.log.read_text()
 
 
-def test_it_listens_on_loopback_whatever_the_user_has_set_for_streamlit(dashboard):
-    """Only this machine reaches it, by one address."""
+def test_dashboard_listens_on_loopback_only_despite_user_settings(dashboard):
+    """On 127.0.0.1 only."""
     with pytest.raises(OSError, match=r"refused|assign"):
         socket.create_connection(("127.0.0.2", dashboard.port), timeout=5)
 
@@ -275,8 +275,8 @@ def test_it_listens_on_loopback_whatever_the_user_has_set_for_streamlit(dashboar
 
 
 @contextmanager
-def page_of_another(port: int = 0) -> Iterator[str]:
-    """Serve an empty page as another program on this machine during the block, and give its address."""
+def another_programs_page(port: int = 0) -> Iterator[str]:
+    """Serve an empty page of another program during the block; yield its URL."""
 
     class Empty(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -296,8 +296,8 @@ def page_of_another(port: int = 0) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def foreign_page() -> Iterator[str]:
-    """Give the address of an empty page of another program."""
-    with page_of_another() as address:
+    """Yield the URL of an empty page of another program."""
+    with another_programs_page() as address:
         yield address
 
 
@@ -314,8 +314,8 @@ FRAME = """address => new Promise(done => {
 })"""
 
 
-def test_no_other_page_of_a_browser_reads_it(dashboard, foreign_page):
-    """Not by a name that leads to this machine, and not from another port, although the browser has the cookie."""
+def test_other_pages_in_a_browser_cannot_access_the_dashboard(dashboard, foreign_page):
+    """Neither by DNS rebinding nor from another port, although the browser has the cookie."""
     with window("--host-resolver-rules=MAP evil.example 127.0.0.1") as opened:
         page = opened.page
         page.goto(dashboard.served.address)
@@ -336,8 +336,8 @@ def test_no_other_page_of_a_browser_reads_it(dashboard, foreign_page):
     assert dashboard.outside == []
 
 
-def test_text_of_the_warehouse_is_shown_as_it_is(postgres_server, tmp_path):
-    """In charts, their tooltips, filters and tiles: no Markdown, no HTML, no picture of another host."""
+def test_warehouse_text_is_shown_literally(postgres_server, tmp_path):
+    """In charts, tooltips, filters and tiles: no Markdown, no HTML, no external image."""
     state = State(tmp_path)
     names = ("postgres", roles.OWNER, roles.READER, WAREHOUSE_OWNER)
     settings = Settings(1, postgres_server.port, dict.fromkeys(names, PASSWORD))
@@ -355,14 +355,16 @@ def test_text_of_the_warehouse_is_shown_as_it_is(postgres_server, tmp_path):
                 page = opened.page
                 page.goto(served.address)
                 pills = page.get_by_test_id("stButtonGroup")
-                expect(pills.get_by_text(SHOWN, exact=True)).to_be_visible()
-                expect(page.locator(".tile-label").filter(has_text=f"Revenue in {SHOWN}")).to_be_visible()
-                expect(page.locator(".tile-value").filter(has_text=SHOWN)).to_be_visible()
+                expect(pills.get_by_text(HOSTILE_SHOWN, exact=True)).to_be_visible()
+                expect(page.locator(".tile-label").filter(has_text=f"Revenue in {HOSTILE_SHOWN}")).to_be_visible()
+                expect(page.locator(".tile-value").filter(has_text=HOSTILE_SHOWN)).to_be_visible()
                 page.locator("[data-test-script-state=notRunning]").wait_for()
                 page.get_by_role("combobox", name="Design").click()
-                expect(page.get_by_role("option", name=SHOWN)).to_be_visible()
+                expect(page.get_by_role("option", name=HOSTILE_SHOWN)).to_be_visible()
                 page.keyboard.press("Escape")
-                wait_until(lambda: SHOWN in tooltip_of(page, ".st-key-card-sales-revenue_by_design", "design: ![x]"))
+                wait_until(
+                    lambda: HOSTILE_SHOWN in tooltip_of(page, ".st-key-card-sales-revenue_by_design", "design: ![x]")
+                )
                 assert page.locator("main img, [data-testid=stMain] img").count() == 0
                 assert opened.faults == []
         finally:
@@ -370,14 +372,14 @@ def test_text_of_the_warehouse_is_shown_as_it_is(postgres_server, tmp_path):
 
 
 def tooltip_of(page: Page, card: str, mark: str) -> str:
-    """Return the tooltip of the mark of a card's chart whose description begins so; a page that grows may move it."""
+    """Return the tooltip of the first mark of a card's chart whose label contains `mark`."""
     page.locator(f"{card} svg .role-mark path[aria-label*='{mark}']").first.hover()
     page.wait_for_timeout(200)
     return " ".join(page.locator("#vg-tooltip-element").all_inner_texts())
 
 
-def test_a_policy_keeps_a_page_from_loading_anything_from_another_host(dashboard):
-    """Even if a text were taken for markup somewhere."""
+def test_content_security_policy_blocks_external_content(dashboard):
+    """A second protection in case text is interpreted as markup."""
     with window() as opened:
         opened.page.goto(dashboard.served.address)
         expect(opened.page.locator(".state")).to_be_visible()
@@ -390,21 +392,21 @@ def test_a_policy_keeps_a_page_from_loading_anything_from_another_host(dashboard
         assert any("Content Security Policy" in fault for fault in opened.faults)
 
 
-def test_a_node_of_the_graph_is_a_node_whatever_it_is_called():
-    """A quotation mark or a backslash in a name ends no string of Graphviz's language."""
+def test_node_names_cannot_inject_graphviz_syntax():
+    """Quotation marks and backslashes in names are escaped."""
 
-    def strings_aside(name: str) -> str:
+    def dot_without_strings(name: str) -> str:
         nodes = (Node(name, "job", name, ActionState.FAILED), Node("b", "trigger", name, ActionState.WAITING))
         drawn = graph.dot(Workflow("w", None, nodes, ((name, "b"),)), "p", upright=False)
         return re.sub(r'"(?:[^"\\]|\\.)*"', "", drawn)
 
     for name in ('a" [URL="http://evil.example"] "', "a\\", 'a\\" [x=1] \\"', "a\nb", "\u202ea"):
-        assert strings_aside(name) == strings_aside("ingest")
+        assert dot_without_strings(name) == dot_without_strings("ingest")
 
 
 @pytest.mark.parametrize("text", ["![x](http://evil.example/x.png)", ":red[x]", "$x$", "a\\b", "*x* `y` ~z~ <b>"])
-def test_the_label_of_a_pill_is_no_markdown(text):
-    """Each mark that may mean something has a backslash before it, and nothing else has changed."""
+def test_pill_labels_are_escaped_markdown(text):
+    """Each Markdown character is escaped by a backslash, and nothing else is changed."""
     label = controls._as_markdown(text)
 
     assert re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", label) == text

@@ -1,4 +1,4 @@
-"""The stand-in for Redshift: each database is apart from the others, and from the files outside of the buckets."""
+"""The local Redshift: databases are isolated from each other, and COPY reads only from buckets."""
 
 import json
 import socket
@@ -28,7 +28,7 @@ ROLE = "arn:aws:iam::123456789012:role/copy"
 
 @pytest.fixture
 def url_of(tmp_path, postgres_server):
-    """Return the function that makes the database which stands for one of Redshift's, and returns its URL."""
+    """Return the function that creates the Postgres database for a Redshift database and returns its URL."""
     state = State(tmp_path)
     passwords = dict.fromkeys((SUPERUSER, WAREHOUSE_OWNER), PASSWORD)
     Settings(endpoint_port=0, postgres_port=postgres_server.port, passwords=passwords).save(state)
@@ -39,8 +39,8 @@ def url_of(tmp_path, postgres_server):
     "database",
     ["x?host=evil.example.com", "x@evil.example.com/y", "x#y", "x%3Fy", 'x"; DROP', "../x", "x y"],
 )
-def test_a_database_of_any_name_is_on_the_server_of_the_world(url_of, postgres_server, database):
-    """Whatever is in its name is a name."""
+def test_database_name_with_special_characters_cannot_change_the_server(url_of, postgres_server, database):
+    """The characters are part of the database's name."""
     url = url_of("totelake-dev", database)
 
     parts = conninfo.conninfo_to_dict(url)
@@ -49,15 +49,15 @@ def test_a_database_of_any_name_is_on_the_server_of_the_world(url_of, postgres_s
         assert connection.execute("SELECT current_database()").fetchone() == (f"redshift_totelake-dev_{database}",)
 
 
-def test_a_name_that_postgres_would_cut_off_is_refused(url_of):
-    """Else two databases with the same beginning would be one."""
+def test_name_that_postgres_would_truncate_is_rejected(url_of):
+    """Otherwise two names with the same prefix would be the same database."""
     with pytest.raises(PostgresError, match="longer than the 63 bytes"):
         url_of("totelake-dev", "x" * 60)
 
 
 @pytest.fixture
-def asked(local_aws, make_database):
-    """Return a function that hands in a statement, and returns the database that was asked for it."""
+def database_for(local_aws, make_database):
+    """Return a function that runs a statement and returns the arguments with which its database was requested."""
     url, places = make_database(owner=WAREHOUSE_OWNER), []
     redshift.install(lambda *place: places.append(place) or url)
     client = local_aws.client("redshift-data")
@@ -71,9 +71,12 @@ def asked(local_aws, make_database):
     return submit
 
 
-def test_a_cluster_and_a_workgroup_of_one_name_have_databases_of_their_own(asked, url_of):
-    """That of a workgroup has the name that it has always had."""
-    workgroup, cluster = asked(WorkgroupName="dwh-1", Database="d"), asked(ClusterIdentifier="dwh-1", Database="d")
+def test_cluster_and_workgroup_with_the_same_name_have_separate_databases(database_for, url_of):
+    """The database of a workgroup keeps the name of earlier versions."""
+    workgroup, cluster = (
+        database_for(WorkgroupName="dwh-1", Database="d"),
+        database_for(ClusterIdentifier="dwh-1", Database="d"),
+    )
 
     names = [conninfo.conninfo_to_dict(url_of(*place))["dbname"] for place in (workgroup, cluster)]
     assert names == ["redshift_dwh-1_d", "redshift_cluster:dwh-1_d"]
@@ -81,10 +84,10 @@ def test_a_cluster_and_a_workgroup_of_one_name_have_databases_of_their_own(asked
 
 @pytest.mark.parametrize("name", ["dwh_1", "cluster:dwh", "DWH", "dwh\n", "arn:aws:redshift-serverless:workgroup/1"])
 @pytest.mark.parametrize("kind", ["WorkgroupName", "ClusterIdentifier"])
-def test_no_two_databases_share_a_name(asked, kind, name):
-    """`a` and `b_c` would be `a_b` and `c`: a warehouse has the name that AWS gives one, and no other."""
+def test_invalid_warehouse_name_is_rejected(database_for, kind, name):
+    """So the names of databases are unambiguous: `a` with `b_c`, and `a_b` with `c`, would be the same."""
     with pytest.raises(ClientError, match="lower-case letters, digits and hyphens"):
-        asked(**{kind: name, "Database": "d"})
+        database_for(**{kind: name, "Database": "d"})
 
 
 INJECTED = "x; DROP TABLE paid; --"
@@ -104,19 +107,19 @@ INJECTED = "x; DROP TABLE paid; --"
         'SELECT :"{}"',
     ],
 )
-def test_a_quoted_word_is_no_statement(statement):
-    """What the parser takes for a word it writes as it stands, without the quotes."""
+def test_quoted_keyword_cannot_inject_a_statement(statement):
+    """The parser would write it without the quotes where it expects a keyword."""
     with pytest.raises(redshift.RedshiftSyntaxError, match="no word of SQL"):
         redshift.check(statement.format(INJECTED))
 
 
 @pytest.mark.parametrize("statement", ["GRANT ALL PRIVILEGES ON t TO PUBLIC", 'SELECT EXTRACT("epoch" FROM x) FROM t'])
-def test_words_remain_words(statement):
-    """Some of SQL's have two parts, and some may be quoted."""
+def test_valid_keywords_are_accepted(statement):
+    """Some have two words, and some may be quoted."""
     redshift.check(statement)
 
 
-REFUSED = [
+REJECTED = [
     "CREATE FUNCTION f() RETURNS INT LANGUAGE plpgsql AS $$ BEGIN RETURN 1; END $$",
     "CREATE OR REPLACE FUNCTION f() RETURNS INT AS $$ SELECT 1 $$ LANGUAGE sql",
     "CREATE PROCEDURE p() LANGUAGE plpgsql AS $$ BEGIN END $$",
@@ -149,9 +152,9 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize("statement", REFUSED)
-def test_a_statement_that_makes_no_table_view_or_schema_is_refused(statement):
-    """A function could do what no statement may, and what is on the server beside the database is not Redshift's."""
+@pytest.mark.parametrize("statement", REJECTED)
+def test_statements_on_functions_roles_or_the_server_are_rejected(statement):
+    """A function could execute rejected statements, and roles and the server are not part of Redshift."""
     with pytest.raises(redshift.RedshiftSyntaxError):
         redshift.check(statement)
 
@@ -180,14 +183,14 @@ def test_a_statement_that_makes_no_table_view_or_schema_is_refused(statement):
         "ANALYZE t",
     ],
 )
-def test_statements_on_tables_views_and_schemas_remain(statement):
-    """And queries of course."""
+def test_queries_and_statements_on_tables_views_and_schemas_are_accepted(statement):
+    """They are all that the jobs need."""
     redshift.check(statement)
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    """Return the state and the settings of a world of which there is the Postgres server."""
+    """Start only the Postgres server of an environment; yield its state and settings."""
     state = State(tmp_path_factory.mktemp("world"))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -203,12 +206,12 @@ def world(tmp_path_factory):
 
 @pytest.fixture
 def place(world):
-    """Return a workgroup that no other test asks for, and the function that makes its databases."""
+    """Return a unique workgroup's name, and the function that creates its databases."""
     return f"w{uuid4().hex[:12]}", databases.of_redshift(world[0])
 
 
-def test_the_owner_of_a_database_is_nobody_elsewhere(world, place):
-    """It enters no other database, and is a plain role, to which only its own tables belong."""
+def test_owner_of_a_database_has_no_access_to_other_databases(world, place):
+    """It is a role without attributes or memberships; other owners cannot connect to its database."""
     (_, settings), (workgroup, url_of) = world, place
     url, other = url_of(workgroup, "a"), url_of(workgroup, "b")
 
@@ -234,8 +237,8 @@ def test_the_owner_of_a_database_is_nobody_elsewhere(world, place):
     ("database", "role"),
     [("totesys", "totesys_owner"), ("totesys", "totelake_reader"), ("warehouse", "warehouse_owner")],
 )
-def test_the_roles_of_totesys_and_of_the_warehouse_enter_their_own(world, database, role):
-    """The others are shut out, and they are not."""
+def test_roles_of_totesys_and_warehouse_can_connect_to_their_databases(world, database, role):
+    """Only other roles are excluded."""
     _, settings = world
     login = settings.login(database, role)
 
@@ -245,8 +248,8 @@ def test_the_roles_of_totesys_and_of_the_warehouse_enter_their_own(world, databa
         assert connection.execute("SELECT current_database(), current_user").fetchone() == (database, role)
 
 
-def test_sessions_on_other_databases_are_neither_read_nor_ended(world, place):
-    """Neither those on another database of Redshift's nor that of a load."""
+def test_sessions_on_other_databases_cannot_be_read_or_terminated(world, place):
+    """Neither those of another Redshift database nor those of a load."""
     (_, settings), (workgroup, url_of) = world, place
     with (
         psycopg.connect(url_of(workgroup, "a")) as intruder,
@@ -266,8 +269,8 @@ def test_sessions_on_other_databases_are_neither_read_nor_ended(world, place):
             assert session.execute("SELECT 1").fetchone() == (1,)
 
 
-def test_a_database_of_the_owner_of_the_warehouse_becomes_its_own(world, place):
-    """As all were once: its tables go on, and the owner's other databases and their tables remain the owner's."""
+def test_database_of_an_earlier_version_gets_its_own_owner(world, place):
+    """Earlier versions used the warehouse's owner; tables are kept, and the owner's other databases are not changed."""
     (_, settings), (workgroup, url_of) = world, place
     names = [f"redshift_{workgroup}_{database}" for database in ("old", "later")]
     with psycopg.connect(settings.superuser_url, autocommit=True) as connection:
@@ -297,8 +300,8 @@ def test_a_database_of_the_owner_of_the_warehouse_becomes_its_own(world, place):
         assert connection.execute("SELECT x FROM paid").fetchall() == [(7,), (8,)]
 
 
-def test_an_endpoint_that_starts_anew_takes_over_the_databases(world, place):
-    """The password is made anew with each endpoint, and the rows stay."""
+def test_restarted_endpoint_keeps_the_databases_and_changes_the_passwords(world, place):
+    """Each endpoint sets a new password, and the rows are kept."""
     (state, _), (workgroup, url_of) = world, place
     before = url_of(workgroup, "d")
     with psycopg.connect(before) as connection:
@@ -312,8 +315,8 @@ def test_an_endpoint_that_starts_anew_takes_over_the_databases(world, place):
         psycopg.connect(before)
 
 
-def test_many_statements_at_once_find_one_new_database(place):
-    """Whichever makes it, each gets in."""
+def test_concurrent_statements_share_one_new_database(place):
+    """It is created once."""
     workgroup, url_of = place
     with ThreadPoolExecutor(8) as pool:
         urls = set(pool.map(lambda _: url_of(workgroup, "d"), range(8)))
@@ -324,7 +327,7 @@ def test_many_statements_at_once_find_one_new_database(place):
 
 @pytest.fixture
 def lake(local_aws):
-    """Return a local AWS, and a bucket in it beside which a Parquet file and a manifest of it lie in folders."""
+    """Return a local AWS and a bucket; the bucket and two folders outside the buckets have a Parquet file."""
     bucket = f"b{uuid4().hex[:12]}"
     local_aws.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
     for folder in (local_aws.state.root / "outside", local_aws.state.lake / "unknown", local_aws.state.lake / bucket):
@@ -335,7 +338,7 @@ def lake(local_aws):
 
 @pytest.fixture
 def copy(lake, make_database):
-    """Return a function that copies what a manifest says into a table, and returns its rows and why it failed."""
+    """Return a function that runs COPY with a manifest, and returns the table's rows and the error."""
     aws, _ = lake
     url = make_database(owner=WAREHOUSE_OWNER)
     redshift.install(lambda *_: url)
@@ -349,23 +352,23 @@ def copy(lake, make_database):
             f'SELECT x FROM "{identifier}"',
         ]
         batch = client.batch_execute_statement(WorkgroupName="totelake", Database="warehouse", Sqls=statements)["Id"]
-        while (told := client.describe_statement(Id=batch))["Status"] in {"SUBMITTED", "PICKED", "STARTED"}:
+        while (description := client.describe_statement(Id=batch))["Status"] in {"SUBMITTED", "PICKED", "STARTED"}:
             time.sleep(0.02)
-        if told["Status"] == "FAILED":
-            return [], told["Error"]
+        if description["Status"] == "FAILED":
+            return [], description["Error"]
         return client.get_statement_result(Id=f"{batch}:3")["Records"], ""
 
     return run
 
 
 def manifest(folder, url):
-    """Write a manifest with one entry, which has the length of the Parquet file beside it, and return its name."""
+    """Write a manifest with one entry, with the length of the folder's Parquet file, and return its name."""
     length = (folder / "part.parquet").stat().st_size
     (folder / "m").write_text(json.dumps({"entries": [{"url": url, "meta": {"content_length": length}}]}))
     return "m"
 
 
-ELSEWHERE = [
+OUTSIDE_THE_BUCKETS = [
     "s3://../outside/",
     "s3://{bucket}/../../outside/",
     "s3://{root}/outside/",
@@ -374,9 +377,9 @@ ELSEWHERE = [
 ]
 
 
-@pytest.mark.parametrize("place", ELSEWHERE)
-def test_copy_reads_no_manifest_outside_the_buckets(copy, lake, place):
-    """Nor one in a folder of the lake that is no bucket, nor behind a link."""
+@pytest.mark.parametrize("place", OUTSIDE_THE_BUCKETS)
+def test_copy_rejects_a_manifest_outside_the_buckets(copy, lake, place):
+    """Including folders that are not a bucket, and symlinks."""
     aws, bucket = lake
     for folder in (aws.state.root / "outside", aws.state.lake / "unknown", aws.state.lake / bucket):
         manifest(folder, f"s3://{bucket}/part.parquet")
@@ -386,9 +389,9 @@ def test_copy_reads_no_manifest_outside_the_buckets(copy, lake, place):
     assert copy(address)[1].startswith(f"ERROR: Problem reading {address}: ")
 
 
-@pytest.mark.parametrize("place", ELSEWHERE)
-def test_copy_reads_no_file_outside_the_buckets(copy, lake, place):
-    """Whatever the manifest lists."""
+@pytest.mark.parametrize("place", OUTSIDE_THE_BUCKETS)
+def test_copy_rejects_files_outside_the_buckets(copy, lake, place):
+    """The files are listed in a valid manifest."""
     aws, bucket = lake
     (aws.state.lake / bucket / "link").symlink_to(aws.state.root / "outside")
     address = f"{place.format(bucket=bucket, root=aws.state.root)}part.parquet"
@@ -398,8 +401,8 @@ def test_copy_reads_no_file_outside_the_buckets(copy, lake, place):
 
 
 @pytest.mark.parametrize("name", ["paid", 'a"b', "ü x"])
-def test_copy_fills_a_table_of_any_name(copy, lake, name):
-    """From the files that are objects of a bucket."""
+def test_copy_loads_a_table_with_special_characters_in_its_name(copy, lake, name):
+    """From an object of a bucket."""
     aws, bucket = lake
     manifest(aws.state.lake / bucket, f"s3://{bucket}/part.parquet")
 

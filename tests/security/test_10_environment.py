@@ -137,9 +137,7 @@ def test_programs_do_not_use_the_proxy_for_the_local_aws(proxied: list[str], tar
     shell = settings_of(target).aws_environment()
     environment = os.environ | shell if of_shell else inherited() | {"AWS_ENDPOINT_URL": shell["AWS_ENDPOINT_URL"]}
     program = "import os, urllib.request; urllib.request.urlopen(os.environ['AWS_ENDPOINT_URL'])"
-    completed = subprocess.run(
-        [sys.executable, "-c", program], check=False, capture_output=True, text=True, env=environment
-    )
+    done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True, env=environment)
     assert "HTTP Error 403" in done.stderr
     assert proxied == []
 
