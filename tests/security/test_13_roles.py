@@ -1,4 +1,4 @@
-"""A role that asks in an unusual way is judged by what it would get, and by what its policies really say."""
+"""Authorization of unusual requests: by the resources that they reach, conditions, sessions and statement owners."""
 
 import io
 import json
@@ -40,51 +40,51 @@ def deny(action: str, *resources: str, **rest: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def acting(target: Target):
-    """Return a function that gives the credentials of a role that may do what these statements say."""
+def assume_role_with(target: Target):
+    """Return a function that assumes a role with the given statements and returns its credentials."""
 
-    def act(*statements: dict[str, Any], role: str = "a-role", name: str = "session") -> Credentials:
+    def assume_role(*statements: dict[str, Any], role: str = "a-role", name: str = "session") -> Credentials:
         roles.create(target.client("iam"), role, *statements)
         source = f"arn:aws:glue:{REGION}:{roles.ACCOUNT}:job/a-job"
-        taken = iam.assume(
+        session = iam.assume(
             role, service="glue.amazonaws.com", source_arn=source, account=roles.ACCOUNT, region=REGION, name=name
         )
-        return Credentials(taken.access_key, taken.secret_key, taken.token)
+        return Credentials(session.access_key, session.secret_key, session.token)
 
-    return act
+    return assume_role
 
 
 @pytest.fixture
 def send(target: Target) -> Send:
-    """Return a function that signs and sends a request, whatever is in it; it returns the status and the answer."""
+    """Return a function that signs and sends any request, and returns the status and the body of the response."""
 
-    def to_target(
+    def send_signed(
         key: Credentials, service: str, method: str, path: str, body: bytes = b"", **headers: str
     ) -> tuple[int, str]:
         request = AWSRequest(method, f"http://127.0.0.1:{target.port}{path}", data=body)
         for name, value in headers.items():
             request.headers[name.replace("_", "-")] = value
         (S3SigV4Auth if service == "s3" else SigV4Auth)(key, service, REGION).add_auth(request)
-        answer = URLLib3Session().send(request.prepare())
-        return answer.status_code, answer.text
+        response = URLLib3Session().send(request.prepare())
+        return response.status_code, response.text
 
-    return to_target
+    return send_signed
 
 
 @pytest.fixture
-def ask(send: Send) -> Callable[..., str]:
-    """Return a function that sends an operation with its parameters in JSON, whatever their form."""
+def call_json(send: Send) -> Callable[..., str]:
+    """Return a function that sends an operation with any JSON parameters, and returns the body of the response."""
 
-    def with_json(key: Credentials, target: str, **parameters: Any) -> str:
+    def call(key: Credentials, target: str, **parameters: Any) -> str:
         service = {"AWSEvents": "events", "AWSGlue": "glue"}[target.partition(".")[0]]
         headers = {"X_Amz_Target": target, "Content_Type": "application/x-amz-json-1.1"}
         return send(key, service, "POST", "/", json.dumps(parameters).encode(), **headers)[1]
 
-    return with_json
+    return call
 
 
-def code(call: Callable[..., Any], **parameters: Any) -> str:
-    """Return the code of the error of a call, or nothing where there is none."""
+def error_code(call: Callable[..., Any], **parameters: Any) -> str:
+    """Return the error code of a call, or an empty string if it succeeds."""
     try:
         call(**parameters)
     except ClientError as error:
@@ -92,23 +92,23 @@ def code(call: Callable[..., Any], **parameters: Any) -> str:
     return ""
 
 
-def test_a_message_is_published_only_where_every_destination_is_allowed(target: Target, acting):
-    """SNS delivers to TargetArn or PhoneNumber when they come with the TopicArn that a policy allows."""
+def test_message_is_published_only_if_every_destination_is_allowed(target: Target, assume_role_with):
+    """SNS would deliver to TargetArn or PhoneNumber beside an allowed TopicArn."""
     owner = target.client("sns")
     mine, other = (owner.create_topic(Name=name)["TopicArn"] for name in ("mine", "other"))
-    publish = target.client("sns", acting(allow("sns:Publish", mine))).publish
+    publish = target.client("sns", assume_role_with(allow("sns:Publish", mine))).publish
 
-    assert code(publish, Message="m", TopicArn=mine) == ""
-    assert code(publish, Message="m", TargetArn=mine) == ""
-    assert code(publish, Message="m", TopicArn=mine, TargetArn=other) == "AccessDenied"
-    assert code(publish, Message="m", TopicArn=mine, PhoneNumber="+447700900000") == "AccessDenied"
+    assert error_code(publish, Message="m", TopicArn=mine) == ""
+    assert error_code(publish, Message="m", TargetArn=mine) == ""
+    assert error_code(publish, Message="m", TopicArn=mine, TargetArn=other) == "AccessDenied"
+    assert error_code(publish, Message="m", TopicArn=mine, PhoneNumber="+447700900000") == "AccessDenied"
 
 
-def test_a_queue_that_only_the_address_names_is_not_written_to(target: Target, acting, send: Send):
-    """The queue of the path would get the message, and a policy was asked about none."""
+def test_queue_named_only_by_the_path_gets_no_message(target: Target, assume_role_with, send: Send):
+    """Without QueueUrl, no queue was authorized, but the queue of the path would get the message."""
     url = target.client("sqs").create_queue(QueueName="other")["QueueUrl"]
     other = f"arn:aws:sqs:{REGION}:{roles.ACCOUNT}:other"
-    key = acting(allow("sqs:SendMessage"), deny("sqs:SendMessage", other))
+    key = assume_role_with(allow("sqs:SendMessage"), deny("sqs:SendMessage", other))
     kind = {"X_Amz_Target": "AmazonSQS.SendMessage", "Content_Type": "application/x-amz-json-1.0"}
 
     send(key, "sqs", "POST", f"/{roles.ACCOUNT}/other", b'{"MessageBody": "m"}', **kind)
@@ -116,27 +116,29 @@ def test_a_queue_that_only_the_address_names_is_not_written_to(target: Target, a
 
 
 @pytest.mark.parametrize("entries", [[], None])
-def test_events_that_name_no_bus_are_denied(acting, ask: Callable[..., str], entries: Any):
-    """Also to a role that may do everything: there is nothing that its policies could be asked about."""
-    assert "AccessDenied" in ask(acting(roles.ANYTHING), "AWSEvents.PutEvents", Entries=entries)
+def test_put_events_without_entries_is_denied(assume_role_with, call_json: Callable[..., str], entries: Any):
+    """Even to a role with all permissions, since there is no resource to authorize."""
+    assert "AccessDenied" in call_json(assume_role_with(roles.ANYTHING), "AWSEvents.PutEvents", Entries=entries)
 
 
 @pytest.mark.parametrize("bus", [None, "", "mine/default", f"{BUSES}/mine/default"])
-def test_a_bus_that_is_denied_is_not_reached_by_another_spelling(acting, ask: Callable[..., str], bus: str | None):
-    """Nothing means the default bus, and what is before a slash would not count."""
-    key = acting(allow("events:PutEvents"), deny("events:PutEvents", f"{BUSES}/default"))
+def test_denied_bus_cannot_be_reached_by_another_spelling(
+    assume_role_with, call_json: Callable[..., str], bus: str | None
+):
+    """An empty name is the default bus, and a prefix before a slash would be ignored."""
+    key = assume_role_with(allow("events:PutEvents"), deny("events:PutEvents", f"{BUSES}/default"))
     entry = {"Source": "a", "DetailType": "b", "Detail": "{}", "EventBusName": bus}
 
-    assert "AccessDenied" in ask(key, "AWSEvents.PutEvents", Entries=[entry])
-    assert "AccessDenied" not in ask(key, "AWSEvents.PutEvents", Entries=[entry | {"EventBusName": "mine"}])
+    assert "AccessDenied" in call_json(key, "AWSEvents.PutEvents", Entries=[entry])
+    assert "AccessDenied" not in call_json(key, "AWSEvents.PutEvents", Entries=[entry | {"EventBusName": "mine"}])
 
 
-def test_the_bus_of_another_region_is_denied(acting, ask: Callable[..., str]):
-    """It would be reached by its name, here."""
-    key = acting(roles.ANYTHING)
+def test_bus_of_another_region_or_account_is_denied(assume_role_with, call_json: Callable[..., str]):
+    """Otherwise the local bus of the same name would be used."""
+    key = assume_role_with(roles.ANYTHING)
     for arn in (BUSES.replace(REGION, "us-east-1"), BUSES.replace(roles.ACCOUNT, "999999999999")):
         entry = {"Source": "a", "DetailType": "b", "Detail": "{}", "EventBusName": f"{arn}/default"}
-        assert "AccessDenied" in ask(key, "AWSEvents.PutEvents", Entries=[entry])
+        assert "AccessDenied" in call_json(key, "AWSEvents.PutEvents", Entries=[entry])
 
 
 EVENT = {"DetailType": "Glue Job State Change", "Detail": "{}"}
@@ -156,16 +158,16 @@ EVENT = {"DetailType": "Glue Job State Change", "Detail": "{}"}
     ],
     ids=str,
 )
-def test_parameters_of_another_type_are_refused(
-    acting, ask: Callable[..., str], operation: str, parameters: dict[str, Any]
+def test_parameters_of_a_wrong_type_are_rejected(
+    assume_role_with, call_json: Callable[..., str], operation: str, parameters: dict[str, Any]
 ):
-    """What is judged has to be what is done: a list with one source in it is not that source, but a rule matches it."""
-    assert "SerializationException" in ask(acting(roles.ANYTHING), operation, **parameters)
+    """For example, a list with one source is not authorized as that source, but a rule would match it."""
+    assert "SerializationException" in call_json(assume_role_with(roles.ANYTHING), operation, **parameters)
 
 
-def test_a_parameter_that_is_null_is_not_there(acting, ask: Callable[..., str]):
-    """No table is named that could be judged."""
-    text = ask(acting(roles.ANYTHING), "AWSGlue.CreateTable", DatabaseName="d", TableInput=None)
+def test_null_parameter_counts_as_missing(assume_role_with, call_json: Callable[..., str]):
+    """So the request does not name a table to authorize."""
+    text = call_json(assume_role_with(roles.ANYTHING), "AWSGlue.CreateTable", DatabaseName="d", TableInput=None)
 
     assert "AccessDenied" in text
     assert "does not name a resource" in text
@@ -185,67 +187,71 @@ def test_a_parameter_that_is_null_is_not_there(acting, ask: Callable[..., str]):
     ],
     ids=lambda statements: json.dumps(statements[-1]["Condition"]),
 )
-def test_a_condition_is_judged_by_the_request_or_denies(target: Target, acting, statements: list[dict[str, Any]]):
-    """A key that the endpoint does not know is not one that the request does not have."""
-    s3 = target.client("s3", acting(*statements))
+def test_condition_on_the_request_or_an_unknown_key_denies(
+    target: Target, assume_role_with, statements: list[dict[str, Any]]
+):
+    """A condition key that the endpoint does not support is not treated as absent."""
+    s3 = target.client("s3", assume_role_with(*statements))
 
-    assert code(s3.put_object, Bucket=BUCKET, Key=SCRIPT, Body=b"x", StorageClass="GLACIER") == "AccessDenied"
+    assert error_code(s3.put_object, Bucket=BUCKET, Key=SCRIPT, Body=b"x", StorageClass="GLACIER") == "AccessDenied"
     assert target.script == b"the script"
 
 
-def test_what_a_request_says_fulfils_a_condition(target: Target, acting):
-    """Storage class, version, and what it demands of the object that is there."""
+def test_conditions_use_the_values_of_the_request(target: Target, assume_role_with):
+    """Storage class, `If-None-Match`, region, account and transport."""
     put = allow("s3:PutObject", Condition={"StringNotEquals": {"s3:x-amz-storage-class": "GLACIER"}})
     overwrite = deny("s3:PutObject", KEY, Condition={"Null": {"s3:if-none-match": "true"}})
     own_region = {"aws:RequestedRegion": REGION, "aws:PrincipalAccount": roles.ACCOUNT}
     read = allow("s3:GetObject", Condition={"Bool": {"aws:SecureTransport": "true"}, "StringEquals": own_region})
-    s3 = target.client("s3", acting(put, overwrite, read))
+    s3 = target.client("s3", assume_role_with(put, overwrite, read))
 
-    assert code(s3.put_object, Bucket=BUCKET, Key="new", Body=b"") == ""
-    assert code(s3.put_object, Bucket=BUCKET, Key=SCRIPT, Body=b"", IfNoneMatch="*") == "PreconditionFailed"
-    assert code(s3.get_object, Bucket=BUCKET, Key=SCRIPT) == ""
+    assert error_code(s3.put_object, Bucket=BUCKET, Key="new", Body=b"") == ""
+    assert error_code(s3.put_object, Bucket=BUCKET, Key=SCRIPT, Body=b"", IfNoneMatch="*") == "PreconditionFailed"
+    assert error_code(s3.get_object, Bucket=BUCKET, Key=SCRIPT) == ""
 
 
 @pytest.mark.parametrize("variable", ["${aws:PrincipalAccount}", "${aws:PrincipalTag/team}", "${aws:username}", "${"])
-def test_a_variable_in_a_resource_is_replaced_or_denies(target: Target, acting, variable: str):
-    """It does not stand for itself."""
+def test_policy_variable_in_a_resource_is_replaced_or_denies(target: Target, assume_role_with, variable: str):
+    """It is not used literally."""
     target.client("s3").put_object(Bucket=BUCKET, Key=f"{roles.ACCOUNT}/secret", Body=b"")
-    s3 = target.client("s3", acting(allow("s3:*"), deny("s3:GetObject", f"arn:aws:s3:::{BUCKET}/{variable}/*")))
+    s3 = target.client(
+        "s3", assume_role_with(allow("s3:*"), deny("s3:GetObject", f"arn:aws:s3:::{BUCKET}/{variable}/*"))
+    )
 
-    assert code(s3.get_object, Bucket=BUCKET, Key=f"{roles.ACCOUNT}/secret") == "AccessDenied"
+    assert error_code(s3.get_object, Bucket=BUCKET, Key=f"{roles.ACCOUNT}/secret") == "AccessDenied"
 
 
 @pytest.mark.parametrize(
     "header", ["x_amz_acl", "x_amz_grant_read", "x_amz_grant_full_control", "x_amz_grant_write_acp"]
 )
-def test_rights_on_an_object_take_the_permission_for_its_acl(acting, send: Send, header: str):
-    """By whatever header they are given away."""
+def test_acl_headers_require_put_object_acl(assume_role_with, send: Send, header: str):
+    """Every header that grants permissions."""
     value = "public-read" if header == "x_amz_acl" else 'uri="http://acs.amazonaws.com/groups/global/AllUsers"'
 
     def put(key: Credentials) -> int:
         return send(key, "s3", "PUT", f"/{BUCKET}/shared", b"x", **{header: value})[0]
 
-    assert put(acting(allow("s3:PutObject"))) == 403
-    assert put(acting(allow("s3:PutObject"), allow("s3:PutObjectAcl"))) == 200
+    assert put(assume_role_with(allow("s3:PutObject"))) == 403
+    assert put(assume_role_with(allow("s3:PutObject"), allow("s3:PutObjectAcl"))) == 200
 
 
-def test_retention_is_bypassed_only_on_keys_for_which_that_is_allowed(target: Target, acting):
-    """Each of several keys is asked about, not the bucket that they are in."""
-    s3 = target.client("s3", acting(allow("s3:*"), deny("s3:BypassGovernanceRetention", KEY)))
+def test_bypass_of_retention_is_authorized_for_each_key(target: Target, assume_role_with):
+    """Not for the bucket of the keys."""
+    s3 = target.client("s3", assume_role_with(allow("s3:*"), deny("s3:BypassGovernanceRetention", KEY)))
     both = {"Objects": [{"Key": "other"}, {"Key": SCRIPT}]}
 
-    refused = code(s3.delete_objects, Bucket=BUCKET, Delete=both, BypassGovernanceRetention=True)
-    assert refused == "AccessDenied"
+    error = error_code(s3.delete_objects, Bucket=BUCKET, Delete=both, BypassGovernanceRetention=True)
+    assert error == "AccessDenied"
     assert target.script == b"the script"
 
 
 @pytest.fixture
-def crawled(target: Target, acting) -> Callable[..., str]:
-    """Return a function that crawls files as a role to which one thing is denied; it returns the error of the crawl."""
+def crawled(target: Target, assume_role_with) -> Callable[..., str]:
+    """Return a function that crawls files with a role that has one denial, and returns the crawl's error."""
 
     def crawl(name: str, denied: dict[str, Any], *files: str) -> str:
         crawlers.install()
-        acting(roles.ANYTHING, denied, role=name)
+        assume_role_with(roles.ANYTHING, denied, role=name)
         for file in files:
             content = io.BytesIO()
             pq.write_table(pa.table({"salary": [1]}), content)
@@ -263,39 +269,39 @@ def crawled(target: Target, acting) -> Callable[..., str]:
     return crawl
 
 
-def test_a_crawl_reads_no_object_that_is_denied(crawled):
-    """Each is asked about whose columns and rows are looked at; the crawl fails, and names the first that is denied."""
+def test_crawl_fails_at_a_denied_object(crawled):
+    """Each object is authorized before it is read; the error names the first denied one."""
     denied = deny("s3:GetObject", f"arn:aws:s3:::{BUCKET}/crawled/secret*")
     assert f"s3:GetObject on resource: arn:aws:s3:::{BUCKET}/crawled/secret" in crawled(
         "crawled", denied, "open", "secret"
     )
 
 
-def test_a_crawl_lists_no_folder_that_is_denied(crawled):
-    """By the prefix that a policy's condition names."""
+def test_crawl_fails_at_a_denied_prefix(crawled):
+    """The prefix is in a condition on `s3:prefix`."""
     denied = deny("s3:ListBucket", "*", Condition={"StringLike": {"s3:prefix": "walked/secret/*"}})
     assert f"s3:ListBucket on resource: arn:aws:s3:::{BUCKET}" in crawled("walked", denied, "secret/a")
 
 
 @pytest.fixture
-def limited(target: Target, send: Send) -> Callable[..., tuple[Credentials | None, str]]:
-    """Return a function that takes a role that may do anything; it returns the credentials, or the error's code."""
+def assume_limited(target: Target, send: Send) -> Callable[..., tuple[Credentials | None, str]]:
+    """Return a function that assumes a role with all permissions, and returns credentials and error code."""
     session_policies.install()
 
-    def take(operation: str = "AssumeRole", **members: str) -> tuple[Credentials | None, str]:
+    def assume(operation: str = "AssumeRole", **members: str) -> tuple[Credentials | None, str]:
         arn = roles.create(target.client("iam"), "full")
         fields = {"Action": operation, "Version": "2011-06-15", "RoleArn": arn, "RoleSessionName": "session", **members}
         kind = "application/x-www-form-urlencoded"
         status, text = send(target.key, "sts", "POST", "/", urlencode(fields).encode(), Content_Type=kind)
 
-        def part(name: str) -> str:
+        def element(name: str) -> str:
             return text.partition(f"<{name}>")[2].partition("<")[0]
 
         if status != 200:
-            return None, part("Code")
-        return Credentials(part("AccessKeyId"), part("SecretAccessKey"), part("SessionToken")), ""
+            return None, element("Code")
+        return Credentials(element("AccessKeyId"), element("SecretAccessKey"), element("SessionToken")), ""
 
-    return take
+    return assume
 
 
 UNKNOWN = {"DateLessThan": {"aws:CurrentTime": "2099-01-01T00:00:00Z"}}
@@ -304,64 +310,64 @@ OPERATIONS = ["AssumeRole", "AssumeRoleWithWebIdentity"]
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("limit", [allow("s3:GetObject", KEY), deny("s3:List*"), allow("s3:*", Condition=UNKNOWN)])
-def test_a_session_may_do_what_both_its_role_and_its_own_policy_allow(
-    target: Target, limited, operation: str, limit: dict[str, Any]
+def test_session_has_only_permissions_of_both_its_role_and_its_session_policy(
+    target: Target, assume_limited, operation: str, limit: dict[str, Any]
 ):
-    """The policy that comes with the request limits that of the role, and gives nothing."""
+    """A session policy limits the role's policy, and grants nothing itself."""
     policy = roles.policy(limit)
-    s3 = target.client("s3", limited(operation, Policy=policy)[0])
+    s3 = target.client("s3", assume_limited(operation, Policy=policy)[0])
 
-    assert code(s3.put_object, Bucket=BUCKET, Key=SCRIPT, Body=b"") == "AccessDenied"
-    assert code(s3.list_buckets) == "AccessDenied"
-    assert code(s3.get_object, Bucket=BUCKET, Key=SCRIPT) == ("" if "GetObject" in policy else "AccessDenied")
+    assert error_code(s3.put_object, Bucket=BUCKET, Key=SCRIPT, Body=b"") == "AccessDenied"
+    assert error_code(s3.list_buckets) == "AccessDenied"
+    assert error_code(s3.get_object, Bucket=BUCKET, Key=SCRIPT) == ("" if "GetObject" in policy else "AccessDenied")
     roles.create(target.client("iam"), "full", allow("s3:List*"))
-    assert code(s3.get_object, Bucket=BUCKET, Key=SCRIPT) == "AccessDenied"
+    assert error_code(s3.get_object, Bucket=BUCKET, Key=SCRIPT) == "AccessDenied"
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_a_session_with_managed_policies_of_its_own_may_do_nothing(target: Target, limited, operation: str):
-    """They limit the role's policies, and cannot be judged here."""
+def test_session_with_managed_session_policies_is_denied_everything(target: Target, assume_limited, operation: str):
+    """They would limit the role's policies, and are not evaluated locally."""
     arn = {"PolicyArns.member.1.arn": "arn:aws:iam::aws:policy/AWSDenyAll"}
 
-    assert code(target.client("s3", limited(operation, **arn)[0]).list_buckets) == "AccessDenied"
-    assert code(target.client("s3", limited(operation)[0]).list_buckets) == ""
+    assert error_code(target.client("s3", assume_limited(operation, **arn)[0]).list_buckets) == "AccessDenied"
+    assert error_code(target.client("s3", assume_limited(operation)[0]).list_buckets) == ""
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("policy", ["x", "{}", '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow"}]}'])
-def test_no_session_has_a_policy_that_is_none(limited, operation: str, policy: str):
-    """It is refused when the role is taken."""
-    assert limited(operation, Policy=policy) == (None, "MalformedPolicyDocument")
+def test_invalid_session_policy_is_rejected(assume_limited, operation: str, policy: str):
+    """When the role is assumed."""
+    assert assume_limited(operation, Policy=policy) == (None, "MalformedPolicyDocument")
 
 
-@pytest.mark.parametrize("taken", ["acting", "limited"])
-def test_a_session_does_not_outlive_its_role(target: Target, request: pytest.FixtureRequest, taken: str):
-    """Another role of the same name has another id, and sessions of its own."""
-    take = request.getfixturevalue(taken)
-    key = take(roles.ANYTHING, role="full") if taken == "acting" else take()[0]
+@pytest.mark.parametrize("fixture", ["assume_role_with", "assume_limited"])
+def test_session_is_invalid_after_its_role_is_deleted(target: Target, request: pytest.FixtureRequest, fixture: str):
+    """Also if a role with the same name is created, since it has another id."""
+    assume = request.getfixturevalue(fixture)
+    key = assume(roles.ANYTHING, role="full") if fixture == "assume_role_with" else assume()[0]
     iam_client = target.client("iam")
-    assert code(target.client("s3", key).list_buckets) == ""
+    assert error_code(target.client("s3", key).list_buckets) == ""
 
     iam_client.delete_role_policy(RoleName="full", PolicyName="all")
     iam_client.delete_role(RoleName="full")
-    assert code(target.client("s3", key).list_buckets) == "AccessDenied"
+    assert error_code(target.client("s3", key).list_buckets) == "AccessDenied"
     roles.create(iam_client, "full")
-    assert code(target.client("s3", key).list_buckets) == "AccessDenied"
+    assert error_code(target.client("s3", key).list_buckets) == "AccessDenied"
 
 
-def test_a_session_of_a_role_that_was_not_there_opens_nothing(target: Target):
-    """Also when a role of that name is created."""
+def test_session_of_a_missing_role_is_invalid(target: Target):
+    """Also if a role with that name is created later."""
     session_policies.install()
     arn = f"arn:aws:iam::{roles.ACCOUNT}:role/later"
-    given = target.client("sts").assume_role(RoleArn=arn, RoleSessionName="session")["Credentials"]
+    issued = target.client("sts").assume_role(RoleArn=arn, RoleSessionName="session")["Credentials"]
     roles.create(target.client("iam"), "later")
 
-    key = Credentials(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
-    assert code(target.client("s3", key).list_buckets) == "InvalidClientTokenId"
+    key = Credentials(issued["AccessKeyId"], issued["SecretAccessKey"], issued["SessionToken"])
+    assert error_code(target.client("s3", key).list_buckets) == "InvalidClientTokenId"
 
 
-def test_a_role_is_shown_the_tables_that_it_may_see(target: Target, acting):
-    """GetTables leaves out the others; a right on no table of a database shows none."""
+def test_get_tables_returns_only_the_allowed_tables(target: Target, assume_role_with):
+    """Without a permission on any table of the database, it returns none."""
     catalog.install()
     owner = target.client("glue")
     owner.create_database(DatabaseInput={"Name": "shop"})
@@ -371,8 +377,8 @@ def test_a_role_is_shown_the_tables_that_it_may_see(target: Target, acting):
     above = [f"{arn}:catalog", f"{arn}:database/shop"]
 
     def shown(*statements: dict[str, Any]) -> set[str]:
-        told = target.client("glue", acting(*statements)).get_tables(DatabaseName="shop")
-        return {table["Name"] for table in told["TableList"]}
+        response = target.client("glue", assume_role_with(*statements)).get_tables(DatabaseName="shop")
+        return {table["Name"] for table in response["TableList"]}
 
     here = {"StringEquals": {"aws:RequestedRegion": REGION}}
     assert shown(allow("glue:GetTables", *above, f"{arn}:table/shop/orders")) == {"orders"}
@@ -391,51 +397,51 @@ WAREHOUSE = {"WorkgroupName": "warehouse", "Database": "warehouse", "Sql": "SELE
 
 
 @pytest.fixture
-def api(target: Target, acting):
-    """Return a function that gives a client of the Data API to a session of a role that follows its own statements."""
+def api(target: Target, assume_role_with):
+    """Return a function that returns a Data API client of a session that may access its own statements only."""
     redshift.install(lambda *_: "postgresql://127.0.0.1:1/nowhere")
-    follow = [f"redshift-data:{name}Statement" for name in ("Describe", "Cancel")] + [
+    own_actions = [f"redshift-data:{name}Statement" for name in ("Describe", "Cancel")] + [
         "redshift-data:GetStatementResult"
     ]
 
     def client(name: str, role: str = "warehouse") -> Any:
         statements = [allow("redshift-data:ExecuteStatement"), allow("redshift-data:ListStatements"), LOG_IN]
-        own = [allow(action, Condition=OWN) for action in follow]
-        return target.client("redshift-data", acting(*statements, *own, role=role, name=name))
+        own = [allow(action, Condition=OWN) for action in own_actions]
+        return target.client("redshift-data", assume_role_with(*statements, *own, role=role, name=name))
 
     return client
 
 
-def test_a_role_follows_its_own_statements_and_no_other(target: Target, api):
-    """A statement has no ARN: whose it is, is what the policy goes by."""
+def test_role_can_access_only_its_own_statements(target: Target, api):
+    """Statements have no ARN, so the policy has a condition on their owner."""
     mine, other = api("mine"), api("mine", role="another")
     identifier = mine.execute_statement(**WAREHOUSE)["Id"]
     owners = target.client("redshift-data").execute_statement(**WAREHOUSE)["Id"]
 
-    assert code(mine.describe_statement, Id=identifier) == ""
-    assert code(mine.describe_statement, Id=f"{identifier}:1") == ""
+    assert error_code(mine.describe_statement, Id=identifier) == ""
+    assert error_code(mine.describe_statement, Id=f"{identifier}:1") == ""
     for call in (other.describe_statement, other.get_statement_result, other.cancel_statement):
-        assert code(call, Id=identifier) == "AccessDeniedException"
-        assert code(call, Id=owners) == "AccessDeniedException"
-    assert code(api("mine2").describe_statement, Id=identifier) == "AccessDeniedException"
-    assert code(target.client("redshift-data").describe_statement, Id=identifier) == ""
+        assert error_code(call, Id=identifier) == "AccessDeniedException"
+        assert error_code(call, Id=owners) == "AccessDeniedException"
+    assert error_code(api("mine2").describe_statement, Id=identifier) == "AccessDeniedException"
+    assert error_code(target.client("redshift-data").describe_statement, Id=identifier) == ""
 
 
-def test_a_role_is_told_of_its_own_statements(api):
-    """Of all sessions of it, or of the one session where that is asked for."""
+def test_role_lists_only_its_own_statements(api):
+    """Of all its sessions, or of the current one with RoleLevel false."""
     submitted = {name: api(name).execute_statement(**WAREHOUSE)["Id"] for name in ("mine", "mine2")}
 
-    def told(client: Any, **members: Any) -> set[str]:
-        found = {each["Id"] for each in client.list_statements(Status="ALL", **members)["Statements"]}
-        return {name for name, identifier in submitted.items() if identifier in found}
+    def listed(client: Any, **members: Any) -> set[str]:
+        ids = {each["Id"] for each in client.list_statements(Status="ALL", **members)["Statements"]}
+        return {name for name, identifier in submitted.items() if identifier in ids}
 
-    assert told(api("mine")) == {"mine", "mine2"}
-    assert told(api("mine"), RoleLevel=False) == {"mine"}
-    assert told(api("mine", role="another")) == set()
+    assert listed(api("mine")) == {"mine", "mine2"}
+    assert listed(api("mine"), RoleLevel=False) == {"mine"}
+    assert listed(api("mine", role="another")) == set()
 
 
-def test_a_client_token_is_that_of_one_caller(api):
-    """Another one that guesses it gets a statement of its own, and not what the first has submitted."""
+def test_client_token_is_specific_to_its_caller(api):
+    """Another caller with the same token gets a new statement."""
     once = WAREHOUSE | {"ClientToken": "the same"}
     first = api("mine").execute_statement(**once)["Id"]
 
@@ -443,14 +449,14 @@ def test_a_client_token_is_that_of_one_caller(api):
     assert api("mine", role="another").execute_statement(**once)["Id"] != first
 
 
-def test_a_cluster_is_not_reached_through_the_right_on_all_workgroups(target: Target, acting):
-    """Where no workgroup is named, the statement goes to the cluster that is."""
+def test_permission_on_all_workgroups_does_not_include_clusters(target: Target, assume_role_with):
+    """A statement without a workgroup goes to the named cluster."""
     redshift.install(lambda *_: "postgresql://127.0.0.1:1/nowhere")
     workgroups = f"arn:aws:redshift-serverless:{REGION}:{roles.ACCOUNT}:workgroup/*"
-    api = target.client("redshift-data", acting(allow("redshift-data:ExecuteStatement", workgroups)))
+    api = target.client("redshift-data", assume_role_with(allow("redshift-data:ExecuteStatement", workgroups)))
 
     where = {"ClusterIdentifier": "warehouse", "Database": "warehouse", "Sql": "SELECT 1"}
-    assert code(api.execute_statement, **where) == "AccessDeniedException"
+    assert error_code(api.execute_statement, **where) == "AccessDeniedException"
 
 
 PLACE = f"{REGION}:{roles.ACCOUNT}"
@@ -477,22 +483,22 @@ WORKGROUPS = f"arn:aws:redshift-serverless:{PLACE}:workgroup"
         (AS_USER | {"Condition": {"StringEquals": {"redshift:DbUser": "you"}}}, CLUSTER | {"DbUser": "me"}, False),
     ],
 )  # fmt: skip
-def test_who_logs_in_without_a_secret_has_the_right_to_credentials(
-    target: Target, acting, statement: dict[str, Any], where: dict[str, str], *, logs_in: bool
+def test_login_without_a_secret_requires_permission_for_temporary_credentials(
+    target: Target, assume_role_with, statement: dict[str, Any], where: dict[str, str], *, logs_in: bool
 ):
-    """Of the workgroup, or of the cluster's database as oneself or as one of its users."""
+    """Of the workgroup, or of the cluster's database, as the IAM identity or as a database user."""
     redshift.install(lambda *_: "postgresql://127.0.0.1:1/nowhere")
-    api = target.client("redshift-data", acting(allow("redshift-data:ExecuteStatement"), statement))
+    api = target.client("redshift-data", assume_role_with(allow("redshift-data:ExecuteStatement"), statement))
 
-    assert code(api.execute_statement, **where) == ("" if logs_in else "AccessDeniedException")
+    assert error_code(api.execute_statement, **where) == ("" if logs_in else "AccessDeniedException")
 
 
-def test_a_secret_that_is_denied_does_not_log_in_by_its_name(target: Target, acting):
-    """SecretArn takes the name of a secret as well."""
+def test_denied_secret_cannot_be_used_by_its_name(target: Target, assume_role_with):
+    """SecretArn also accepts a name or a partial ARN."""
     redshift.install(lambda *_: "postgresql://127.0.0.1:1/nowhere")
     arn = target.client("secretsmanager").create_secret(Name="denied", SecretString="{}")["ARN"]
     statements = allow("redshift-data:*"), allow("secretsmanager:*"), deny("secretsmanager:GetSecretValue", arn)
-    api = target.client("redshift-data", acting(*statements))
+    api = target.client("redshift-data", assume_role_with(*statements))
 
     for secret in (arn, arn[:-7], "denied"):
-        assert code(api.execute_statement, **WAREHOUSE, SecretArn=secret) == "AccessDeniedException"
+        assert error_code(api.execute_statement, **WAREHOUSE, SecretArn=secret) == "AccessDeniedException"

@@ -1,4 +1,4 @@
-"""The permissions that S3 asks for, what a request may learn of an object, and the locks that keep a version."""
+"""S3 objects: the permissions that requests need, information about objects, and object locks."""
 
 from contextlib import contextmanager
 from typing import Any
@@ -11,12 +11,12 @@ from botocore.httpsession import URLLib3Session
 from local_aws.address import REGION
 from tests import roles
 from tests.security.conftest import Target
-from tests.security.test_03_one_reading import acting, sent
+from tests.security.test_03_one_reading import assume_role, send_signed
 
 
 @pytest.fixture(scope="module")
 def bucket(target: Target) -> str:
-    """Make a bucket whose objects can be locked, with one object; return its name."""
+    """Create a bucket with object lock and one object; return its name."""
     s3, name = target.client("s3"), f"objects-{target.port}"
     location = {"LocationConstraint": REGION}
     s3.create_bucket(Bucket=name, CreateBucketConfiguration=location, ObjectLockEnabledForBucket=True)
@@ -26,12 +26,12 @@ def bucket(target: Target) -> str:
 
 @pytest.fixture
 def s3(target: Target) -> Any:
-    """Return a client of the owner."""
+    """Return the owner's client."""
     return target.client("s3")
 
 
-def code(call: Any, **parameters: Any) -> str:
-    """Return the code of the error of a call, or nothing where there is none."""
+def error_code(call: Any, **parameters: Any) -> str:
+    """Return the error code of a call, or an empty string if it succeeds."""
     try:
         call(**parameters)
     except ClientError as error:
@@ -41,7 +41,7 @@ def code(call: Any, **parameters: Any) -> str:
 
 @contextmanager
 def denied(s3: Any, bucket: str, action: str, resource: str = ""):
-    """Let the policy of a bucket deny an action to everybody."""
+    """Deny an action to all principals by the bucket's policy during the block."""
     deny = {"Effect": "Deny", "Principal": "*", "Action": action}
     deny["Resource"] = [resource] if resource else [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"]
     s3.put_bucket_policy(Bucket=bucket, Policy=roles.policy(deny))
@@ -58,7 +58,7 @@ INVENTORY = {
     "Schedule": {"Frequency": "Daily"},
     "Destination": {"S3BucketDestination": {"Bucket": "arn:aws:s3:::b", "Format": "CSV"}},
 }
-OF_A_VERSION = {
+VERSION_ACTIONS = {
     "s3:GetObjectVersionTagging": ("get_object_tagging", {}),
     "s3:PutObjectVersionTagging": ("put_object_tagging", {"Tagging": {"TagSet": [{"Key": "a", "Value": "b"}]}}),
     "s3:DeleteObjectVersionTagging": ("delete_object_tagging", {}),
@@ -68,19 +68,19 @@ OF_A_VERSION = {
 }
 
 
-@pytest.mark.parametrize("action", OF_A_VERSION)
-def test_the_settings_of_a_version_take_permissions_of_their_own(s3, bucket, action):
-    """They are not those of the object as it is now."""
-    operation, parameters = OF_A_VERSION[action]
+@pytest.mark.parametrize("action", VERSION_ACTIONS)
+def test_settings_of_a_version_require_version_permissions(s3, bucket, action):
+    """They differ from those of the current object."""
+    operation, parameters = VERSION_ACTIONS[action]
     version = s3.head_object(Bucket=bucket, Key="x")["VersionId"]
     call = getattr(s3, operation)
 
     with denied(s3, bucket, action):
-        assert code(call, Bucket=bucket, Key="x", VersionId=version, **parameters) == "AccessDenied"
-        assert code(call, Bucket=bucket, Key="x", **parameters) == ""
+        assert error_code(call, Bucket=bucket, Key="x", VersionId=version, **parameters) == "AccessDenied"
+        assert error_code(call, Bucket=bucket, Key="x", **parameters) == ""
     with denied(s3, bucket, action.replace("Version", "")):
-        assert code(call, Bucket=bucket, Key="x", VersionId=version, **parameters) == ""
-        assert code(call, Bucket=bucket, Key="x", **parameters) == "AccessDenied"
+        assert error_code(call, Bucket=bucket, Key="x", VersionId=version, **parameters) == ""
+        assert error_code(call, Bucket=bucket, Key="x", **parameters) == "AccessDenied"
 
 
 @pytest.mark.parametrize(
@@ -95,21 +95,21 @@ def test_the_settings_of_a_version_take_permissions_of_their_own(s3, bucket, act
         ("s3:GetInventoryConfiguration", "list_bucket_inventory_configurations", {}),
     ],
 )
-def test_the_settings_of_a_bucket_take_the_permissions_of_aws(s3, bucket, action, operation, parameters):
-    """Inventories have no `Bucket` in the names of theirs."""
+def test_inventory_settings_require_the_permissions_of_aws(s3, bucket, action, operation, parameters):
+    """Their names have no `Bucket`, unlike the operations."""
     with denied(s3, bucket, action):
-        assert code(getattr(s3, operation), Bucket=bucket, **parameters) == "AccessDenied"
+        assert error_code(getattr(s3, operation), Bucket=bucket, **parameters) == "AccessDenied"
 
 
 @pytest.mark.parametrize("query", ["session=", "analytics=", "metrics=", "intelligent-tiering=", "metadataTable="])
-def test_what_a_bucket_does_not_have_is_not_answered_with_its_objects(target, bucket, query):
-    """The endpoint would list them for whatever it does not know."""
-    answer = sent(target, target.key, "s3", "GET", f"/{bucket}?{query}")
-    assert "is not implemented by this endpoint" in answer
+def test_unsupported_bucket_subresource_is_an_error(target, bucket, query):
+    """Not a listing of the bucket's objects."""
+    response = send_signed(target, target.key, "s3", "GET", f"/{bucket}?{query}")
+    assert "is not implemented by this endpoint" in response
 
 
-def test_the_owner_pays(s3, bucket):
-    """Terraform asks this of every bucket."""
+def test_request_payer_is_the_bucket_owner(s3, bucket):
+    """Terraform reads this for every bucket."""
     assert s3.get_bucket_request_payment(Bucket=bucket)["Payer"] == "BucketOwner"
 
 
@@ -122,112 +122,115 @@ def test_the_owner_pays(s3, bucket):
         ("create_multipart_upload", {"ObjectLockLegalHoldStatus": "ON"}),
     ],
 )
-def test_a_parameter_that_would_be_left_out_is_refused(s3, bucket, operation, parameters):
-    """Else the object as it is now is changed, or deleted, or not locked."""
-    assert code(getattr(s3, operation), Bucket=bucket, Key="x", **parameters) == "NotImplemented"
-    assert code(s3.head_object, Bucket=bucket, Key="x") == ""
+def test_unsupported_parameter_is_rejected(s3, bucket, operation, parameters):
+    """Ignoring it would change or delete the current object, or leave it unlocked."""
+    assert error_code(getattr(s3, operation), Bucket=bucket, Key="x", **parameters) == "NotImplemented"
+    assert error_code(s3.head_object, Bucket=bucket, Key="x") == ""
 
 
-def test_who_may_only_write_is_not_told_the_etag(target, s3, bucket):
-    """A condition on it takes the permission to read, in each request that has one."""
+def test_write_permission_alone_does_not_reveal_the_etag(target, s3, bucket):
+    """`If-Match` also requires the permission to read, in every operation."""
     objects = f"arn:aws:s3:::{bucket}/*"
     etag = s3.put_object(Bucket=bucket, Key="guessed", Body=b"1")["ETag"]
     writes = ["s3:PutObject", "s3:DeleteObject"]
-    writer = target.client("s3", acting(target, "writer", writes, objects))
+    writer = target.client("s3", assume_role(target, "writer", writes, objects))
     upload = writer.create_multipart_upload(Bucket=bucket, Key="guessed")["UploadId"]
     part = writer.upload_part(Bucket=bucket, Key="guessed", UploadId=upload, PartNumber=1, Body=b"2")["ETag"]
     parts = {"Parts": [{"PartNumber": 1, "ETag": part}]}
 
-    for wanted in (etag, '"0"', "*"):
-        where = {"Bucket": bucket, "Key": "guessed", "IfMatch": wanted}
-        assert code(writer.put_object, **where, Body=b"2") == "AccessDenied"
-        assert code(writer.complete_multipart_upload, **where, UploadId=upload, MultipartUpload=parts) == "AccessDenied"
-    assert code(writer.delete_object, Bucket=bucket, Key="guessed", IfMatch=etag) == "AccessDenied"
-    assert code(writer.put_object, Bucket=bucket, Key="guessed", IfNoneMatch="*") == "PreconditionFailed"
+    for condition in (etag, '"0"', "*"):
+        request = {"Bucket": bucket, "Key": "guessed", "IfMatch": condition}
+        assert error_code(writer.put_object, **request, Body=b"2") == "AccessDenied"
+        assert (
+            error_code(writer.complete_multipart_upload, **request, UploadId=upload, MultipartUpload=parts)
+            == "AccessDenied"
+        )
+    assert error_code(writer.delete_object, Bucket=bucket, Key="guessed", IfMatch=etag) == "AccessDenied"
+    assert error_code(writer.put_object, Bucket=bucket, Key="guessed", IfNoneMatch="*") == "PreconditionFailed"
 
-    reader = target.client("s3", acting(target, "reader", [*writes, "s3:GetObject"], objects))
-    assert code(reader.put_object, Bucket=bucket, Key="guessed", IfMatch='"0"') == "PreconditionFailed"
-    assert code(reader.delete_object, Bucket=bucket, Key="guessed", IfMatch=etag) == ""
+    reader = target.client("s3", assume_role(target, "reader", [*writes, "s3:GetObject"], objects))
+    assert error_code(reader.put_object, Bucket=bucket, Key="guessed", IfMatch='"0"') == "PreconditionFailed"
+    assert error_code(reader.delete_object, Bucket=bucket, Key="guessed", IfMatch=etag) == ""
 
 
-def test_an_etag_is_asked_for_of_the_policy_of_the_bucket_too(s3, bucket):
-    """A Deny of GetObject is one of `If-Match`."""
+def test_if_match_requires_read_permission_by_the_bucket_policy_too(s3, bucket):
+    """A Deny of GetObject also denies `If-Match`."""
     with denied(s3, bucket, "s3:GetObject"):
-        assert code(s3.put_object, Bucket=bucket, Key="x", Body=b"1", IfMatch='"0"') == "AccessDenied"
-        assert code(s3.put_object, Bucket=bucket, Key="x", Body=b"1") == ""
+        assert error_code(s3.put_object, Bucket=bucket, Key="x", Body=b"1", IfMatch='"0"') == "AccessDenied"
+        assert error_code(s3.put_object, Bucket=bucket, Key="x", Body=b"1") == ""
 
 
-def test_a_query_is_not_told_that_an_object_is_not_there(target, bucket):
-    """As a GetObject is not, where the role may not list the bucket."""
-    reader = target.client("s3", acting(target, "selecting", "s3:GetObject", f"arn:aws:s3:::{bucket}/*"))
+def test_select_on_a_missing_object_is_denied_without_list_permission(target, bucket):
+    """Like GetObject."""
+    reader = target.client("s3", assume_role(target, "selecting", "s3:GetObject", f"arn:aws:s3:::{bucket}/*"))
     query = {
         "Expression": "SELECT * FROM s3object",
         "ExpressionType": "SQL",
         "InputSerialization": {"JSON": {"Type": "LINES"}},
         "OutputSerialization": {"JSON": {}},
     }
-    assert code(reader.select_object_content, Bucket=bucket, Key="none", **query) == "AccessDenied"
+    assert error_code(reader.select_object_content, Bucket=bucket, Key="none", **query) == "AccessDenied"
 
 
 @pytest.mark.parametrize("variable", ["${aws:PrincipalAccount}", "${aws:username}", "${aws:PrincipalTag/team}"])
-def test_a_variable_in_a_bucket_policy_is_replaced_or_denies(s3, bucket, variable, caplog):
-    """It does not stand for itself; where its value is not known, the log says so."""
+def test_policy_variable_in_a_bucket_policy_is_replaced_or_denies(s3, bucket, variable, caplog):
+    """It is not used literally; an unknown value is logged."""
     key = f"{roles.ACCOUNT}/secret"
     s3.put_object(Bucket=bucket, Key=key, Body=b"")
 
     with denied(s3, bucket, "s3:GetObject", f"arn:aws:s3:::{bucket}/{variable}/*"):
-        assert code(s3.get_object, Bucket=bucket, Key=key) == "AccessDenied"
+        assert error_code(s3.get_object, Bucket=bucket, Key=key) == "AccessDenied"
         is_known = "Account" in variable
-        assert code(s3.get_object, Bucket=bucket, Key="x") == ("" if is_known else "AccessDenied")
+        assert error_code(s3.get_object, Bucket=bucket, Key="x") == ("" if is_known else "AccessDenied")
     assert (variable in caplog.text) is not is_known
 
 
-def test_a_policy_whose_language_has_no_variables_is_not_put_with_one(s3, bucket):
-    """AWS would take it as it stands."""
+def test_policy_of_the_older_version_with_a_variable_is_rejected(s3, bucket):
+    """Version 2008-10-17 has no variables; AWS would use it literally."""
     policy = roles.policy({"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "arn:aws:s3:::a/${b}"})
     older = policy.replace("2012-10-17", "2008-10-17")
-    assert code(s3.put_bucket_policy, Bucket=bucket, Policy=older) == "MalformedPolicy"
+    assert error_code(s3.put_bucket_policy, Bucket=bucket, Policy=older) == "MalformedPolicy"
 
 
 @pytest.mark.parametrize("query", ["prefix=a&prefix=", "list-type=2&list-type=1", "max-keys=1&Max-Keys=2"])
-def test_a_query_string_with_a_parameter_twice_is_refused(target, bucket, query):
-    """One reader takes the first, another the last."""
-    answer = sent(target, target.key, "s3", "GET", f"/{bucket}?{query}")
-    assert "is in the query string twice" in answer
+def test_repeated_query_string_parameter_is_rejected(target, bucket, query):
+    """Some parsers use the first value, others the last."""
+    response = send_signed(target, target.key, "s3", "GET", f"/{bucket}?{query}")
+    assert "is in the query string twice" in response
 
 
 def retention(mode: str, until: str) -> str:
-    """Return the XML of a retention."""
+    """Return the XML of an object lock retention."""
     return f"<Retention><Mode>{mode}</Mode><RetainUntilDate>{until}</RetainUntilDate></Retention>"
 
 
 @pytest.fixture
 def retain(target: Target, s3: Any, bucket: str):
-    """Put an object that is locked until 2099; return a function that puts another retention, whatever its XML."""
+    """Put an object that is locked until 2099; yield a function that puts a retention and returns the error code."""
     version = s3.put_object(Bucket=bucket, Key="locked", Body=b"1")["VersionId"]
     path = f"/{bucket}/locked?retention=&versionId={version}"
 
     def put(xml: str) -> str:
-        answer = sent(target, target.key, "s3", "PUT", path, xml.encode())
-        return answer.partition("<Code>")[2].partition("</Code>")[0]
+        response = send_signed(target, target.key, "s3", "PUT", path, xml.encode())
+        return response.partition("<Code>")[2].partition("</Code>")[0]
 
     assert put(retention("COMPLIANCE", "2099-01-01T00:00:00Z")) == ""
     yield put
     assert f"{s3.head_object(Bucket=bucket, Key='locked')['ObjectLockRetainUntilDate']:%Y}" == "2099"
-    assert code(s3.delete_object, Bucket=bucket, Key="locked", VersionId=version) == "AccessDenied"
+    assert error_code(s3.delete_object, Bucket=bucket, Key="locked", VersionId=version) == "AccessDenied"
 
 
 @pytest.mark.parametrize(
     "date",
     ["2098-9-9T00:00:00Z", "9", "2099-1-1T00:00:00Z", "2099-01-01", "2099-01-01T00:00:00", "2099-13-01T00:00:00Z", ""],
 )
-def test_a_lock_is_not_shortened_by_what_is_no_date(retain, date):
-    """As a text it may come after the date that is there."""
+def test_invalid_retention_date_is_rejected(retain, date):
+    """Compared as text, it might be later than the current date of the lock."""
     assert retain(retention("COMPLIANCE", date)) == "MalformedXML"
 
 
-def test_dates_of_locks_are_compared_as_times(retain):
-    """In whichever time zone they are."""
+def test_retention_dates_are_compared_as_times(retain):
+    """In any time zone."""
     assert retain(retention("COMPLIANCE", "2099-01-01T00:30:00+01:00")) == "AccessDenied"
     assert retain(retention("COMPLIANCE", "2020-01-01T00:00:00Z")) == "InvalidArgument"
     assert retain(retention("COMPLIANCE", "2098-12-31T23:30:00-01:00")) == ""
@@ -241,8 +244,8 @@ def test_dates_of_locks_are_compared_as_times(retain):
         retention("GOVERNANCE", "2099-12-31T00:00:00Z"),
     ],
 )
-def test_a_lock_is_not_taken_away_by_another_one(retain, xml):
-    """Nor by none."""
+def test_retention_cannot_be_removed_or_weakened(retain, xml):
+    """By an empty retention or by another mode."""
     assert retain(xml) == "AccessDenied"
 
 
@@ -256,8 +259,8 @@ def test_a_lock_is_not_taken_away_by_another_one(retain, xml):
         "<Retention",
     ],
 )
-def test_a_retention_that_is_none_is_refused(retain, xml):
-    """As on AWS."""
+def test_invalid_retention_is_rejected(retain, xml):
+    """With MalformedXML, as on AWS."""
     assert retain(xml) == "MalformedXML"
 
 
@@ -274,22 +277,22 @@ def test_a_retention_that_is_none_is_refused(retain, xml):
     ids=str,
 )
 @pytest.mark.parametrize("source", [{}, {"x_amz_copy_source": "{}/x"}], ids=["put", "copy"])
-def test_an_object_is_not_written_with_a_lock_that_holds_nothing(target, s3, bucket, headers, source):
-    """The header of a date, of a mode and of a legal hold are read as their elements are."""
-    how = {f"x_amz_object_lock_{name.replace('-', '_')}": value for name, value in headers.items()}
-    how |= {name: value.format(bucket) for name, value in source.items()}
-    answer = sent(
-        target, target.key, "s3", "PUT", f"/{bucket}/unlocked", b"", x_amz_sdk_checksum_algorithm="CRC32", **how
+def test_object_with_invalid_lock_headers_is_not_written(target, s3, bucket, headers, source):
+    """The headers are validated like the XML elements."""
+    fields = {f"x_amz_object_lock_{name.replace('-', '_')}": value for name, value in headers.items()}
+    fields |= {name: value.format(bucket) for name, value in source.items()}
+    response = send_signed(
+        target, target.key, "s3", "PUT", f"/{bucket}/unlocked", b"", x_amz_sdk_checksum_algorithm="CRC32", **fields
     )
-    assert "<Code>InvalidArgument</Code>" in answer
-    assert code(s3.head_object, Bucket=bucket, Key="unlocked") == "404"
+    assert "<Code>InvalidArgument</Code>" in response
+    assert error_code(s3.head_object, Bucket=bucket, Key="unlocked") == "404"
 
 
 @pytest.mark.parametrize("body", ["<LegalHold><Status>on</Status></LegalHold>", "<LegalHold/>", "<x/>"])
-def test_a_legal_hold_that_is_none_is_refused(target, bucket, body):
-    """It would hold nothing, and be told as one."""
-    answer = sent(target, target.key, "s3", "PUT", f"/{bucket}/x?legal-hold=", body.encode())
-    assert "<Code>MalformedXML</Code>" in answer
+def test_invalid_legal_hold_is_rejected(target, bucket, body):
+    """It would be stored without locking the object."""
+    response = send_signed(target, target.key, "s3", "PUT", f"/{bucket}/x?legal-hold=", body.encode())
+    assert "<Code>MalformedXML</Code>" in response
 
 
 @pytest.mark.parametrize(
@@ -300,14 +303,14 @@ def test_a_legal_hold_that_is_none_is_refused(target, bucket, body):
         ("DELETE", "tagging=", ""),
     ],
 )
-def test_an_object_that_is_not_there_has_no_settings(target, bucket, method, query, body):
-    """Which is no failure of the endpoint."""
-    answer = sent(target, target.key, "s3", method, f"/{bucket}/none?{query}", body.encode())
-    assert "<Code>NoSuchKey</Code>" in answer
+def test_settings_of_a_missing_object_are_a_client_error(target, bucket, method, query, body):
+    """With NoSuchKey, not a server error."""
+    response = send_signed(target, target.key, "s3", method, f"/{bucket}/none?{query}", body.encode())
+    assert "<Code>NoSuchKey</Code>" in response
 
 
-def test_every_way_to_write_locks_as_the_bucket_says(s3, post, target):
-    """An upload in parts and a form have no headers for it; and a legal hold does not replace it."""
+def test_default_retention_applies_to_every_kind_of_upload(s3, post, target):
+    """Multipart uploads, forms, and objects with a legal hold."""
     name = f"default-lock-{target.port}"
     location = {"LocationConstraint": REGION}
     s3.create_bucket(Bucket=name, CreateBucketConfiguration=location, ObjectLockEnabledForBucket=True)
@@ -326,15 +329,15 @@ def test_every_way_to_write_locks_as_the_bucket_says(s3, post, target):
         assert s3.head_object(Bucket=name, Key=key)["ObjectLockMode"] == "GOVERNANCE"
 
 
-def test_a_form_with_a_lock_is_refused(s3, post, bucket):
-    """It would not be locked."""
+def test_form_with_a_lock_is_rejected(s3, post, bucket):
+    """The object would not be locked."""
     lock = {"x-amz-object-lock-legal-hold": "ON"}
     form = s3.generate_presigned_post(bucket, "form", Fields=lock, Conditions=[lock])
     assert post(form["fields"], path=bucket) == (403, "AccessDenied")
 
 
-def test_a_form_has_no_conditions(target, s3, bucket):
-    """Its headers are not signed, and nobody is asked whether it may know an ETag."""
+def test_conditional_headers_do_not_apply_to_a_form(target, s3, bucket):
+    """They are not signed, and the permission for `If-Match` was not checked."""
     fields = s3.generate_presigned_post(bucket, "x")["fields"]
     body = "".join(f'--b\r\nContent-Disposition: form-data; name="{n}"\r\n\r\n{v}\r\n' for n, v in fields.items())
     body += '--b\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\n1\r\n--b--\r\n'
@@ -345,7 +348,7 @@ def test_a_form_has_no_conditions(target, s3, bucket):
 
 @pytest.mark.parametrize("body", ["<Tagging/>", "<x/>", "<Tagging>text</Tagging>", "<Tagging><TagSet><Tag/></TagSet>"])
 @pytest.mark.parametrize("path", ["", "/x"], ids=["bucket", "object"])
-def test_xml_that_is_not_what_the_operation_takes_is_an_error_of_the_client(target, bucket, path, body):
+def test_unexpected_xml_is_a_client_error(target, bucket, path, body):
     """`MalformedXML`, as on AWS."""
-    answer = sent(target, target.key, "s3", "PUT", f"/{bucket}{path}?tagging=", body.encode())
-    assert "<Code>MalformedXML</Code>" in answer
+    response = send_signed(target, target.key, "s3", "PUT", f"/{bucket}{path}?tagging=", body.encode())
+    assert "<Code>MalformedXML</Code>" in response
