@@ -19,5 +19,5 @@ module "github" {
   environment   = var.environment
   prefix        = var.prefix
   state_arn     = module.state.arn
-  make_provider = var.make_github_provider
+  create_provider = var.make_github_provider
 }

@@ -8,7 +8,7 @@ locals {
   region    = data.aws_region.current.name
 
   console = "https://${local.region}.console.aws.amazon.com/cloudwatch/home?region=${local.region}"
-  # The console wants slashes escaped twice, and a $ for the second %.
+  # The console requires double URL encoding of slashes, with $ in place of the second %.
   log = "${local.console}#logsV2:log-groups/log-group/${replace(var.log_group, "/", "$252F")}/log-events/<run>"
 }
 
@@ -25,7 +25,7 @@ resource "aws_sns_topic_policy" "this" {
     Version = "2012-10-17"
     Statement = [
       {
-        Sid       = "RulesPublish"
+        Sid       = "AllowEventBridgePublish"
         Effect    = "Allow"
         Principal = { Service = "events.amazonaws.com" }
         Action    = "sns:Publish"
@@ -38,7 +38,7 @@ resource "aws_sns_topic_policy" "this" {
         }
       },
       {
-        Sid       = "AlarmsPublish"
+        Sid       = "AllowCloudWatchPublish"
         Effect    = "Allow"
         Principal = { Service = "cloudwatch.amazonaws.com" }
         Action    = "sns:Publish"
@@ -49,7 +49,7 @@ resource "aws_sns_topic_policy" "this" {
         }
       },
       {
-        Sid       = "BudgetPublishes"
+        Sid       = "AllowBudgetsPublish"
         Effect    = "Allow"
         Principal = { Service = "budgets.amazonaws.com" }
         Action    = "sns:Publish"
@@ -79,11 +79,11 @@ resource "aws_sns_topic_subscription" "email" {
   endpoint  = var.email
 }
 
-# Glue sends no event for a workflow, nor for a job in the state ERROR: a run that could not start shows in the schedule's
+# Glue emits no events for workflows or for jobs in the state ERROR: a run that could not start is in the schedule's
 # dead-letter queue.
 resource "aws_cloudwatch_event_rule" "job_failed" {
   name        = "${var.prefix}-job-failed"
-  description = "A job of ${var.prefix} failed, ran out of time or was stopped."
+  description = "A job of ${var.prefix} failed, timed out or was stopped."
 
   event_pattern = jsonencode({
     source        = ["aws.glue"]
@@ -109,20 +109,20 @@ resource "aws_cloudwatch_event_target" "topic" {
       time    = "$.time"
     }
 
-    # EventBridge wants each line of a text in quotes of its own.
+    # EventBridge requires each line of a text template in quotes.
     input_template = join("\n", [for line in [
       "The Glue job <job> ended as <state> at <time>.",
       "Error: <message>",
       "Run: <run>",
       "Log: stream <run> of the log group ${var.log_group}, ${local.log}",
-      "What was committed stays as it is; the next run takes up what this one left.",
+      "Committed data is not affected; the next run continues from the last commit.",
     ] : "\"${line}\""])
   }
 
   depends_on = [aws_sns_topic_policy.this]
 }
 
-# After a crawl that failed no drift check runs, so it has to be told by itself.
+# A failed crawl is reported separately, because the drift check does not run after it.
 resource "aws_cloudwatch_event_rule" "crawler_failed" {
   name        = "${var.prefix}-crawler-failed"
   description = "A crawler of ${var.prefix} failed."
@@ -151,7 +151,7 @@ resource "aws_cloudwatch_event_target" "crawler_topic" {
       "The Glue crawler <crawler> failed at <time>.",
       "Error: <message>",
       "Log: <log>",
-      "No drift check followed it. The lake and the warehouse are as they were.",
+      "The drift check did not run. The lake and the warehouse are not affected.",
     ] : "\"${line}\""])
   }
 

@@ -1,20 +1,20 @@
 variable "prefix" {
-  description = "First part of every name."
+  description = "Prefix of every name."
   type        = string
 }
 
 variable "jobs" {
-  description = "Names of the jobs that are watched."
+  description = "Names of the monitored jobs."
   type        = list(string)
 }
 
 variable "crawlers" {
-  description = "Names of the crawlers that are watched."
+  description = "Names of the monitored crawlers."
   type        = list(string)
 }
 
 variable "email" {
-  description = "Address that gets the alerts, once it has confirmed; null for none."
+  description = "Address that receives the alerts after confirming the subscription; null for none."
   type        = string
   default     = null
 }
@@ -26,7 +26,7 @@ variable "kms_key_arn" {
 }
 
 variable "log_group" {
-  description = "Log group of a run's standard error, in which <job> stands for the job's name."
+  description = "Log group of a run's standard error, with <job> as a placeholder for the job's name."
   type        = string
   default     = "/aws-glue/jobs/error"
 }

@@ -1,5 +1,5 @@
 locals {
-  # A key that carries the content's hash never changes under a job that is starting.
+  # Keys contain the content's hash, so an object never changes while a job starts.
   scripts = {
     for stage in var.stages : stage => {
       source = "${var.scripts}/${stage}.py"
@@ -8,7 +8,7 @@ locals {
   }
   package_hash = substr(filesha256(var.package), 0, 12)
 
-  # pip takes a wheel's name, version and platform from its file name, so the hash is a folder.
+  # pip parses a wheel's file name, so the hash is in the folder name.
   wheels = {
     for wheel in var.wheels == null ? [] : fileset(var.wheels, "*.whl") : wheel => {
       source = "${var.wheels}/${wheel}"

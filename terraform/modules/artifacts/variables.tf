@@ -9,7 +9,7 @@ variable "stages" {
 }
 
 variable "scripts" {
-  description = "Folder that holds <stage>.py for every stage."
+  description = "Folder with <stage>.py for every stage."
   type        = string
 }
 
@@ -19,18 +19,18 @@ variable "package" {
 }
 
 variable "wheels" {
-  description = "Folder of the wheels that the jobs need beside what Glue has; null for none."
+  description = "Folder of the wheels that the jobs need in addition to the packages of Glue; null for none."
   type        = string
   default     = null
 }
 
 variable "certificates" {
-  description = "PEM file with the certificates of the authorities that signed those of the databases; null for none."
+  description = "PEM file with the CA certificates of the databases; null for none."
   type        = string
   default     = null
 }
 
 variable "certificates_name" {
-  description = "Name of the file as which the certificates reach a job."
+  description = "File name of the certificates in a job's working folder."
   type        = string
 }

@@ -2,7 +2,7 @@ locals {
   queries = {
     for file in fileset(var.queries, "**/*.sql") : replace(trimsuffix(file, ".sql"), "/", "_") => file("${var.queries}/${file}")
   }
-  # The comment at the top of a file says the question that it answers.
+  # The comment at the top of a file is the question that it answers.
   questions = {
     for name, query in local.queries : name => join(" ", [for line in regexall("(?m)^-- (.*)$", query) : trimspace(line[0])])
   }
@@ -10,7 +10,7 @@ locals {
 
 resource "aws_athena_workgroup" "this" {
   name          = var.name
-  description   = "Asks the lake; results lie in the artifacts bucket for a while, and a query reads only so much."
+  description   = "Queries on the lake, with a limit of bytes scanned per query; results expire in the artifacts bucket."
   force_destroy = var.force_destroy
 
   configuration {

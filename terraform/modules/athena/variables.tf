@@ -14,17 +14,17 @@ variable "prefix" {
 }
 
 variable "database" {
-  description = "Catalog database that the queries ask."
+  description = "Catalog database of the queries."
   type        = string
 }
 
 variable "queries" {
-  description = "Folder of the queries that are kept under their names, one .sql file each."
+  description = "Folder of the named queries, one .sql file each."
   type        = string
 }
 
 variable "gib_per_query" {
-  description = "GiB that a query may read before it is stopped; AWS bills each."
+  description = "GiB that a query may scan before it is cancelled; AWS bills per scanned byte."
   type        = number
   default     = 10
 }
@@ -36,7 +36,7 @@ variable "kms_key_arn" {
 }
 
 variable "force_destroy" {
-  description = "Whether `terraform destroy` may delete a workgroup that has queries of its own."
+  description = "Whether `terraform destroy` may delete a workgroup that contains queries."
   type        = bool
   default     = false
 }

@@ -14,7 +14,7 @@ resource "aws_budgets_budget" "monthly" {
     }
   }
 
-  # Early enough to do something about it, and once more when the month is going to exceed it.
+  # At 80 % of actual costs, and when the forecast exceeds the budget.
   dynamic "notification" {
     for_each = { ACTUAL = 80, FORECASTED = 100 }
 

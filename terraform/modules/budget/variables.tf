@@ -1,19 +1,19 @@
 variable "prefix" {
-  description = "First part of every name."
+  description = "Prefix of every name."
   type        = string
 }
 
 variable "monthly_usd" {
-  description = "US dollars that a month may cost."
+  description = "Monthly budget in US dollars."
   type        = number
 }
 
 variable "own_costs_only" {
-  description = "Whether only what carries the tag project=totelake counts; the tag has to be activated in the billing console first, or nothing does."
+  description = "Whether only costs tagged project=totelake count; the tag has to be activated as a cost allocation tag first, otherwise no costs count."
   type        = bool
 }
 
 variable "topic_arn" {
-  description = "ARN of the topic that is told."
+  description = "ARN of the topic that is notified."
   type        = string
 }

@@ -18,7 +18,7 @@ resource "aws_glue_catalog_database" "this" {
   description = each.value.description
 }
 
-# Partitions are registered by the jobs, batch by batch: only what is committed can be read.
+# The jobs register partitions per committed batch, so queries read committed data only.
 resource "aws_glue_catalog_table" "this" {
   for_each = local.tables
 
@@ -63,7 +63,7 @@ resource "aws_glue_catalog_table" "this" {
   }
 }
 
-# What CREATE VIEW of Athena would write: the query as JSON in base64, which Athena reads when it is asked for the view.
+# The format of Athena's CREATE VIEW: the query as base64-encoded JSON.
 resource "aws_glue_catalog_table" "view" {
   for_each = local.views
 
@@ -105,7 +105,7 @@ resource "aws_glue_catalog_table" "view" {
   depends_on = [aws_glue_catalog_table.this]
 }
 
-# A catalog is an account's: this encrypts the tables of everybody in this region.
+# An account has one catalog per region: this encrypts the metadata of all its users.
 resource "aws_glue_data_catalog_encryption_settings" "this" {
   count = var.encrypt ? 1 : 0
 
@@ -115,7 +115,7 @@ resource "aws_glue_data_catalog_encryption_settings" "this" {
       sse_aws_kms_key_id      = var.kms_key_arn
     }
 
-    # Our connections name secrets and have no password; another's in this account might.
+    # Our connections refer to secrets and have no password; others in this account might have one.
     connection_password_encryption {
       return_connection_password_encrypted = true
       aws_kms_key_id                       = var.kms_key_arn

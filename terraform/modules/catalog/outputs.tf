@@ -2,7 +2,7 @@ output "databases" {
   description = "Names of the databases, by zone."
   value       = { for zone, database in aws_glue_catalog_database.this : zone => database.name }
 
-  # Who asks a database finds its views in it.
+  # After the views: a reader of this output can query them.
   depends_on = [aws_glue_catalog_table.view]
 }
 
@@ -25,6 +25,6 @@ output "views" {
 }
 
 output "encrypted" {
-  description = "Whether the catalog of the account is encrypted with the key."
+  description = "Whether the account's catalog is encrypted with the key."
   value       = length(aws_glue_data_catalog_encryption_settings.this) > 0
 }

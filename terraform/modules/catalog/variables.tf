@@ -4,7 +4,7 @@ variable "databases" {
 }
 
 variable "tables" {
-  description = "Parquet tables, by zone and name, as the declarations generate them."
+  description = "Parquet tables, by zone and name, generated from the declarations."
   type = map(map(object({
     description    = string
     columns        = list(object({ name = string, type = string, comment = string }))
@@ -13,7 +13,7 @@ variable "tables" {
 }
 
 variable "views" {
-  description = "Views, by zone and name, as the declarations generate them; a query asks the tables and views of its zone."
+  description = "Views, by zone and name, generated from the declarations; a query reads tables and views of its zone."
   type = map(map(object({
     description = string
     columns     = list(object({ name = string, type = string, comment = string, presto_type = string }))
@@ -23,23 +23,23 @@ variable "views" {
 }
 
 variable "buckets" {
-  description = "Bucket of each zone that has tables; a table lies in tables/<name>/ of it."
+  description = "Bucket of each zone that has tables; a table is in its folder tables/<name>/."
   type        = map(string)
 }
 
 variable "encrypt" {
-  description = "Whether the catalog of the whole account, in this region, is encrypted with the key."
+  description = "Whether the account's whole catalog in this region is encrypted with the key."
   type        = bool
   default     = false
 
   validation {
     condition     = !var.encrypt || var.kms_key_arn != null
-    error_message = "An encrypted catalog needs a key: set encrypt_with_own_key."
+    error_message = "Encrypting the catalog requires a key: set encrypt_with_own_key."
   }
 }
 
 variable "kms_key_arn" {
-  description = "Key that encrypts the catalog; null where it is not encrypted."
+  description = "Key that encrypts the catalog; null if it is not encrypted."
   type        = string
   default     = null
 }

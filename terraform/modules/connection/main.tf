@@ -3,14 +3,14 @@ locals {
   options = { sslmode = var.ssl_mode, sslrootcert = var.certificates }
   query   = join("&", [for name, value in local.options : "${name}=${value}" if value != null])
 
-  # A secret is made for a password that is given; whoever made the database keeps its password otherwise.
-  given      = nonsensitive(var.login.password != null)
-  secret_arn = local.given ? aws_secretsmanager_secret.this[0].arn : var.secret_arn
+  # A secret is created for a given password; otherwise RDS manages the password in its own secret.
+  has_password = nonsensitive(var.login.password != null)
+  secret_arn   = local.has_password ? aws_secretsmanager_secret.this[0].arn : var.secret_arn
 }
 
 resource "aws_secretsmanager_secret" "this" {
-  #checkov:skip=CKV2_AWS_57: The password is another database's, whose owner changes it; one of a warehouse made here is kept and rotated by RDS.
-  count = local.given ? 1 : 0
+  #checkov:skip=CKV2_AWS_57: The password belongs to an external database, whose owner rotates it; RDS manages and rotates the password of a warehouse created here.
+  count = local.has_password ? 1 : 0
 
   name                    = "${var.prefix}/${var.name}"
   description             = "User and password for ${var.name}."
@@ -18,14 +18,14 @@ resource "aws_secretsmanager_secret" "this" {
   recovery_window_in_days = var.recovery_window_in_days
 }
 
-# Write-only: the password is neither in the state nor in a plan.
+# Write-only: the password is in neither state nor plan.
 resource "aws_secretsmanager_secret_version" "this" {
-  count = local.given ? 1 : 0
+  count = local.has_password ? 1 : 0
 
   secret_id        = aws_secretsmanager_secret.this[0].id
   secret_string_wo = jsonencode({ username = var.login.username, password = var.login.password })
-  # Another user or password makes another number, which makes Terraform write the secret again. Only 24 bits of the
-  # hash are kept, so the number gives nothing away.
+  # The version changes with user and password, so Terraform then writes the secret again. It has only 24 bits of their
+  # hash, so it does not reveal them.
   secret_string_wo_version = parseint(substr(sha256("${var.login.username}\n${var.login.password}"), 0, 6), 16)
 }
 
@@ -36,7 +36,7 @@ resource "aws_glue_connection" "this" {
 
   connection_properties = {
     JDBC_CONNECTION_URL = "jdbc:${var.engine}://${local.address}${local.query == "" ? "" : "?${local.query}"}"
-    SECRET_ID           = local.given ? aws_secretsmanager_secret.this[0].name : var.secret_arn
+    SECRET_ID           = local.has_password ? aws_secretsmanager_secret.this[0].name : var.secret_arn
   }
 
   dynamic "physical_connection_requirements" {

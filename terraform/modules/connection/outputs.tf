@@ -4,7 +4,7 @@ output "name" {
 }
 
 output "grant" {
-  description = "What a job that uses the connection has to be granted: the connection, its secret, its place in a VPC."
+  description = "Connection, secret and VPC placement, for the permissions of a job that uses it."
   value = {
     name       = aws_glue_connection.this.name
     arn        = aws_glue_connection.this.arn

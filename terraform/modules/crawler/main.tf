@@ -10,7 +10,7 @@ locals {
   bucket  = "arn:${local.partition}:s3:::${var.bucket}"
   catalog = "arn:${local.partition}:glue:${local.region}:${local.account}"
 
-  # A security configuration gives the role a log group of its own; without one all crawlers of the account share theirs.
+  # With a security configuration each role has its own log group; otherwise all crawlers of the account share one.
   role      = "${var.name}-crawler"
   log_group = var.security_configuration == null ? "/aws-glue/crawlers" : "/aws-glue/crawlers-role/${local.role}-${var.security_configuration}"
   logs      = "arn:${local.partition}:logs:${local.region}:${local.account}:log-group:${local.log_group}"
@@ -18,7 +18,7 @@ locals {
 
 resource "aws_glue_crawler" "this" {
   name          = var.name
-  description   = "Writes down what really lies in ${var.bucket}, to be held against the declared tables."
+  description   = "Discovers the tables and columns in ${var.bucket}, for comparison with the declared tables."
   role          = module.role.arn
   database_name = var.database
 
@@ -37,7 +37,7 @@ resource "aws_glue_crawler" "this" {
     update_behavior = var.settings.update_behavior
   }
 
-  # Partitions do not inherit the table's schema: a batch with other columns has to show.
+  # Partitions do not inherit the table's schema, so a batch with other columns is visible.
   configuration = jsonencode({
     Version  = 1.0
     Grouping = { TableLevelConfiguration = var.settings.table_level }
@@ -46,7 +46,7 @@ resource "aws_glue_crawler" "this" {
   depends_on = [aws_cloudwatch_log_group.this]
 }
 
-# Glue would make the group itself, to be kept for ever.
+# Otherwise Glue creates the group with unlimited retention.
 resource "aws_cloudwatch_log_group" "this" {
   count = var.security_configuration == null ? 0 : 1
 
@@ -59,9 +59,9 @@ module "role" {
   source = "../role"
 
   name        = local.role
-  description = "What the Glue crawler ${var.name} may do."
+  description = "Role of the Glue crawler ${var.name}."
   service     = "glue.amazonaws.com"
-  # Which of a crawler's ARNs Glue names when it takes the role is not documented.
+  # AWS does not document which ARN Glue passes as aws:SourceArn.
   source_arn = "${local.catalog}:*"
 
   policy = jsonencode({
@@ -81,14 +81,14 @@ module "role" {
           Resource = ["${local.bucket}/${var.settings.path}*"]
         },
         {
-          Sid      = "FindDatabase"
+          Sid      = "GetDatabase"
           Effect   = "Allow"
           Action   = ["glue:GetDatabase"]
           Resource = ["${local.catalog}:catalog", "${local.catalog}:database/${var.database}"]
         },
         {
-          # AWS does not say which of these a crawler calls; they are all that a crawl could take, in its own database.
-          Sid    = "WriteWhatWasFound"
+          # AWS does not document which of these a crawler calls; these are all that it could use, in the crawler's own database.
+          Sid    = "WriteDiscoveredTables"
           Effect = "Allow"
           Action = [
             "glue:GetTable", "glue:GetTables", "glue:CreateTable", "glue:UpdateTable",
@@ -109,7 +109,7 @@ module "role" {
       ],
       flatten([for name in var.security_configuration[*] : [
         {
-          # Glue limits the question to no resource.
+          # Glue supports no resource-level permissions for this action.
           Sid       = "ReadSecurityConfiguration"
           Effect    = "Allow"
           Action    = ["glue:GetSecurityConfiguration"]
@@ -117,7 +117,7 @@ module "role" {
           Condition = { StringEquals = { "aws:RequestedRegion" = [local.region] } }
         },
         {
-          # Glue ties its key to the group before it writes, and writes nothing where it may not.
+          # Glue associates the key with the group before it writes; without this permission it writes no logs.
           Sid      = "EncryptLogs"
           Effect   = "Allow"
           Action   = ["logs:AssociateKmsKey"]

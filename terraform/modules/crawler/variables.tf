@@ -4,7 +4,7 @@ variable "name" {
 }
 
 variable "settings" {
-  description = "What of the bucket is crawled and how: crawlers/ingested.json, where crawlers/README.md says what each word means."
+  description = "Crawled path and behaviour, from crawlers/ingested.json; see crawlers/README.md."
   type = object({
     path             = string
     table_level      = number
@@ -17,7 +17,7 @@ variable "settings" {
     condition = var.settings.recrawl_behavior != "CRAWL_NEW_FOLDERS_ONLY" || alltrue([
       for behavior in [var.settings.update_behavior, var.settings.delete_behavior] : behavior == "LOG"
     ])
-    error_message = "With CRAWL_NEW_FOLDERS_ONLY, Glue takes LOG for both behaviours and nothing else."
+    error_message = "With CRAWL_NEW_FOLDERS_ONLY, Glue requires LOG for both behaviours."
   }
 }
 
@@ -27,12 +27,12 @@ variable "bucket" {
 }
 
 variable "database" {
-  description = "Catalog database that takes what is found; nothing else writes to it."
+  description = "Catalog database of the discovered tables; nothing else writes to it."
   type        = string
 }
 
 variable "kms_key_arn" {
-  description = "Key that encrypts the bucket; null when S3's own key does."
+  description = "Key that encrypts the bucket; null for S3's own key."
   type        = string
   default     = null
 }
@@ -44,7 +44,7 @@ variable "security_configuration" {
 }
 
 variable "log_retention_days" {
-  description = "Days for which the crawler's log is kept, where it has a log group of its own."
+  description = "Retention of the crawler's own log group, in days."
   type        = number
   default     = 365
 }

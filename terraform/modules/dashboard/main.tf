@@ -4,30 +4,30 @@ locals {
   namespace = var.declared.namespace
   period    = 900
 
-  # CloudWatch wants each line of a graph as an array: namespace, metric, then every dimension and its value.
+  # A line of a graph is an array: namespace, metric, then the name and value of each dimension.
   single   = { for name, metric in var.declared.metrics : name => [local.namespace, name] }
   by_stage = { for name, metric in var.declared.metrics : name => [for stage in metric.stages : [local.namespace, name, "Stage", stage]] }
 
-  # Tables come and go: CloudWatch looks for those that there are.
+  # SEARCH includes the tables that exist at display time.
   by_table = "SEARCH('{${local.namespace},Stage,Table} MetricName=\"RowsOut\" Stage=\"load\"', 'Sum', ${local.period})"
   by_rule  = "SEARCH('{${local.namespace},Rule,Table} MetricName=\"QuarantinedRows\"', 'Sum', ${local.period})"
 
   graphs = concat([
-    { title = "Age of the warehouse, seconds", statistic = "Maximum", lines = [local.single["WarehouseAge"]], limit = var.oldest_seconds },
-    { title = "Runs that came to their end", statistic = "Sum", lines = local.by_stage["Heartbeat"] },
-    { title = "Rows to be dealt with", statistic = "Sum", lines = local.by_stage["RowsIn"] },
+    { title = "Warehouse age, seconds", statistic = "Maximum", lines = [local.single["WarehouseAge"]], limit = var.oldest_seconds },
+    { title = "Completed runs", statistic = "Sum", lines = local.by_stage["Heartbeat"] },
+    { title = "Rows read", statistic = "Sum", lines = local.by_stage["RowsIn"] },
     { title = "Rows written", statistic = "Sum", lines = local.by_stage["RowsOut"] },
-    { title = "Rows loaded into each table", statistic = "Sum", lines = [[{ expression = local.by_table }]] },
-    { title = "Seconds of a run", statistic = "Maximum", lines = local.by_stage["Seconds"] },
-    { title = "Bytes of Parquet", statistic = "Sum", lines = local.by_stage["Bytes"] },
-    { title = "Age of the newest change in totesys, seconds", statistic = "Minimum", lines = [local.single["AgeOfNewestChange"]] },
-    { title = "Rows held back for the first time, by table and rule", statistic = "Sum", lines = [[{ expression = local.by_rule }]] },
-    { title = "Rows that wait in quarantine", statistic = "Maximum", lines = [local.single["HeldRows"]] },
-    { title = "Warehouse against totesys", statistic = "Sum", lines = [local.single["ReconcileDifferences"], local.single["ReconcileExplained"]] },
-    { title = "Lake against the declarations", statistic = "Sum", lines = [local.single["DriftDifferences"]] },
+    { title = "Rows loaded, by table", statistic = "Sum", lines = [[{ expression = local.by_table }]] },
+    { title = "Duration of a run, seconds", statistic = "Maximum", lines = local.by_stage["Seconds"] },
+    { title = "Parquet written, bytes", statistic = "Sum", lines = local.by_stage["Bytes"] },
+    { title = "Age of the latest change in totesys, seconds", statistic = "Minimum", lines = [local.single["AgeOfNewestChange"]] },
+    { title = "Newly quarantined rows, by table and rule", statistic = "Sum", lines = [[{ expression = local.by_rule }]] },
+    { title = "Rows in quarantine", statistic = "Maximum", lines = [local.single["HeldRows"]] },
+    { title = "Differences between warehouse and totesys", statistic = "Sum", lines = [local.single["ReconcileDifferences"], local.single["ReconcileExplained"]] },
+    { title = "Differences between lake and declarations", statistic = "Sum", lines = [local.single["DriftDifferences"]] },
     ], [
     for queue in var.missed_queues : {
-      title     = "Starts that failed: ${queue}"
+      title     = "Failed starts: ${queue}"
       statistic = "Maximum"
       lines     = [["AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", queue]]
     }
@@ -57,7 +57,7 @@ locals {
         stat        = graph.statistic
         period      = local.period
         metrics     = graph.lines
-        annotations = { horizontal = [for limit in try([graph.limit], []) : { label = "At most", value = limit }] }
+        annotations = { horizontal = [for limit in try([graph.limit], []) : { label = "Limit", value = limit }] }
       }
     }
   ]

@@ -4,7 +4,7 @@ variable "name" {
 }
 
 variable "declared" {
-  description = "What the jobs publish, as metrics.json has it: the namespace, and each metric by its name."
+  description = "Metrics of the jobs, from metrics.json: the namespace, and each metric by name."
   type = object({
     namespace = string
     metrics   = map(object({ stages = list(string) }))
@@ -12,18 +12,18 @@ variable "declared" {
 }
 
 variable "alarm_arns" {
-  description = "ARNs of the alarms whose states are shown first."
+  description = "ARNs of the alarms whose states are at the top."
   type        = list(string)
 }
 
 variable "missed_queues" {
-  description = "Names of the queues that keep the schedules' starts that failed."
+  description = "Names of the dead-letter queues of failed starts."
   type        = list(string)
   default     = []
 }
 
 variable "oldest_seconds" {
-  description = "Seconds by which the warehouse may be behind totesys: a line in its graph."
+  description = "Limit of the warehouse age in seconds, shown as a line."
   type        = number
   default     = 1800
 }

@@ -4,7 +4,7 @@ data "aws_region" "current" {}
 locals {
   region = data.aws_region.current.name
 
-  # Nobody carries data out through an endpoint with credentials of another account.
+  # Prevents exfiltration of data with credentials of another account.
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = [{
@@ -48,7 +48,7 @@ resource "aws_security_group" "this" {
   count = length(var.services) > 0 ? 1 : 0
 
   name        = "${var.prefix}-endpoints"
-  description = "The interface endpoints of ${var.prefix}; they answer and ask nothing."
+  description = "Interface endpoints of ${var.prefix}, without outbound traffic."
   vpc_id      = var.vpc_id
 
   tags = { Name = "${var.prefix}-endpoints" }

@@ -1,4 +1,4 @@
 output "services" {
-  description = "Services that are reached by an interface endpoint."
+  description = "Services with an interface endpoint."
   value       = sort([for service, endpoint in aws_vpc_endpoint.interface : service])
 }

@@ -1,15 +1,15 @@
 variable "prefix" {
-  description = "First part of every name."
+  description = "Prefix of every name."
   type        = string
 }
 
 variable "vpc_id" {
-  description = "VPC that gets the endpoints."
+  description = "VPC of the endpoints."
   type        = string
 }
 
 variable "subnet_ids" {
-  description = "Subnets in which the interface endpoints have an address each."
+  description = "Subnets of the interface endpoints."
   type        = list(string)
 }
 
@@ -19,7 +19,7 @@ variable "gateway" {
 }
 
 variable "route_table_ids" {
-  description = "Route tables that lead to S3 by the gateway endpoint."
+  description = "Route tables with a route to the S3 gateway endpoint."
   type        = list(string)
 }
 
@@ -29,6 +29,6 @@ variable "services" {
 }
 
 variable "client_security_group_id" {
-  description = "Security group of the jobs, which may ask the endpoints."
+  description = "Security group of the jobs, which may connect to the endpoints."
   type        = string
 }

@@ -42,7 +42,7 @@ module "role" {
         Resource = ["${aws_cloudwatch_log_group.this.arn}:*"]
       },
       {
-        Sid      = "FindLogGroup"
+        Sid      = "DescribeLogGroups"
         Effect   = "Allow"
         Action   = ["logs:DescribeLogGroups"]
         Resource = ["arn:${local.partition}:logs:${local.region}:${local.account}:log-group:*"]

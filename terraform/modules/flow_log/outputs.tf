@@ -1,4 +1,4 @@
 output "log_group" {
-  description = "Name of the log group that has one line for each flow."
+  description = "Name of the log group of the flow log."
   value       = aws_cloudwatch_log_group.this.name
 }

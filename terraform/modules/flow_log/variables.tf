@@ -1,10 +1,10 @@
 variable "prefix" {
-  description = "First part of every name."
+  description = "Prefix of every name."
   type        = string
 }
 
 variable "vpc_id" {
-  description = "VPC whose traffic is written down."
+  description = "VPC whose traffic is logged."
   type        = string
 }
 
@@ -15,6 +15,6 @@ variable "kms_key_arn" {
 }
 
 variable "log_retention_days" {
-  description = "Days for which the log is kept."
+  description = "Retention of the log, in days."
   type        = number
 }

@@ -8,14 +8,14 @@ locals {
   region    = data.aws_region.current.name
 
   issuer   = "token.actions.githubusercontent.com"
-  provider = var.make_provider ? aws_iam_openid_connect_provider.this[0].arn : "arn:${local.partition}:iam::${local.account}:oidc-provider/${local.issuer}"
+  provider = var.create_provider ? aws_iam_openid_connect_provider.this[0].arn : "arn:${local.partition}:iam::${local.account}:oidc-provider/${local.issuer}"
 
-  # Each role is one environment's of the repository, whose rules say which branches and whose approval that takes.
+  # Each role belongs to one environment of the repository, whose protection rules require branches and approvals.
   roles = { deploy = var.environment, plan = "${var.environment}-plan" }
 }
 
 resource "aws_iam_openid_connect_provider" "this" {
-  count = var.make_provider ? 1 : 0
+  count = var.create_provider ? 1 : 0
 
   url            = "https://${local.issuer}"
   client_id_list = ["sts.amazonaws.com"]
@@ -25,7 +25,7 @@ resource "aws_iam_role" "this" {
   for_each = local.roles
 
   name                 = "${var.prefix}-github-${each.key}"
-  description          = "What workflows of ${var.repository} may do in its environment ${each.value}."
+  description          = "Workflows of ${var.repository} in the environment ${each.value}."
   max_session_duration = 3600
 
   assume_role_policy = jsonencode({
@@ -56,7 +56,7 @@ resource "aws_iam_role_policy" "state" {
       { Effect = "Allow", Action = ["s3:ListBucket"], Resource = [var.state_arn] },
       { Effect = "Allow", Action = ["s3:GetObject"], Resource = ["${var.state_arn}/totelake.tfstate*"] },
       {
-        # A plan takes the lock and gives it back; only a deployment writes the state.
+        # A plan acquires and releases the lock; only a deployment writes the state.
         Effect   = "Allow"
         Action   = ["s3:PutObject", "s3:DeleteObject"]
         Resource = ["${var.state_arn}/totelake.tfstate.tflock"]
@@ -65,28 +65,28 @@ resource "aws_iam_role_policy" "state" {
   })
 }
 
-# Looks at every resource, and at no data that is in one: neither rows nor secrets.
+# Reads the configuration of every resource, but no data: neither rows nor secrets.
 resource "aws_iam_role_policy" "read" {
-  #checkov:skip=CKV_AWS_355: A plan looks at whatever is there, by calls most of which AWS does not limit to a resource.
+  #checkov:skip=CKV_AWS_355: A plan reads all resources, by actions most of which have no resource-level permissions.
   for_each = local.roles
 
   name   = "read"
   role   = aws_iam_role.this[each.key].id
-  policy = jsonencode({ Version = "2012-10-17", Statement = [local.look, local.look_at_artifacts, local.look_at_quicksight] })
+  policy = jsonencode({ Version = "2012-10-17", Statement = [local.read_resources, local.read_artifacts, local.read_quicksight] })
 }
 
 resource "aws_iam_role_policy" "deploy" {
-  #checkov:skip=CKV_AWS_286: It makes the jobs' roles, so it decides what they may do; only roles of this prefix, handed only to the services that are named.
-  #checkov:skip=CKV_AWS_287: Of secrets it reads and writes those of this prefix, which it makes.
-  #checkov:skip=CKV_AWS_289: Roles, keys and policies are part of what is deployed; names limit them to this prefix where AWS allows it.
-  #checkov:skip=CKV_AWS_290: What has a name is limited to this prefix; KMS and EC2 give their resources no name.
-  #checkov:skip=CKV_AWS_355: KMS and EC2 give their resources no name of ours; the region is the limit.
+  #checkov:skip=CKV_AWS_286: It creates the jobs' roles and their policies, limited to roles of this prefix and passed only to the listed services.
+  #checkov:skip=CKV_AWS_287: It reads and writes only secrets of this prefix, which it creates.
+  #checkov:skip=CKV_AWS_289: Roles, keys and policies are part of the deployment, limited to this prefix where AWS supports it.
+  #checkov:skip=CKV_AWS_290: Named resources are limited to this prefix; KMS and EC2 resources have generated ids.
+  #checkov:skip=CKV_AWS_355: KMS and EC2 resources have generated ids; they are limited to the region.
   name = "deploy"
   role = aws_iam_role.this["deploy"].id
 
   policy = jsonencode({
     Version   = "2012-10-17"
-    Statement = concat([local.write_state, local.change_unnamed], local.change_named, local.change_roles)
+    Statement = concat([local.write_state, local.manage_unnamed], local.manage_named, local.manage_roles)
   })
 }
 
@@ -94,8 +94,8 @@ locals {
   here = "${local.region}:${local.account}"
   arn  = "arn:${local.partition}"
 
-  look = {
-    Sid    = "LookAtResources"
+  read_resources = {
+    Sid    = "ReadResources"
     Effect = "Allow"
     Action = [
       "athena:GetNamedQuery", "athena:GetWorkGroup", "athena:List*", "budgets:List*", "budgets:ViewBudget",
@@ -113,15 +113,15 @@ locals {
     Resource = ["*"]
   }
 
-  look_at_artifacts = {
-    Sid      = "LookAtArtifacts"
+  read_artifacts = {
+    Sid      = "ReadArtifacts"
     Effect   = "Allow"
     Action   = ["s3:GetObject", "s3:GetObjectTagging"]
     Resource = ["arn:${local.partition}:s3:::${var.prefix}-artifacts/*"]
   }
 
-  look_at_quicksight = {
-    Sid      = "LookAtQuickSight"
+  read_quicksight = {
+    Sid      = "ReadQuickSight"
     Effect   = "Allow"
     Action   = ["quicksight:Describe*", "quicksight:List*"]
     Resource = local.named.quicksight
@@ -134,7 +134,7 @@ locals {
     Resource = ["${var.state_arn}/totelake.tfstate"]
   }
 
-  # What carries the prefix in its name, by service. The state's bucket does too, and is no part of a deployment.
+  # Resources whose names begin with the prefix, by service. The state bucket does too but is not part of a deployment.
   named = {
     athena              = ["${local.arn}:athena:${local.here}:workgroup/${var.prefix}*"]
     budgets             = ["${local.arn}:budgets::${local.account}:budget/${var.prefix}*"]
@@ -149,37 +149,37 @@ locals {
     secretsmanager      = ["${local.arn}:secretsmanager:${local.here}:secret:${var.prefix}/*"]
     sns                 = ["${local.arn}:sns:${local.here}:${var.prefix}*"]
     sqs                 = ["${local.arn}:sqs:${local.here}:${var.prefix}*"]
-    # The catalog's databases are totesys_…, and Glue asks for the right to the catalog with each of them.
+    # The catalog's databases are named totesys_…; Glue requires permission on the catalog in addition.
     glue = concat(
       [for kind in ["job", "workflow", "trigger", "crawler", "connection"] : "${local.arn}:glue:${local.here}:${kind}/${var.prefix}*"],
       ["${local.arn}:glue:${local.here}:catalog", "${local.arn}:glue:${local.here}:database/totesys_*", "${local.arn}:glue:${local.here}:table/totesys_*/*"],
     )
   }
 
-  change_named = [
+  manage_named = [
     for service, resources in local.named : {
-      Sid      = "Change${replace(title(service), "-", "")}"
+      Sid      = "Manage${replace(title(service), "-", "")}"
       Effect   = "Allow"
       Action   = ["${service}:*"]
       Resource = resources
     }
   ]
 
-  change_actions = [
+  role_actions = [
     "iam:CreateRole", "iam:DeleteRole", "iam:UpdateRole", "iam:UpdateRoleDescription", "iam:UpdateAssumeRolePolicy",
     "iam:PutRolePolicy", "iam:DeleteRolePolicy", "iam:AttachRolePolicy", "iam:DetachRolePolicy", "iam:TagRole",
     "iam:UntagRole",
   ]
 
-  change_roles = [
+  manage_roles = [
     {
-      Sid      = "ChangeRoles"
+      Sid      = "ManageRoles"
       Effect   = "Allow"
-      Action   = local.change_actions
+      Action   = local.role_actions
       Resource = ["${local.arn}:iam::${local.account}:role/${var.prefix}-*"]
     },
     {
-      Sid    = "ChangePolicies"
+      Sid    = "ManagePolicies"
       Effect = "Allow"
       Action = [
         "iam:CreatePolicy", "iam:CreatePolicyVersion", "iam:DeletePolicy", "iam:DeletePolicyVersion",
@@ -188,29 +188,29 @@ locals {
       Resource = ["${local.arn}:iam::${local.account}:policy/${var.prefix}-quicksight"]
     },
     {
-      # QuickSight's own role gets the one policy that is made for it, and no other.
-      Sid       = "LetQuickSightAsk"
+      # Only the policy created for QuickSight may be attached to QuickSight's role.
+      Sid       = "AttachQuickSightPolicy"
       Effect    = "Allow"
       Action    = ["iam:AttachRolePolicy", "iam:DetachRolePolicy"]
       Resource  = ["${local.arn}:iam::${local.account}:role/service-role/aws-quicksight-*"]
       Condition = { ArnEquals = { "iam:PolicyARN" = "${local.arn}:iam::${local.account}:policy/${var.prefix}-quicksight" } }
     },
     {
-      # A workflow gives neither itself nor the one that plans more than bootstrap gave it.
-      Sid      = "KeepOwnRoles"
+      # A GitHub workflow cannot extend its own role or the plan role.
+      Sid      = "DenyOwnRoleChanges"
       Effect   = "Deny"
-      Action   = local.change_actions
+      Action   = local.role_actions
       Resource = ["${local.arn}:iam::${local.account}:role/${var.prefix}-github-*"]
     },
     {
-      Sid       = "HandRolesToServices"
+      Sid       = "PassRoles"
       Effect    = "Allow"
       Action    = ["iam:PassRole"]
       Resource  = ["${local.arn}:iam::${local.account}:role/${var.prefix}-*"]
-      Condition = { StringEquals = { "iam:PassedToService" = [for service in local.role_takers : "${service}.amazonaws.com"] } }
+      Condition = { StringEquals = { "iam:PassedToService" = [for service in local.role_services : "${service}.amazonaws.com"] } }
     },
     {
-      Sid       = "MakeTheRolesOfServices"
+      Sid       = "CreateServiceLinkedRoles"
       Effect    = "Allow"
       Action    = ["iam:CreateServiceLinkedRole"]
       Resource  = ["${local.arn}:iam::${local.account}:role/aws-service-role/*"]
@@ -218,10 +218,10 @@ locals {
     },
   ]
 
-  role_takers = ["glue", "scheduler", "redshift", "redshift-serverless", "monitoring.rds", "vpc-flow-logs"]
+  role_services = ["glue", "scheduler", "redshift", "redshift-serverless", "monitoring.rds", "vpc-flow-logs"]
 
-  change_unnamed = {
-    Sid    = "ChangeWhatHasNoName"
+  manage_unnamed = {
+    Sid    = "ManageUnnamedResources"
     Effect = "Allow"
     Action = [
       "ec2:*Vpc*", "ec2:*Subnet*", "ec2:*RouteTable*", "ec2:*Route", "ec2:*SecurityGroup*", "ec2:*FlowLogs",

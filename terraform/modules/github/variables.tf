@@ -1,20 +1,20 @@
 variable "repository" {
-  description = "GitHub repository whose workflows deliver, as owner/name."
+  description = "GitHub repository whose workflows deploy, as owner/name."
   type        = string
 
   validation {
     condition     = can(regex("^[A-Za-z0-9-]+/[A-Za-z0-9._-]+$", var.repository))
-    error_message = "repository is owner/name; no pattern, which would let other repositories in."
+    error_message = "repository must be owner/name without wildcards, which would admit other repositories."
   }
 }
 
 variable "environment" {
-  description = "Environment of the repository that may deploy; <environment>-plan may plan."
+  description = "GitHub environment that may deploy; <environment>-plan may plan."
   type        = string
 }
 
 variable "prefix" {
-  description = "First part of the names of all that may be made, changed and removed."
+  description = "Prefix of the names of all resources that may be created, changed and deleted."
   type        = string
 }
 
@@ -23,8 +23,8 @@ variable "state_arn" {
   type        = string
 }
 
-variable "make_provider" {
-  description = "Whether to make GitHub's identity provider, of which an account has one; false where it is there already."
+variable "create_provider" {
+  description = "Whether to create GitHub's OIDC provider, of which an account has one; false if it exists already."
   type        = bool
   default     = true
 }

@@ -10,14 +10,13 @@ locals {
   temporary  = { bucket = var.artifacts, prefix = "temporary/${var.name}/" }
   placements = compact([for connection in var.connections : connection.placement == null ? "" : connection.name])
 
-  # Settings of Spark; S3A guesses a region when it is told none, and a bucket with Object Lock takes no object without
-  # a checksum.
-  settings = [
+  # S3A guesses the region if it is not set, and a bucket with Object Lock requires a checksum on each PUT.
+  spark_conf = [
     "spark.hadoop.fs.s3a.endpoint.region=${local.region}",
     "spark.hadoop.fs.s3a.create.checksum.algorithm=CRC32",
   ]
 
-  # The wheels are all that is needed, each of them pinned by its hash: no index is asked, nothing is resolved.
+  # The wheels are complete and pinned by hash, so pip needs neither an index nor dependency resolution.
   wheels_only = length(var.python_modules) > 0 && alltrue([for module in var.python_modules : startswith(module, "s3://")])
 
   arguments = {
@@ -29,8 +28,8 @@ locals {
     "--extra-files"                      = var.certificates
     "--code_version"                     = var.code_version
     "--TempDir"                          = "s3://${local.temporary.bucket}/${local.temporary.prefix}"
-    "--conf"                             = join(" --conf ", local.settings)
-    "--enable-metrics"                   = "" # on by being there, whatever the value
+    "--conf"                             = join(" --conf ", local.spark_conf)
+    "--enable-metrics"                   = "" # enabled by its presence, whatever the value
     "--enable-observability-metrics"     = "true"
     "--enable-continuous-cloudwatch-log" = "true"
   }
@@ -45,7 +44,7 @@ resource "aws_glue_job" "this" {
   number_of_workers = var.number_of_workers
   timeout           = var.timeout
   execution_class   = "STANDARD"
-  # Every stage catches up by itself at the next run; whether a workflow's triggers fire for each attempt is undocumented.
+  # The next run continues from the last commit; how retries affect a workflow's triggers is not documented.
   max_retries       = 0
   connections       = local.placements
   default_arguments = merge({ for name, value in local.arguments : name => value if value != null }, var.arguments)
@@ -69,14 +68,14 @@ module "role" {
   source = "../role"
 
   name        = var.name
-  description = "What the Glue job ${var.name} may do."
+  description = "Role of the Glue job ${var.name}."
   service     = "glue.amazonaws.com"
-  # Which of a job's ARNs Glue names when it takes the role is not documented.
+  # AWS does not document which ARN Glue passes as aws:SourceArn.
   source_arn = "arn:${local.partition}:glue:${local.region}:${local.account}:*"
   policy     = jsonencode({ Version = "2012-10-17", Statement = local.statements })
 }
 
-# Glue would make the groups itself, to be kept for ever.
+# Otherwise Glue creates the groups with unlimited retention.
 resource "aws_cloudwatch_log_group" "this" {
   for_each = toset(var.security_configuration == null ? [] : ["error", "output"])
 
@@ -89,18 +88,18 @@ locals {
   s3      = "arn:${local.partition}:s3:::"
   catalog = "arn:${local.partition}:glue:${local.region}:${local.account}"
 
-  # A security configuration gives every role log groups of its own; without one all jobs of the account share theirs.
+  # With a security configuration each role has its own log groups; otherwise all jobs of the account share theirs.
   log_root = var.security_configuration == null ? "/aws-glue/jobs" : "/aws-glue/jobs/${var.security_configuration}-role/${var.name}"
   logs     = "arn:${local.partition}:logs:${local.region}:${local.account}:log-group:${local.log_root}"
 
-  shipped = compact([
+  artifact_keys = compact([
     "scripts/*", "packages/*", local.wheels_only ? "wheels/*" : "", var.certificates == null ? "" : "certificates/*",
   ])
 
-  reads  = concat(var.reads, [{ bucket = var.artifacts, keys = concat(local.shipped, ["${local.temporary.prefix}*"]) }])
+  reads  = concat(var.reads, [{ bucket = var.artifacts, keys = concat(local.artifact_keys, ["${local.temporary.prefix}*"]) }])
   writes = concat(var.writes, [{ bucket = var.artifacts, keys = ["${local.temporary.prefix}*"] }])
-  erases = concat(
-    # Spark's committer moves files out of these folders when a task is done. No data file can be deleted.
+  deletes = concat(
+    # Spark's committer moves task output out of these folders. Data files cannot be deleted.
     [for write in var.writes : {
       bucket = write.bucket
       keys   = flatten([for key in write.keys : ["${key}/_temporary/*", "${key}/__magic*"] if !startswith(key, "log/")])
@@ -111,7 +110,7 @@ locals {
   objects = {
     ReadObjects            = { actions = ["s3:GetObject"], places = local.reads }
     WriteObjects           = { actions = ["s3:PutObject", "s3:AbortMultipartUpload"], places = local.writes }
-    DeleteTemporaryObjects = { actions = ["s3:DeleteObject"], places = local.erases }
+    DeleteTemporaryObjects = { actions = ["s3:DeleteObject"], places = local.deletes }
   }
 
   object_statements = [
@@ -124,8 +123,8 @@ locals {
   ]
 
   list_statement = {
-    # Not narrowed to prefixes: without the right to list a bucket, S3 answers 403 instead of 404 to a HEAD of a key that
-    # is not there yet, and a HEAD has no prefix that a condition could match. Where a bucket is, Glue asks by itself.
+    # Not limited to prefixes: without ListBucket, S3 answers 403 instead of 404 to a HEAD of a missing key, and a HEAD has
+    # no prefix that a condition could match. Glue itself calls GetBucketLocation.
     Sid      = "ListBuckets"
     Effect   = "Allow"
     Action   = ["s3:ListBucket", "s3:GetBucketLocation"]
@@ -141,7 +140,7 @@ locals {
 
   security_statements = flatten([for name in var.security_configuration[*] : [
     {
-      # The driver asks what it has to encrypt with; Glue limits the question to no resource.
+      # Called by the driver; Glue supports no resource-level permissions for this action.
       Sid       = "ReadSecurityConfiguration"
       Effect    = "Allow"
       Action    = ["glue:GetSecurityConfiguration"]
@@ -149,7 +148,7 @@ locals {
       Condition = { StringEquals = { "aws:RequestedRegion" = [local.region] } }
     },
     {
-      # Glue ties its key to a group before it writes, and writes nothing where it may not.
+      # Glue associates the key with a group before it writes; without this permission it writes no logs.
       Sid      = "EncryptLogs"
       Effect   = "Allow"
       Action   = ["logs:AssociateKmsKey"]
@@ -158,7 +157,7 @@ locals {
   ]])
 
   metric_statement = {
-    # CloudWatch knows no resource here; the namespace is the limit.
+    # CloudWatch supports no resource-level permissions for this action; the namespace limits it.
     Sid       = "PublishMetrics"
     Effect    = "Allow"
     Action    = ["cloudwatch:PutMetricData"]
@@ -182,13 +181,14 @@ locals {
     } if length(grant.databases) > 0
   ]
 
-  judge_statements = flatten([for judged in var.judges == null ? [] : [var.judges] : [
+  drift_statements = flatten([for databases in var.drift_check[*] : [
     {
-      Sid    = "ReadFoundTables"
+      Sid    = "ReadDiscoveredTables"
       Effect = "Allow"
       Action = ["glue:GetTables"]
       Resource = [
-        "${local.catalog}:catalog", "${local.catalog}:database/${judged.found}", "${local.catalog}:table/${judged.found}/*",
+        "${local.catalog}:catalog", "${local.catalog}:database/${databases.discovered}",
+        "${local.catalog}:table/${databases.discovered}/*",
       ]
     },
     {
@@ -196,7 +196,7 @@ locals {
       Effect = "Allow"
       Action = ["glue:GetPartitions"]
       Resource = concat(["${local.catalog}:catalog"], flatten([
-        for database in [judged.found, judged.declared] :
+        for database in [databases.discovered, databases.declared] :
         ["${local.catalog}:database/${database}", "${local.catalog}:table/${database}/*"]
       ]))
     },
@@ -204,19 +204,19 @@ locals {
       Sid      = "ReadCrawler"
       Effect   = "Allow"
       Action   = ["glue:GetCrawler"]
-      Resource = [judged.crawler]
+      Resource = [databases.crawler]
     },
   ]])
 
-  # By them the jobs of a run tell each other what is not in the lake.
+  # Jobs of a workflow run exchange values that are not in the lake as run properties.
   workflow_statements = [for statement in [
-    { Sid = "FindInWorkflowRun", Action = ["glue:GetWorkflowRunProperties"], workflow = var.run_properties.reads },
-    { Sid = "NoteInWorkflowRun", Action = ["glue:PutWorkflowRunProperties"], workflow = var.run_properties.writes },
+    { Sid = "GetRunProperties", Action = ["glue:GetWorkflowRunProperties"], workflow = var.run_properties.reads },
+    { Sid = "PutRunProperties", Action = ["glue:PutWorkflowRunProperties"], workflow = var.run_properties.writes },
     ] : { Sid = statement.Sid, Effect = "Allow", Action = statement.Action, Resource = [statement.workflow] }
     if statement.workflow != null
   ]
 
-  # One statement for all of them: a Sid is used once in a policy.
+  # One statement for all connections: a Sid must be unique within a policy.
   connection_statements = [for statement in [
     {
       Sid      = "ReadConnections"
@@ -247,12 +247,12 @@ locals {
   ]
 
   ec2    = "arn:${local.partition}:ec2:${local.region}:${local.account}"
-  places = [for connection in var.connections : connection.placement if connection.placement != null]
+  vpc_placements = [for connection in var.connections : connection.placement if connection.placement != null]
 
-  # What Glue does in a VPC with the job's role: one network interface for each worker.
+  # In a VPC, Glue creates a network interface for each worker, with the job's role.
   network_statements = [for statement in [
     {
-      # EC2 does not limit Describe actions to resources.
+      # EC2 supports no resource-level permissions for Describe actions.
       Sid    = "DescribeVpc"
       Effect = "Allow"
       Action = [
@@ -268,9 +268,9 @@ locals {
       Action = ["ec2:CreateNetworkInterface"]
       Resource = concat(
         ["${local.ec2}:network-interface/*"],
-        distinct([for place in local.places : "${local.ec2}:subnet/${place.subnet_id}"]),
+        distinct([for place in local.vpc_placements : "${local.ec2}:subnet/${place.subnet_id}"]),
         distinct(flatten([
-          for place in local.places : [for id in place.security_group_ids : "${local.ec2}:security-group/${id}"]
+          for place in local.vpc_placements : [for id in place.security_group_ids : "${local.ec2}:security-group/${id}"]
         ])),
       )
     },
@@ -283,21 +283,21 @@ locals {
     },
     {
       # Only interfaces in the job's own subnets.
-      Sid      = "UnplugFromTheVpc"
+      Sid      = "DeleteNetworkInterfaces"
       Effect   = "Allow"
       Action   = ["ec2:DeleteNetworkInterface"]
       Resource = ["${local.ec2}:network-interface/*"]
       Condition = {
-        ArnEquals = { "ec2:Subnet" = distinct([for place in local.places : "${local.ec2}:subnet/${place.subnet_id}"]) }
+        ArnEquals = { "ec2:Subnet" = distinct([for place in local.vpc_placements : "${local.ec2}:subnet/${place.subnet_id}"]) }
       }
     },
-  ] : statement if length(local.places) > 0]
+  ] : statement if length(local.vpc_placements) > 0]
 
   statements = concat(
     [local.list_statement, local.log_statement, local.metric_statement],
     local.object_statements,
     local.catalog_statements,
-    local.judge_statements,
+    local.drift_statements,
     local.workflow_statements,
     local.connection_statements,
     local.network_statements,

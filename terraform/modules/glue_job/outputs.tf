@@ -9,11 +9,11 @@ output "arn" {
 }
 
 output "role" {
-  description = "Name of the job's role, for what is granted elsewhere."
+  description = "Name of the job's role, for permissions granted elsewhere."
   value       = module.role.name
 }
 
 output "log_groups" {
-  description = "Names of the log groups that a run's standard error and standard output go to."
+  description = "Names of the log groups of a run's standard error and standard output."
   value       = { for kind in ["error", "output"] : kind => "${local.log_root}/${kind}" }
 }

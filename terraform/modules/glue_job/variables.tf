@@ -4,7 +4,7 @@ variable "name" {
 }
 
 variable "description" {
-  description = "What the job does, in a sentence."
+  description = "Description of the job, one sentence."
   type        = string
 }
 
@@ -29,59 +29,59 @@ variable "python_modules" {
 }
 
 variable "certificates" {
-  description = "The s3:// address of the databases' certificates, which the job finds in its folder; null for none."
+  description = "The s3:// address of the databases' CA certificates, copied to the job's working folder; null for none."
   type        = string
   default     = null
 }
 
 variable "code_version" {
-  description = "Version of the code, which the job writes into what it commits."
+  description = "Version of the code, for the commit records."
   type        = string
 }
 
 variable "arguments" {
-  description = "The job's own arguments; no secrets, Glue logs them."
+  description = "The job's own arguments; no secrets, because Glue logs them."
   type        = map(string)
 
   validation {
     condition = length(setintersection(
       keys(var.arguments), ["--debug", "--mode", "--JOB_NAME", "--endpoint"]
     )) == 0
-    error_message = "--debug, --mode, --JOB_NAME and --endpoint are Glue's own arguments."
+    error_message = "--debug, --mode, --JOB_NAME and --endpoint are reserved by Glue."
   }
 }
 
 variable "reads" {
-  description = "Objects that the job reads: bucket and patterns of keys."
+  description = "Objects that the job reads: bucket and key patterns."
   type        = list(object({ bucket = string, keys = list(string) }))
 }
 
 variable "writes" {
-  description = "Objects that the job creates: bucket and patterns of keys."
+  description = "Objects that the job creates: bucket and key patterns."
   type        = list(object({ bucket = string, keys = list(string) }))
   default     = []
 }
 
 variable "registers_in" {
-  description = "Catalog databases whose tables the job registers partitions in."
+  description = "Catalog databases in which the job registers partitions."
   type        = list(string)
   default     = []
 }
 
-variable "judges" {
-  description = "What the job holds against each other: the catalog databases of what was found and of what is declared, and the ARN of the crawler that found it; null when it judges none."
-  type        = object({ found = string, declared = string, crawler = string })
+variable "drift_check" {
+  description = "Inputs of the drift check: the catalog databases of the discovered and of the declared tables, and the ARN of the crawler; null for other jobs."
+  type        = object({ discovered = string, declared = string, crawler = string })
   default     = null
 }
 
 variable "unregisters_in" {
-  description = "Catalog databases whose tables the job removes partitions from."
+  description = "Catalog databases in which the job deletes partitions."
   type        = list(string)
   default     = []
 }
 
 variable "statements" {
-  description = "What the job may do besides, in the words of IAM's policies."
+  description = "Additional IAM policy statements."
   type = list(object({
     Sid       = string
     Effect    = string
@@ -104,19 +104,19 @@ variable "connections" {
 }
 
 variable "run_properties" {
-  description = "ARN of the workflow whose runs' properties the job reads, and of the one whose it writes; null for none."
+  description = "ARNs of the workflows whose run properties the job reads and writes; null for none."
   type        = object({ reads = optional(string), writes = optional(string) })
   default     = {}
 }
 
 variable "kms_key_arn" {
-  description = "Key that encrypts the buckets and the secrets; null when AWS's own keys do."
+  description = "Key that encrypts the buckets and the secrets; null for AWS's own keys."
   type        = string
   default     = null
 }
 
 variable "glue_version" {
-  description = "Version of Glue, which fixes those of Spark, Python and Java."
+  description = "Glue version, which determines the versions of Spark, Python and Java."
   type        = string
   default     = "6.0"
 }
@@ -128,13 +128,13 @@ variable "worker_type" {
 }
 
 variable "number_of_workers" {
-  description = "Workers of a run, the driver among them; Glue bills two at least."
+  description = "Number of workers, including the driver; Glue bills at least two."
   type        = number
   default     = 2
 }
 
 variable "timeout" {
-  description = "Minutes after which a run is ended."
+  description = "Timeout of a run in minutes."
   type        = number
   default     = 60
 }
@@ -146,7 +146,7 @@ variable "security_configuration" {
 }
 
 variable "log_retention_days" {
-  description = "Days for which the job's logs are kept, where it has log groups of its own."
+  description = "Retention of the job's own log groups, in days."
   type        = number
   default     = 365
 }

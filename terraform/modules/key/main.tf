@@ -9,7 +9,7 @@ locals {
 }
 
 resource "aws_kms_key" "this" {
-  description             = "Encrypts what ${var.prefix} keeps: the lake, the warehouse, secrets, logs and alerts."
+  description             = "Encrypts the lake, warehouse, secrets, logs and alerts of ${var.prefix}."
   enable_key_rotation     = true
   deletion_window_in_days = var.deletion_window_in_days
 
@@ -17,16 +17,16 @@ resource "aws_kms_key" "this" {
     Version = "2012-10-17"
     Statement = [
       {
-        # Hands the decision to the account's IAM policies, which name this key.
-        Sid       = "AccountDecidesByIam"
+        # Enables IAM policies of the account to grant access to this key.
+        Sid       = "EnableIamPolicies"
         Effect    = "Allow"
         Principal = { AWS = "arn:${local.partition}:iam::${local.account}:root" }
         Action    = "kms:*"
         Resource  = "*"
       },
       {
-        # What alerts has no role of its own when it publishes to the encrypted topic.
-        Sid       = "AlertsReachTheEncryptedTopic"
+        # These services publish to the encrypted topic without a role.
+        Sid       = "AllowAlertPublishers"
         Effect    = "Allow"
         Principal = { Service = ["budgets.amazonaws.com", "cloudwatch.amazonaws.com", "events.amazonaws.com"] }
         Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
@@ -34,7 +34,7 @@ resource "aws_kms_key" "this" {
         Condition = { StringEquals = { "aws:SourceAccount" = local.account } }
       },
       {
-        Sid       = "LogsOfThisAccountAreEncrypted"
+        Sid       = "AllowCloudWatchLogs"
         Effect    = "Allow"
         Principal = { Service = "logs.${local.region}.amazonaws.com" }
         Action    = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
@@ -54,7 +54,7 @@ resource "aws_kms_alias" "this" {
   target_key_id = aws_kms_key.this.key_id
 }
 
-# What Glue writes by itself: its logs, the bookmarks that no job keeps, and files to S3.
+# Encryption of what Glue itself writes: logs, job bookmarks (unused) and files in S3.
 resource "aws_glue_security_configuration" "this" {
   name = var.prefix
 

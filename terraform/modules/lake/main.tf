@@ -1,15 +1,15 @@
 data "aws_caller_identity" "current" {}
 
 locals {
-  # A zone's bucket is write-once; those of artifacts and of access logs are not.
+  # Zone buckets are write-once; those of artifacts and access logs are not.
   zones   = toset(["ingested", "processed"])
   data    = setunion(local.zones, ["artifacts"])
   buckets = setunion(local.data, ["access-logs"])
 
-  # S3 delivers access logs to a bucket that is encrypted with its own key, and to no other.
+  # S3 delivers access logs only to buckets encrypted with SSE-S3.
   keys = { for key in local.buckets : key => key == "access-logs" ? null : var.kms_key_arn }
 
-  # Days after which objects go, by bucket and prefix.
+  # Expiration in days, by bucket and prefix.
   expiring = {
     artifacts   = { temporary = 7, athena = 30 }
     access-logs = { for key in local.data : key => var.access_log_days }
@@ -17,8 +17,8 @@ locals {
 }
 
 resource "aws_s3_bucket" "this" {
-  #checkov:skip=CKV_AWS_144: Every row can be read again from totesys, and batches be built again; a second region would double the cost for nothing else.
-  #checkov:skip=CKV2_AWS_62: Nothing waits for an object: stages read the commit log, and one run starts the next stage by a trigger.
+  #checkov:skip=CKV_AWS_144: Rows can be ingested again from totesys and batches rebuilt; replication to a second region would only double the cost.
+  #checkov:skip=CKV2_AWS_62: Nothing reacts to object events: stages read the commit log, and workflow triggers start them.
   for_each = local.buckets
 
   bucket              = "${var.prefix}-${each.key}"
@@ -93,7 +93,7 @@ resource "aws_s3_bucket_policy" "this" {
     Version = "2012-10-17"
     Statement = concat(
       [for bucket in(each.key == "access-logs" ? [each.value] : []) : {
-        Sid       = "S3DeliversAccessLogs"
+        Sid       = "AllowAccessLogDelivery"
         Effect    = "Allow"
         Principal = { Service = "logging.s3.amazonaws.com" }
         Action    = "s3:PutObject"
@@ -112,7 +112,7 @@ resource "aws_s3_bucket_policy" "this" {
         Condition = { Bool = { "aws:SecureTransport" = "false" } }
       }],
       # Versioning and Object Lock keep old versions but accept a second PUT of a key. A commit record must be created
-      # exactly once, so its PUT has to carry If-None-Match; the parts of an upload create no object and cannot carry it.
+      # exactly once, so its PUT needs If-None-Match. UploadPart creates no object and does not support the header.
       [for key in(contains(local.zones, each.key) ? [var.create_once] : []) : {
         Sid       = "DenyOverwriteOfCommitRecords"
         Effect    = "Deny"
@@ -124,7 +124,7 @@ resource "aws_s3_bucket_policy" "this" {
           Bool = { "s3:ObjectCreationOperation" = "true" }
         }
       }],
-      # Nobody, whatever else they may do. Who has to take a version away changes this policy first, and is seen doing so.
+      # For every principal. To delete a version, change this policy first, which CloudTrail records.
       [for bucket in(contains(local.zones, each.key) ? [each.value] : []) : {
         Sid       = "DenyDeletionOfVersions"
         Effect    = "Deny"
@@ -150,7 +150,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
   bucket = aws_s3_bucket.this[each.key].bucket
 
   rule {
-    id     = "remove-what-was-never-finished"
+    id     = "expire-incomplete-uploads-and-old-versions"
     status = "Enabled"
     filter {}
 
@@ -158,7 +158,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
       days_after_initiation = 7
     }
 
-    # Only what expires is ever replaced or deleted, in any bucket; nothing reads its old versions.
+    # Only expiring objects are ever replaced or deleted, in any bucket, and their old versions are not read.
     noncurrent_version_expiration {
       noncurrent_days = 30
     }

@@ -1,4 +1,4 @@
-# The names are taken from the last thing that is set on a bucket, so that nothing is written before it is protected.
+# From the last resource applied to a bucket, so that nothing is written before it is protected.
 output "buckets" {
   description = "Names of the buckets ingested, processed and artifacts."
   value       = { for key in local.data : key => aws_s3_bucket_policy.this[key].bucket }
@@ -12,6 +12,6 @@ output "buckets" {
 }
 
 output "access_logs" {
-  description = "Name of the bucket that says who read and wrote the others."
+  description = "Name of the bucket of the other buckets' access logs."
   value       = aws_s3_bucket_policy.this["access-logs"].bucket
 }

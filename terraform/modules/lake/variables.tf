@@ -1,5 +1,5 @@
 variable "prefix" {
-  description = "First part of the buckets' names; bucket names are unique among all AWS accounts."
+  description = "Prefix of the bucket names, which are unique across all AWS accounts."
   type        = string
 }
 
@@ -16,7 +16,7 @@ variable "retention_days" {
 
   validation {
     condition     = var.retention_days >= 0 && floor(var.retention_days) == var.retention_days
-    error_message = "retention_days is a whole number of days, 0 for none."
+    error_message = "retention_days must be a whole number of days, or 0 for none."
   }
 }
 
@@ -27,19 +27,19 @@ variable "create_once" {
 }
 
 variable "lifecycle_rules" {
-  description = "Whether unfinished uploads, temporary files and replaced versions expire."
+  description = "Whether incomplete uploads, temporary files and replaced versions expire."
   type        = bool
   default     = true
 }
 
 variable "access_log_days" {
-  description = "Days for which it is known who read and wrote what."
+  description = "Retention of the access logs, in days."
   type        = number
   default     = 365
 }
 
 variable "force_destroy" {
-  description = "Whether `terraform destroy` may delete buckets that hold objects."
+  description = "Whether `terraform destroy` may delete buckets that are not empty."
   type        = bool
   default     = false
 }

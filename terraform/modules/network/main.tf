@@ -19,7 +19,7 @@ data "aws_ec2_managed_prefix_list" "s3" {
 locals {
   region = data.aws_region.current.name
 
-  # The zones of the VPC that is made, each with the number of its subnet: a zone that AWS opens later changes none.
+  # Availability zones of a new VPC, with subnet numbers that do not depend on the zones that the region has.
   zones = { for number, letter in local.new ? var.zones : [] : "${local.region}${letter}" => number }
 
   new             = var.vpc_id == null
@@ -28,10 +28,10 @@ locals {
   subnet_ids      = local.new ? values(aws_subnet.this)[*].id : var.subnet_ids
   route_table_ids = local.new ? aws_route_table.this[*].id : var.route_table_ids
 
-  # Where databases may be, and at which ports: the jobs reach nothing else but AWS itself.
-  places = distinct(concat([local.cidr_block], var.peer[*].cidr_block, var.database_cidr_blocks))
+  # CIDR blocks and ports of databases: besides AWS itself, the jobs can connect only to these.
+  database_cidr_blocks = distinct(concat([local.cidr_block], var.peer[*].cidr_block, var.database_cidr_blocks))
   databases = {
-    for pair in setproduct(local.places, distinct(var.database_ports)) :
+    for pair in setproduct(local.database_cidr_blocks, distinct(var.database_ports)) :
     "${pair[0]}:${pair[1]}" => { cidr_block = pair[0], port = pair[1] }
   }
 }
@@ -41,12 +41,12 @@ resource "aws_vpc" "this" {
 
   cidr_block           = var.cidr_block
   enable_dns_support   = true
-  enable_dns_hostnames = true # the endpoints answer under the services' own names
+  enable_dns_hostnames = true # for private DNS names of the interface endpoints
 
   tags = { Name = var.prefix }
 }
 
-# Whatever is put into the VPC without a group of its own gets this one, which lets nothing in and nothing out.
+# Default for resources without a security group: no inbound and no outbound traffic.
 resource "aws_default_security_group" "this" {
   count = local.new ? 1 : 0
 
@@ -66,7 +66,7 @@ resource "aws_subnet" "this" {
   tags = { Name = "${var.prefix}-private-${each.key}" }
 }
 
-# No way out of the VPC: neither an internet gateway nor a NAT.
+# No route to the internet: neither an internet gateway nor a NAT.
 resource "aws_route_table" "this" {
   count = local.new ? 1 : 0
 
@@ -117,15 +117,15 @@ resource "aws_route" "from_peer" {
 }
 
 resource "aws_security_group" "jobs" {
-  #checkov:skip=CKV2_AWS_5: Glue attaches it to the interfaces of its workers, which it makes for each run.
+  #checkov:skip=CKV2_AWS_5: Glue attaches it to the network interfaces that it creates for each run.
   name        = "${var.prefix}-jobs"
-  description = "The Glue jobs of ${var.prefix}."
+  description = "Glue jobs of ${var.prefix}."
   vpc_id      = local.vpc_id
 
   tags = { Name = "${var.prefix}-jobs" }
 }
 
-# Glue refuses a group that does not let in all TCP from itself: the workers of a run talk to each other.
+# Glue requires a self-referencing rule for all TCP ports, for the traffic between the workers of a run.
 resource "aws_vpc_security_group_ingress_rule" "workers" {
   #checkov:skip=CKV_AWS_24: The source is the group itself, not an address.
   #checkov:skip=CKV_AWS_25: The source is the group itself, not an address.
@@ -149,7 +149,7 @@ resource "aws_vpc_security_group_egress_rule" "workers" {
 
 resource "aws_vpc_security_group_egress_rule" "s3" {
   security_group_id = aws_security_group.jobs.id
-  description       = "To S3, by the gateway endpoint."
+  description       = "To S3 through the gateway endpoint."
   prefix_list_id    = data.aws_ec2_managed_prefix_list.s3.id
   ip_protocol       = "tcp"
   from_port         = 443
@@ -158,7 +158,7 @@ resource "aws_vpc_security_group_egress_rule" "s3" {
 
 resource "aws_vpc_security_group_egress_rule" "aws" {
   security_group_id = aws_security_group.jobs.id
-  description       = "To AWS, by the interface endpoints of the VPC."
+  description       = "To AWS through the interface endpoints."
   cidr_ipv4         = local.cidr_block
   ip_protocol       = "tcp"
   from_port         = 443

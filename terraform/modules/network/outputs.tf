@@ -1,5 +1,5 @@
 output "vpc_id" {
-  description = "VPC that the jobs run in."
+  description = "VPC of the jobs."
   value       = local.vpc_id
 }
 
@@ -13,9 +13,9 @@ output "security_group_id" {
   value       = aws_security_group.jobs.id
 }
 
-# Where a job is put, it needs its endpoints and rules from the first second on.
+# After the endpoints and rules, which a job needs from its start.
 output "placement" {
-  description = "Where a Glue connection puts a job: availability zone, subnet and security groups."
+  description = "Availability zone, subnet and security groups for a Glue connection."
   value = {
     availability_zone  = local.new ? values(aws_subnet.this)[0].availability_zone : data.aws_subnet.existing[0].availability_zone
     subnet_id          = local.subnet_ids[0]
@@ -36,6 +36,6 @@ output "placement" {
 }
 
 output "services" {
-  description = "Services that are reached by an interface endpoint."
+  description = "Services with an interface endpoint."
   value       = module.endpoints.services
 }

@@ -1,82 +1,82 @@
 variable "prefix" {
-  description = "First part of every name."
+  description = "Prefix of every name."
   type        = string
 }
 
 variable "vpc_id" {
-  description = "VPC that is there already and that the jobs run in; null to make one."
+  description = "Existing VPC for the jobs; null to create one."
   type        = string
   default     = null
 }
 
 variable "subnet_ids" {
-  description = "Private subnets of the VPC that is there already, in two availability zones or more; the jobs run in the first."
+  description = "Private subnets of the existing VPC, in at least two availability zones; the jobs run in the first."
   type        = list(string)
   default     = []
   nullable    = false
 
   validation {
     condition     = (var.vpc_id == null) == (length(var.subnet_ids) == 0)
-    error_message = "subnet_ids go with vpc_id: a VPC that is there already has subnets, and one that is made gets its own."
+    error_message = "Set subnet_ids if and only if vpc_id is set: a new VPC gets its own subnets."
   }
 }
 
 variable "route_table_ids" {
-  description = "Route tables of those subnets that get a gateway endpoint to S3; none where they have one."
+  description = "Route tables of those subnets, for the S3 gateway endpoint; empty if the VPC has one."
   type        = list(string)
   default     = []
   nullable    = false
 }
 
 variable "cidr_block" {
-  description = "Addresses of the VPC that is made; each of its subnets gets a quarter of them."
+  description = "CIDR block of the new VPC; each subnet gets a quarter of it."
   type        = string
   default     = "10.64.0.0/20"
   nullable    = false
 
   validation {
     condition     = can(cidrsubnet(var.cidr_block, 2, 3))
-    error_message = "cidr_block is a block of addresses that can be divided by four, such as 10.64.0.0/20."
+    error_message = "cidr_block must be a CIDR block that can be divided into four subnets, such as 10.64.0.0/20."
   }
 }
 
 variable "zones" {
-  description = "Letters of the region's availability zones that the VPC that is made has subnets in; Redshift Serverless wants three."
+  description = "Letters of the availability zones of the new VPC's subnets; Redshift Serverless requires three."
   type        = list(string)
   default     = ["a", "b", "c"]
   nullable    = false
 
   validation {
     condition     = length(distinct(var.zones)) == length(var.zones) && contains([2, 3, 4], length(var.zones))
-    error_message = "zones are two to four letters, such as a, b and c, each of them once."
+    error_message = "zones must be two to four distinct letters, such as a, b and c."
   }
 }
 
 variable "peer" {
-  description = "VPC of this account in which totesys is, and which the VPC that is made is joined to; null for none."
+  description = "VPC of totesys, in the same account, to peer with the new VPC; null for none."
   type        = object({ vpc_id = string, cidr_block = string, route_table_ids = set(string) })
   default     = null
 
   validation {
     condition     = var.peer == null || var.vpc_id == null
-    error_message = "peer is for a VPC that is made here: one that is there already has its owner's own routes."
+    error_message = "peer requires a new VPC: an existing one manages its own routes."
   }
 }
 
 variable "database_cidr_blocks" {
-  description = "Where databases are beside the VPC itself and its peer, such as a network behind a transit gateway."
+  description = "CIDR blocks of databases outside the VPC and its peer, such as a network behind a transit gateway."
   type        = list(string)
   default     = []
   nullable    = false
 }
 
 variable "database_ports" {
-  description = "Ports at which the jobs reach databases."
+  description = "Ports of the databases."
   type        = list(number)
 }
 
 variable "services" {
-  description = "AWS services that get an interface endpoint, such as glue; none where the VPC has them."
+  description = "AWS services that get an interface endpoint, such as glue; empty if the VPC has endpoints."
   type        = set(string)
 }
 
@@ -87,7 +87,7 @@ variable "kms_key_arn" {
 }
 
 variable "log_retention_days" {
-  description = "Days for which the flow log is kept."
+  description = "Retention of the flow log, in days."
   type        = number
   default     = 365
 }

@@ -15,16 +15,16 @@ locals {
     "rds.force_ssl"              = "1"
     "log_connections"            = "1"
     "log_disconnections"         = "1"
-    "log_statement"              = "ddl" # the load's rows are no matter for a log
+    "log_statement"              = "ddl" # not the rows that the load writes
     "log_min_duration_statement" = "5000"
     "log_lock_waits"             = "1"
   }
 }
 
 resource "aws_db_instance" "this" {
-  #checkov:skip=CKV_AWS_157: A second instance in another zone is a value of the environment: on by itself, off where a lost hour does not matter.
-  #checkov:skip=CKV_AWS_293: Protection from deletion is a value of the environment: on by itself, off where environments come and go.
-  #checkov:skip=CKV_AWS_133: backup_days is 14 where it is left out, and its validation refuses less than 1.
+  #checkov:skip=CKV_AWS_157: Multi-AZ is configured per environment: on by default, off where downtime is acceptable.
+  #checkov:skip=CKV_AWS_293: Deletion protection is configured per environment: on by default, off for temporary environments.
+  #checkov:skip=CKV_AWS_133: backup_days defaults to 14, and its validation requires at least 1.
   identifier     = var.name
   engine         = "postgres"
   engine_version = var.engine_version
@@ -33,7 +33,7 @@ resource "aws_db_instance" "this" {
   db_name  = var.database
   username = var.owner
   port     = local.port
-  # RDS keeps the password in a secret of its own, and changes it every seven days.
+  # RDS manages the password in its own secret and rotates it every seven days.
   manage_master_user_password         = true
   master_user_secret_kms_key_id       = var.kms_key_arn
   iam_database_authentication_enabled = true
@@ -78,7 +78,7 @@ resource "aws_db_subnet_group" "this" {
 
 resource "aws_db_parameter_group" "this" {
   name_prefix = "${var.name}-"
-  description = "No connection without TLS; connections, definitions and slow statements are logged."
+  description = "Requires TLS; logs connections, DDL and slow statements."
   family      = "postgres${local.major}"
 
   dynamic "parameter" {
@@ -97,7 +97,7 @@ resource "aws_db_parameter_group" "this" {
 
 resource "aws_security_group" "this" {
   name        = var.name
-  description = "The database ${var.name}, which answers and asks nothing."
+  description = "Database ${var.name}, without outbound traffic."
   vpc_id      = var.vpc_id
 
   tags = { Name = var.name }
@@ -116,14 +116,14 @@ resource "aws_vpc_security_group_ingress_rule" "readers" {
   for_each = var.reader_cidr_blocks
 
   security_group_id = aws_security_group.this.id
-  description       = "From whoever asks the warehouse."
+  description       = "From readers of the warehouse."
   cidr_ipv4         = each.key
   ip_protocol       = "tcp"
   from_port         = local.port
   to_port           = local.port
 }
 
-# RDS would make the groups itself, without a key and to be kept for ever.
+# Otherwise RDS creates the groups without a key and with unlimited retention.
 resource "aws_cloudwatch_log_group" "this" {
   for_each = toset(local.exported)
 
@@ -134,7 +134,7 @@ resource "aws_cloudwatch_log_group" "this" {
 
 resource "aws_iam_role" "monitoring" {
   name        = "${var.name}-monitoring"
-  description = "Lets RDS write what the machine of ${var.name} does."
+  description = "Enhanced monitoring of ${var.name}."
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"

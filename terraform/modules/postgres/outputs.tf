@@ -1,10 +1,10 @@
 output "host" {
-  description = "Name under which the database answers."
+  description = "Host name of the database."
   value       = aws_db_instance.this.address
 }
 
 output "port" {
-  description = "Port at which it answers."
+  description = "Port of the database."
   value       = local.port
 }
 
@@ -14,6 +14,6 @@ output "database" {
 }
 
 output "secret_arn" {
-  description = "ARN of the secret with the owner's user and password, which RDS keeps."
+  description = "ARN of the secret with the owner's user and password, managed by RDS."
   value       = one(aws_db_instance.this.master_user_secret[*].secret_arn)
 }

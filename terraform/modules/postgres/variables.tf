@@ -1,15 +1,15 @@
 variable "name" {
-  description = "Name of the instance, and of all that belongs to it."
+  description = "Name of the instance and of its resources."
   type        = string
 }
 
 variable "database" {
-  description = "Database that is made."
+  description = "Name of the database."
   type        = string
 }
 
 variable "owner" {
-  description = "Role that owns it, and that RDS keeps the password of."
+  description = "Role that owns the database; RDS manages its password."
   type        = string
 }
 
@@ -19,7 +19,7 @@ variable "vpc_id" {
 }
 
 variable "subnet_ids" {
-  description = "Private subnets, in two availability zones or more."
+  description = "Private subnets, in at least two availability zones."
   type        = list(string)
 }
 
@@ -29,13 +29,13 @@ variable "client_security_group_id" {
 }
 
 variable "reader_cidr_blocks" {
-  description = "Addresses from which the warehouse is asked, beside the jobs."
+  description = "CIDR blocks that may connect to the warehouse, in addition to the jobs."
   type        = set(string)
   default     = []
 }
 
 variable "engine_version" {
-  description = "Version of Postgres; RDS takes the newest minor version of a major one."
+  description = "Version of Postgres; for a major version RDS uses the latest minor version."
   type        = string
   default     = "17"
   nullable    = false
@@ -49,40 +49,40 @@ variable "instance_class" {
 }
 
 variable "storage_gib" {
-  description = "Storage at the start, in GiB."
+  description = "Initial storage in GiB."
   type        = number
   default     = 20
   nullable    = false
 }
 
 variable "largest_storage_gib" {
-  description = "Storage that it may grow to by itself, in GiB."
+  description = "Limit of storage autoscaling in GiB."
   type        = number
   default     = 500
   nullable    = false
 }
 
 variable "multi_az" {
-  description = "Whether a second instance stands by in another availability zone."
+  description = "Whether there is a standby instance in another availability zone."
   type        = bool
   default     = true
   nullable    = false
 }
 
 variable "backup_days" {
-  description = "Days back to which the database can be restored, to the second."
+  description = "Retention of backups for point-in-time recovery, in days."
   type        = number
   default     = 14
   nullable    = false
 
   validation {
     condition     = var.backup_days >= 1 && var.backup_days <= 35
-    error_message = "RDS keeps backups for 1 to 35 days."
+    error_message = "backup_days must be 1 to 35."
   }
 }
 
 variable "deletion_protection" {
-  description = "Whether the instance refuses to be deleted, and leaves a last snapshot and its backups when it is."
+  description = "Whether deletion is refused, and a final snapshot and the backups are kept when the instance is deleted."
   type        = bool
   default     = true
   nullable    = false
@@ -95,7 +95,7 @@ variable "kms_key_arn" {
 }
 
 variable "log_retention_days" {
-  description = "Days for which the database's logs are kept."
+  description = "Retention of the database's logs, in days."
   type        = number
   default     = 365
 }

@@ -10,7 +10,7 @@ locals {
 
   questions = { for question in var.questions : "${question.page}_${question.name}" => question }
 
-  # QuickSight puts a query in brackets, and knows no database that a name without one could be of.
+  # QuickSight runs the query as a subquery without a default database, so view names are qualified.
   queries = {
     for key, question in local.questions : key => replace(
       trimsuffix(trimspace(replace(file("${var.queries}/${question.page}/${question.name}.sql"), "/(?m)^--.*\n/", "")), ";"),
@@ -18,20 +18,20 @@ locals {
     )
   }
 
-  looks_at_data_set    = ["quicksight:DescribeDataSet", "quicksight:DescribeDataSetPermissions", "quicksight:PassDataSet", "quicksight:DescribeIngestion", "quicksight:ListIngestions"]
-  looks_at_data_source = ["quicksight:DescribeDataSource", "quicksight:DescribeDataSourcePermissions", "quicksight:PassDataSource"]
+  data_set_actions    = ["quicksight:DescribeDataSet", "quicksight:DescribeDataSetPermissions", "quicksight:PassDataSet", "quicksight:DescribeIngestion", "quicksight:ListIngestions"]
+  data_source_actions = ["quicksight:DescribeDataSource", "quicksight:DescribeDataSourcePermissions", "quicksight:PassDataSource"]
 }
 
-# What Athena does for QuickSight it does with the rights of QuickSight's own role, which is the account's.
+# Athena runs QuickSight's queries with QuickSight's own role, of which an account has one.
 resource "aws_iam_policy" "this" {
   name        = "${var.name}-quicksight"
-  description = "Lets QuickSight ask the database ${var.database} through the workgroup ${var.workgroup}."
+  description = "Lets QuickSight query the database ${var.database} through the workgroup ${var.workgroup}."
 
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = concat([
       {
-        Sid    = "AskInTheWorkgroup"
+        Sid    = "RunAthenaQueries"
         Effect = "Allow"
         Action = [
           "athena:BatchGetQueryExecution", "athena:GetQueryExecution", "athena:GetQueryResults",
@@ -40,13 +40,13 @@ resource "aws_iam_policy" "this" {
         Resource = ["arn:${local.partition}:athena:${local.here}:workgroup/${var.workgroup}"]
       },
       {
-        Sid      = "LookAroundInTheCatalog"
+        Sid      = "ReadAthenaMetadata"
         Effect   = "Allow"
         Action   = ["athena:GetDataCatalog", "athena:GetTableMetadata", "athena:ListDatabases", "athena:ListTableMetadata"]
         Resource = ["arn:${local.partition}:athena:${local.here}:datacatalog/AwsDataCatalog"]
       },
       {
-        Sid    = "ReadTheCatalog"
+        Sid    = "ReadCatalog"
         Effect = "Allow"
         Action = [
           "glue:BatchGetPartition", "glue:GetDatabase", "glue:GetDatabases", "glue:GetPartition", "glue:GetPartitions",
@@ -59,30 +59,30 @@ resource "aws_iam_policy" "this" {
         ]
       },
       {
-        Sid       = "ListTheLake"
+        Sid       = "ListLake"
         Effect    = "Allow"
         Action    = ["s3:ListBucket"]
         Resource  = [local.lake]
         Condition = { StringLike = { "s3:prefix" = ["${var.lake.prefix}*"] } }
       },
-      { Sid = "ReadTheLake", Effect = "Allow", Action = ["s3:GetObject"], Resource = ["${local.lake}/${var.lake.prefix}*"] },
-      { Sid = "FindTheBuckets", Effect = "Allow", Action = ["s3:GetBucketLocation"], Resource = [local.lake, local.results] },
+      { Sid = "ReadLake", Effect = "Allow", Action = ["s3:GetObject"], Resource = ["${local.lake}/${var.lake.prefix}*"] },
+      { Sid = "GetBucketLocations", Effect = "Allow", Action = ["s3:GetBucketLocation"], Resource = [local.lake, local.results] },
       {
-        Sid       = "ListTheResults"
+        Sid       = "ListResults"
         Effect    = "Allow"
         Action    = ["s3:ListBucket"]
         Resource  = [local.results]
         Condition = { StringLike = { "s3:prefix" = ["${var.results.prefix}*"] } }
       },
       {
-        Sid      = "WriteAndReadResults"
+        Sid      = "ReadWriteResults"
         Effect   = "Allow"
         Action   = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject"]
         Resource = ["${local.results}/${var.results.prefix}*"]
       },
       ], [
       for key in compact([var.kms_key_arn]) :
-      { Sid = "UseTheKey", Effect = "Allow", Action = ["kms:Decrypt", "kms:GenerateDataKey"], Resource = [key] }
+      { Sid = "UseKey", Effect = "Allow", Action = ["kms:Decrypt", "kms:GenerateDataKey"], Resource = [key] }
     ])
   })
 }
@@ -108,7 +108,7 @@ resource "aws_quicksight_data_source" "this" {
 
     content {
       principal = permission.value
-      actions   = local.looks_at_data_source
+      actions   = local.data_source_actions
     }
   }
 
@@ -146,7 +146,7 @@ resource "aws_quicksight_data_set" "this" {
 
     content {
       principal = permissions.value
-      actions   = local.looks_at_data_set
+      actions   = local.data_set_actions
     }
   }
 }

@@ -4,6 +4,6 @@ output "data_sets" {
 }
 
 output "policy" {
-  description = "What QuickSight's role may do here, as JSON."
+  description = "Policy attached to QuickSight's role, as JSON."
   value       = aws_iam_policy.this.policy
 }

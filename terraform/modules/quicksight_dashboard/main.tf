@@ -10,7 +10,7 @@ locals {
   ]
   pages = { for page in distinct(var.questions[*].page) : page => [for visual in local.shown : visual if visual.page == page] }
 
-  # A page's first question with such a column has its filter, which holds for all of the page's that have the column too.
+  # The filter refers to the page's first query with the column and applies to all queries of the page that have it.
   filters = merge([
     for page in keys(local.pages) : {
       for column in ["currency", "month"] : "${page}_${column}" => {
@@ -26,12 +26,12 @@ locals {
   height      = 14
 }
 
-# The provider takes a definition in blocks only, which makes this long: filters, then for each sheet its controls, its layout
-# and its visuals, of which a question has one: bars, lines or a table.
+# Long because the provider accepts a definition as blocks only: filters, then the controls, layout and visuals of each sheet.
+# Each question has one visual: bars, lines or a table.
 resource "aws_quicksight_dashboard" "this" {
   dashboard_id        = var.name
   name                = var.name
-  version_description = "As the questions were declared."
+  version_description = "Generated from the declared questions."
 
   definition {
     dynamic "data_set_identifiers_declarations" {
@@ -147,7 +147,7 @@ resource "aws_quicksight_dashboard" "this" {
                 }
               }
 
-              # Two in a row; the last has a row of its own where their number is odd.
+              # Two per row; with an odd number, the last one has a full row.
               dynamic "elements" {
                 for_each = local.pages[page.value]
 

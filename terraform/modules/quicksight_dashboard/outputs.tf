@@ -4,6 +4,6 @@ output "id" {
 }
 
 output "visuals" {
-  description = "Ids of the visuals, each of which is that of its question: <page>_<name>."
+  description = "Ids of the visuals: <page>_<name> of each question."
   value       = local.shown[*].id
 }

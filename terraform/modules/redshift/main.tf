@@ -16,14 +16,14 @@ locals {
     max_query_execution_time     = "3600"
   }
 
-  copied = distinct(var.copies[*].bucket)
+  copy_buckets = distinct(var.copies[*].bucket)
 }
 
 resource "aws_redshiftserverless_namespace" "this" {
   namespace_name = var.name
   db_name        = var.database
 
-  # Redshift keeps the password in a secret of its own, and changes it every thirty days.
+  # Redshift manages the password in its own secret and rotates it every thirty days.
   admin_username                   = var.owner
   manage_admin_password            = true
   admin_password_secret_kms_key_id = var.kms_key_arn
@@ -45,7 +45,7 @@ resource "aws_redshiftserverless_workgroup" "this" {
   subnet_ids           = var.subnet_ids
   security_group_ids   = [aws_security_group.this.id]
   publicly_accessible  = false
-  enhanced_vpc_routing = true # COPY reads by the endpoint of the VPC, not over the internet
+  enhanced_vpc_routing = true # COPY reads through the S3 endpoint of the VPC, not over the internet
 
   dynamic "config_parameter" {
     for_each = local.parameters
@@ -67,7 +67,7 @@ resource "aws_redshiftserverless_usage_limit" "this" {
 
 resource "aws_security_group" "this" {
   name        = var.name
-  description = "The workgroup ${var.name}, which the jobs reach by the Data API."
+  description = "Workgroup ${var.name}, used by the jobs through the Data API."
   vpc_id      = var.vpc_id
 
   tags = { Name = var.name }
@@ -77,7 +77,7 @@ resource "aws_vpc_security_group_ingress_rule" "readers" {
   for_each = var.reader_cidr_blocks
 
   security_group_id = aws_security_group.this.id
-  description       = "From whoever asks the warehouse."
+  description       = "From readers of the warehouse."
   cidr_ipv4         = each.key
   ip_protocol       = "tcp"
   from_port         = local.port
@@ -90,14 +90,14 @@ data "aws_ec2_managed_prefix_list" "s3" {
 
 resource "aws_vpc_security_group_egress_rule" "s3" {
   security_group_id = aws_security_group.this.id
-  description       = "To S3, which COPY reads."
+  description       = "To S3, for COPY."
   prefix_list_id    = data.aws_ec2_managed_prefix_list.s3.id
   ip_protocol       = "tcp"
   from_port         = 443
   to_port           = 443
 }
 
-# Redshift would make the groups itself, without a key and to be kept for ever.
+# Otherwise Redshift creates the groups without a key and with unlimited retention.
 resource "aws_cloudwatch_log_group" "this" {
   for_each = toset(local.logs)
 
@@ -108,7 +108,7 @@ resource "aws_cloudwatch_log_group" "this" {
 
 resource "aws_iam_role" "copy" {
   name        = "${var.name}-copy"
-  description = "What a COPY of ${var.name} may read."
+  description = "Role of COPY in ${var.name}."
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
@@ -116,7 +116,7 @@ resource "aws_iam_role" "copy" {
       Effect    = "Allow"
       Action    = "sts:AssumeRole"
       Principal = { Service = ["redshift.amazonaws.com", "redshift-serverless.amazonaws.com"] }
-      # Redshift has neither a source account nor a source ARN: it says as an external id which database user copies.
+      # Redshift passes neither aws:SourceAccount nor aws:SourceArn; the external id identifies the database user.
       Condition = {
         StringLike = {
           "sts:ExternalId" = (
@@ -140,10 +140,10 @@ resource "aws_iam_role_policy" "copy" {
           Sid      = "ListBuckets"
           Effect   = "Allow"
           Action   = ["s3:ListBucket", "s3:GetBucketLocation"]
-          Resource = [for bucket in local.copied : "arn:${local.partition}:s3:::${bucket}"]
+          Resource = [for bucket in local.copy_buckets : "arn:${local.partition}:s3:::${bucket}"]
         },
         {
-          Sid      = "ReadWhatIsCopied"
+          Sid      = "ReadCopySources"
           Effect   = "Allow"
           Action   = ["s3:GetObject"]
           Resource = [for place in var.copies : "arn:${local.partition}:s3:::${place.bucket}/${place.keys}"]

@@ -9,7 +9,7 @@ output "database" {
 }
 
 output "secret_arn" {
-  description = "ARN of the secret with the administrator's user and password, which Redshift keeps."
+  description = "ARN of the secret with the administrator's user and password, managed by Redshift."
   value       = aws_redshiftserverless_namespace.this.admin_password_secret_arn
 }
 

@@ -1,15 +1,15 @@
 variable "name" {
-  description = "Name of namespace and workgroup, and of all that belongs to them."
+  description = "Name of namespace, workgroup and their resources."
   type        = string
 }
 
 variable "database" {
-  description = "Database that is made."
+  description = "Name of the database."
   type        = string
 }
 
 variable "owner" {
-  description = "Administrator, who owns it and whose password Redshift keeps."
+  description = "Administrator and owner of the database; Redshift manages its password."
   type        = string
 }
 
@@ -19,49 +19,49 @@ variable "vpc_id" {
 }
 
 variable "subnet_ids" {
-  description = "Private subnets, three of them in three availability zones, as Redshift Serverless demands."
+  description = "Private subnets; Redshift Serverless requires three, in three availability zones."
   type        = list(string)
 
   validation {
     condition     = length(var.subnet_ids) >= 3
-    error_message = "Redshift Serverless demands three subnets in three availability zones: give the network three zones."
+    error_message = "Redshift Serverless requires three subnets in three availability zones: configure three zones for the network."
   }
 }
 
 variable "reader_cidr_blocks" {
-  description = "Addresses from which the warehouse is asked; the jobs use the Data API."
+  description = "CIDR blocks that may connect to the warehouse; the jobs use the Data API."
   type        = set(string)
   default     = []
 }
 
 variable "copies" {
-  description = "Objects that COPY may read: bucket and pattern of keys."
+  description = "Objects that COPY may read: bucket and key pattern."
   type        = list(object({ bucket = string, keys = string }))
 }
 
 variable "base_capacity" {
-  description = "Redshift processing units that a statement starts with; 8 are the fewest."
+  description = "Base capacity in Redshift processing units, at least 8."
   type        = number
   default     = 8
   nullable    = false
 }
 
 variable "max_capacity" {
-  description = "Redshift processing units that the workgroup may grow to."
+  description = "Maximum capacity in Redshift processing units."
   type        = number
   default     = 64
   nullable    = false
 }
 
 variable "monthly_limit" {
-  description = "RPU-hours of a month, and what happens beyond them: log, emit-metric or deactivate, which ends all statements."
+  description = "Monthly limit of RPU-hours, and the action beyond it: log, emit-metric or deactivate, which blocks all statements."
   type        = object({ rpu_hours = number, action = string })
   default     = { rpu_hours = 400, action = "emit-metric" }
   nullable    = false
 
   validation {
     condition     = contains(["log", "emit-metric", "deactivate"], var.monthly_limit.action)
-    error_message = "The action is log, emit-metric or deactivate."
+    error_message = "monthly_limit.action must be log, emit-metric or deactivate."
   }
 }
 
@@ -72,7 +72,7 @@ variable "kms_key_arn" {
 }
 
 variable "log_retention_days" {
-  description = "Days for which the audit logs are kept."
+  description = "Retention of the audit logs, in days."
   type        = number
   default     = 365
 }

@@ -1,17 +1,17 @@
 output "arn" {
-  description = "ARN of the role, once it may do what it should."
+  description = "ARN of the role, after its policy is attached."
   value       = aws_iam_role.this.arn
 
   depends_on = [aws_iam_role_policy.this]
 }
 
 output "policy" {
-  description = "What the role may do, as JSON."
+  description = "Policy of the role, as JSON."
   value       = aws_iam_role_policy.this.policy
 }
 
 output "trust" {
-  description = "Who may take the role, as JSON."
+  description = "Trust policy of the role, as JSON."
   value       = aws_iam_role.this.assume_role_policy
 }
 

@@ -4,21 +4,21 @@ variable "name" {
 }
 
 variable "description" {
-  description = "Who has the role and what for, in a sentence."
+  description = "Purpose of the role, one sentence."
   type        = string
 }
 
 variable "service" {
-  description = "Principal of the service of AWS that takes the role."
+  description = "Service principal that assumes the role."
   type        = string
 }
 
 variable "source_arn" {
-  description = "ARN, or pattern of ARNs, of what the service takes the role for; always in this account."
+  description = "ARN or ARN pattern of the resources for which the service assumes the role, in this account."
   type        = string
 }
 
 variable "policy" {
-  description = "What the role may do: a policy of IAM's, as JSON."
+  description = "IAM policy of the role, as JSON."
   type        = string
 }

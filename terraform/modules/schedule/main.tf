@@ -9,7 +9,7 @@ locals {
   name      = "${var.target.name}-run"
   arn       = "arn:${local.partition}:scheduler:${local.region}:${local.account}:schedule/default/${local.name}"
 
-  # What Glue is called with to start the target.
+  # The Glue API call that starts the target.
   operation = { workflow = "StartWorkflowRun", job = "StartJobRun" }[var.target.kind]
   request = {
     workflow = jsonencode({
@@ -19,7 +19,7 @@ locals {
     job = jsonencode({ JobName = var.target.name })
   }[var.target.kind]
 
-  # Scheduler looks for its keywords in the text as it is, and jsonencode escapes their angle brackets.
+  # Scheduler replaces its context keywords literally, but jsonencode escapes their angle brackets.
   input = replace(replace(local.request, "\\u003c", "<"), "\\u003e", ">")
 }
 
@@ -40,7 +40,7 @@ resource "aws_scheduler_schedule" "this" {
     role_arn = module.role.arn
     input    = local.input
 
-    # A start that is later than the next one due is worth nothing: that one catches up.
+    # No retries after the next scheduled start, which does the same work.
     retry_policy {
       maximum_event_age_in_seconds = 600
       maximum_retry_attempts       = 3
@@ -60,9 +60,9 @@ resource "aws_sqs_queue" "missed" {
   count = var.keep_missed ? 1 : 0
 
   name                      = "${local.name}-missed"
-  message_retention_seconds = 1209600 # 14 days, the most that SQS keeps
+  message_retention_seconds = 1209600 # 14 days, the maximum of SQS
   kms_master_key_id         = var.kms_key_arn
-  sqs_managed_sse_enabled   = var.kms_key_arn == null ? true : null # one or the other
+  sqs_managed_sse_enabled   = var.kms_key_arn == null ? true : null # mutually exclusive with a KMS key
 }
 
 module "role" {
@@ -71,7 +71,7 @@ module "role" {
   name        = local.name
   description = "Lets EventBridge Scheduler start the ${var.target.kind} ${var.target.name}."
   service     = "scheduler.amazonaws.com"
-  # Scheduler names the group of the schedule, not the schedule.
+  # Scheduler passes the ARN of the schedule group, not of the schedule.
   source_arn = "arn:${local.partition}:scheduler:${local.region}:${local.account}:schedule-group/default"
 
   policy = jsonencode({
@@ -84,20 +84,20 @@ module "role" {
         Resource = [var.target.arn]
       }],
       [for queue in aws_sqs_queue.missed : {
-        Sid      = "KeepMissedStarts"
+        Sid      = "SendToDeadLetterQueue"
         Effect   = "Allow"
         Action   = ["sqs:SendMessage"]
         Resource = [queue.arn]
       }],
       [for arn in var.kms_key_arn[*] : {
-        Sid       = "ReadSchedule"
+        Sid       = "DecryptSchedule"
         Effect    = "Allow"
         Action    = ["kms:Decrypt"]
         Resource  = [arn]
         Condition = { StringEquals = { "kms:EncryptionContext:aws:scheduler:schedule:arn" = [local.arn] } }
       }],
       [for arn in length(aws_sqs_queue.missed) > 0 ? var.kms_key_arn[*] : [] : {
-        Sid       = "EncryptMissedStarts"
+        Sid       = "EncryptDeadLetterQueue"
         Effect    = "Allow"
         Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
         Resource  = [arn]

@@ -4,6 +4,6 @@ output "name" {
 }
 
 output "missed_queue" {
-  description = "Name of the queue that keeps starts that failed; null without one."
+  description = "Name of the dead-letter queue of failed starts; null without one."
   value       = one(aws_sqs_queue.missed[*].name)
 }

@@ -1,36 +1,36 @@
 variable "target" {
-  description = "What is started: its kind (workflow or job), its name, which begins all names here, and its ARN."
+  description = "Target: kind (workflow or job), name, which is the prefix of all names here, and ARN."
   type        = object({ kind = string, name = string, arn = string })
 
   validation {
     condition     = contains(["workflow", "job"], var.target.kind)
-    error_message = "A schedule starts a workflow or a job."
+    error_message = "target.kind must be workflow or job."
   }
 }
 
 variable "expression" {
-  description = "When: a rate(…) or cron(…) of EventBridge Scheduler."
+  description = "Schedule expression: rate(…) or cron(…) of EventBridge Scheduler."
   type        = string
 }
 
 variable "timezone" {
-  description = "Time zone in which a cron expression is read."
+  description = "Time zone of a cron expression."
   type        = string
 }
 
 variable "enabled" {
-  description = "Whether the schedule fires."
+  description = "Whether the schedule is enabled."
   type        = bool
 }
 
 variable "keep_missed" {
-  description = "Whether starts that failed are kept in a dead-letter queue."
+  description = "Whether failed starts are sent to a dead-letter queue."
   type        = bool
   default     = true
 }
 
 variable "kms_key_arn" {
-  description = "Key that encrypts the schedule and the queue; null for the keys of AWS."
+  description = "Key that encrypts the schedule and the queue; null for AWS's own keys."
   type        = string
   default     = null
 }

@@ -5,10 +5,10 @@ locals {
 }
 
 resource "aws_s3_bucket" "this" {
-  #checkov:skip=CKV_AWS_18: CloudTrail and the versions tell who wrote what; a bucket of logs for this one would need one too.
-  #checkov:skip=CKV_AWS_144: The state describes resources of one region; where that is lost, so are they.
-  #checkov:skip=CKV2_AWS_61: The rules are below; checkov does not look through their count.
-  #checkov:skip=CKV2_AWS_62: Nothing acts upon a new state.
+  #checkov:skip=CKV_AWS_18: CloudTrail and the versions record all writes; a log bucket for this bucket would need one too.
+  #checkov:skip=CKV_AWS_144: The state describes resources of one region and is useless without them.
+  #checkov:skip=CKV2_AWS_61: The lifecycle rules are below; checkov does not resolve their count.
+  #checkov:skip=CKV2_AWS_62: Nothing reacts to a new state.
   bucket = var.name
 
   lifecycle {
@@ -67,7 +67,7 @@ resource "aws_s3_bucket_policy" "this" {
         Condition = { Bool = { "aws:SecureTransport" = "false" } }
       },
       {
-        # Whoever means it takes this statement away first. A state can be deleted, and its versions bring it back.
+        # To delete anyway, remove this statement first. A deleted state object can be restored from its versions.
         Sid       = "DenyDeletion"
         Effect    = "Deny"
         Principal = "*"
@@ -83,7 +83,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
   bucket = aws_s3_bucket_versioning.this.bucket
 
   rule {
-    id     = "forget-old-states"
+    id     = "expire-old-versions"
     status = "Enabled"
     filter {}
 

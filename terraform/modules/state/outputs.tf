@@ -1,5 +1,5 @@
 output "bucket" {
-  description = "Name of the bucket, once it is protected."
+  description = "Name of the bucket, after its protection is applied."
   value       = aws_s3_bucket_policy.this.bucket
 }
 

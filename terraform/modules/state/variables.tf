@@ -4,7 +4,7 @@ variable "name" {
 }
 
 variable "lifecycle_rules" {
-  description = "Whether states that were replaced long ago expire."
+  description = "Whether old versions of the state expire."
   type        = bool
   default     = true
 }

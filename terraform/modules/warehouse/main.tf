@@ -1,4 +1,4 @@
-# The names that every kind has alike; the role owns the database and makes its tables.
+# Names that all kinds of warehouse share; the owner role creates the tables.
 locals {
   name     = "${var.prefix}-warehouse"
   database = "warehouse"
@@ -57,7 +57,7 @@ module "connection" {
 
   prefix      = var.prefix
   name        = "warehouse"
-  description = "The warehouse, loaded by the role that owns it."
+  description = "Warehouse, with the role that owns the database."
   login = var.kind == "existing" ? var.login : {
     host     = one(module.postgres[*].host)
     port     = one(module.postgres[*].port)
@@ -93,8 +93,8 @@ locals {
       Condition = null
     },
     {
-      # A statement has no ARN; whoever ran it may ask for it.
-      Sid       = "FollowOwnStatements"
+      # Statements have no ARN; the condition limits access to own statements.
+      Sid       = "ReadOwnStatements"
       Effect    = "Allow"
       Action    = ["redshift-data:DescribeStatement", "redshift-data:GetStatementResult"]
       Resource  = ["*"]

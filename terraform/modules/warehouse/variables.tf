@@ -1,49 +1,49 @@
 variable "prefix" {
-  description = "First part of every name."
+  description = "Prefix of every name."
   type        = string
 }
 
 variable "kind" {
-  description = "What the warehouse is: existing (a Postgres that is there), postgres (RDS) or redshift (Redshift Serverless)."
+  description = "Kind of warehouse: existing (Postgres), postgres (RDS) or redshift (Redshift Serverless)."
   type        = string
 
   validation {
     condition     = contains(["existing", "postgres", "redshift"], var.kind)
-    error_message = "The warehouse is existing, postgres or redshift."
+    error_message = "kind must be existing, postgres or redshift."
   }
 
   validation {
     condition     = var.kind == "existing" || var.network != null
-    error_message = "A warehouse that is made needs a network to be in: set the variable network."
+    error_message = "A new warehouse requires a VPC: set the variable network."
   }
 
   validation {
     condition     = var.kind != "existing" || nonsensitive(var.login != null)
-    error_message = "A warehouse that is there already needs its address and login: set the variable warehouse."
+    error_message = "An existing warehouse requires address and login: set the variable warehouse."
   }
 }
 
 variable "login" {
-  description = "Where the existing warehouse is, and the role that owns it; null for one that is made."
+  description = "Address of the existing warehouse and login of the role that owns it; null for a new one."
   type        = object({ host = string, port = number, database = string, username = string, password = string })
   sensitive   = true
   default     = null
 }
 
 variable "certificates" {
-  description = "File, in the folder of whoever connects, of the certificates that a Postgres is held to; null for none."
+  description = "CA certificate file (sslrootcert) for Postgres, in the client's working folder; null for none."
   type        = string
   default     = null
 }
 
 variable "ssl_mode" {
-  description = "sslmode of the connection to Postgres; null to leave it out of its address."
+  description = "sslmode of the connection to Postgres; null to omit it."
   type        = string
   default     = "verify-full"
 }
 
 variable "network" {
-  description = "Where the jobs run, and where a warehouse is made; null when the existing one is reached without a VPC."
+  description = "Network of the jobs and of a new warehouse; null if an existing one is reached without a VPC."
   type = object({
     vpc_id            = string
     subnet_ids        = list(string)
@@ -54,13 +54,13 @@ variable "network" {
 }
 
 variable "reader_cidr_blocks" {
-  description = "Addresses from which a warehouse that is made is asked, beside the jobs."
+  description = "CIDR blocks that may connect to a new warehouse, in addition to the jobs."
   type        = set(string)
   default     = []
 }
 
 variable "postgres" {
-  description = "Size and care of the instance; the module postgres says what each means, and its value where it is left out."
+  description = "Settings of the RDS instance; see the module postgres for their meanings and defaults."
   type = object({
     engine_version      = optional(string)
     instance_class      = optional(string)
@@ -74,7 +74,7 @@ variable "postgres" {
 }
 
 variable "redshift" {
-  description = "Size and limit of the workgroup; the module redshift says what each means, and its value where it is left out."
+  description = "Settings of the Redshift workgroup; see the module redshift for their meanings and defaults."
   type = object({
     base_capacity = optional(number)
     max_capacity  = optional(number)
@@ -84,7 +84,7 @@ variable "redshift" {
 }
 
 variable "copies" {
-  description = "Objects that Redshift's COPY may read: bucket and pattern of keys."
+  description = "Objects that Redshift's COPY may read: bucket and key pattern."
   type        = list(object({ bucket = string, keys = string }))
   default     = []
 }
@@ -96,13 +96,13 @@ variable "kms_key_arn" {
 }
 
 variable "recovery_window_in_days" {
-  description = "Days in which a deleted secret can still be had back; 0 deletes it at once."
+  description = "Days in which a deleted secret can be restored; 0 deletes it at once."
   type        = number
   default     = 30
 }
 
 variable "log_retention_days" {
-  description = "Days for which the warehouse's logs are kept."
+  description = "Retention of the warehouse's logs, in days."
   type        = number
   default     = 365
 }

@@ -1,5 +1,5 @@
 locals {
-  # What the trigger after each step waits for.
+  # Trigger condition of the step after each step.
   succeeded = [for step in var.steps : {
     job_name     = step.job
     state        = step.job == null ? null : "SUCCEEDED"
@@ -14,14 +14,13 @@ resource "aws_glue_workflow" "this" {
   max_concurrent_runs = 1
 }
 
-# Glue refuses to add two triggers to one workflow at the same time, so each waits for the one before: that is why they are
-# no `for_each`.
+# Not a `for_each`: Glue refuses to add two triggers to one workflow concurrently, so each depends on the previous one.
 resource "aws_glue_trigger" "first" {
   name          = "${var.name}-start"
   description   = "Starts a run with ${var.steps[0].name}."
   type          = "ON_DEMAND"
   workflow_name = aws_glue_workflow.this.name
-  # Enabled, the provider would fire it: every new environment would begin with a run nobody asked for.
+  # If enabled, the provider fires the trigger at creation, which would start a run in every new environment.
   enabled = false
 
   actions {

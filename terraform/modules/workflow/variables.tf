@@ -1,15 +1,15 @@
 variable "name" {
-  description = "Name of the workflow and first part of its triggers' names."
+  description = "Name of the workflow and prefix of its triggers' names."
   type        = string
 }
 
 variable "description" {
-  description = "What a run of the workflow does, in a sentence."
+  description = "Description of the workflow, one sentence."
   type        = string
 }
 
 variable "steps" {
-  description = "Two or three steps, each a job or a crawler under a short name; each starts when the one before has succeeded."
+  description = "Two or three steps, each a job or a crawler with a short name; each starts after the success of the previous one."
   type = list(object({
     name    = string
     job     = optional(string)
@@ -18,11 +18,11 @@ variable "steps" {
 
   validation {
     condition     = contains([2, 3], length(var.steps))
-    error_message = "A workflow has two or three steps."
+    error_message = "steps must have two or three elements."
   }
 
   validation {
     condition     = alltrue([for step in var.steps : (step.job == null) != (step.crawler == null)])
-    error_message = "A step is either a job or a crawler."
+    error_message = "A step must have either a job or a crawler."
   }
 }
