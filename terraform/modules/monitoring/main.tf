@@ -14,43 +14,43 @@ locals {
     local.alarms_of_schedules,
   )
 
-  # What makes one alarm unlike the most: the defaults of the most.
-  usual = {
+  # The attributes that most alarms share; each alarm overrides its own.
+  defaults = {
     dimensions = {}
     period     = 300
     periods    = 1
     comparison = "GreaterThanThreshold"
     threshold  = 0
     missing    = "notBreaching"
-    tells_ok   = false
-    wanted     = true
+    notify_ok  = false
+    enabled    = true
   }
 
   # CloudWatch looks further back than the periods that it evaluates before it takes data for missing. In half an hour
   # of short periods, of which one good one is enough, that delays the alarm by minutes; in one long period by hours.
   alarms_of_freshness = {
-    freshness = merge(local.usual, {
-      wanted    = var.expected.workflow
+    freshness = merge(local.defaults, {
+      enabled   = var.expected.workflow
       metric    = "WarehouseAge"
       statistic = "Maximum"
-      periods   = ceil(var.oldest_seconds / local.usual.period)
+      periods   = ceil(var.oldest_seconds / local.defaults.period)
       threshold = var.oldest_seconds
       missing   = "breaching"
-      tells_ok  = true
+      notify_ok = true
       runbook   = "freshness"
-      means     = "For ${var.oldest_seconds} s no load has said that the warehouse is up to date: runs fail, or none starts."
-      do        = "See the last run of the workflow, then the schedule."
+      summary   = "For ${var.oldest_seconds} s no load has said that the warehouse is up to date: runs fail, or none starts."
+      action    = "See the last run of the workflow, then the schedule."
     })
-    late = merge(local.usual, {
+    late = merge(local.defaults, {
       metric    = "WarehouseAge"
       statistic = "Maximum"
       threshold = var.oldest_seconds
       runbook   = "freshness"
-      means     = "A load ended with a warehouse that was more than ${var.oldest_seconds} s behind totesys."
-      do        = "See which stage of that run took so long, or waited."
+      summary   = "A load ended with a warehouse that was more than ${var.oldest_seconds} s behind totesys."
+      action    = "See which stage of that run took so long, or waited."
     })
-    reconcile-silent = merge(local.usual, {
-      wanted     = var.expected.reconcile
+    reconcile-silent = merge(local.defaults, {
+      enabled    = var.expected.reconcile
       metric     = "Heartbeat"
       dimensions = { Stage = "reconcile" }
       statistic  = "Sum"
@@ -59,13 +59,13 @@ locals {
       comparison = "LessThanThreshold"
       threshold  = 1
       missing    = "breaching"
-      tells_ok   = true
+      notify_ok  = true
       runbook    = "run-failed"
-      means      = "For three hours no comparison of the warehouse with totesys has come to a good end."
-      do         = "See the last runs of the job reconcile; one that finds differences fails."
+      summary    = "For three hours no comparison of the warehouse with totesys has come to a good end."
+      action     = "See the last runs of the job reconcile; one that finds differences fails."
     })
-    drift-silent = merge(local.usual, {
-      wanted     = var.expected.drift
+    drift-silent = merge(local.defaults, {
+      enabled    = var.expected.drift
       metric     = "Heartbeat"
       dimensions = { Stage = "drift" }
       statistic  = "Sum"
@@ -74,83 +74,83 @@ locals {
       comparison = "LessThanThreshold"
       threshold  = 1
       missing    = "breaching"
-      tells_ok   = true
+      notify_ok  = true
       runbook    = "source-column-changed"
-      means      = "For two days no drift check has come to a good end."
-      do         = "See the last runs of the crawler and of the job drift; one that finds differences fails."
+      summary    = "For two days no drift check has come to a good end."
+      action     = "See the last runs of the crawler and of the job drift; one that finds differences fails."
     })
   }
 
   alarms_of_content = {
-    quarantine = merge(local.usual, {
+    quarantine = merge(local.defaults, {
       metric    = "QuarantinedRows"
       statistic = "Sum"
       runbook   = "source-column-changed"
-      means     = "New rows break a rule of their table and are held back; the others went on."
-      do        = "The dashboard has the table and the rule. Correct the rows in totesys, or the rule."
+      summary   = "New rows break a rule of their table and are held back; the others went on."
+      action    = "The dashboard has the table and the rule. Correct the rows in totesys, or the rule."
     })
-    held = merge(local.usual, {
+    held = merge(local.defaults, {
       metric    = "HeldRows"
       statistic = "Minimum"
       period    = 3600
       periods   = 24
       runbook   = "source-column-changed"
-      means     = "Rows have been held back for a day, and the warehouse does not have them."
-      do        = "Correct them in totesys, or the rule that they break."
+      summary   = "Rows have been held back for a day, and the warehouse does not have them."
+      action    = "Correct them in totesys, or the rule that they break."
     })
-    reconcile = merge(local.usual, {
+    reconcile = merge(local.defaults, {
       metric    = "ReconcileDifferences"
       statistic = "Sum"
       period    = 3600
       runbook   = "restore-warehouse"
-      means     = "The warehouse shows something else than totesys holds, and no run to come explains it."
-      do        = "The log of the job reconcile names the keys. Find out what wrote or lost them before they are put right."
+      summary   = "The warehouse shows something else than totesys holds, and no run to come explains it."
+      action    = "The log of the job reconcile names the keys. Find out what wrote or lost them before they are put right."
     })
   }
 
   alarms_of_drift = {
-    drift = merge(local.usual, {
+    drift = merge(local.defaults, {
       metric    = "DriftDifferences"
       statistic = "Sum"
       period    = 3600
       runbook   = "source-column-changed"
-      means     = "The ingested bucket holds something else than is declared."
-      do        = "The log of the job drift names table and column. Declare it, undo it in totesys, or accept it."
+      summary   = "The ingested bucket holds something else than is declared."
+      action    = "The log of the job drift names table and column. Declare it, undo it in totesys, or accept it."
     })
   }
 
   alarms_of_duration = {
-    for stage, seconds in var.longest_seconds : "duration-${stage}" => merge(local.usual, {
+    for stage, seconds in var.longest_seconds : "duration-${stage}" => merge(local.defaults, {
       metric     = "Seconds"
       dimensions = { Stage = stage }
       statistic  = "Maximum"
       threshold  = seconds
       runbook    = "run-failed"
-      means      = "A run of ${stage} took more than ${seconds} s; runs that grow on overlap with the next start."
-      do         = "See whether it had more rows than usual; if not, what it waited for."
+      summary    = "A run of ${stage} took more than ${seconds} s; runs that grow on overlap with the next start."
+      action     = "See whether it had more rows than usual; if not, what it waited for."
     })
   }
 
   alarms_of_schedules = {
-    for queue in var.missed_queues : queue => merge(local.usual, {
+    for queue in var.missed_queues : queue => merge(local.defaults, {
       namespace  = "AWS/SQS"
       metric     = "ApproximateNumberOfMessagesVisible"
       dimensions = { QueueName = queue }
       statistic  = "Maximum"
       unit       = "Count"
-      tells_ok   = true
+      notify_ok  = true
       runbook    = "run-failed"
-      means      = "A scheduled start failed for good; the queue ${queue} keeps it with the reason."
-      do         = "Read the message; the next start catches up. Empty the queue when it is understood."
+      summary    = "A scheduled start failed for good; the queue ${queue} keeps it with the reason."
+      action     = "Read the message; the next start catches up. Empty the queue when it is understood."
     })
   }
 }
 
 resource "aws_cloudwatch_metric_alarm" "this" {
-  for_each = { for name, alarm in local.alarms : name => alarm if alarm.wanted }
+  for_each = { for name, alarm in local.alarms : name => alarm if alarm.enabled }
 
   alarm_name          = startswith(each.key, var.prefix) ? each.key : "${var.prefix}-${each.key}"
-  alarm_description   = "${each.value.means} ${each.value.do} Runbook: ${local.runbooks}/${each.value.runbook}.md"
+  alarm_description   = "${each.value.summary} ${each.value.action} Runbook: ${local.runbooks}/${each.value.runbook}.md"
   namespace           = try(each.value.namespace, local.namespace)
   metric_name         = each.value.metric
   dimensions          = each.value.dimensions
@@ -163,7 +163,7 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   threshold           = each.value.threshold
   treat_missing_data  = each.value.missing
   alarm_actions       = [var.topic_arn]
-  ok_actions          = each.value.tells_ok ? [var.topic_arn] : []
+  ok_actions          = each.value.notify_ok ? [var.topic_arn] : []
 }
 
 resource "aws_cloudwatch_metric_alarm" "volume" {
