@@ -1,4 +1,4 @@
-# The bucket and its region come from env/*.tfvars (`make plan|deploy|destroy ENV=…`); `make bootstrap ENV=…` makes it.
+# The bucket and its region come from env/*.tfvars (`make plan|deploy|destroy ENV=…`); `make bootstrap ENV=…` creates it.
 terraform {
   backend "s3" {
     key          = "totelake.tfstate"

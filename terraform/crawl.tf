@@ -1,4 +1,4 @@
-# What really lies in the ingested bucket, found by a crawler and held against the declarations.
+# Drift check: a crawler discovers the schema of the ingested bucket, and a job compares it with the declarations.
 
 module "crawler" {
   source = "./modules/crawler"
@@ -17,7 +17,7 @@ module "drift" {
   source = "./modules/glue_job"
 
   name           = "${var.prefix}-drift"
-  description    = "Holds what the crawler found against the declared tables, and fails when they differ."
+  description    = "Compares the discovered tables with the declared ones, and fails when they differ."
   script         = module.artifacts.scripts.drift
   package        = module.artifacts.package
   artifacts      = module.lake.buckets.artifacts
@@ -31,19 +31,19 @@ module "drift" {
   arguments = { "--crawler" = module.crawler.name }
 
   reads = []
-  judges = {
-    found    = module.catalog.databases.discovered
-    declared = module.catalog.databases.ingested
-    crawler  = module.crawler.arn
+  drift_check = {
+    discovered = module.catalog.databases.discovered
+    declared   = module.catalog.databases.ingested
+    crawler    = module.crawler.arn
   }
 }
 
-# A crawler's run is billed for ten minutes at least, so it does not follow every ingest: see docs/cost.md.
+# A crawl is billed for at least ten minutes, so it does not run after every ingest: see docs/cost.md.
 module "crawl" {
   source = "./modules/workflow"
 
   name        = "${var.prefix}-crawl"
-  description = "Finds out what lies in the ingested bucket, and holds it against the declarations."
+  description = "Crawls the ingested bucket and compares it with the declarations."
   steps = [
     { name = "crawl", crawler = module.crawler.name },
     { name = "drift", job = module.drift.name },

@@ -4,7 +4,7 @@ locals {
   kms_key_arn  = one(module.key[*].arn)
 
   python_modules    = var.wheels == null ? var.python_modules : module.artifacts.wheels
-  certificates_name = "databases-ca.pem" # the one that totelake/runtime/connections.py knows
+  certificates_name = "databases-ca.pem" # as in totelake/runtime/connections.py
   certificates      = var.ca_certificates == null ? null : local.certificates_name
 
   security_configuration = one(module.key[*].security_configuration)
@@ -57,7 +57,7 @@ module "totesys" {
 
   prefix                  = var.prefix
   name                    = "totesys"
-  description             = "The source, read by a role that can only read."
+  description             = "Source database, with a read-only role."
   login                   = var.totesys
   ssl_mode                = var.ssl_mode
   certificates            = local.certificates
@@ -70,7 +70,7 @@ module "ingest" {
   source = "./modules/glue_job"
 
   name           = "${var.prefix}-ingest"
-  description    = "Lands what changed in totesys in the ingested bucket."
+  description    = "Ingests changes of totesys into the ingested bucket."
   script         = module.artifacts.scripts.ingest
   package        = module.artifacts.package
   artifacts      = module.lake.buckets.artifacts
@@ -98,7 +98,7 @@ module "transform" {
   source = "./modules/glue_job"
 
   name           = "${var.prefix}-transform"
-  description    = "Builds the star schemas in the processed bucket from what was ingested."
+  description    = "Builds the star schemas in the processed bucket from the ingested batches."
   script         = module.artifacts.scripts.transform
   package        = module.artifacts.package
   artifacts      = module.lake.buckets.artifacts
@@ -116,12 +116,12 @@ module "transform" {
 
   reads = [
     { bucket = module.lake.buckets.ingested, keys = ["log/*", "tables/*"] },
-    # Spark's committer copies what it has written, quarantine included, so it has to read it.
+    # Spark's committer copies its output, including quarantine, so it needs read access.
     { bucket = module.lake.buckets.processed, keys = ["log/*", "tables/*", "quarantine/*"] },
   ]
   writes       = [{ bucket = module.lake.buckets.processed, keys = ["log/*", "tables/*", "quarantine/*"] }]
   registers_in = [module.catalog.databases.processed]
-  # A rebuild begins the zone anew.
+  # A rebuild drops the partitions of the replaced batches.
   unregisters_in = [module.catalog.databases.processed]
 }
 
@@ -155,7 +155,7 @@ module "reconcile" {
   source = "./modules/glue_job"
 
   name           = "${var.prefix}-reconcile"
-  description    = "Holds the warehouse against totesys, and fails when they differ."
+  description    = "Compares the warehouse with totesys, and fails when they differ."
   script         = module.artifacts.scripts.reconcile
   package        = module.artifacts.package
   artifacts      = module.lake.buckets.artifacts
@@ -185,7 +185,7 @@ module "workflow" {
   source = "./modules/workflow"
 
   name        = var.prefix
-  description = "Brings what changed in totesys into the lake and on to the warehouse."
+  description = "Ingests changes of totesys into the lake and loads them into the warehouse."
   steps = [
     { name = "ingest", job = module.ingest.name },
     { name = "transform", job = module.transform.name },

@@ -1,5 +1,5 @@
 locals {
-  # What a job in the VPC asks: Redshift only where the warehouse is one.
+  # AWS services that the jobs call; the Redshift Data API only for a Redshift warehouse.
   services = setunion(
     ["glue", "kms", "logs", "monitoring", "secretsmanager", "sts"],
     var.warehouse_kind == "redshift" ? ["redshift-data"] : [],

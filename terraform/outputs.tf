@@ -1,5 +1,5 @@
 output "prefix" {
-  description = "First part of every name."
+  description = "Prefix of every name."
   value       = var.prefix
 }
 
@@ -19,7 +19,7 @@ output "databases" {
 }
 
 output "connections" {
-  description = "Names of the Glue connections to totesys and to the warehouse, null where Redshift is reached without one."
+  description = "Names of the Glue connections to totesys and to the warehouse; null for Redshift, which needs none."
   value       = { totesys = module.totesys.name, warehouse = one(module.warehouse.connections[*].name) }
 }
 
@@ -45,7 +45,7 @@ output "crawler" {
 }
 
 output "crawl" {
-  description = "Name of the workflow that crawls the ingested bucket and holds it against the declarations."
+  description = "Name of the workflow that crawls the ingested bucket and checks it for drift."
   value       = module.crawl.name
 }
 
@@ -60,12 +60,12 @@ output "reconcile_schedule" {
 }
 
 output "crawl_schedule" {
-  description = "Name of the schedule that starts the workflow that crawls."
+  description = "Name of the schedule that starts the crawl workflow."
   value       = module.crawl_schedule.name
 }
 
 output "topic_arn" {
-  description = "ARN of the topic that alerts go to."
+  description = "ARN of the topic for alerts."
   value       = module.alerting.topic_arn
 }
 
@@ -81,6 +81,6 @@ output "log_groups" {
 }
 
 output "athena_workgroup" {
-  description = "Name of the Athena workgroup that asks the lake."
+  description = "Name of the Athena workgroup for the lake."
   value       = module.athena.workgroup
 }

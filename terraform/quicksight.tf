@@ -1,4 +1,4 @@
-# What the business looks at in an account: the questions of dashboards/queries, asked of the lake by Athena.
+# The queries of dashboards/queries as a QuickSight dashboard on the lake, through Athena.
 
 locals {
   questions = jsondecode(file("${path.module}/questions.json"))
@@ -32,6 +32,6 @@ module "quicksight_dashboard" {
 }
 
 output "quicksight_dashboard" {
-  description = "Id of the dashboard in QuickSight; null where there is none."
+  description = "Id of the dashboard in QuickSight; null if there is none."
   value       = one(module.quicksight_dashboard[*].id)
 }

@@ -1,15 +1,15 @@
 variable "environment" {
-  description = "Which environment this is, such as local or dev."
+  description = "Name of the environment, such as local or dev."
   type        = string
 }
 
 variable "prefix" {
-  description = "First part of every name; bucket names are unique among all AWS accounts, so choose one of your own."
+  description = "Prefix of every name; choose your own, because bucket names are unique across all AWS accounts."
   type        = string
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{2,39}$", var.prefix))
-    error_message = "prefix is 3 to 40 lower-case letters, digits and hyphens and begins with a letter: it begins the names of buckets."
+    error_message = "prefix must be 3 to 40 lower-case letters, digits and hyphens and begin with a letter, because bucket names begin with it."
   }
 }
 
@@ -20,13 +20,13 @@ variable "region" {
 }
 
 variable "local" {
-  description = "Whether this is applied to a local AWS endpoint, which has no real credentials and no host name per bucket."
+  description = "Whether the target is a local AWS endpoint, which has no real credentials and no virtual-hosted buckets."
   type        = bool
   default     = false
 }
 
 variable "scripts" {
-  description = "Folder that holds the jobs' entry scripts: ingest.py, transform.py, load.py, reconcile.py, drift.py."
+  description = "Folder of the jobs' entry scripts: ingest.py, transform.py, load.py, reconcile.py, drift.py."
   type        = string
   default     = "../glue_jobs"
 }
@@ -38,70 +38,70 @@ variable "package" {
 }
 
 variable "code_version" {
-  description = "Version of the code, written into every commit record; null for the hash of the package."
+  description = "Version of the code, for the commit records; null for the hash of the package."
   type        = string
   default     = null
 }
 
 variable "wheels" {
-  description = "Folder of the wheels of the jobs' Python modules, which the jobs install without internet; null for none."
+  description = "Folder of the wheels of the jobs' Python modules, installed without internet access; null for none."
   type        = string
   default     = "../build/wheels"
 
   validation {
     condition     = var.wheels == null ? true : length(fileset(var.wheels, "*.whl")) > 0
-    error_message = "There is no wheel in that folder: `python -m ops.deploy wheels` fetches them into ../build/wheels."
+    error_message = "The folder contains no wheels: `python -m ops.deploy wheels` downloads them into ../build/wheels."
   }
 }
 
 variable "python_modules" {
-  description = "Python modules that Glue installs for the jobs where there are no wheels, as name==version."
+  description = "Python modules that Glue installs for the jobs if there are no wheels, as name==version."
   type        = list(string)
   default     = []
 
   validation {
     condition     = alltrue([for module in var.python_modules : can(regex("^[^=]+==[^=]+$", module))])
-    error_message = "Every Python module has its exact version: name==version."
+    error_message = "Every Python module must have an exact version: name==version."
   }
 }
 
 variable "totesys" {
-  description = "The source database, and the role that reads it."
+  description = "Source database, and the login of the role that reads it."
   type        = object({ host = string, port = number, database = string, username = string, password = string })
   sensitive   = true
 }
 
 variable "warehouse" {
-  description = "The warehouse database that is there already, and the role that owns it; null for a warehouse that is made here."
+  description = "Existing warehouse database, and the login of the role that owns it; null for a warehouse created here."
   type        = object({ host = string, port = number, database = string, username = string, password = string })
   sensitive   = true
   default     = null
 }
 
 variable "ssl_mode" {
-  description = "sslmode of the connections to both databases; null to leave it out of their addresses."
+  description = "sslmode of the connections to both databases; null to omit it."
   type        = string
   default     = "verify-full"
 
   validation {
     condition     = var.ssl_mode == null || contains(["disable", "prefer", "require", "verify-ca", "verify-full"], coalesce(var.ssl_mode, "-"))
-    error_message = "ssl_mode is disable, prefer, require, verify-ca or verify-full."
+    error_message = "ssl_mode must be disable, prefer, require, verify-ca or verify-full."
   }
 }
 
 variable "alert_email" {
-  description = "Address that gets the alerts, once it has confirmed; null for none."
+  description = "E-mail address for alerts, which has to confirm the subscription; null for none."
   type        = string
   default     = null
 
   validation {
     condition     = var.alert_email == null || can(regex("^[^@ ]+@[^@ ]+$", var.alert_email))
-    error_message = "alert_email is one address, such as data@example.com."
+    error_message = "alert_email must be one address, such as data@example.com."
   }
 }
 
 variable "schedule" {
-  description = "When the workflow runs by itself: expression (rate or cron), its time zone, and whether it fires."
+  description = "Schedule of the workflow: expression (rate or cron), time zone, and whether it is enabled."
   type = object({
     expression = optional(string, "rate(15 minutes)")
     timezone   = optional(string, "Europe/London")
@@ -111,7 +111,7 @@ variable "schedule" {
 }
 
 variable "reconcile_schedule" {
-  description = "When the warehouse is held against totesys: expression (rate or cron), its time zone, and whether it fires."
+  description = "Schedule of the reconcile job: expression (rate or cron), time zone, and whether it is enabled."
   type = object({
     expression = optional(string, "rate(1 hour)")
     timezone   = optional(string, "Europe/London")
@@ -121,13 +121,13 @@ variable "reconcile_schedule" {
 }
 
 variable "keep_missed_starts" {
-  description = "Whether scheduled starts that failed are kept in a dead-letter queue."
+  description = "Whether failed scheduled starts are sent to a dead-letter queue."
   type        = bool
   default     = true
 }
 
 variable "encrypt_with_own_key" {
-  description = "Whether a KMS key of the project's own encrypts buckets, secrets and alerts, instead of AWS's keys."
+  description = "Whether the project's own KMS key encrypts buckets, secrets and alerts, instead of AWS's keys."
   type        = bool
   default     = true
 }
@@ -139,36 +139,36 @@ variable "retention_days" {
 }
 
 variable "lifecycle_rules" {
-  description = "Whether unfinished uploads, temporary files and replaced versions expire."
+  description = "Whether incomplete uploads, temporary files and replaced versions expire."
   type        = bool
   default     = true
 }
 
 variable "force_destroy" {
-  description = "Whether `terraform destroy` may delete buckets that hold objects."
+  description = "Whether `terraform destroy` may delete buckets that are not empty."
   type        = bool
   default     = false
 }
 
 variable "secret_recovery_days" {
-  description = "Days in which a deleted secret can still be had back; 0 deletes it at once."
+  description = "Days in which a deleted secret can be restored; 0 deletes it at once."
   type        = number
   default     = 30
 
   validation {
     condition     = var.secret_recovery_days == 0 || (var.secret_recovery_days >= 7 && var.secret_recovery_days <= 30)
-    error_message = "Secrets Manager keeps a deleted secret for 7 to 30 days, or, with 0, not at all."
+    error_message = "secret_recovery_days must be 7 to 30, or 0 to delete secrets at once."
   }
 }
 
 variable "crawl_settings" {
-  description = "File that says what is crawled and how."
+  description = "File with the settings of the crawler."
   type        = string
   default     = "../crawlers/ingested.json"
 }
 
 variable "crawl_schedule" {
-  description = "When the ingested bucket is crawled and held against the declarations: expression (rate or cron), its time zone, and whether it fires."
+  description = "Schedule of the crawl and the drift check: expression (rate or cron), time zone, and whether it is enabled."
   type = object({
     expression = optional(string, "cron(0 5 * * ? *)")
     timezone   = optional(string, "Europe/London")
@@ -178,30 +178,30 @@ variable "crawl_schedule" {
 }
 
 variable "ca_certificates" {
-  description = "PEM file with the certificates of the authorities that signed the databases', for verify-full; null for none."
+  description = "PEM file with the databases' CA certificates, for verify-full; null for none."
   type        = string
   default     = null
 
   validation {
     condition     = var.ssl_mode != "verify-full" || var.ca_certificates != null
-    error_message = "verify-full holds the databases to certificates: name their file in ca_certificates, such as the global-bundle.pem that RDS publishes, or set ssl_mode to require, which encrypts and looks at nothing."
+    error_message = "verify-full requires CA certificates: set ca_certificates to their file, such as the global-bundle.pem that RDS publishes, or set ssl_mode to require, which encrypts without verifying the server."
   }
 }
 
 variable "warehouse_kind" {
-  description = "What the warehouse is: existing (a Postgres that is there), postgres (RDS) or redshift (Redshift Serverless)."
+  description = "Kind of warehouse: existing (Postgres), postgres (RDS) or redshift (Redshift Serverless)."
   type        = string
   default     = "existing"
 }
 
 variable "warehouse_reader_cidr_blocks" {
-  description = "Addresses from which a warehouse that is made here is asked, beside the jobs."
+  description = "CIDR blocks that may connect to a warehouse created here, in addition to the jobs."
   type        = set(string)
   default     = []
 }
 
 variable "postgres" {
-  description = "Size and care of an RDS warehouse; the module postgres says what each means, and its value where it is left out."
+  description = "Settings of an RDS warehouse; see the module postgres for their meanings and defaults."
   type = object({
     engine_version      = optional(string)
     instance_class      = optional(string)
@@ -215,7 +215,7 @@ variable "postgres" {
 }
 
 variable "redshift" {
-  description = "Size and limit of a Redshift warehouse; the module redshift says what each means, and its value where it is left out."
+  description = "Settings of a Redshift warehouse; see the module redshift for their meanings and defaults."
   type = object({
     base_capacity = optional(number)
     max_capacity  = optional(number)
@@ -225,7 +225,7 @@ variable "redshift" {
 }
 
 variable "network" {
-  description = "VPC that the jobs run in: {} makes one, vpc_id takes one that is there; null where both databases are reached without one. The module network says what each means."
+  description = "VPC of the jobs: {} creates one, vpc_id uses an existing one; null if both databases are reached without a VPC. See the module network for the attributes."
   type = object({
     vpc_id               = optional(string)
     subnet_ids           = optional(list(string))
@@ -240,65 +240,65 @@ variable "network" {
 }
 
 variable "encrypt_catalog" {
-  description = "Whether the Glue catalog of the whole account, in this region, is encrypted with the project's own key."
+  description = "Whether the account's whole Glue catalog in this region is encrypted with the project's own key."
   type        = bool
   default     = false
 }
 
 variable "log_retention_days" {
-  description = "Days for which logs are kept: of jobs, crawlers, network and warehouse."
+  description = "Retention of the logs of jobs, crawlers, network and warehouse, in days."
   type        = number
   default     = 365
 
   validation {
     condition     = contains([30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
-    error_message = "CloudWatch keeps logs for 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096 or more days of its own list."
+    error_message = "log_retention_days must be a value that CloudWatch supports: 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653."
   }
 }
 
 variable "queries" {
-  description = "Folder of the queries that Athena keeps under their names, one .sql file each; a folder in it is a page."
+  description = "Folder of the named queries for Athena, one .sql file each, with one subfolder per page."
   type        = string
   default     = "../dashboards/queries"
 }
 
 variable "athena_gib_per_query" {
-  description = "GiB that a query of Athena may read before it is stopped; AWS bills each."
+  description = "GiB that an Athena query may scan before it is cancelled; AWS bills per scanned byte."
   type        = number
   default     = 10
 
   validation {
     condition     = var.athena_gib_per_query >= 1
-    error_message = "A query may read one GiB at least."
+    error_message = "athena_gib_per_query must be at least 1."
   }
 }
 
 variable "longest_seconds" {
-  description = "Seconds after which a run of each stage took too long; those of the workflow together stay below its interval."
+  description = "Alarm limit of the duration of each stage in seconds; the sum of the workflow's stages should be below its schedule interval."
   type        = map(number)
   default     = { ingest = 240, transform = 240, load = 240, reconcile = 900 }
 }
 
 variable "volume_band" {
-  description = "Width, in standard deviations, of the band in which an hour's rows are usual; null for no alarm of volume."
+  description = "Width of the anomaly detection band for rows per hour, in standard deviations; null for no volume alarm."
   type        = number
   default     = 3
 }
 
 variable "composite_alarm" {
-  description = "Whether one more alarm says that any of the others is on."
+  description = "Whether to create a composite alarm over all others."
   type        = bool
   default     = true
 }
 
 variable "budget" {
-  description = "US dollars that a month may cost, and whether only what is tagged project=totelake counts; null for no budget."
+  description = "Monthly budget in US dollars, and whether only costs tagged project=totelake count; null for no budget."
   type        = object({ monthly_usd = number, own_costs_only = optional(bool, false) })
   default     = { monthly_usd = 100 }
 }
 
 variable "quicksight" {
-  description = "QuickSight's dashboard of the lake: ARNs of the users and groups who look at it (readers) and who may use its data (authors), the role with which QuickSight asks Athena, and when its data is imported anew; null for none."
+  description = "QuickSight dashboard on the lake: ARNs of users and groups that may view it (readers) and use its data sets (authors), the role that QuickSight uses for Athena, and the refresh schedule of its data; null for none."
   type = object({
     readers = set(string)
     authors = optional(set(string), [])
@@ -315,16 +315,16 @@ variable "quicksight" {
     condition = var.quicksight == null ? true : length(var.quicksight.readers) > 0 && alltrue([
       for arn in setunion(var.quicksight.readers, var.quicksight.authors) : can(regex("^arn:aws[a-z-]*:quicksight:[a-z0-9-]+:[0-9]{12}:(user|group)/[^/]+/.+$", arn))
     ])
-    error_message = "Somebody looks at a dashboard: name one reader at least, and each as an ARN of QuickSight's such as arn:aws:quicksight:eu-west-2:123456789012:group/default/readers."
+    error_message = "readers must have at least one element, and readers and authors must be QuickSight ARNs such as arn:aws:quicksight:eu-west-2:123456789012:group/default/readers."
   }
 
   validation {
     condition     = var.quicksight == null ? true : contains(["DAILY", "HOURLY"], var.quicksight.refresh.interval)
-    error_message = "refresh.interval is DAILY or HOURLY, of which the latter takes QuickSight's Enterprise edition."
+    error_message = "refresh.interval must be DAILY or HOURLY; HOURLY requires QuickSight's Enterprise edition."
   }
 
   validation {
     condition     = var.quicksight == null ? true : can(regex("^([01][0-9]|2[0-3]):[0-5][0-9]$", var.quicksight.refresh.time_of_the_day))
-    error_message = "refresh.time_of_the_day is an hour and a minute, such as 06:00."
+    error_message = "refresh.time_of_the_day must be an hour and a minute, such as 06:00."
   }
 }

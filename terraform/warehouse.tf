@@ -11,7 +11,7 @@ module "warehouse" {
   postgres           = var.postgres
   redshift           = var.redshift
 
-  # The files of a batch, and the lists of them that the load writes.
+  # The files of a batch, and the manifests that the load writes.
   copies = [
     { bucket = module.lake.buckets.processed, keys = "tables/*" },
     { bucket = module.lake.buckets.artifacts, keys = "temporary/${var.prefix}-load/*" },

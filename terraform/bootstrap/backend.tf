@@ -1,4 +1,4 @@
-# The state of what comes before all else lies in the bucket that it makes.
+# The bootstrap state is stored in the bucket that it manages.
 terraform {
   backend "s3" {
     key          = "bootstrap.tfstate"

@@ -1,4 +1,4 @@
-# The bucket is made before Terraform can have a state in it; from the first apply on, it is kept as it is written.
+# The bucket is created before the first apply, because it stores the state; it is imported here.
 import {
   to = module.state.aws_s3_bucket.this
   id = "${var.prefix}-state"
@@ -15,9 +15,9 @@ module "github" {
   source = "../modules/github"
   count  = var.github_repository == null ? 0 : 1
 
-  repository    = var.github_repository
-  environment   = var.environment
-  prefix        = var.prefix
-  state_arn     = module.state.arn
+  repository      = var.github_repository
+  environment     = var.environment
+  prefix          = var.prefix
+  state_arn       = module.state.arn
   create_provider = var.make_github_provider
 }

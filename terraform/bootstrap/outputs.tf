@@ -1,5 +1,5 @@
 output "state_bucket" {
-  description = "Name of the bucket of Terraform's state."
+  description = "Name of the bucket for Terraform's state."
   value       = module.state.bucket
 }
 

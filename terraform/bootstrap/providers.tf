@@ -5,7 +5,7 @@ provider "aws" {
   skip_credentials_validation = var.local
   skip_metadata_api_check     = var.local
   skip_region_validation      = var.local
-  s3_use_path_style           = var.local # a bucket has no host name of its own there
+  s3_use_path_style           = var.local # no virtual-hosted buckets locally
   max_retries                 = var.local ? 2 : 25
 
   default_tags {

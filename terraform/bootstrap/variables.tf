@@ -1,10 +1,10 @@
 variable "environment" {
-  description = "Which environment this is, such as dev."
+  description = "Name of the environment, such as dev."
   type        = string
 }
 
 variable "prefix" {
-  description = "First part of every name of the environment; the bucket of its state is <prefix>-state."
+  description = "Prefix of every name of the environment; its state bucket is <prefix>-state."
   type        = string
 }
 
@@ -14,7 +14,7 @@ variable "region" {
 }
 
 variable "local" {
-  description = "Whether this is applied to a local AWS endpoint."
+  description = "Whether the target is a local AWS endpoint."
   type        = bool
   default     = false
 }
@@ -26,7 +26,7 @@ variable "github_repository" {
 }
 
 variable "make_github_provider" {
-  description = "Whether to make GitHub's identity provider, of which an account has one; false where it is there already."
+  description = "Whether to create GitHub's OIDC provider, of which an account has one; false if it exists already."
   type        = bool
   default     = true
 }

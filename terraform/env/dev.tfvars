@@ -1,7 +1,6 @@
-# A development account: what is made can be destroyed and made again.
-# What belongs to the account or is secret comes from the environment and is never written here: TF_VAR_totesys,
-# TF_VAR_network, TF_VAR_alert_email, and TF_VAR_ca_certificates, the path of the PEM file that the databases' certificates
-# are held to; terraform/README.md has an example of each.
+# Development account: everything can be destroyed and created again.
+# Secrets and account-specific values come from environment variables: TF_VAR_totesys, TF_VAR_network, TF_VAR_alert_email,
+# and TF_VAR_ca_certificates, the path of the databases' CA certificates; terraform/README.md has an example of each.
 environment = "dev"
 prefix      = "totelake-dev"
 

@@ -1,4 +1,4 @@
-# The local AWS of `totelake up`, which adds the addresses and passwords of its databases and the paths of the code.
+# Local AWS of `totelake up`, which adds addresses and passwords of the databases and the paths of the code.
 environment = "local"
 prefix      = "totelake-local"
 local       = true
@@ -6,16 +6,16 @@ local       = true
 alert_email = "alerts@totelake.local"
 ssl_mode    = "disable" # the databases listen on 127.0.0.1 only
 
-# The lake is a folder: it has no versions to keep or to expire, and whoever owns it may delete it.
+# The lake is a folder, without versions to lock or to expire.
 retention_days  = 0
 lifecycle_rules = false
 force_destroy   = true
 
-# The provider watches a key, and a queue for 25 seconds, until every server of AWS knows it: here there is one server.
+# The provider waits for the propagation of a key, and 25 seconds for a queue, which a single local server does not need.
 encrypt_with_own_key = false
 keep_missed_starts   = false
 secret_recovery_days = 0
 
-# Not to be had there: composite alarms, and budgets with tags.
+# Not supported locally: composite alarms, and budgets with tags.
 composite_alarm = false
 budget          = null

@@ -1,7 +1,6 @@
-# The production account, which is this project's alone: its catalog is encrypted as a whole.
-# What belongs to the account or is secret comes from the environment and is never written here: TF_VAR_totesys,
-# TF_VAR_network, TF_VAR_alert_email, and TF_VAR_ca_certificates, the path of the PEM file that the databases' certificates
-# are held to; terraform/README.md has an example of each.
+# Production account, used by this project only, so the whole catalog is encrypted.
+# Secrets and account-specific values come from environment variables: TF_VAR_totesys, TF_VAR_network, TF_VAR_alert_email,
+# and TF_VAR_ca_certificates, the path of the databases' CA certificates; terraform/README.md has an example of each.
 environment = "prod"
 prefix      = "totelake-prod"
 
@@ -28,4 +27,4 @@ reconcile_schedule = {
   enabled    = true
 }
 
-# No QuickSight yet, which costs for every user: TF_VAR_quicksight names its readers, once the account has subscribed to it.
+# QuickSight, which is billed per user, is off: after the account has subscribed to it, set TF_VAR_quicksight.

@@ -12,7 +12,7 @@ variables {
   log_group = "/aws-glue/jobs/totelake-test-role/<job>/error"
 }
 
-run "a_failed_job_is_told_by_e_mail" {
+run "failed_job_sends_an_e_mail" {
   module {
     source = "./modules/alerting"
   }
@@ -23,7 +23,7 @@ run "a_failed_job_is_told_by_e_mail" {
       "detail-type" = ["Glue Job State Change"]
       detail        = { jobName = var.jobs, state = ["FAILED", "TIMEOUT", "STOPPED"] }
     })
-    error_message = "The rule matches the bad ends of our jobs; Glue sends no event for ERROR."
+    error_message = "The rule matches failed states of our jobs; Glue emits no event for ERROR."
   }
 
   assert {
@@ -31,7 +31,7 @@ run "a_failed_job_is_told_by_e_mail" {
       for name in keys(aws_cloudwatch_event_target.topic.input_transformer[0].input_paths) :
       strcontains(aws_cloudwatch_event_target.topic.input_transformer[0].input_template, "<${name}>")
     ])
-    error_message = "Whatever is taken from the event is told."
+    error_message = "Every value taken from the event is in the message."
   }
 
   assert {
@@ -39,7 +39,7 @@ run "a_failed_job_is_told_by_e_mail" {
       aws_cloudwatch_event_target.topic.input_transformer[0].input_template,
       "#logsV2:log-groups/log-group/$252Faws-glue$252Fjobs$252Ftotelake-test-role$252F<job>$252Ferror/log-events/<run>",
     )
-    error_message = "The link leads to the log group of the job that failed, with the slashes as the console wants them."
+    error_message = "The link points to the log group of the failed job, with slashes encoded for the console."
   }
 
   assert {
@@ -47,23 +47,23 @@ run "a_failed_job_is_told_by_e_mail" {
       for line in split("\n", aws_cloudwatch_event_target.topic.input_transformer[0].input_template) :
       can(regex("^\"[^\"]+\"$", line))
     ])
-    error_message = "EventBridge wants each line of a text in quotes."
+    error_message = "EventBridge requires each line of a text in quotes."
   }
 
   assert {
     condition     = aws_sns_topic_subscription.email[0].protocol == "email" && aws_sns_topic_subscription.email[0].endpoint == "someone@example.com"
-    error_message = "The address is subscribed."
+    error_message = "The e-mail address is subscribed."
   }
 
   assert {
     condition = jsondecode(aws_sns_topic_policy.this.policy).Statement[0].Condition.ArnEquals["aws:SourceArn"] == [
       aws_cloudwatch_event_rule.job_failed.arn, aws_cloudwatch_event_rule.crawler_failed.arn,
     ]
-    error_message = "The rules publish to the topic, and no other."
+    error_message = "Only these rules may publish to the topic."
   }
 }
 
-run "without_an_address_nobody_is_subscribed" {
+run "no_subscription_without_an_address" {
   module {
     source = "./modules/alerting"
   }
@@ -74,7 +74,7 @@ run "without_an_address_nobody_is_subscribed" {
 
   assert {
     condition     = length(aws_sns_topic_subscription.email) == 0
-    error_message = "No address, no subscription."
+    error_message = "There is no subscription without an address."
   }
 }
 
@@ -87,16 +87,16 @@ run "alarms_and_budgets_of_this_account_publish_to_the_topic" {
     condition = {
       for statement in jsondecode(aws_sns_topic_policy.this.policy).Statement :
       statement.Sid => [statement.Condition.StringEquals["aws:SourceAccount"], statement.Condition.ArnLike["aws:SourceArn"]]
-      if contains(["AlarmsPublish", "BudgetPublishes"], statement.Sid)
+      if contains(["AllowCloudWatchPublish", "AllowBudgetsPublish"], statement.Sid)
       } == {
-      AlarmsPublish   = ["123456789012", "arn:aws:cloudwatch:eu-west-2:123456789012:alarm:totelake-test-*"]
-      BudgetPublishes = ["123456789012", "arn:aws:budgets::123456789012:*"]
+      AllowCloudWatchPublish = ["123456789012", "arn:aws:cloudwatch:eu-west-2:123456789012:alarm:totelake-test-*"]
+      AllowBudgetsPublish    = ["123456789012", "arn:aws:budgets::123456789012:*"]
     }
-    error_message = "Nobody else's alarms, and no other account."
+    error_message = "Only alarms of this prefix and account may publish."
   }
 }
 
-run "a_failed_crawl_is_told_by_e_mail" {
+run "failed_crawl_sends_an_e_mail" {
   module {
     source = "./modules/alerting"
   }
@@ -107,7 +107,7 @@ run "a_failed_crawl_is_told_by_e_mail" {
       "detail-type" = ["Glue Crawler State Change"]
       detail        = { crawlerName = ["totelake-test-ingested"], state = ["Failed"] }
     })
-    error_message = "The rule matches the failures of our crawlers."
+    error_message = "The rule matches failures of our crawlers."
   }
 
   assert {
@@ -115,6 +115,6 @@ run "a_failed_crawl_is_told_by_e_mail" {
       for name in keys(aws_cloudwatch_event_target.crawler_topic.input_transformer[0].input_paths) :
       strcontains(aws_cloudwatch_event_target.crawler_topic.input_transformer[0].input_template, "<${name}>")
     ])
-    error_message = "Whatever is taken from the event is told."
+    error_message = "Every value taken from the event is in the message."
   }
 }

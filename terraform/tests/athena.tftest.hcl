@@ -12,7 +12,7 @@ variables {
   kms_key_arn   = "arn:aws:kms:eu-west-2:123456789012:key/mock"
 }
 
-run "a_query_costs_no_more_than_is_allowed_and_its_result_is_encrypted" {
+run "queries_are_limited_and_results_encrypted" {
   module {
     source = "./modules/athena"
   }
@@ -23,7 +23,7 @@ run "a_query_costs_no_more_than_is_allowed_and_its_result_is_encrypted" {
       aws_athena_workgroup.this.configuration[0].publish_cloudwatch_metrics_enabled,
       aws_athena_workgroup.this.configuration[0].bytes_scanned_cutoff_per_query == 2147483648,
     ])
-    error_message = "Nobody gets around the limit of bytes."
+    error_message = "Clients cannot override the limit of scanned bytes."
   }
 
   assert {
@@ -32,7 +32,7 @@ run "a_query_costs_no_more_than_is_allowed_and_its_result_is_encrypted" {
       aws_athena_workgroup.this.configuration[0].result_configuration[0].encryption_configuration[0].encryption_option,
       aws_athena_workgroup.this.configuration[0].result_configuration[0].encryption_configuration[0].kms_key_arn,
     ] == ["s3://totelake-test-artifacts/athena/", "SSE_KMS", var.kms_key_arn]
-    error_message = "Results lie under the prefix that expires, encrypted."
+    error_message = "Results are encrypted under the expiring prefix."
   }
 
   assert {
@@ -41,11 +41,11 @@ run "a_query_costs_no_more_than_is_allowed_and_its_result_is_encrypted" {
         "sales_orders_by_day", "totesys_processed", "How many orders a day? By the day on which they were placed.",
       ]
     }
-    error_message = "Every .sql file is a query under its page and name, and says which question it answers."
+    error_message = "Every .sql file is a named query <page>_<name> with its question as description."
   }
 
   assert {
     condition     = endswith(aws_athena_named_query.this["sales_orders_by_day"].query, "SELECT 1\n")
-    error_message = "The query is what the file says."
+    error_message = "The query text is that of the file."
   }
 }

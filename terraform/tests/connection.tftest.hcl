@@ -9,7 +9,7 @@ variables {
   login       = { host = "db.example.com", port = 5432, database = "totesys", username = "reader", password = "secret" }
 }
 
-run "the_connection_names_the_secret_and_holds_no_password" {
+run "connection_refers_to_the_secret_without_a_password" {
   module {
     source = "./modules/connection"
   }
@@ -19,21 +19,21 @@ run "the_connection_names_the_secret_and_holds_no_password" {
       JDBC_CONNECTION_URL = "jdbc:postgresql://db.example.com:5432/totesys?sslmode=verify-full"
       SECRET_ID           = "totelake-test/totesys"
     })
-    error_message = "The connection has an address that verifies the server, and the name of a secret."
+    error_message = "The connection has a URL that verifies the server, and the name of a secret."
   }
 
   assert {
     condition     = aws_secretsmanager_secret_version.this[0].secret_string == null
-    error_message = "The password is written, and not kept in the state."
+    error_message = "The password is write-only and not in the state."
   }
 
   assert {
     condition     = length(aws_glue_connection.this.physical_connection_requirements) == 0
-    error_message = "Without a placement there is none."
+    error_message = "Without a placement the connection has no VPC requirements."
   }
 }
 
-run "a_secret_that_rds_keeps_a_vpc_and_the_engine_are_values" {
+run "managed_secret_vpc_and_engine" {
   module {
     source = "./modules/connection"
   }
@@ -48,7 +48,7 @@ run "a_secret_that_rds_keeps_a_vpc_and_the_engine_are_values" {
 
   assert {
     condition     = nonsensitive(aws_glue_connection.this.connection_properties["JDBC_CONNECTION_URL"]) == "jdbc:redshift://db.example.com:5432/totesys"
-    error_message = "The engine is part of the address."
+    error_message = "The engine is part of the URL."
   }
 
   assert {
@@ -56,7 +56,7 @@ run "a_secret_that_rds_keeps_a_vpc_and_the_engine_are_values" {
       for arn in [output.grant.secret_arn, nonsensitive(aws_glue_connection.this.connection_properties["SECRET_ID"])] :
       arn == var.secret_arn
     ])
-    error_message = "The connection names the secret that is there, and none is made."
+    error_message = "The connection refers to the existing secret, and none is created."
   }
 
   assert {
@@ -65,7 +65,7 @@ run "a_secret_that_rds_keeps_a_vpc_and_the_engine_are_values" {
   }
 }
 
-run "a_certificate_to_hold_the_database_s_to_is_named_in_the_address" {
+run "ca_certificate_is_in_the_url" {
   module {
     source = "./modules/connection"
   }
@@ -76,6 +76,6 @@ run "a_certificate_to_hold_the_database_s_to_is_named_in_the_address" {
 
   assert {
     condition     = endswith(nonsensitive(aws_glue_connection.this.connection_properties["JDBC_CONNECTION_URL"]), "/totesys?sslmode=verify-full&sslrootcert=databases-ca.pem")
-    error_message = "libpq and pgjdbc read both options from the address."
+    error_message = "libpq and pgjdbc read both options from the URL."
   }
 }

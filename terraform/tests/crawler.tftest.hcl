@@ -17,14 +17,14 @@ variables {
   security_configuration = "totelake-test"
 }
 
-run "the_crawler_writes_down_and_changes_nothing" {
+run "crawler_only_records_discovered_tables" {
   module {
     source = "./modules/crawler"
   }
 
   assert {
     condition     = aws_glue_crawler.this.s3_target[0].path == "s3://totelake-test-ingested/tables/"
-    error_message = "The crawler walks the tables and not the log."
+    error_message = "The crawler reads the tables folder, not the log."
   }
 
   assert {
@@ -33,19 +33,19 @@ run "the_crawler_writes_down_and_changes_nothing" {
       aws_glue_crawler.this.schema_change_policy[0].update_behavior,
       aws_glue_crawler.this.schema_change_policy[0].delete_behavior,
     ] == ["CRAWL_NEW_FOLDERS_ONLY", "LOG", "LOG"]
-    error_message = "New folders only, which Glue allows with LOG and LOG alone."
+    error_message = "New folders only, which Glue allows only with LOG."
   }
 
   assert {
     condition     = jsondecode(aws_glue_crawler.this.configuration).Grouping.TableLevelConfiguration == 3
-    error_message = "A table is the third level: bucket, tables, name."
+    error_message = "Tables are at the third level: bucket, tables, name."
   }
 
   assert {
     condition = alltrue([
       for statement in jsondecode(module.role.policy).Statement : !contains(statement.Resource, "*") || can(statement.Condition)
     ])
-    error_message = "The role names what it may touch; where Glue knows no resource, a condition limits it."
+    error_message = "The role names its resources; actions without resource-level permissions have a condition."
   }
 
   assert {
@@ -54,7 +54,7 @@ run "the_crawler_writes_down_and_changes_nothing" {
         for resource in statement.Resource : resource if strcontains(resource, ":table/")
       ]
     ])) == toset(["arn:aws:glue:eu-west-2:123456789012:table/totesys_discovered/*"])
-    error_message = "The crawler authors no declared table."
+    error_message = "The crawler cannot write declared tables."
   }
 
   assert {
@@ -62,7 +62,7 @@ run "the_crawler_writes_down_and_changes_nothing" {
       for statement in jsondecode(module.role.policy).Statement : statement
       if contains(statement.Action, "s3:PutObject")
     ]) == 0
-    error_message = "The crawler writes no object."
+    error_message = "The crawler cannot write objects."
   }
 
   assert {
@@ -70,7 +70,7 @@ run "the_crawler_writes_down_and_changes_nothing" {
       "/aws-glue/crawlers-role/totelake-test-ingested-crawler-totelake-test",
       "/aws-glue/crawlers-role/totelake-test-ingested-crawler-totelake-test", "totelake-test",
     ]
-    error_message = "Glue puts role and security configuration into the name of the log group, which is there before."
+    error_message = "The log group exists in advance, under the name that Glue derives from role and security configuration."
   }
 }
 

@@ -9,7 +9,7 @@ variables {
   state_arn   = "arn:aws:s3:::totelake-test-state"
 }
 
-run "a_role_is_taken_by_one_environment_of_one_repository" {
+run "role_trusts_one_environment_of_one_repository" {
   module {
     source = "./modules/github"
   }
@@ -27,11 +27,11 @@ run "a_role_is_taken_by_one_environment_of_one_repository" {
         "token.actions.githubusercontent.com:sub" = "repo:someone/totelake:environment:dev-plan"
       }
     }
-    error_message = "Repository and environment are compared whole, not as a pattern."
+    error_message = "Repository and environment are compared exactly, not as a pattern."
   }
 }
 
-run "the_role_that_plans_changes_nothing_but_the_lock" {
+run "plan_role_writes_only_the_lock" {
   module {
     source = "./modules/github"
   }
@@ -45,16 +45,16 @@ run "the_role_that_plans_changes_nothing_but_the_lock" {
         ]
       ]
     ]))
-    error_message = "It looks, and takes the lock."
+    error_message = "The plan role only reads and acquires the lock."
   }
 
   assert {
     condition     = !strcontains(aws_iam_role_policy.read["plan"].policy, "secretsmanager:GetSecretValue")
-    error_message = "It reads no secret."
+    error_message = "The plan role cannot read secrets."
   }
 }
 
-run "the_role_that_deploys_is_limited_to_the_prefix" {
+run "deploy_role_is_limited_to_the_prefix" {
   module {
     source = "./modules/github"
   }
@@ -64,24 +64,24 @@ run "the_role_that_deploys_is_limited_to_the_prefix" {
       for statement in jsondecode(aws_iam_role_policy.deploy.policy).Statement :
       statement.Effect == "Deny" || statement.Resource != ["*"] || can(statement.Condition)
     ])
-    error_message = "Where AWS gives resources no name of ours, the region is the limit."
+    error_message = "Actions on unnamed resources are limited to the region."
   }
 
   assert {
     condition = one([
       for statement in jsondecode(aws_iam_role_policy.deploy.policy).Statement : statement.Resource
-      if statement.Sid == "KeepOwnRoles" && statement.Effect == "Deny"
+      if statement.Sid == "DenyOwnRoleChanges" && statement.Effect == "Deny"
     ]) == ["arn:aws:iam::123456789012:role/totelake-test-github-*"]
-    error_message = "It cannot widen itself."
+    error_message = "The deploy role cannot change its own permissions."
   }
 
   assert {
     condition     = length(aws_iam_role_policy.deploy.policy) + length(aws_iam_role_policy.read["deploy"].policy) + length(aws_iam_role_policy.state["deploy"].policy) < 10240
-    error_message = "IAM takes no more than 10,240 characters of a role's own policies."
+    error_message = "IAM limits a role's inline policies to 10,240 characters."
   }
 }
 
-run "a_pattern_is_no_repository" {
+run "repository_pattern_is_refused" {
   command = plan
 
   module {

@@ -4,7 +4,7 @@ mock_provider "aws" {
 
 variables {
   name           = "totelake-test-ingest"
-  description    = "Lands what changed."
+  description    = "Ingests changes."
   script         = "s3://totelake-test-artifacts/scripts/ingest-0.py"
   package        = "s3://totelake-test-artifacts/packages/totelake-0.zip"
   artifacts      = "totelake-test-artifacts"
@@ -33,7 +33,7 @@ variables {
   }]
 }
 
-run "the_job_runs_with_what_it_needs_and_no_more" {
+run "job_has_only_the_required_permissions" {
   module {
     source = "./modules/glue_job"
   }
@@ -56,17 +56,17 @@ run "the_job_runs_with_what_it_needs_and_no_more" {
       aws_glue_job.this.default_arguments["--TempDir"] == "s3://totelake-test-artifacts/temporary/totelake-test-ingest/",
       strcontains(aws_glue_job.this.default_arguments["--conf"], "fs.s3a.endpoint.region=eu-west-2"),
     ])
-    error_message = "The job gets its own arguments and those that every job gets."
+    error_message = "The job has its own arguments and the common ones."
   }
 
   assert {
     condition     = aws_glue_job.this.connections == tolist(["totelake-test-totesys"])
-    error_message = "A connection with a place in a VPC places the job there."
+    error_message = "A connection with a VPC placement places the job in the VPC."
   }
 
   assert {
     condition     = jsondecode(module.role.trust).Statement[0].Condition.StringEquals["aws:SourceAccount"] == "123456789012"
-    error_message = "Only Glue in this account takes the role."
+    error_message = "Only Glue in this account may assume the role."
   }
 
   assert {
@@ -74,7 +74,7 @@ run "the_job_runs_with_what_it_needs_and_no_more" {
       for statement in jsondecode(module.role.policy).Statement :
       !contains(flatten([statement.Resource]), "*") || can(statement.Condition)
     ])
-    error_message = "Where AWS allows no resource but *, a condition limits the statement."
+    error_message = "Statements with resource * have a condition."
   }
 
   assert {
@@ -83,7 +83,7 @@ run "the_job_runs_with_what_it_needs_and_no_more" {
         for action in statement.Action : !strcontains(action, "*")
       ]
     ]))
-    error_message = "Every action is named."
+    error_message = "No action is a wildcard."
   }
 
   assert {
@@ -92,7 +92,7 @@ run "the_job_runs_with_what_it_needs_and_no_more" {
         for action in statement.Action : !contains(["s3:DeleteObjectVersion", "s3:BypassGovernanceRetention"], action)
       ]
     ]))
-    error_message = "No job can take a version away."
+    error_message = "No job can delete object versions."
   }
 
   assert {
@@ -112,7 +112,7 @@ run "the_job_runs_with_what_it_needs_and_no_more" {
       for statement in jsondecode(module.role.policy).Statement : statement.Resource
       if contains(statement.Action, "secretsmanager:GetSecretValue")
     ]) == ["arn:aws:secretsmanager:eu-west-2:123456789012:secret:totelake-test/totesys"]
-    error_message = "The job reads its own secret and no other."
+    error_message = "The job reads only its own secret."
   }
 
   assert {
@@ -120,7 +120,7 @@ run "the_job_runs_with_what_it_needs_and_no_more" {
       error  = "/aws-glue/jobs/totelake-test-role/totelake-test-ingest/error"
       output = "/aws-glue/jobs/totelake-test-role/totelake-test-ingest/output"
     }
-    error_message = "Glue puts security configuration and role into the names of the log groups."
+    error_message = "Log group names contain security configuration and role, as in Glue."
   }
 
   assert {
@@ -129,14 +129,14 @@ run "the_job_runs_with_what_it_needs_and_no_more" {
         group.name == output.log_groups[kind], group.retention_in_days == 365, group.kms_key_id == var.kms_key_arn,
       ])
     ]) && length(aws_cloudwatch_log_group.this) == 2
-    error_message = "Both groups are there before Glue makes them, with a key and an end."
+    error_message = "Both groups are created in advance, with a key and a retention."
   }
 
   assert {
     condition = [
       for statement in jsondecode(module.role.policy).Statement : statement.Resource if statement.Action == ["logs:AssociateKmsKey"]
     ] == [flatten([for name in ["output", "error"] : ["${local.logs}/${name}", "${local.logs}/${name}:*"]])]
-    error_message = "Without AssociateKmsKey Glue writes no log at all."
+    error_message = "Without AssociateKmsKey Glue writes no logs."
   }
 
   assert {
@@ -145,18 +145,18 @@ run "the_job_runs_with_what_it_needs_and_no_more" {
         for statement in jsondecode(module.role.policy).Statement : statement.Resource if contains(statement.Action, "logs:PutLogEvents")
       ]) : strcontains(resource, "log-group:/aws-glue/jobs/totelake-test-role/totelake-test-ingest/")
     ])
-    error_message = "A job writes to its own log groups."
+    error_message = "The job writes only to its own log groups."
   }
 
   assert {
     condition = one([
       for statement in jsondecode(module.role.policy).Statement : statement if statement.Sid == "AskWarehouse"
     ]).Condition == { StringEquals = { "redshift-data:statement-owner-iam-userid" = ["$${aws:userid}"] } }
-    error_message = "What is granted besides is granted as it is said, condition included."
+    error_message = "Additional statements are included unchanged, with their conditions."
   }
 }
 
-run "shipped_wheels_and_certificates_are_all_that_the_job_needs" {
+run "job_uses_deployed_wheels_and_certificates" {
   module {
     source = "./modules/glue_job"
   }
@@ -172,7 +172,7 @@ run "shipped_wheels_and_certificates_are_all_that_the_job_needs" {
       aws_glue_job.this.default_arguments["--python-modules-installer-option"] == "--no-index --no-deps",
       aws_glue_job.this.default_arguments["--extra-files"] == var.certificates,
     ])
-    error_message = "Nothing is looked up in an index, and the certificates lie in the job's folder."
+    error_message = "pip uses no index, and the certificates are in the job's folder."
   }
 
   assert {
@@ -183,11 +183,11 @@ run "shipped_wheels_and_certificates_are_all_that_the_job_needs" {
         if contains(statement.Action, "s3:GetObject")
       ]),
     )) == 0
-    error_message = "What is shipped can be read."
+    error_message = "Deployed artifacts are readable."
   }
 }
 
-run "a_job_without_wheels_and_certificates_asks_for_neither" {
+run "job_without_wheels_and_certificates" {
   module {
     source = "./modules/glue_job"
   }
@@ -196,7 +196,7 @@ run "a_job_without_wheels_and_certificates_asks_for_neither" {
     condition = length(setintersection(
       keys(aws_glue_job.this.default_arguments), ["--python-modules-installer-option", "--extra-files"]
     )) == 0
-    error_message = "An argument without a value is left out."
+    error_message = "Arguments without a value are omitted."
   }
 
   assert {
@@ -204,11 +204,11 @@ run "a_job_without_wheels_and_certificates_asks_for_neither" {
       for statement in jsondecode(module.role.policy).Statement :
       !strcontains(jsonencode(statement.Resource), "wheels") && !strcontains(jsonencode(statement.Resource), "certificates")
     ])
-    error_message = "What is not shipped is not granted."
+    error_message = "No permissions on artifacts that are not deployed."
   }
 }
 
-run "a_job_with_two_connections_reads_the_secrets_of_both" {
+run "job_with_two_connections_reads_both_secrets" {
   module {
     source = "./modules/glue_job"
   }
@@ -227,7 +227,7 @@ run "a_job_with_two_connections_reads_the_secrets_of_both" {
       for statement in jsondecode(module.role.policy).Statement : statement.Resource
       if contains(statement.Action, "secretsmanager:GetSecretValue")
     ]) == [for connection in var.connections : connection.secret_arn]
-    error_message = "One statement names them all."
+    error_message = "One statement has all connections."
   }
 
   assert {
@@ -235,11 +235,11 @@ run "a_job_with_two_connections_reads_the_secrets_of_both" {
       length(distinct(jsondecode(module.role.policy).Statement[*].Sid))
       == length(jsondecode(module.role.policy).Statement)
     )
-    error_message = "IAM refuses a policy that uses a Sid twice."
+    error_message = "Sids are unique, as IAM requires."
   }
 }
 
-run "a_job_gets_what_it_is_given_besides" {
+run "job_with_additional_statements" {
   module {
     source = "./modules/glue_job"
   }
@@ -255,7 +255,7 @@ run "a_job_gets_what_it_is_given_besides" {
     condition = strcontains(module.role.policy, jsonencode({
       Sid = "Ask", Effect = "Allow", Action = ["glue:GetTables"], Resource = ["arn:aws:glue:eu-west-2:1:catalog"]
     }))
-    error_message = "A statement goes into the policy as it is, without a condition that it does not have."
+    error_message = "A statement without a condition is included without one."
   }
 
   assert {
@@ -267,11 +267,11 @@ run "a_job_gets_what_it_is_given_besides" {
       "arn:aws:glue:eu-west-2:123456789012:database/totesys_processed",
       "arn:aws:glue:eu-west-2:123456789012:table/totesys_processed/*",
     ]
-    error_message = "Partitions are removed where that is granted, and nowhere else."
+    error_message = "Partitions can be deleted only in the given databases."
   }
 }
 
-run "a_job_without_connection_gets_neither_secret_nor_network" {
+run "job_without_connection_has_no_secret_and_network_permissions" {
   module {
     source = "./modules/glue_job"
   }
@@ -291,21 +291,21 @@ run "a_job_without_connection_gets_neither_secret_nor_network" {
         for action in statement.Action : !contains(["secretsmanager", "ec2", "glue", "kms"], split(":", action)[0])
       ]
     ]))
-    error_message = "What a job does not use, it may not use."
+    error_message = "The job has no permissions that it does not use."
   }
 
   assert {
     condition     = length(aws_glue_job.this.connections) == 0
-    error_message = "Nothing places the job in a VPC."
+    error_message = "The job is not in a VPC."
   }
 
   assert {
     condition     = output.log_groups.error == "/aws-glue/jobs/error" && length(aws_cloudwatch_log_group.this) == 0
-    error_message = "Without a security configuration the log groups are those of all jobs of the account."
+    error_message = "Without a security configuration the log groups are shared by all jobs of the account."
   }
 }
 
-run "a_job_that_judges_a_crawler_only_reads_the_catalog" {
+run "drift_check_only_reads_the_catalog" {
   module {
     source = "./modules/glue_job"
   }
@@ -317,10 +317,10 @@ run "a_job_that_judges_a_crawler_only_reads_the_catalog" {
 
     security_configuration = null
 
-    judges = {
-      found    = "found"
-      declared = "declared"
-      crawler  = "arn:aws:glue:eu-west-2:123456789012:crawler/the-crawler"
+    drift_check = {
+      discovered = "discovered"
+      declared   = "declared"
+      crawler    = "arn:aws:glue:eu-west-2:123456789012:crawler/the-crawler"
     }
   }
 
@@ -330,7 +330,7 @@ run "a_job_that_judges_a_crawler_only_reads_the_catalog" {
         for action in statement.Action : action if startswith(action, "glue:")
       ]
     ])) == toset(["glue:GetTables", "glue:GetPartitions", "glue:GetCrawler"])
-    error_message = "It reads, and asks about the one crawler."
+    error_message = "The job only reads the catalog and the crawler."
   }
 
   assert {
@@ -339,9 +339,9 @@ run "a_job_that_judges_a_crawler_only_reads_the_catalog" {
         for resource in statement.Resource : resource if strcontains(resource, ":table/")
       ]
       ])) == toset([
-      "arn:aws:glue:eu-west-2:123456789012:table/found/*", "arn:aws:glue:eu-west-2:123456789012:table/declared/*",
+      "arn:aws:glue:eu-west-2:123456789012:table/discovered/*", "arn:aws:glue:eu-west-2:123456789012:table/declared/*",
     ])
-    error_message = "Of the two databases that it was given."
+    error_message = "Partitions are readable in the two given databases only."
   }
 
   assert {
@@ -349,11 +349,11 @@ run "a_job_that_judges_a_crawler_only_reads_the_catalog" {
       for statement in jsondecode(module.role.policy).Statement : statement.Resource
       if contains(statement.Action, "glue:GetCrawler")
     ]) == ["arn:aws:glue:eu-west-2:123456789012:crawler/the-crawler"]
-    error_message = "Of the one crawler."
+    error_message = "Only the given crawler is readable."
   }
 }
 
-run "arguments_of_glue_s_own_are_refused" {
+run "reserved_glue_arguments_are_refused" {
   command = plan
 
   module {
@@ -367,7 +367,7 @@ run "arguments_of_glue_s_own_are_refused" {
   expect_failures = [var.arguments]
 }
 
-run "a_job_reads_or_writes_the_properties_of_one_workflow_s_runs" {
+run "job_accesses_run_properties_of_one_workflow" {
   module {
     source = "./modules/glue_job"
   }
@@ -381,11 +381,11 @@ run "a_job_reads_or_writes_the_properties_of_one_workflow_s_runs" {
       for statement in jsondecode(module.role.policy).Statement : statement
       if anytrue([for action in statement.Action : strcontains(action, "WorkflowRun")])
       ] == [{
-        Sid      = "NoteInWorkflowRun"
+        Sid      = "PutRunProperties"
         Effect   = "Allow"
         Action   = ["glue:PutWorkflowRunProperties"]
         Resource = ["arn:aws:glue:eu-west-2:123456789012:workflow/totelake-test"]
     }]
-    error_message = "It notes, and cannot even read what was noted."
+    error_message = "A writing job cannot read run properties."
   }
 }

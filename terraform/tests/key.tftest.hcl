@@ -6,14 +6,14 @@ variables {
   prefix = "totelake-test"
 }
 
-run "the_key_is_used_by_whom_this_account_lets" {
+run "key_is_limited_to_this_account" {
   module {
     source = "./modules/key"
   }
 
   assert {
     condition     = aws_kms_key.this.enable_key_rotation && aws_kms_key.this.deletion_window_in_days == 30
-    error_message = "The key is changed every year, and can be had back for a month."
+    error_message = "The key is rotated yearly, and a deleted key can be restored for a month."
   }
 
   assert {
@@ -21,7 +21,7 @@ run "the_key_is_used_by_whom_this_account_lets" {
       for statement in jsondecode(aws_kms_key.this.policy).Statement :
       statement.Principal == { AWS = "arn:aws:iam::123456789012:root" } || can(statement.Condition)
     ])
-    error_message = "The account decides by IAM; a service uses the key only for this account."
+    error_message = "IAM policies of the account grant access; services may use the key only for this account."
   }
 
   assert {
@@ -32,6 +32,6 @@ run "the_key_is_used_by_whom_this_account_lets" {
         encryption.s3_encryption[0].s3_encryption_mode,
       ] == ["SSE-KMS", "CSE-KMS", "SSE-KMS"]
     ])
-    error_message = "Logs, bookmarks and files of Glue are encrypted."
+    error_message = "Glue's logs, bookmarks and files are encrypted."
   }
 }

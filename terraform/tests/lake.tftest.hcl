@@ -8,14 +8,14 @@ variables {
   kms_key_arn    = "arn:aws:kms:eu-west-2:123456789012:key/mock"
 }
 
-run "every_bucket_is_protected" {
+run "buckets_are_protected" {
   module {
     source = "./modules/lake"
   }
 
   assert {
     condition     = output.buckets == { for key in ["ingested", "processed", "artifacts"] : key => "totelake-test-${key}" }
-    error_message = "There are three buckets, named for what they hold."
+    error_message = "There are three buckets, named for their content."
   }
 
   assert {
@@ -27,7 +27,7 @@ run "every_bucket_is_protected" {
 
   assert {
     condition     = alltrue([for versioning in aws_s3_bucket_versioning.this : versioning.versioning_configuration[0].status == "Enabled"])
-    error_message = "Every bucket keeps versions."
+    error_message = "Versioning is enabled on every bucket."
   }
 
   assert {
@@ -35,7 +35,7 @@ run "every_bucket_is_protected" {
       for key, encryption in aws_s3_bucket_server_side_encryption_configuration.this :
       key => one(one(encryption.rule).apply_server_side_encryption_by_default).sse_algorithm
     } == { ingested = "aws:kms", processed = "aws:kms", artifacts = "aws:kms", access-logs = "AES256" }
-    error_message = "A key that is given encrypts every bucket but the one that S3 delivers its logs to, which takes none."
+    error_message = "The given key encrypts every bucket except the access log bucket, for which S3 does not support it."
   }
 
   assert {
@@ -44,7 +44,7 @@ run "every_bucket_is_protected" {
         for statement in jsondecode(policy.policy).Statement : statement if statement.Sid == "DenyInsecureTransport"
       ]).Condition == { Bool = { "aws:SecureTransport" = "false" } }
     ])
-    error_message = "Every bucket refuses what does not come over TLS."
+    error_message = "Every bucket requires TLS."
   }
 
   assert {
@@ -71,14 +71,14 @@ run "every_bucket_is_protected" {
       [statement.Effect, statement.Principal, statement.Action, can(statement.Condition)]
       if statement.Sid == "DenyDeletionOfVersions"
     ]) == ["Deny", "*", ["s3:BypassGovernanceRetention", "s3:DeleteObjectVersion"], false]])
-    error_message = "Nobody takes a version away from either zone."
+    error_message = "Versions in either zone cannot be deleted."
   }
 
   assert {
     condition = { for key, logging in aws_s3_bucket_logging.this : key => [logging.target_bucket, logging.target_prefix] } == {
       for key in ["ingested", "processed", "artifacts"] : key => ["totelake-test-access-logs", "${key}/"]
     }
-    error_message = "Who reads and writes is written down, in a bucket of its own."
+    error_message = "Access is logged to a separate bucket."
   }
 
   assert {
@@ -86,24 +86,24 @@ run "every_bucket_is_protected" {
       for statement in jsondecode(aws_s3_bucket_policy.this["access-logs"].policy).Statement : statement
       if statement.Effect == "Allow"
     ]).Condition.StringEquals == { "aws:SourceAccount" = "123456789012" }
-    error_message = "S3 delivers the logs of this account, and nobody else writes them."
+    error_message = "Only S3 may deliver logs, for buckets of this account."
   }
 
   assert {
     condition = {
       for key, lifecycle in aws_s3_bucket_lifecycle_configuration.this : key => [for rule in lifecycle.rule : rule.id]
       } == {
-      ingested    = ["remove-what-was-never-finished"]
-      processed   = ["remove-what-was-never-finished"]
-      artifacts   = ["remove-what-was-never-finished", "expire-athena", "expire-temporary"]
-      access-logs = ["remove-what-was-never-finished", "expire-artifacts", "expire-ingested", "expire-processed"]
+      ingested    = ["expire-incomplete-uploads-and-old-versions"]
+      processed   = ["expire-incomplete-uploads-and-old-versions"]
+      artifacts   = ["expire-incomplete-uploads-and-old-versions", "expire-athena", "expire-temporary"]
+      access-logs = ["expire-incomplete-uploads-and-old-versions", "expire-artifacts", "expire-ingested", "expire-processed"]
     }
-    error_message = "What is committed never expires; what is temporary and who looked does."
+    error_message = "Committed files never expire; temporary files and access logs do."
   }
 
   assert {
     condition     = keys(aws_s3_bucket_object_lock_configuration.this) == ["ingested", "processed"]
-    error_message = "Object Lock is for the two zones."
+    error_message = "Object Lock is enabled on the two zones only."
   }
 
   assert {
@@ -111,11 +111,11 @@ run "every_bucket_is_protected" {
       for lock in aws_s3_bucket_object_lock_configuration.this :
       lock.rule[0].default_retention[0].mode == "GOVERNANCE" && lock.rule[0].default_retention[0].days == 30
     ])
-    error_message = "Retention is GOVERNANCE, for the days that were asked for."
+    error_message = "Retention mode is GOVERNANCE, for the given number of days."
   }
 }
 
-run "a_local_lake_has_neither_retention_nor_lifecycle" {
+run "local_lake_has_neither_retention_nor_lifecycle" {
   module {
     source = "./modules/lake"
   }
@@ -128,7 +128,7 @@ run "a_local_lake_has_neither_retention_nor_lifecycle" {
 
   assert {
     condition     = length(aws_s3_bucket_object_lock_configuration.this) + length(aws_s3_bucket_lifecycle_configuration.this) == 0
-    error_message = "Nothing is locked and nothing expires."
+    error_message = "There are no locks and no lifecycle rules."
   }
 
   assert {
@@ -136,6 +136,6 @@ run "a_local_lake_has_neither_retention_nor_lifecycle" {
       for encryption in aws_s3_bucket_server_side_encryption_configuration.this :
       one(one(encryption.rule).apply_server_side_encryption_by_default).sse_algorithm == "AES256"
     ])
-    error_message = "Without a key S3's own encrypts."
+    error_message = "Without a key the buckets use SSE-S3."
   }
 }

@@ -13,7 +13,7 @@ variables {
   composite       = true
 }
 
-run "every_way_to_go_wrong_has_an_alarm" {
+run "all_alarms_are_created" {
   module {
     source = "./modules/monitoring"
   }
@@ -24,14 +24,14 @@ run "every_way_to_go_wrong_has_an_alarm" {
       "duration-ingest", "duration-transform", "duration-load", "duration-reconcile", "run-missed",
       "reconcile-run-missed", "volume", "unhealthy",
     ] : "totelake-test-${name}"])
-    error_message = "All of them, under the prefix."
+    error_message = "All alarms exist, with the prefix."
   }
 
   assert {
     condition = [
       for part in ["treat_missing_data", "statistic", "threshold"] : aws_cloudwatch_metric_alarm.this["freshness"][part]
     ] == ["breaching", "Maximum", 1800]
-    error_message = "A warehouse that is too old is wrong, and so is not to know."
+    error_message = "The alarm is raised by a high age and by missing data."
   }
 
   assert {
@@ -39,12 +39,12 @@ run "every_way_to_go_wrong_has_an_alarm" {
       aws_cloudwatch_metric_alarm.this["freshness"].period * aws_cloudwatch_metric_alarm.this["freshness"].evaluation_periods == 1800
       && aws_cloudwatch_metric_alarm.this["freshness"].datapoints_to_alarm == aws_cloudwatch_metric_alarm.this["freshness"].evaluation_periods
     )
-    error_message = "Half an hour without one good figure."
+    error_message = "The alarm evaluates half an hour without a good value."
   }
 
   assert {
     condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_actions == toset([var.topic_arn])])
-    error_message = "Every alarm tells the topic."
+    error_message = "Every alarm notifies the topic."
   }
 
   assert {
@@ -52,7 +52,7 @@ run "every_way_to_go_wrong_has_an_alarm" {
       for alarm in aws_cloudwatch_metric_alarm.this :
       alarm.period * alarm.evaluation_periods <= (alarm.period < 3600 ? 86400 : 604800)
     ])
-    error_message = "CloudWatch looks back a day at most, and a week where a period is an hour or more."
+    error_message = "CloudWatch evaluates at most a day, or a week with periods of at least an hour."
   }
 
   assert {
@@ -60,7 +60,7 @@ run "every_way_to_go_wrong_has_an_alarm" {
       for alarm in concat(values(aws_cloudwatch_metric_alarm.this), aws_cloudwatch_metric_alarm.volume) :
       can(regex("\\. Runbook: docs/runbooks/[a-z-]+\\.md$", alarm.alarm_description))
     ])
-    error_message = "Every alarm names the runbook."
+    error_message = "Every alarm names its runbook."
   }
 
   assert {
@@ -68,11 +68,11 @@ run "every_way_to_go_wrong_has_an_alarm" {
       for alarm in aws_cloudwatch_metric_alarm.this :
       strcontains(aws_cloudwatch_composite_alarm.unhealthy[0].alarm_rule, "ALARM(\"${alarm.alarm_name}\")")
     ])
-    error_message = "One light for all of them."
+    error_message = "The composite alarm includes all alarms."
   }
 }
 
-run "what_does_not_run_by_itself_is_not_missed" {
+run "no_alarms_for_disabled_schedules" {
   module {
     source = "./modules/monitoring"
   }
@@ -89,11 +89,11 @@ run "what_does_not_run_by_itself_is_not_missed" {
       "late", "quarantine", "held", "reconcile", "drift", "duration-ingest", "duration-transform", "duration-load",
       "duration-reconcile",
     ] : "totelake-test-${name}"])
-    error_message = "Neither freshness nor a silent reconcile, nor what was left out."
+    error_message = "There are no alarms for missing runs, and no optional alarms."
   }
 }
 
-run "a_stage_without_a_limit_is_refused" {
+run "missing_stage_limit_is_refused" {
   command = plan
 
   module {

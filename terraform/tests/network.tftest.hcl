@@ -8,7 +8,7 @@ variables {
   services       = ["glue", "secretsmanager", "sts"]
 }
 
-run "a_vpc_that_is_made_has_no_way_out" {
+run "new_vpc_has_no_internet_access" {
   module {
     source = "./modules/network"
   }
@@ -21,12 +21,12 @@ run "a_vpc_that_is_made_has_no_way_out" {
     condition = { for zone, subnet in aws_subnet.this : zone => subnet.cidr_block } == {
       eu-west-2a = "10.64.0.0/22", eu-west-2b = "10.64.4.0/22", eu-west-2c = "10.64.8.0/22"
     }
-    error_message = "A private subnet in each of three zones."
+    error_message = "There is a private subnet in each of three zones."
   }
 
   assert {
     condition     = keys(aws_route_table_association.this) == keys(aws_subnet.this)
-    error_message = "Every subnet has the route table without a way to the internet."
+    error_message = "Every subnet has the route table without an internet route."
   }
 
   assert {
@@ -35,19 +35,19 @@ run "a_vpc_that_is_made_has_no_way_out" {
       rule.referenced_security_group_id == aws_security_group.jobs.id
       && [rule.ip_protocol, tostring(rule.from_port), tostring(rule.to_port)] == ["tcp", "0", "65535"]
     ])
-    error_message = "Glue demands all TCP from the group itself."
+    error_message = "All TCP is allowed from the group itself, as Glue requires."
   }
 
   assert {
     condition = keys(aws_vpc_security_group_egress_rule.databases) == [
       "10.2.0.0/16:5432", "10.2.0.0/16:5439", "10.64.0.0/20:5432", "10.64.0.0/20:5439",
     ]
-    error_message = "Databases are reached in the VPC and its peer, at their ports."
+    error_message = "Databases are reachable in the VPC and its peer, on their ports only."
   }
 
   assert {
     condition     = aws_vpc_security_group_egress_rule.s3.prefix_list_id != null && aws_vpc_security_group_egress_rule.aws.to_port == 443
-    error_message = "Beside databases there is S3, and AWS within the VPC."
+    error_message = "Besides databases, only S3 and endpoints in the VPC are reachable."
   }
 
   assert {
@@ -55,26 +55,26 @@ run "a_vpc_that_is_made_has_no_way_out" {
       aws_route.to_peer[0].destination_cidr_block == "10.2.0.0/16",
       aws_route.from_peer["rtb-source"].destination_cidr_block == "10.64.0.0/20",
     ])
-    error_message = "Both sides of the peering know the way."
+    error_message = "Both sides of the peering have routes."
   }
 
   assert {
     condition     = output.services == tolist(["glue", "secretsmanager", "sts"])
-    error_message = "Every service that is asked has an endpoint."
+    error_message = "Every service has an endpoint."
   }
 
   assert {
     condition     = module.flow_log[0].log_group == "/aws/vpc/totelake-test"
-    error_message = "The VPC's traffic is written down."
+    error_message = "The VPC has a flow log."
   }
 
   assert {
     condition     = output.placement.availability_zone == "eu-west-2a" && one(output.placement.security_group_ids) == aws_security_group.jobs.id
-    error_message = "A job is put into the first subnet, with the jobs' group."
+    error_message = "Jobs are placed in the first subnet, with the jobs' security group."
   }
 }
 
-run "a_vpc_that_is_there_is_left_as_it_is" {
+run "existing_vpc_is_not_changed" {
   module {
     source = "./modules/network"
   }
@@ -91,25 +91,25 @@ run "a_vpc_that_is_there_is_left_as_it_is" {
       length(aws_vpc.this) + length(aws_subnet.this) + length(aws_route_table.this) + length(module.flow_log)
       + length(aws_default_security_group.this) == 0
     )
-    error_message = "Nothing is made but the jobs' group."
+    error_message = "Only the jobs' security group is created."
   }
 
   assert {
     condition = output.placement == {
       availability_zone = "eu-west-2b", subnet_id = "subnet-1", security_group_ids = [aws_security_group.jobs.id]
     }
-    error_message = "A job is put into the first of the subnets, in its zone."
+    error_message = "Jobs are placed in the first given subnet and its zone."
   }
 
   assert {
     condition = toset(keys(aws_vpc_security_group_egress_rule.databases)) == toset([
       "10.1.0.0/16:5432", "10.1.0.0/16:5439", "192.168.0.0/24:5432", "192.168.0.0/24:5439",
     ])
-    error_message = "Databases are reached in the VPC, and where they are said to be."
+    error_message = "Databases are reachable in the VPC and in the given CIDR blocks."
   }
 }
 
-run "endpoints_are_asked_by_the_jobs_and_by_this_account" {
+run "endpoints_are_limited_to_the_jobs_and_this_account" {
   module {
     source = "./modules/endpoints"
   }
@@ -124,12 +124,12 @@ run "endpoints_are_asked_by_the_jobs_and_by_this_account" {
 
   assert {
     condition     = aws_vpc_endpoint.s3[0].vpc_endpoint_type == "Gateway" && aws_vpc_endpoint.s3[0].route_table_ids == toset(["rtb-1"])
-    error_message = "S3 is reached by a gateway, which costs nothing."
+    error_message = "S3 has a gateway endpoint, which is free."
   }
 
   assert {
     condition     = aws_vpc_endpoint.interface["sts"].service_name == "com.amazonaws.eu-west-2.sts" && aws_vpc_endpoint.interface["sts"].private_dns_enabled
-    error_message = "A service answers under its own name."
+    error_message = "Interface endpoints have private DNS."
   }
 
   assert {
@@ -137,11 +137,11 @@ run "endpoints_are_asked_by_the_jobs_and_by_this_account" {
       for endpoint in concat(values(aws_vpc_endpoint.interface), aws_vpc_endpoint.s3) :
       jsondecode(endpoint.policy).Statement[0].Condition.StringEquals["aws:PrincipalAccount"] == "123456789012"
     ])
-    error_message = "Nobody uses an endpoint with credentials of another account."
+    error_message = "Endpoints refuse credentials of other accounts."
   }
 
   assert {
     condition     = aws_vpc_security_group_ingress_rule.this[0].referenced_security_group_id == "sg-jobs" && aws_vpc_security_group_ingress_rule.this[0].to_port == 443
-    error_message = "The jobs ask the endpoints, and nobody else."
+    error_message = "Only the jobs may connect to the endpoints."
   }
 }

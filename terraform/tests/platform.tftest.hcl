@@ -14,29 +14,29 @@ variables {
   warehouse   = { host = "warehouse.example.com", port = 5432, database = "warehouse", username = "owner", password = "w" }
 }
 
-run "everything_is_there_under_its_name" {
+run "resources_are_named_for_the_prefix" {
   assert {
     condition = output.jobs == {
       for stage in ["ingest", "transform", "load", "reconcile", "drift"] : stage => "totelake-test-${stage}"
     }
-    error_message = "One job for each stage."
+    error_message = "There is one job per stage."
   }
 
   assert {
     condition = [output.workflow, output.crawler, output.schedule, output.reconcile_schedule] == [
       "totelake-test", "totelake-test-ingested", "totelake-test-run", "totelake-test-reconcile-run",
     ]
-    error_message = "Workflow, crawler and schedules are named for the prefix."
+    error_message = "Workflow, crawler and schedules have the prefix."
   }
 
   assert {
     condition     = [output.crawl, output.crawl_schedule] == ["totelake-test-crawl", "totelake-test-crawl-run"]
-    error_message = "The crawler has a workflow and a schedule of its own."
+    error_message = "The crawler has its own workflow and schedule."
   }
 
   assert {
     condition     = output.connections == { totesys = "totelake-test-totesys", warehouse = "totelake-test-warehouse" }
-    error_message = "A connection to each database."
+    error_message = "There is a connection to each database."
   }
 
   assert {
@@ -44,21 +44,21 @@ run "everything_is_there_under_its_name" {
       module.warehouse.arguments == { "--warehouse_connection" = "totelake-test-warehouse" }
       && length(module.warehouse.statements) + length(module.network) == 0 && module.totesys.grant.placement == null
     )
-    error_message = "A warehouse that is there is reached by its connection; nothing is made for it, and no VPC is needed."
+    error_message = "An existing warehouse has a connection and needs neither new resources nor a VPC."
   }
 
   assert {
     condition = output.databases == {
       ingested = "totesys_ingested", processed = "totesys_processed", discovered = "totesys_discovered"
     }
-    error_message = "A catalog database for each zone, and one for what the crawler finds."
+    error_message = "There is a catalog database for each zone, and one for discovered tables."
   }
 
   assert {
     condition = length(toset([
       module.ingest.role, module.transform.role, module.load.role, module.reconcile.role, module.drift.role,
     ])) == 5
-    error_message = "Each job has a role of its own."
+    error_message = "Each job has its own role."
   }
   assert {
     condition = module.catalog.tables == {
@@ -87,16 +87,16 @@ run "the_jobs_modules_come_from_the_artifacts_bucket" {
     condition = module.artifacts.wheels == tolist([
       "s3://totelake-test-artifacts/wheels/${substr(filesha256("./tests/code/wheels/example-1.0-py3-none-any.whl"), 0, 12)}/example-1.0-py3-none-any.whl"
     ])
-    error_message = "A wheel keeps its file name, which pip reads, under a folder that changes with its content."
+    error_message = "Wheels keep their file names, in a folder named for the content hash."
   }
 
   assert {
     condition     = module.artifacts.certificates == null
-    error_message = "No certificates were named."
+    error_message = "There are no certificates by default."
   }
 }
 
-run "verify_full_asks_for_the_certificates" {
+run "verify_full_requires_certificates" {
   command = plan
 
   variables {
@@ -106,7 +106,7 @@ run "verify_full_asks_for_the_certificates" {
   expect_failures = [var.ca_certificates]
 }
 
-run "a_folder_without_wheels_is_refused" {
+run "folder_without_wheels_is_refused" {
   command = plan
 
   variables {
@@ -116,7 +116,7 @@ run "a_folder_without_wheels_is_refused" {
   expect_failures = [var.wheels]
 }
 
-run "with_redshift_and_a_vpc_of_its_own_the_jobs_are_told_where_everything_is" {
+run "redshift_in_a_new_vpc" {
   variables {
     warehouse_kind  = "redshift"
     warehouse       = null
@@ -127,43 +127,43 @@ run "with_redshift_and_a_vpc_of_its_own_the_jobs_are_told_where_everything_is" {
 
   assert {
     condition     = output.connections == { totesys = "totelake-test-totesys", warehouse = null }
-    error_message = "Redshift is reached without a connection."
+    error_message = "Redshift needs no connection."
   }
 
   assert {
     condition     = module.network[0].services == tolist(["glue", "kms", "logs", "monitoring", "redshift-data", "secretsmanager", "sts"])
-    error_message = "The VPC has an endpoint for each service that a job asks, Redshift's Data API among them."
+    error_message = "The VPC has an endpoint for each service that a job calls, including Redshift's Data API."
   }
 
   assert {
     condition = toset(keys(module.warehouse.arguments)) == toset([
       "--redshift_workgroup", "--redshift_database", "--redshift_secret", "--redshift_copy_role",
     ])
-    error_message = "The jobs get what Redshift's Data API wants."
+    error_message = "The jobs have the arguments for Redshift's Data API."
   }
 
   assert {
     condition     = module.totesys.grant.placement.availability_zone == "eu-west-2a"
-    error_message = "The source is reached from the VPC."
+    error_message = "The source connection is in the VPC."
   }
 
   assert {
     condition     = module.athena.queries == sort([for file in fileset("../dashboards/queries", "**/*.sql") : replace(trimsuffix(file, ".sql"), "/", "_")])
-    error_message = "Athena keeps the queries of the dashboards."
+    error_message = "The dashboard queries are named queries in Athena."
   }
 
   assert {
     condition     = output.log_groups.load.error == "/aws-glue/jobs/totelake-test-role/totelake-test-load/error"
-    error_message = "Logs are encrypted, and so in groups of the security configuration."
+    error_message = "Encrypted logs are in the log groups of the security configuration."
   }
 
   assert {
     condition     = module.catalog.encrypted
-    error_message = "The catalog is encrypted where that is wanted."
+    error_message = "The catalog is encrypted if configured."
   }
 }
 
-run "a_prefix_that_is_no_bucket_name_is_refused" {
+run "invalid_prefix_is_refused" {
   command = plan
 
   variables {

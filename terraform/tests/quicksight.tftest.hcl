@@ -27,7 +27,7 @@ variables {
   }]
 }
 
-run "nothing_is_there_without_the_switch" {
+run "no_resources_by_default" {
   command = plan
 
   variables {
@@ -36,11 +36,11 @@ run "nothing_is_there_without_the_switch" {
 
   assert {
     condition     = length(module.quicksight) + length(module.quicksight_dashboard) == 0 && output.quicksight_dashboard == null
-    error_message = "QuickSight costs for every user, and is for who asks for it."
+    error_message = "QuickSight, which is billed per user, is off by default."
   }
 }
 
-run "a_dashboard_has_readers" {
+run "dashboard_without_readers_is_refused" {
   command = plan
 
   variables {
@@ -51,7 +51,7 @@ run "a_dashboard_has_readers" {
   expect_failures = [var.quicksight]
 }
 
-run "a_reader_is_one_of_quicksights" {
+run "reader_must_be_a_quicksight_arn" {
   command = plan
 
   variables {
@@ -62,7 +62,7 @@ run "a_reader_is_one_of_quicksights" {
   expect_failures = [var.quicksight]
 }
 
-run "an_interval_is_one_that_takes_no_day" {
+run "interval_must_be_daily_or_hourly" {
   command = plan
 
   variables {
@@ -73,7 +73,7 @@ run "an_interval_is_one_that_takes_no_day" {
   expect_failures = [var.quicksight]
 }
 
-run "every_question_is_a_data_set_and_has_a_visual" {
+run "every_question_has_a_data_set_and_a_visual" {
   variables {
     quicksight = {
       readers = ["arn:aws:quicksight:eu-west-2:123456789012:group/default/readers"]
@@ -85,21 +85,21 @@ run "every_question_is_a_data_set_and_has_a_visual" {
     condition = sort(keys(module.quicksight[0].data_sets)) == sort([
       for file in fileset("../dashboards/queries", "*/*.sql") : replace(trimsuffix(file, ".sql"), "/", "_")
     ])
-    error_message = "A data set for every file."
+    error_message = "There is a data set for every file."
   }
 
   assert {
     condition     = sort(module.quicksight_dashboard[0].visuals) == sort(keys(module.quicksight[0].data_sets))
-    error_message = "A visual for every data set."
+    error_message = "There is a visual for every data set."
   }
 
   assert {
     condition     = output.quicksight_dashboard == "totelake-test"
-    error_message = "The dashboard is named for the prefix."
+    error_message = "The dashboard has the prefix as its name."
   }
 }
 
-run "a_data_set_is_imported_by_a_query_that_needs_no_default_database" {
+run "data_set_query_qualifies_view_names" {
   module {
     source = "./modules/quicksight"
   }
@@ -113,7 +113,7 @@ run "a_data_set_is_imported_by_a_query_that_needs_no_default_database" {
       "SELECT month, currency, orders FROM totesys_processed.current_fact_sales_order",
       "INNER JOIN totesys_processed.current_dim_currency AS kind ON true",
     ])
-    error_message = "No comment, no semicolon, and the database before every view."
+    error_message = "The query has no comment and no semicolon, and the database before every view."
   }
 
   assert {
@@ -123,7 +123,7 @@ run "a_data_set_is_imported_by_a_query_that_needs_no_default_database" {
       aws_quicksight_data_source.this.type,
       aws_quicksight_data_source.this.parameters[0].athena[0].work_group,
     ] == ["totelake-test-sales-orders-by-month", "SPICE", "ATHENA", "totelake-test"]
-    error_message = "It is imported from Athena, in our workgroup."
+    error_message = "The data set is imported from Athena, in our workgroup."
   }
 
   assert {
@@ -132,7 +132,7 @@ run "a_data_set_is_imported_by_a_query_that_needs_no_default_database" {
         schedule.refresh_type, schedule.schedule_frequency[0].interval, schedule.schedule_frequency[0].time_of_the_day
       ]
     ] == [["FULL_REFRESH", "DAILY", "05:30"]]
-    error_message = "Every day at the time that was asked for."
+    error_message = "The refresh runs daily at the given time."
   }
 
   assert {
@@ -140,11 +140,11 @@ run "a_data_set_is_imported_by_a_query_that_needs_no_default_database" {
       for permission in setunion(aws_quicksight_data_source.this.permission, aws_quicksight_data_set.this["sales_orders_by_month"].permissions) :
       contains(var.authors, permission.principal) && alltrue([for action in permission.actions : can(regex(":(Describe|List|Pass)", action))])
     ])
-    error_message = "Authors use what is there; only Terraform changes it."
+    error_message = "Authors may use but not change data source and data sets."
   }
 }
 
-run "quicksights_role_reads_the_lake_and_writes_results_and_nothing_else" {
+run "quicksight_role_only_reads_the_lake_and_writes_results" {
   module {
     source = "./modules/quicksight"
   }
@@ -159,12 +159,12 @@ run "quicksights_role_reads_the_lake_and_writes_results_and_nothing_else" {
       for statement in jsondecode(aws_iam_policy.this.policy).Statement : statement.Sid => statement.Resource
       if anytrue([for action in statement.Action : startswith(action, "s3:") && action != "s3:GetBucketLocation"])
       } == {
-      ListTheLake         = ["arn:aws:s3:::totelake-test-processed"]
-      ReadTheLake         = ["arn:aws:s3:::totelake-test-processed/tables/*"]
-      ListTheResults      = ["arn:aws:s3:::totelake-test-artifacts"]
-      WriteAndReadResults = ["arn:aws:s3:::totelake-test-artifacts/athena/*"]
+      ListLake         = ["arn:aws:s3:::totelake-test-processed"]
+      ReadLake         = ["arn:aws:s3:::totelake-test-processed/tables/*"]
+      ListResults      = ["arn:aws:s3:::totelake-test-artifacts"]
+      ReadWriteResults = ["arn:aws:s3:::totelake-test-artifacts/athena/*"]
     }
-    error_message = "Neither raw rows nor the jobs' code."
+    error_message = "The role can read neither raw rows nor the jobs' code."
   }
 
   assert {
@@ -173,16 +173,16 @@ run "quicksights_role_reads_the_lake_and_writes_results_and_nothing_else" {
         statement.Effect == "Allow", !contains(statement.Resource, "*"), [for action in statement.Action : !strcontains(action, "*")]
       ]
     ]))
-    error_message = "Every action and every resource is named."
+    error_message = "No action and no resource is a wildcard."
   }
 
   assert {
     condition     = aws_iam_role_policy_attachment.this.role == "aws-quicksight-service-role-v0"
-    error_message = "Athena works for QuickSight with the rights of QuickSight's role."
+    error_message = "The policy is attached to QuickSight's role."
   }
 }
 
-run "an_hourly_import_has_no_time_of_the_day" {
+run "hourly_import_has_no_time_of_the_day" {
   command = plan
 
   module {
@@ -196,6 +196,6 @@ run "an_hourly_import_has_no_time_of_the_day" {
 
   assert {
     condition     = aws_quicksight_refresh_schedule.this["sales_orders_by_month"].schedule[0].schedule_frequency[0].interval == "HOURLY"
-    error_message = "Every hour."
+    error_message = "The refresh runs hourly."
   }
 }

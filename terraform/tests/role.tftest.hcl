@@ -2,7 +2,7 @@ mock_provider "aws" {
   source = "./tests/mocks"
 }
 
-run "a_role_is_for_one_service_in_this_account_on_behalf_of_one_kind_of_resource" {
+run "role_trusts_one_service_for_one_kind_of_resource" {
   module {
     source = "./modules/role"
   }
@@ -25,11 +25,11 @@ run "a_role_is_for_one_service_in_this_account_on_behalf_of_one_kind_of_resource
         ArnLike      = { "aws:SourceArn" = "arn:aws:glue:eu-west-2:123456789012:*" }
       }
     }]
-    error_message = "Nobody else takes the role, and the service not for another account or resource."
+    error_message = "Only the service may assume the role, for resources of this account."
   }
 
   assert {
     condition     = aws_iam_role_policy.this.policy == var.policy && aws_iam_role_policy.this.role == aws_iam_role.this.id
-    error_message = "The role may do what its policy says."
+    error_message = "The role has the given policy."
   }
 }

@@ -15,7 +15,7 @@ variables {
   kms_key_arn = "arn:aws:kms:eu-west-2:123456789012:key/mock"
 }
 
-run "the_schedule_starts_the_workflow_with_its_logical_date" {
+run "schedule_starts_the_workflow_with_its_logical_date" {
   module {
     source = "./modules/schedule"
   }
@@ -27,19 +27,19 @@ run "the_schedule_starts_the_workflow_with_its_logical_date" {
 
   assert {
     condition     = aws_scheduler_schedule.this.target[0].input == "{\"Name\":\"totelake-test\",\"RunProperties\":{\"logical_date\":\"<aws.scheduler.scheduled-time>\"}}"
-    error_message = "Scheduler's keyword stands in the input unescaped."
+    error_message = "The context keyword is in the input unescaped."
   }
 
   assert {
     condition     = aws_scheduler_schedule.this.state == "ENABLED" && aws_scheduler_schedule.this.name == "totelake-test-run"
-    error_message = "The schedule fires when it is enabled."
+    error_message = "The schedule is enabled."
   }
 
   assert {
     condition = jsondecode(module.role.policy).Statement[*].Action == [
       ["glue:StartWorkflowRun"], ["sqs:SendMessage"], ["kms:Decrypt"], ["kms:Decrypt", "kms:GenerateDataKey"],
     ]
-    error_message = "The role starts the workflow and keeps what was missed, and does nothing else."
+    error_message = "The role may only start the workflow and send to the dead-letter queue."
   }
 
   assert {
@@ -53,21 +53,21 @@ run "the_schedule_starts_the_workflow_with_its_logical_date" {
         "kms:EncryptionContext:aws:scheduler:schedule:arn" = ["arn:aws:scheduler:eu-west-2:123456789012:schedule/default/totelake-test-run"]
       }
     }
-    error_message = "The role reads its own schedule and no other."
+    error_message = "The role may decrypt its own schedule only."
   }
 
   assert {
     condition     = jsondecode(module.role.policy).Statement[0].Resource == [var.target.arn]
-    error_message = "The role starts this workflow and no other."
+    error_message = "The role may start this workflow only."
   }
 
   assert {
     condition     = jsondecode(module.role.trust).Statement[0].Condition.StringEquals["aws:SourceAccount"] == "123456789012"
-    error_message = "Only Scheduler in this account takes the role."
+    error_message = "Only Scheduler in this account may assume the role."
   }
 }
 
-run "a_job_is_started_by_its_name" {
+run "schedule_starts_a_job" {
   module {
     source = "./modules/schedule"
   }
@@ -91,16 +91,16 @@ run "a_job_is_started_by_its_name" {
     condition = jsondecode(module.role.policy).Statement[0] == {
       Sid = "StartTarget", Effect = "Allow", Action = ["glue:StartJobRun"], Resource = [var.target.arn]
     }
-    error_message = "The role starts this job and no other."
+    error_message = "The role may start this job only."
   }
 
   assert {
     condition     = aws_scheduler_schedule.this.name == "totelake-test-reconcile-run"
-    error_message = "The schedule is named for what it starts, and not like it: the job's own role has that name."
+    error_message = "The schedule's name differs from the target's: the job's own role has that name."
   }
 }
 
-run "what_is_neither_workflow_nor_job_is_refused" {
+run "other_target_kinds_are_refused" {
   command = plan
 
   module {
@@ -114,7 +114,7 @@ run "what_is_neither_workflow_nor_job_is_refused" {
   expect_failures = [var.target]
 }
 
-run "a_disabled_schedule_does_not_fire_and_needs_no_queue" {
+run "disabled_schedule_without_queue" {
   module {
     source = "./modules/schedule"
   }
@@ -126,11 +126,11 @@ run "a_disabled_schedule_does_not_fire_and_needs_no_queue" {
 
   assert {
     condition     = aws_scheduler_schedule.this.state == "DISABLED" && length(aws_sqs_queue.missed) == 0
-    error_message = "Disabled, and without a dead-letter queue."
+    error_message = "The schedule is disabled and has no dead-letter queue."
   }
 
   assert {
     condition     = jsondecode(module.role.policy).Statement[*].Action == [["glue:StartWorkflowRun"], ["kms:Decrypt"]]
-    error_message = "Without a queue there is nothing to be granted on it."
+    error_message = "Without a queue there is no permission for it."
   }
 }

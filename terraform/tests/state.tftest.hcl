@@ -6,8 +6,8 @@ variables {
   name = "totelake-test-state"
 }
 
-run "the_state_is_kept_whatever_happens" {
-  command = plan # what may not be destroyed cannot be made for a test
+run "state_bucket_is_protected" {
+  command = plan # prevent_destroy would keep the test from cleaning up
 
   module {
     source = "./modules/state"
@@ -20,13 +20,13 @@ run "the_state_is_kept_whatever_happens" {
       one(aws_s3_bucket_server_side_encryption_configuration.this.rule).apply_server_side_encryption_by_default[0].sse_algorithm == "aws:kms",
       aws_s3_bucket_public_access_block.this.block_public_policy, aws_s3_bucket_public_access_block.this.restrict_public_buckets,
     ])
-    error_message = "Every version of the state is kept, encrypted, and for nobody from outside."
+    error_message = "The state is versioned, encrypted and private."
   }
 
   assert {
     condition = {
       for statement in jsondecode(aws_s3_bucket_policy.this.policy).Statement : statement.Sid => statement.Effect
     } == { DenyInsecureTransport = "Deny", DenyDeletion = "Deny" }
-    error_message = "TLS only, and neither the bucket nor a version of the state is deleted by accident."
+    error_message = "The bucket requires TLS, and deletion of the bucket and of versions is denied."
   }
 }

@@ -13,7 +13,7 @@ variables {
   }
 }
 
-run "postgres_is_reached_by_the_secret_that_rds_keeps" {
+run "postgres_connection_uses_the_managed_secret" {
   module {
     source = "./modules/warehouse"
   }
@@ -24,18 +24,18 @@ run "postgres_is_reached_by_the_secret_that_rds_keeps" {
 
   assert {
     condition     = output.arguments == { "--warehouse_connection" = "totelake-test-warehouse" }
-    error_message = "The jobs get a connection, as to any Postgres."
+    error_message = "The jobs get a connection, as for any Postgres."
   }
 
   assert {
     condition = [for grant in output.connections : [grant.secret_arn, grant.placement.subnet_id]] == [
       ["arn:aws:secretsmanager:eu-west-2:123456789012:secret:rds!mock", "subnet-1"],
     ]
-    error_message = "The connection names the secret of RDS, and puts a job into the network."
+    error_message = "The connection refers to the secret of RDS and has a VPC placement."
   }
 }
 
-run "postgres_is_private_encrypted_kept_and_watched" {
+run "postgres_is_private_encrypted_backed_up_and_monitored" {
   module {
     source = "./modules/postgres"
   }
@@ -59,7 +59,7 @@ run "postgres_is_private_encrypted_kept_and_watched" {
       aws_db_instance.this.performance_insights_enabled, aws_db_instance.this.copy_tags_to_snapshot,
       aws_db_instance.this.backup_retention_period == 14,
     ])
-    error_message = "What is left out is the careful value."
+    error_message = "The defaults are the safe values."
   }
 
   assert {
@@ -75,7 +75,7 @@ run "postgres_is_private_encrypted_kept_and_watched" {
       aws_db_parameter_group.this.family == "postgres17",
       one([for parameter in aws_db_parameter_group.this.parameter : parameter.value if parameter.name == "rds.force_ssl"]) == "1",
     ])
-    error_message = "No connection without TLS."
+    error_message = "TLS is required."
   }
 
   assert {
@@ -83,23 +83,23 @@ run "postgres_is_private_encrypted_kept_and_watched" {
       aws_vpc_security_group_ingress_rule.jobs.referenced_security_group_id == "sg-jobs",
       keys(aws_vpc_security_group_ingress_rule.readers) == ["10.9.0.0/24"],
     ])
-    error_message = "The jobs and those who are named connect, and nobody else."
+    error_message = "Only the jobs and the given CIDR blocks may connect."
   }
 
   assert {
     condition = [for group in aws_cloudwatch_log_group.this : group.name] == [
       "/aws/rds/instance/totelake-test-warehouse/postgresql", "/aws/rds/instance/totelake-test-warehouse/upgrade",
     ]
-    error_message = "The logs go to groups that have a key and an end."
+    error_message = "The log groups have a key and a retention."
   }
 
   assert {
     condition     = jsondecode(aws_iam_role.monitoring.assume_role_policy).Statement[0].Condition.ArnLike["aws:SourceArn"] == "arn:aws:rds:eu-west-2:123456789012:db:totelake-test-warehouse"
-    error_message = "RDS takes the role for this instance only."
+    error_message = "RDS may assume the role for this instance only."
   }
 }
 
-run "redshift_is_reached_by_the_data_api" {
+run "redshift_uses_the_data_api" {
   module {
     source = "./modules/warehouse"
   }
@@ -120,27 +120,27 @@ run "redshift_is_reached_by_the_data_api" {
 
   assert {
     condition     = length(output.connections) == 0
-    error_message = "There is no connection, and so no place in a VPC."
+    error_message = "There is no connection and no VPC placement."
   }
 
   assert {
     condition = { for statement in output.statements : statement.Sid => statement.Resource } == {
       RunWarehouseStatements = ["arn:aws:redshift-serverless:eu-west-2:123456789012:workgroup/mock"]
-      FollowOwnStatements    = ["*"]
+      ReadOwnStatements      = ["*"]
       ReadWarehouseSecret    = ["arn:aws:secretsmanager:eu-west-2:123456789012:secret:redshift!mock"]
     }
-    error_message = "A job runs statements in this workgroup, with this secret."
+    error_message = "Jobs may run statements in this workgroup, with this secret."
   }
 
   assert {
     condition = one([
-      for statement in output.statements : statement.Condition if statement.Sid == "FollowOwnStatements"
+      for statement in output.statements : statement.Condition if statement.Sid == "ReadOwnStatements"
     ]) == { StringEquals = { "redshift-data:statement-owner-iam-userid" = ["$${aws:userid}"] } }
-    error_message = "A job sees what came of its own statements, and of no others."
+    error_message = "Jobs may read results of their own statements only."
   }
 }
 
-run "redshift_is_private_encrypted_limited_and_copies_only_what_is_to_be_loaded" {
+run "redshift_is_private_encrypted_and_limited" {
   module {
     source = "./modules/redshift"
   }
@@ -164,12 +164,12 @@ run "redshift_is_private_encrypted_limited_and_copies_only_what_is_to_be_loaded"
       aws_redshiftserverless_namespace.this.kms_key_id == var.kms_key_arn,
       length(aws_redshiftserverless_namespace.this.log_exports) == 3,
     ])
-    error_message = "Private, encrypted with the project's key, and every log is kept."
+    error_message = "Redshift is private, encrypted with the project's key, and exports all logs."
   }
 
   assert {
     condition     = aws_redshiftserverless_usage_limit.this.amount == 400 && aws_redshiftserverless_usage_limit.this.period == "monthly"
-    error_message = "A month has a limit."
+    error_message = "There is a monthly usage limit."
   }
 
   assert {
@@ -177,23 +177,23 @@ run "redshift_is_private_encrypted_limited_and_copies_only_what_is_to_be_loaded"
       for statement in jsondecode(aws_iam_role_policy.copy.policy).Statement : statement.Sid => statement.Resource
       } == {
       ListBuckets = ["arn:aws:s3:::totelake-test-processed", "arn:aws:s3:::totelake-test-artifacts"]
-      ReadWhatIsCopied = [
+      ReadCopySources = [
         "arn:aws:s3:::totelake-test-processed/tables/*", "arn:aws:s3:::totelake-test-artifacts/temporary/totelake-test-load/*",
       ]
       UseKey = [var.kms_key_arn]
     }
-    error_message = "COPY reads the star tables and the load's own lists of files."
+    error_message = "COPY reads only the star tables and the load's manifests."
   }
 
   assert {
     condition = jsondecode(aws_iam_role.copy.assume_role_policy).Statement[0].Condition.StringLike["sts:ExternalId"] == (
       "arn:aws:redshift:eu-west-2:123456789012:dbuser:serverless-123456789012-*/warehouse_owner"
     )
-    error_message = "Only the owner of the warehouse copies with the role."
+    error_message = "Only the owner of the warehouse may use the COPY role."
   }
 }
 
-run "a_warehouse_that_is_made_needs_a_network" {
+run "new_warehouse_requires_a_network" {
   command = plan
 
   module {

@@ -12,26 +12,26 @@ variables {
   ]
 }
 
-run "the_stages_follow_each_other" {
+run "stages_run_in_sequence" {
   module {
     source = "./modules/workflow"
   }
 
   assert {
     condition     = aws_glue_workflow.this.max_concurrent_runs == 1
-    error_message = "One run at a time."
+    error_message = "Only one run is active at a time."
   }
 
   assert {
     condition = [for trigger in [aws_glue_trigger.first, aws_glue_trigger.second, aws_glue_trigger.third[0]] :
       trigger.type
     ] == ["ON_DEMAND", "CONDITIONAL", "CONDITIONAL"]
-    error_message = "One start trigger; the others wait for the step before."
+    error_message = "There is one start trigger; the others depend on the previous step."
   }
 
   assert {
     condition     = aws_glue_trigger.first.actions[0].job_name == "the-ingest" && aws_glue_trigger.first.enabled == false
-    error_message = "The start trigger starts the first step, and not when it is made."
+    error_message = "The start trigger starts the first step, but not at creation."
   }
 
   assert {
@@ -41,14 +41,14 @@ run "the_stages_follow_each_other" {
       "totelake-test-transform" = ["the-ingest", "SUCCEEDED"]
       "totelake-test-load"      = ["the-transform", "SUCCEEDED"]
     }
-    error_message = "Each waits for the success of the job before; Glue cannot listen for ERROR."
+    error_message = "Each trigger requires the success of the previous job."
   }
 
   assert {
     condition = [for trigger in [aws_glue_trigger.second, aws_glue_trigger.third[0]] :
       trigger.actions[0].job_name
     ] == ["the-transform", "the-load"]
-    error_message = "Each trigger starts what it is named for."
+    error_message = "Each trigger starts the step that it is named for."
   }
 
   assert {
@@ -59,7 +59,7 @@ run "the_stages_follow_each_other" {
   }
 }
 
-run "a_job_follows_a_crawler" {
+run "job_runs_after_a_crawler" {
   module {
     source = "./modules/workflow"
   }
@@ -77,16 +77,16 @@ run "a_job_follows_a_crawler" {
     condition = [for condition in aws_glue_trigger.second.predicate[0].conditions :
       [condition.crawler_name, condition.crawl_state]
     ] == [["the-crawler", "SUCCEEDED"]]
-    error_message = "A crawler's end has a word of its own."
+    error_message = "The condition on a crawler uses crawl_state."
   }
 
   assert {
     condition     = aws_glue_trigger.second.actions[0].job_name == "the-drift" && length(aws_glue_trigger.third) == 0
-    error_message = "The job follows, and nothing after it."
+    error_message = "The job is the last step."
   }
 }
 
-run "a_step_that_is_job_and_crawler_is_refused" {
+run "step_with_job_and_crawler_is_refused" {
   command = plan
 
   module {

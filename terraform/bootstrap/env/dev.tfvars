@@ -1,2 +1,2 @@
-# Whose workflows plan and deploy dev: the repository, as owner/name, in quotes; null for nobody's.
+# GitHub repository whose workflows plan and deploy dev, as "owner/name"; null for none.
 github_repository = null

@@ -4,6 +4,6 @@ output "workgroup" {
 }
 
 output "queries" {
-  description = "Names of the queries that are kept."
+  description = "Names of the named queries."
   value       = sort(keys(aws_athena_named_query.this))
 }

@@ -246,7 +246,7 @@ locals {
     }
   ]
 
-  ec2    = "arn:${local.partition}:ec2:${local.region}:${local.account}"
+  ec2            = "arn:${local.partition}:ec2:${local.region}:${local.account}"
   vpc_placements = [for connection in var.connections : connection.placement if connection.placement != null]
 
   # In a VPC, Glue creates a network interface for each worker, with the job's role.

@@ -2,10 +2,10 @@ locals {
   namespace = var.declared.namespace
   metrics   = var.declared.metrics
 
-  # What the descriptions of alarms lead to, in the repository.
+  # Folder of the runbooks that the alarm descriptions name.
   runbooks = "docs/runbooks"
 
-  # Where each alarm looks, when it goes on, and what whoever gets its mail has to know.
+  # Metric, threshold and e-mail text of each alarm.
   alarms = merge(
     local.alarms_of_freshness,
     local.alarms_of_content,
@@ -26,8 +26,8 @@ locals {
     enabled    = true
   }
 
-  # CloudWatch looks further back than the periods that it evaluates before it takes data for missing. In half an hour
-  # of short periods, of which one good one is enough, that delays the alarm by minutes; in one long period by hours.
+  # CloudWatch considers more periods than it evaluates before it treats data as missing. With many short periods, of which
+  # one good value is enough, that delays the alarm by minutes; with one long period, by hours.
   alarms_of_freshness = {
     freshness = merge(local.defaults, {
       enabled   = var.expected.workflow
@@ -38,16 +38,16 @@ locals {
       missing   = "breaching"
       notify_ok = true
       runbook   = "freshness"
-      summary   = "For ${var.oldest_seconds} s no load has said that the warehouse is up to date: runs fail, or none starts."
-      action    = "See the last run of the workflow, then the schedule."
+      summary   = "For ${var.oldest_seconds} s no load has reported an up-to-date warehouse: runs fail or do not start."
+      action    = "Check the last run of the workflow, then the schedule."
     })
     late = merge(local.defaults, {
       metric    = "WarehouseAge"
       statistic = "Maximum"
       threshold = var.oldest_seconds
       runbook   = "freshness"
-      summary   = "A load ended with a warehouse that was more than ${var.oldest_seconds} s behind totesys."
-      action    = "See which stage of that run took so long, or waited."
+      summary   = "After a load the warehouse was still more than ${var.oldest_seconds} s behind totesys."
+      action    = "Find the stage of that run that was slow or had to wait."
     })
     reconcile-silent = merge(local.defaults, {
       enabled    = var.expected.reconcile
@@ -61,8 +61,8 @@ locals {
       missing    = "breaching"
       notify_ok  = true
       runbook    = "run-failed"
-      summary    = "For three hours no comparison of the warehouse with totesys has come to a good end."
-      action     = "See the last runs of the job reconcile; one that finds differences fails."
+      summary    = "No reconcile run has succeeded for three hours."
+      action     = "Check the last runs of the job reconcile; it fails when it finds differences."
     })
     drift-silent = merge(local.defaults, {
       enabled    = var.expected.drift
@@ -76,8 +76,8 @@ locals {
       missing    = "breaching"
       notify_ok  = true
       runbook    = "source-column-changed"
-      summary    = "For two days no drift check has come to a good end."
-      action     = "See the last runs of the crawler and of the job drift; one that finds differences fails."
+      summary    = "No drift check has succeeded for two days."
+      action     = "Check the last runs of the crawler and of the job drift; it fails when it finds differences."
     })
   }
 
@@ -86,8 +86,8 @@ locals {
       metric    = "QuarantinedRows"
       statistic = "Sum"
       runbook   = "source-column-changed"
-      summary   = "New rows break a rule of their table and are held back; the others went on."
-      action    = "The dashboard has the table and the rule. Correct the rows in totesys, or the rule."
+      summary   = "New rows break a rule of their table and were quarantined; all other rows were processed."
+      action    = "The dashboard shows table and rule. Correct the rows in totesys, or change the rule."
     })
     held = merge(local.defaults, {
       metric    = "HeldRows"
@@ -95,16 +95,16 @@ locals {
       period    = 3600
       periods   = 24
       runbook   = "source-column-changed"
-      summary   = "Rows have been held back for a day, and the warehouse does not have them."
-      action    = "Correct them in totesys, or the rule that they break."
+      summary   = "Rows have been in quarantine for a day and are missing from the warehouse."
+      action    = "Correct them in totesys, or change the rule that they break."
     })
     reconcile = merge(local.defaults, {
       metric    = "ReconcileDifferences"
       statistic = "Sum"
       period    = 3600
       runbook   = "restore-warehouse"
-      summary   = "The warehouse shows something else than totesys holds, and no run to come explains it."
-      action    = "The log of the job reconcile names the keys. Find out what wrote or lost them before they are put right."
+      summary   = "The warehouse differs from totesys, and no pending batch explains it."
+      action    = "The log of the job reconcile has the keys. Find the cause before you correct them."
     })
   }
 
@@ -114,8 +114,8 @@ locals {
       statistic = "Sum"
       period    = 3600
       runbook   = "source-column-changed"
-      summary   = "The ingested bucket holds something else than is declared."
-      action    = "The log of the job drift names table and column. Declare it, undo it in totesys, or accept it."
+      summary   = "The ingested bucket differs from the declared tables."
+      action    = "The log of the job drift has table and column. Declare the column, undo the change in totesys, or accept it."
     })
   }
 
@@ -126,8 +126,8 @@ locals {
       statistic  = "Maximum"
       threshold  = seconds
       runbook    = "run-failed"
-      summary    = "A run of ${stage} took more than ${seconds} s; runs that grow on overlap with the next start."
-      action     = "See whether it had more rows than usual; if not, what it waited for."
+      summary    = "A run of ${stage} took more than ${seconds} s; longer runs will overlap with the next scheduled start."
+      action     = "Check whether it had more rows than usual; if not, what it waited for."
     })
   }
 
@@ -140,8 +140,8 @@ locals {
       unit       = "Count"
       notify_ok  = true
       runbook    = "run-failed"
-      summary    = "A scheduled start failed for good; the queue ${queue} keeps it with the reason."
-      action     = "Read the message; the next start catches up. Empty the queue when it is understood."
+      summary    = "A scheduled start failed after all retries; the queue ${queue} has the event and the error."
+      action     = "Read the message; the next start does the pending work. Purge the queue after fixing the cause."
     })
   }
 }
@@ -171,20 +171,20 @@ resource "aws_cloudwatch_metric_alarm" "volume" {
 
   alarm_name = "${var.prefix}-volume"
   alarm_description = join(" ", [
-    "For two hours the ingest has written more or fewer rows than is usual at this time of the week.",
-    "See in totesys whether that is the business or an accident. Runbook: ${local.runbooks}/run-failed.md",
+    "For two hours the ingest has written more or fewer rows than usual at this time of the week.",
+    "Check in totesys whether this is normal business or an error. Runbook: ${local.runbooks}/run-failed.md",
   ])
   comparison_operator = "LessThanLowerOrGreaterThanUpperThreshold"
   evaluation_periods  = 2
   datapoints_to_alarm = 2
   threshold_metric_id = "band"
-  treat_missing_data  = "ignore" # without runs there are no rows, and another alarm tells of that
+  treat_missing_data  = "ignore" # without runs there are no rows, which another alarm reports
   alarm_actions       = [var.topic_arn]
 
   metric_query {
     id          = "band"
     expression  = "ANOMALY_DETECTION_BAND(rows, ${var.volume_band})"
-    label       = "Usual rows in an hour"
+    label       = "Expected rows per hour"
     return_data = true
   }
 
@@ -203,12 +203,12 @@ resource "aws_cloudwatch_metric_alarm" "volume" {
   }
 }
 
-# One light for a status page or a pager. It mails nobody: its parts do.
+# One state for a status page or a pager. It sends no e-mail, because the other alarms do.
 resource "aws_cloudwatch_composite_alarm" "unhealthy" {
   count = var.composite ? 1 : 0
 
   alarm_name        = "${var.prefix}-unhealthy"
-  alarm_description = "Any of the alarms of ${var.prefix} is on; that one has the runbook."
+  alarm_description = "At least one alarm of ${var.prefix} is in ALARM; its description names the runbook."
   alarm_rule = join(" OR ", [
     for alarm in concat(values(aws_cloudwatch_metric_alarm.this), aws_cloudwatch_metric_alarm.volume) :
     "ALARM(\"${alarm.alarm_name}\")"

@@ -1,10 +1,10 @@
 variable "prefix" {
-  description = "First part of every name."
+  description = "Prefix of every name."
   type        = string
 }
 
 variable "declared" {
-  description = "What the jobs publish, as metrics.json has it: the namespace, the stages, and each metric by its name."
+  description = "Metrics of the jobs, from metrics.json: the namespace, the stages, and each metric by name."
   type = object({
     namespace = string
     stages    = list(string)
@@ -18,43 +18,43 @@ variable "declared" {
 }
 
 variable "topic_arn" {
-  description = "ARN of the topic that alarms tell."
+  description = "ARN of the topic for alarm notifications."
   type        = string
 }
 
 variable "missed_queues" {
-  description = "Names of the queues that keep the schedules' starts that failed."
+  description = "Names of the dead-letter queues of failed starts."
   type        = list(string)
   default     = []
 }
 
 variable "expected" {
-  description = "Whether the workflow, the reconcile job and the drift check run by themselves, so that it is wrong when they do not."
+  description = "Whether workflow, reconcile and drift check are scheduled, so that missing runs raise an alarm."
   type        = object({ workflow = bool, reconcile = bool, drift = bool })
 }
 
 variable "oldest_seconds" {
-  description = "Seconds by which the warehouse may be behind totesys."
+  description = "Limit of the warehouse age in seconds."
   type        = number
   default     = 1800
 }
 
 variable "longest_seconds" {
-  description = "Seconds that a run of each stage may take; those of the workflow together are less than its schedule's interval."
+  description = "Limit of the duration of each stage in seconds; the sum of the workflow's stages should be below its schedule interval."
   type        = map(number)
 
   validation {
     condition     = length(setsubtract(["ingest", "transform", "load", "reconcile"], keys(var.longest_seconds))) == 0
-    error_message = "Every stage has a limit: ingest, transform, load, reconcile."
+    error_message = "longest_seconds must have a value for every stage: ingest, transform, load, reconcile."
   }
 }
 
 variable "volume_band" {
-  description = "Width, in standard deviations, of the band in which an hour's rows are usual; null for no such alarm."
+  description = "Width of the anomaly detection band for rows per hour, in standard deviations; null for no such alarm."
   type        = number
 }
 
 variable "composite" {
-  description = "Whether one more alarm says that any of the others is on."
+  description = "Whether to create a composite alarm over all others."
   type        = bool
 }
