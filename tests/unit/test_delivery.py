@@ -65,7 +65,7 @@ def test_unknown_environment_lists_the_existing_ones(name: str):
 
 def test_missing_setting_is_named_with_its_type(monkeypatch: pytest.MonkeyPatch):
     """Terraform would prompt for it or fail late."""
-    with pytest.raises(SettingMissingError, match=r"TF_VAR_totesys is not set\. The source database.*object\({ host"):
+    with pytest.raises(SettingMissingError, match=r"TF_VAR_totesys is not set\. Source database.*object\({ host"):
         environments.check_settings(ENVIRONMENT)
 
     monkeypatch.setenv("TF_VAR_totesys", "{}")
