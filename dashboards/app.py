@@ -8,13 +8,13 @@ from types import ModuleType
 import psycopg
 import streamlit as st
 
-from dashboards import cards, figures, warehouse
-from dashboards.cards import Desk
+from dashboards import cards, formatting, warehouse
+from dashboards.cards import PageContext
 from dashboards.views import payments, pipeline, purchases, sales
-from dashboards.warehouse import EmptyWarehouseError, Newest
+from dashboards.warehouse import EmptyWarehouseError, LatestBatch
 from local_aws.state import State
-from ops.sandbox.errors import WorldError
-from ops.sandbox.settings import Settings
+from ops.sandbox.errors import SandboxError
+from ops.sandbox.settings import SandboxSettings
 
 _HERE = Path(__file__).parent
 _LOOK_SECONDS = 4
@@ -39,10 +39,10 @@ def _as_page(title: str, icon: str, draw: partial[None]) -> st.Page:
 def _business(page: ModuleType, state: State) -> None:
     """Draw a page that asks the warehouse, and draw it anew when another batch is in it."""
     _watch(state, found := _newest(state))
-    if isinstance(found, Newest):
-        url = Settings.load(state).warehouse_url
-        _head(page.TITLE, f"Data of <b>{figures.moment(found.snapshot_taken_at)}</b>, batch {found.sequence}")
-        page.show(Desk(page.TITLE.lower(), url, found, page.filters(warehouse.choices(url))))
+    if isinstance(found, LatestBatch):
+        url = SandboxSettings.load(state).warehouse_url
+        _head(page.TITLE, f"Data of <b>{formatting.moment(found.snapshot_taken_at)}</b>, batch {found.sequence}")
+        page.show(PageContext(page.TITLE.lower(), url, found, page.filters(warehouse.choices(url))))
     elif found == _EMPTY:
         cards.state("The warehouse is empty", "Nothing has been loaded into it yet: run `totelake run`.")
     else:
@@ -52,18 +52,18 @@ def _business(page: ModuleType, state: State) -> None:
 _EMPTY, _AWAY = "empty", "away"
 
 
-def _newest(state: State) -> Newest | str:
+def _newest(state: State) -> LatestBatch | str:
     """Return the newest batch of the warehouse, or why there is none."""
     try:
-        return warehouse.newest(Settings.load(state).warehouse_url)
+        return warehouse.newest(SandboxSettings.load(state).warehouse_url)
     except EmptyWarehouseError:
         return _EMPTY
-    except (WorldError, psycopg.OperationalError):
+    except (SandboxError, psycopg.OperationalError):
         return _AWAY
 
 
 @st.fragment(run_every=_LOOK_SECONDS)
-def _watch(state: State, shown: Newest | str) -> None:
+def _watch(state: State, shown: LatestBatch | str) -> None:
     """Draw the whole page anew as soon as the warehouse holds something else than what is `shown`."""
     if _newest(state) != shown:
         st.rerun()

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import pandas as pd
 import streamlit as st
 
-from dashboards import charts, figures, looks, warehouse
+from dashboards import charts, formatting, theme, warehouse
 from dashboards.filters import Filters
 from dashboards.questions import Question, read
-from dashboards.warehouse import Newest
+from dashboards.warehouse import LatestBatch
 from local_aws.visible_text import visible
 
 WAY_OUT = (
@@ -22,12 +22,12 @@ WAY_OUT = (
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class PageContext:
     """Where a page asks its questions: the warehouse, the newest batch in it, and what the filters let pass."""
 
     page: str
     url: str
-    newest: Newest
+    newest: LatestBatch
     filters: Filters
 
     def ask(self, name: str) -> pd.DataFrame:
@@ -36,7 +36,7 @@ class Desk:
 
 
 @st.cache_data(ttl=60, max_entries=500, show_spinner=False)
-def _remembered(url: str, newest: Newest, question: Question, filters: Filters) -> pd.DataFrame:  # noqa: ARG001
+def _remembered(url: str, newest: LatestBatch, question: Question, filters: Filters) -> pd.DataFrame:  # noqa: ARG001
     return warehouse.ask(url, question, filters)
 
 
@@ -48,10 +48,10 @@ def card(key: str, title: str, unit: str) -> Iterator[None]:
         yield
 
 
-def answered(desk: Desk, name: str, unit: str, draw: Callable[[pd.DataFrame], None], none: str = "") -> None:
+def answered(desk: PageContext, name: str, unit: str, draw: Callable[[pd.DataFrame], None], none: str = "") -> None:
     """Show the answer to a question on a card, or that there is none."""
     question = read(desk.page, name)
-    told = (unit, f"data of {figures.moment(desk.newest.snapshot_taken_at)}", question.notes)
+    told = (unit, f"data of {formatting.moment(desk.newest.snapshot_taken_at)}", question.notes)
     with card(f"{desk.page}-{name}", question.asks, " · ".join(filter(None, told))):
         answer = desk.ask(name)
         if answer.empty:
@@ -64,7 +64,7 @@ def tiles(answer: pd.DataFrame, value: str, label: str, counted: Mapping[str, st
     """Show a tile for each currency of a monthly answer: the sum of `value`, its course, and what else was counted."""
     for place, currency in charts.panels(charts.currencies_of(answer), gap="small"):
         part = answer[answer["currency"] == currency]
-        told = " · ".join(f"{figures.short(part[name].sum())} {noun}" for name, noun in counted.items())
+        told = " · ".join(f"{formatting.short(part[name].sum())} {noun}" for name, noun in counted.items())
         with place:
             tile(
                 f"{label} in {currency}",
@@ -79,9 +79,9 @@ def tile(label: str, amount: float, currency: str, told: str, course: pd.DataFra
     """Show an amount with its `label`, what is `told` of it, and its `course` where there are several months."""
     with st.container(border=True, key=f"card-tile-{label}"):
         st.html(
-            f'<p class="tile-label"><span style="background:{looks.colour_of(currency)}"></span>'
+            f'<p class="tile-label"><span style="background:{theme.colour_of(currency)}"></span>'
             f"{text(label)}</p>"
-            f'<p class="tile-value">{text(figures.short(amount, currency))}</p><p class="unit">{text(told)}</p>'
+            f'<p class="tile-value">{text(formatting.short(amount, currency))}</p><p class="unit">{text(told)}</p>'
         )
         if course is not None and len(course) > 1:
             charts.spark(course, currency)

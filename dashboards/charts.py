@@ -12,7 +12,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from dashboards import figures, looks
+from dashboards import formatting, theme
 
 TOP = 8
 WEEKS = 6
@@ -24,21 +24,21 @@ _HIGH, _MIDDLE, _LOW, _SPARK = 280, 210, 130, 40
 def currencies_of(answer: pd.DataFrame) -> list[str]:
     """Return the currencies of an answer, those of the house first."""
     found = answer["currency"].unique()
-    return [*(code for code in looks.CURRENCIES if code in found), *sorted(set(found) - looks.CURRENCIES.keys())]
+    return [*(code for code in theme.CURRENCIES if code in found), *sorted(set(found) - theme.CURRENCIES.keys())]
 
 
 def monthly_lines(answer: pd.DataFrame, value: str, says: str, *, decimals: int = 0) -> None:
     """Draw a line for each currency, from month to month."""
     amounts = zip(answer[value], answer["currency"], strict=True)
-    shown = answer.assign(said=[figures.exact(amount, currency, decimals) for amount, currency in amounts])
+    shown = answer.assign(said=[formatting.exact(amount, currency, decimals) for amount, currency in amounts])
     currencies = currencies_of(shown)
     base = alt.Chart(shown).encode(
         x=month_axis(),
         y=alt.Y(f"{value}:Q", axis=value_axis(), scale=alt.Scale(zero=decimals == 0, nice=True)),
-        color=alt.Color("currency:N", scale=looks.scale(currencies)),
+        color=alt.Color("currency:N", scale=theme.scale(currencies)),
         tooltip=[month_tooltip(), alt.Tooltip("currency:N", title="Currency"), alt.Tooltip("said:N", title=says)],
     )
-    looks.show(_line(base), _HIGH, says)
+    theme.show(_line(base), _HIGH, says)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +68,10 @@ def ranked(answer: pd.DataFrame, ranking: Ranking, title: str = "") -> None:
 
 
 def _bars(part: pd.DataFrame, ranking: Ranking, currency: str, heading: str, *, height: int) -> None:
-    amounts, colour = part[ranking.amount], looks.colour_of(currency)
+    amounts, colour = part[ranking.amount], theme.colour_of(currency)
     shown = part.assign(
-        short=[figures.short(amount, currency) for amount in amounts],
-        exact=[figures.exact(amount, currency) for amount in amounts],
+        short=[formatting.short(amount, currency) for amount in amounts],
+        exact=[formatting.exact(amount, currency) for amount in amounts],
         **{f"{name}_said": [_said(item) for item in part[name]] for name in ranking.details},
     )
     shown = shown.sort_values(ranking.order) if ranking.order else shown
@@ -86,8 +86,8 @@ def _bars(part: pd.DataFrame, ranking: Ranking, currency: str, heading: str, *, 
         ],
     )
     bars = base.mark_bar(color=colour, cornerRadiusEnd=3, height={"band": 0.68})
-    texts = base.mark_text(align="left", dx=5, color=looks.MUTED, fontSize=12).encode(text="short:N")
-    looks.show(bars + texts, height, f"{ranking.unit} by {ranking.label}: {heading}")
+    texts = base.mark_text(align="left", dx=5, color=theme.MUTED, fontSize=12).encode(text="short:N")
+    theme.show(bars + texts, height, f"{ranking.unit} by {ranking.label}: {heading}")
 
 
 def heatmap(answer: pd.DataFrame, row: str, value: str, *, colour: str, unit: str, currency: str = "") -> None:
@@ -96,7 +96,7 @@ def heatmap(answer: pd.DataFrame, row: str, value: str, *, colour: str, unit: st
     periods = list(answer["period"].cat.categories)
     shown = answer[answer[row].isin(largest)].groupby([row, "period"], as_index=False, observed=True)[value].sum()
     shown = shown.assign(
-        period=shown["period"].astype(str), said=[figures.exact(number, currency) for number in shown[value]]
+        period=shown["period"].astype(str), said=[formatting.exact(number, currency) for number in shown[value]]
     )
     shades = alt.Scale(range=["#e9eef0", colour], domainMin=0, interpolate="rgb")
     base = alt.Chart(shown, title=alt.TitleParams(currency, color=colour))
@@ -110,7 +110,7 @@ def heatmap(answer: pd.DataFrame, row: str, value: str, *, colour: str, unit: st
             alt.Tooltip("said:N", title=unit),
         ],
     )
-    looks.show(chart, _HEAD + 24 * len(largest), f"{unit} by {row} {currency}")
+    theme.show(chart, _HEAD + 24 * len(largest), f"{unit} by {row} {currency}")
 
 
 def by_month(answer: pd.DataFrame) -> pd.DataFrame:
@@ -144,7 +144,7 @@ def stacked(
     """Draw a bar for each month, made of `parts`; a `share` of the whole, or else their sum in one currency."""
     long = _long(answer, parts, currency)
     axis = alt.Axis(format=".0%", tickCount=4) if share else value_axis()
-    base = alt.Chart(long, title=alt.TitleParams(title, color=looks.colour_of(currency) if currency else looks.INK))
+    base = alt.Chart(long, title=alt.TitleParams(title, color=theme.colour_of(currency) if currency else theme.INK))
     chart = base.mark_bar(cornerRadius=1).encode(
         x=alt.X("yearmonth(month):T", axis=alt.Axis(format="%b %y", tickCount=6)),
         y=alt.Y("number:Q", stack="normalize" if share else "zero", axis=axis),
@@ -152,15 +152,15 @@ def stacked(
         order="place:Q",
         tooltip=[month_tooltip(), alt.Tooltip("part:N", title="State"), alt.Tooltip("said:N", title=unit)],
     )
-    looks.show(chart, _LOW if share else _MIDDLE, f"{unit} by month: {title}")
+    theme.show(chart, _LOW if share else _MIDDLE, f"{unit} by month: {title}")
 
 
 def against(answer: pd.DataFrame, currency: str) -> None:
     """Draw revenue and spend of each month in one currency."""
-    parts = {"revenue": ("Revenue", looks.colour_of(currency)), "spend": ("Spend", looks.CONTRAST)}
+    parts = {"revenue": ("Revenue", theme.colour_of(currency)), "spend": ("Spend", theme.CONTRAST)}
     long = _long(answer, parts, currency)
-    long = long.assign(left=[figures.exact(margin, currency) for margin in long["margin"]])
-    base = alt.Chart(long, title=alt.TitleParams(currency, color=looks.colour_of(currency))).encode(
+    long = long.assign(left=[formatting.exact(margin, currency) for margin in long["margin"]])
+    base = alt.Chart(long, title=alt.TitleParams(currency, color=theme.colour_of(currency))).encode(
         x=month_axis(),
         y=alt.Y("number:Q", axis=value_axis()),
         color=_colours(parts),
@@ -171,16 +171,16 @@ def against(answer: pd.DataFrame, currency: str) -> None:
             alt.Tooltip("left:N", title="Revenue less spend"),
         ],
     )
-    looks.show(_line(base), _MIDDLE, f"Revenue and spend by month: {currency}")
+    theme.show(_line(base), _MIDDLE, f"Revenue and spend by month: {currency}")
 
 
 def spark(course: pd.DataFrame, currency: str) -> None:
     """Draw the course of an `amount` over its months, without axes, as a hint."""
-    colour = looks.colour_of(currency)
+    colour = theme.colour_of(currency)
     base = alt.Chart(course).encode(x=alt.X("month:T", axis=None), y=alt.Y("amount:Q", axis=None))
     area = base.mark_area(color=colour, opacity=0.12, interpolate="monotone")
     line = base.mark_line(color=colour, strokeWidth=1.8, interpolate="monotone")
-    looks.show(area + line, _SPARK, f"By month: {currency}")
+    theme.show(area + line, _SPARK, f"By month: {currency}")
 
 
 def panels(
@@ -202,12 +202,12 @@ def month_tooltip() -> alt.Tooltip:
 
 def value_axis() -> alt.Axis:
     """Return the axis of amounts and numbers, in short figures."""
-    return alt.Axis(labelExpr=figures.AXIS, tickCount=5)
+    return alt.Axis(labelExpr=formatting.AXIS, tickCount=5)
 
 
 def names_axis() -> alt.Axis:
     """Return the axis of names, which are cut off where they are very long."""
-    return alt.Axis(labelLimit=165, labelColor=looks.INK)
+    return alt.Axis(labelLimit=165, labelColor=theme.INK)
 
 
 def _line(base: alt.Chart) -> alt.LayerChart | alt.FacetChart:
@@ -219,7 +219,7 @@ def _long(answer: pd.DataFrame, parts: Parts, currency: str) -> pd.DataFrame:
     others = [name for name in answer.columns if name not in parts]
     long = answer.melt(id_vars=others, value_vars=list(parts), var_name="column", value_name="number")
     return long.assign(
-        said=[figures.exact(number, currency) for number in long["number"]],
+        said=[formatting.exact(number, currency) for number in long["number"]],
         part=[parts[name][0] for name in long["column"]],
         place=[list(parts).index(name) for name in long["column"]],
     )

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import streamlit as st
 
 from dashboards.filters import Filters
-from dashboards.warehouse import Choices
+from dashboards.warehouse import FilterChoices
 from local_aws.visible_text import visible
 
 ALL, OWN = "All time", "Own range"
@@ -16,7 +16,7 @@ _BACK_AND_AHEAD = {"Last 12 and next 3 months": (11, 3), "Last and next 3 months
 
 
 def filters(
-    choices: Choices, days: tuple[date, date], when: str, *, with_designs: bool = False, ahead: bool = False
+    choices: FilterChoices, days: tuple[date, date], when: str, *, with_designs: bool = False, ahead: bool = False
 ) -> Filters:
     """Show the filters and return what they are set to; `days` are the first and the last one that there is."""
     with st.container(horizontal=True, vertical_alignment="top", key="filters"):
@@ -58,7 +58,7 @@ def _first_of(today: date, later: int) -> date:
     return date(year, month + 1, 1)
 
 
-def _designs(choices: Choices) -> list[str]:
+def _designs(choices: FilterChoices) -> list[str]:
     return st.multiselect(
         "Design",
         choices.designs,

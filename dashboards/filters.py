@@ -33,24 +33,24 @@ class Filters:
 
 
 @dataclass(frozen=True, slots=True)
-class Filtered:
+class FilteredQuery:
     """A query with numbered placeholders ($1, $2, …) and the `parameters` in their order."""
 
     query: str
     parameters: tuple[object, ...]
 
 
-def filtered(query: str, filters: Filters) -> Filtered:
+def filtered(query: str, filters: Filters) -> FilteredQuery:
     """Return `query` over the rows of the facts that pass `filters`."""
     tree = sqlglot.parse_one(query, read=_DIALECT)
     parameters: list[object] = []
     read = {table.name for table in tree.find_all(exp.Table)}
     shadows = [_shadow(view, filters, parameters) for view in _FACTS if view in read]
     if not (shadows := [shadow for shadow in shadows if shadow is not None]):
-        return Filtered(query, ())
+        return FilteredQuery(query, ())
     own = tree.args.get("with_")
     tree.set("with_", exp.With(expressions=[*shadows, *(own.expressions if own else [])]))
-    return Filtered(tree.sql(_DIALECT), tuple(parameters))
+    return FilteredQuery(tree.sql(_DIALECT), tuple(parameters))
 
 
 def _shadow(view: str, filters: Filters, parameters: list[object]) -> exp.CTE | None:

@@ -9,9 +9,9 @@ from typing import Any
 
 from local_aws.state import State
 from ops.sandbox import aws, deployment, status, workflow_run
-from ops.sandbox.settings import Settings
+from ops.sandbox.settings import SandboxSettings
 from ops.sandbox.status import Status
-from ops.sandbox.workflow_run import ActionState, RowCounts, WorkflowRun
+from ops.sandbox.workflow_run import ActionState, RowCounts, WorkflowRunSummary
 from totelake.lake import quarantine
 from totelake.lake.quarantine import Fault
 
@@ -23,7 +23,7 @@ _RUNS = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class PipelineNode:
     """A trigger, job or crawler of a workflow; a trigger has started what follows upon it, or it waits."""
 
     id: str
@@ -35,12 +35,12 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
-class Workflow:
+class PipelineWorkflow:
     """A workflow as its last run left it: nodes, and edges as pairs of their ids."""
 
     name: str
-    run: WorkflowRun | None
-    nodes: tuple[Node, ...]
+    run: WorkflowRunSummary | None
+    nodes: tuple[PipelineNode, ...]
     edges: tuple[tuple[str, str], ...]
 
 
@@ -51,21 +51,21 @@ class Pipeline:
     read_at: datetime
     prefix: str
     status: Status
-    workflows: tuple[Workflow, ...]
+    workflows: tuple[PipelineWorkflow, ...]
     faults: tuple[Fault, ...]
     reconciled: tuple[Mapping[str, Any], ...]
     reconciled_at: datetime | None
     alarms: tuple[dict[str, Any], ...]
 
 
-def mark(state: State, settings: Settings) -> str:
+def mark(state: State, settings: SandboxSettings) -> str:
     """Return a text that is another one whenever a node of a workflow has changed; it costs little."""
     glue, outputs = aws.client(settings, "glue"), deployment.outputs(state)
     runs = [glue.get_workflow(Name=outputs[name])["Workflow"].get("LastRun", {}) for name in _WORKFLOWS]
     return json.dumps([[run.get("WorkflowRunId"), run.get("Status"), run.get("Statistics")] for run in runs])
 
 
-def gather(state: State, settings: Settings) -> Pipeline:
+def gather(state: State, settings: SandboxSettings) -> Pipeline:
     """Return the pipeline of the world in `state`, all of which is up."""
     outputs = deployment.outputs(state)
     glue, logs = aws.client(settings, "glue"), aws.client(settings, "logs")
@@ -83,7 +83,7 @@ def gather(state: State, settings: Settings) -> Pipeline:
     )
 
 
-def _workflow(glue: Any, logs: Any, name: str) -> Workflow:
+def _workflow(glue: Any, logs: Any, name: str) -> PipelineWorkflow:
     found = glue.get_workflow(Name=name, IncludeGraph=True)["Workflow"]
     last = found.get("LastRun")
     graph = (last or found)["Graph"]
@@ -99,26 +99,26 @@ def _workflow(glue: Any, logs: Any, name: str) -> Workflow:
         after = [state_of(target) for source, target in edges if source == unique]
         return ActionState.WAITING if all(state == ActionState.WAITING for state in after) else ActionState.SUCCEEDED
 
-    def node_of(unique: str) -> Node:
+    def node_of(unique: str) -> PipelineNode:
         node = nodes[unique]
         action = actions.get(node["Name"]) if node["Type"] != "TRIGGER" else None
         told = (action.seconds, action.rows) if action else (None, None)
-        return Node(unique, node["Type"].lower(), node["Name"], state_of(unique), *told)
+        return PipelineNode(unique, node["Type"].lower(), node["Name"], state_of(unique), *told)
 
-    return Workflow(name, run, tuple(map(node_of, nodes)), edges)
+    return PipelineWorkflow(name, run, tuple(map(node_of, nodes)), edges)
 
 
 def _reconciled(glue: Any, logs: Any, job: str) -> tuple[datetime | None, list[Mapping[str, Any]]]:
     """Return when the last reconcile that compared anything began, and what it said of each table."""
     for run in glue.get_job_runs(JobName=job)["JobRuns"]:
         printed = workflow_run.log_lines(logs, workflow_run.OUTPUT_GROUP, run["Id"])
-        lines = [workflow_run.json_of(line) for line in printed]
+        lines = [workflow_run.parsed_line(line) for line in printed]
         if tables := [line for line in lines if line.get("event") == "table_reconciled" and line["status"] == "ok"]:
             return run["StartedOn"], tables
     return None, []
 
 
-def _alarms(settings: Settings) -> Iterator[dict[str, Any]]:
+def _alarms(settings: SandboxSettings) -> Iterator[dict[str, Any]]:
     for page in aws.client(settings, "cloudwatch").get_paginator("describe_alarms").paginate():
         for alarm in page["MetricAlarms"]:
             yield {
@@ -129,7 +129,7 @@ def _alarms(settings: Settings) -> Iterator[dict[str, Any]]:
             }
 
 
-def ages(runs: tuple[WorkflowRun, ...], now: datetime) -> list[dict[str, Any]]:
+def ages(runs: tuple[WorkflowRunSummary, ...], now: datetime) -> list[dict[str, Any]]:
     """Return how old the warehouse was, before and after each run that succeeded, and is now.
 
     Between two runs it ages; the end of a run makes it as young as the moment at which that run began.
@@ -146,13 +146,13 @@ def ages(runs: tuple[WorkflowRun, ...], now: datetime) -> list[dict[str, Any]]:
     return points
 
 
-def age(runs: tuple[WorkflowRun, ...], now: datetime | None = None) -> float | None:
+def age(runs: tuple[WorkflowRunSummary, ...], now: datetime | None = None) -> float | None:
     """Return how old the warehouse is in seconds, None before the first run that succeeded."""
     points = ages(runs, now or datetime.now(UTC))
     return points[-1]["seconds"] if points else None
 
 
-def _whole(runs: tuple[WorkflowRun, ...]) -> Iterator[tuple[datetime, datetime]]:
+def _whole(runs: tuple[WorkflowRunSummary, ...]) -> Iterator[tuple[datetime, datetime]]:
     """Yield begin and end of each run that brought everything up to its begin."""
     for run in runs:
         if run.succeeded and run.started_at and run.completed_at:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import altair as alt
 import pandas as pd
 
-from dashboards import figures, looks
+from dashboards import formatting, theme
 from dashboards.charts import names_axis
 
 _FEW, _SOME = 6, 12  # batches that have room for their names, and for their numbers
@@ -17,14 +17,14 @@ _DAY = 24 * 60
 def durations(stages: pd.DataFrame) -> None:
     """Draw a bar a run of the seconds of its stages."""
     runs, names = list(stages["run"].unique()), list(stages["stage"].unique())
-    stages = stages.assign(took=[figures.age(seconds) for seconds in stages["seconds"]])
+    stages = stages.assign(took=[formatting.age(seconds) for seconds in stages["seconds"]])
     chart = (
         alt.Chart(stages)
         .mark_bar(cornerRadius=1, size=min(34, 420 // len(runs)))
         .encode(
             x=alt.X("run:N", sort=runs, axis=alt.Axis(labelAngle=0)),
             y=alt.Y("seconds:Q", axis=alt.Axis(tickCount=5)),
-            color=alt.Color("stage:N", scale=alt.Scale(domain=names, range=list(looks.STAGES))),
+            color=alt.Color("stage:N", scale=alt.Scale(domain=names, range=list(theme.STAGES))),
             order="order:Q",
             tooltip=[
                 alt.Tooltip("run:N", title="Began"),
@@ -35,12 +35,14 @@ def durations(stages: pd.DataFrame) -> None:
             ],
         )
     )
-    looks.show(chart, 260, "Seconds of each stage by run")
+    theme.show(chart, 260, "Seconds of each stage by run")
 
 
 def ages(points: pd.DataFrame, allowed: float) -> None:
     """Draw the age of the warehouse over time against what is `allowed`, in minutes."""
-    points = points.assign(minutes=points["seconds"] / 60, said=[figures.age(seconds) for seconds in points["seconds"]])
+    points = points.assign(
+        minutes=points["seconds"] / 60, said=[formatting.age(seconds) for seconds in points["seconds"]]
+    )
     most = max(allowed / 60 * 1.1, float(points["minutes"].max()) * 1.05)
     begin, end = points["at"].min(), points["at"].max()
     at = "%H:%M" if end - begin < timedelta(days=1) else "%-d %b %H:%M"
@@ -51,16 +53,16 @@ def ages(points: pd.DataFrame, allowed: float) -> None:
         tooltip=[alt.Tooltip("at:T", title="At", format="%-d %b %H:%M:%S"), alt.Tooltip("said:N", title="Age")],
     )
     limit = alt.Chart(pd.DataFrame({"minutes": [allowed / 60], "text": ["allowed"]})).encode(y="minutes:Q")
-    rule = limit.mark_rule(color=looks.BAD, strokeDash=[5, 4])
-    word = limit.mark_text(align="left", x=4, dy=-7, color=looks.BAD).encode(text="text:N")
-    area = base.mark_area(color=looks.STAGES[0], opacity=0.12)
-    looks.show(area + base.mark_line(color=looks.STAGES[0], strokeWidth=2) + rule + word, 260, "Age of the warehouse")
+    rule = limit.mark_rule(color=theme.BAD, strokeDash=[5, 4])
+    word = limit.mark_text(align="left", x=4, dy=-7, color=theme.BAD).encode(text="text:N")
+    area = base.mark_area(color=theme.STAGES[0], opacity=0.12)
+    theme.show(area + base.mark_line(color=theme.STAGES[0], strokeWidth=2) + rule + word, 260, "Age of the warehouse")
 
 
 def batches(rows: pd.DataFrame, zone: str) -> None:
     """Draw the rows of each table in each batch of a zone."""
     numbers, tables = list(rows["batch"].unique()), sorted(rows["table"].unique())
-    rows = rows.assign(said=[figures.short(number) if number else "" for number in rows["rows"]])
+    rows = rows.assign(said=[formatting.short(number) if number else "" for number in rows["rows"]])
     base = alt.Chart(rows, title=zone.capitalize()).encode(
         x=alt.X(
             "batch:N",
@@ -79,8 +81,8 @@ def batches(rows: pd.DataFrame, zone: str) -> None:
         "rows:Q", scale=alt.Scale(type="symlog", range=["#f1f5f6", "#5eb0a8"], domain=[0, max(top, 1)]), legend=None
     )
     fields = base.mark_rect(cornerRadius=2, stroke="white", strokeWidth=1).encode(color=shade)
-    texts = base.mark_text(fontSize=11, color=looks.INK).encode(text="said:N")
-    looks.show(fields + texts if len(numbers) < _SOME else fields, 26 + 22 * len(tables), f"Rows of each batch, {zone}")
+    texts = base.mark_text(fontSize=11, color=theme.INK).encode(text="said:N")
+    theme.show(fields + texts if len(numbers) < _SOME else fields, 26 + 22 * len(tables), f"Rows of each batch, {zone}")
 
 
 def whole_minutes(begin: datetime, end: datetime) -> list[str]:

@@ -27,7 +27,7 @@ _REDIRECT = '<!doctype html><title>totelake</title><meta http-equiv="refresh" co
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class ServedDashboard:
     """A dashboard that is served: its `process`, its `address` with the key, and a file that leads to the address.
 
     Other users see the arguments of a browser's process, and cannot read the file.
@@ -39,7 +39,7 @@ class Served:
 
 
 @contextmanager
-def serving(state: State, port: int | None = None) -> Iterator[Served]:
+def serving(state: State, port: int | None = None) -> Iterator[ServedDashboard]:
     """Serve the dashboard during the block; its process ends with the block.
 
     Without a `port` it takes a free one. Raises `DashboardError` when the port is taken, or nothing answers on it.
@@ -56,7 +56,7 @@ def serving(state: State, port: int | None = None) -> Iterator[Served]:
         _await(process, chosen, key, log)
         address = f"http://{HOST}:{chosen}/?{access.KEY}={key}"
         files.replace(page, _REDIRECT.format(html.escape(address)).encode(), mode=0o600)
-        yield Served(process, address, page)
+        yield ServedDashboard(process, address, page)
     finally:
         page.unlink(missing_ok=True)
         processes.stop(process.pid, _STOP_SECONDS)

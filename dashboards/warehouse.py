@@ -22,7 +22,7 @@ class EmptyWarehouseError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Newest:
+class LatestBatch:
     """The last batch in the ledger: its number, the moment of totesys that it shows, and when it was loaded."""
 
     sequence: int
@@ -31,7 +31,7 @@ class Newest:
 
 
 @dataclass(frozen=True, slots=True)
-class Choices:
+class FilterChoices:
     """What a reader can choose from; days are the first and the last one on which anything was ordered or is due."""
 
     currencies: tuple[str, ...]
@@ -55,7 +55,7 @@ def ask(url: str, question: Question, filters: Filters) -> pd.DataFrame:
     return answer
 
 
-def newest(url: str) -> Newest:
+def newest(url: str) -> LatestBatch:
     """Return the last batch that was loaded; raise `EmptyWarehouseError` when there is none."""
     query = sql.SQL(
         "SELECT processed_sequence, snapshot_taken_at, loaded_at FROM {} ORDER BY processed_sequence DESC LIMIT 1"
@@ -67,10 +67,10 @@ def newest(url: str) -> Newest:
             found = None
     if found is None:
         raise EmptyWarehouseError
-    return Newest(*found)
+    return LatestBatch(*found)
 
 
-def choices(url: str) -> Choices:
+def choices(url: str) -> FilterChoices:
     """Return what the filters can be set to."""
     with _connected(url) as connection:
 
@@ -81,7 +81,7 @@ def choices(url: str) -> Choices:
             first, last = connection.execute(query.encode()).fetchone() or (None, None)
             return first or date.today(), last or date.today()  # noqa: DTZ011 - as the warehouse's current_date
 
-        return Choices(
+        return FilterChoices(
             column("SELECT currency_code FROM current_dim_currency ORDER BY currency_id"),
             column("SELECT DISTINCT design_name FROM current_dim_design ORDER BY design_name"),
             days(

@@ -11,7 +11,7 @@ import psycopg
 from psycopg import sql
 
 from totesys import reference
-from totesys.records import Records
+from totesys.records import TotesysTables
 
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 _TOWNS = ("Port Talbot", "Lake Ozark", "East Kilbride", "O'Fallon", "Saint-Étienne", "Ynys Môn", "North Haven")
@@ -48,7 +48,7 @@ class Business:
         """Work on `connection` with the luck of `random`."""
         self.connection = connection
         self.random = random or Random()  # noqa: S311 - made-up data, not secrets
-        self._records = Records(connection)
+        self._records = TotesysTables(connection)
 
     def place_sales_order(
         self,

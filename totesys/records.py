@@ -13,7 +13,7 @@ from totesys.errors import NotSeededError
 type Columns = Mapping[str, Any]
 
 
-class Records:
+class TotesysTables:
     """The tables of totesys through one connection; values are always parameters, names always quoted."""
 
     def __init__(self, connection: psycopg.Connection) -> None:

@@ -3,11 +3,11 @@
 import pandas as pd
 import streamlit as st
 
-from dashboards import charts, controls, figures, looks
-from dashboards.cards import Desk, answered, tile
+from dashboards import charts, controls, formatting, theme
+from dashboards.cards import PageContext, answered, tile
 from dashboards.charts import Ranking
 from dashboards.filters import Filters
-from dashboards.warehouse import Choices
+from dashboards.warehouse import FilterChoices
 
 TITLE = "Payments"
 _IN, _OUT = "SALES_RECEIPT", "PURCHASE_PAYMENT"
@@ -20,12 +20,12 @@ _KINDS = {
 }
 
 
-def filters(choices: Choices) -> Filters:
+def filters(choices: FilterChoices) -> Filters:
     """Show the filters of the page and return what they are set to."""
     return controls.filters(choices, choices.payments, "Due", ahead=True)
 
 
-def show(desk: Desk) -> None:
+def show(desk: PageContext) -> None:
     """Draw the page."""
     _unpaid(desk.ask("unpaid_by_age"))
     answered(desk, "due_by_month", "Amount due, in each currency", _due)
@@ -50,7 +50,7 @@ def _unpaid(answer: pd.DataFrame) -> None:
         for place, currency in charts.panels(charts.currencies_of(answer), gap="small"):
             part = of_kind[of_kind["currency"] == currency]
             overdue = part[part["age_number"] <= _OVERDUE]["amount"].sum()
-            told = f"{part['payments'].sum():,} payments · {figures.short(overdue, currency)} overdue"
+            told = f"{part['payments'].sum():,} payments · {formatting.short(overdue, currency)} overdue"
             with place:
                 tile(f"{label} in {currency}", part["amount"].sum(), currency, told)
 
@@ -58,18 +58,18 @@ def _unpaid(answer: pd.DataFrame) -> None:
 def _due(answer: pd.DataFrame) -> None:
     for kind, part in _by_kind(answer):
         for place, currency in charts.panels(charts.currencies_of(answer)):
-            colour = looks.colour_of(currency)
+            colour = theme.colour_of(currency)
             shown = part[part["currency"] == currency]
             if shown.empty:
                 continue
             with place:
-                parts = {"paid": ("Paid", colour), "unpaid": ("Unpaid", looks.CONTRAST)}
+                parts = {"paid": ("Paid", colour), "unpaid": ("Unpaid", theme.CONTRAST)}
                 title = f"{_KINDS[kind]}, {currency}"
                 charts.stacked(shown, parts, "Amount", title, currency=currency)
 
 
 def _on_time(answer: pd.DataFrame) -> None:
-    parts = {"on_time": ("On time", looks.ON_TIME), "late": ("Late", looks.LATE), "unpaid": ("Unpaid", looks.UNPAID)}
+    parts = {"on_time": ("On time", theme.ON_TIME), "late": ("Late", theme.LATE), "unpaid": ("Unpaid", theme.UNPAID)}
     for kind, part in _by_kind(answer):
         charts.stacked(part, parts, "Payments", _KINDS[kind], share=True)
 

@@ -8,14 +8,14 @@ import psycopg
 import streamlit as st
 from botocore.exceptions import BotoCoreError
 
-from dashboards import cards, charts, figures, graph, pipeline, pipeline_charts
+from dashboards import cards, charts, formatting, graph, pipeline, pipeline_charts
 from dashboards.cards import card
-from dashboards.pipeline import Pipeline, Workflow
+from dashboards.pipeline import Pipeline, PipelineWorkflow
 from local_aws.state import State
-from ops.sandbox import world
-from ops.sandbox.errors import WorldError
-from ops.sandbox.settings import Settings
-from ops.sandbox.workflow_run import WorkflowRun
+from ops.sandbox import lifecycle
+from ops.sandbox.errors import SandboxError
+from ops.sandbox.settings import SandboxSettings
+from ops.sandbox.workflow_run import WorkflowRunSummary
 
 TITLE = "Pipeline"
 _LOOK_SECONDS = 3
@@ -32,9 +32,9 @@ def show(state: State) -> None:
 @st.fragment(run_every=_LOOK_SECONDS)
 def _live(state: State) -> None:
     try:
-        settings = world.require(state)
+        settings = lifecycle.require(state)
         found = _gathered(state, settings, pipeline.mark(state, settings))
-    except (WorldError, BotoCoreError, psycopg.OperationalError):
+    except (SandboxError, BotoCoreError, psycopg.OperationalError):
         cards.state("The pipeline is not up", *cards.WAY_OUT)
     else:
         _draw(found)
@@ -42,7 +42,7 @@ def _live(state: State) -> None:
 
 def _draw(found: Pipeline) -> None:
     def dated(key: str, title: str, unit: str) -> AbstractContextManager[None]:
-        return card(key, title, f"{unit} · as of {figures.moment(found.read_at)}")
+        return card(key, title, f"{unit} · as of {formatting.moment(found.read_at)}")
 
     _tiles(found)
     with dated(
@@ -72,7 +72,7 @@ def _draw(found: Pipeline) -> None:
 
 
 @st.cache_data(ttl=10, max_entries=4, show_spinner=False)
-def _gathered(_state: State, _settings: Settings, mark: str) -> Pipeline:  # noqa: ARG001 - another mark, another answer
+def _gathered(_state: State, _settings: SandboxSettings, mark: str) -> Pipeline:  # noqa: ARG001 - another mark, another answer
     return pipeline.gather(_state, _settings)
 
 
@@ -83,19 +83,23 @@ def _tiles(found: Pipeline) -> None:
     differences = sum(line["differences"] for line in found.reconciled)
     last = runs[0] if runs else None
     shown = (
-        ("Last run", _how(last), figures.age(last.seconds) if last and last.seconds is not None else "not run yet"),
+        ("Last run", _how(last), formatting.age(last.seconds) if last and last.seconds is not None else "not run yet"),
         (
             "Age of the warehouse",
-            _NONE if age is None else figures.age(age),
-            f"{figures.age(pipeline.FRESH_SECONDS)} allowed",
+            _NONE if age is None else formatting.age(age),
+            f"{formatting.age(pipeline.FRESH_SECONDS)} allowed",
         ),
-        ("Rows held back", figures.exact(len({(fault.table, fault.key) for fault in found.faults})), "in quarantine"),
-        ("Reconcile", figures.exact(differences) if found.reconciled else _NONE, "differences to totesys"),
-        ("Alarms", figures.exact(on), f"on, of {len(found.alarms)}"),
-        ("Alerts", figures.exact(len(found.status.alerts)), "e-mails"),
+        (
+            "Rows held back",
+            formatting.exact(len({(fault.table, fault.key) for fault in found.faults})),
+            "in quarantine",
+        ),
+        ("Reconcile", formatting.exact(differences) if found.reconciled else _NONE, "differences to totesys"),
+        ("Alarms", formatting.exact(on), f"on, of {len(found.alarms)}"),
+        ("Alerts", formatting.exact(len(found.status.alerts)), "e-mails"),
     )
     bad = {
-        "Last run": last is not None and not last.goes_on and not last.succeeded,
+        "Last run": last is not None and not last.is_active and not last.succeeded,
         "Age of the warehouse": age is not None and age > pipeline.FRESH_SECONDS,
         "Rows held back": bool(found.faults),
         "Reconcile": differences > 0,
@@ -105,19 +109,19 @@ def _tiles(found: Pipeline) -> None:
         cards.small_tiles([(*tile, bad.get(tile[0], False)) for tile in shown])
 
 
-def _how(run: WorkflowRun | None) -> str:
+def _how(run: WorkflowRunSummary | None) -> str:
     if run is None:
         return _NONE
-    if run.goes_on:
+    if run.is_active:
         return "running"
     return "succeeded" if run.succeeded else "failed" if run.status == "COMPLETED" else run.status.lower()
 
 
-def _graph(workflow: Workflow, prefix: str) -> None:
+def _graph(workflow: PipelineWorkflow, prefix: str) -> None:
     run = workflow.run
     told = "has not run yet"
     if run and run.started_at and run.seconds is not None:
-        told = f"{_how(run)}, began {figures.moment(run.started_at)}, {figures.age(run.seconds)}"
+        told = f"{_how(run)}, began {formatting.moment(run.started_at)}, {formatting.age(run.seconds)}"
     st.html(f'<p class="unit"><b>{cards.text(workflow.name)}</b> {cards.text(told)}</p>')
     for key, upright in (("lying", False), ("upright", True)):
         with st.container(key=f"graph-{key}-{workflow.name}", horizontal_alignment="center" if upright else "left"):
@@ -169,7 +173,7 @@ def _rows(found: Pipeline) -> None:
 
 
 def _reconciled_when(found: Pipeline) -> str:
-    return "Not compared yet" if found.reconciled_at is None else f"Compared {figures.moment(found.reconciled_at)}"
+    return "Not compared yet" if found.reconciled_at is None else f"Compared {formatting.moment(found.reconciled_at)}"
 
 
 def _reconciled(found: Pipeline) -> None:
@@ -211,7 +215,11 @@ def _alarms(found: Pipeline) -> None:
     order = {"ALARM": 0, "INSUFFICIENT_DATA": 1, "OK": 2}
     alarms = sorted(found.alarms, key=lambda alarm: (order[alarm["state"]], alarm["name"]))
     rows = [
-        (alarm["name"].removeprefix(f"{found.prefix}-"), _ALARM_WORDS[alarm["state"]], figures.moment(alarm["since"]))
+        (
+            alarm["name"].removeprefix(f"{found.prefix}-"),
+            _ALARM_WORDS[alarm["state"]],
+            formatting.moment(alarm["since"]),
+        )
         for alarm in alarms
     ]
     cards.table(("Alarm", "State", "Since"), rows, bad=[alarm["state"] == "ALARM" for alarm in alarms])
@@ -221,5 +229,5 @@ def _alerts(found: Pipeline) -> None:
     if not found.status.alerts:
         cards.nothing("No mail has been sent.")
         return
-    rows = [(figures.moment(alert["sent_at"]), alert["subject"]) for alert in reversed(found.status.alerts[-_MOST:])]
+    rows = [(formatting.moment(alert["sent_at"]), alert["subject"]) for alert in reversed(found.status.alerts[-_MOST:])]
     cards.table(("Sent", "Subject"), rows)

@@ -5,22 +5,22 @@ from functools import partial
 import pandas as pd
 import streamlit as st
 
-from dashboards import charts, controls, looks
-from dashboards.cards import Desk, answered, tiles
+from dashboards import charts, controls, theme
+from dashboards.cards import PageContext, answered, tiles
 from dashboards.charts import Ranking
 from dashboards.filters import Filters
-from dashboards.warehouse import Choices
+from dashboards.warehouse import FilterChoices
 
 TITLE = "Purchases"
 _UNIT = "Spend, in each currency"
 
 
-def filters(choices: Choices) -> Filters:
+def filters(choices: FilterChoices) -> Filters:
     """Show the filters of the page and return what they are set to."""
     return controls.filters(choices, choices.orders, "Ordered")
 
 
-def show(desk: Desk) -> None:
+def show(desk: PageContext) -> None:
     """Draw the page."""
     tiles(desk.ask("spend_by_month"), "spend", "Spend", {"orders": "orders", "items": "items"})
     left, right = st.columns(2)
@@ -43,10 +43,10 @@ def _margins(answer: pd.DataFrame) -> None:
 
 def _by_month(answer: pd.DataFrame) -> None:
     for place, currency in charts.panels(charts.currencies_of(answer)):
-        part, colour = answer[answer["currency"] == currency], looks.colour_of(currency)
+        part, colour = answer[answer["currency"] == currency], theme.colour_of(currency)
         with place:
             charts.heatmap(charts.by_month(part), "supplier", "spend", colour=colour, currency=currency, unit="Spend")
 
 
 def _deliveries(answer: pd.DataFrame) -> None:
-    charts.heatmap(charts.by_week(answer), "supplier", "items", colour=looks.STAGES[0], unit="Items")
+    charts.heatmap(charts.by_week(answer), "supplier", "items", colour=theme.STAGES[0], unit="Items")

@@ -5,23 +5,23 @@ from functools import partial
 import pandas as pd
 import streamlit as st
 
-from dashboards import charts, controls, looks
-from dashboards.cards import Desk, answered, tiles
+from dashboards import charts, controls, theme
+from dashboards.cards import PageContext, answered, tiles
 from dashboards.charts import Ranking
 from dashboards.filters import Filters
-from dashboards.warehouse import Choices
+from dashboards.warehouse import FilterChoices
 
 TITLE = "Sales"
 _UNIT = "Revenue, in each currency"
 _COUNTED = {"orders": "Orders", "units": "Bags"}
 
 
-def filters(choices: Choices) -> Filters:
+def filters(choices: FilterChoices) -> Filters:
     """Show the filters of the page and return what they are set to."""
     return controls.filters(choices, choices.orders, "Ordered", with_designs=True)
 
 
-def show(desk: Desk) -> None:
+def show(desk: PageContext) -> None:
     """Draw the page."""
     tiles(desk.ask("revenue_by_month"), "revenue", "Revenue", {"orders": "orders", "units": "bags"})
     wide, narrow = st.columns([2, 1])
@@ -39,4 +39,4 @@ def show(desk: Desk) -> None:
 
 
 def _deliveries(answer: pd.DataFrame) -> None:
-    charts.heatmap(charts.by_week(answer), "country", "units", colour=looks.STAGES[0], unit="Bags")
+    charts.heatmap(charts.by_week(answer), "country", "units", colour=theme.STAGES[0], unit="Bags")

@@ -15,21 +15,21 @@ from ops.cli.screen import console, print_data, print_json, problems, refuse, st
 from ops.deploy import build
 
 
-class Zone(StrEnum):
+class RebuildTarget(StrEnum):
     """What can be rebuilt."""
 
     PROCESSED = "processed"
     WAREHOUSE = "warehouse"
 
 
-class Kind(StrEnum):
+class WarehouseKind(StrEnum):
     """The kinds of warehouse."""
 
     POSTGRES = "postgres"
     REDSHIFT = "redshift"
 
 
-class Output(StrEnum):
+class QueryFormat(StrEnum):
     """How the result of a query is printed."""
 
     TABLE = "table"
@@ -70,12 +70,12 @@ def up(
     ] = True,
 ) -> None:
     """Start the local environment and its schedules in the background: AWS, totesys, warehouse, Terraform applied."""
-    from ops.sandbox import world
+    from ops.sandbox import lifecycle
 
     place = _state(state)
     with problems(place, "Stopped; what this command had started was stopped again. Run: totelake up"):
         with steps() as show:
-            settings = world.up(place, show, schedules=schedules)
+            settings = lifecycle.up(place, show, schedules=schedules)
         console.print(
             f"Up: AWS at {settings.aws_url}, everything else with: totelake urls"
             + ("\nThe schedules run; see when and what with: totelake status" if schedules else ""),
@@ -92,12 +92,12 @@ def seed(
     random_seed: _RandomSeed = None,
 ) -> None:
     """Fill totesys with generated business data."""
-    from ops.cli import business
-    from ops.sandbox import world
+    from ops.cli import source_data
+    from ops.sandbox import lifecycle
 
     place = _state(state)
     with problems(place, "Stopped; totesys is as it was before."):
-        business.seed(world.require(place), sales_orders, random_seed)
+        source_data.seed(lifecycle.require(place), sales_orders, random_seed)
 
 
 @app.command()
@@ -107,12 +107,12 @@ def activity(
     random_seed: _RandomSeed = None,
 ) -> None:
     """Simulate business activity in totesys: orders, payments, corrections, some of them committed late."""
-    from ops.cli import business
-    from ops.sandbox import world
+    from ops.cli import source_data
+    from ops.sandbox import lifecycle
 
     place = _state(state)
     with problems(place, "Stopped; what was committed by then stays."):
-        business.activity(world.require(place), events, random_seed)
+        source_data.activity(lifecycle.require(place), events, random_seed)
 
 
 @app.command()
@@ -121,63 +121,63 @@ def run(
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the run until it has ended.")] = True,
 ) -> None:
     """Run the workflow: ingest, transform, load. Exit status 1 when any of it failed."""
-    from ops.cli import running
-    from ops.sandbox import world
+    from ops.cli import workflow_runs
+    from ops.sandbox import lifecycle
 
     place = _state(state)
     with problems(place):
-        settings = world.require(place)
+        settings = lifecycle.require(place)
         if wait:
-            running.succeed(place, settings)
+            workflow_runs.succeed(place, settings)
         else:
-            console.print(running.start(place, settings), soft_wrap=True)
+            console.print(workflow_runs.start(place, settings), soft_wrap=True)
 
 
 @app.command()
 def reconcile(state: _State = _DEFAULT) -> None:
     """Compare the warehouse with totesys, row by row. Exit status 1 when they differ and nothing explains it."""
-    from ops.cli import reconciling
-    from ops.sandbox import world
+    from ops.cli import reconciliation
+    from ops.sandbox import lifecycle
 
     place = _state(state)
     with problems(place, "Stopped; the comparison goes on. See what it says with: totelake logs reconcile"):
-        reconciling.reconcile(place, world.require(place))
+        reconciliation.reconcile(place, lifecycle.require(place))
 
 
 @app.command()
 def crawl(state: _State = _DEFAULT) -> None:
     """Run the crawler, and compare what it discovers with the declarations. Exit status 1 when they differ."""
-    from ops.cli import running
-    from ops.sandbox import world
+    from ops.cli import workflow_runs
+    from ops.sandbox import lifecycle
 
     place = _state(state)
     with problems(place):
-        running.succeed(place, world.require(place), running.CRAWL)
+        workflow_runs.succeed(place, lifecycle.require(place), workflow_runs.CRAWL)
 
 
 @app.command()
 def follow(run: _RunId = None, state: _State = _DEFAULT) -> None:
     """Follow a run of the workflow until it has ended. Exit status 1 when any of it failed."""
-    from ops.cli import running
-    from ops.sandbox import world
+    from ops.cli import workflow_runs
+    from ops.sandbox import lifecycle
 
     place = _state(state)
     with problems(place):
-        settings = world.require(place)
-        if not running.follow(place, settings, run or running.latest(place, settings)).succeeded:
+        settings = lifecycle.require(place)
+        if not workflow_runs.follow(place, settings, run or workflow_runs.latest(place, settings)).succeeded:
             raise typer.Exit(1)
 
 
 @app.command()
 def stop(run: _RunId = None, state: _State = _DEFAULT) -> None:
     """Stop a run of the workflow."""
-    from ops.cli import running
-    from ops.sandbox import world
+    from ops.cli import workflow_runs
+    from ops.sandbox import lifecycle
 
     place = _state(state)
     with problems(place):
-        settings = world.require(place)
-        running.stop(place, settings, run or running.latest(place, settings))
+        settings = lifecycle.require(place)
+        workflow_runs.stop(place, settings, run or workflow_runs.latest(place, settings))
 
 
 @app.command()
@@ -208,11 +208,11 @@ def dashboard(
 ) -> None:
     """Serve the dashboard: sales, purchases, payments and the pipeline, live from the warehouse, until Ctrl-C."""
     from ops.cli import dashboard as serving
-    from ops.sandbox import world
+    from ops.sandbox import lifecycle
 
     place = _state(state)
     with problems(place, "The dashboard is closed."):
-        world.require(place)
+        lifecycle.require(place)
         serving.serve(place, port, browser=browser)
 
 
@@ -222,11 +222,11 @@ def urls(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Print all addresses: AWS with its key, the databases with their passwords, the folder of the lake."""
-    from ops.sandbox.settings import Settings
+    from ops.sandbox.settings import SandboxSettings
 
     place = _state(state)
     with problems(place):
-        found = Settings.load(place).urls(place)
+        found = SandboxSettings.load(place).urls(place)
         if as_json:
             print_json(found)
         else:
@@ -240,11 +240,11 @@ def env(state: _State = _DEFAULT) -> None:
     import shlex
     import sysconfig
 
-    from ops.sandbox import deployment, postgres, world
+    from ops.sandbox import deployment, lifecycle, postgres
 
     place = _state(state)
     with problems(place):
-        settings = world.require(place)
+        settings = lifecycle.require(place)
         made = deployment.outputs(place)
         log_group = made["log_groups"]["ingest"]["output"].removesuffix("/output")
         for name, value in settings.shell_environment(made["prefix"], log_group).items():
@@ -267,12 +267,12 @@ def logs(
 ) -> None:
     """Print what the latest run of each job, or of one, wrote; a terminal shows control characters as escapes."""
     from ops.cli import log_view
-    from ops.sandbox import world
+    from ops.sandbox import lifecycle
 
     place = _state(state)
     age = log_view.age(since) if since else None
     with problems(place):
-        log_view.show(place, world.require(place), job, age, follow=follow)
+        log_view.show(place, lifecycle.require(place), job, age, follow=follow)
 
 
 @app.command()
@@ -284,11 +284,11 @@ def history(
 ) -> None:
     """Show every version of a record that the lake holds, from batch to batch."""
     from ops.cli import records
-    from ops.sandbox import world
+    from ops.sandbox import lifecycle
 
     place = _state(state)
     with problems(place):
-        records.show_history(place, world.require(place), table, key, as_json=as_json)
+        records.show_history(place, lifecycle.require(place), table, key, as_json=as_json)
 
 
 @app.command()
@@ -313,11 +313,11 @@ def quarantine(
 ) -> None:
     """List the quarantined rows: table, key, the rule that they break, and the value."""
     from ops.cli import records
-    from ops.sandbox import world
+    from ops.sandbox import lifecycle
 
     place = _state(state)
     with problems(place):
-        records.show_quarantine(place, world.require(place), as_json=as_json)
+        records.show_quarantine(place, lifecycle.require(place), as_json=as_json)
 
 
 @app.command()
@@ -327,30 +327,30 @@ def query(
     file: Annotated[
         Path | None, typer.Option("--file", metavar="F", exists=True, dir_okay=False, help="File with the query.")
     ] = None,
-    output: Annotated[Output, typer.Option("--output", help="How the answer is printed.")] = Output.TABLE,
+    output: Annotated[QueryFormat, typer.Option("--output", help="How the answer is printed.")] = QueryFormat.TABLE,
 ) -> None:
     r"""Query the lake in Athena's SQL; a name without a database is one of the processed zone.
 
     Control characters in the answer are shown as escapes, such as \x1b; CSV is exact in a file or a pipe.
     """
-    from ops.cli import asking
-    from ops.sandbox import world
+    from ops.cli import lake_query
+    from ops.sandbox import lifecycle
 
     place = _state(state)
-    text = asking.query_of(sql, file)
+    text = lake_query.query_of(sql, file)
     with problems(place, "Stopped, and the query with it."):
-        asking.query(place, world.require(place), text, output)
+        lake_query.query(place, lifecycle.require(place), text, output)
 
 
 @app.command()
 def tables(state: _State = _DEFAULT) -> None:
     """Show the tables and views of the lake."""
-    from ops.cli import asking
-    from ops.sandbox import world
+    from ops.cli import lake_query
+    from ops.sandbox import lifecycle
 
     place = _state(state)
     with problems(place):
-        asking.tables(place, world.require(place))
+        lake_query.tables(place, lifecycle.require(place))
 
 
 @app.command()
@@ -359,51 +359,55 @@ def describe(
     state: _State = _DEFAULT,
 ) -> None:
     """Show the columns of a table or view of the lake, its partitions and its rows."""
-    from ops.cli import asking
-    from ops.sandbox import world
+    from ops.cli import lake_query
+    from ops.sandbox import lifecycle
 
     place = _state(state)
     with problems(place):
-        asking.describe(place, world.require(place), table)
+        lake_query.describe(place, lifecycle.require(place), table)
 
 
 @app.command()
 def rebuild(
-    zone: Annotated[Zone, typer.Argument(metavar="ZONE", help="processed or warehouse.")],
+    zone: Annotated[RebuildTarget, typer.Argument(metavar="ZONE", help="processed or warehouse.")],
     state: _State = _DEFAULT,
 ) -> None:
     """Rebuild the processed zone from the ingested one, or the warehouse from the processed one."""
-    from ops.cli import rebuilding
-    from ops.sandbox import world
+    from ops.cli import rebuilds
+    from ops.sandbox import lifecycle
 
     place = _state(state)
     with problems(place, "Stopped; the job goes on. What it makes is there whole or not at all."):
-        rebuilding.rebuild(place, world.require(place), zone)
+        rebuilds.rebuild(place, lifecycle.require(place), zone)
 
 
 @app.command()
 def ddl(
     state: _State = _DEFAULT,
     apply: Annotated[bool, typer.Option("--apply", help="Apply it to the local warehouse.")] = False,
-    warehouse: Annotated[Kind, typer.Option("--warehouse", help="SQL dialect.")] = Kind.POSTGRES,
+    warehouse: Annotated[WarehouseKind, typer.Option("--warehouse", help="SQL dialect.")] = WarehouseKind.POSTGRES,
 ) -> None:
     """Print the DDL of the warehouse, or apply it."""
     from totelake.warehouse import postgres, redshift
 
-    if apply and warehouse is not Kind.POSTGRES:
+    if apply and warehouse is not WarehouseKind.POSTGRES:
         raise typer.BadParameter(
             "the local warehouse is Postgres; a load makes Redshift's tables", param_hint="--apply"
         )
     place = _state(state)
     with problems(place):
         if not apply:
-            print_data({Kind.POSTGRES: postgres.ddl, Kind.REDSHIFT: redshift.ddl}[warehouse]().removesuffix("\n"))
+            print_data(
+                {WarehouseKind.POSTGRES: postgres.ddl, WarehouseKind.REDSHIFT: redshift.ddl}[warehouse]().removesuffix(
+                    "\n"
+                )
+            )
             return
         import psycopg
 
-        from ops.sandbox import world
+        from ops.sandbox import lifecycle
 
-        with psycopg.connect(world.require(place).warehouse_url) as connection:
+        with psycopg.connect(lifecycle.require(place).warehouse_url) as connection:
             postgres.apply(connection)
         console.print("The warehouse has all its tables, keys and views.")
 
@@ -415,7 +419,7 @@ def down(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
     """Stop the local environment and its running jobs; its data is kept, unless it is purged."""
-    from ops.sandbox import world
+    from ops.sandbox import lifecycle
 
     place = _state(state)
     if purge and not yes and place.root.exists():
@@ -424,8 +428,8 @@ def down(
         typer.confirm(visible(f"Remove {place.root} with totesys, lake and warehouse?"), abort=True)
     with problems(place, "Stopped; run it again to stop the rest: totelake down"), steps() as show:
         if purge:
-            world.purge(place, show)
-        elif not world.down(place, show):
+            lifecycle.purge(place, show)
+        elif not lifecycle.down(place, show):
             console.print("Nothing was running.")
 
 

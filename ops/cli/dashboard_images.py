@@ -16,10 +16,10 @@ from playwright.sync_api import Page, sync_playwright
 
 from dashboards import server
 from local_aws.state import State
-from ops.cli import demonstration, reconciling
+from ops.cli import demonstration, reconciliation
 from ops.cli.screen import steps
 from ops.deploy import build
-from ops.sandbox import world
+from ops.sandbox import lifecycle
 
 FOLDER = build.ROOT / "docs" / "images"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -57,18 +57,18 @@ def _world(folder: Path | None) -> Iterator[State]:
     """Give the world in `folder`, or one that is made for the block: seeded, loaded twice, and reconciled."""
     if folder is not None:
         state = State(folder.resolve())
-        world.require(state)
+        lifecycle.require(state)
         yield state
         return
     with tempfile.TemporaryDirectory(prefix="totelake-images-") as temporary:
         state = State(Path(temporary) / "state")
         try:
             demonstration.show(state)
-            reconciling.reconcile(state, world.require(state))
+            reconciliation.reconcile(state, lifecycle.require(state))
             yield state
         finally:
             with steps() as step:
-                world.purge(state, step)
+                lifecycle.purge(state, step)
 
 
 def _take(page: Page, address: str, name: str, size: tuple[int, int], file: Path, *, whole: bool = True) -> None:

@@ -10,11 +10,11 @@ from rich.table import Table
 
 from dashboards import questions
 from local_aws.state import State
-from ops.cli import business, run_view, running, status_view
+from ops.cli import run_view, source_data, status_view, workflow_runs
 from ops.cli.screen import console, number, seconds, steps, styled
-from ops.sandbox import deployment, status, world
-from ops.sandbox.settings import Settings
-from ops.sandbox.workflow_run import WorkflowRun
+from ops.sandbox import deployment, lifecycle, status
+from ops.sandbox.settings import SandboxSettings
+from ops.sandbox.workflow_run import WorkflowRunSummary
 
 _EVENTS = 300
 _ANSWER_ROWS = 6
@@ -37,15 +37,15 @@ def show(state: State) -> None:
     began = time.monotonic()
     _heading("The local world")
     with steps() as step:
-        settings = world.up(state, step)
+        settings = lifecycle.up(state, step)
     if not status.row_counts(settings)["totesys"]["sales_order"]:
-        business.seed(settings)
+        source_data.seed(settings)
     _heading("First run of the workflow")
-    first = running.succeed(state, settings)
+    first = workflow_runs.succeed(state, settings)
     _heading("The business goes on")
-    business.activity(settings, _EVENTS)
+    source_data.activity(settings, _EVENTS)
     _heading("Second run of the workflow")
-    second = running.succeed(state, settings)
+    second = workflow_runs.succeed(state, settings)
     _heading("Summary")
     _sum_up(state, settings, (first, second))
     console.print(f"All of it took {seconds(time.monotonic() - began)}.\n")
@@ -57,7 +57,7 @@ def _heading(text: str) -> None:
     console.print(styled(text, "bold"))
 
 
-def _sum_up(state: State, settings: Settings, runs: Sequence[WorkflowRun]) -> None:
+def _sum_up(state: State, settings: SandboxSettings, runs: Sequence[WorkflowRunSummary]) -> None:
     prefix = deployment.outputs(state)["prefix"]
     console.print(status_view.rows(status.row_counts(settings)))
     console.print(status_view.batches(status.committed_batches(state, settings, count=len(runs))))
@@ -65,7 +65,7 @@ def _sum_up(state: State, settings: Settings, runs: Sequence[WorkflowRun]) -> No
     console.print(_answer(settings))
 
 
-def _durations(prefix: str, runs: Sequence[WorkflowRun]) -> Table:
+def _durations(prefix: str, runs: Sequence[WorkflowRunSummary]) -> Table:
     """Return the rows and seconds of each job and crawler in each run, side by side."""
     table = Table(title="Stages", title_justify="left", title_style="bold")
     table.add_column("")
@@ -79,7 +79,7 @@ def _durations(prefix: str, runs: Sequence[WorkflowRun]) -> Table:
     return table
 
 
-def _answer(settings: Settings) -> Table:
+def _answer(settings: SandboxSettings) -> Table:
     """Return the first rows of the question's answer."""
     table = Table(title="Revenue by month and currency, the latest months", title_justify="left", title_style="bold")
     with psycopg.connect(settings.warehouse_url) as connection:

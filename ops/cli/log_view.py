@@ -11,9 +11,9 @@ from local_aws.state import State
 from local_aws.visible_text import visible
 from ops.cli.screen import error_console, print_data
 from ops.sandbox import aws, deployment
-from ops.sandbox.errors import RunFailedError
-from ops.sandbox.job_logs import JobLogs, Line
-from ops.sandbox.settings import Settings
+from ops.sandbox.errors import RunError
+from ops.sandbox.job_logs import JobLogs, LogLine
+from ops.sandbox.settings import SandboxSettings
 
 _POLL_SECONDS = 1.0
 _AGE = re.compile(r"(\d+)([smhd])")
@@ -28,17 +28,17 @@ def age(text: str) -> timedelta:
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
-def show(state: State, settings: Settings, job: str | None, since: timedelta | None, *, follow: bool) -> None:
+def show(state: State, settings: SandboxSettings, job: str | None, since: timedelta | None, *, follow: bool) -> None:
     """Print what the latest runs of all jobs, or of one, have written; go on until Ctrl-C when told to `follow`.
 
-    `job` is a stage or the id of a run. Raises `RunFailedError` when there is no such job.
+    `job` is a stage or the id of a run. Raises `RunError` when there is no such job.
     """
     jobs = deployment.outputs(state)["jobs"]
     found = _logs(settings, jobs, job, since)
     lines = found.new_lines()
     if not lines and not follow:
         who = f"No run {job} of any job" if _is_run(job) else f"No run of {job or 'any job'}"
-        raise RunFailedError(f"{who} has written anything {'since then' if since else 'yet'}; run: totelake run")
+        raise RunError(f"{who} has written anything {'since then' if since else 'yet'}; run: totelake run")
     width = max(map(len, jobs)) if job is None else 0
     try:
         _print(lines, width)
@@ -52,13 +52,13 @@ def show(state: State, settings: Settings, job: str | None, since: timedelta | N
             raise
 
 
-def _logs(settings: Settings, jobs: Mapping[str, str], job: str | None, since: timedelta | None) -> JobLogs:
+def _logs(settings: SandboxSettings, jobs: Mapping[str, str], job: str | None, since: timedelta | None) -> JobLogs:
     glue, logs = aws.client(settings, "glue"), aws.client(settings, "logs")
     begin = datetime.now(UTC) - since if since else None
     if job is None or _is_run(job):
         return JobLogs(glue, logs, jobs, since=begin, run_id=job)
     if job not in jobs:
-        raise RunFailedError(f"There is no job {job}; there are {', '.join(jobs)}")
+        raise RunError(f"There is no job {job}; there are {', '.join(jobs)}")
     return JobLogs(glue, logs, {job: jobs[job]}, since=begin)
 
 
@@ -66,6 +66,6 @@ def _is_run(job: str | None) -> bool:
     return job is not None and job.startswith("jr_")
 
 
-def _print(lines: list[Line], width: int) -> None:
+def _print(lines: list[LogLine], width: int) -> None:
     for line in lines:
         print_data(f"{line.job:<{width}} | {line.text}" if width else line.text)

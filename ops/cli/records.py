@@ -11,13 +11,13 @@ from local_aws.state import State
 from ops.cli.screen import console, print_json
 from ops.sandbox import deployment
 from ops.sandbox.aws import OwnerClients
-from ops.sandbox.settings import Settings
+from ops.sandbox.settings import SandboxSettings
 from totelake.lake import history, quarantine
 from totelake.lake.history import Version
 from totelake.lake.quarantine import Fault
 
 
-def show_history(state: State, settings: Settings, table: str, key: int, *, as_json: bool) -> None:
+def show_history(state: State, settings: SandboxSettings, table: str, key: int, *, as_json: bool) -> None:
     """Print every version of a record: the first one whole, of each later one what differs from the one before."""
     bucket = deployment.outputs(state)["buckets"]["ingested"]
     versions = history.versions(bucket, table, key, OwnerClients(settings))
@@ -29,7 +29,7 @@ def show_history(state: State, settings: Settings, table: str, key: int, *, as_j
         console.print(_versions(f"{table} {key}", versions))
 
 
-def show_quarantine(state: State, settings: Settings, *, as_json: bool) -> None:
+def show_quarantine(state: State, settings: SandboxSettings, *, as_json: bool) -> None:
     """Print every row that is held back now, with what it has wrong."""
     faults = quarantine.faults(deployment.outputs(state)["buckets"]["processed"], OwnerClients(settings))
     if as_json:

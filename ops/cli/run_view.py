@@ -7,9 +7,9 @@ from rich.live import Live
 from rich.table import Table
 
 from ops.cli.screen import console, number, seconds, styled
-from ops.sandbox.workflow_run import Action, ActionState, WorkflowRun
+from ops.sandbox.workflow_run import ActionState, ActionSummary, WorkflowRunSummary
 
-type Show = Callable[[WorkflowRun], None]
+type Show = Callable[[WorkflowRunSummary], None]
 
 _LOOKS = {
     ActionState.WAITING: styled("· waiting", "dim"),
@@ -25,40 +25,40 @@ _NEVER_STARTED = styled("· never started", "dim")
 def showing(prefix: str) -> Iterator[Show]:
     """Give a function that shows a run as it is now; all names begin with `prefix`."""
     if not console.is_terminal:
-        yield _Lines(prefix)
+        yield _StateChangePrinter(prefix)
         return
     with Live(console=console, refresh_per_second=8) as live:
         yield lambda run: live.update(table(prefix, run))
 
 
-def table(prefix: str, run: WorkflowRun) -> Table:
+def table(prefix: str, run: WorkflowRunSummary) -> Table:
     """Return the run as a table, one row for each job and crawler; all names begin with `prefix`."""
-    told = "" if run.goes_on else f" · {run.status}"
+    told = "" if run.is_active else f" · {run.status}"
     shown = Table(title=f"{run.id[:15]}… · {seconds(run.seconds)}{told}", title_justify="left", title_style="bold")
     for heading in ("", "state"):
         shown.add_column(heading)
     for heading in ("rows", "seconds"):
         shown.add_column(heading, justify="right", min_width=9)
     for action in run.actions:
-        state = _NEVER_STARTED if action.state == ActionState.WAITING and not run.goes_on else _LOOKS[action.state]
+        state = _NEVER_STARTED if action.state == ActionState.WAITING and not run.is_active else _LOOKS[action.state]
         shown.add_row(name_of(action, prefix), state, number(action.rows), seconds(action.seconds))
     return shown
 
 
-def name_of(action: Action, prefix: str) -> str:
+def name_of(action: ActionSummary, prefix: str) -> str:
     """Return how an action is called on the screen: without the prefix that all names share."""
     name = action.name.removeprefix(f"{prefix}-")
     return f"crawl {name}" if action.kind == "crawler" else name
 
 
-class _Lines:
+class _StateChangePrinter:
     """Prints a line whenever an action has changed its state."""
 
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
         self._printed: dict[str, ActionState] = {}
 
-    def __call__(self, run: WorkflowRun) -> None:
+    def __call__(self, run: WorkflowRunSummary) -> None:
         if not self._printed:
             console.print(f"Workflow run {run.id}")
         for action in run.actions:
@@ -68,5 +68,5 @@ class _Lines:
                 name = name_of(action, self._prefix)
                 console.print(f"{seconds(run.seconds):>9}  {name}: {action.state}{took}")
             self._printed[action.name] = action.state
-        if not run.goes_on:
+        if not run.is_active:
             console.print(f"{seconds(run.seconds):>9}  {run.status}")

@@ -23,7 +23,7 @@ from rich.text import Text
 from local_aws.state import State
 from local_aws.visible_text import visible
 from ops.deploy.build import Steps
-from ops.sandbox.errors import WorldError
+from ops.sandbox.errors import SandboxError
 
 _INTERRUPTED = 130
 _OURS = {"local_aws", "ops", "totelake", "totesys"}
@@ -107,11 +107,11 @@ def _ours(error: Exception) -> Exception | None:
 
 def _down(state: State) -> Exception | None:
     """Return what is to be said when a part of the world has ended: it explains whatever error came of that."""
-    from ops.sandbox import world  # noqa: PLC0415 - needed only when something is wrong
+    from ops.sandbox import lifecycle  # noqa: PLC0415 - needed only when something is wrong
 
     try:
-        world.require(state)
-    except WorldError as error:
+        lifecycle.require(state)
+    except SandboxError as error:
         return error
     return None
 

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from ops.cli import run_view
 from ops.cli.screen import console, number, seconds, styled
-from ops.sandbox.status import Batches, Status
+from ops.sandbox.status import CommittedBatches, Status
 
 _LATEST_ALERTS = 5
 _ALERT_LINES = 2
@@ -49,7 +49,7 @@ def show_watch(due: Mapping[str, datetime], alarms: Sequence[Mapping[str, Any]])
         console.print(" ", styled(alarm["name"], "red"), "", alarm["reason"], soft_wrap=True)
 
 
-def batches(zones: Mapping[str, Batches]) -> Columns:
+def batches(zones: Mapping[str, CommittedBatches]) -> Columns:
     """Return the committed batches of each zone, side by side."""
     tables = []
     for zone, found in zones.items():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from local_aws.visible_text import visible
 from ops.deploy import stages, terraform, wheels
-from ops.deploy.errors import DeliveryError
+from ops.deploy.errors import DeployError
 
 _STAGES = {stage.__name__: stage for stage in (stages.bootstrap, stages.plan, stages.deploy, stages.destroy)}
 
@@ -26,7 +26,7 @@ def main(argv: Sequence[str] | None = None, configuration: Path = terraform.CONF
             sys.stdout.write(f"{wheels.fetch()}\n")
         else:
             _STAGES[given.command](given.environment, configuration)
-    except (DeliveryError, terraform.TerraformMissingError) as error:
+    except (DeployError, terraform.TerraformMissingError) as error:
         sys.stderr.write(f"totelake: {visible(str(error))}\n")
         return 1
     return 0

@@ -10,8 +10,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError, PartialCredentialsError
 from botocore.exceptions import ConnectionError as NoConnectionError
 
-from ops.deploy.environments import Environment
-from ops.deploy.errors import CredentialsError, StateBucketError, UnreachableError
+from ops.deploy.environments import DeployEnvironment
+from ops.deploy.errors import AwsUnreachableError, CredentialsError, StateBucketError
 
 _CONFIG = Config(connect_timeout=10, read_timeout=30, retries={"total_max_attempts": 2})
 _LOG_IN = (
@@ -20,21 +20,21 @@ _LOG_IN = (
 _NOT_THERE, _FORBIDDEN, _MOVED = 404, 403, 301
 
 
-def identify(environment: Environment) -> str:
+def identify(environment: DeployEnvironment) -> str:
     """Return the number of the account that whoever asks belongs to.
 
-    Raises `CredentialsError` when nobody is logged in, or AWS does not take it, and `UnreachableError` when nothing
+    Raises `CredentialsError` when nobody is logged in, or AWS does not take it, and `AwsUnreachableError` when nothing
     answers, or a local environment is asked for and no endpoint is named.
     """
     if environment.local and not os.environ.get("AWS_ENDPOINT_URL"):
-        raise UnreachableError(
+        raise AwsUnreachableError(
             f"the environment {environment.name} is a local endpoint's: set AWS_ENDPOINT_URL, or run `make up`"
         )
     with _explained():
         return str(_client(environment, "sts").get_caller_identity()["Account"])
 
 
-def state_bucket_exists(environment: Environment, account: str) -> bool:
+def state_bucket_exists(environment: DeployEnvironment, account: str) -> bool:
     """Say whether the bucket of the state is there; raise `StateBucketError` when it is not this account's."""
     bucket = environment.state_bucket
     with _explained():
@@ -53,7 +53,7 @@ def state_bucket_exists(environment: Environment, account: str) -> bool:
     return True
 
 
-def make_state_bucket(environment: Environment) -> None:
+def make_state_bucket(environment: DeployEnvironment) -> None:
     """Make the bucket of the state, bare: Terraform then takes it over and protects it."""
     place: dict[str, Any] = {"CreateBucketConfiguration": {"LocationConstraint": environment.region}}
     with _explained():
@@ -63,7 +63,7 @@ def make_state_bucket(environment: Environment) -> None:
         )
 
 
-def _client(environment: Environment, service: str) -> Any:
+def _client(environment: DeployEnvironment, service: str) -> Any:
     return boto3.session.Session(region_name=environment.region).client(service, config=_CONFIG)
 
 
@@ -77,7 +77,7 @@ def _explained() -> Iterator[None]:
     except (NoConnectionError, HTTPClientError) as error:
         where = os.environ.get("AWS_ENDPOINT_URL")
         named = f"AWS_ENDPOINT_URL is {where}: is anything there?" if where else "is this machine online?"
-        raise UnreachableError(f"AWS does not answer ({error}); {named}") from error
+        raise AwsUnreachableError(f"AWS does not answer ({error}); {named}") from error
     except BotoCoreError as error:
         raise CredentialsError(f"the AWS credentials cannot be used ({error}): {_LOG_IN}") from error
     except ClientError as error:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ops.deploy import terraform
-from ops.deploy.environments import Environment
+from ops.deploy.environments import DeployEnvironment
 from ops.deploy.errors import TerraformFailedError
 
 _SETTINGS = {"TF_IN_AUTOMATION": "1", "TF_INPUT": "0", "CHECKPOINT_DISABLE": "1"}
@@ -20,7 +20,7 @@ _LOCK_PATIENCE = "-lock-timeout=5m"  # somebody else's apply ends, or fails, in 
 class Configuration:
     """A folder of configuration, as one environment has it."""
 
-    environment: Environment
+    environment: DeployEnvironment
     folder: Path
     values: tuple[str, ...]
     """The options that give the variables their values."""

@@ -14,7 +14,7 @@ _ATTRIBUTE = r"^  {}\s*=\s*(.+)$"
 
 
 @dataclass(frozen=True, slots=True)
-class Environment:
+class DeployEnvironment:
     """One environment: its name, the folder of the configuration, and what has to be known before Terraform runs."""
 
     name: str
@@ -34,7 +34,7 @@ class Environment:
         return f"{self.prefix}-state"
 
 
-def read(name: str, configuration: Path) -> Environment:
+def read(name: str, configuration: Path) -> DeployEnvironment:
     """Return the environment `name` of the `configuration`.
 
     Raises `EnvironmentNotFoundError`, which names those that exist, and `SettingMissingError` without a prefix.
@@ -49,7 +49,7 @@ def read(name: str, configuration: Path) -> Environment:
     if "prefix" not in values:
         raise SettingMissingError(f"env/{name}.tfvars sets no prefix, with which every name begins")
     region = values.get("region") or _attribute(_variables(configuration)["region"], "default")
-    return Environment(
+    return DeployEnvironment(
         name,
         configuration,
         values["prefix"].strip('"'),
@@ -58,7 +58,7 @@ def read(name: str, configuration: Path) -> Environment:
     )
 
 
-def check_settings(environment: Environment) -> None:
+def check_settings(environment: DeployEnvironment) -> None:
     """Raise `SettingMissingError` when a variable without a default has no value; the message says how to give it."""
     given = _assigned(environment.var_file).keys() | {
         name.removeprefix("TF_VAR_") for name, value in os.environ.items() if name.startswith("TF_VAR_") and value

@@ -1,10 +1,10 @@
 """What can be in the way of a delivery; every message names the thing and the way out.
 
-DeliveryError
+DeployError
 ├── EnvironmentNotFoundError    there is no env/<name>.tfvars
 ├── SettingMissingError         a variable that Terraform asks for has no value
 ├── CredentialsError            nobody is logged in, or AWS does not take it
-├── UnreachableError            AWS does not answer
+├── AwsUnreachableError            AWS does not answer
 ├── StateBucketError            the bucket of the state is missing, or somebody else's
 ├── WheelsError                 the jobs' wheels could not be had
 ├── TerraformFailedError        Terraform ended with an error, which it has printed
@@ -14,37 +14,37 @@ DeliveryError
 from ops.errors import OperationError
 
 
-class DeliveryError(OperationError):
+class DeployError(OperationError):
     """A delivery could not be carried out; the message says why, and what to do."""
 
 
-class EnvironmentNotFoundError(DeliveryError):
+class EnvironmentNotFoundError(DeployError):
     """There is no environment of that name."""
 
 
-class SettingMissingError(DeliveryError):
+class SettingMissingError(DeployError):
     """A variable without a default has no value."""
 
 
-class CredentialsError(DeliveryError):
+class CredentialsError(DeployError):
     """There are no credentials, or AWS refuses them."""
 
 
-class UnreachableError(DeliveryError):
+class AwsUnreachableError(DeployError):
     """AWS, or the endpoint that stands for it, does not answer."""
 
 
-class StateBucketError(DeliveryError):
+class StateBucketError(DeployError):
     """The bucket of Terraform's state is not there, or not ours."""
 
 
-class WheelsError(DeliveryError):
+class WheelsError(DeployError):
     """The wheels of the jobs' Python modules could not be downloaded."""
 
 
-class TerraformFailedError(DeliveryError):
+class TerraformFailedError(DeployError):
     """Terraform failed; it has said why."""
 
 
-class NotConfirmedError(DeliveryError):
+class NotConfirmedError(DeployError):
     """Nobody confirmed that everything is to be destroyed."""

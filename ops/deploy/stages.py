@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ops.deploy import account, build, environments, wheels
 from ops.deploy.environment_terraform import Configuration
-from ops.deploy.environments import Environment
+from ops.deploy.environments import DeployEnvironment
 from ops.deploy.errors import NotConfirmedError, StateBucketError
 
 CONFIRM = "CONFIRM"
@@ -79,7 +79,7 @@ def _ready(name: str, configuration: Path) -> Configuration:
     return place
 
 
-def _confirm(environment: Environment) -> None:
+def _confirm(environment: DeployEnvironment) -> None:
     wanted, given = environment.prefix, os.environ.get(CONFIRM)
     if not given and sys.stdin.isatty():
         given = input(f"Type {wanted} to destroy all of it: ").strip()

@@ -13,7 +13,7 @@ type Aggregation = Literal["SUM", "AVERAGE", "MIN", "MAX"]
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class SortKey:
     """A column that a visual is sorted by, the way it is aggregated for that, and the direction."""
 
     column: str
@@ -35,7 +35,7 @@ class Visual:
     values: dict[str, Aggregation]
     color: str = ""
     panels: str = ""
-    order: tuple[Order, ...] = ()
+    order: tuple[SortKey, ...] = ()
     stacked: bool = False
     horizontal: bool = False
     limit: int = 0
@@ -48,31 +48,34 @@ class Visual:
 
 
 def _lines(*values: str, color: str = "", panels: str = "") -> Visual:
-    return Visual("lines", ("month",), dict.fromkeys(values, "SUM"), color, panels, (Order("month"),))
+    return Visual("lines", ("month",), dict.fromkeys(values, "SUM"), color, panels, (SortKey("month"),))
 
 
 def _bars(over: str, *values: str, color: str = "", panels: str = "", stacked: bool = False) -> Visual:
-    return Visual("bars", (over,), dict.fromkeys(values, "SUM"), color, panels, (Order(over),), stacked)
+    return Visual("bars", (over,), dict.fromkeys(values, "SUM"), color, panels, (SortKey(over),), stacked)
 
 
 def _ranking(by: str, amount: str, quantity: str) -> Visual:
     """Rank by a quantity: an order by the amount would add currencies up."""
-    order = (Order(quantity, "DESC"),)
+    order = (SortKey(quantity, "DESC"),)
     note = f"The {TOP} with the most {quantity}."
     return Visual("bars", (by,), {amount: "SUM"}, CURRENCY, "", order, horizontal=True, limit=TOP, note=note)
 
 
-def _table(groups: tuple[str, ...], *values: str, order: tuple[Order, ...]) -> Visual:
+def _table(groups: tuple[str, ...], *values: str, order: tuple[SortKey, ...]) -> Visual:
     return Visual("table", groups, dict.fromkeys(values, "SUM"), order=order)
 
 
 _BY_AGE = replace(
-    _bars("age", "amount", color="payment_type", panels=CURRENCY), order=(Order("age_number", "ASC", "MIN"),)
+    _bars("age", "amount", color="payment_type", panels=CURRENCY), order=(SortKey("age_number", "ASC", "MIN"),)
 )
 _OVERDUE = _table(
-    (CURRENCY, "payment_type", "counterparty"), "payments", "amount", order=(Order(CURRENCY), Order("amount", "DESC"))
+    (CURRENCY, "payment_type", "counterparty"),
+    "payments",
+    "amount",
+    order=(SortKey(CURRENCY), SortKey("amount", "DESC")),
 )
-_FRESHNESS = _table(("table_name",), "records", order=(Order("table_name"),))
+_FRESHNESS = _table(("table_name",), "records", order=(SortKey("table_name"),))
 
 VISUALS: dict[str, dict[str, Visual]] = {
     "sales": {
@@ -85,7 +88,7 @@ VISUALS: dict[str, dict[str, Visual]] = {
         "revenue_by_staff": _table(
             (CURRENCY, "staff", "department"),
             *("orders", "units", "revenue"),
-            order=(Order(CURRENCY), Order("revenue", "DESC")),
+            order=(SortKey(CURRENCY), SortKey("revenue", "DESC")),
         ),
         "deliveries_due": _bars("week", "units", color="country", stacked=True),
     },
@@ -102,7 +105,7 @@ VISUALS: dict[str, dict[str, Visual]] = {
         "due_by_month": _table(
             ("month", "payment_type", CURRENCY),
             *("payments", "due", "paid", "unpaid"),
-            order=(Order("month", "DESC"), Order("payment_type"), Order(CURRENCY)),
+            order=(SortKey("month", "DESC"), SortKey("payment_type"), SortKey(CURRENCY)),
         ),
         "overdue_by_counterparty": replace(_OVERDUE, values={**_OVERDUE.values, "due_since": "MIN"}),
         "refunds": _bars("month", "amount", color="payment_type", panels=CURRENCY),

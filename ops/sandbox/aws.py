@@ -13,7 +13,7 @@ from botocore.credentials import Credentials
 from botocore.httpsession import URLLib3Session
 
 from local_aws.address import REGION
-from ops.sandbox.settings import Settings
+from ops.sandbox.settings import SandboxSettings
 
 DUE_PATH = "/_due"
 """Where the endpoint tells, to who signs, when its schedules fire next; no bucket can have this name."""
@@ -21,7 +21,7 @@ DUE_PATH = "/_due"
 _CONFIG = Config(retries={"total_max_attempts": 2}, connect_timeout=5, read_timeout=60, proxies={})
 
 
-def client(settings: Settings, service: str, config: Config | None = None) -> Any:
+def client(settings: SandboxSettings, service: str, config: Config | None = None) -> Any:
     """Return a boto3 client of `service` in the world of `settings`, whatever the caller's own account is."""
     return boto3.client(
         service,
@@ -37,14 +37,14 @@ def client(settings: Settings, service: str, config: Config | None = None) -> An
 class OwnerClients:
     """Clients that act as the owner of a world, for the functions of totelake that take theirs."""
 
-    settings: Settings
+    settings: SandboxSettings
 
     def client(self, service_name: str, *, config: Config | None = None) -> Any:
         """Return a client of a service."""
         return client(self.settings, service_name, config)
 
 
-def due(settings: Settings) -> dict[str, datetime]:
+def due(settings: SandboxSettings) -> dict[str, datetime]:
     """Return when each schedule of a world's endpoint fires next, in UTC, by its name."""
     request = AWSRequest("GET", settings.aws_url + DUE_PATH)
     SigV4Auth(Credentials(settings.access_key, settings.secret_key), "scheduler", REGION).add_auth(request)

@@ -12,16 +12,16 @@ from psycopg import sql
 
 from local_aws.state import State
 from ops.sandbox.postgres import Cluster, ensure_database
-from ops.sandbox.settings import SOURCE_DATABASE, SUPERUSER, WAREHOUSE_DATABASE, WAREHOUSE_OWNER, Settings
+from ops.sandbox.settings import SOURCE_DATABASE, SUPERUSER, WAREHOUSE_DATABASE, WAREHOUSE_OWNER, SandboxSettings
 from totesys import roles, schema
 
 
-def cluster(state: State, settings: Settings) -> Cluster:
+def cluster(state: State, settings: SandboxSettings) -> Cluster:
     """Return the Postgres server of the world."""
     return Cluster(state.postgres, settings.postgres_port, state.logs / "postgres.log")
 
 
-def ensure(server: Cluster, settings: Settings) -> None:
+def ensure(server: Cluster, settings: SandboxSettings) -> None:
     """Create the server, start it, and create roles, databases and the tables of totesys; what is there stays."""
     passwords = settings.passwords
     server.create(passwords[SUPERUSER])
@@ -37,7 +37,7 @@ def ensure(server: Cluster, settings: Settings) -> None:
         schema.create(connection, reader=roles.READER)
 
 
-def of_redshift(state: State) -> Callable[[str, str], str]:
+def redshift_databases(state: State) -> Callable[[str, str], str]:
     """Return the function that makes the database which stands for one of Redshift's, and returns its owner's URL.
 
     No two have the same, since the name of a warehouse has no underscore in it. The owner is a role with the name of
@@ -47,7 +47,7 @@ def of_redshift(state: State) -> Callable[[str, str], str]:
     lock = threading.Lock()
 
     def url(warehouse: str, database: str) -> str:
-        settings = Settings.load(state)
+        settings = SandboxSettings.load(state)
         server = cluster(state, settings)
         name = f"redshift_{warehouse}_{database}"
         with lock:
@@ -60,7 +60,7 @@ def of_redshift(state: State) -> Callable[[str, str], str]:
     return url
 
 
-def _ensure_owned_by_itself(server: Cluster, settings: Settings, name: str, password: str) -> None:
+def _ensure_owned_by_itself(server: Cluster, settings: SandboxSettings, name: str, password: str) -> None:
     """Create the database `name` and its owner, the role `name`, where they are missing; give the role the password.
 
     A database that belongs to the owner of the warehouse, as earlier versions made it, is taken over with all it holds.

@@ -11,7 +11,7 @@ from local_aws import deployed_code, files
 from local_aws.state import State
 from ops.deploy import build, terraform
 from ops.deploy.build import Steps
-from ops.sandbox.settings import SOURCE_DATABASE, WAREHOUSE_DATABASE, WAREHOUSE_OWNER, Settings
+from ops.sandbox.settings import SOURCE_DATABASE, WAREHOUSE_DATABASE, WAREHOUSE_OWNER, SandboxSettings
 from totesys import roles
 
 _DEPLOYED = (
@@ -25,16 +25,16 @@ _DEPLOYED = (
 
 
 @dataclass(frozen=True, slots=True)
-class Deployment:
+class DeploymentRecord:
     """One finished deployment: which start of the endpoint got it, and a digest of what was deployed."""
 
     boot: str
     content: str
 
 
-def is_current(state: State, settings: Settings, boot: str) -> bool:
+def is_current(state: State, settings: SandboxSettings, boot: str) -> bool:
     """Return whether the endpoint start `boot` has what would be deployed now."""
-    return _last(state) == Deployment(boot, _content(settings))
+    return _last(state) == DeploymentRecord(boot, _content(settings))
 
 
 def was_finished(state: State, boot: str) -> bool:
@@ -50,7 +50,7 @@ def prepare(state: State, steps: Steps) -> None:
         terraform.init(state.terraform)
 
 
-def deploy(state: State, settings: Settings, boot: str, steps: Steps) -> None:
+def deploy(state: State, settings: SandboxSettings, boot: str, steps: Steps) -> None:
     """Apply Terraform to the endpoint start `boot`, and give the catalog the partitions of what is committed."""
     content = _content(settings)
     _file(state).unlink(missing_ok=True)
@@ -64,7 +64,7 @@ def deploy(state: State, settings: Settings, boot: str, steps: Steps) -> None:
         )
     with steps("Register the partitions of committed batches"):
         _register_partitions(settings, outputs(state)["buckets"])
-    files.replace(_file(state), json.dumps(asdict(Deployment(boot, content))).encode())
+    files.replace(_file(state), json.dumps(asdict(DeploymentRecord(boot, content))).encode())
 
 
 def outputs(state: State) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def outputs(state: State) -> dict[str, Any]:
     return terraform.outputs(state.terraform)
 
 
-def variables(settings: Settings) -> dict[str, Any]:
+def variables(settings: SandboxSettings) -> dict[str, Any]:
     """Return what Terraform must be told of this world."""
     return {
         "scripts": str(build.ROOT / "glue_jobs"),
@@ -96,7 +96,7 @@ def _python_modules() -> list[str]:
     return re.findall(r"^[\w-]+==[\w.]+", lock, re.MULTILINE)
 
 
-def _register_partitions(settings: Settings, buckets: dict[str, str]) -> None:
+def _register_partitions(settings: SandboxSettings, buckets: dict[str, str]) -> None:
     from ops.sandbox.aws import OwnerClients  # noqa: PLC0415 - most commands deploy nothing
     from totelake.lake import catalog, zones  # noqa: PLC0415
     from totelake.lake.batches import IngestedBatch, ProcessedBatch  # noqa: PLC0415
@@ -111,14 +111,14 @@ def _file(state: State) -> Path:
     return state.root / "deployment.json"
 
 
-def _last(state: State) -> Deployment | None:
+def _last(state: State) -> DeploymentRecord | None:
     try:
-        return Deployment(**json.loads(_file(state).read_bytes()))
+        return DeploymentRecord(**json.loads(_file(state).read_bytes()))
     except (OSError, ValueError, TypeError):
         return None
 
 
-def _content(settings: Settings) -> str:
+def _content(settings: SandboxSettings) -> str:
     told = [variables(settings), settings.aws_url, settings.access_key]
     digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode())
     for path in sorted(path for pattern in _DEPLOYED for path in build.ROOT.glob(pattern)):

@@ -21,9 +21,9 @@ from local_aws import processes, schedules
 from local_aws.server import LocalAws
 from local_aws.state import State
 from ops.sandbox import aws, databases, health
-from ops.sandbox.errors import WorldError
+from ops.sandbox.errors import SandboxError
 from ops.sandbox.folder_watch import FolderWatch
-from ops.sandbox.settings import Settings
+from ops.sandbox.settings import SandboxSettings
 
 _LOG = logging.getLogger("ops.sandbox.endpoint")
 
@@ -49,7 +49,7 @@ def local_aws(state: State, owner: Credentials, listener: socket.socket | None =
         listener=listener,
         pages={health.PATH: proved, aws.DUE_PATH: due},
         unsigned={health.PATH},
-        redshift_database=databases.of_redshift(state),
+        redshift_database=databases.redshift_databases(state),
     )
 
 
@@ -80,11 +80,11 @@ def main(argv: list[str]) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     state = State(arguments.state.resolve())
     try:
-        settings = Settings.load(state)
+        settings = SandboxSettings.load(state)
         with processes.locked(health.lock_file(state)):
             owner = Credentials(settings.access_key, settings.secret_key)
             serve(state, owner, socket.socket(fileno=arguments.listener))
-    except WorldError as error:
+    except SandboxError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     except processes.LockHeldError as error:

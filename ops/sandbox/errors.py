@@ -1,15 +1,15 @@
 """Everything that the local world can find wrong.
 
-WorldError
-├── NoWorldError         there is no world in the state folder
+SandboxError
+├── NoSandboxError         there is no world in the state folder
 ├── NotRunningError      there is one, and a part of it is down
-├── DamagedWorldError    its world.json cannot be read
+├── DamagedSandboxError    its world.json cannot be read
 ├── BusyError            another command is starting or stopping it
-├── NotAWorldError       the folder holds something else than a world
+├── NotASandboxError       the folder holds something else than a world
 ├── EndpointError        the local AWS did not start or did not stop
-├── RunFailedError       a run could not start
+├── RunError       a run could not start
 ├── QueryFailedError     Athena has no answer to a query
-├── UnknownTableError    the lake has no table of the name
+├── LakeTableNotFoundError    the lake has no table of the name
 └── DashboardError       the dashboard could not be served
 """
 
@@ -18,11 +18,11 @@ from pathlib import Path
 from ops.errors import OperationError
 
 
-class WorldError(OperationError):
+class SandboxError(OperationError):
     """Base of every error about the local world; the message says what to do."""
 
 
-class NoWorldError(WorldError):
+class NoSandboxError(SandboxError):
     """There is no world in the state folder."""
 
     def __init__(self, folder: Path) -> None:
@@ -31,7 +31,7 @@ class NoWorldError(WorldError):
         self.folder = folder
 
 
-class NotRunningError(WorldError):
+class NotRunningError(SandboxError):
     """A part of the world is down."""
 
     def __init__(self, folder: Path, parts: list[str]) -> None:
@@ -40,7 +40,7 @@ class NotRunningError(WorldError):
         self.folder, self.parts = folder, parts
 
 
-class DamagedWorldError(WorldError):
+class DamagedSandboxError(SandboxError):
     """The file that holds ports, key and passwords cannot be read."""
 
     def __init__(self, file: Path) -> None:
@@ -52,7 +52,7 @@ class DamagedWorldError(WorldError):
         self.file = file
 
 
-class BusyError(WorldError):
+class BusyError(SandboxError):
     """Another command is starting or stopping the world."""
 
     def __init__(self, folder: Path) -> None:
@@ -61,7 +61,7 @@ class BusyError(WorldError):
         self.folder = folder
 
 
-class NotAWorldError(WorldError):
+class NotASandboxError(SandboxError):
     """The folder holds something else than a world."""
 
     def __init__(self, folder: Path) -> None:
@@ -73,23 +73,23 @@ class NotAWorldError(WorldError):
         self.folder = folder
 
 
-class EndpointError(WorldError):
+class EndpointError(SandboxError):
     """The local AWS did not start or did not stop."""
 
 
-class RunFailedError(WorldError):
+class RunError(SandboxError):
     """A run of the workflow or of a job could not start."""
 
 
-class DashboardError(WorldError):
+class DashboardError(SandboxError):
     """The dashboard could not be served."""
 
 
-class QueryFailedError(WorldError):
+class QueryFailedError(SandboxError):
     """Athena has no answer to a query; the message is what it says."""
 
 
-class UnknownTableError(WorldError):
+class LakeTableNotFoundError(SandboxError):
     """The lake has no table and no view of the name."""
 
     def __init__(self, name: str, near: list[str]) -> None:

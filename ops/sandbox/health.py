@@ -13,7 +13,7 @@ import local_aws
 from local_aws import processes
 from local_aws.address import HOST
 from local_aws.state import State
-from ops.sandbox.settings import Settings
+from ops.sandbox.settings import SandboxSettings
 
 PATH = "/_health"  # no bucket can have this name
 NONCE = "nonce"
@@ -64,7 +64,7 @@ def proof(key: str, port: int, nonce: str) -> str:
     return hmac.digest(key.encode(), f"{PATH} {port} {nonce}".encode(), "sha256").hex()
 
 
-def ask(state: State, settings: Settings) -> Health | None:
+def ask(state: State, settings: SandboxSettings) -> Health | None:
     """Return what the endpoint of `state` says on its port, None when nobody, or somebody else, answers there."""
     port, nonce = settings.endpoint_port, secrets.token_urlsafe()
     try:

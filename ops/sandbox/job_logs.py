@@ -9,7 +9,7 @@ from ops.sandbox.workflow_run import ERROR_GROUP, OUTPUT_GROUP, lines_of, pages
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class LogLine:
     """One line that a run of a `job` wrote, and when it reached the log, in UTC."""
 
     at: datetime
@@ -33,7 +33,7 @@ class JobLogs:
         self._done: set[str] = set()
         self._first = True
 
-    def new_lines(self) -> list[Line]:
+    def new_lines(self) -> list[LogLine]:
         """Return what has been written since the last call, in the order of time, also by runs that began since."""
         found = [
             line for job, name in self._jobs.items() for run in self._wanted(name) for line in self._read(job, run)
@@ -52,7 +52,7 @@ class JobLogs:
             self._done |= {run["Id"] for run in runs[1:]}
         return [run for run in runs if run["Id"] not in self._done]
 
-    def _read(self, job: str, run: Mapping[str, Any]) -> Iterator[Line]:
+    def _read(self, job: str, run: Mapping[str, Any]) -> Iterator[LogLine]:
         """Yield the new lines of a run; one that had ended before they were read has nothing more to tell."""
         for group in (OUTPUT_GROUP, ERROR_GROUP):
             place = (group, run["Id"])
@@ -61,7 +61,7 @@ class JobLogs:
                 for event in page["events"]:
                     at = datetime.fromtimestamp(event["timestamp"] / 1000, UTC)
                     if self._since is None or at >= self._since:
-                        yield from (Line(at, job, text) for text in lines_of(event["message"]))
+                        yield from (LogLine(at, job, text) for text in lines_of(event["message"]))
         if "CompletedOn" in run:
             self._done.add(run["Id"])
 

@@ -10,8 +10,8 @@ from botocore.exceptions import ClientError
 from sqlglot import exp
 
 from ops.sandbox import aws
-from ops.sandbox.errors import QueryFailedError, UnknownTableError
-from ops.sandbox.settings import Settings
+from ops.sandbox.errors import LakeTableNotFoundError, QueryFailedError
+from ops.sandbox.settings import SandboxSettings
 
 _POLL_SECONDS = 0.05
 _UNDER_WAY = {"QUEUED", "RUNNING"}
@@ -22,7 +22,7 @@ type Row = list[str | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class QueryResult:
     """What a query has as its result: columns by their types, rows as text, and what it took."""
 
     columns: dict[str, str]
@@ -32,7 +32,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Relation:
+class CatalogRelation:
     """A table or a view of the catalog, as Glue tells of it."""
 
     database: str
@@ -43,16 +43,16 @@ class Relation:
     keys: list[dict[str, str]]
 
 
-class Lake:
+class LakeClient:
     """The lake of the world of `settings`, asked in the workgroup that Terraform has made."""
 
-    def __init__(self, settings: Settings, workgroup: str, databases: dict[str, str]) -> None:
+    def __init__(self, settings: SandboxSettings, workgroup: str, databases: dict[str, str]) -> None:
         """Ask in `workgroup`; `databases` are those of the zones, by their names."""
         self._athena, self._glue = aws.client(settings, "athena"), aws.client(settings, "glue")
         self._workgroup = workgroup
         self._databases = databases
 
-    def ask(self, query: str) -> Answer:
+    def ask(self, query: str) -> QueryResult:
         """Return the answer to a query; raise `QueryFailedError` with what Athena says against it."""
         try:
             identifier = self._athena.start_query_execution(
@@ -71,36 +71,36 @@ class Lake:
             [cell.get("VarCharValue") for cell in row["Data"]] for page in pages for row in page["ResultSet"]["Rows"]
         ]
         statistics = told["Statistics"]
-        return Answer(
+        return QueryResult(
             {column["Name"]: column["Type"] for column in found},
             rows[1:] if told["StatementType"] == "DML" else rows,
             statistics["DataScannedInBytes"],
             statistics["TotalExecutionTimeInMillis"] / 1000,
         )
 
-    def relations(self) -> list[Relation]:
+    def relations(self) -> list[CatalogRelation]:
         """Return all tables and views, those of the processed zone first, each zone's in the order of their names."""
         found = (self._in(self._databases[zone]) for zone in _ZONES)
         return [relation for some in found for relation in sorted(some, key=lambda relation: relation.name)]
 
-    def relation(self, name: str) -> Relation:
-        """Return the table or view `name`, or `database.name`: the first by that; raise `UnknownTableError`."""
+    def relation(self, name: str) -> CatalogRelation:
+        """Return the table or view `name`, or `database.name`: the first by that; raise `LakeTableNotFoundError`."""
         database, _, own_name = name.lower().rpartition(".")
         there = self.relations()
         for relation in there:
             if relation.name == own_name and database in {"", relation.database}:
                 return relation
         names = [relation.name for relation in there]
-        raise UnknownTableError(name, difflib.get_close_matches(own_name, names, n=_NEAR))
+        raise LakeTableNotFoundError(name, difflib.get_close_matches(own_name, names, n=_NEAR))
 
-    def partitions(self, relation: Relation) -> int:
+    def partitions(self, relation: CatalogRelation) -> int:
         """Return how many partitions of a table are registered."""
         pages = self._glue.get_paginator("get_partitions").paginate(
             DatabaseName=relation.database, TableName=relation.name, ExcludeColumnSchema=True
         )
         return sum(len(page["Partitions"]) for page in pages)
 
-    def rows(self, relation: Relation) -> int:
+    def rows(self, relation: CatalogRelation) -> int:
         """Return how many rows a table or a view has."""
         table = exp.table_(relation.name, db=relation.database, quoted=True)
         [[count]] = self.ask(exp.select("count(*)").from_(table).sql("athena")).rows
@@ -119,10 +119,10 @@ class Lake:
         told: dict[str, Any] = self._athena.get_query_execution(QueryExecutionId=identifier)["QueryExecution"]
         return told
 
-    def _in(self, database: str) -> Iterator[Relation]:
+    def _in(self, database: str) -> Iterator[CatalogRelation]:
         for page in self._glue.get_paginator("get_tables").paginate(DatabaseName=database):
             for table in page["TableList"]:
-                yield Relation(
+                yield CatalogRelation(
                     database,
                     table["Name"],
                     table.get("Description", ""),

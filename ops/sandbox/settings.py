@@ -11,7 +11,7 @@ from local_aws import files
 from local_aws.address import HOST, REGION
 from local_aws.process_environment import without_proxy
 from local_aws.state import State
-from ops.sandbox.errors import DamagedWorldError, NoWorldError
+from ops.sandbox.errors import DamagedSandboxError, NoSandboxError
 from totesys import roles
 
 SUPERUSER = "postgres"
@@ -31,7 +31,7 @@ def _new_secret_key() -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class SandboxSettings:
     """Ports on 127.0.0.1, a password for each Postgres role, the key of the local AWS, and whether the schedules run.
 
     Ports, key and passwords stay the same as long as the state folder does. A world that was made without a key gets
@@ -53,13 +53,13 @@ class Settings:
 
     @classmethod
     def load(cls, state: State) -> Self:
-        """Return the settings of the world in `state`; raise `NoWorldError` when there is none."""
+        """Return the settings of the world in `state`; raise `NoSandboxError` when there is none."""
         try:
             return cls(**json.loads(state.world_file.read_bytes()))
         except FileNotFoundError as error:
-            raise NoWorldError(state.root) from error
+            raise NoSandboxError(state.root) from error
         except (ValueError, TypeError) as error:
-            raise DamagedWorldError(state.world_file) from error
+            raise DamagedSandboxError(state.world_file) from error
 
     def save(self, state: State) -> None:
         """Keep the settings in the world's file, which its owner alone can read."""

@@ -10,9 +10,9 @@ import psycopg
 from psycopg import sql
 
 from local_aws.state import State
-from ops.sandbox import aws, deployment, world
-from ops.sandbox.settings import Settings
-from ops.sandbox.workflow_run import RowCounts, WorkflowRun, read
+from ops.sandbox import aws, deployment, lifecycle
+from ops.sandbox.settings import SandboxSettings
+from ops.sandbox.workflow_run import RowCounts, WorkflowRunSummary, read
 from totelake.lake.batches import IngestedBatch, ProcessedBatch
 from totelake.lake.commit_log import CommitLog
 from totelake.tables import SOURCE_TABLES, STAR_TABLES
@@ -22,7 +22,7 @@ _LATEST = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Batches:
+class CommittedBatches:
     """The committed batches of a zone: how many, and the latest ones, newest first."""
 
     count: int
@@ -36,8 +36,8 @@ class Status:
     state: str
     workflow: str
     down: tuple[str, ...]
-    runs: tuple[WorkflowRun, ...]
-    batches: dict[str, Batches]
+    runs: tuple[WorkflowRunSummary, ...]
+    batches: dict[str, CommittedBatches]
     rows: dict[str, dict[str, int]]
     last_success_at: datetime | None
     alerts: tuple[dict[str, Any], ...]
@@ -88,10 +88,10 @@ class Status:
 def gather(state: State, count: int = _LATEST) -> Status:
     """Return the status of the world in `state`, with the latest `count` runs and batches.
 
-    Raises `NoWorldError` when there is none.
+    Raises `NoSandboxError` when there is none.
     """
-    settings = Settings.load(state)
-    down = world.running(state, settings).missing
+    settings = SandboxSettings.load(state)
+    down = lifecycle.running(state, settings).missing
     has_aws, has_postgres = "the local AWS" not in down, "Postgres" not in down
     runs = latest_runs(state, settings, count) if has_aws else ()
     ends = [run.completed_at for run in runs if run.succeeded and run.completed_at]
@@ -111,7 +111,7 @@ def gather(state: State, count: int = _LATEST) -> Status:
     )
 
 
-def latest_runs(state: State, settings: Settings, count: int = _LATEST) -> tuple[WorkflowRun, ...]:
+def latest_runs(state: State, settings: SandboxSettings, count: int = _LATEST) -> tuple[WorkflowRunSummary, ...]:
     """Return the latest runs of the workflow, newest first."""
     glue, rows = aws.client(settings, "glue"), RowCounts(aws.client(settings, "logs"))
     pages = glue.get_paginator("get_workflow_runs").paginate(
@@ -121,7 +121,7 @@ def latest_runs(state: State, settings: Settings, count: int = _LATEST) -> tuple
     return tuple(sorted(runs, key=lambda run: run.started_at or datetime.min.replace(tzinfo=UTC), reverse=True)[:count])
 
 
-def committed_batches(state: State, settings: Settings, count: int = _LATEST) -> dict[str, Batches]:
+def committed_batches(state: State, settings: SandboxSettings, count: int = _LATEST) -> dict[str, CommittedBatches]:
     """Return the latest `count` committed batches of each zone, newest first, and how many there are."""
     buckets, owner = deployment.outputs(state)["buckets"], aws.OwnerClients(settings)
     ingested = islice(CommitLog(buckets["ingested"], IngestedBatch, owner).backwards(), count)
@@ -129,7 +129,7 @@ def committed_batches(state: State, settings: Settings, count: int = _LATEST) ->
     return {"ingested": _batches(map(_ingested, ingested)), "processed": _batches(map(_processed, processed))}
 
 
-def row_counts(settings: Settings) -> dict[str, dict[str, int]]:
+def row_counts(settings: SandboxSettings) -> dict[str, dict[str, int]]:
     """Return the rows of every source table and of every star table that the warehouse has by now."""
     return {
         "totesys": _count(settings.totesys_url, SOURCE_TABLES),
@@ -142,9 +142,9 @@ def as_text(value: object) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
-def _batches(newest_first: Iterable[dict[str, Any]]) -> Batches:
+def _batches(newest_first: Iterable[dict[str, Any]]) -> CommittedBatches:
     latest = tuple(newest_first)
-    return Batches(latest[0]["sequence"] if latest else 0, latest)  # batches are numbered from 1 without gaps
+    return CommittedBatches(latest[0]["sequence"] if latest else 0, latest)  # batches are numbered from 1 without gaps
 
 
 def _ingested(batch: IngestedBatch) -> dict[str, Any]:
@@ -177,7 +177,7 @@ def _count(url: str, tables: Iterable[str]) -> dict[str, int]:
         return counts
 
 
-def _last_load(settings: Settings) -> datetime | None:
+def _last_load(settings: SandboxSettings) -> datetime | None:
     from totelake.warehouse.names import SCHEMA  # noqa: PLC0415
 
     with psycopg.connect(settings.warehouse_url) as connection:
@@ -188,7 +188,7 @@ def _last_load(settings: Settings) -> datetime | None:
         return found[0] if found else None
 
 
-def _alarms(settings: Settings) -> tuple[dict[str, Any], ...]:
+def _alarms(settings: SandboxSettings) -> tuple[dict[str, Any], ...]:
     pages = aws.client(settings, "cloudwatch").get_paginator("describe_alarms").paginate(StateValue="ALARM")
     return tuple(
         {"name": alarm["AlarmName"], "since": alarm["StateUpdatedTimestamp"], "reason": alarm["StateReason"]}

@@ -36,7 +36,7 @@ _POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class Action:
+class ActionSummary:
     """A job or a crawler in a run; `attempt` is the id of its last job run, `rows` what that run said it wrote."""
 
     name: str
@@ -49,18 +49,18 @@ class Action:
 
 
 @dataclass(frozen=True, slots=True)
-class WorkflowRun:
+class WorkflowRunSummary:
     """A workflow run; `actions` are in the order in which they follow each other."""
 
     id: str
     status: str
     started_at: datetime | None
     completed_at: datetime | None
-    actions: tuple[Action, ...] = field(default=())
+    actions: tuple[ActionSummary, ...] = field(default=())
     error: str | None = None
 
     @property
-    def goes_on(self) -> bool:
+    def is_active(self) -> bool:
         """Whether anything of it still runs or may start."""
         return self.status in _AT_WORK
 
@@ -87,9 +87,9 @@ class RowCounts:
     def of(self, job_run_id: str) -> int | None:
         """Return the rows that the job run has told of by now, None when it told of none."""
         for message in self._new_messages(job_run_id):
-            if begins_anew(message):
+            if restarts_count(message):
                 self._rows.pop(job_run_id, None)
-            elif (rows := rows_in(message)) is not None:
+            elif (rows := rows_done(message)) is not None:
                 self._rows[job_run_id] = (self._rows.get(job_run_id) or 0) + rows
         return self._rows.get(job_run_id)
 
@@ -113,32 +113,32 @@ def pages(logs: Any, group: str, stream: str, token: str | None = None) -> Itera
         token = page["nextForwardToken"]
 
 
-def rows_in(line: str) -> int | None:
+def rows_done(line: str) -> int | None:
     """Return the rows that a job's line of JSON says are done, None when it tells of none or is something else.
 
     Only the lines `table_…` count (`table_ingested`, …): there is one for each table of a stage when it is done; others
     tell of steps on the way and of sums.
     """
-    told = json_of(line)
+    told = parsed_line(line)
     is_done = str(told.get("event")).startswith("table_") and told.get("status") == "ok"
     rows = told.get("rows")
     return rows if is_done and isinstance(rows, int) else None
 
 
-def begins_anew(line: str) -> bool:
+def restarts_count(line: str) -> bool:
     """Return whether a job's line says that its rows up to here count for nothing, since the stage is tried again.
 
     A load commits batch by batch, and tells of rows that are committed.
     """
-    told = json_of(line)
+    told = parsed_line(line)
     return told.get("event") == "retry" and told.get("stage") != "load"
 
 
-def read(run: Mapping[str, Any], rows: RowCounts) -> WorkflowRun:
+def read(run: Mapping[str, Any], rows: RowCounts) -> WorkflowRunSummary:
     """Return the run that GetWorkflowRun describes with its graph."""
     nodes = _in_order(run.get("Graph", {}))
     actions = tuple(_action(node, rows) for node in nodes if node["Type"] != "TRIGGER")
-    return WorkflowRun(
+    return WorkflowRunSummary(
         id=run["WorkflowRunId"],
         status=run["Status"],
         started_at=run.get("StartedOn"),
@@ -148,14 +148,16 @@ def read(run: Mapping[str, Any], rows: RowCounts) -> WorkflowRun:
     )
 
 
-def follow(glue: Any, logs: Any, workflow: str, run_id: str, show: Callable[[WorkflowRun], None]) -> WorkflowRun:
+def follow(
+    glue: Any, logs: Any, workflow: str, run_id: str, show: Callable[[WorkflowRunSummary], None]
+) -> WorkflowRunSummary:
     """Call `show` with the run again and again until it has ended, and return how it ended."""
     rows = RowCounts(logs)
     while True:
         answer = glue.get_workflow_run(Name=workflow, RunId=run_id, IncludeGraph=True)
         run = read(answer["Run"], rows)
         show(run)
-        if not run.goes_on:
+        if not run.is_active:
             return run
         time.sleep(_POLL_SECONDS)
 
@@ -171,7 +173,7 @@ def lines_of(message: str) -> list[str]:
     return [line.removesuffix("\r") for line in message.rstrip().split("\n")] if message.strip() else []
 
 
-def json_of(line: str) -> Mapping[str, Any]:
+def parsed_line(line: str) -> Mapping[str, Any]:
     """Return what a line of JSON says, nothing where it is something else."""
     try:
         said = json.loads(line) if line.startswith("{") else {}
@@ -180,7 +182,7 @@ def json_of(line: str) -> Mapping[str, Any]:
     return said if isinstance(said, dict) else {}
 
 
-def _action(node: Mapping[str, Any], rows: RowCounts) -> Action:
+def _action(node: Mapping[str, Any], rows: RowCounts) -> ActionSummary:
     """Return the job or crawler of a node, as its last attempt left it."""
     if node["Type"] == "JOB":
         attempts = node.get("JobDetails", {}).get("JobRuns", [])
@@ -190,8 +192,8 @@ def _action(node: Mapping[str, Any], rows: RowCounts) -> Action:
         last = next(reversed(node.get("CrawlerDetails", {}).get("Crawls", [])), None)
         state, attempt = (last or {}).get("State", ""), None
     if last is None:
-        return Action(node["Name"], node["Type"].lower(), ActionState.WAITING)
-    return Action(
+        return ActionSummary(node["Name"], node["Type"].lower(), ActionState.WAITING)
+    return ActionSummary(
         name=node["Name"],
         kind=node["Type"].lower(),
         state=_STATES.get(state, ActionState.RUNNING),

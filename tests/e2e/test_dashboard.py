@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from dashboards import figures, questions, server, warehouse
+from dashboards import formatting, questions, server, warehouse
 from dashboards.filters import Filters
 from local_aws.state import State
 from ops.sandbox.settings import Settings
@@ -97,7 +97,7 @@ def board(postgres_server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """Fill a warehouse, serve its dashboard without a local environment, and open a browser."""
     state = State(tmp_path_factory.mktemp("board"))
     names = ("postgres", roles.OWNER, roles.READER, WAREHOUSE_OWNER)
-    settings = Settings(1, postgres_server.port, dict.fromkeys(names, PASSWORD))
+    settings = SandboxSettings(1, postgres_server.port, dict.fromkeys(names, PASSWORD))
     settings.save(state)
     with psycopg.connect(superuser(postgres_server, "postgres"), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE warehouse OWNER {WAREHOUSE_OWNER}")

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from local_aws.state import State
-from ops.cli import reconciling, run_view
+from ops.cli import reconciliation, run_view
 from ops.cli.screen import Screen
 from ops.sandbox import workflow_run
-from ops.sandbox.settings import Settings
-from ops.sandbox.workflow_run import Action, ActionState, RowCounts, WorkflowRun, rows_in
+from ops.sandbox.settings import SandboxSettings
+from ops.sandbox.workflow_run import ActionState, ActionSummary, RowCounts, WorkflowRunSummary, rows_done
 
 ROOT = Path(__file__).resolve().parents[2]
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
@@ -170,7 +170,7 @@ def test_purge_asks_for_confirmation(answer, kept, tmp_path):
     """On a terminal; nothing is removed unless the answer is yes."""
     state = tmp_path / "state"
     state.mkdir()
-    Settings.new(1, 2).save(State(state))
+    SandboxSettings.new(1, 2).save(State(state))
     ours, terminal = os.openpty()
     command = [sys.executable, "-m", "ops.cli", "down", "--purge", "--state", str(state)]
     process = subprocess.Popen(command, cwd=ROOT, stdin=terminal, stdout=subprocess.PIPE, text=True)
@@ -357,11 +357,11 @@ def test_actions_are_listed_in_the_order_of_the_graph():
 def test_run_table_shows_state_rows_and_seconds():
     """An action that waits in a completed run is shown as never started."""
     actions = (
-        Action("totelake-local-ingest", "job", ActionState.FAILED, seconds=12.34, rows=43045),
-        Action("totelake-local-transform", "job", ActionState.WAITING),
+        ActionSummary("totelake-local-ingest", "job", ActionState.FAILED, seconds=12.34, rows=43045),
+        ActionSummary("totelake-local-transform", "job", ActionState.WAITING),
     )
     console = Screen(width=100, record=True, file=StringIO())
-    console.print(run_view.table("totelake-local", WorkflowRun("wr_1", "COMPLETED", START, START, actions)))
+    console.print(run_view.table("totelake-local", WorkflowRunSummary("wr_1", "COMPLETED", START, START, actions)))
 
     lines = [" ".join(line.replace("│", " ").split()) for line in console.export_text().splitlines()]
 
@@ -380,7 +380,7 @@ def test_reconcile_results_are_shown_by_table():
         {"table": "fact_payment", **counts, "differences": 7, "findings": [missing, wrong, newer]},
     ]
     console = Screen(width=140, record=True, file=StringIO())
-    console.print(reconciling.table(lines))
+    console.print(reconciliation.table(lines))
 
     shown = [" ".join(line.replace("│", " ").split()) for line in console.export_text().splitlines()]
 

@@ -7,11 +7,11 @@ from urllib.parse import urlsplit
 import pytest
 import typer
 
-from ops.cli import asking
+from ops.cli import lake_query
 from ops.cli.screen import Screen
 from ops.sandbox import deployment
-from ops.sandbox.errors import QueryFailedError, UnknownTableError
-from ops.sandbox.settings import Settings
+from ops.sandbox.errors import LakeTableNotFoundError, QueryFailedError
+from ops.sandbox.settings import SandboxSettings
 from tests.local_aws.shop import Shop
 
 QUERY = "SELECT id, name, price FROM sale WHERE id < 3 ORDER BY id"
@@ -35,14 +35,14 @@ def world(shop, monkeypatch):
     outputs = {"athena_workgroup": "shop", "databases": {"processed": "shop", "ingested": "raw", "discovered": "found"}}
     monkeypatch.setattr(deployment, "outputs", lambda _state: outputs)
     port = int(urlsplit(shop.local_aws.url).port or 0)
-    return shop.local_aws.state, Settings(port, 0, {}, access_key="local", secret_key="local")
+    return shop.local_aws.state, SandboxSettings(port, 0, {}, access_key="local", secret_key="local")
 
 
 @pytest.fixture
 def screen(monkeypatch):
     """Return a function that returns the printed lines, without the borders of tables."""
     console = Screen(width=200, record=True, file=StringIO())
-    monkeypatch.setattr(asking, "console", console)
+    monkeypatch.setattr(lake_query, "console", console)
     return lambda: [" ".join(line.replace("│", " ").split()) for line in console.export_text().splitlines()]
 
 
@@ -76,7 +76,7 @@ def test_tables_lists_tables_and_views(world, shop, screen):
     """Each with its kind."""
     shop.result("CREATE OR REPLACE VIEW dear AS SELECT id FROM sale WHERE price > 10")
 
-    asking.tables(*world)
+    lake_query.tables(*world)
 
     lines = screen()
     assert "shop dear view" in lines
@@ -97,7 +97,7 @@ def test_describe_prints_the_row_count_of_a_view(world, shop, screen):
     """A view has no partitions."""
     shop.result("CREATE OR REPLACE VIEW dear AS SELECT id FROM sale WHERE price > 10")
 
-    asking.describe(*world, "shop.dear")
+    lake_query.describe(*world, "shop.dear")
 
     assert screen()[-1] == "A view; it has 1,201 rows."
 

@@ -16,7 +16,7 @@ from local_aws import iam
 from local_aws.iam.policies import Verdict, verdict
 from ops.deploy import build, terraform
 from ops.sandbox import deployment
-from ops.sandbox.settings import Settings
+from ops.sandbox.settings import SandboxSettings
 from tests import roles
 from tests.local_aws.role_calls import CALLS, FORBIDDEN, PREFIX, Call
 
@@ -102,7 +102,7 @@ def deployed(local_aws: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("terraform") / "configuration"
     package = tmp_path_factory.mktemp("package") / "totelake.zip"
     package.write_bytes(b"the package")
-    variables = deployment.variables(Settings.new(1, 2)) | {"package": str(package)}
+    variables = deployment.variables(SandboxSettings.new(1, 2)) | {"package": str(package)}
     terraform.copy(folder)
     terraform.init(folder)
     keys = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_REGION": REGION}

@@ -16,7 +16,7 @@ from local_aws import redshift
 from local_aws.state import State
 from ops.sandbox import databases
 from ops.sandbox.postgres import SUPERUSER
-from ops.sandbox.settings import Settings
+from ops.sandbox.settings import SandboxSettings
 from tests.postgres_servers import PASSWORD, WAREHOUSE_OWNER
 
 DATABASE = "warehouse"
@@ -214,8 +214,8 @@ def test_exceeded_limits_and_unknown_secrets_are_rejected_by_the_request(submit)
 def test_each_redshift_database_has_its_own_postgres_database(tmp_path, postgres_server):
     """It is created on first use, beside the warehouse, and kept."""
     state = State(tmp_path)
-    Settings(0, postgres_server.port, dict.fromkeys((SUPERUSER, WAREHOUSE_OWNER), PASSWORD)).save(state)
-    url = databases.of_redshift(state)
+    SandboxSettings(0, postgres_server.port, dict.fromkeys((SUPERUSER, WAREHOUSE_OWNER), PASSWORD)).save(state)
+    url = databases.redshift_databases(state)
     with psycopg.connect(url("totelake-dev", "warehouse")) as connection:
         connection.execute("CREATE TABLE a (x integer)")
     with psycopg.connect(url("totelake-dev", "warehouse")) as connection:

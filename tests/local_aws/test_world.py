@@ -28,9 +28,9 @@ from local_aws import processes
 from local_aws.address import REGION
 from local_aws.processes import has_ended
 from local_aws.state import State
-from ops.sandbox import aws, deployment, health, job_run, status, world
+from ops.sandbox import aws, deployment, health, job_run, lifecycle, status
 from ops.sandbox.errors import BusyError, NotRunningError
-from ops.sandbox.settings import Settings
+from ops.sandbox.settings import SandboxSettings
 
 pytestmark = [pytest.mark.world, pytest.mark.timeout(300)]
 
@@ -90,9 +90,9 @@ def processes_of(state):
 def state(tmp_path_factory):
     """Start an environment that the tests of this module share; each test leaves it running."""
     state = State(tmp_path_factory.mktemp("world").resolve() / "state")
-    world.up(state, Steps())
+    lifecycle.up(state, Steps())
     yield state
-    world.purge(state, Steps())
+    lifecycle.purge(state, Steps())
     assert not state.root.exists()
     assert processes_of(state) == []
 
@@ -121,9 +121,9 @@ def test_up_is_idempotent(state, settings):
     before = world.running(state, settings)
     steps = Steps()
 
-    assert world.up(state, steps) == settings
+    assert lifecycle.up(state, steps) == settings
     assert steps.names == []
-    assert world.running(state, settings) == before
+    assert lifecycle.running(state, settings) == before
 
 
 def test_files_with_secrets_are_readable_by_the_owner_only(state, settings):
@@ -275,12 +275,12 @@ def test_killed_environment_restarts_with_its_data(state, settings):
         with contextlib.suppress(psutil.NoSuchProcess):  # some end with the one before
             process.send_signal(signal.SIGKILL)
     with pytest.raises(NotRunningError, match="run: totelake up"):
-        world.require(state)
+        lifecycle.require(state)
     folder = state.jobs / "jr_left"
     folder.mkdir(parents=True, exist_ok=True)
     job = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], cwd=folder)
 
-    again = world.up(state, Steps())
+    again = lifecycle.up(state, Steps())
 
     assert again == settings
     assert aws.client(again, "s3").get_object(Bucket=bucket, Key="kept")["Body"].read() == b"here"
@@ -295,9 +295,9 @@ def test_down_ends_all_processes_and_up_replaces_a_port_in_use(state, settings):
     """Postgres gets another port, Glue's connections are updated, and other settings are unchanged."""
     assert world.down(state, Steps())
     assert processes_of(state) == []
-    assert not world.down(state, Steps())
+    assert not lifecycle.down(state, Steps())
     with socket.create_server(("127.0.0.1", settings.postgres_port)):
-        moved = world.up(state, Steps())
+        moved = lifecycle.up(state, Steps())
 
     assert moved.postgres_port != settings.postgres_port
     assert moved == settings.with_ports(settings.endpoint_port, moved.postgres_port)
@@ -311,9 +311,9 @@ def test_interrupted_deployment_is_repeated_with_a_new_endpoint(state, settings)
     boot = world.running(state, settings).endpoint.boot
     (state.root / "deployment.json").unlink()
 
-    world.up(state, Steps())
+    lifecycle.up(state, Steps())
 
-    assert world.running(state, settings).endpoint.boot != boot
+    assert lifecycle.running(state, settings).endpoint.boot != boot
     assert aws.client(settings, "glue").get_workflow(Name="totelake-local")
 
 
@@ -339,7 +339,7 @@ def test_moto_api_is_not_accessible(settings):
 def test_concurrent_up_is_rejected(state, settings):
     """The message says to try again."""
     with processes.locked(state.root / "world.lock"), pytest.raises(BusyError, match="try again"):
-        world.up(state, Steps())
+        lifecycle.up(state, Steps())
 
 
 @pytest.fixture(scope="module")
@@ -347,7 +347,7 @@ def other(tmp_path_factory):
     """Return the state folder of a second environment, whose first start is interrupted several times."""
     state = State(tmp_path_factory.mktemp("other").resolve() / "state")
     yield state
-    world.purge(state, Steps())
+    lifecycle.purge(state, Steps())
 
 
 @pytest.mark.parametrize("moment", ["logs/endpoint.log", "terraform/settings.tfvars.json"])
@@ -380,9 +380,9 @@ def test_two_environments_run_independently(state, settings, other):
     assert {theirs.endpoint_port, theirs.postgres_port}.isdisjoint({settings.endpoint_port, settings.postgres_port})
     aws.client(theirs, "s3").put_object(Bucket="totelake-local-artifacts", Key="theirs", Body=b"x")
 
-    assert world.down(other, Steps())
+    assert lifecycle.down(other, Steps())
 
-    assert world.running(state, settings).missing == []
+    assert lifecycle.running(state, settings).missing == []
     listed = aws.client(settings, "s3").list_objects_v2(Bucket="totelake-local-artifacts", Prefix="theirs")
     assert listed["KeyCount"] == 0
 
@@ -421,10 +421,10 @@ def test_free_ports_are_available_and_distinct(tmp_path):
 def test_settings_are_saved_and_loaded(tmp_path):
     """Every role has a different password."""
     state = State(tmp_path)
-    settings = Settings.new(1, 2)
+    settings = SandboxSettings.new(1, 2)
     settings.save(state)
 
-    assert Settings.load(state) == settings
+    assert SandboxSettings.load(state) == settings
     assert len(set(settings.passwords.values())) == 4
 
 
@@ -438,7 +438,7 @@ def test_repr_of_settings_has_no_passwords():
 def test_schedules_start_runs_and_a_manual_run_waits_for_a_scheduled_one(state, settings):
     """The first run starts at once, as on AWS, the next after 15 minutes; the freshness alarm exists."""
     started = {run.id for run in status.gather(state).runs}
-    world.up(state, Steps(), schedules=True)
+    lifecycle.up(state, Steps(), schedules=True)
     wait_until(lambda: [run for run in status.gather(state).runs if run.id not in started])
     by_hand = totelake(state, "run")
     said = list(itertools.takewhile(lambda line: not line.endswith("  COMPLETED\n"), by_hand.stdout))
@@ -459,7 +459,7 @@ def test_schedules_start_runs_and_a_manual_run_waits_for_a_scheduled_one(state, 
 def test_environment_ends_when_its_folder_is_removed(tmp_path):
     """Endpoint, Postgres and the warm JVM end within seconds, the data is removed, and the folder is not recreated."""
     state = State(tmp_path / "state")
-    world.up(state, Steps())
+    lifecycle.up(state, Steps())
     data = state.postgres.resolve()
     parts = [process for process in psutil.process_iter() if belongs_to(process, state.root, data)]
     assert {"java", "postgres"} <= {process.name() for process in parts}

@@ -26,11 +26,11 @@ from botocore.httpsession import URLLib3Session
 from local_aws import processes
 from local_aws.address import REGION
 from local_aws.state import State
-from ops.sandbox import health, world
-from ops.sandbox.errors import NotAWorldError, NotRunningError
+from ops.sandbox import health, lifecycle
+from ops.sandbox.errors import NotASandboxError, NotRunningError
 from ops.sandbox.health import Health
 from ops.sandbox.postgres import Cluster, programs
-from ops.sandbox.settings import WAREHOUSE_OWNER, Settings
+from ops.sandbox.settings import WAREHOUSE_OWNER, SandboxSettings
 from tests.security.conftest import BUCKET, SCRIPT
 from totelake.runtime.connections import Login
 
@@ -141,14 +141,14 @@ def test_state_folder_has_mode_0700(tmp_path, umask):
     state = State(tmp_path / "made" / "world")
     before = os.umask(umask)
     try:
-        world._make_private(state)
+        lifecycle._make_private(state)
     finally:
         os.umask(before)
     assert state.root.stat().st_mode & 0o777 == 0o700
 
-    Settings.new(1, 2).save(state)
+    SandboxSettings.new(1, 2).save(state)
     state.root.chmod(0o755)
-    world._make_private(state)
+    lifecycle._make_private(state)
     assert state.root.stat().st_mode & 0o777 == 0o700
 
 
@@ -156,8 +156,8 @@ def test_mode_of_a_folder_with_other_files_is_not_changed(tmp_path):
     """It is not an environment, so the command fails."""
     (tmp_path / "mine.txt").touch()
     tmp_path.chmod(0o755)
-    with pytest.raises(NotAWorldError, match="was left as it is"):
-        world._make_private(State(tmp_path))
+    with pytest.raises(NotASandboxError, match="was left as it is"):
+        lifecycle._make_private(State(tmp_path))
     assert tmp_path.stat().st_mode & 0o777 == 0o755
 
 
@@ -165,8 +165,8 @@ def test_mode_of_a_folder_with_other_files_is_not_changed(tmp_path):
 def test_folder_of_another_user_is_rejected(tmp_path):
     """Its owner could change the mode again."""
     os.chown(tmp_path, NOBODY, NOBODY)
-    with pytest.raises(NotAWorldError, match="belongs to another user"):
-        world._make_private(State(tmp_path))
+    with pytest.raises(NotASandboxError, match="belongs to another user"):
+        lifecycle._make_private(State(tmp_path))
 
 
 @needs_root
@@ -174,7 +174,7 @@ def test_another_user_cannot_read_files_in_the_state_folder():
     """Not even a file with mode 0644."""
     folder = Path("/var/tmp") / f"totelake-world-{os.getpid()}"  # noqa: S108 - pytest's own folders are closed anyway
     try:
-        world._make_private(State(folder))
+        lifecycle._make_private(State(folder))
         mail = folder / "mail"
         mail.write_text("a secret")
         mail.chmod(0o644)
@@ -214,7 +214,7 @@ def impostor(state, port):
 def new_environment(tmp_path):
     """Return the state and the settings of an environment that was never started."""
     state = State(tmp_path)
-    settings = Settings.new(*processes.free_ports(2))
+    settings = SandboxSettings.new(*processes.free_ports(2))
     settings.save(state)
     return state, settings
 
@@ -236,7 +236,7 @@ def test_port_of_a_starting_endpoint_cannot_be_taken(new_environment):
     thread = threading.Thread(target=take)
     thread.start()
     try:
-        found = world._start_endpoint(state, settings, lambda _: contextlib.nullcontext())
+        found = lifecycle._start_endpoint(state, settings, lambda _: contextlib.nullcontext())
     finally:
         ended.set()
         thread.join()
@@ -254,7 +254,7 @@ def test_process_without_the_key_is_not_accepted_as_the_endpoint(new_environment
         impostor(state, settings.endpoint_port),
         pytest.raises(NotRunningError, match="the local AWS"),
     ):
-        world.require(state)
+        lifecycle.require(state)
 
 
 SSL_REQUEST, GSS_REQUEST = struct.pack("!I", 80877103), struct.pack("!I", 80877104)

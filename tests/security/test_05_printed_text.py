@@ -17,31 +17,31 @@ from local_aws import inbox
 from local_aws.state import State
 from local_aws.visible_text import visible
 from ops.cli import (
-    asking,
     business,
     commands,
     demonstration,
+    lake_query,
     lineage_view,
     log_view,
     rebuilding,
-    reconciling,
+    reconciliation,
     records,
     run_view,
-    running,
     screen,
     status_view,
+    workflow_runs,
 )
 from ops.cli import dashboard as dashboard_view
 from ops.deploy import __main__ as delivery
-from ops.deploy.errors import DeliveryError
-from ops.sandbox import deployment, workflow_run, world
-from ops.sandbox.errors import WorldError
-from ops.sandbox.job_logs import Line
-from ops.sandbox.job_run import JobRun
-from ops.sandbox.lake import Answer, Relation
-from ops.sandbox.settings import Settings
-from ops.sandbox.status import Batches, Status
-from ops.sandbox.workflow_run import Action, ActionState, WorkflowRun
+from ops.deploy.errors import DeployError
+from ops.sandbox import deployment, lifecycle, workflow_run
+from ops.sandbox.errors import SandboxError
+from ops.sandbox.job_logs import LogLine
+from ops.sandbox.job_run import FinishedJobRun
+from ops.sandbox.lake import CatalogRelation, QueryResult
+from ops.sandbox.settings import SandboxSettings
+from ops.sandbox.status import CommittedBatches, Status
+from ops.sandbox.workflow_run import ActionState, ActionSummary, WorkflowRunSummary
 from totelake.lake import history, quarantine
 from totelake.lake.history import Version
 from totelake.lake.quarantine import Fault
@@ -64,11 +64,21 @@ HOSTILE = {
 """Text in rows, names or messages, and its representation on a terminal."""
 
 PAGES = (
-    *(asking, business, commands, dashboard_view, demonstration, lineage_view, log_view, rebuilding, reconciling),
-    *(records, run_view, running, screen, status_view),
+    *(
+        lake_query,
+        business,
+        commands,
+        dashboard_view,
+        demonstration,
+        lineage_view,
+        log_view,
+        rebuilding,
+        reconciliation,
+    ),
+    *(records, run_view, workflow_runs, screen, status_view),
 )
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
-PLACE = (State.__new__(State), Settings(1, 2, {}))
+PLACE = (State.__new__(State), SandboxSettings(1, 2, {}))
 
 
 @pytest.fixture
@@ -95,8 +105,8 @@ class Lake:
     def __init__(self, text: str) -> None:
         """Create a result and a relation of the text."""
         column = {"Name": text, "Type": text, "Comment": text}
-        self.answer = Answer({text: text, "other": "varchar"}, [(text, text)], 0, 0.0)
-        self.its_relation = Relation(text, text, text, is_view=False, columns=[column], keys=[column])
+        self.answer = QueryResult({text: text, "other": "varchar"}, [(text, text)], 0, 0.0)
+        self.its_relation = CatalogRelation(text, text, text, is_view=False, columns=[column], keys=[column])
 
     def ask(self, _sql: str) -> Answer:
         """Return a result of the text."""
@@ -128,7 +138,7 @@ def status_of(text: str) -> Status:
     batch = {"sequence": 1, "batch_id": text, "rows": 1, "quarantined": 1}
     alert = {"sent_at": NOW, "to": text, "subject": text, "topic": text, "body": text}
     alarm = {"name": text, "since": NOW, "reason": text}
-    zones, rows = {text: Batches(1, (batch,))}, {text: {text: 1}}
+    zones, rows = {text: CommittedBatches(1, (batch,))}, {text: {text: 1}}
     run = failed_run(text)
     return Status(text, "w", (text,), (run,), zones, rows, None, (alert,), {text: NOW}, (alarm,))
 
@@ -150,7 +160,7 @@ def show_lake(show: Callable[[], None]) -> Callable[[str, pytest.MonkeyPatch], N
     """Return a view of a lake of the text."""
 
     def shown(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(asking, "_lake", lambda *_: Lake(text))
+        monkeypatch.setattr(lake_query, "_lake", lambda *_: Lake(text))
         show()
 
     return shown
@@ -161,7 +171,7 @@ def show_reconciled(text: str, _: pytest.MonkeyPatch) -> None:
     finding = {"what": text, "reason": None, "rows": 1, "keys": [text], "columns": [text]}
     explained = finding | {"reason": text}
     counts = {"rows_in_totesys": 1, "rows_in_warehouse": 1, "differences": 1}
-    screen.console.print(reconciling.table([{"table": text, **counts, "findings": [finding, explained]}]))
+    screen.console.print(reconciliation.table([{"table": text, **counts, "findings": [finding, explained]}]))
 
 
 def show_run_line_by_line(text: str, _: pytest.MonkeyPatch) -> None:
@@ -175,20 +185,20 @@ def show_failed_run(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, "_workflow_of", lambda *_: "workflow")
     monkeypatch.setattr(workflow_run, "follow", lambda *_: failed_run(text))
     monkeypatch.setattr(workflow_run, "log_lines", lambda *_: [text])
-    running.follow(*PLACE, "wr_1")
+    workflow_runs.follow(*PLACE, "wr_1")
 
 
 def show_failed_job(text: str, _: pytest.MonkeyPatch) -> None:
     """Report a failed job."""
     with pytest.raises(typer.Exit):
-        running.give_up(text, JobRun("jr_1", text, text, ()))
+        workflow_runs.give_up(text, FinishedJobRun("jr_1", text, text, ()))
 
 
 def show_error(error: Exception) -> Callable[[str, pytest.MonkeyPatch], None]:
     """Return a view of an error of the class `error`."""
 
     def shown(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(world, "require", lambda _state: None)
+        monkeypatch.setattr(lifecycle, "require", lambda _state: None)
         state = State.__new__(State)
         monkeypatch.setattr(screen, "_keep_traceback", lambda _state: text)
         with pytest.raises(typer.Exit), screen.problems(state):
@@ -213,7 +223,7 @@ def show_delivery_error(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fail a delivery with an error."""
 
     def fail(*_: object) -> None:
-        raise DeliveryError(text)
+        raise DeployError(text)
 
     monkeypatch.setitem(delivery._STAGES, "plan", fail)
     assert delivery.main(["plan", "dev"]) == 1
@@ -222,10 +232,10 @@ def show_delivery_error(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
 VIEWS = {
     "history": show_history,
     "quarantine": show_quarantine,
-    "query": show_lake(lambda: asking.query(*PLACE, "SELECT 1", "table")),
-    "query --output csv": show_lake(lambda: asking.query(*PLACE, "SELECT 1", "csv")),
-    "tables": show_lake(lambda: asking.tables(*PLACE)),
-    "describe": show_lake(lambda: asking.describe(*PLACE, "sale")),
+    "query": show_lake(lambda: lake_query.query(*PLACE, "SELECT 1", "table")),
+    "query --output csv": show_lake(lambda: lake_query.query(*PLACE, "SELECT 1", "csv")),
+    "tables": show_lake(lambda: lake_query.tables(*PLACE)),
+    "describe": show_lake(lambda: lake_query.describe(*PLACE, "sale")),
     "status": lambda text, _: status_view.show(status_of(text)),
     "reconcile": show_reconciled,
     "run": lambda text, _: screen.console.print(run_view.table("totelake", failed_run(text))),
@@ -239,7 +249,7 @@ VIEWS = {
             | {"nullable": True, "references": text, "rules": {text: text}}
         )
     ),
-    "our error": show_error(WorldError),
+    "our error": show_error(SandboxError),
     "another error": show_error(ValueError),
     "refusal": show_rejected_command,
     "steps": show_steps,
@@ -294,8 +304,8 @@ def test_json_output_escapes_control_characters(capsys, text):
 def test_logged_traceback_has_no_control_characters(terminal, monkeypatch, tmp_path):
     """The log may be read on a terminal."""
     state = State(tmp_path)
-    Settings(1, 2, {}).save(state)
-    monkeypatch.setattr(world, "require", lambda _state: None)
+    SandboxSettings(1, 2, {}).save(state)
+    monkeypatch.setattr(lifecycle, "require", lambda _state: None)
     with pytest.raises(typer.Exit), screen.problems(state):
         raise ValueError("\x1b]52;c;cm0=\x07")
 

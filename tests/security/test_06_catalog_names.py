@@ -14,8 +14,8 @@ from pyarrow import parquet
 
 from local_aws.glue.mounts import mount_table
 from local_aws.iam import Session
-from ops.sandbox.lake import Lake
-from ops.sandbox.settings import Settings
+from ops.sandbox.lake import LakeClient
+from ops.sandbox.settings import SandboxSettings
 from tests import roles
 from tests.local_aws.conftest import OWNER, REGION, LocalAws, local_aws
 
@@ -155,8 +155,8 @@ def test_rows_of_a_table_with_special_characters_are_counted(catalog):
     results = {"OutputLocation": f"s3://{catalog.name}/results/"}
     catalog.athena.create_work_group(Name=catalog.name, Configuration={"ResultConfiguration": results})
     port = int(urlsplit(catalog.aws.url).port or 0)
-    settings = Settings(port, 0, {}, access_key=OWNER.access_key, secret_key=OWNER.secret_key)
-    lake = Lake(settings, catalog.name, dict.fromkeys(("processed", "ingested", "discovered"), catalog.name))
+    settings = SandboxSettings(port, 0, {}, access_key=OWNER.access_key, secret_key=OWNER.secret_key)
+    lake = LakeClient(settings, catalog.name, dict.fromkeys(("processed", "ingested", "discovered"), catalog.name))
 
     assert lake.rows(lake.relation('t"; drop')) == 1
 

@@ -20,12 +20,12 @@ from playwright.sync_api import Page, expect
 
 from dashboards import controls, graph, server
 from dashboards.access import HEALTH
-from dashboards.pipeline import Node, Workflow
-from dashboards.server import Served
+from dashboards.pipeline import PipelineNode, PipelineWorkflow
+from dashboards.server import ServedDashboard
 from local_aws.state import State
 from ops.cli import dashboard as cli_dashboard
 from ops.sandbox.errors import DashboardError
-from ops.sandbox.settings import Settings
+from ops.sandbox.settings import SandboxSettings
 from ops.sandbox.workflow_run import ActionState
 from tests.browsers import window
 from tests.chaos.outages import wait_until
@@ -60,7 +60,7 @@ HOSTILE_SHOWN = r"![x](http://evil.example/x.png) <img src=http://evil.example/y
 class Dashboard:
     """A running dashboard, and the first lines of requests that its process sent to other hosts."""
 
-    served: Served
+    served: ServedDashboard
     log: Path
     outside: list[bytes]
 
@@ -340,7 +340,7 @@ def test_warehouse_text_is_shown_literally(postgres_server, tmp_path):
     """In charts, tooltips, filters and tiles: no Markdown, no HTML, no external image."""
     state = State(tmp_path)
     names = ("postgres", roles.OWNER, roles.READER, WAREHOUSE_OWNER)
-    settings = Settings(1, postgres_server.port, dict.fromkeys(names, PASSWORD))
+    settings = SandboxSettings(1, postgres_server.port, dict.fromkeys(names, PASSWORD))
     settings.save(state)
     with psycopg.connect(superuser(postgres_server, "postgres"), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE warehouse OWNER {WAREHOUSE_OWNER}")

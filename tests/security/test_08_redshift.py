@@ -17,7 +17,7 @@ from local_aws import redshift
 from local_aws.state import State
 from ops.sandbox import databases
 from ops.sandbox.postgres import SUPERUSER, Cluster, PostgresError, ensure_database
-from ops.sandbox.settings import Settings
+from ops.sandbox.settings import SandboxSettings
 from tests.local_aws.conftest import REGION, local_aws
 from tests.postgres_servers import PASSWORD, WAREHOUSE_OWNER
 
@@ -31,8 +31,8 @@ def url_of(tmp_path, postgres_server):
     """Return the function that creates the Postgres database for a Redshift database and returns its URL."""
     state = State(tmp_path)
     passwords = dict.fromkeys((SUPERUSER, WAREHOUSE_OWNER), PASSWORD)
-    Settings(endpoint_port=0, postgres_port=postgres_server.port, passwords=passwords).save(state)
-    return databases.of_redshift(state)
+    SandboxSettings(endpoint_port=0, postgres_port=postgres_server.port, passwords=passwords).save(state)
+    return databases.redshift_databases(state)
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def world(tmp_path_factory):
     state = State(tmp_path_factory.mktemp("world"))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        settings = Settings.new(0, free.getsockname()[1])
+        settings = SandboxSettings.new(0, free.getsockname()[1])
     settings.save(state)
     server = Cluster(state.postgres, settings.postgres_port, state.root / "postgres.log", durable=False)
     try:
@@ -307,7 +307,7 @@ def test_restarted_endpoint_keeps_the_databases_and_changes_the_passwords(world,
     with psycopg.connect(before) as connection:
         connection.execute("CREATE TABLE paid (x INTEGER)")
 
-    after = databases.of_redshift(state)(workgroup, "d")
+    after = databases.redshift_databases(state)(workgroup, "d")
 
     with psycopg.connect(after) as connection:
         connection.execute("DROP TABLE paid")

@@ -18,8 +18,7 @@ from local_aws.iam import Session
 from local_aws.process_environment import inherited
 from local_aws.state import State
 from ops.deploy.terraform import process as terraform
-from ops.sandbox import aws
-from ops.sandbox import world as world_of_processes
+from ops.sandbox import aws, lifecycle
 from ops.sandbox.postgres import account
 from ops.sandbox.settings import Settings
 from tests.local_aws.conftest import GlueFixtures
@@ -70,9 +69,9 @@ def test_endpoint_is_started_without_secrets_of_the_caller(tmp_path: Path):
         yield
 
     state = State(tmp_path)
-    settings = Settings.new(*processes.free_ports(2))
+    settings = SandboxSettings.new(*processes.free_ports(2))
     settings.save(state)
-    health = world_of_processes._start_endpoint(state, settings, steps)
+    health = lifecycle._start_endpoint(state, settings, steps)
     try:
         assert not psutil.Process(health.pid).environ().keys() & SECRETS
     finally:
@@ -110,9 +109,9 @@ def proxied(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         server.shutdown()
 
 
-def settings_of(target: Target) -> Settings:
+def settings_of(target: Target) -> SandboxSettings:
     """Return the settings of the local AWS `target`."""
-    return Settings(target.port, 1, {}, access_key=target.key.access_key, secret_key=target.key.secret_key)
+    return SandboxSettings(target.port, 1, {}, access_key=target.key.access_key, secret_key=target.key.secret_key)
 
 
 def test_clients_of_the_owner_do_not_use_the_proxy(proxied: list[str], target: Target):

@@ -75,7 +75,7 @@ class Deployment:
     folder: Path
     variables: dict[str, Any]
     endpoint: Endpoint
-    applied: terraform.Applied
+    applied: terraform.ApplyResult
     progress: list[terraform.Progress] = field(default_factory=list)
 
 

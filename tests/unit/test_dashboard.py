@@ -5,11 +5,11 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from dashboards import controls, figures, pipeline, pipeline_charts, questions, server
+from dashboards import controls, formatting, pipeline, pipeline_charts, questions, server
 from dashboards.filters import Filters, filtered
 from local_aws.state import State
 from ops.sandbox.errors import DashboardError
-from ops.sandbox.workflow_run import Action, ActionState, WorkflowRun
+from ops.sandbox.workflow_run import ActionState, ActionSummary, WorkflowRunSummary
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 
@@ -91,7 +91,7 @@ def test_duration_has_its_two_largest_units(seconds, expected):
 def run(begins: int, ends: int, state: ActionState = ActionState.SUCCEEDED) -> WorkflowRun:
     """Return a run with begin and end in minutes after noon."""
     moments = (NOON + timedelta(minutes=begins), NOON + timedelta(minutes=ends))
-    return WorkflowRun("wr", "COMPLETED", *moments, actions=(Action("load", "job", state),))
+    return WorkflowRunSummary("wr", "COMPLETED", *moments, actions=(ActionSummary("load", "job", state),))
 
 
 def test_warehouse_age_falls_when_a_run_has_succeeded():

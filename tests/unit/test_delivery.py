@@ -12,13 +12,13 @@ from botocore.stub import Stubber
 
 from ops.deploy import account, build, environments, wheels
 from ops.deploy.__main__ import main
-from ops.deploy.environments import Environment
+from ops.deploy.environments import DeployEnvironment
 from ops.deploy.errors import (
+    AwsUnreachableError,
     CredentialsError,
     EnvironmentNotFoundError,
     SettingMissingError,
     StateBucketError,
-    UnreachableError,
     WheelsError,
 )
 from tests.local_aws.s3_endpoint import REGION
@@ -37,7 +37,7 @@ for module in pkgutil.walk_packages(totelake.__path__, "totelake."):
 """
 
 CONFIGURATION = build.ROOT / "terraform"
-ENVIRONMENT = Environment("dev", CONFIGURATION, "totelake-dev", REGION, local=False)
+ENVIRONMENT = DeployEnvironment("dev", CONFIGURATION, "totelake-dev", REGION, local=False)
 
 
 @pytest.fixture(autouse=True)
@@ -103,7 +103,7 @@ def test_unreachable_endpoint_is_named(monkeypatch: pytest.MonkeyPatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "local")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-    with pytest.raises(UnreachableError, match=r"AWS does not answer .*AWS_ENDPOINT_URL is http://127\.0\.0\.1:1"):
+    with pytest.raises(AwsUnreachableError, match=r"AWS does not answer .*AWS_ENDPOINT_URL is http://127\.0\.0\.1:1"):
         account.identify(ENVIRONMENT)
 
 

@@ -2,7 +2,7 @@
 
 from ops.cli.screen import Screen
 from ops.cli.status_view import batches
-from ops.sandbox.status import Batches
+from ops.sandbox.status import CommittedBatches
 
 
 def status_of(quarantined):
@@ -10,7 +10,7 @@ def status_of(quarantined):
     batch = {"sequence": 7, "batch_id": "b-7", "rows": 1200, "quarantined": quarantined}
     console = Screen(width=120)
     with console.capture() as capture:
-        console.print(batches({"processed": Batches(7, (batch,))}))
+        console.print(batches({"processed": CommittedBatches(7, (batch,))}))
     return capture.get()
 
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from ops.generate.quicksight import VisualError, check, terraform_input
-from ops.generate.visuals import VISUALS, Order, Visual
+from ops.generate.visuals import VISUALS, SortKey, Visual
 
 COLUMNS = {"month": "DATETIME", "currency": "STRING", "units": "INTEGER", "revenue": "DECIMAL"}
-BY_CURRENCY = Visual("bars", ("month",), {"revenue": "SUM"}, "currency", order=(Order("units", "DESC"),))
+BY_CURRENCY = Visual("bars", ("month",), {"revenue": "SUM"}, "currency", order=(SortKey("units", "DESC"),))
 
 
 def test_amount_must_be_grouped_by_currency():

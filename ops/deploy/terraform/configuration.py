@@ -35,7 +35,7 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Applied:
+class ApplyResult:
     """What an apply changed, in numbers of resources, and the configuration's outputs."""
 
     added: int
@@ -81,7 +81,7 @@ def apply(
     environment: Mapping[str, str],
     var_file: str = "env/local.tfvars",
     on_progress: Callable[[Progress], None] = lambda _: None,
-) -> Applied:
+) -> ApplyResult:
     """Make what the configuration in `folder` describes exist, and keep its outputs in `outputs.json`.
 
     `variables` win over those of `var_file`. They lie in the folder, readable by its owner only: no password is seen
@@ -106,7 +106,7 @@ def apply(
             case {"type": "refresh_complete", "hook": {"resource": {"addr": address}}}:
                 on_progress(Progress(done, total, address))
     files.replace(folder / _OUTPUTS, json.dumps(found, indent=2).encode() + b"\n")
-    return Applied(made.get("add", 0), made.get("change", 0), made.get("remove", 0), found)
+    return ApplyResult(made.get("add", 0), made.get("change", 0), made.get("remove", 0), found)
 
 
 def outputs(folder: Path) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from ops.generate.cost import estimate
-from ops.generate.cost.estimate import CRAWL, FREQUENCIES, REFERENCE_RUNS, SHARE, Environment
+from ops.generate.cost.estimate import CRAWL, FREQUENCIES, REFERENCE_RUNS, SHARE, EnvironmentSchedules
 from ops.generate.cost.plan import Resource
 from ops.generate.cost.prices import (
     AS_OF,
@@ -71,7 +71,7 @@ def page(name: str, resources: list[Resource]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _jobs(environment: Environment) -> str:
+def _jobs(environment: EnvironmentSchedules) -> str:
     return _JOBS.format(
         least=SPARK_LEAST_MINUTES,
         reference=_jobs_table(environment, REFERENCE_RUNS),
@@ -80,7 +80,7 @@ def _jobs(environment: Environment) -> str:
     )
 
 
-def _jobs_table(environment: Environment, pipeline_runs: float) -> str:
+def _jobs_table(environment: EnvironmentSchedules, pipeline_runs: float) -> str:
     found = environment.jobs(pipeline_runs)
     rows = [
         (_short(job.name), job.size, f"{runs:,.0f}", _dollars(runs * job.run), _dollars(runs * job.flex_run))
@@ -91,7 +91,7 @@ def _jobs_table(environment: Environment, pipeline_runs: float) -> str:
     return _table(("job", "workers", "runs a month", "on demand", "Flex"), [*rows, together])
 
 
-def _crawler(environment: Environment) -> str:
+def _crawler(environment: EnvironmentSchedules) -> str:
     each, jobs = environment.crawl_run, environment.jobs_month(REFERENCE_RUNS)
     rows = [
         (name, f"{crawls:,.0f}", _dollars(crawls * each), f"{crawls * each / jobs:.0%}")
@@ -135,7 +135,7 @@ def _by_use(resources: list[Resource]) -> str:
     )
 
 
-def _together(environment: Environment, resources: list[Resource]) -> str:
+def _together(environment: EnvironmentSchedules, resources: list[Resource]) -> str:
     crawling = environment.crawl.runs * environment.crawl_run
     standing = sum(part.month for part in estimate.standing(resources))
     rows = []

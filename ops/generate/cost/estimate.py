@@ -67,7 +67,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class ScheduledStart:
     """A schedule: what it starts, when, how often that is in a month, and the jobs and crawlers that then run."""
 
     target: str
@@ -91,12 +91,12 @@ class FixedCost:
 
 
 @dataclass(frozen=True, slots=True)
-class Environment:
+class EnvironmentSchedules:
     """The schedules of an environment: of the workflow to the warehouse, of the one that crawls, and of single jobs."""
 
-    pipeline: Start
-    crawl: Start
-    others: tuple[Start, ...]
+    pipeline: ScheduledStart
+    crawl: ScheduledStart
+    others: tuple[ScheduledStart, ...]
 
     @property
     def crawl_run(self) -> float:
@@ -128,7 +128,7 @@ def runs_a_month(expression: str, timezone: str) -> float:
     return fired * HOURS / (_SAMPLE / timedelta(hours=1))
 
 
-def environment(resources: Iterable[Resource]) -> Environment:
+def environment(resources: Iterable[Resource]) -> EnvironmentSchedules:
     """Return what the schedules among `resources` start; one that is disabled fires never."""
     resources = list(resources)
     jobs = {job.name: job for job in map(_job, _of_type(resources, "aws_glue_job"))}
@@ -136,7 +136,7 @@ def environment(resources: Iterable[Resource]) -> Environment:
     [crawl] = [start for start in starts if start.crawlers]
     [pipeline] = [start for start in starts if len(start.jobs) > 1 and not start.crawlers]
     others = [start for start in starts if start not in (crawl, pipeline)]
-    return Environment(pipeline, crawl, tuple(others))
+    return EnvironmentSchedules(pipeline, crawl, tuple(others))
 
 
 def standing(resources: Iterable[Resource]) -> list[FixedCost]:
@@ -169,14 +169,14 @@ def _parts_of(database: Resource) -> list[FixedCost]:
     ]
 
 
-def _start(schedule: dict[str, Any], resources: list[Resource], jobs: dict[str, Job]) -> Start:
+def _start(schedule: dict[str, Any], resources: list[Resource], jobs: dict[str, Job]) -> ScheduledStart:
     [target] = schedule["target"]
     request = json.loads(target["input"])
     name = request.get("JobName") or request["Name"]
     actions = [{"job_name": name}] if "JobName" in request else _actions(resources, name)
     expression: str = schedule["schedule_expression"]
     often = runs_a_month(expression, schedule["schedule_expression_timezone"])
-    return Start(
+    return ScheduledStart(
         target=name,
         expression=expression,
         runs=often if schedule["state"] == "ENABLED" else 0.0,

@@ -1,12 +1,12 @@
 """Filling totesys, and letting its business go on, with a word on the screen."""
 
 from ops.cli.screen import console, number, seconds, steps
-from ops.sandbox.settings import Settings
+from ops.sandbox.settings import SandboxSettings
 from totesys import activity as going_on
 from totesys import seed as seeding
 
 
-def seed(settings: Settings, sales_orders: int | None = None, random_seed: int | None = None) -> None:
+def seed(settings: SandboxSettings, sales_orders: int | None = None, random_seed: int | None = None) -> None:
     """Fill the empty totesys of a world; by default as large as the real one."""
     with steps() as step, step("Seed totesys") as tell:
         counts = seeding.seed(
@@ -18,7 +18,7 @@ def seed(settings: Settings, sales_orders: int | None = None, random_seed: int |
     console.print(f"totesys holds {number(sum(counts.values()))} rows in {len(counts)} tables.")
 
 
-def activity(settings: Settings, events: int, random_seed: int | None = None) -> None:
+def activity(settings: SandboxSettings, events: int, random_seed: int | None = None) -> None:
     """Let `events` things happen in the totesys of a world, and tell what they were."""
     done = going_on.activity(
         settings.totesys_url,

@@ -8,10 +8,10 @@ from local_aws.state import State
 from ops.cli import run_view
 from ops.cli.screen import console, styled
 from ops.sandbox import aws, deployment, workflow_run
-from ops.sandbox.errors import RunFailedError
-from ops.sandbox.job_run import JobRun
-from ops.sandbox.settings import Settings
-from ops.sandbox.workflow_run import Action, ActionState, WorkflowRun
+from ops.sandbox.errors import RunError
+from ops.sandbox.job_run import FinishedJobRun
+from ops.sandbox.settings import SandboxSettings
+from ops.sandbox.workflow_run import ActionState, ActionSummary, WorkflowRunSummary
 
 WORKFLOW, CRAWL = "workflow", "crawl"
 """The workflows, as Terraform's outputs call them."""
@@ -19,16 +19,16 @@ WORKFLOW, CRAWL = "workflow", "crawl"
 _TAIL = 12
 
 
-def start(state: State, settings: Settings, which: str = WORKFLOW) -> str:
-    """Start a run of a workflow and return its id; raise `RunFailedError` when as many run as may."""
+def start(state: State, settings: SandboxSettings, which: str = WORKFLOW) -> str:
+    """Start a run of a workflow and return its id; raise `RunError` when as many run as may."""
     run_id = _start(state, settings, which)
     if run_id is None:
         workflow = deployment.outputs(state)[which]
-        raise RunFailedError(f"Workflow {workflow} runs already, and not twice at a time; see it with: totelake follow")
+        raise RunError(f"Workflow {workflow} runs already, and not twice at a time; see it with: totelake follow")
     return run_id
 
 
-def start_in_turn(state: State, settings: Settings, which: str = WORKFLOW) -> str:
+def start_in_turn(state: State, settings: SandboxSettings, which: str = WORKFLOW) -> str:
     """Start a run of a workflow as soon as none is under way, and return its id; show the one that is until then.
 
     Of what was committed since that one began it brings nothing, so it does not do in place of a new one.
@@ -39,7 +39,7 @@ def start_in_turn(state: State, settings: Settings, which: str = WORKFLOW) -> st
     return run_id
 
 
-def _start(state: State, settings: Settings, which: str) -> str | None:
+def _start(state: State, settings: SandboxSettings, which: str) -> str | None:
     glue, workflow = aws.client(settings, "glue"), deployment.outputs(state)[which]
     try:
         run_id: str = glue.start_workflow_run(Name=workflow)["RunId"]
@@ -48,7 +48,7 @@ def _start(state: State, settings: Settings, which: str) -> str | None:
     return run_id
 
 
-def follow(state: State, settings: Settings, run_id: str) -> WorkflowRun:
+def follow(state: State, settings: SandboxSettings, run_id: str) -> WorkflowRunSummary:
     """Show a run until it has ended, and why it failed if it did."""
     glue, logs = aws.client(settings, "glue"), aws.client(settings, "logs")
     workflow, prefix = _workflow_of(glue, state, run_id), deployment.outputs(state)["prefix"]
@@ -69,7 +69,7 @@ def follow(state: State, settings: Settings, run_id: str) -> WorkflowRun:
     return run
 
 
-def succeed(state: State, settings: Settings, which: str = WORKFLOW) -> WorkflowRun:
+def succeed(state: State, settings: SandboxSettings, which: str = WORKFLOW) -> WorkflowRunSummary:
     """Start a run in its turn and follow it; end the command with exit status 1 unless all of it succeeded."""
     run = follow(state, settings, start_in_turn(state, settings, which))
     if not run.succeeded:
@@ -77,29 +77,29 @@ def succeed(state: State, settings: Settings, which: str = WORKFLOW) -> Workflow
     return run
 
 
-def latest(state: State, settings: Settings, which: str = WORKFLOW) -> str:
-    """Return the id of the latest run of a workflow; raise `RunFailedError` when there was none."""
+def latest(state: State, settings: SandboxSettings, which: str = WORKFLOW) -> str:
+    """Return the id of the latest run of a workflow; raise `RunError` when there was none."""
     glue, workflow = aws.client(settings, "glue"), deployment.outputs(state)[which]
     run_id: str | None = glue.get_workflow(Name=workflow)["Workflow"].get("LastRun", {}).get("WorkflowRunId")
     if run_id is None:
-        raise RunFailedError(f"Workflow {workflow} has not run yet; run: totelake run")
+        raise RunError(f"Workflow {workflow} has not run yet; run: totelake run")
     return run_id
 
 
-def give_up(job: str, run: JobRun) -> NoReturn:
+def give_up(job: str, run: FinishedJobRun) -> NoReturn:
     """Say why the run of a job failed and where all that it wrote is, and end the command with exit status 1."""
     console.print(styled(f"{job} ended as {run.state}:", "bold red"), run.error, soft_wrap=True)
     console.print(f"See all that it wrote: totelake logs {job}")
     raise typer.Exit(1)
 
 
-def stop(state: State, settings: Settings, run_id: str) -> None:
+def stop(state: State, settings: SandboxSettings, run_id: str) -> None:
     """Stop a run: what runs is ended, what waits never starts."""
     glue = aws.client(settings, "glue")
     try:
         glue.stop_workflow_run(Name=_workflow_of(glue, state, run_id), RunId=run_id)
     except (glue.exceptions.IllegalWorkflowStateException, glue.exceptions.EntityNotFoundException) as error:
-        raise RunFailedError(f"{error.response['Error']['Message']} ({run_id})") from None
+        raise RunError(f"{error.response['Error']['Message']} ({run_id})") from None
 
 
 def _workflow_of(glue: Any, state: State, run_id: str) -> str:
@@ -112,7 +112,7 @@ def _workflow_of(glue: Any, state: State, run_id: str) -> str:
     return str(outputs[CRAWL])
 
 
-def _explain(logs: object, prefix: str, action: Action) -> None:
+def _explain(logs: object, prefix: str, action: ActionSummary) -> None:
     """Print why an action failed: its message, the end of its error log, and where the rest is."""
     name = run_view.name_of(action, prefix)
     console.print()

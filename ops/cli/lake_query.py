@@ -10,8 +10,8 @@ from rich.table import Table
 from local_aws.state import State
 from ops.cli.screen import console, number, print_data, print_json, seconds
 from ops.sandbox import deployment
-from ops.sandbox.lake import Answer, Lake, Relation
-from ops.sandbox.settings import Settings
+from ops.sandbox.lake import CatalogRelation, LakeClient, QueryResult
+from ops.sandbox.settings import SandboxSettings
 
 _NUMBERS = {"tinyint", "smallint", "integer", "bigint", "float", "double", "decimal"}
 _VIEW, _TABLE = "view", "table"
@@ -29,7 +29,7 @@ def query_of(sql: str | None, file: Path | None) -> str:
     return text or ""
 
 
-def query(state: State, settings: Settings, sql: str, output: str) -> None:
+def query(state: State, settings: SandboxSettings, sql: str, output: str) -> None:
     """Print the answer to a query."""
     answer = _lake(state, settings).ask(sql)
     if output == "json":
@@ -43,7 +43,7 @@ def query(state: State, settings: Settings, sql: str, output: str) -> None:
         console.print(read)
 
 
-def tables(state: State, settings: Settings) -> None:
+def tables(state: State, settings: SandboxSettings) -> None:
     """Print the tables and views of the lake."""
     lake = _lake(state, settings)
     shown = _table("database", "name", "kind", "what it is")
@@ -53,7 +53,7 @@ def tables(state: State, settings: Settings) -> None:
     console.print(shown)
 
 
-def describe(state: State, settings: Settings, name: str) -> None:
+def describe(state: State, settings: SandboxSettings, name: str) -> None:
     """Print the columns of a table or view with their types and comments, and how much there is of it."""
     lake = _lake(state, settings)
     relation = lake.relation(name)
@@ -68,25 +68,25 @@ def describe(state: State, settings: Settings, name: str) -> None:
     console.print(_amount(lake, relation))
 
 
-def _lake(state: State, settings: Settings) -> Lake:
+def _lake(state: State, settings: SandboxSettings) -> LakeClient:
     made = deployment.outputs(state)
-    return Lake(settings, made["athena_workgroup"], made["databases"])
+    return LakeClient(settings, made["athena_workgroup"], made["databases"])
 
 
-def _amount(lake: Lake, relation: Relation) -> str:
+def _amount(lake: LakeClient, relation: CatalogRelation) -> str:
     rows = f"{number(lake.rows(relation))} rows"
     if relation.is_view:
         return f"A view; it has {rows}."
     return f"{rows} in {number(lake.partitions(relation))} partitions."
 
 
-def _csv(answer: Answer) -> str:
+def _csv(answer: QueryResult) -> str:
     written = io.StringIO()
     csv.writer(written, lineterminator="\n").writerows([list(answer.columns), *answer.rows])
     return written.getvalue().removesuffix("\n")
 
 
-def _answer(answer: Answer) -> Table:
+def _answer(answer: QueryResult) -> Table:
     shown = _table()
     for name, kind in answer.columns.items():
         shown.add_column(name, justify="right" if kind in _NUMBERS else "left")

@@ -6,13 +6,13 @@ from typing import Any
 from rich.table import Table
 
 from local_aws.state import State
-from ops.cli import running
+from ops.cli import workflow_runs
 from ops.cli.screen import console, number, steps
 from ops.sandbox import aws, deployment, job_run
-from ops.sandbox.settings import Settings
+from ops.sandbox.settings import SandboxSettings
 
 
-def reconcile(state: State, settings: Settings) -> None:
+def reconcile(state: State, settings: SandboxSettings) -> None:
     """Run the job reconcile and show what it found; end with exit status 1 when it found a difference or failed."""
     glue, logs = aws.client(settings, "glue"), aws.client(settings, "logs")
     with steps() as step, step("Hold the warehouse against totesys"):
@@ -23,7 +23,7 @@ def reconcile(state: State, settings: Settings) -> None:
     elif run.succeeded:
         console.print("Nothing has been loaded into the warehouse yet; run: totelake run")
     if not run.succeeded:
-        running.give_up("reconcile", run)
+        workflow_runs.give_up("reconcile", run)
 
 
 def table(lines: Iterable[Mapping[str, Any]]) -> Table:

@@ -23,20 +23,20 @@ from local_aws.state import State
 from ops.deploy import build
 from ops.deploy.build import Steps
 from ops.sandbox import databases, deployment, health
-from ops.sandbox.errors import BusyError, EndpointError, NotAWorldError, NotRunningError, NoWorldError
+from ops.sandbox.errors import BusyError, EndpointError, NoSandboxError, NotASandboxError, NotRunningError
 from ops.sandbox.health import Health
-from ops.sandbox.settings import Settings
+from ops.sandbox.settings import SandboxSettings
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 30.0
 
 
-def up(state: State, steps: Steps, *, schedules: bool = False) -> Settings:
+def up(state: State, steps: Steps, *, schedules: bool = False) -> SandboxSettings:
     """Start whatever of the world is not running and deploy whatever has changed; return its settings.
 
     From then on its `schedules` run, or they do not.
     When it cannot, what this call started is stopped again. Raises `BusyError` while another command does the same,
-    and `NotAWorldError` when the folder holds something else.
+    and `NotASandboxError` when the folder holds something else.
     """
     _make_private(state)
     with _alone(state):
@@ -53,7 +53,7 @@ def up(state: State, steps: Steps, *, schedules: bool = False) -> Settings:
 
 def down(state: State, steps: Steps) -> bool:
     """Stop the world and the jobs that it runs; return whether any of it was running."""
-    settings = Settings.load(state)
+    settings = SandboxSettings.load(state)
     with _alone(state):
         server = databases.cluster(state, settings)
         was_running = health.pid(state) is not None or server.running()
@@ -72,15 +72,15 @@ def purge(state: State, steps: Steps) -> None:
     if not state.root.exists():
         return
     if not state.world_file.exists():
-        raise NotAWorldError(state.root)
+        raise NotASandboxError(state.root)
     down(state, steps)
     with steps(f"Remove {state.root}"):
-        databases.cluster(state, Settings.load(state)).remove()
+        databases.cluster(state, SandboxSettings.load(state)).remove()
         shutil.rmtree(state.root)
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class RunningParts:
     """Which parts of a world run."""
 
     endpoint: Health | None
@@ -93,15 +93,15 @@ class Running:
         return [name for name, up in parts.items() if not up]
 
 
-def running(state: State, settings: Settings) -> Running:
+def running(state: State, settings: SandboxSettings) -> RunningParts:
     """Return which parts of the world in `state` run."""
     endpoint = health.ask(state, settings) if health.pid(state) is not None else None
-    return Running(endpoint, databases.cluster(state, settings).running())
+    return RunningParts(endpoint, databases.cluster(state, settings).running())
 
 
-def require(state: State) -> Settings:
-    """Return the settings of a world that is up; raise `NoWorldError` or `NotRunningError` when it is not."""
-    settings = Settings.load(state)
+def require(state: State) -> SandboxSettings:
+    """Return the settings of a world that is up; raise `NoSandboxError` or `NotRunningError` when it is not."""
+    settings = SandboxSettings.load(state)
     if missing := running(state, settings).missing:
         raise NotRunningError(state.root, missing)
     return settings
@@ -112,7 +112,7 @@ def _make_private(state: State) -> None:
     state.root.mkdir(mode=0o700, parents=True, exist_ok=True)
     is_ours = state.root.stat().st_uid == os.geteuid()
     if not is_ours or (not state.world_file.exists() and any(path != _lock(state) for path in state.root.iterdir())):
-        raise NotAWorldError(state.root)
+        raise NotASandboxError(state.root)
     state.root.chmod(0o700)
 
 
@@ -129,12 +129,12 @@ def _alone(state: State) -> Iterator[None]:
         raise BusyError(state.root) from error
 
 
-def _settings(state: State) -> Settings:
+def _settings(state: State) -> SandboxSettings:
     """Return the remembered settings, with another port for each part that is down while a stranger has its port."""
     try:
-        settings = Settings.load(state)
-    except NoWorldError:
-        settings = Settings.new(*processes.free_ports(2))
+        settings = SandboxSettings.load(state)
+    except NoSandboxError:
+        settings = SandboxSettings.new(*processes.free_ports(2))
         settings.save(state)
         return settings
     at_work = health.pid(state) is not None, databases.cluster(state, settings).running()
@@ -148,7 +148,7 @@ def _settings(state: State) -> Settings:
     return settings
 
 
-def _start(state: State, settings: Settings, before: Running, steps: Steps) -> None:
+def _start(state: State, settings: SandboxSettings, before: RunningParts, steps: Steps) -> None:
     build.make(steps)
     kept = _endpoint_to_keep(state, before.endpoint)
     if kept and before.postgres and deployment.is_current(state, settings, kept.boot):
@@ -165,7 +165,7 @@ def _start(state: State, settings: Settings, before: Running, steps: Steps) -> N
     deployment.deploy(state, settings, boot, steps)
 
 
-def _start_postgres(state: State, settings: Settings, before: Running, steps: Steps) -> None:
+def _start_postgres(state: State, settings: SandboxSettings, before: RunningParts, steps: Steps) -> None:
     with contextlib.nullcontext() if before.postgres else steps("Start Postgres, with totesys and the warehouse"):
         databases.ensure(databases.cluster(state, settings), settings)
 
@@ -179,7 +179,7 @@ def _endpoint_to_keep(state: State, found: Health | None) -> Health | None:
     return None
 
 
-def _start_endpoint(state: State, settings: Settings, steps: Steps) -> Health:
+def _start_endpoint(state: State, settings: SandboxSettings, steps: Steps) -> Health:
     log = state.logs / "endpoint.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with steps("Start the local AWS"), _listener(settings.endpoint_port) as listener, log.open("ab") as output:
@@ -210,7 +210,7 @@ def _listener(port: int) -> socket.socket:
         raise EndpointError(f"Port {port} cannot be listened on: {error}. Try again: totelake up") from error
 
 
-def _wait_for(process: subprocess.Popen[bytes], state: State, settings: Settings, log: Path) -> Health:
+def _wait_for(process: subprocess.Popen[bytes], state: State, settings: SandboxSettings, log: Path) -> Health:
     deadline = time.monotonic() + _START_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         if found := health.ask(state, settings):
@@ -227,7 +227,7 @@ def _stop_endpoint(state: State) -> None:
         raise EndpointError(f"The local AWS (process {pid}) did not stop; see {state.logs / 'endpoint.log'}")
 
 
-def _stop_what_was_started(state: State, settings: Settings, before: Running) -> None:
+def _stop_what_was_started(state: State, settings: SandboxSettings, before: RunningParts) -> None:
     if not before.endpoint:
         _stop_endpoint(state)
     if not before.postgres:
