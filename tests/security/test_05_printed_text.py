@@ -17,17 +17,17 @@ from local_aws import inbox
 from local_aws.state import State
 from local_aws.visible_text import visible
 from ops.cli import (
-    business,
     commands,
     demonstration,
     lake_query,
     lineage_view,
     log_view,
-    rebuilding,
+    rebuilds,
     reconciliation,
     records,
     run_view,
     screen,
+    source_data,
     status_view,
     workflow_runs,
 )
@@ -66,13 +66,13 @@ HOSTILE = {
 PAGES = (
     *(
         lake_query,
-        business,
+        source_data,
         commands,
         dashboard_view,
         demonstration,
         lineage_view,
         log_view,
-        rebuilding,
+        rebuilds,
         reconciliation,
     ),
     *(records, run_view, workflow_runs, screen, status_view),
