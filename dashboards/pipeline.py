@@ -87,7 +87,7 @@ def _workflow(glue: Any, logs: Any, name: str) -> PipelineWorkflow:
     found = glue.get_workflow(Name=name, IncludeGraph=True)["Workflow"]
     last = found.get("LastRun")
     graph = (last or found)["Graph"]
-    run = workflow_run.read(last, RowCounts(logs)) if last else None
+    run = workflow_run.summarize(last, RowCounts(logs)) if last else None
     actions = {action.name: action for action in run.actions} if run else {}
     edges = tuple((edge["SourceId"], edge["DestinationId"]) for edge in graph.get("Edges", []))
     nodes = {node["UniqueId"]: node for node in graph["Nodes"]}

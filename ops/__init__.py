@@ -1,1 +1,1 @@
-"""What people run: the command line, a local environment, deployment, and the files that are generated."""
+"""The command line, local environments, deployment to AWS, and generated files."""

@@ -1,5 +1,5 @@
-"""The base of what a command reports to the person who ran it."""
+"""Base error of the commands."""
 
 
 class OperationError(Exception):
-    """A command could not do what it was asked to; the message says why, and what to do."""
+    """A command failed; the message says why and what to do."""

@@ -1,4 +1,4 @@
-"""Run the command line as `python -m ops.cli`."""
+"""Runs the command line as `python -m ops.cli`."""
 
 from ops.cli import main
 

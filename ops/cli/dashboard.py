@@ -1,4 +1,4 @@
-"""The dashboard, served for as long as the command lasts."""
+"""Serves the dashboard for as long as the command runs."""
 
 import webbrowser
 
@@ -9,10 +9,10 @@ from ops.sandbox.errors import DashboardError
 
 
 def serve(state: State, port: int | None, *, browser: bool) -> None:
-    """Serve the dashboard of a world until Ctrl-C; raise `DashboardError` when it ends by itself."""
+    """Serve the dashboard of a local environment until Ctrl-C; raise `DashboardError` when its process ends."""
     with server.serving(state, port) as served:
-        console.print(f"The dashboard is at {served.address} (Ctrl-C closes it)", soft_wrap=True)
+        console.print(f"The dashboard is at {served.address} (Ctrl-C stops it)", soft_wrap=True)
         if browser:
             webbrowser.open(served.page.as_uri())
         status = served.process.wait()
-    raise DashboardError(f"The dashboard ended with exit status {status}; why is in {state.logs / 'dashboard.log'}")
+    raise DashboardError(f"The dashboard ended with exit status {status}; see {state.logs / 'dashboard.log'}")

@@ -1,6 +1,6 @@
-"""Pictures of the dashboard for the documents: `python -m ops.cli.dashboard_images` makes a world and removes it.
+"""Takes the screenshots in docs/images: `python -m ops.cli.dashboard_images`, of a temporary local environment.
 
-With `--state` they are taken of a world that is up.
+With `--state` of one that is running.
 """
 
 import argparse
@@ -28,17 +28,19 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking",
 _PAGES = ("Sales", "Purchases", "Payments", "Pipeline")
 _LAPTOP, _PHONE = (1440, 900), (390, 844)
 _COLOURS = 256
-_HIGHEST = 4000
-_SETTLING_MILLISECONDS = 3000  # charts take their new width after the window has
+_MAX_HEIGHT = 4000
+_SETTLING_MILLISECONDS = 3000  # charts are resized after the window
 
 
 def main() -> None:
-    """Take every page as a laptop shows it, and the first one as a phone does."""
+    """Take a screenshot of every page in the size of a laptop, and of the first one in the size of a phone."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--state", type=Path, help="the folder of a world that is up; without it one is made")
-    given = parser.parse_args().state
+    parser.add_argument(
+        "--state", type=Path, help="state folder of a running local environment; without it a temporary one"
+    )
+    folder = parser.parse_args().state
     FOLDER.mkdir(parents=True, exist_ok=True)
-    with _world(given) as state, server.serving(state) as served, sync_playwright() as playwright:
+    with _sandbox(folder) as state, server.serving(state) as served, sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=browser(), args=ARGUMENTS)
         for name in _PAGES:
             _take(chromium.new_page(), served.address, name, _LAPTOP, FOLDER / f"{name.lower()}.png")
@@ -48,13 +50,13 @@ def main() -> None:
 
 
 def browser() -> str | None:
-    """Return the path of a browser that is installed, None for Playwright's own."""
+    """Return the path of an installed browser, or None for Playwright's own."""
     return next((path for name in BROWSERS if (path := shutil.which(name))), None)
 
 
 @contextmanager
-def _world(folder: Path | None) -> Iterator[State]:
-    """Give the world in `folder`, or one that is made for the block: seeded, loaded twice, and reconciled."""
+def _sandbox(folder: Path | None) -> Iterator[State]:
+    """Yield the local environment in `folder`, or a temporary one: seeded, loaded twice, and reconciled."""
     if folder is not None:
         state = State(folder.resolve())
         lifecycle.require(state)
@@ -72,7 +74,7 @@ def _world(folder: Path | None) -> Iterator[State]:
 
 
 def _take(page: Page, address: str, name: str, size: tuple[int, int], file: Path, *, whole: bool = True) -> None:
-    """Write a picture of a page, the `whole` of it or what fits on the screen, in few enough colours to be small."""
+    """Write a screenshot of a page, of the `whole` page or of the visible part, with few colours to keep it small."""
     width, height = size
     page.set_viewport_size({"width": width, "height": height})
     page.goto(address)
@@ -82,8 +84,8 @@ def _take(page: Page, address: str, name: str, size: tuple[int, int], file: Path
     page.locator("[data-testid=stVegaLiteChart] svg").first.wait_for()
     page.locator("[data-test-script-state=notRunning]").wait_for()
     if whole:
-        all_of_it = page.locator("[data-testid=stMainBlockContainer]").evaluate("it => it.scrollHeight")
-        page.set_viewport_size({"width": width, "height": min(all_of_it, _HIGHEST)})
+        page_height = page.locator("[data-testid=stMainBlockContainer]").evaluate("it => it.scrollHeight")
+        page.set_viewport_size({"width": width, "height": min(page_height, _MAX_HEIGHT)})
     page.wait_for_timeout(_SETTLING_MILLISECONDS)
     picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
     picture.quantize(_COLOURS, dither=Image.Dither.NONE).save(file, optimize=True)

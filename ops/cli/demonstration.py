@@ -1,4 +1,4 @@
-"""The whole platform in one go, and what came out of it."""
+"""Runs the whole platform once and prints a summary."""
 
 import time
 from collections.abc import Sequence
@@ -18,38 +18,38 @@ from ops.sandbox.workflow_run import WorkflowRunSummary
 
 _EVENTS = 300
 _ANSWER_ROWS = 6
-_NEXT = """\
-What to try next:
-  totelake dashboard                  what the warehouse answers, and how the pipeline fares, in the browser
-  totelake activity && totelake run   more business, and what of it arrives
-  totelake run                        nothing changed: nothing is written
-  totelake crawl                      what lies in the lake, held against the declarations
-  totelake status                     runs, batches, rows, schedules, alarms, alerts
-  totelake up                         from now on by schedule: run every 15 minutes, reconcile every hour
-  totelake urls                       addresses for psql, boto3, the AWS CLI; the folder of the lake
-  totelake down                       stop it (--purge: and forget it)
+_NEXT_STEPS = """\
+Next steps:
+  totelake dashboard                  open the dashboard of the business and the pipeline in the browser
+  totelake activity && totelake run   simulate more business activity and load it
+  totelake run                        run again: without changes nothing is written
+  totelake crawl                      compare the lake with the declarations
+  totelake status                     show runs, batches, rows, schedules, alarms, alerts
+  totelake up                         enable the schedules: run every 15 minutes, reconcile every hour
+  totelake urls                       print addresses for psql, boto3 and the AWS CLI, and the folder of the lake
+  totelake down                       stop the local environment (--purge: remove it)
 where `totelake` is .venv/bin/totelake.\
 """
 
 
 def show(state: State) -> None:
-    """Bring the world up, fill it, run the workflow, let the business go on, run it again, and sum up."""
-    began = time.monotonic()
-    _heading("The local world")
+    """Start the local environment, seed totesys, run the workflow, simulate activity, run it again, and sum up."""
+    start = time.monotonic()
+    _heading("The local environment")
     with steps() as step:
         settings = lifecycle.up(state, step)
     if not status.row_counts(settings)["totesys"]["sales_order"]:
         source_data.seed(settings)
     _heading("First run of the workflow")
-    first = workflow_runs.succeed(state, settings)
-    _heading("The business goes on")
+    first = workflow_runs.run_to_success(state, settings)
+    _heading("Business activity")
     source_data.activity(settings, _EVENTS)
     _heading("Second run of the workflow")
-    second = workflow_runs.succeed(state, settings)
+    second = workflow_runs.run_to_success(state, settings)
     _heading("Summary")
-    _sum_up(state, settings, (first, second))
-    console.print(f"All of it took {seconds(time.monotonic() - began)}.\n")
-    console.print(_NEXT, soft_wrap=True)
+    _print_summary(state, settings, (first, second))
+    console.print(f"Total time: {seconds(time.monotonic() - start)}.\n")
+    console.print(_NEXT_STEPS, soft_wrap=True)
 
 
 def _heading(text: str) -> None:
@@ -57,30 +57,30 @@ def _heading(text: str) -> None:
     console.print(styled(text, "bold"))
 
 
-def _sum_up(state: State, settings: SandboxSettings, runs: Sequence[WorkflowRunSummary]) -> None:
+def _print_summary(state: State, settings: SandboxSettings, runs: Sequence[WorkflowRunSummary]) -> None:
     prefix = deployment.outputs(state)["prefix"]
     console.print(status_view.rows(status.row_counts(settings)))
     console.print(status_view.batches(status.committed_batches(state, settings, count=len(runs))))
     console.print(_durations(prefix, runs))
-    console.print(_answer(settings))
+    console.print(_revenue(settings))
 
 
 def _durations(prefix: str, runs: Sequence[WorkflowRunSummary]) -> Table:
-    """Return the rows and seconds of each job and crawler in each run, side by side."""
+    """Return a table of the rows and seconds of each job and crawler, the runs side by side."""
     table = Table(title="Stages", title_justify="left", title_style="bold")
     table.add_column("")
-    for number_of_run in range(1, len(runs) + 1):
-        table.add_column(f"rows, run {number_of_run}", justify="right")
+    for run_number in range(1, len(runs) + 1):
+        table.add_column(f"rows, run {run_number}", justify="right")
         table.add_column("seconds", justify="right")
-    for same in zip(*(run.actions for run in runs), strict=True):
-        cells = [cell for action in same for cell in (number(action.rows), seconds(action.seconds))]
-        table.add_row(run_view.name_of(same[0], prefix), *cells)
+    for actions in zip(*(run.actions for run in runs), strict=True):
+        cells = [cell for action in actions for cell in (number(action.rows), seconds(action.seconds))]
+        table.add_row(run_view.short_name(actions[0], prefix), *cells)
     table.add_row("whole run", *(cell for run in runs for cell in ("", seconds(run.seconds))), style="bold")
     return table
 
 
-def _answer(settings: SandboxSettings) -> Table:
-    """Return the first rows of the question's answer."""
+def _revenue(settings: SandboxSettings) -> Table:
+    """Return a table of the latest months' revenue."""
     table = Table(title="Revenue by month and currency, the latest months", title_justify="left", title_style="bold")
     with psycopg.connect(settings.warehouse_url) as connection:
         answer = connection.execute(questions.read("sales", "revenue_by_month").query.encode())

@@ -1,4 +1,4 @@
-"""Where a column comes from and where it goes, on the screen and for programs."""
+"""The lineage of a column, on the screen and as JSON."""
 
 from typing import Any
 
@@ -10,81 +10,78 @@ from totelake.tables.lineage import Lineage, SourceColumn
 
 
 def show(name: str, *, as_json: bool) -> None:
-    """Print the columns that are called `name`, as they are in totesys and in the stars.
-
-    Raises `UnknownColumnError`.
-    """
-    sources, stars = lineage.find(name)
-    told = [*map(_of_source, sources), *map(_of_star, stars)]
+    """Print the lineage of every column of that name, in totesys and in the stars; raise `UnknownColumnError`."""
+    source_columns, star_columns = lineage.find(name)
+    columns = [*map(_source_column, source_columns), *map(_star_column, star_columns)]
     if as_json:
-        print_json(told)
+        print_json(columns)
         return
-    for column in told:
+    for column in columns:
         console.print(_table(column))
 
 
-def _of_star(found: Lineage) -> dict[str, Any]:
-    column = found.star.column
-    is_numbered = column.name == found.star.table.surrogate
+def _star_column(traced: Lineage) -> dict[str, Any]:
+    column = traced.star.column
+    is_surrogate = column.name == traced.star.table.surrogate
     return {
-        "column": found.star.name,
+        "column": traced.star.name,
         "description": column.description,
-        "from": found.origin.name if found.origin else None,
-        "through": [place.name for place in found.through],
-        "how": found.how,
+        "from": traced.origin.name if traced.origin else None,
+        "through": [place.name for place in traced.through],
+        "how": traced.how,
         "types": {
-            "totesys": found.origin.column.type.source if found.origin else None,
-            "ingested": found.origin.column.type.hive if found.origin else None,
-            "processed": None if is_numbered else column.type.hive,
+            "totesys": traced.origin.column.type.source if traced.origin else None,
+            "ingested": traced.origin.column.type.hive if traced.origin else None,
+            "processed": None if is_surrogate else column.type.hive,
             "warehouse": column.type.postgres,
             "redshift": column.type.redshift,
         },
         "nullable": column.nullable,
         "references": column.references,
-        "rules": found.rules,
+        "rules": traced.rules,
     }
 
 
-def _of_source(place: SourceColumn) -> dict[str, Any]:
-    column = place.column
+def _source_column(source: SourceColumn) -> dict[str, Any]:
+    column = source.column
     return {
-        "column": place.name,
+        "column": source.name,
         "description": column.description,
-        "shows_in": {found.star.name: _use(place, found) for found in lineage.shown_in(place)},
+        "shows_in": {traced.star.name: _use(source, traced) for traced in lineage.shown_in(source)},
         "types": {"totesys": column.type.source, "ingested": column.type.hive},
         "nullable": column.nullable,
         "references": column.references,
-        "rules": lineage.rules_of_reference(place),
+        "rules": lineage.rules_of_reference(source),
     }
 
 
-def _use(place: SourceColumn, found: Lineage) -> str:
-    shown, *_ = found.sources
-    return found.how if place == shown else f"leads to {shown.name}"
+def _use(source: SourceColumn, traced: Lineage) -> str:
+    origin, *_ = traced.sources
+    return traced.how if source == origin else f"joins to {origin.name}"
 
 
-def _table(told: dict[str, Any]) -> Table:
-    shown = Table(title=told["column"], caption=told["description"], show_header=False)
-    shown.title_justify = shown.caption_justify = "left"
-    shown.title_style = "bold"
-    for what, said in _lines(told).items():
-        shown.add_row(what, said)
-    return shown
+def _table(column: dict[str, Any]) -> Table:
+    table = Table(title=column["column"], caption=column["description"], show_header=False)
+    table.title_justify = table.caption_justify = "left"
+    table.title_style = "bold"
+    for heading, text in _rows(column).items():
+        table.add_row(heading, text)
+    return table
 
 
-def _lines(told: dict[str, Any]) -> dict[str, str]:
-    """Return what is shown of a column, each line with its heading."""
-    lines = {}
-    if "shows_in" in told:
-        shows = [f"{name}: {use}" for name, use in told["shows_in"].items()]
-        lines["shows in"] = "\n".join(shows) or "no star: it stays in the ingested zone"
+def _rows(column: dict[str, Any]) -> dict[str, str]:
+    """Return the rows of a column's table, by their headings."""
+    rows = {}
+    if "shows_in" in column:
+        uses = [f"{name}: {use}" for name, use in column["shows_in"].items()]
+        rows["used in"] = "\n".join(uses) or "no star: it stays in the ingested zone"
     else:
-        lines["from"] = told["from"] or "no column of totesys"
-        lines["how"] = told["how"]
-    lines |= {f"type in {place}": kind for place, kind in told["types"].items() if kind}
-    lines["may be NULL"] = "yes" if told["nullable"] else "no"
-    if told["references"]:
-        lines["refers to"] = told["references"]
-    if told.get("rules"):
-        lines["rules"] = "\n".join(f"{rule}: {demanded}" for rule, demanded in told["rules"].items())
-    return lines
+        rows["from"] = column["from"] or "no column of totesys"
+        rows["transformation"] = column["how"]
+    rows |= {f"type in {place}": kind for place, kind in column["types"].items() if kind}
+    rows["nullable"] = "yes" if column["nullable"] else "no"
+    if column["references"]:
+        rows["references"] = column["references"]
+    if column.get("rules"):
+        rows["rules"] = "\n".join(f"{rule}: {requirement}" for rule, requirement in column["rules"].items())
+    return rows

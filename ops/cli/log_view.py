@@ -1,4 +1,4 @@
-"""The logs of jobs on the screen."""
+"""The logs of job runs on the screen."""
 
 import re
 import time
@@ -21,48 +21,48 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def age(text: str) -> timedelta:
-    """Return the time that `text` means, such as 90s, 10m, 2h or 1d; raise `BadParameter` when it means none."""
-    found = _AGE.fullmatch(text)
-    if not found:
-        raise typer.BadParameter(f"{visible(text)} is no time; say it as 90s, 10m, 2h or 1d")
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+    """Return the duration in `text`, such as 90s, 10m, 2h or 1d; raise `BadParameter` for anything else."""
+    match = _AGE.fullmatch(text)
+    if not match:
+        raise typer.BadParameter(f"{visible(text)} is not a duration; write it as 90s, 10m, 2h or 1d")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
 def show(state: State, settings: SandboxSettings, job: str | None, since: timedelta | None, *, follow: bool) -> None:
-    """Print what the latest runs of all jobs, or of one, have written; go on until Ctrl-C when told to `follow`.
+    """Print the log of the latest run of each job, or of one; with `follow` keep printing until Ctrl-C.
 
-    `job` is a stage or the id of a run. Raises `RunError` when there is no such job.
+    `job` is a stage or the id of a job run. Raises `RunError` for an unknown job, and when there is nothing to print.
     """
     jobs = deployment.outputs(state)["jobs"]
-    found = _logs(settings, jobs, job, since)
-    lines = found.new_lines()
+    job_logs = _job_logs(settings, jobs, job, since)
+    lines = job_logs.new_lines()
     if not lines and not follow:
-        who = f"No run {job} of any job" if _is_run(job) else f"No run of {job or 'any job'}"
-        raise RunError(f"{who} has written anything {'since then' if since else 'yet'}; run: totelake run")
+        who = f"No job has a run {job} that" if _is_run_id(job) else f"No run of {job or 'any job'}"
+        raise RunError(f"{who} has written to its log {'since then' if since else 'yet'}; run: totelake run")
     width = max(map(len, jobs)) if job is None else 0
     try:
         _print(lines, width)
         if follow:
-            error_console.print("Following; Ctrl-C ends it.")
+            error_console.print("Following the logs; Ctrl-C stops.")
         while follow:
             time.sleep(_POLL_SECONDS)
-            _print(found.new_lines(), width)
+            _print(job_logs.new_lines(), width)
     except KeyboardInterrupt:
         if not follow:
             raise
 
 
-def _logs(settings: SandboxSettings, jobs: Mapping[str, str], job: str | None, since: timedelta | None) -> JobLogs:
+def _job_logs(settings: SandboxSettings, jobs: Mapping[str, str], job: str | None, since: timedelta | None) -> JobLogs:
     glue, logs = aws.client(settings, "glue"), aws.client(settings, "logs")
-    begin = datetime.now(UTC) - since if since else None
-    if job is None or _is_run(job):
-        return JobLogs(glue, logs, jobs, since=begin, run_id=job)
+    start = datetime.now(UTC) - since if since else None
+    if job is None or _is_run_id(job):
+        return JobLogs(glue, logs, jobs, since=start, run_id=job)
     if job not in jobs:
-        raise RunError(f"There is no job {job}; there are {', '.join(jobs)}")
-    return JobLogs(glue, logs, {job: jobs[job]}, since=begin)
+        raise RunError(f"There is no job {job}; the jobs are {', '.join(jobs)}")
+    return JobLogs(glue, logs, {job: jobs[job]}, since=start)
 
 
-def _is_run(job: str | None) -> bool:
+def _is_run_id(job: str | None) -> bool:
     return job is not None and job.startswith("jr_")
 
 

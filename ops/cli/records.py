@@ -1,4 +1,4 @@
-"""Single records on the screen: their history, and what is held back of them."""
+"""Single records on the screen: their history, and the rows in quarantine."""
 
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -18,52 +18,54 @@ from totelake.lake.quarantine import Fault
 
 
 def show_history(state: State, settings: SandboxSettings, table: str, key: int, *, as_json: bool) -> None:
-    """Print every version of a record: the first one whole, of each later one what differs from the one before."""
+    """Print every version of a record: the first one in full, each later one as its changes."""
     bucket = deployment.outputs(state)["buckets"]["ingested"]
     versions = history.versions(bucket, table, key, OwnerClients(settings))
     if as_json:
         _print_json(versions)
     elif not versions:
-        console.print(f"No batch has brought a {table} {key}.")
+        console.print(f"No batch contains {table} {key}.")
     else:
         console.print(_versions(f"{table} {key}", versions))
 
 
 def show_quarantine(state: State, settings: SandboxSettings, *, as_json: bool) -> None:
-    """Print every row that is held back now, with what it has wrong."""
+    """Print every row that is in quarantine now, with the rules that it breaks."""
     faults = quarantine.faults(deployment.outputs(state)["buckets"]["processed"], OwnerClients(settings))
     if as_json:
         _print_json(faults)
     elif not faults:
-        console.print("Nothing is held back.")
+        console.print("The quarantine is empty.")
     else:
         console.print(_faults(faults))
 
 
 def _versions(title: str, versions: list[Version]) -> Table:
-    shown = Table(title=title, title_justify="left", title_style="bold")
-    for heading in ("batch", "seen at", "what"):
-        shown.add_column(heading)
+    rows = Table(title=title, title_justify="left", title_style="bold")
+    for heading in ("batch", "seen at", "change"):
+        rows.add_column(heading)
     first, *_ = versions
-    shown.add_row(str(first.sequence), first.seen_at, _lines(f"{name} = {_text(first, name)}" for name in first.values))
+    rows.add_row(str(first.sequence), first.seen_at, _lines(f"{name} = {_text(first, name)}" for name in first.values))
     for before, now in pairwise(versions):
-        shown.add_row(str(now.sequence), now.seen_at, "deleted" if now.deleted else _changes(before, now))
-    return shown
+        rows.add_row(str(now.sequence), now.seen_at, "deleted" if now.deleted else _changes(before, now))
+    return rows
 
 
 def _changes(before: Version, now: Version) -> str:
     names = [name for name in now.values if before.deleted or now.values[name] != before.values.get(name)]
-    return _lines(f"{name}: {_text(before, name)} → {_text(now, name)}" for name in names) or "written, but not changed"
+    return (
+        _lines(f"{name}: {_text(before, name)} → {_text(now, name)}" for name in names) or "written, values unchanged"
+    )
 
 
 def _faults(faults: list[Fault]) -> Table:
-    shown = Table(title=f"{len(faults)} faults", title_justify="left", title_style="bold")
+    rows = Table(title=f"{len(faults)} broken rules", title_justify="left", title_style="bold")
     for heading in ("table", "key", "rule", "column", "value", "batch"):
-        shown.add_column(heading)
+        rows.add_column(heading)
     for fault in faults:
         value = "NULL" if fault.value is None else fault.value
-        shown.add_row(fault.table, str(fault.key), fault.rule, fault.column, value, str(fault.sequence))
-    return shown
+        rows.add_row(fault.table, str(fault.key), fault.rule, fault.column, value, str(fault.sequence))
+    return rows
 
 
 def _text(version: Version, name: str) -> str:
@@ -75,5 +77,5 @@ def _lines(lines: Iterable[str]) -> str:
     return "\n".join(lines)
 
 
-def _print_json(found: list[Any]) -> None:
-    print_json([asdict(item) for item in found], default=str)
+def _print_json(items: list[Any]) -> None:
+    print_json([asdict(item) for item in items], default=str)

@@ -11,7 +11,7 @@ from ops.sandbox.workflow_run import ActionState, ActionSummary, WorkflowRunSumm
 
 type Show = Callable[[WorkflowRunSummary], None]
 
-_LOOKS = {
+_LABELS = {
     ActionState.WAITING: styled("· waiting", "dim"),
     ActionState.RUNNING: styled("▶ running", "yellow"),
     ActionState.SUCCEEDED: styled("✔ succeeded", "green"),
@@ -22,37 +22,37 @@ _NEVER_STARTED = styled("· never started", "dim")
 
 
 @contextmanager
-def showing(prefix: str) -> Iterator[Show]:
-    """Give a function that shows a run as it is now; all names begin with `prefix`."""
+def live(prefix: str) -> Iterator[Show]:
+    """Yield a function that shows the current state of a run; all names begin with `prefix`."""
     if not console.is_terminal:
         yield _StateChangePrinter(prefix)
         return
-    with Live(console=console, refresh_per_second=8) as live:
-        yield lambda run: live.update(table(prefix, run))
+    with Live(console=console, refresh_per_second=8) as display:
+        yield lambda run: display.update(table(prefix, run))
 
 
 def table(prefix: str, run: WorkflowRunSummary) -> Table:
-    """Return the run as a table, one row for each job and crawler; all names begin with `prefix`."""
-    told = "" if run.is_active else f" · {run.status}"
-    shown = Table(title=f"{run.id[:15]}… · {seconds(run.seconds)}{told}", title_justify="left", title_style="bold")
+    """Return the run as a table with one row per job and crawler; all names begin with `prefix`."""
+    status = "" if run.is_active else f" · {run.status}"
+    rows = Table(title=f"{run.id[:15]}… · {seconds(run.seconds)}{status}", title_justify="left", title_style="bold")
     for heading in ("", "state"):
-        shown.add_column(heading)
+        rows.add_column(heading)
     for heading in ("rows", "seconds"):
-        shown.add_column(heading, justify="right", min_width=9)
+        rows.add_column(heading, justify="right", min_width=9)
     for action in run.actions:
-        state = _NEVER_STARTED if action.state == ActionState.WAITING and not run.is_active else _LOOKS[action.state]
-        shown.add_row(name_of(action, prefix), state, number(action.rows), seconds(action.seconds))
-    return shown
+        label = _NEVER_STARTED if action.state == ActionState.WAITING and not run.is_active else _LABELS[action.state]
+        rows.add_row(short_name(action, prefix), label, number(action.rows), seconds(action.seconds))
+    return rows
 
 
-def name_of(action: ActionSummary, prefix: str) -> str:
-    """Return how an action is called on the screen: without the prefix that all names share."""
+def short_name(action: ActionSummary, prefix: str) -> str:
+    """Return the name of an action for the screen: without the prefix that all names share."""
     name = action.name.removeprefix(f"{prefix}-")
     return f"crawl {name}" if action.kind == "crawler" else name
 
 
 class _StateChangePrinter:
-    """Prints a line whenever an action has changed its state."""
+    """Prints a line for each change of an action's state, for output that is not a terminal."""
 
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
@@ -64,9 +64,9 @@ class _StateChangePrinter:
         for action in run.actions:
             if self._printed.get(action.name, ActionState.WAITING) != action.state:
                 rows = "" if action.rows is None else f", {number(action.rows)} rows"
-                took = "" if action.state == ActionState.RUNNING else f"{rows}, {seconds(action.seconds)}"
-                name = name_of(action, self._prefix)
-                console.print(f"{seconds(run.seconds):>9}  {name}: {action.state}{took}")
+                result = "" if action.state == ActionState.RUNNING else f"{rows}, {seconds(action.seconds)}"
+                name = short_name(action, self._prefix)
+                console.print(f"{seconds(run.seconds):>9}  {name}: {action.state}{result}")
             self._printed[action.name] = action.state
         if not run.is_active:
             console.print(f"{seconds(run.seconds):>9}  {run.status}")

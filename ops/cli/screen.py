@@ -1,7 +1,7 @@
-"""What every command shows in the same way: text, data for programs, steps, problems, numbers.
+"""Terminal output of all commands: text, data for programs, progress, errors, numbers.
 
-Everything printed is text and never markup, and control characters in it are visible. Data for programs is exact where
-it goes to a file or a pipe.
+Output is printed as text, never as markup, and its control characters as escapes. Data for programs is exact in a file
+or a pipe.
 """
 
 import json
@@ -25,26 +25,23 @@ from local_aws.visible_text import visible
 from ops.deploy.build import Steps
 from ops.sandbox.errors import SandboxError
 
-_INTERRUPTED = 130
-_OURS = {"local_aws", "ops", "totelake", "totesys"}
+_INTERRUPTED = 130  # the exit status after Ctrl-C: 128 + SIGINT
+_OWN_PACKAGES = {"local_aws", "ops", "totelake", "totesys"}
 
 
 class Screen(Console):
-    """A console that prints all but rich's own objects as text.
-
-    There is no markup and there are no emoji codes; control characters are shown as escapes.
-    """
+    """A console without markup, emoji codes and highlighting, which shows control characters as escapes."""
 
     def __init__(self, **options: Any) -> None:
-        """Take rich's options of a console, apart from those that this class decides."""
+        """Accept the options of `rich.console.Console` except `markup`, `emoji` and `highlight`."""
         super().__init__(markup=False, emoji=False, highlight=False, **options)
 
     def print(self, *objects: Any, **options: Any) -> None:
-        """Print strings, rich's objects, and anything else as its string."""
+        """Print renderables of rich as they are, and all other objects as strings."""
         super().print(*(each if is_renderable(each) else str(each) for each in objects), **options)
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """Return a string as rich's text; the strings in tables and titles come here too."""
+        """Return a string as rich's text; rich also calls this for strings in tables and titles."""
         return super().render_str(visible(text), **options | {"markup": False, "emoji": False})
 
 
@@ -58,24 +55,24 @@ def styled(text: str, style: str) -> Text:
 
 
 def print_data(text: str) -> None:
-    """Print a line for programs: exact into a file or a pipe, with control characters as escapes on a terminal."""
+    """Print a line for programs: exact in a file or a pipe, with control characters as escapes on a terminal."""
     sys.stdout.write(f"{visible(text) if sys.stdout.isatty() else text}\n")
     sys.stdout.flush()
 
 
 def print_json(value: object, default: Callable[[Any], Any] | None = None) -> None:
-    """Print a value as JSON, in which every control and format character is an escape."""
+    """Print a value as JSON with all control and format characters escaped."""
     print_data(json.dumps(value, indent=2, default=default).replace("\x7f", r"\u007f"))
 
 
-_OURSELVES = styled("totelake:", "bold red")
+_PROGRAM = styled("totelake:", "bold red")
 
 
 @contextmanager
-def problems(state: State, when_interrupted: str = "Stopped.") -> Iterator[None]:
-    """End the command with one sentence when something goes wrong; the traceback goes to the world's log.
+def report_errors(state: State, when_interrupted: str = "Interrupted.") -> Iterator[None]:
+    """Print an exception of the block as one sentence, log its traceback, and exit with status 1.
 
-    Ctrl-C ends it with `when_interrupted` and exit status 130, anything else with 1.
+    After Ctrl-C prints `when_interrupted` and exits with status 130.
     """
     try:
         yield
@@ -83,31 +80,31 @@ def problems(state: State, when_interrupted: str = "Stopped.") -> Iterator[None]
         error_console.print(f"\n{when_interrupted}")
         raise typer.Exit(_INTERRUPTED) from None
     except Exception as error:
-        if isinstance(error, typer.Exit | typer.Abort | BrokenPipeError):  # nothing is wrong, or nobody reads on
+        if isinstance(error, typer.Exit | typer.Abort | BrokenPipeError):  # no error, or the reader of a pipe has ended
             raise
-        log = _keep_traceback(state)
-        known = _ours(error) or _down(state)
-        sentence = str(known) if known else f"{type(error).__name__}: {error}"
-        error_console.print(_OURSELVES, sentence.strip())
-        if log and not known:
+        log = _log_traceback(state)
+        explained = _own_error(error) or _sandbox_error(state)
+        sentence = str(explained) if explained else f"{type(error).__name__}: {error}"
+        error_console.print(_PROGRAM, sentence.strip())
+        if log and not explained:
             error_console.print(f"The traceback is in {log}")
         raise typer.Exit(1) from None
 
 
 def refuse(sentence: str) -> NoReturn:
-    """End the command with one sentence and exit status 1, before it has done anything."""
-    error_console.print(_OURSELVES, sentence)
+    """Print one sentence and exit with status 1, before the command has changed anything."""
+    error_console.print(_PROGRAM, sentence)
     raise typer.Exit(1)
 
 
-def _ours(error: Exception) -> Exception | None:
-    """Return an error whose message we wrote ourselves, and nothing for any other."""
-    return error if type(error).__module__.partition(".")[0] in _OURS else None
+def _own_error(error: Exception) -> Exception | None:
+    """Return `error` when this project defines its class, so that its message explains it; None otherwise."""
+    return error if type(error).__module__.partition(".")[0] in _OWN_PACKAGES else None
 
 
-def _down(state: State) -> Exception | None:
-    """Return what is to be said when a part of the world has ended: it explains whatever error came of that."""
-    from ops.sandbox import lifecycle  # noqa: PLC0415 - needed only when something is wrong
+def _sandbox_error(state: State) -> Exception | None:
+    """Return the error that the local environment is missing or down, the likely cause of any other; None otherwise."""
+    from ops.sandbox import lifecycle  # noqa: PLC0415 - boto3 takes 0.3 s, and `--help` does not need it
 
     try:
         lifecycle.require(state)
@@ -116,8 +113,11 @@ def _down(state: State) -> Exception | None:
     return None
 
 
-def _keep_traceback(state: State) -> str | None:
-    """Append the traceback of the exception at hand to the log of the command line; without a world there is none."""
+def _log_traceback(state: State) -> str | None:
+    """Append the current traceback to the log of the command line and return its path.
+
+    Returns None without a local environment, which has no log.
+    """
     if not state.world_file.exists():
         return None
     log = state.logs / "totelake.log"
@@ -129,7 +129,7 @@ def _keep_traceback(state: State) -> str | None:
 
 @contextmanager
 def steps() -> Iterator[Steps]:
-    """Give a function that shows a step with its seconds: live on a terminal, else one line when it has ended."""
+    """Yield a function that shows a step and its seconds: live on a terminal, else as one line when it has ended."""
     if not console.is_terminal:
         yield _step_as_line
         return
@@ -162,10 +162,10 @@ def _step_as_line(name: str) -> Iterator[Callable[[str], None]]:
 
 
 def number(value: float | Decimal | None) -> str:
-    """Return a number as people read it, nothing for None."""
+    """Return a number with thousands separators, or an empty string for None."""
     return "" if value is None else f"{value:,}"
 
 
 def seconds(value: float | None) -> str:
-    """Return a length of time as people read it, nothing for None."""
+    """Return a duration such as `1,234.5 s`, or an empty string for None."""
     return "" if value is None else f"{value:,.1f} s"

@@ -1,4 +1,4 @@
-"""The status of a world on the screen."""
+"""The status of a local environment on the screen."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -17,9 +17,9 @@ _ALERT_LINES = 2
 
 def show(status: Status) -> None:
     """Print the status."""
-    console.print(f"World in {status.state}", soft_wrap=True)
+    console.print(f"Local environment in {status.state}", soft_wrap=True)
     for part in status.down:
-        console.print(styled(f"{part} is down", "bold red"), "; run: totelake up", sep="")
+        console.print(styled(f"{part} is down", "bold red"), "; start it with: totelake up", sep="")
     if not status.runs and not status.down:
         console.print("The workflow has not run yet; run: totelake run")
     for run in reversed(status.runs):
@@ -28,7 +28,7 @@ def show(status: Status) -> None:
     console.print(rows(status.rows))
     age = status.last_success_age
     console.print("Last success: never" if age is None else f"Last success: {_age(age)} ago")
-    show_watch(status.due, status.alarms)
+    show_schedules_and_alarms(status.next_starts, status.alarms)
     console.print(f"Alerts: {len(status.alerts) or 'none'}")
     for alert in status.alerts[-_LATEST_ALERTS:]:
         sent_at = f"  {alert['sent_at']:%Y-%m-%d %H:%M:%S}  "
@@ -37,14 +37,14 @@ def show(status: Status) -> None:
             console.print(f"    {line.strip('"')}", soft_wrap=True)
 
 
-def show_watch(due: Mapping[str, datetime], alarms: Sequence[Mapping[str, Any]]) -> None:
-    """Print when the schedules fire next, and the alarms that are on."""
-    for name, moment in sorted(due.items()):
+def show_schedules_and_alarms(next_starts: Mapping[str, datetime], alarms: Sequence[Mapping[str, Any]]) -> None:
+    """Print the next start of each schedule, and the alarms in the state ALARM."""
+    for name, moment in sorted(next_starts.items()):
         left = max(0.0, (moment - datetime.now(UTC)).total_seconds())
-        console.print(f"Schedule {name}: in {_age(left)}")
-    if not due:
-        console.print("Schedules: off; run them with: totelake up")
-    console.print(f"Alarms that are on: {len(alarms) or 'none'}")
+        console.print(f"Schedule {name}: next start in {_age(left)}")
+    if not next_starts:
+        console.print("Schedules: disabled; enable them with: totelake up")
+    console.print(f"Alarms in ALARM state: {len(alarms) or 'none'}")
     for alarm in alarms:
         console.print(" ", styled(alarm["name"], "red"), "", alarm["reason"], soft_wrap=True)
 
@@ -52,16 +52,18 @@ def show_watch(due: Mapping[str, datetime], alarms: Sequence[Mapping[str, Any]])
 def batches(zones: Mapping[str, CommittedBatches]) -> Columns:
     """Return the committed batches of each zone, side by side."""
     tables = []
-    for zone, found in zones.items():
-        table = Table(title=f"{zone}: {found.count} committed", title_justify="left", title_style="bold")
+    for zone, committed in zones.items():
+        table = Table(title=f"{zone}: {committed.count} committed", title_justify="left", title_style="bold")
         for heading in ("batch", "id"):
             table.add_column(heading)
         table.add_column("rows", justify="right")
-        for batch in found.latest:
+        for batch in committed.latest:
             table.add_row(str(batch["sequence"]), batch["batch_id"], number(batch["rows"]))
             if batch["quarantined"]:
-                held = f"{number(batch['quarantined'])} rows broke a rule and were held back; see: totelake quarantine"
-                table.add_row("", styled(held, "red"))
+                warning = (
+                    f"{number(batch['quarantined'])} rows broke a rule and were quarantined; see: totelake quarantine"
+                )
+                table.add_row("", styled(warning, "red"))
         tables.append(table)
     return Columns(tables)
 
@@ -69,11 +71,11 @@ def batches(zones: Mapping[str, CommittedBatches]) -> Columns:
 def rows(counts: Mapping[str, Mapping[str, int]]) -> Columns:
     """Return the rows per table of each database, side by side."""
     tables = []
-    for database, found in counts.items():
+    for database, tables_of_database in counts.items():
         table = Table(title=database, title_justify="left", title_style="bold")
         table.add_column("table")
         table.add_column("rows", justify="right")
-        for name, count in found.items():
+        for name, count in tables_of_database.items():
             table.add_row(name, number(count))
         tables.append(table)
     return Columns(tables)

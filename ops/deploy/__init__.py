@@ -1,1 +1,1 @@
-"""Brings totelake into an AWS account and out of it again: `python -m ops.deploy --help`."""
+"""Deploys totelake to an AWS account and removes it: `python -m ops.deploy --help`."""

@@ -13,19 +13,19 @@ _STAGES = {stage.__name__: stage for stage in (stages.bootstrap, stages.plan, st
 
 
 def main(argv: Sequence[str] | None = None, configuration: Path = terraform.CONFIGURATION) -> int:
-    """Do what the arguments say to the `configuration`; return the exit status, with the reason on standard error."""
-    parser = argparse.ArgumentParser(prog="python -m ops.deploy", description="Bring totelake into an AWS account.")
+    """Run the command in the arguments with the `configuration`; return the exit status, print errors to stderr."""
+    parser = argparse.ArgumentParser(prog="python -m ops.deploy", description="Deploy totelake to an AWS account.")
     commands = parser.add_subparsers(dest="command", required=True)
     for name, stage in _STAGES.items():
         summary = (stage.__doc__ or "").partition("\n")[0]
         commands.add_parser(name, help=summary, description=summary).add_argument("environment", metavar="ENV")
-    commands.add_parser("wheels", help="Get the wheels of the jobs' Python modules, and say where they are.")
-    given = parser.parse_args(argv)
+    commands.add_parser("wheels", help="Download the wheels of the jobs' Python modules, and print their folder.")
+    arguments = parser.parse_args(argv)
     try:
-        if given.command == "wheels":
+        if arguments.command == "wheels":
             sys.stdout.write(f"{wheels.fetch()}\n")
         else:
-            _STAGES[given.command](given.environment, configuration)
+            _STAGES[arguments.command](arguments.environment, configuration)
     except (DeployError, terraform.TerraformMissingError) as error:
         sys.stderr.write(f"totelake: {visible(str(error))}\n")
         return 1

@@ -1,4 +1,4 @@
-"""The AWS account that is delivered to: who asks, whether it answers, and the bucket of Terraform's state in it."""
+"""The target AWS account: its identity, and the bucket of Terraform's state in it."""
 
 import os
 from collections.abc import Iterator
@@ -17,49 +17,50 @@ _CONFIG = Config(connect_timeout=10, read_timeout=30, retries={"total_max_attemp
 _LOG_IN = (
     "log in (aws sso login) and name the profile in AWS_PROFILE, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 )
-_NOT_THERE, _FORBIDDEN, _MOVED = 404, 403, 301
+_NOT_FOUND, _FORBIDDEN, _MOVED = 404, 403, 301
 
 
 def identify(environment: DeployEnvironment) -> str:
-    """Return the number of the account that whoever asks belongs to.
+    """Return the account id of the caller's credentials.
 
-    Raises `CredentialsError` when nobody is logged in, or AWS does not take it, and `AwsUnreachableError` when nothing
-    answers, or a local environment is asked for and no endpoint is named.
+    Raises `CredentialsError` when they are missing or refused, and `AwsUnreachableError` when AWS does not respond, or
+    the environment is local and AWS_ENDPOINT_URL is not set.
     """
     if environment.local and not os.environ.get("AWS_ENDPOINT_URL"):
         raise AwsUnreachableError(
-            f"the environment {environment.name} is a local endpoint's: set AWS_ENDPOINT_URL, or run `make up`"
+            f"the environment {environment.name} needs a local endpoint: set AWS_ENDPOINT_URL, or run `make up`"
         )
-    with _explained():
+    with _translated_errors():
         return str(_client(environment, "sts").get_caller_identity()["Account"])
 
 
 def state_bucket_exists(environment: DeployEnvironment, account: str) -> bool:
-    """Say whether the bucket of the state is there; raise `StateBucketError` when it is not this account's."""
+    """Return whether the bucket of the state exists; raise `StateBucketError` when another account owns it."""
     bucket = environment.state_bucket
-    with _explained():
+    with _translated_errors():
         try:
             _client(environment, "s3").head_bucket(Bucket=bucket, ExpectedBucketOwner=account)
         except ClientError as error:
             status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-            if status == _NOT_THERE:
+            if status == _NOT_FOUND:
                 return False
             if status in {_FORBIDDEN, _MOVED}:
                 raise StateBucketError(
-                    f"the bucket {bucket} is another account's, or in another region than {environment.region}, or you "
-                    f"may not look at it: choose the right account, or in env/{environment.name}.tfvars another prefix"
+                    f"the bucket {bucket} belongs to another account, is in another region than {environment.region}, "
+                    "or you lack permission to read it: log in to the right account, or set another prefix in "
+                    f"env/{environment.name}.tfvars"
                 ) from error
             raise
     return True
 
 
-def make_state_bucket(environment: DeployEnvironment) -> None:
-    """Make the bucket of the state, bare: Terraform then takes it over and protects it."""
-    place: dict[str, Any] = {"CreateBucketConfiguration": {"LocationConstraint": environment.region}}
-    with _explained():
-        # The one region that must not be named.
+def create_state_bucket(environment: DeployEnvironment) -> None:
+    """Create the bucket of the state with default settings; Terraform then imports and configures it."""
+    location: dict[str, Any] = {"CreateBucketConfiguration": {"LocationConstraint": environment.region}}
+    with _translated_errors():
+        # S3 rejects us-east-1 as a LocationConstraint.
         _client(environment, "s3").create_bucket(
-            Bucket=environment.state_bucket, **({} if environment.region == "us-east-1" else place)
+            Bucket=environment.state_bucket, **({} if environment.region == "us-east-1" else location)
         )
 
 
@@ -68,17 +69,17 @@ def _client(environment: DeployEnvironment, service: str) -> Any:
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
-    """Turn what boto3 raises in the block into errors that say what to do."""
+def _translated_errors() -> Iterator[None]:
+    """Translate boto3's exceptions in the block to errors that say what to do."""
     try:
         yield
     except (NoCredentialsError, PartialCredentialsError) as error:
         raise CredentialsError(f"there are no AWS credentials: {_LOG_IN}") from error
     except (NoConnectionError, HTTPClientError) as error:
-        where = os.environ.get("AWS_ENDPOINT_URL")
-        named = f"AWS_ENDPOINT_URL is {where}: is anything there?" if where else "is this machine online?"
-        raise AwsUnreachableError(f"AWS does not answer ({error}); {named}") from error
+        endpoint = os.environ.get("AWS_ENDPOINT_URL")
+        hint = f"AWS_ENDPOINT_URL is {endpoint}: is it running?" if endpoint else "check the network of this machine"
+        raise AwsUnreachableError(f"AWS does not respond ({error}); {hint}") from error
     except BotoCoreError as error:
         raise CredentialsError(f"the AWS credentials cannot be used ({error}): {_LOG_IN}") from error
     except ClientError as error:
-        raise CredentialsError(f"AWS refuses ({error}): ask somebody who may, or {_LOG_IN}") from error
+        raise CredentialsError(f"AWS refused the request ({error}): get the permission, or {_LOG_IN}") from error

@@ -1,4 +1,4 @@
-"""What is built once and shared by every local world and by the tests: `python -m ops.deploy.build`."""
+"""Build products, shared by all local environments and the tests: `python -m ops.deploy.build`."""
 
 import contextlib
 import hashlib
@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from local_aws import files
+from local_aws import files, spark
 from local_aws.errors import LocalAwsError
 from local_aws.visible_text import visible
 
 type Steps = Callable[[str], AbstractContextManager[Callable[[str], None]]]
-"""Called with the name of a step; the step lasts as long as the context, which gives a function to tell how far it is.
+"""Function that shows a step by its name; the context lasts as long as the step and yields a function to show details.
 
 May be called from any thread.
 """
@@ -25,13 +25,13 @@ FOLDER = ROOT / "build"
 PACKAGE = FOLDER / "totelake.zip"
 
 _PACKAGES = (ROOT / "glue_jobs" / "totelake",)
-_TIMESTAMP = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can say
+_TIMESTAMP = (1980, 1, 1, 0, 0, 0)  # the earliest of the zip format
 
 
 def package_bytes(*folders: Path) -> bytes:
-    """Return the zip of the packages in `folders`, the same bytes for the same files wherever and whenever it is made.
+    """Return a reproducible zip of the packages in `folders`, by default those of the jobs.
 
-    Without any they are those of the jobs. It is not compressed, since what a compressor writes depends on its version.
+    It is not compressed, since the output of a compressor depends on its version.
     """
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
@@ -49,7 +49,7 @@ def _is_shipped(path: Path) -> bool:
 
 
 def package() -> Path:
-    """Return the package zip, written anew where the package has changed."""
+    """Return the path of the package zip, rebuilt if the package has changed."""
     if not _package_is_current():
         files.replace(PACKAGE, package_bytes())
     return PACKAGE
@@ -60,18 +60,16 @@ def _package_is_current() -> bool:
 
 
 def code_version() -> str:
-    """Return the twelve hex digits that name the content of the package."""
+    """Return the first twelve hex digits of the package's SHA-256."""
     return hashlib.sha256(package_bytes()).hexdigest()[:12]
 
 
 def make(steps: Steps) -> None:
-    """Build whatever is not up to date, each in a step of its own."""
-    from local_aws import spark  # noqa: PLC0415 - the command line imports this module, and wants to start fast
-
+    """Build the products that are not up to date, each as one step."""
     if spark.JDBC_JAR.exists():
-        spark.jdbc_jar()  # which only checks it
+        spark.jdbc_jar()  # only checks its hash
     else:
-        with steps("Get the JDBC driver of Postgres"):
+        with steps("Download the JDBC driver of Postgres"):
             spark.jdbc_jar()
     if not _package_is_current():
         with steps("Zip the package of the jobs"):
@@ -82,7 +80,7 @@ def make(steps: Steps) -> None:
 
 
 def main() -> None:
-    """Build whatever is not up to date, and say what was built; end with what a step needs and does not find."""
+    """Build the products that are not up to date and print their steps; exit with the error of a failed step."""
     try:
         make(_print_step)
     except LocalAwsError as error:
@@ -91,9 +89,9 @@ def main() -> None:
 
 @contextlib.contextmanager
 def _print_step(name: str) -> Iterator[Callable[[str], None]]:
-    began = time.monotonic()
+    start = time.monotonic()
     yield lambda _detail: None
-    sys.stdout.write(f"{name}: {time.monotonic() - began:.1f} s\n")
+    sys.stdout.write(f"{name}: {time.monotonic() - start:.1f} s\n")
 
 
 if __name__ == "__main__":

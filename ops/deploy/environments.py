@@ -1,4 +1,4 @@
-"""The environments: what env/<name>.tfvars says, and what has to come from whoever delivers."""
+"""The environments: the values in env/<name>.tfvars, and the variables that the caller has to set."""
 
 import os
 import re
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ops.deploy.errors import EnvironmentNotFoundError, SettingMissingError
 
-# `terraform fmt`, which the tests demand, leaves a top-level assignment and a block no other look than these.
+# The formats that `terraform fmt`, which the tests enforce, produces for a top-level assignment and a block.
 _ASSIGNMENT = re.compile(r"^(\w+)\s*=\s*(.*?)\s*(?:#.*)?$", re.MULTILINE)
 _VARIABLE = re.compile(r'^variable "(\w+)" \{\n(.*?)^\}', re.MULTILINE | re.DOTALL)
 _ATTRIBUTE = r"^  {}\s*=\s*(.+)$"
@@ -15,7 +15,7 @@ _ATTRIBUTE = r"^  {}\s*=\s*(.+)$"
 
 @dataclass(frozen=True, slots=True)
 class DeployEnvironment:
-    """One environment: its name, the folder of the configuration, and what has to be known before Terraform runs."""
+    """An environment: its name, the folder of the configuration, and the values needed before Terraform runs."""
 
     name: str
     configuration: Path
@@ -25,29 +25,29 @@ class DeployEnvironment:
 
     @property
     def var_file(self) -> Path:
-        """The values of this environment."""
+        """The file with the variables of this environment."""
         return self.configuration / f"env/{self.name}.tfvars"
 
     @property
     def state_bucket(self) -> str:
-        """The bucket that holds what Terraform knows of the account."""
+        """The bucket of Terraform's state."""
         return f"{self.prefix}-state"
 
 
 def read(name: str, configuration: Path) -> DeployEnvironment:
     """Return the environment `name` of the `configuration`.
 
-    Raises `EnvironmentNotFoundError`, which names those that exist, and `SettingMissingError` without a prefix.
+    Raises `EnvironmentNotFoundError`, which names the existing ones, and `SettingMissingError` without a prefix.
     """
-    known = sorted(path.stem for path in configuration.glob("env/*.tfvars"))
-    if name not in known:
+    existing = sorted(path.stem for path in configuration.glob("env/*.tfvars"))
+    if name not in existing:
         raise EnvironmentNotFoundError(
-            f"there is no environment {name!r}: ENV is one of {', '.join(known)}, or the name of another file in "
+            f"there is no environment {name!r}: ENV is one of {', '.join(existing)}, or the name of another file in "
             f"{configuration / 'env'}"
         )
-    values = _assigned(configuration / f"env/{name}.tfvars")
+    values = _assignments(configuration / f"env/{name}.tfvars")
     if "prefix" not in values:
-        raise SettingMissingError(f"env/{name}.tfvars sets no prefix, with which every name begins")
+        raise SettingMissingError(f"env/{name}.tfvars does not set `prefix`, the first part of every name")
     region = values.get("region") or _attribute(_variables(configuration)["region"], "default")
     return DeployEnvironment(
         name,
@@ -59,19 +59,19 @@ def read(name: str, configuration: Path) -> DeployEnvironment:
 
 
 def check_settings(environment: DeployEnvironment) -> None:
-    """Raise `SettingMissingError` when a variable without a default has no value; the message says how to give it."""
-    given = _assigned(environment.var_file).keys() | {
+    """Raise `SettingMissingError` when a required variable has no value; the message says how to set it."""
+    assigned = _assignments(environment.var_file).keys() | {
         name.removeprefix("TF_VAR_") for name, value in os.environ.items() if name.startswith("TF_VAR_") and value
     }
     for name, body in _variables(environment.configuration).items():
-        if name not in given and not _attribute(body, "default"):
+        if name not in assigned and not _attribute(body, "default"):
             description, kind = _attribute(body, "description").strip('"'), _attribute(body, "type")
             raise SettingMissingError(
                 f"TF_VAR_{name} is not set. {description} Set it, as JSON, to a value of the type {kind}"
             )
 
 
-def _assigned(path: Path) -> dict[str, str]:
+def _assignments(path: Path) -> dict[str, str]:
     return dict(_ASSIGNMENT.findall(path.read_text()))
 
 
@@ -80,6 +80,6 @@ def _variables(configuration: Path) -> dict[str, str]:
 
 
 def _attribute(body: str, name: str) -> str:
-    """Return an attribute of a block as it is written, empty when the block has none of that name."""
-    found = re.search(_ATTRIBUTE.format(name), body, re.MULTILINE)
-    return found[1] if found else ""
+    """Return the source text of an attribute of a block, or an empty string if the block lacks it."""
+    match = re.search(_ATTRIBUTE.format(name), body, re.MULTILINE)
+    return match[1] if match else ""

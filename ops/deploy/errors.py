@@ -1,41 +1,41 @@
-"""What can be in the way of a delivery; every message names the thing and the way out.
+"""Errors of a deployment; every message names the cause and what to do.
 
 DeployError
 ├── EnvironmentNotFoundError    there is no env/<name>.tfvars
-├── SettingMissingError         a variable that Terraform asks for has no value
-├── CredentialsError            nobody is logged in, or AWS does not take it
-├── AwsUnreachableError            AWS does not answer
-├── StateBucketError            the bucket of the state is missing, or somebody else's
-├── WheelsError                 the jobs' wheels could not be had
-├── TerraformFailedError        Terraform ended with an error, which it has printed
-└── NotConfirmedError           a destruction was not confirmed
+├── SettingMissingError         a required variable of Terraform has no value
+├── CredentialsError            the AWS credentials are missing or refused
+├── AwsUnreachableError         AWS does not respond
+├── StateBucketError            the bucket of the state is missing, or belongs to another account
+├── WheelsError                 the jobs' wheels could not be downloaded
+├── TerraformFailedError        Terraform failed; it has printed its errors
+└── NotConfirmedError           the destruction was not confirmed
 """
 
 from ops.errors import OperationError
 
 
 class DeployError(OperationError):
-    """A delivery could not be carried out; the message says why, and what to do."""
+    """Base of all errors of a deployment; the message says why it failed and what to do."""
 
 
 class EnvironmentNotFoundError(DeployError):
-    """There is no environment of that name."""
+    """There is no environment of this name."""
 
 
 class SettingMissingError(DeployError):
-    """A variable without a default has no value."""
+    """A required variable has no value."""
 
 
 class CredentialsError(DeployError):
-    """There are no credentials, or AWS refuses them."""
+    """The AWS credentials are missing or refused."""
 
 
 class AwsUnreachableError(DeployError):
-    """AWS, or the endpoint that stands for it, does not answer."""
+    """AWS, or the endpoint in AWS_ENDPOINT_URL, does not respond."""
 
 
 class StateBucketError(DeployError):
-    """The bucket of Terraform's state is not there, or not ours."""
+    """The bucket of Terraform's state is missing, or belongs to another account."""
 
 
 class WheelsError(DeployError):
@@ -43,8 +43,8 @@ class WheelsError(DeployError):
 
 
 class TerraformFailedError(DeployError):
-    """Terraform failed; it has said why."""
+    """Terraform failed; it has printed its errors."""
 
 
 class NotConfirmedError(DeployError):
-    """Nobody confirmed that everything is to be destroyed."""
+    """The destruction was not confirmed."""

@@ -1,4 +1,4 @@
-"""What is done to an environment, from an empty account to an empty account."""
+"""The commands on an environment: bootstrap, plan, deploy, destroy."""
 
 import os
 import sys
@@ -10,18 +10,15 @@ from ops.deploy.environments import DeployEnvironment
 from ops.deploy.errors import NotConfirmedError, StateBucketError
 
 CONFIRM = "CONFIRM"
-"""The variable in which a script says that everything is to be destroyed: it holds the prefix."""
+"""Environment variable with which a script confirms a destruction; its value is the prefix."""
 
 
 def bootstrap(name: str, configuration: Path) -> None:
-    """Make what has to be there before anything is delivered: the bucket of the state, the roles of the workflows.
-
-    Can be run at any time and from anywhere: what is there is kept, and brought to what is written.
-    """
+    """Create or update the bucket of Terraform's state and the roles of the GitHub workflows. Idempotent."""
     environment = environments.read(name, configuration)
-    number = account.identify(environment)
-    if not account.state_bucket_exists(environment, number):
-        account.make_state_bucket(environment)
+    account_id = account.identify(environment)
+    if not account.state_bucket_exists(environment, account_id):
+        account.create_state_bucket(environment)
     folder = configuration / "bootstrap"
     own_values = folder / f"env/{name}.tfvars"
     values = {"environment": name, "prefix": environment.prefix, "region": environment.region}
@@ -29,63 +26,63 @@ def bootstrap(name: str, configuration: Path) -> None:
     options.append(f"-var=local={str(environment.local).lower()}")
     if own_values.exists():
         options.append(f"-var-file={own_values}")
-    place = Configuration(environment, folder, tuple(options))
-    place.init()
-    place.change()
-    _say(f"{environment.state_bucket} in account {number} holds the state of {name}. Next: make deploy ENV={name}")
+    terraform_root = Configuration(environment, folder, tuple(options))
+    terraform_root.init()
+    terraform_root.plan_and_apply()
+    _print(f"The bucket {environment.state_bucket} in account {account_id} is ready. Next: make deploy ENV={name}")
 
 
 def plan(name: str, configuration: Path) -> None:
     """Show what a deployment would change."""
-    _ready(name, configuration).plan()
+    _prepared(name, configuration).plan()
 
 
 def deploy(name: str, configuration: Path) -> None:
-    """Build the package, get the wheels, and make the account what the configuration says."""
-    _ready(name, configuration).change()
-    _say(f"{name} runs the package {build.code_version()}")
+    """Build the package, download the wheels, plan, and apply that plan."""
+    _prepared(name, configuration).plan_and_apply()
+    _print(f"Deployed the package {build.code_version()} to {name}")
 
 
 def destroy(name: str, configuration: Path) -> None:
-    """Remove all of it but the state and what bootstrap made, after the prefix was typed or was given in CONFIRM.
+    """Remove everything but the state and the resources of bootstrap, after its prefix was typed or given in CONFIRM.
 
-    Raises `NotConfirmedError` when it was not.
+    Raises `NotConfirmedError`.
     """
     environment = environments.read(name, configuration)
-    if not sys.stdin.isatty():  # nobody reads the plan before it is confirmed
+    if not sys.stdin.isatty():  # without a terminal the confirmation does not depend on the plan
         _confirm(environment)
-    place = _ready(name, configuration)
-    if place.plan("-destroy"):
+    terraform_root = _prepared(name, configuration)
+    if terraform_root.plan("-destroy"):
         if sys.stdin.isatty():
             _confirm(environment)
-        place.apply()
-    _say(f"{name} is gone; {environment.state_bucket} still holds its state")
+        terraform_root.apply()
+    _print(f"Destroyed {name}; its state is still in the bucket {environment.state_bucket}")
 
 
-def _ready(name: str, configuration: Path) -> Configuration:
-    """Return the configuration of the environment, with all it needs to be planned."""
+def _prepared(name: str, configuration: Path) -> Configuration:
+    """Return the initialised configuration of the environment, with package and wheels built."""
     environment = environments.read(name, configuration)
     environments.check_settings(environment)
-    number = account.identify(environment)
-    if not account.state_bucket_exists(environment, number):
+    account_id = account.identify(environment)
+    if not account.state_bucket_exists(environment, account_id):
         raise StateBucketError(
-            f"there is no bucket {environment.state_bucket} in account {number} for the state of {name}: "
+            f"there is no bucket {environment.state_bucket} in account {account_id} for the state of {name}; run: "
             f"make bootstrap ENV={name}"
         )
     build.package()
     wheels.fetch()
-    place = Configuration(environment, configuration, (f"-var-file={environment.var_file}",))
-    place.init()
-    return place
+    terraform_root = Configuration(environment, configuration, (f"-var-file={environment.var_file}",))
+    terraform_root.init()
+    return terraform_root
 
 
 def _confirm(environment: DeployEnvironment) -> None:
-    wanted, given = environment.prefix, os.environ.get(CONFIRM)
-    if not given and sys.stdin.isatty():
-        given = input(f"Type {wanted} to destroy all of it: ").strip()
-    if given != wanted:
-        raise NotConfirmedError(f"nothing was destroyed: type {wanted} when asked, or set {CONFIRM}={wanted}")
+    expected, confirmation = environment.prefix, os.environ.get(CONFIRM)
+    if not confirmation and sys.stdin.isatty():
+        confirmation = input(f"Type {expected} to destroy everything in it: ").strip()
+    if confirmation != expected:
+        raise NotConfirmedError(f"nothing was destroyed: type {expected} when asked, or set {CONFIRM}={expected}")
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     sys.stdout.write(f"{line}\n")

@@ -1,1 +1,1 @@
-"""A local environment: the local AWS, Postgres, and what Terraform deploys to them; and questions to it."""
+"""A local environment: the local AWS, Postgres, the Terraform deployment to them, and clients of it."""

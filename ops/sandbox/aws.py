@@ -15,14 +15,14 @@ from botocore.httpsession import URLLib3Session
 from local_aws.address import REGION
 from ops.sandbox.settings import SandboxSettings
 
-DUE_PATH = "/_due"
-"""Where the endpoint tells, to who signs, when its schedules fire next; no bucket can have this name."""
+NEXT_STARTS_PATH = "/_due"
+"""Path on which the endpoint returns the next start of each schedule to signed requests; not a valid bucket name."""
 
 _CONFIG = Config(retries={"total_max_attempts": 2}, connect_timeout=5, read_timeout=60, proxies={})
 
 
 def client(settings: SandboxSettings, service: str, config: Config | None = None) -> Any:
-    """Return a boto3 client of `service` in the world of `settings`, whatever the caller's own account is."""
+    """Return a boto3 client of `service` in the local environment, independent of the caller's AWS configuration."""
     return boto3.client(
         service,
         endpoint_url=settings.aws_url,
@@ -35,7 +35,7 @@ def client(settings: SandboxSettings, service: str, config: Config | None = None
 
 @dataclass(frozen=True, slots=True)
 class OwnerClients:
-    """Clients that act as the owner of a world, for the functions of totelake that take theirs."""
+    """Creates clients with the owner's key, for functions of totelake that take a session."""
 
     settings: SandboxSettings
 
@@ -44,9 +44,9 @@ class OwnerClients:
         return client(self.settings, service_name, config)
 
 
-def due(settings: SandboxSettings) -> dict[str, datetime]:
-    """Return when each schedule of a world's endpoint fires next, in UTC, by its name."""
-    request = AWSRequest("GET", settings.aws_url + DUE_PATH)
+def next_starts(settings: SandboxSettings) -> dict[str, datetime]:
+    """Return the next start of each enabled schedule in UTC, by the schedule's name."""
+    request = AWSRequest("GET", settings.aws_url + NEXT_STARTS_PATH)
     SigV4Auth(Credentials(settings.access_key, settings.secret_key), "scheduler", REGION).add_auth(request)
-    answer = json.loads(URLLib3Session().send(request.prepare()).content)
-    return {arn.rpartition("/")[2]: datetime.fromisoformat(moment) for arn, moment in answer.items()}
+    response = json.loads(URLLib3Session().send(request.prepare()).content)
+    return {arn.rpartition("/")[2]: datetime.fromisoformat(moment) for arn, moment in response.items()}

@@ -1,6 +1,6 @@
-"""The process that serves the local AWS of a world: `python -m ops.sandbox.endpoint --state DIR --listener FD`.
+"""The process that serves the local AWS: `python -m ops.sandbox.endpoint --state DIR --listener FD`.
 
-It ends on SIGTERM, or when its state folder is removed, after the jobs that it runs.
+It stops its jobs and ends on SIGTERM, or when its state folder is removed.
 """
 
 import argparse
@@ -29,53 +29,54 @@ _LOG = logging.getLogger("ops.sandbox.endpoint")
 
 
 def local_aws(state: State, owner: Credentials, listener: socket.socket | None = None) -> LocalAws:
-    """Return the local AWS of the world in `state`.
+    """Return the local AWS of the local environment in `state`.
 
-    Beside AWS it answers which world it serves, by which code, with a proof that it has the world's key, for which no
-    signature is needed; and when its schedules fire next.
+    Beside AWS it serves two pages: its health, unsigned, with a proof that it has the owner's key; and the next start
+    of each schedule.
     """
-    this = {"state": str(state.root), "boot": uuid.uuid4().hex, "code": health.code_version(), "pid": os.getpid()}
+    identity = {"state": str(state.root), "boot": uuid.uuid4().hex, "code": health.code_version(), "pid": os.getpid()}
 
-    def proved(environ: dict[str, Any]) -> dict[str, Any]:
+    def health_page(environ: dict[str, Any]) -> dict[str, Any]:
         nonce = parse_qs(environ["QUERY_STRING"]).get(health.NONCE, [""])[0]
-        return {**this, "proof": health.proof(owner.secret_key, int(environ["SERVER_PORT"]), nonce)}
+        return {**identity, "proof": health.proof(owner.secret_key, int(environ["SERVER_PORT"]), nonce)}
 
-    def due(_environ: dict[str, Any]) -> dict[str, Any]:
+    def next_starts_page(_environ: dict[str, Any]) -> dict[str, Any]:
         return {arn: moment.isoformat() for arn, moment in schedules.upcoming().items()}
 
     return LocalAws(
         state,
         owner,
         listener=listener,
-        pages={health.PATH: proved, aws.DUE_PATH: due},
+        pages={health.PATH: health_page, aws.NEXT_STARTS_PATH: next_starts_page},
         unsigned={health.PATH},
         redshift_database=databases.redshift_databases(state),
     )
 
 
 def serve(state: State, owner: Credentials, listener: socket.socket) -> None:
-    """Serve the world in `state` on `listener` until SIGTERM or SIGINT, or until its folder is gone."""
-    served = local_aws(state, owner, listener)
+    """Serve the local environment in `state` on `listener` until SIGTERM or SIGINT, or until its folder is removed."""
+    server = local_aws(state, owner, listener)
 
     def stop(_signal: int, _frame: object) -> None:
-        threading.Thread(target=served.shutdown, name="shutdown").start()  # it waits for the loop that this interrupts
+        # In a thread, since shutdown waits for the serving loop, which this handler interrupts.
+        threading.Thread(target=server.shutdown, name="shutdown").start()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     watch = FolderWatch(state)
-    watch.start(served.shutdown)
-    _LOG.info("serving %s on port %d, process %d", state.root, served.port, os.getpid())
+    watch.start(server.shutdown)
+    _LOG.info("serving %s on port %d, process %d", state.root, server.port, os.getpid())
     try:
-        served.serve()
+        server.serve()
     finally:
         watch.close()
 
 
 def main(argv: list[str]) -> int:
-    """Serve the world that the arguments name; refuse, with exit status 1, when another process serves it."""
+    """Serve the local environment in `--state`; exit with status 1 when another process already serves it."""
     parser = argparse.ArgumentParser(prog="python -m ops.sandbox.endpoint")
     parser.add_argument("--state", type=Path, required=True)
-    parser.add_argument("--listener", type=int, required=True, help="descriptor of the socket to serve on")
+    parser.add_argument("--listener", type=int, required=True, help="file descriptor of the listening socket")
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     state = State(arguments.state.resolve())
@@ -88,7 +89,9 @@ def main(argv: list[str]) -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     except processes.LockHeldError as error:
-        sys.stderr.write(f"Process {error.pid} already serves the world in {state.root}; stop it with: totelake down\n")
+        sys.stderr.write(
+            f"Process {error.pid} already serves the local environment in {state.root}; stop it with: totelake down\n"
+        )
         return 1
     return 0
 

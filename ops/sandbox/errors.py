@@ -1,16 +1,16 @@
-"""Everything that the local world can find wrong.
+"""Errors of a local environment.
 
 SandboxError
-├── NoSandboxError         there is no world in the state folder
-├── NotRunningError      there is one, and a part of it is down
-├── DamagedSandboxError    its world.json cannot be read
-├── BusyError            another command is starting or stopping it
-├── NotASandboxError       the folder holds something else than a world
-├── EndpointError        the local AWS did not start or did not stop
-├── RunError       a run could not start
-├── QueryFailedError     Athena has no answer to a query
-├── LakeTableNotFoundError    the lake has no table of the name
-└── DashboardError       the dashboard could not be served
+├── NoSandboxError           the state folder contains no local environment
+├── NotRunningError          a part of it is down
+├── DamagedSandboxError      its world.json cannot be read
+├── BusyError                another command is starting or stopping it
+├── NotASandboxError         the folder is not a state folder, or belongs to another user
+├── EndpointError            the local AWS did not start or did not stop
+├── RunError                 a run could not be started, stopped or found
+├── QueryFailedError         Athena rejected a query, or the query failed
+├── LakeTableNotFoundError   the lake has no table of this name
+└── DashboardError           the dashboard could not be served
 """
 
 from pathlib import Path
@@ -19,56 +19,60 @@ from ops.errors import OperationError
 
 
 class SandboxError(OperationError):
-    """Base of every error about the local world; the message says what to do."""
+    """Base of all errors of a local environment; the message says what to do."""
 
 
 class NoSandboxError(SandboxError):
-    """There is no world in the state folder."""
+    """The state folder contains no local environment."""
 
     def __init__(self, folder: Path) -> None:
         """Name the state `folder`."""
-        super().__init__(f"There is no local world in {folder}; run: totelake up")
+        super().__init__(f"There is no local environment in {folder}; start one with: totelake up")
         self.folder = folder
 
 
 class NotRunningError(SandboxError):
-    """A part of the world is down."""
+    """A part of the local environment is down."""
 
     def __init__(self, folder: Path, parts: list[str]) -> None:
         """Name the state `folder` and the `parts` that are down."""
-        super().__init__(f"The local world in {folder} is down ({' and '.join(parts)}); run: totelake up")
+        super().__init__(
+            f"The local environment in {folder} is down ({' and '.join(parts)}); start it with: totelake up"
+        )
         self.folder, self.parts = folder, parts
 
 
 class DamagedSandboxError(SandboxError):
-    """The file that holds ports, key and passwords cannot be read."""
+    """The file with ports, key and passwords cannot be read."""
 
     def __init__(self, file: Path) -> None:
         """Name the `file`."""
         super().__init__(
-            f"{file} cannot be read: it holds the world's ports, key and passwords. Restore it, or remove the folder "
-            f"{file.parent} to begin anew."
+            f"{file} cannot be read: it contains the ports, key and passwords of the local environment. Restore it, or "
+            f"remove the folder {file.parent} to start with a new one."
         )
         self.file = file
 
 
 class BusyError(SandboxError):
-    """Another command is starting or stopping the world."""
+    """Another command is starting or stopping the local environment."""
 
     def __init__(self, folder: Path) -> None:
         """Name the state `folder`."""
-        super().__init__(f"Another command is starting or stopping the world in {folder}; try again when it has ended.")
+        super().__init__(
+            f"Another command is starting or stopping the local environment in {folder}; try again when it has ended."
+        )
         self.folder = folder
 
 
 class NotASandboxError(SandboxError):
-    """The folder holds something else than a world."""
+    """The folder is not a state folder, or belongs to another user."""
 
     def __init__(self, folder: Path) -> None:
         """Name the `folder`."""
         super().__init__(
-            f"{folder} is not the state of a local world: it has no world.json, or belongs to another user. "
-            "It was left as it is. Name a folder of the world's own with --state."
+            f"{folder} is not the state folder of a local environment: it has no world.json, or belongs to another "
+            "user. It was not changed. Name a new or empty folder with --state."
         )
         self.folder = folder
 
@@ -78,7 +82,7 @@ class EndpointError(SandboxError):
 
 
 class RunError(SandboxError):
-    """A run of the workflow or of a job could not start."""
+    """A run of a workflow or job could not be started, stopped or found."""
 
 
 class DashboardError(SandboxError):
@@ -86,14 +90,14 @@ class DashboardError(SandboxError):
 
 
 class QueryFailedError(SandboxError):
-    """Athena has no answer to a query; the message is what it says."""
+    """Athena rejected a query, or the query failed; the message is Athena's."""
 
 
 class LakeTableNotFoundError(SandboxError):
-    """The lake has no table and no view of the name."""
+    """The lake has no table or view of this name."""
 
-    def __init__(self, name: str, near: list[str]) -> None:
-        """Name what was asked for, and what is called nearly so."""
-        meant = f"did you mean {' or '.join(near)}? All of them:" if near else "see what there is with:"
-        super().__init__(f"The lake has no table {name}; {meant} totelake tables")
-        self.name, self.near = name, near
+    def __init__(self, name: str, similar: list[str]) -> None:
+        """Name the table that was asked for, and `similar` names that exist."""
+        hint = f"did you mean {' or '.join(similar)}? List all with:" if similar else "list all with:"
+        super().__init__(f"The lake has no table {name}; {hint} totelake tables")
+        self.name, self.similar = name, similar

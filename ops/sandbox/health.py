@@ -1,4 +1,4 @@
-"""Whether the local AWS of a world is running, and which code it runs."""
+"""Health check of the local AWS: whether it runs, and which version of the code."""
 
 import hashlib
 import hmac
@@ -15,19 +15,19 @@ from local_aws.address import HOST
 from local_aws.state import State
 from ops.sandbox.settings import SandboxSettings
 
-PATH = "/_health"  # no bucket can have this name
+PATH = "/_health"  # not a valid bucket name
 NONCE = "nonce"
-"""The parameter to which `proof` is the answer."""
+"""The query parameter that `proof` signs."""
 
-_PATIENCE = 5.0
+_TIMEOUT_SECONDS = 5.0
 _PACKAGES = (Path(local_aws.__file__).resolve().parent, Path(__file__).resolve().parent)
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What an endpoint says of itself: `boot` is new each time it starts, `code` is that of this package then.
+    """The health of an endpoint: `boot` is unique to each start, `code` the version of the code that it runs.
 
-    `proof` is that it has the key of its world.
+    `proof` shows that it has the owner's secret key.
     """
 
     state: str
@@ -38,12 +38,12 @@ class Health:
 
 
 def lock_file(state: State) -> Path:
-    """Return the file that an endpoint holds locked as long as it lives."""
+    """Return the file that an endpoint keeps locked while it runs."""
     return state.root / "endpoint.lock"
 
 
 def code_version() -> str:
-    """Return a digest of the packages that an endpoint runs, by which an endpoint that runs older code is known."""
+    """Return a digest of the packages that an endpoint runs, to detect an endpoint with older code."""
     digest = hashlib.sha256()
     for package in _PACKAGES:
         for path in sorted(package.rglob("*.py")):
@@ -52,20 +52,20 @@ def code_version() -> str:
 
 
 def pid(state: State) -> int | None:
-    """Return the process id of the endpoint of `state`, None when it does not run."""
+    """Return the process id of the endpoint of `state`, or None when it is not running."""
     return processes.holder(lock_file(state))
 
 
 def proof(key: str, port: int, nonce: str) -> str:
-    """Return the answer to `nonce` on `port`, which only a program that knows `key` can give.
+    """Return the HMAC of `nonce` and `port` with `key`, which proves that a program has the key.
 
-    The port is part of it, so that a program on another one cannot have it from this one.
+    It covers the port, so that a program on another port cannot relay the proof of this one.
     """
     return hmac.digest(key.encode(), f"{PATH} {port} {nonce}".encode(), "sha256").hex()
 
 
-def ask(state: State, settings: SandboxSettings) -> Health | None:
-    """Return what the endpoint of `state` says on its port, None when nobody, or somebody else, answers there."""
+def check(state: State, settings: SandboxSettings) -> Health | None:
+    """Return the health of the endpoint of `state`, or None when its port has no listener or another program's."""
     port, nonce = settings.endpoint_port, secrets.token_urlsafe()
     try:
         health = Health(**_get(port, f"{PATH}?{NONCE}={nonce}"))
@@ -76,10 +76,10 @@ def ask(state: State, settings: SandboxSettings) -> Health | None:
 
 
 def _get(port: int, path: str) -> dict[str, Any]:
-    connection = http.client.HTTPConnection(HOST, port, timeout=_PATIENCE)
+    connection = http.client.HTTPConnection(HOST, port, timeout=_TIMEOUT_SECONDS)
     try:
         connection.request("GET", path)
-        answer: dict[str, Any] = json.loads(connection.getresponse().read())
-        return answer
+        body: dict[str, Any] = json.loads(connection.getresponse().read())
+        return body
     finally:
         connection.close()

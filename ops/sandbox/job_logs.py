@@ -1,4 +1,4 @@
-"""What jobs write, read from CloudWatch Logs: of their latest runs, of all since a moment, and on and on."""
+"""The logs of jobs, read from CloudWatch Logs: of the latest runs, or of all since a moment, and new lines."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from ops.sandbox.workflow_run import ERROR_GROUP, OUTPUT_GROUP, lines_of, pages
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """One line that a run of a `job` wrote, and when it reached the log, in UTC."""
+    """A line from a run of `job`, with the time of its log event in UTC."""
 
     at: datetime
     job: str
@@ -18,14 +18,14 @@ class LogLine:
 
 
 class JobLogs:
-    """The logs of some jobs, of which each line is read once."""
+    """The logs of some jobs; each line is read once."""
 
     def __init__(
         self, glue: Any, logs: Any, jobs: Mapping[str, str], *, since: datetime | None = None, run_id: str | None = None
     ) -> None:
-        """Read the runs of `jobs`, whose names are by what they are called.
+        """Read the runs of `jobs`, a mapping of stages to job names.
 
-        That is the latest run of each, or all `since` a moment, or the one of this id. Those that begin later come too.
+        These are the latest run of each job, or all `since` a moment, or the one of this id; and all that start later.
         """
         self._glue, self._logs, self._jobs = glue, logs, jobs
         self._since, self._run_id = since, run_id
@@ -34,15 +34,15 @@ class JobLogs:
         self._first = True
 
     def new_lines(self) -> list[LogLine]:
-        """Return what has been written since the last call, in the order of time, also by runs that began since."""
-        found = [
-            line for job, name in self._jobs.items() for run in self._wanted(name) for line in self._read(job, run)
+        """Return the lines since the last call in order of time, those of newly started runs included."""
+        lines = [
+            line for job, name in self._jobs.items() for run in self._unfinished(name) for line in self._read(job, run)
         ]
         self._first = False
-        return sorted(found, key=lambda line: line.at)
+        return sorted(lines, key=lambda line: line.at)
 
-    def _wanted(self, name: str) -> list[Mapping[str, Any]]:
-        """Return the runs of a job that may have something new to tell."""
+    def _unfinished(self, name: str) -> list[Mapping[str, Any]]:
+        """Return the selected runs of a job whose logs have not been read to the end."""
         runs = _runs(self._glue, name)
         if self._run_id:
             runs = [run for run in runs if run["Id"] == self._run_id]
@@ -53,11 +53,11 @@ class JobLogs:
         return [run for run in runs if run["Id"] not in self._done]
 
     def _read(self, job: str, run: Mapping[str, Any]) -> Iterator[LogLine]:
-        """Yield the new lines of a run; one that had ended before they were read has nothing more to tell."""
+        """Yield the new lines of a run; mark it as done if it had ended before they were read."""
         for group in (OUTPUT_GROUP, ERROR_GROUP):
-            place = (group, run["Id"])
-            for page in pages(self._logs, *place, self._tokens.get(place)):
-                self._tokens[place] = page["nextForwardToken"]
+            stream = (group, run["Id"])
+            for page in pages(self._logs, *stream, self._tokens.get(stream)):
+                self._tokens[stream] = page["nextForwardToken"]
                 for event in page["events"]:
                     at = datetime.fromtimestamp(event["timestamp"] / 1000, UTC)
                     if self._since is None or at >= self._since:
@@ -67,7 +67,7 @@ class JobLogs:
 
 
 def _runs(glue: Any, name: str) -> list[Mapping[str, Any]]:
-    """Return the runs of a job, the latest first."""
-    answer = glue.get_paginator("get_job_runs").paginate(JobName=name)
-    runs: list[Mapping[str, Any]] = [run for page in answer for run in page["JobRuns"]]
+    """Return the runs of a job, latest first."""
+    run_pages = glue.get_paginator("get_job_runs").paginate(JobName=name)
+    runs: list[Mapping[str, Any]] = [run for page in run_pages for run in page["JobRuns"]]
     return sorted(runs, key=lambda run: run["StartedOn"], reverse=True)

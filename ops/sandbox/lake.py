@@ -1,4 +1,4 @@
-"""Questions to the lake of a running world, by the API of Athena and of Glue, as anybody could ask them."""
+"""A client of the lake: queries in Athena, tables in the Glue catalog."""
 
 import difflib
 import time
@@ -14,8 +14,8 @@ from ops.sandbox.errors import LakeTableNotFoundError, QueryFailedError
 from ops.sandbox.settings import SandboxSettings
 
 _POLL_SECONDS = 0.05
-_UNDER_WAY = {"QUEUED", "RUNNING"}
-_NEAR = 3
+_ACTIVE_STATES = {"QUEUED", "RUNNING"}
+_SUGGESTIONS = 3
 _ZONES = ("processed", "ingested", "discovered")
 
 type Row = list[str | None]
@@ -23,7 +23,7 @@ type Row = list[str | None]
 
 @dataclass(frozen=True, slots=True)
 class QueryResult:
-    """What a query has as its result: columns by their types, rows as text, and what it took."""
+    """The result of a query: types by column, rows as text, bytes scanned and seconds."""
 
     columns: dict[str, str]
     rows: list[Row]
@@ -33,93 +33,97 @@ class QueryResult:
 
 @dataclass(frozen=True, slots=True)
 class CatalogRelation:
-    """A table or a view of the catalog, as Glue tells of it."""
+    """A table or view of the Glue catalog; columns as Glue describes them."""
 
     database: str
     name: str
     description: str
     is_view: bool
     columns: list[dict[str, str]]
-    keys: list[dict[str, str]]
+    partition_keys: list[dict[str, str]]
 
 
 class LakeClient:
-    """The lake of the world of `settings`, asked in the workgroup that Terraform has made."""
+    """Queries the lake of a local environment and describes its tables."""
 
     def __init__(self, settings: SandboxSettings, workgroup: str, databases: dict[str, str]) -> None:
-        """Ask in `workgroup`; `databases` are those of the zones, by their names."""
+        """Query in the Athena `workgroup`; `databases` has the name of each zone's database."""
         self._athena, self._glue = aws.client(settings, "athena"), aws.client(settings, "glue")
         self._workgroup = workgroup
         self._databases = databases
 
-    def ask(self, query: str) -> QueryResult:
-        """Return the answer to a query; raise `QueryFailedError` with what Athena says against it."""
+    def query(self, sql: str) -> QueryResult:
+        """Return the result of a query; raise `QueryFailedError` with Athena's message when it fails."""
         try:
-            identifier = self._athena.start_query_execution(
-                QueryString=query,
+            query_id = self._athena.start_query_execution(
+                QueryString=sql,
                 QueryExecutionContext={"Database": self._databases["processed"]},
                 WorkGroup=self._workgroup,
             )["QueryExecutionId"]
         except ClientError as error:
             raise QueryFailedError(error.response["Error"]["Message"]) from error
-        told = self._ended(identifier)
-        if told["Status"]["State"] != "SUCCEEDED":
-            raise QueryFailedError(told["Status"]["StateChangeReason"])
-        pages = list(self._athena.get_paginator("get_query_results").paginate(QueryExecutionId=identifier))
-        found = pages[0]["ResultSet"]["ResultSetMetadata"]["ColumnInfo"]
+        execution = self._wait_for_end(query_id)
+        if execution["Status"]["State"] != "SUCCEEDED":
+            raise QueryFailedError(execution["Status"]["StateChangeReason"])
+        pages = list(self._athena.get_paginator("get_query_results").paginate(QueryExecutionId=query_id))
+        columns = pages[0]["ResultSet"]["ResultSetMetadata"]["ColumnInfo"]
         rows = [
             [cell.get("VarCharValue") for cell in row["Data"]] for page in pages for row in page["ResultSet"]["Rows"]
         ]
-        statistics = told["Statistics"]
+        statistics = execution["Statistics"]
         return QueryResult(
-            {column["Name"]: column["Type"] for column in found},
-            rows[1:] if told["StatementType"] == "DML" else rows,
+            {column["Name"]: column["Type"] for column in columns},
+            rows[1:] if execution["StatementType"] == "DML" else rows,  # a SELECT repeats the column names first
             statistics["DataScannedInBytes"],
             statistics["TotalExecutionTimeInMillis"] / 1000,
         )
 
     def relations(self) -> list[CatalogRelation]:
-        """Return all tables and views, those of the processed zone first, each zone's in the order of their names."""
-        found = (self._in(self._databases[zone]) for zone in _ZONES)
-        return [relation for some in found for relation in sorted(some, key=lambda relation: relation.name)]
+        """Return all tables and views by name, those of the processed zone first."""
+        by_zone = (self._in_database(self._databases[zone]) for zone in _ZONES)
+        return [relation for zone in by_zone for relation in sorted(zone, key=lambda relation: relation.name)]
 
     def relation(self, name: str) -> CatalogRelation:
-        """Return the table or view `name`, or `database.name`: the first by that; raise `LakeTableNotFoundError`."""
+        """Return the first table or view called `name`, which may be `database.name`.
+
+        Raises `LakeTableNotFoundError`.
+        """
         database, _, own_name = name.lower().rpartition(".")
-        there = self.relations()
-        for relation in there:
+        relations = self.relations()
+        for relation in relations:
             if relation.name == own_name and database in {"", relation.database}:
                 return relation
-        names = [relation.name for relation in there]
-        raise LakeTableNotFoundError(name, difflib.get_close_matches(own_name, names, n=_NEAR))
+        names = [relation.name for relation in relations]
+        raise LakeTableNotFoundError(name, difflib.get_close_matches(own_name, names, n=_SUGGESTIONS))
 
     def partitions(self, relation: CatalogRelation) -> int:
-        """Return how many partitions of a table are registered."""
+        """Return the number of registered partitions of a table."""
         pages = self._glue.get_paginator("get_partitions").paginate(
             DatabaseName=relation.database, TableName=relation.name, ExcludeColumnSchema=True
         )
         return sum(len(page["Partitions"]) for page in pages)
 
     def rows(self, relation: CatalogRelation) -> int:
-        """Return how many rows a table or a view has."""
+        """Return the number of rows of a table or view."""
         table = exp.table_(relation.name, db=relation.database, quoted=True)
-        [[count]] = self.ask(exp.select("count(*)").from_(table).sql("athena")).rows
+        [[count]] = self.query(exp.select("count(*)").from_(table).sql("athena")).rows
         return int(count or 0)
 
-    def _ended(self, identifier: str) -> dict[str, Any]:
+    def _wait_for_end(self, query_id: str) -> dict[str, Any]:
+        """Return the execution of a query that has ended; stop the query on Ctrl-C."""
         try:
-            while (told := self._told(identifier))["Status"]["State"] in _UNDER_WAY:
+            while (execution := self._execution(query_id))["Status"]["State"] in _ACTIVE_STATES:
                 time.sleep(_POLL_SECONDS)
         except KeyboardInterrupt:
-            self._athena.stop_query_execution(QueryExecutionId=identifier)
+            self._athena.stop_query_execution(QueryExecutionId=query_id)
             raise
-        return told
+        return execution
 
-    def _told(self, identifier: str) -> dict[str, Any]:
-        told: dict[str, Any] = self._athena.get_query_execution(QueryExecutionId=identifier)["QueryExecution"]
-        return told
+    def _execution(self, query_id: str) -> dict[str, Any]:
+        execution: dict[str, Any] = self._athena.get_query_execution(QueryExecutionId=query_id)["QueryExecution"]
+        return execution
 
-    def _in(self, database: str) -> Iterator[CatalogRelation]:
+    def _in_database(self, database: str) -> Iterator[CatalogRelation]:
         for page in self._glue.get_paginator("get_tables").paginate(DatabaseName=database):
             for table in page["TableList"]:
                 yield CatalogRelation(

@@ -1,7 +1,7 @@
-"""Starting and stopping a local world.
+"""Starting and stopping a local environment.
 
-A world is a Postgres server and an endpoint process, to which Terraform is applied. The endpoint's memory ends with it,
-the files of the state folder do not: whenever an endpoint was started, Terraform is applied to it again.
+It is a Postgres server and an endpoint process, to which Terraform is applied. The endpoint keeps resources in memory,
+so Terraform is applied again after each start; the files of the state folder persist.
 """
 
 import contextlib
@@ -32,29 +32,28 @@ _STOP_SECONDS = 30.0
 
 
 def up(state: State, steps: Steps, *, schedules: bool = False) -> SandboxSettings:
-    """Start whatever of the world is not running and deploy whatever has changed; return its settings.
+    """Start the parts that are down, deploy changes, enable or disable the schedules; return the settings.
 
-    From then on its `schedules` run, or they do not.
-    When it cannot, what this call started is stopped again. Raises `BusyError` while another command does the same,
-    and `NotASandboxError` when the folder holds something else.
+    On an error everything that this call started is stopped. Raises `BusyError` while another command starts or stops
+    the local environment, and `NotASandboxError` when the folder is not a state folder.
     """
     _make_private(state)
-    with _alone(state):
+    with _locked(state):
         settings = _settings(state).with_schedules(schedules=schedules)
         settings.save(state)
         before = running(state, settings)
         try:
             _start(state, settings, before, steps)
         except BaseException:
-            _stop_what_was_started(state, settings, before)
+            _stop_started(state, settings, before)
             raise
         return settings
 
 
 def down(state: State, steps: Steps) -> bool:
-    """Stop the world and the jobs that it runs; return whether any of it was running."""
+    """Stop the local environment and its jobs; return whether any part of it was running."""
     settings = SandboxSettings.load(state)
-    with _alone(state):
+    with _locked(state):
         server = databases.cluster(state, settings)
         was_running = health.pid(state) is not None or server.running()
         if health.pid(state) is not None:
@@ -68,7 +67,7 @@ def down(state: State, steps: Steps) -> bool:
 
 
 def purge(state: State, steps: Steps) -> None:
-    """Stop the world and remove its folder with all that it holds; without a world there is nothing to do."""
+    """Stop the local environment and remove its state folder; do nothing if the folder does not exist."""
     if not state.root.exists():
         return
     if not state.world_file.exists():
@@ -81,7 +80,7 @@ def purge(state: State, steps: Steps) -> None:
 
 @dataclass(frozen=True, slots=True)
 class RunningParts:
-    """Which parts of a world run."""
+    """The running parts of a local environment."""
 
     endpoint: Health | None
     postgres: bool
@@ -94,13 +93,13 @@ class RunningParts:
 
 
 def running(state: State, settings: SandboxSettings) -> RunningParts:
-    """Return which parts of the world in `state` run."""
-    endpoint = health.ask(state, settings) if health.pid(state) is not None else None
+    """Return the running parts of the local environment in `state`."""
+    endpoint = health.check(state, settings) if health.pid(state) is not None else None
     return RunningParts(endpoint, databases.cluster(state, settings).running())
 
 
 def require(state: State) -> SandboxSettings:
-    """Return the settings of a world that is up; raise `NoSandboxError` or `NotRunningError` when it is not."""
+    """Return the settings of a running local environment; raise `NoSandboxError` or `NotRunningError` otherwise."""
     settings = SandboxSettings.load(state)
     if missing := running(state, settings).missing:
         raise NotRunningError(state.root, missing)
@@ -108,53 +107,60 @@ def require(state: State) -> SandboxSettings:
 
 
 def _make_private(state: State) -> None:
-    """Make the state folder, or keep the one that is there, as a folder that no other user can enter."""
+    """Create the state folder if it is missing, and restrict it to its owner.
+
+    Raises `NotASandboxError` when it belongs to another user, or is neither a state folder nor empty.
+    """
     state.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    is_ours = state.root.stat().st_uid == os.geteuid()
-    if not is_ours or (not state.world_file.exists() and any(path != _lock(state) for path in state.root.iterdir())):
+    is_own = state.root.stat().st_uid == os.geteuid()
+    other_files = (path for path in state.root.iterdir() if path != _lock_file(state))
+    if not is_own or (not state.world_file.exists() and any(other_files)):
         raise NotASandboxError(state.root)
     state.root.chmod(0o700)
 
 
-def _lock(state: State) -> Path:
+def _lock_file(state: State) -> Path:
     return state.root / "world.lock"
 
 
 @contextlib.contextmanager
-def _alone(state: State) -> Iterator[None]:
+def _locked(state: State) -> Iterator[None]:
+    """Hold the lock of the state folder during the block; raise `BusyError` when another command holds it."""
     try:
-        with processes.locked(_lock(state)):
+        with processes.locked(_lock_file(state)):
             yield
     except processes.LockHeldError as error:
         raise BusyError(state.root) from error
 
 
 def _settings(state: State) -> SandboxSettings:
-    """Return the remembered settings, with another port for each part that is down while a stranger has its port."""
+    """Return the saved or new settings; a part that is down gets another port if a foreign process uses its own."""
     try:
         settings = SandboxSettings.load(state)
     except NoSandboxError:
         settings = SandboxSettings.new(*processes.free_ports(2))
         settings.save(state)
         return settings
-    at_work = health.pid(state) is not None, databases.cluster(state, settings).running()
-    ports = settings.endpoint_port, settings.postgres_port
-    kept = [
-        port if works or processes.port_is_free(port) else processes.free_ports(1)[0]
-        for port, works in zip(ports, at_work, strict=True)
+    is_running = health.pid(state) is not None, databases.cluster(state, settings).running()
+    saved_ports = settings.endpoint_port, settings.postgres_port
+    ports = [
+        port if running or processes.port_is_free(port) else processes.free_ports(1)[0]
+        for port, running in zip(saved_ports, is_running, strict=True)
     ]
-    settings = settings.with_ports(*kept)
+    settings = settings.with_ports(*ports)
     settings.save(state)
     return settings
 
 
 def _start(state: State, settings: SandboxSettings, before: RunningParts, steps: Steps) -> None:
     build.make(steps)
-    kept = _endpoint_to_keep(state, before.endpoint)
-    if kept and before.postgres and deployment.is_current(state, settings, kept.boot):
+    usable = _usable_endpoint(state, before.endpoint)
+    if usable and before.postgres and deployment.is_current(state, settings, usable.boot):
         return
-    with ThreadPoolExecutor() as pool:  # which ends when all have started: a Ctrl-C finds whole processes to stop
-        endpoint = pool.submit(lambda: kept or _start_endpoint(state, settings, steps))
+    with (
+        ThreadPoolExecutor() as pool
+    ):  # its exit waits for all starts, so that after Ctrl-C every process can be stopped
+        endpoint = pool.submit(lambda: usable or _start_endpoint(state, settings, steps))
         others = [
             pool.submit(_start_postgres, state, settings, before, steps),
             pool.submit(deployment.prepare, state, steps),
@@ -170,12 +176,12 @@ def _start_postgres(state: State, settings: SandboxSettings, before: RunningPart
         databases.ensure(databases.cluster(state, settings), settings)
 
 
-def _endpoint_to_keep(state: State, found: Health | None) -> Health | None:
-    """Return the endpoint that runs, unless it runs other code than this or was deployed to by halves."""
-    if found and found.code == health.code_version() and deployment.was_finished(state, found.boot):
-        return found
+def _usable_endpoint(state: State, endpoint: Health | None) -> Health | None:
+    """Return the running endpoint if it runs this code and its deployment was finished; else stop it, return None."""
+    if endpoint and endpoint.code == health.code_version() and deployment.was_finished(state, endpoint.boot):
+        return endpoint
     _stop_endpoint(state)
-    processes.kill_all_below(state.jobs)  # an endpoint that was killed leaves its jobs behind
+    processes.kill_all_below(state.jobs)  # of an endpoint that was killed
     return None
 
 
@@ -187,37 +193,37 @@ def _start_endpoint(state: State, settings: SandboxSettings, steps: Steps) -> He
         process = subprocess.Popen(
             [sys.executable, "-m", "ops.sandbox.endpoint", *arguments],
             cwd=build.ROOT,
-            env=inherited(r"HOME|TMPDIR|TOTELAKE_\w+"),  # a job can read its endpoint's variables
+            env=inherited(r"HOME|TMPDIR|TOTELAKE_\w+"),  # no others, since jobs can read the endpoint's variables
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # a Ctrl-C in the terminal is not for it
+            start_new_session=True,  # so that Ctrl-C in the terminal does not stop it
             pass_fds=[listener.fileno()],
         )
-        listener.close()  # when the endpoint ends, nobody is to wait for its answer
+        listener.close()  # so that connections are refused once the endpoint has ended
         try:
-            return _wait_for(process, state, settings, log)
+            return _wait_until_healthy(process, state, settings, log)
         except BaseException:
             processes.stop(process.pid, _STOP_SECONDS)
             raise
 
 
 def _listener(port: int) -> socket.socket:
-    """Listen on `port` before the endpoint's process is there, in whose arguments other users could see the port."""
+    """Listen on `port` before the endpoint's process starts: its arguments, which other users see, lack the port."""
     try:
         return socket.create_server((HOST, port))
     except OSError as error:
-        raise EndpointError(f"Port {port} cannot be listened on: {error}. Try again: totelake up") from error
+        raise EndpointError(f"Cannot listen on port {port}: {error}. Try again: totelake up") from error
 
 
-def _wait_for(process: subprocess.Popen[bytes], state: State, settings: SandboxSettings, log: Path) -> Health:
+def _wait_until_healthy(process: subprocess.Popen[bytes], state: State, settings: SandboxSettings, log: Path) -> Health:
     deadline = time.monotonic() + _START_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
-        if found := health.ask(state, settings):
-            return found
+        if endpoint := health.check(state, settings):
+            return endpoint
         time.sleep(0.05)
-    last_line = (log.read_text(errors="replace").strip().splitlines() or ["nothing"])[-1]
-    raise EndpointError(f"The local AWS did not start; it said: {last_line}. See {log}")
+    last_line = (log.read_text(errors="replace").strip().splitlines() or ["(empty)"])[-1]
+    raise EndpointError(f"The local AWS did not start; the last line of its log: {last_line}. See {log}")
 
 
 def _stop_endpoint(state: State) -> None:
@@ -227,7 +233,7 @@ def _stop_endpoint(state: State) -> None:
         raise EndpointError(f"The local AWS (process {pid}) did not stop; see {state.logs / 'endpoint.log'}")
 
 
-def _stop_what_was_started(state: State, settings: SandboxSettings, before: RunningParts) -> None:
+def _stop_started(state: State, settings: SandboxSettings, before: RunningParts) -> None:
     if not before.endpoint:
         _stop_endpoint(state)
     if not before.postgres:

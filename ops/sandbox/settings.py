@@ -1,4 +1,4 @@
-"""What a local world remembers of itself: its ports, its key and its passwords."""
+"""The settings of a local environment: ports, key and passwords."""
 
 import json
 import secrets
@@ -21,21 +21,20 @@ WAREHOUSE_DATABASE = "warehouse"
 
 
 def _new_access_key() -> str:
-    """Return the id of a key, in the form of AWS's, which some clients check."""
+    """Return an access key id in the format of AWS, which some clients check."""
     return "AKIA" + "".join(secrets.choice(string.ascii_uppercase + "234567") for _ in range(16))
 
 
 def _new_secret_key() -> str:
-    """Return a secret of 240 bits in 40 characters, as AWS's have."""
+    """Return a secret key of 240 bits in 40 characters, the length of AWS's."""
     return secrets.token_urlsafe(30)
 
 
 @dataclass(frozen=True, slots=True)
 class SandboxSettings:
-    """Ports on 127.0.0.1, a password for each Postgres role, the key of the local AWS, and whether the schedules run.
+    """Ports on 127.0.0.1, a password for each Postgres role, the key of the local AWS, and the state of the schedules.
 
-    Ports, key and passwords stay the same as long as the state folder does. A world that was made without a key gets
-    one when it is started.
+    They are saved in the state folder. A local environment of an earlier version, without a key, gets one at its start.
     """
 
     endpoint_port: int
@@ -53,7 +52,7 @@ class SandboxSettings:
 
     @classmethod
     def load(cls, state: State) -> Self:
-        """Return the settings of the world in `state`; raise `NoSandboxError` when there is none."""
+        """Return the saved settings; raise `NoSandboxError` or `DamagedSandboxError`."""
         try:
             return cls(**json.loads(state.world_file.read_bytes()))
         except FileNotFoundError as error:
@@ -62,39 +61,39 @@ class SandboxSettings:
             raise DamagedSandboxError(state.world_file) from error
 
     def save(self, state: State) -> None:
-        """Keep the settings in the world's file, which its owner alone can read."""
+        """Save the settings in a file that only its owner can read."""
         files.replace(state.world_file, json.dumps(asdict(self), indent=2).encode() + b"\n", mode=0o600)
 
     def with_schedules(self, *, schedules: bool) -> Self:
-        """Return the same settings, with the schedules running or not."""
+        """Return the same settings with the schedules enabled or disabled."""
         return replace(self, schedules=schedules)
 
     def with_ports(self, endpoint_port: int, postgres_port: int) -> Self:
-        """Return the same settings on other ports."""
+        """Return the same settings with other ports."""
         return replace(self, endpoint_port=endpoint_port, postgres_port=postgres_port)
 
     @property
     def aws_url(self) -> str:
-        """The address of the local AWS."""
+        """The URL of the local AWS."""
         return f"http://{HOST}:{self.endpoint_port}"
 
     @property
     def superuser_url(self) -> str:
-        """The address of the server's own database, as its superuser."""
+        """The URL of the database `postgres` for the superuser."""
         return self._database_url(SUPERUSER, SUPERUSER)
 
     @property
     def totesys_url(self) -> str:
-        """The address of totesys, as the role that owns it."""
+        """The URL of totesys for its owner."""
         return self._database_url(SOURCE_DATABASE, roles.OWNER)
 
     @property
     def warehouse_url(self) -> str:
-        """The address of the warehouse, as the role that owns it."""
+        """The URL of the warehouse for its owner."""
         return self._database_url(WAREHOUSE_DATABASE, WAREHOUSE_OWNER)
 
     def login(self, database: str, role: str) -> dict[str, Any]:
-        """Return how `role` reaches `database`, as Terraform's variables take it."""
+        """Return the connection of `role` to `database` as a value of Terraform's variables."""
         return {
             "host": HOST,
             "port": self.postgres_port,
@@ -104,7 +103,7 @@ class SandboxSettings:
         }
 
     def aws_environment(self) -> dict[str, str]:
-        """Return the variables with which any AWS client speaks to this world."""
+        """Return the environment variables with which AWS clients use this local environment."""
         return {
             "AWS_ENDPOINT_URL": self.aws_url,
             "AWS_ACCESS_KEY_ID": self.access_key,
@@ -115,7 +114,7 @@ class SandboxSettings:
         }
 
     def shell_environment(self, prefix: str, log_group: str) -> dict[str, str]:
-        """Return the variables that the runbooks speak of: names begin with `prefix`, jobs log below `log_group`."""
+        """Return the variables that the runbooks use; `prefix` is that of all names, `log_group` that of the jobs."""
         return {
             **self.aws_environment(),
             "PREFIX": prefix,
@@ -126,7 +125,7 @@ class SandboxSettings:
         }
 
     def urls(self, state: State) -> dict[str, str]:
-        """Return where other programs find the parts of this world."""
+        """Return the addresses, logins and folders of this local environment."""
         return {
             "aws": self.aws_url,
             "region": REGION,
@@ -140,6 +139,6 @@ class SandboxSettings:
 
     def _database_url(self, database: str, role: str) -> str:
         role, password, database = (quote(part, safe="") for part in (role, self.passwords[role], database))
-        # SCRAM tells the password to no server, and only one that knows it can end it: another may have the port.
+        # Another program may have the port: SCRAM does not reveal the password, and only the real server completes it.
         address = f"{HOST}:{self.postgres_port}/{database}?require_auth=scram-sha-256"
         return f"postgresql://{role}:{password}@{address}"

@@ -1,4 +1,4 @@
-"""A workflow run as its user sees it: which jobs and crawlers wait, run, succeeded or failed, and what they did."""
+"""Summaries of workflow runs: the state, duration, rows and error of each job and crawler."""
 
 import json
 import time
@@ -13,7 +13,7 @@ ERROR_GROUP = "/aws-glue/jobs/error"
 
 
 class ActionState(StrEnum):
-    """How far a job or crawler of a run is."""
+    """The state of a job or crawler in a workflow run."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -31,13 +31,13 @@ _STATES = {
     "STOPPED": ActionState.STOPPED,
     "CANCELLED": ActionState.STOPPED,
 }
-_AT_WORK = {"RUNNING", "STOPPING"}
+_ACTIVE_STATUSES = {"RUNNING", "STOPPING"}
 _POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class ActionSummary:
-    """A job or a crawler in a run; `attempt` is the id of its last job run, `rows` what that run said it wrote."""
+    """A job or crawler in a workflow run; `attempt` is the id of its last job run, `rows` what that run reported."""
 
     name: str
     kind: str
@@ -50,7 +50,7 @@ class ActionSummary:
 
 @dataclass(frozen=True, slots=True)
 class WorkflowRunSummary:
-    """A workflow run; `actions` are in the order in which they follow each other."""
+    """A workflow run; `actions` are in topological order."""
 
     id: str
     status: str
@@ -61,31 +61,31 @@ class WorkflowRunSummary:
 
     @property
     def is_active(self) -> bool:
-        """Whether anything of it still runs or may start."""
-        return self.status in _AT_WORK
+        """Whether an action of it is running or may still start."""
+        return self.status in _ACTIVE_STATUSES
 
     @property
     def succeeded(self) -> bool:
-        """Whether it came to its end and all its actions with it."""
+        """Whether it completed and all its actions succeeded."""
         return self.status == "COMPLETED" and all(action.state == ActionState.SUCCEEDED for action in self.actions)
 
     @property
     def seconds(self) -> float | None:
-        """How long it lasted, or lasts by now."""
+        """Its duration, until now while it is active."""
         return _seconds(self.started_at, self.completed_at)
 
 
 class RowCounts:
-    """The rows that job runs wrote, from the lines of JSON that they print; each line is read once."""
+    """The rows that job runs report in the JSON lines of their logs; each line is read once."""
 
     def __init__(self, logs: Any) -> None:
-        """Read through `logs`, a client of CloudWatch Logs."""
+        """Read with `logs`, a client of CloudWatch Logs."""
         self._logs = logs
         self._rows: dict[str, int | None] = {}
         self._tokens: dict[str, str] = {}
 
     def of(self, job_run_id: str) -> int | None:
-        """Return the rows that the job run has told of by now, None when it told of none."""
+        """Return the number of rows that the job run has reported so far, or None without a report."""
         for message in self._new_messages(job_run_id):
             if restarts_count(message):
                 self._rows.pop(job_run_id, None)
@@ -100,11 +100,11 @@ class RowCounts:
 
 
 def pages(logs: Any, group: str, stream: str, token: str | None = None) -> Iterator[Mapping[str, Any]]:
-    """Yield what a log stream holds after `token`, page by page; one that does not exist yet holds nothing."""
+    """Yield the pages of a log stream after `token`; none if the stream does not exist yet."""
     while True:
-        place = {"logGroupName": group, "logStreamName": stream, "startFromHead": True}
+        request = {"logGroupName": group, "logStreamName": stream, "startFromHead": True}
         try:
-            page = logs.get_log_events(**place, **({"nextToken": token} if token else {}))
+            page = logs.get_log_events(**request, **({"nextToken": token} if token else {}))
         except logs.exceptions.ResourceNotFoundException:
             return
         yield page
@@ -114,29 +114,29 @@ def pages(logs: Any, group: str, stream: str, token: str | None = None) -> Itera
 
 
 def rows_done(line: str) -> int | None:
-    """Return the rows that a job's line of JSON says are done, None when it tells of none or is something else.
+    """Return the number of rows that a log line reports for a table, or None for any other line.
 
-    Only the lines `table_…` count (`table_ingested`, …): there is one for each table of a stage when it is done; others
-    tell of steps on the way and of sums.
+    These are the lines with an event `table_…` (`table_ingested`, …), one for each finished table of a stage; other
+    events report intermediate steps and totals.
     """
-    told = parsed_line(line)
-    is_done = str(told.get("event")).startswith("table_") and told.get("status") == "ok"
-    rows = told.get("rows")
+    fields = parsed_line(line)
+    is_done = str(fields.get("event")).startswith("table_") and fields.get("status") == "ok"
+    rows = fields.get("rows")
     return rows if is_done and isinstance(rows, int) else None
 
 
 def restarts_count(line: str) -> bool:
-    """Return whether a job's line says that its rows up to here count for nothing, since the stage is tried again.
+    """Return whether a log line reports a retry of the stage, which discards the rows reported so far.
 
-    A load commits batch by batch, and tells of rows that are committed.
+    A retry of the load does not: it commits batch by batch, and reports committed rows only.
     """
-    told = parsed_line(line)
-    return told.get("event") == "retry" and told.get("stage") != "load"
+    fields = parsed_line(line)
+    return fields.get("event") == "retry" and fields.get("stage") != "load"
 
 
-def read(run: Mapping[str, Any], rows: RowCounts) -> WorkflowRunSummary:
-    """Return the run that GetWorkflowRun describes with its graph."""
-    nodes = _in_order(run.get("Graph", {}))
+def summarize(run: Mapping[str, Any], rows: RowCounts) -> WorkflowRunSummary:
+    """Return the summary of a run in the response of GetWorkflowRun with its graph."""
+    nodes = _sorted_nodes(run.get("Graph", {}))
     actions = tuple(_action(node, rows) for node in nodes if node["Type"] != "TRIGGER")
     return WorkflowRunSummary(
         id=run["WorkflowRunId"],
@@ -151,11 +151,11 @@ def read(run: Mapping[str, Any], rows: RowCounts) -> WorkflowRunSummary:
 def follow(
     glue: Any, logs: Any, workflow: str, run_id: str, show: Callable[[WorkflowRunSummary], None]
 ) -> WorkflowRunSummary:
-    """Call `show` with the run again and again until it has ended, and return how it ended."""
+    """Poll the run and pass each state to `show` until it has ended; return the final state."""
     rows = RowCounts(logs)
     while True:
-        answer = glue.get_workflow_run(Name=workflow, RunId=run_id, IncludeGraph=True)
-        run = read(answer["Run"], rows)
+        response = glue.get_workflow_run(Name=workflow, RunId=run_id, IncludeGraph=True)
+        run = summarize(response["Run"], rows)
         show(run)
         if not run.is_active:
             return run
@@ -163,27 +163,27 @@ def follow(
 
 
 def log_lines(logs: Any, group: str, job_run_id: str) -> list[str]:
-    """Return the lines that the job run wrote to the log group."""
+    """Return the lines of the job run in the log group."""
     events = (event for page in pages(logs, group, job_run_id) for event in page["events"])
     return [line for event in events for line in lines_of(event["message"])]
 
 
 def lines_of(message: str) -> list[str]:
-    """Return the lines of a log event; only a line feed ends one, so that no other character forges a line."""
+    """Return the lines of a log event; only a line feed separates them, so that no other character can forge a line."""
     return [line.removesuffix("\r") for line in message.rstrip().split("\n")] if message.strip() else []
 
 
 def parsed_line(line: str) -> Mapping[str, Any]:
-    """Return what a line of JSON says, nothing where it is something else."""
+    """Return the fields of a line that is a JSON object, or an empty mapping for any other line."""
     try:
-        said = json.loads(line) if line.startswith("{") else {}
+        fields = json.loads(line) if line.startswith("{") else {}
     except (ValueError, RecursionError):
         return {}
-    return said if isinstance(said, dict) else {}
+    return fields if isinstance(fields, dict) else {}
 
 
 def _action(node: Mapping[str, Any], rows: RowCounts) -> ActionSummary:
-    """Return the job or crawler of a node, as its last attempt left it."""
+    """Return the summary of a job's or crawler's node, by its last attempt."""
     if node["Type"] == "JOB":
         attempts = node.get("JobDetails", {}).get("JobRuns", [])
         last = max(attempts, key=lambda attempt: attempt.get("Attempt", 0), default=None)
@@ -200,23 +200,24 @@ def _action(node: Mapping[str, Any], rows: RowCounts) -> ActionSummary:
         attempt=attempt,
         seconds=_seconds(last.get("StartedOn"), last.get("CompletedOn")),
         rows=rows.of(attempt) if attempt else None,
-        error=last.get("ErrorMessage")
-        or (f"it ended in the state {state}" if state in {"TIMEOUT", "EXPIRED"} else None),
+        error=last.get("ErrorMessage") or (f"ended in the state {state}" if state in {"TIMEOUT", "EXPIRED"} else None),
     )
 
 
-def _in_order(graph: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the nodes of a run so that each comes after those that it waits for, and else by name."""
+def _sorted_nodes(graph: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the nodes of a graph in topological order, jobs before crawlers, then by name."""
     nodes = {node["UniqueId"]: node for node in graph.get("Nodes", [])}
-    waits_for: dict[str, set[str]] = {unique: set() for unique in nodes}
+    predecessors: dict[str, set[str]] = {node_id: set() for node_id in nodes}
     for edge in graph.get("Edges", []):
-        waits_for[edge["DestinationId"]].add(edge["SourceId"])
+        predecessors[edge["DestinationId"]].add(edge["SourceId"])
     ordered: list[Mapping[str, Any]] = []
-    while waits_for:
-        free = [unique for unique, sources in waits_for.items() if not sources & waits_for.keys()] or list(waits_for)
-        for unique in sorted(free, key=lambda unique: (nodes[unique]["Type"] == "CRAWLER", nodes[unique]["Name"])):
-            ordered.append(nodes[unique])
-            del waits_for[unique]
+    while predecessors:
+        ready = [node_id for node_id, sources in predecessors.items() if not sources & predecessors.keys()] or list(
+            predecessors
+        )
+        for node_id in sorted(ready, key=lambda node_id: (nodes[node_id]["Type"] == "CRAWLER", nodes[node_id]["Name"])):
+            ordered.append(nodes[node_id])
+            del predecessors[node_id]
     return ordered
 
 

@@ -300,7 +300,7 @@ def test_deleted_and_quarantined_rows_are_listed_and_survive_a_rebuild(world, tw
     with psycopg.connect(world.urls()["totesys"]) as connection:
         connection.execute("UPDATE sales_order SET agreed_payment_date = '2024-02-29' WHERE sales_order_id = 7")
     world.totelake("run")
-    assert world.totelake("quarantine") == "Nothing is held back.\n"
+    assert world.totelake("quarantine") == "The quarantine is empty.\n"
     assert (
         world.warehouse("fact_sales_order", relation="current_fact_sales_order")
         == world.expected_rows()["fact_sales_order"]
@@ -320,12 +320,12 @@ def test_queries_and_views_have_the_same_rows_in_lake_and_warehouse(world, two_r
     assert all(query["Description"].rstrip(".").split("?")[0] in query["QueryString"] for query in questions)
 
     for query in questions:
-        answer = lake.ask(query["QueryString"])
+        answer = lake.query(query["QueryString"])
         assert comparable(answer.rows) == comparable(world.in_order(query["QueryString"])), query["Name"]
     for table in STAR_TABLES.values():
         names = ", ".join(column.name for column in (table.stored_columns[:-1] if table.is_fact else table.columns))
         query = f"SELECT {names} FROM {current_view(table)} ORDER BY {', '.join(table.natural_key)}"
-        rows = lake.ask(query).rows
+        rows = lake.query(query).rows
         assert rows
         assert comparable(rows) == comparable(world.in_order(query)), table.name
 

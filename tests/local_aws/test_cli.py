@@ -63,7 +63,9 @@ def test_command_without_an_environment_fails_and_names_totelake_up(command, tmp
     ended = totelake(*command.split(), state=tmp_path / "none")
 
     assert ended.returncode == 1
-    assert ended.stderr == f"totelake: There is no local world in {tmp_path / 'none'}; run: totelake up\n"
+    assert (
+        ended.stderr == f"totelake: There is no local environment in {tmp_path / 'none'}; start one with: totelake up\n"
+    )
     assert not (tmp_path / "none").exists()
 
 
@@ -75,7 +77,10 @@ def test_command_with_a_stopped_environment_says_that_it_is_down(tmp_path):
     ended = totelake("run", state=tmp_path)
 
     assert ended.returncode == 1
-    assert f"The local world in {tmp_path} is down (the local AWS and Postgres); run: totelake up" in ended.stderr
+    assert (
+        f"The local environment in {tmp_path} is down (the local AWS and Postgres); start it with: totelake up"
+        in ended.stderr
+    )
 
 
 def test_up_does_not_replace_unreadable_settings(tmp_path):
@@ -137,7 +142,7 @@ def test_lineage_of_a_source_column_lists_the_columns_that_use_it(tmp_path):
     ended = totelake("lineage", "department_id", state=tmp_path)
 
     assert "staff.department_id" in ended.stdout
-    assert "dim_staff.location: leads to department.location" in ended.stdout
+    assert "dim_staff.location: joins to department.location" in ended.stdout
     assert "reference: is in department" in ended.stdout
 
 
@@ -156,7 +161,7 @@ def test_purge_refuses_a_folder_that_is_not_an_environment(tmp_path):
     ended = totelake("down", "--purge", "--yes", state=tmp_path)
 
     assert (ended.returncode, (tmp_path / "thesis.txt").exists()) == (1, True)
-    assert "It was left as it is" in ended.stderr
+    assert "It was not changed" in ended.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
@@ -278,7 +283,9 @@ def attempt(state, **rest):
 def run_with(*nodes, status="COMPLETED", edges=()):
     """Return the workflow run that is read from a GetWorkflowRun response with these nodes."""
     described = {"WorkflowRunId": "wr_1", "Status": status, "StartedOn": START, "CompletedOn": START}
-    return workflow_run.read(described | {"Graph": {"Nodes": list(nodes), "Edges": list(edges)}}, RowCounts(Logs()))
+    return workflow_run.summarize(
+        described | {"Graph": {"Nodes": list(nodes), "Edges": list(edges)}}, RowCounts(Logs())
+    )
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ def test_describe_prints_the_row_count_of_a_view(world, shop, screen):
 
     lake_query.describe(*world, "shop.dear")
 
-    assert screen()[-1] == "A view; it has 1,201 rows."
+    assert screen()[-1] == "A view with 1,201 rows."
 
 
 def test_unknown_table_fails_with_similar_names(world):

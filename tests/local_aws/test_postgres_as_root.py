@@ -141,7 +141,7 @@ def test_symlink_in_moved_data_does_not_change_the_owner_of_roots_files(cluster,
     for folder in (private / "victim", cluster.folder / "folder"):
         folder.mkdir()
         (folder / "file").touch()
-    give = account.give
+    change_owner = account.change_owner
 
     def attack(path):
         give(path)
@@ -377,9 +377,9 @@ def test_corrupt_wheel_is_not_copied(machine_folder, monkeypatch):
 @pytest.mark.parametrize(
     ("mode", "owner", "message"),
     [
-        (0o777, "root", "can be written to by other accounts"),
-        (0o755, "nobody", "can be written to by other accounts"),
-        (0o700, "root", "cannot be entered by the account"),
+        (0o777, "root", "Accounts other than root can write"),
+        (0o755, "nobody", "Accounts other than root can write"),
+        (0o700, "root", "The account of the Postgres server cannot enter"),
     ],
 )
 def test_unsafe_machine_folder_is_rejected(mode, owner, message, machine_folder, monkeypatch):
@@ -397,7 +397,7 @@ def test_unsafe_machine_folder_is_rejected(mode, owner, message, machine_folder,
 def test_machine_folder_that_cannot_be_created_is_named_in_the_error(monkeypatch):
     """As on a system where `/var` is read-only."""
     monkeypatch.setenv(machine.VARIABLE, "/proc/totelake")
-    with pytest.raises(PostgresError, match=f"/proc/totelake(?s:.*)cannot be made(?s:.*){machine.VARIABLE}"):
+    with pytest.raises(PostgresError, match=f"Cannot create /proc/totelake(?s:.*){machine.VARIABLE}"):
         wheel.executable_programs()
 
 

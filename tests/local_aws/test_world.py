@@ -192,18 +192,18 @@ def test_logs_prints_the_latest_runs_of_all_jobs_or_of_one(state, settings):
     assert [line for line in all_of_them.splitlines() if not line.startswith("ingest    | ")] == []
     assert all_of_them.replace("ingest    | ", "") == own
     for wrong, said in {
-        "nothing": "There is no job nothing; there are ",
-        "jr_0": "No run jr_0 of any job has written anything yet; run: totelake run",
-        "load": "No run of load has written anything yet; run: totelake run",
+        "nothing": "There is no job nothing; the jobs are ",
+        "jr_0": "No job has a run jr_0 that has written to its log yet; run: totelake run",
+        "load": "No run of load has written to its log yet; run: totelake run",
     }.items():
         assert said in totelake(state, "logs", wrong).communicate(timeout=30)[1]
-    assert "is no time; say it as 90s" in totelake(state, "logs", "--since", "soon").communicate(timeout=30)[1]
+    assert "is not a duration; write it as 90s" in totelake(state, "logs", "--since", "soon").communicate(timeout=30)[1]
 
 
 def test_logs_follow_prints_later_runs_until_ctrl_c(state, settings):
     """Lines older than `--since` are not printed."""
     following = totelake(state, "logs", "--follow", "--since", "1s")
-    assert following.stderr.readline() == "Following; Ctrl-C ends it.\n"
+    assert following.stderr.readline() == "Following the logs; Ctrl-C stops.\n"
     aws.client(settings, "glue").start_job_run(JobName="totelake-local-ingest")
     try:
         seen = next(line for line in following.stdout if '"event": "job"' in line)
@@ -242,7 +242,9 @@ def test_ctrl_c_while_following_a_run_does_not_stop_it(state, settings):
     said, _ = running.communicate(timeout=30)
 
     assert running.returncode == 130
-    assert f"The run goes on. Follow it with `totelake follow {run_id}`, stop it with `totelake stop {run_id}`" in said
+    assert (
+        f"The run continues. Follow it with `totelake follow {run_id}`, stop it with `totelake stop {run_id}`" in said
+    )
     assert totelake(state, "stop", run_id).wait(timeout=30) == 0
     assert totelake(state, "follow", run_id).wait(timeout=120) == 1
     assert status.gather(state).runs[0].status == "STOPPED"
@@ -274,7 +276,7 @@ def test_killed_environment_restarts_with_its_data(state, settings):
     for process in processes_of(state):
         with contextlib.suppress(psutil.NoSuchProcess):  # some end with the one before
             process.send_signal(signal.SIGKILL)
-    with pytest.raises(NotRunningError, match="run: totelake up"):
+    with pytest.raises(NotRunningError, match="start it with: totelake up"):
         lifecycle.require(state)
     folder = state.jobs / "jr_left"
     folder.mkdir(parents=True, exist_ok=True)
@@ -324,7 +326,7 @@ def test_second_endpoint_for_the_same_environment_is_rejected(state, settings):
     ended = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, timeout=60)
 
     assert ended.returncode == 1
-    assert f"Process {health.pid(state)} already serves the world in {state.root}" in ended.stderr
+    assert f"Process {health.pid(state)} already serves the local environment in {state.root}" in ended.stderr
 
 
 def test_moto_api_is_not_accessible(settings):
@@ -361,7 +363,7 @@ def test_ctrl_c_during_up_stops_all_started_processes(other, moment):
     _, said = starting.communicate(timeout=60)
 
     assert starting.returncode == 130
-    assert "what this command had started was stopped again" in said
+    assert "everything that this command started was stopped" in said
     assert [process.info["cmdline"] for process in processes_of(other)] == []
 
 
@@ -370,7 +372,7 @@ def test_ctrl_c_before_a_started_process_is_ready_stops_it(other):
     command = [sys.executable, "-c", INTERRUPT_AFTER_START, "up", "--state", str(other.root)]
     starting = subprocess.run(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
     assert starting.returncode == 130
-    assert "what this command had started was stopped again" in starting.stderr
+    assert "everything that this command started was stopped" in starting.stderr
     assert [process.info["cmdline"] for process in processes_of(other)] == []
 
 
@@ -442,16 +444,16 @@ def test_schedules_start_runs_and_a_manual_run_waits_for_a_scheduled_one(state, 
     wait_until(lambda: [run for run in status.gather(state).runs if run.id not in started])
     by_hand = totelake(state, "run")
     said = list(itertools.takewhile(lambda line: not line.endswith("  COMPLETED\n"), by_hand.stdout))
-    assert said[0] == "A run is under way, such as the schedule starts; the new one begins after it.\n"
+    assert said[0] == "A run is under way, maybe a scheduled one; the new run starts after it.\n"
     assert by_hand.stdout.readline().startswith("Workflow run wr_")
     by_hand.send_signal(signal.SIGINT)
     by_hand.communicate(timeout=30)
 
-    due = status.gather(state).due
+    due = status.gather(state).next_starts
     assert due.keys() >= {"totelake-local-run", "totelake-local-reconcile-run"}
     assert timedelta(minutes=10) < due["totelake-local-run"] - datetime.now(UTC) < timedelta(minutes=15)
     shown, _ = totelake(state, "status").communicate(timeout=60)
-    assert "Schedule totelake-local-run: in 14 min" in shown
+    assert "Schedule totelake-local-run: next start in 14 min" in shown
     described = aws.client(settings, "cloudwatch").describe_alarms(AlarmNames=["totelake-local-freshness"])
     assert len(described["MetricAlarms"]) == 1
 

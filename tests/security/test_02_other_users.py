@@ -156,7 +156,7 @@ def test_mode_of_a_folder_with_other_files_is_not_changed(tmp_path):
     """It is not an environment, so the command fails."""
     (tmp_path / "mine.txt").touch()
     tmp_path.chmod(0o755)
-    with pytest.raises(NotASandboxError, match="was left as it is"):
+    with pytest.raises(NotASandboxError, match="was not changed"):
         lifecycle._make_private(State(tmp_path))
     assert tmp_path.stat().st_mode & 0o777 == 0o755
 

@@ -16,8 +16,8 @@ from moto import mock_aws
 from local_aws import inbox
 from local_aws.state import State
 from local_aws.visible_text import visible
+from ops.cli import dashboard as dashboard_view
 from ops.cli import (
-    commands,
     demonstration,
     lake_query,
     lineage_view,
@@ -31,7 +31,7 @@ from ops.cli import (
     status_view,
     workflow_runs,
 )
-from ops.cli import dashboard as dashboard_view
+from ops.cli.commands import jobs, sandbox, warehouse
 from ops.deploy import __main__ as delivery
 from ops.deploy.errors import DeployError
 from ops.sandbox import deployment, lifecycle, workflow_run
@@ -67,7 +67,7 @@ PAGES = (
     *(
         lake_query,
         source_data,
-        commands,
+        *(jobs, sandbox, warehouse),
         dashboard_view,
         demonstration,
         lineage_view,
@@ -106,7 +106,7 @@ class Lake:
         """Create a result and a relation of the text."""
         column = {"Name": text, "Type": text, "Comment": text}
         self.answer = QueryResult({text: text, "other": "varchar"}, [(text, text)], 0, 0.0)
-        self.its_relation = CatalogRelation(text, text, text, is_view=False, columns=[column], keys=[column])
+        self.its_relation = CatalogRelation(text, text, text, is_view=False, columns=[column], partition_keys=[column])
 
     def ask(self, _sql: str) -> Answer:
         """Return a result of the text."""
@@ -191,7 +191,7 @@ def show_failed_run(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def show_failed_job(text: str, _: pytest.MonkeyPatch) -> None:
     """Report a failed job."""
     with pytest.raises(typer.Exit):
-        workflow_runs.give_up(text, FinishedJobRun("jr_1", text, text, ()))
+        workflow_runs.exit_with_failure(text, FinishedJobRun("jr_1", text, text, ()))
 
 
 def show_error(error: Exception) -> Callable[[str, pytest.MonkeyPatch], None]:
@@ -201,7 +201,7 @@ def show_error(error: Exception) -> Callable[[str, pytest.MonkeyPatch], None]:
         monkeypatch.setattr(lifecycle, "require", lambda _state: None)
         state = State.__new__(State)
         monkeypatch.setattr(screen, "_keep_traceback", lambda _state: text)
-        with pytest.raises(typer.Exit), screen.problems(state):
+        with pytest.raises(typer.Exit), screen.report_errors(state):
             raise error(text)
 
     return shown
@@ -306,7 +306,7 @@ def test_logged_traceback_has_no_control_characters(terminal, monkeypatch, tmp_p
     state = State(tmp_path)
     SandboxSettings(1, 2, {}).save(state)
     monkeypatch.setattr(lifecycle, "require", lambda _state: None)
-    with pytest.raises(typer.Exit), screen.problems(state):
+    with pytest.raises(typer.Exit), screen.report_errors(state):
         raise ValueError("\x1b]52;c;cm0=\x07")
 
     assert r"ValueError: \x1b]52;c;cm0=\x07" in (state.logs / "totelake.log").read_text()

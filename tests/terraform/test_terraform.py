@@ -27,7 +27,7 @@ def bare_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_DATA_DIRS", str(tmp_path / "share"))
     monkeypatch.setattr(provider, "CACHE", tmp_path / "cache")
-    monkeypatch.setattr(provider, "_places", lambda: [tmp_path / "opt"])
+    monkeypatch.setattr(provider, "_search_roots", lambda: [tmp_path / "opt"])
     return home
 
 
@@ -37,7 +37,7 @@ def test_a_machine_without_terraform_is_told_how_to_get_it(monkeypatch: pytest.M
     monkeypatch.setattr(toolchain, "terraform", lambda: None)
 
     with pytest.raises(
-        terraform.TerraformMissingError, match=r"Terraform is missing; `make setup` gets 1\.11 or later"
+        terraform.TerraformMissingError, match=r"Terraform is missing; `make setup` installs 1\.11 or later"
     ):
         terraform.find_terraform()
 
@@ -99,7 +99,7 @@ def test_without_registry_and_mirror_the_way_out_is_named(
     """The error says what could not be had, and how to make a mirror."""
     monkeypatch.setattr(provider, "registry_reachable", lambda: False)
 
-    with pytest.raises(terraform.TerraformError, match=r"hashicorp/aws 5\.\S+ Go online once, or make a mirror"):
+    with pytest.raises(terraform.TerraformError, match=r"hashicorp/aws 5\.\S+ Go online once, or copy a mirror"):
         terraform.init(tmp_path)
 
 

@@ -103,7 +103,7 @@ def test_unreachable_endpoint_is_named(monkeypatch: pytest.MonkeyPatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "local")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-    with pytest.raises(AwsUnreachableError, match=r"AWS does not answer .*AWS_ENDPOINT_URL is http://127\.0\.0\.1:1"):
+    with pytest.raises(AwsUnreachableError, match=r"AWS does not respond .*AWS_ENDPOINT_URL is http://127\.0\.0\.1:1"):
         account.identify(ENVIRONMENT)
 
 
@@ -113,7 +113,7 @@ def test_state_bucket_of_another_account_is_rejected(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(account, "_client", lambda *_: client)
     with Stubber(client) as answers:
         answers.add_client_error("head_bucket", "403", http_status_code=403)
-        with pytest.raises(StateBucketError, match="the bucket totelake-dev-state is another account's"):
+        with pytest.raises(StateBucketError, match="the bucket totelake-dev-state belongs to another account"):
             account.state_bucket_exists(ENVIRONMENT, "123456789012")
 
 

@@ -72,8 +72,8 @@ def test_wrong_checksum_is_rejected(releases, tmp_path):
     """Nothing is installed, and the previous program stays."""
     (tmp_path / "terraform").write_text("old")
 
-    with pytest.raises(release.ReleaseError, match=f"has the SHA-256 {checksum(zipped())} and not {'0' * 64}"):
-        release.get(tmp_path, releases, "0" * 64)
+    with pytest.raises(release.ReleaseError, match=f"has the SHA-256 {checksum(zipped())} instead of {'0' * 64}"):
+        release.download(tmp_path, releases, "0" * 64)
 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["releases", "terraform"]
     assert (tmp_path / "terraform").read_text() == "old"
@@ -107,7 +107,7 @@ def test_zip_without_the_program_leaves_nothing(releases, tmp_path):
     (tmp_path / "releases" / FILE).write_bytes(content)
 
     with pytest.raises(release.ReleaseError, match="There is no item named 'terraform'"):
-        release.get(tmp_path / "tools", releases, checksum(content))
+        release.download(tmp_path / "tools", releases, checksum(content))
 
     assert list((tmp_path / "tools").iterdir()) == []
 
@@ -135,7 +135,7 @@ def test_network_failure_is_one_sentence(address, tmp_path):
 
     assert (ended.returncode, ended.stdout) == (1, "")
     assert re.fullmatch(
-        r"totelake: Terraform is missing and could not be fetched from \S+ \(.+\): connect this machine to the "
+        r"totelake: Terraform is missing and could not be downloaded from \S+ \(.+\): connect this machine to the "
         r"internet and run this again, or install Terraform .+\.\n",
         ended.stderr,
     )

@@ -1,4 +1,4 @@
-"""Terraform as a tool: where it is, how a folder of configuration is prepared and applied, what its outputs are."""
+"""Runs Terraform: finds the program, initialises, applies and destroys a configuration, reads its outputs."""
 
 from ops.deploy.terraform.configuration import CONFIGURATION, ApplyResult, Progress, apply, copy, destroy, init, outputs
 from ops.deploy.terraform.process import TerraformError, TerraformMissingError, find_terraform, run

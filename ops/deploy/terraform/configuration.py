@@ -1,4 +1,4 @@
-"""A folder of Terraform configuration: copied for a local world, initialised, applied, destroyed."""
+"""A folder of Terraform configuration: copied for a local environment, initialised, applied, destroyed."""
 
 import hashlib
 import json
@@ -21,13 +21,13 @@ _OUTPUTS = "outputs.json"
 _STAMP = ".terraform/initialised.sha256"
 _LOCK = ".terraform.lock.hcl"
 _INIT = ("-input=false", "-no-color", "-lockfile=readonly")
-# A local world keeps its state beside it, so what says where an account's is kept stays here.
+# backend.tf is not copied either, since a local environment keeps its state in its folder.
 _NOT_COPIED = (".terraform", "tests", "bootstrap", "backend.tf", "*.tfstate", "*.tfstate.*", _LOCK, "*.tfvars.json")
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far an apply is: `done` of `total` changes, and the last resource; total 0 while it still looks."""
+    """The progress of an apply: `done` of `total` changes, and the last resource; total is 0 while it refreshes."""
 
     done: int
     total: int
@@ -36,7 +36,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class ApplyResult:
-    """What an apply changed, in numbers of resources, and the configuration's outputs."""
+    """The numbers of resources that an apply changed, and the configuration's outputs."""
 
     added: int
     changed: int
@@ -45,7 +45,7 @@ class ApplyResult:
 
 
 def copy(folder: Path, source: Path = CONFIGURATION) -> None:
-    """Put the configuration in `source` into `folder`, over an earlier copy, whose state and providers it keeps."""
+    """Copy the configuration in `source` to `folder`, and keep the state and the providers of an earlier copy."""
     for stale in [*folder.glob("*.tf"), *folder.glob("env/*.tfvars")]:
         stale.unlink()
     shutil.rmtree(folder / "modules", ignore_errors=True)
@@ -53,10 +53,10 @@ def copy(folder: Path, source: Path = CONFIGURATION) -> None:
 
 
 def init(folder: Path) -> None:
-    """Install the provider that the configuration in `folder` asks for, unless that has been done.
+    """Install the provider of the configuration in `folder`, unless it is installed.
 
-    It comes from Terraform's registry; where that cannot be reached, or does not deliver, from a mirror on this
-    machine, and has one of the hashes in terraform/.terraform.lock.hcl. Raises `TerraformError` when neither has it.
+    It comes from Terraform's registry, or from a mirror on this machine if the registry fails, and must have one of the
+    hashes in terraform/.terraform.lock.hcl. Raises `TerraformError` when neither has it.
     """
     if _is_initialised(folder):
         return
@@ -66,8 +66,8 @@ def init(folder: Path) -> None:
     if not reachable and mirror is None:
         raise TerraformError(
             f"Terraform's registry ({provider.REGISTRY}) cannot be reached, and no mirror on this machine has the "
-            f"provider {provider.PROVIDER} {provider.version()}. Go online once, or make a mirror where it can be "
-            f"reached: terraform -chdir=terraform providers mirror ~/.terraform.d/plugins"
+            f"provider {provider.PROVIDER} {provider.version()}. Go online once, or copy a mirror to this machine that "
+            f"was created elsewhere with: terraform -chdir=terraform providers mirror ~/.terraform.d/plugins"
         )
     if not (reachable and _init_from_registry(folder, last_resort=mirror is None)):
         run(folder, "init", *_INIT, f"-plugin-dir={mirror}")
@@ -82,44 +82,44 @@ def apply(
     var_file: str = "env/local.tfvars",
     on_progress: Callable[[Progress], None] = lambda _: None,
 ) -> ApplyResult:
-    """Make what the configuration in `folder` describes exist, and keep its outputs in `outputs.json`.
+    """Apply the configuration in `folder`, and save its outputs in `outputs.json`.
 
-    `variables` win over those of `var_file`. They lie in the folder, readable by its owner only: no password is seen
-    in the list of processes, and an apply by hand finds them. `environment` says where AWS is and who asks; nothing
-    else of AWS is inherited. Raises `TerraformError` with Terraform's own diagnoses.
+    `variables` override `var_file`. They are saved in the folder, readable by its owner only: no password appears in
+    the process list, and an apply by hand uses them too. `environment` has the endpoint and the key of AWS; no other
+    AWS settings are inherited. Raises `TerraformError` with Terraform's diagnostics.
     """
     files.replace(folder / _SETTINGS, json.dumps(dict(variables), indent=2).encode(), mode=0o600)
     total = done = 0
-    made: dict[str, int] = {}
-    found: dict[str, Any] = {}
+    applied: dict[str, int] = {}
+    values: dict[str, Any] = {}
     for event in events(folder, "apply", *_options(var_file), environment=environment):
         match event:
             case {"type": "change_summary", "changes": {"operation": "plan"} as changes}:
                 total = changes["add"] + changes["change"] + changes["remove"]
             case {"type": "change_summary", "changes": {"operation": "apply"} as changes}:
-                made = changes
-            case {"type": "outputs", "outputs": values}:
-                found = {name: output["value"] for name, output in values.items() if "value" in output}
+                applied = changes
+            case {"type": "outputs", "outputs": declared}:
+                values = {name: output["value"] for name, output in declared.items() if "value" in output}
             case {"type": "apply_complete", "hook": {"action": action, "resource": {"addr": address}}}:
-                done += action != "read"  # a data source is read, and is no change
+                done += action != "read"  # reading a data source is not a change
                 on_progress(Progress(done, total, address))
             case {"type": "refresh_complete", "hook": {"resource": {"addr": address}}}:
                 on_progress(Progress(done, total, address))
-    files.replace(folder / _OUTPUTS, json.dumps(found, indent=2).encode() + b"\n")
-    return ApplyResult(made.get("add", 0), made.get("change", 0), made.get("remove", 0), found)
+    files.replace(folder / _OUTPUTS, json.dumps(values, indent=2).encode() + b"\n")
+    return ApplyResult(applied.get("add", 0), applied.get("change", 0), applied.get("remove", 0), values)
 
 
 def outputs(folder: Path) -> dict[str, Any]:
     """Return the outputs of the last apply in `folder`; raise `TerraformError` when there was none."""
     try:
-        found: dict[str, Any] = json.loads((folder / _OUTPUTS).read_bytes())
+        values: dict[str, Any] = json.loads((folder / _OUTPUTS).read_bytes())
     except FileNotFoundError as error:
         raise TerraformError(f"Terraform has not been applied in {folder} yet; run: totelake up") from error
-    return found
+    return values
 
 
 def destroy(folder: Path, *, environment: Mapping[str, str], var_file: str = "env/local.tfvars") -> None:
-    """Remove all that was applied from `folder`; raise `TerraformError` with Terraform's own diagnoses."""
+    """Destroy all resources in the state of `folder`; raise `TerraformError` with Terraform's diagnostics."""
     for _ in events(folder, "destroy", *_options(var_file), environment=environment):
         pass
     (folder / _OUTPUTS).unlink(missing_ok=True)
@@ -130,9 +130,9 @@ def _options(var_file: str) -> list[str]:
 
 
 def _init_from_registry(folder: Path, *, last_resort: bool) -> bool:
-    """Say whether the registry delivered; raise `TerraformError` when it did not and was the `last_resort`."""
+    """Return whether init from the registry succeeded; raise `TerraformError` if it failed and is the `last_resort`."""
     environment = {}
-    if "TF_PLUGIN_CACHE_DIR" not in os.environ:  # all local worlds share one download
+    if "TF_PLUGIN_CACHE_DIR" not in os.environ:  # all local environments share one download
         provider.CACHE.mkdir(parents=True, exist_ok=True)
         environment = {"TF_PLUGIN_CACHE_DIR": str(provider.CACHE)}
     try:
@@ -157,7 +157,7 @@ def _is_initialised(folder: Path) -> bool:
 
 
 def _fingerprint(folder: Path) -> str:
-    """Return what changes when the modules or the providers that the configuration names do."""
+    """Return a digest of the files that declare modules and providers."""
     digest = hashlib.sha256()
     for path in [*sorted(folder.glob("*.tf")), *sorted(folder.glob("modules/*/versions.tf"))]:
         digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())

@@ -1,4 +1,4 @@
-"""The process `terraform`: which one, in what environment, and what it reports."""
+"""The process `terraform`: its program, its environment variables, and its events."""
 
 import json
 import os
@@ -15,48 +15,50 @@ from ops.errors import OperationError
 
 MINIMUM_VERSION = (1, 11)  # the first with write-only arguments, which keep passwords out of the state
 
-_PATIENCE = 30.0  # seconds in which Terraform writes its state when it is told to stop
-# Where Terraform finds its provider, and what it may take for that. Settings of a configuration are not inherited.
+_STOP_SECONDS = 30.0  # enough for Terraform to save its state after SIGTERM
+# The variables that control where the provider comes from; variables of a configuration (TF_VAR_) are not inherited.
 _INHERITED = (
     r"HOME|TMPDIR|XDG_\w+|GOGC|GOMEMLIMIT"
     r"|TF_CLI_CONFIG_FILE|TF_PLUGIN_CACHE_\w+|TF_REGISTRY_\w+|TF_PROVIDER_\w+|TF_TOKEN_\w+"
 )
-# Terraform and its provider live for seconds: without this half of their time goes into collecting garbage (measured:
-# 8.4 s of processor time for an apply, with it 3.7 s).
-_COLLECT_LATE = {"GOGC": "off", "GOMEMLIMIT": "1GiB"}
+# Terraform and its provider run for seconds, half of which they would spend in garbage collection (measured: an apply
+# takes 8.4 s of processor time, with these settings 3.7 s).
+_NO_GARBAGE_COLLECTION = {"GOGC": "off", "GOMEMLIMIT": "1GiB"}
 
 
 class TerraformError(OperationError):
-    """Terraform could not do what it was asked to; the message holds what it said."""
+    """Terraform failed; the message includes its output."""
 
 
 class TerraformMissingError(TerraformError):
-    """There is no Terraform, or one that is too old."""
+    """Terraform is not installed, or too old."""
 
 
 def find_terraform() -> Path:
-    """Return the Terraform that `bin/setup` has fetched, else the one on the PATH.
+    """Return the Terraform that `bin/setup` has downloaded, else the one on the PATH.
 
-    Raises `TerraformMissingError` without one of at least `MINIMUM_VERSION`.
+    Raises `TerraformMissingError` when it is missing or older than `MINIMUM_VERSION`.
     """
-    least = ".".join(map(str, MINIMUM_VERSION))
-    get = f"`make setup` gets {least} or later"
-    found = toolchain.terraform() or shutil.which("terraform")
-    if not found:
-        raise TerraformMissingError(f"Terraform is missing; {get}")
-    said = subprocess.run(
-        [found, "version", "-json"], env=_environment({}), capture_output=True, text=True, check=False
+    minimum = ".".join(map(str, MINIMUM_VERSION))
+    hint = f"`make setup` installs {minimum} or later"
+    program = toolchain.terraform() or shutil.which("terraform")
+    if not program:
+        raise TerraformMissingError(f"Terraform is missing; {hint}")
+    result = subprocess.run(
+        [program, "version", "-json"], env=_environment({}), capture_output=True, text=True, check=False
     )
-    version = re.search(r'"terraform_version":\s*"(\d+)\.(\d+)\.', said.stdout)
+    version = re.search(r'"terraform_version":\s*"(\d+)\.(\d+)\.', result.stdout)
     if not version:
-        raise TerraformMissingError(f"{found} does not tell its version ({said.stderr.strip() or 'no output'}); {get}")
+        raise TerraformMissingError(
+            f"{program} does not print its version ({result.stderr.strip() or 'no output'}); {hint}"
+        )
     if (int(version[1]), int(version[2])) < MINIMUM_VERSION:
-        raise TerraformMissingError(f"{found} is version {version[1]}.{version[2]}, too old; {get}")
-    return Path(found)
+        raise TerraformMissingError(f"{program} is version {version[1]}.{version[2]}, too old; {hint}")
+    return Path(program)
 
 
 def run(folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
-    """Run `terraform` with `arguments` in `folder` and return what it printed; raise `TerraformError` when it fails."""
+    """Run `terraform` with `arguments` in `folder` and return its output; raise `TerraformError` when it fails."""
     result = subprocess.run(
         [find_terraform(), *arguments],
         cwd=folder,
@@ -67,16 +69,15 @@ def run(folder: Path, *arguments: str, environment: Mapping[str, str] | None = N
         check=False,
     )
     if result.returncode:
-        said = "\n".join(filter(None, (result.stdout.strip(), result.stderr.strip())))
-        raise TerraformError(f"terraform {arguments[0]} failed in {folder}: {said}")
+        output = "\n".join(filter(None, (result.stdout.strip(), result.stderr.strip())))
+        raise TerraformError(f"terraform {arguments[0]} failed in {folder}: {output}")
     return result.stdout
 
 
 def events(folder: Path, *arguments: str, environment: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-    """Run a command that reports in lines of JSON, and yield its events as they come.
+    """Run a command with `-json` and yield its events; closing the generator stops the command.
 
-    Raises `TerraformError` at the end, with Terraform's diagnoses, when the command failed. A caller that gives up
-    early stops it.
+    Raises `TerraformError` with Terraform's diagnostics after the last event when the command failed.
     """
     errors: list[str] = []
     with subprocess.Popen(
@@ -88,42 +89,40 @@ def events(folder: Path, *arguments: str, environment: Mapping[str, str]) -> Ite
         stderr=subprocess.STDOUT,
         text=True,
     ) as process:
-        assert process.stdout  # noqa: S101 - it is a pipe, as asked for
+        assert process.stdout  # noqa: S101 - for the type checker: it is a pipe
         try:
             for line in process.stdout:
                 event = json.loads(line) if line.startswith("{") else {"type": "text", "@message": line.strip()}
                 if event.get("@level") == "error":
-                    errors.append(_diagnosis(event))
+                    errors.append(_diagnostic(event))
                 yield event
         except BaseException:
             _stop(process)
             raise
     if process.returncode:
-        raise TerraformError(
-            f"terraform {arguments[0]} failed in {folder}: " + ("\n".join(errors) or "no reason given")
-        )
+        raise TerraformError(f"terraform {arguments[0]} failed in {folder}: " + ("\n".join(errors) or "no diagnostics"))
 
 
-def _diagnosis(event: dict[str, Any]) -> str:
+def _diagnostic(event: dict[str, Any]) -> str:
     diagnostic = event.get("diagnostic", {})
     parts = [diagnostic.get("address"), diagnostic.get("summary", event["@message"]), diagnostic.get("detail")]
     return ": ".join(part for part in parts if part)
 
 
 def _stop(process: subprocess.Popen[str]) -> None:
-    """Ask for a clean end, in which Terraform writes its state, before killing."""
+    """Send SIGTERM, after which Terraform saves its state, and SIGKILL if it does not end."""
     process.terminate()
     try:
-        process.communicate(timeout=_PATIENCE)
+        process.communicate(timeout=_STOP_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
 
 
 def _environment(extra: Mapping[str, str]) -> dict[str, str]:
-    """Return what Terraform inherits with `extra`: no other account, no questions, no look for updates."""
-    found = inherited(_INHERITED)
-    if not Path(found.get("TF_CLI_CONFIG_FILE", "")).is_file():
-        found.pop("TF_CLI_CONFIG_FILE", None)  # Terraform warns of a missing one in front of all that it says
+    """Return Terraform's environment variables with `extra`: no AWS configuration, no prompts, no update check."""
+    variables = inherited(_INHERITED)
+    if not Path(variables.get("TF_CLI_CONFIG_FILE", "")).is_file():
+        variables.pop("TF_CLI_CONFIG_FILE", None)  # a missing file makes Terraform print a warning before its output
     settings = {
         "TF_IN_AUTOMATION": "1",
         "CHECKPOINT_DISABLE": "1",
@@ -131,4 +130,4 @@ def _environment(extra: Mapping[str, str]) -> dict[str, str]:
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
     }
-    return {**_COLLECT_LATE, **found, **settings, **extra}
+    return {**_NO_GARBAGE_COLLECTION, **variables, **settings, **extra}

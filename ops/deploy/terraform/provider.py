@@ -1,4 +1,4 @@
-"""Where Terraform's AWS provider can be had from: the registry, or a filesystem mirror somewhere on this machine."""
+"""Sources of Terraform's AWS provider: the registry, or a filesystem mirror on this machine."""
 
 import os
 import re
@@ -14,59 +14,59 @@ REGISTRY = "registry.terraform.io"
 PROVIDER = "hashicorp/aws"
 CACHE = build.FOLDER / "terraform-providers"
 
-_PATIENCE = 4.0  # seconds in which a registry that can be reached has answered
-_DEPTH = 4  # folders below a place that may hold a mirror
+_TIMEOUT_SECONDS = 4.0
+_MAX_DEPTH = 4  # of the search for mirrors
 
 
 def version() -> str:
     """Return the version of the provider that the configuration pins."""
     pinned = re.search(r'"hashicorp/aws"\s*version\s*=\s*"([^"]+)"', (build.ROOT / "terraform/versions.tf").read_text())
     if not pinned:
-        raise ValueError("terraform/versions.tf pins no version of hashicorp/aws")
+        raise ValueError("terraform/versions.tf does not pin a version of hashicorp/aws")
     return pinned[1]
 
 
 def registry_reachable() -> bool:
-    """Say whether Terraform's registry answers, within a few seconds."""
-    answered = threading.Event()
+    """Return whether Terraform's registry responds within a few seconds."""
+    responded = threading.Event()
 
-    def ask() -> None:
+    def request() -> None:
         try:
-            # Its scheme is written here, and is not a file's.
+            # The scheme is a constant, not `file:`.
             url = f"https://{REGISTRY}/.well-known/terraform.json"
-            with urllib.request.urlopen(url, timeout=_PATIENCE):  # nosec B310
-                answered.set()
+            with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS):  # nosec B310
+                responded.set()
         except OSError:
             pass
         finally:
             ended.set()
 
     ended = threading.Event()
-    # A thread of its own, because no timeout limits the look-up of a name.
-    threading.Thread(target=ask, daemon=True).start()
-    ended.wait(_PATIENCE)
-    return answered.is_set()
+    # In a thread, since name resolution has no timeout.
+    threading.Thread(target=request, daemon=True).start()
+    ended.wait(_TIMEOUT_SECONDS)
+    return responded.is_set()
 
 
 def provider_mirror() -> Path | None:
-    """Return the folder of a filesystem mirror that has the pinned provider, None when there is no such folder.
+    """Return the folder of a filesystem mirror that has the pinned provider, or None.
 
-    Looked at are, in this order: what Terraform's own settings name, the folders in which Terraform looks by itself,
-    and the places where software is put on a machine.
+    Searches, in this order, the folders in Terraform's CLI configuration, its implied mirror directories, and the
+    folders where software is usually installed.
     """
     for folder in [*_configured(), *_implied()]:
         if _has_provider(folder):
             return folder
-    return next((folder for place in _places() for folder in _mirrors_below(place) if _has_provider(folder)), None)
+    return next((mirror for root in _search_roots() for mirror in _mirrors_below(root) if _has_provider(mirror)), None)
 
 
 def _has_provider(folder: Path) -> bool:
-    """Say whether the mirror `folder` has the pinned version, unpacked or packed."""
+    """Return whether the mirror `folder` has the pinned version, packed or unpacked."""
     provider, pinned = folder / REGISTRY / PROVIDER, version()
     try:
         unpacked = any((provider / pinned).glob("*/terraform-provider-aws*"))
         return unpacked or any(provider.glob(f"terraform-provider-aws_{pinned}_*.zip"))
-    except OSError:  # a folder that may not be read is none
+    except OSError:  # an unreadable folder
         return False
 
 
@@ -93,17 +93,17 @@ def _implied() -> Iterator[Path]:
     yield from (Path(folder) / "terraform/plugins" for folder in data if folder)
 
 
-def _places() -> list[Path]:
+def _search_roots() -> list[Path]:
     home = Path.home()
-    below_root = ["/opt", "/usr/local/share", "/usr/local/lib", "/usr/share", "/var/lib"]
-    return [home / ".terraform.d", home / ".cache", home / ".local/share", *map(Path, below_root)]
+    system_folders = ["/opt", "/usr/local/share", "/usr/local/lib", "/usr/share", "/var/lib"]
+    return [home / ".terraform.d", home / ".cache", home / ".local/share", *map(Path, system_folders)]
 
 
-def _mirrors_below(place: Path) -> Iterator[Path]:
-    """Yield the folders below `place`, not too deep, that hold a folder named for the registry."""
-    for folder, names, _ in os.walk(place):
+def _mirrors_below(root: Path) -> Iterator[Path]:
+    """Yield the folders below `root`, down to `_MAX_DEPTH`, with a subfolder named for the registry."""
+    for folder, names, _ in os.walk(root):
         if REGISTRY in names:
             yield Path(folder)
             names.remove(REGISTRY)
-        if len(Path(folder).relative_to(place).parts) >= _DEPTH:
+        if len(Path(folder).relative_to(root).parts) >= _MAX_DEPTH:
             names.clear()

@@ -1,7 +1,7 @@
-"""Gets Terraform where the machine has none: `python release.py FOLDER` puts the pinned version into the folder.
+"""Downloads Terraform: `python release.py FOLDER` installs the pinned version in the folder.
 
-`bin/setup` runs it as a file, before any package is installed: it needs the standard library only. The zip comes from
-HashiCorp, or from the address in TOTELAKE_TERRAFORM_RELEASES, and has to have the SHA-256 that is written here.
+`bin/setup` runs this file before any package is installed, so it uses the standard library only. The zip comes from
+HashiCorp, or from the URL in TOTELAKE_TERRAFORM_RELEASES, and must have the SHA-256 below.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO
 
 VERSION = "1.11.4"
-# As HashiCorp publishes them in terraform_1.11.4_SHA256SUMS.
+# From HashiCorp's terraform_1.11.4_SHA256SUMS.
 SHA256 = {
     "darwin_amd64": "a56d5002b9f7647291faccc3dd1a70350e60fb61e4c45037629508b8fdc2575b",
     "darwin_arm64": "867e0808fa971217043e25b7a792b10720c79b1546f8a68479b74f138be73e18",
@@ -29,54 +29,54 @@ RELEASES = "https://releases.hashicorp.com"
 VARIABLE = "TOTELAKE_TERRAFORM_RELEASES"
 
 _ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
-_PATIENCE = 30.0  # seconds without a byte
+_READ_TIMEOUT_SECONDS = 30.0
 _CHUNK = 1 << 20
 _BY_HAND = "install Terraform 1.11 or later (https://developer.hashicorp.com/terraform/install)"
 
 
 class ReleaseError(Exception):
-    """Terraform could not be fetched; the message says why and what to do."""
+    """Terraform could not be downloaded; the message says why and what to do."""
 
 
 def platform_name() -> str:
-    """Return what HashiCorp calls this machine, such as `linux_amd64`."""
+    """Return HashiCorp's name of this platform, such as `linux_amd64`."""
     machine = platform.machine().lower()
     return f"{platform.system().lower()}_{_ARCHITECTURES.get(machine, machine)}"
 
 
-def get(folder: Path, releases: str, checksum: str | None) -> Path:
-    """Put Terraform for this machine into `folder` in one step, and return its path.
+def download(folder: Path, releases: str, checksum: str | None) -> Path:
+    """Install Terraform for this platform in `folder` atomically, and return its path.
 
-    `releases` is the address of HashiCorp's releases, `checksum` the SHA-256 of the zip, None where none is known.
-    Raises ReleaseError when it cannot be fetched or is not what it should be; then nothing is left in the folder.
+    `releases` is the URL of HashiCorp's releases, `checksum` the SHA-256 of the zip or None if it is unknown. Raises
+    ReleaseError when it cannot be downloaded or has another checksum; nothing is left in the folder then.
     """
     if checksum is None:
-        raise ReleaseError(f"Terraform is not fetched for {platform_name()}, whose checksum is not known: {_BY_HAND}.")
+        raise ReleaseError(f"Terraform is not downloaded for {platform_name()}, whose checksum is unknown: {_BY_HAND}.")
     url = f"{releases.rstrip('/')}/terraform/{VERSION}/terraform_{VERSION}_{platform_name()}.zip"
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with tempfile.TemporaryFile(dir=folder) as archive:
-            found = _download(url, archive)
-            if found != checksum:
+            actual = _fetch(url, archive)
+            if actual != checksum:
                 raise ReleaseError(
-                    f"Terraform was not installed: {url} has the SHA-256 {found} and not {checksum}, so it is cut off "
-                    f"or not HashiCorp's; run this again, or {_BY_HAND}."
+                    f"Terraform was not installed: {url} has the SHA-256 {actual} instead of {checksum}, so it is "
+                    f"truncated or not HashiCorp's; run this again, or {_BY_HAND}."
                 )
             return _extract(archive, folder / "terraform")
     except (OSError, http.client.HTTPException, zipfile.BadZipFile, KeyError) as error:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         raise ReleaseError(
-            f"Terraform is missing and could not be fetched from {url} ({reason}): connect this machine to the "
+            f"Terraform is missing and could not be downloaded from {url} ({reason}): connect this machine to the "
             f"internet and run this again, or {_BY_HAND}."
         ) from error
 
 
-def _download(url: str, target: IO[bytes]) -> str:
-    """Write what is at `url` to `target`, and return its SHA-256."""
+def _fetch(url: str, target: IO[bytes]) -> str:
+    """Write the content of `url` to `target`, and return its SHA-256."""
     digest = hashlib.sha256()
-    # The address is HashiCorp's or the user's, and its content is checked.
-    with urllib.request.urlopen(url, timeout=_PATIENCE) as answer:  # noqa: S310 # nosec B310
-        while chunk := answer.read(_CHUNK):
+    # The URL is HashiCorp's or the user's, and the content is verified.
+    with urllib.request.urlopen(url, timeout=_READ_TIMEOUT_SECONDS) as response:  # noqa: S310 # nosec B310
+        while chunk := response.read(_CHUNK):
             digest.update(chunk)
             target.write(chunk)
     return digest.hexdigest()
@@ -95,9 +95,9 @@ def _extract(archive: IO[bytes], program: Path) -> Path:
 
 
 def main(folder: str) -> int:
-    """Get Terraform; return the exit status."""
+    """Download Terraform; return the exit status."""
     try:
-        get(Path(folder), os.environ.get(VARIABLE) or RELEASES, SHA256.get(platform_name()))
+        download(Path(folder), os.environ.get(VARIABLE) or RELEASES, SHA256.get(platform_name()))
     except ReleaseError as error:
         sys.stderr.write(f"totelake: {error}\n")
         return 1

@@ -1,4 +1,4 @@
-"""The Postgres server of a local world: its programs, the account that it runs under, its data folder, its life."""
+"""The Postgres server of a local environment: its programs, operating system account, data folder and process."""
 
 from ops.sandbox.postgres.cluster import SUPERUSER, Cluster, ensure_database
 from ops.sandbox.postgres.errors import PostgresError

@@ -1,4 +1,4 @@
-"""The account that the Postgres server runs under: the caller's own, or an unprivileged one where root starts it."""
+"""The operating system account of the Postgres server: the caller's, or an unprivileged one if root starts it."""
 
 import os
 import pwd
@@ -14,14 +14,15 @@ from typing import IO
 from ops.sandbox.postgres.errors import PostgresError
 
 _NAMES = ("postgres", "nobody")
-# Even a set-user-ID program gives the server nothing.
+# The server cannot gain privileges, not even by a set-user-ID program.
 _NO_PRIVILEGES = ("--inh-caps=-all", "--ambient-caps=-all", "--bounding-set=-all", "--no-new-privs")
 
 
 def server_account() -> pwd.struct_passwd | None:
-    """Return the account that the server runs under where this process is root, which Postgres refuses to run as.
+    """Return the unprivileged account of the server if this process is root, as which Postgres refuses to run.
 
-    Returns None where the server runs under the account of this process. Raises PostgresError without an account.
+    Returns None if this process is not root: the server then has the same account. Raises PostgresError when the system
+    has no suitable account.
     """
     if os.geteuid() != 0:
         return None
@@ -30,17 +31,17 @@ def server_account() -> pwd.struct_passwd | None:
             return pwd.getpwnam(name)
         except KeyError:
             continue
-    raise PostgresError("Postgres does not run as root, and there is no account `postgres` or `nobody` to run it under")
+    raise PostgresError(
+        "Postgres does not run as root, and there is no account `postgres` or `nobody`; create one of them, or run "
+        "totelake as another user"
+    )
 
 
 def run(command: Sequence[str | Path], output: IO[bytes] | None = None) -> subprocess.CompletedProcess[str]:
-    """Run a program under the server's account, without any capability; what it prints goes to `output` if given.
-
-    Where there is no `output`, what was printed is in the result.
-    """
+    """Run a program under the server's account without any capability, with its output in `output` or the result."""
     if output is not None:
         return subprocess.CompletedProcess(command, _run(command, output), "")
-    # A file, since the server inherits the descriptors of the program that starts it, and a pipe would stay open.
+    # A file and not a pipe, which the server would inherit from the program that starts it, and keep open.
     with tempfile.TemporaryFile() as file:
         status = _run(command, file)
         file.seek(0)
@@ -48,23 +49,23 @@ def run(command: Sequence[str | Path], output: IO[bytes] | None = None) -> subpr
 
 
 def can_enter(folder: Path) -> bool:
-    """Return whether the server's account can reach what is in `folder`; asked as that account."""
+    """Return whether the server's account can enter `folder`, tested under that account."""
     return run(["sh", "-c", 'test -x "$1"', "sh", folder]).returncode == 0
 
 
 def is_confined(pid: int) -> bool:
-    """Return whether a running server has no capability, as `run` starts it; an earlier version left it one."""
+    """Return whether a running server has no capabilities; servers started by earlier versions have one."""
     if server_account() is None:
         return True
     try:
         status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
-    except FileNotFoundError:  # it has ended, or this is no Linux
+    except FileNotFoundError:  # the process has ended, or the system is not Linux
         return True
     return re.search(r"^CapEff:\s*0+$", status, re.MULTILINE) is not None
 
 
-def give(path: int | Path) -> None:
-    """Make the server's account the owner of a path, of a link itself, or of an open file."""
+def change_owner(path: int | Path) -> None:
+    """Make the server's account the owner of a path (a link is not followed) or of an open file."""
     if account := server_account():
         os.chown(path, account.pw_uid, account.pw_gid, follow_symlinks=isinstance(path, int))
 
@@ -77,7 +78,7 @@ def _run(command: Sequence[str | Path], output: IO[bytes]) -> int:
         command = ["setpriv", *user, *_NO_PRIVILEGES, "--", *command]
     elif account:
         identity = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
-    ended = subprocess.run(  # type: ignore[call-overload]
+    result = subprocess.run(  # type: ignore[call-overload]
         command,
         check=False,
         stdin=subprocess.DEVNULL,
@@ -88,21 +89,21 @@ def _run(command: Sequence[str | Path], output: IO[bytes]) -> int:
         env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
         **identity,
     )
-    return int(ended.returncode)
+    return int(result.returncode)
 
 
 @cache
 def _setpriv_works() -> bool:
-    """Return whether setpriv is here and may do what is wanted of it.
+    """Return whether setpriv is installed, supports the options, and is permitted to apply them.
 
-    BusyBox's has fewer options, and a root without CAP_SETPCAP may not change the bounding set. The change of the
-    account takes all effective and permitted capabilities in any case.
+    BusyBox's has fewer options, and root without CAP_SETPCAP cannot change the bounding set. The change of account
+    alone drops all effective and permitted capabilities.
     """
     if not shutil.which("setpriv"):
         return False
-    tried = subprocess.run(
+    result = subprocess.run(
         ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *_NO_PRIVILEGES, "--", "true"],
         check=False,
         capture_output=True,
     )
-    return tried.returncode == 0
+    return result.returncode == 0

@@ -1,4 +1,4 @@
-"""The Postgres server of a local world: made once, started and stopped, and none the worse for being killed."""
+"""The Postgres server of a local environment: created once, started, stopped, recovered after a kill."""
 
 import shutil
 import time
@@ -16,9 +16,9 @@ from ops.sandbox.postgres.wheel import executable_programs
 SUPERUSER = "postgres"
 HOST = "127.0.0.1"
 SETTINGS_FILE = "totelake.conf"
-_LONGEST_NAME = 63  # bytes
+_MAX_NAME_BYTES = 63
 
-# wal_level=minimal lets a COPY into tables that its transaction truncated skip the log: half the writes.
+# With wal_level=minimal a COPY into a table truncated in the same transaction skips the WAL: half the writes.
 SETTINGS = """
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
@@ -49,10 +49,10 @@ full_page_writes = off
 
 @dataclass(frozen=True)
 class Cluster:
-    """One Postgres server with its data folder, on a port of 127.0.0.1, with passwords for everybody.
+    """A Postgres server with its data folder, on a port of 127.0.0.1; every login needs a password.
 
-    `durable=False` trades the safety of a crash for speed and is for tests only. Every method may be called from any
-    process: what is known of the server stands in its folder.
+    `durable=False` disables crash safety for speed, in tests only. Methods can be called from any process, since all
+    state of the server is in its folder.
     """
 
     folder: Path
@@ -61,16 +61,16 @@ class Cluster:
     durable: bool = field(default=True, kw_only=True)
 
     def create(self, password: str) -> None:
-        """Make the data folder with the superuser `postgres` and its password; an existing one is left as it is."""
+        """Create the data folder and the superuser `postgres` with its password, unless the folder exists."""
         self._prepare()
         if (self._data / "PG_VERSION").exists():
             return
-        # Made beside its place and moved there when whole: a killed `create` leaves nothing that looks like a cluster.
+        # Created beside its place and moved when complete: a killed `create` leaves nothing that looks like a cluster.
         shutil.rmtree(_unfinished(self.folder), ignore_errors=True)
         data = storage.choose(self.folder)
         unfinished = _unfinished(data)
         unfinished.mkdir()
-        unfinished.chmod(0o755)  # whatever the umask is: what it holds is closed
+        unfinished.chmod(0o755)  # independent of the umask; its contents have modes of their own
         self._initialize(unfinished, password)
         (unfinished / "data").replace(data)
         shutil.rmtree(unfinished)
@@ -78,20 +78,20 @@ class Cluster:
             storage.link(self.folder, data)
 
     def start(self, wait_seconds: float = 60) -> None:
-        """Start the server and return when it takes connections; one that runs already is left alone.
+        """Start the server unless it is running, and wait until it accepts connections.
 
-        After a kill it recovers by itself: a stale `postmaster.pid` is removed, processes that the dead server left
-        behind are waited for. Raises PostgresError with what the log says when it is not up in `wait_seconds`.
+        After a kill it removes a stale `postmaster.pid` and waits for remaining processes of the old server. Raises
+        PostgresError with the end of the log after `wait_seconds`.
         """
         deadline = time.monotonic() + wait_seconds
         self._prepare()
         if not (self._data / "PG_VERSION").exists():
-            raise PostgresError(f"there is no Postgres cluster in {self._data}; create it before it is started")
+            raise PostgresError(f"there is no Postgres cluster in {self._data}; run: totelake up")
         self.log.parent.mkdir(parents=True, exist_ok=True)
         while True:
-            # Asked anew each time: a server that was just killed may be seen alive once.
+            # Checked in each iteration: a server that was just killed may still be listed once.
             if self.running():
-                failure = self._unready()
+                failure = self._not_ready()
             else:
                 failure = self._launch(max(1, int(deadline - time.monotonic())))
                 if failure and "pre-existing shared memory block" not in failure:
@@ -103,34 +103,34 @@ class Cluster:
             time.sleep(0.1)
 
     def stop(self, wait_seconds: float = 60) -> None:
-        """Stop the server, ending its connections; one that does not run is left alone."""
+        """Stop the server, if it is running, and close its connections."""
         server = process.find(self._data)
         if server and not process.stop(server, wait_seconds):
             raise PostgresError(f"Postgres in {self._data} did not stop in {wait_seconds} s; see {self.log}")
 
     def remove(self) -> None:
-        """Stop the server and remove its data, wherever it lies."""
+        """Stop the server and remove its data, in this folder or elsewhere."""
         self.stop()
         storage.remove(self.folder)
 
     def running(self) -> bool:
-        """Whether the server of this folder is alive; a process that merely inherited its number is not."""
+        """Return whether the server of this folder is running, and not another process with its process id."""
         return process.find(self._data) is not None
 
     def url(self, database: str, user: str, password: str) -> str:
-        """Return the URL by which `user` reaches `database` on this server, and tells no other server the password."""
-        who = f"{quote(user, safe='')}:{quote(password, safe='')}"
-        return f"postgresql://{who}@{HOST}:{self.port}/{quote(database, safe='')}?require_auth=scram-sha-256"
+        """Return the URL of `database` for `user`; SCRAM does not reveal the password to a false server."""
+        login = f"{quote(user, safe='')}:{quote(password, safe='')}"
+        return f"postgresql://{login}@{HOST}:{self.port}/{quote(database, safe='')}?require_auth=scram-sha-256"
 
     @property
     def _data(self) -> Path:
-        """The folder by its one true name, by which the server's process is known."""
+        """The data folder with links resolved, as it appears in the arguments of the server's process."""
         return self.folder.resolve()
 
     def _prepare(self) -> None:
-        """Have the data where the server's account can reach it; a server that runs there is not disturbed.
+        """Move the data to where the server's account can reach it, unless a suitable server is running.
 
-        One that an earlier version has started, with the right to enter every folder, is stopped.
+        A server with capabilities, started by an earlier version, is stopped.
         """
         server = process.find(self._data)
         if server:
@@ -140,48 +140,49 @@ class Cluster:
         storage.prepare(self.folder)
 
     def _initialize(self, folder: Path, password: str) -> None:
-        """Make the data in `folder`/data."""
-        data, secret = folder / "data", folder / "password"
+        """Run initdb in `folder`/data."""
+        data, password_file = folder / "data", folder / "password"
         data.mkdir(mode=0o700)
-        secret.touch(mode=0o600)
-        secret.write_text(password + "\n", encoding="utf-8")
-        account.give(data)
-        account.give(secret)
-        options = ["-D", str(data), "-U", SUPERUSER, f"--pwfile={secret}", "--auth=scram-sha-256", "--encoding=UTF8"]
+        password_file.touch(mode=0o600)
+        password_file.write_text(password + "\n", encoding="utf-8")
+        account.change_owner(data)
+        account.change_owner(password_file)
+        options = ["-D", str(data), "-U", SUPERUSER, f"--pwfile={password_file}", "--auth=scram-sha-256"]
+        options += ["--encoding=UTF8"]
         options += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
         options += [] if self.durable else ["--no-sync"]
-        ended = account.run([executable_programs() / "initdb", *options])
-        if ended.returncode:
-            raise PostgresError(f"initdb failed in {folder}:\n{ended.stdout}")
-        # By the account, whose folder it is by now: where a link is in the place of the file, root would follow it.
+        result = account.run([executable_programs() / "initdb", *options])
+        if result.returncode:
+            raise PostgresError(f"initdb failed in {folder}:\n{result.stdout}")
+        # Written by the account that owns the folder: if the file were a link, root would follow it.
         configuration = data / "postgresql.conf"
         append = ("sh", "-c", 'echo "$2" >> "$1"', "sh", configuration, f"include = '{SETTINGS_FILE}'")
         if account.run(append).returncode:
-            raise PostgresError(f"{configuration} cannot be written to by the account of the server")
+            raise PostgresError(f"the account of the server cannot write to {configuration}; see its permissions")
 
-    def _unready(self) -> str | None:
-        """Return why the running server takes no connections, or None when it does."""
-        asked = account.run([executable_programs() / "pg_isready", "-h", HOST, "-p", str(self.port)])
-        return asked.stdout if asked.returncode else None
+    def _not_ready(self) -> str | None:
+        """Return why the running server does not accept connections, or None when it does."""
+        result = account.run([executable_programs() / "pg_isready", "-h", HOST, "-p", str(self.port)])
+        return result.stdout if result.returncode else None
 
     def _launch(self, seconds: int) -> str | None:
-        """Start the server once; return what it said if it failed."""
+        """Start the server once; return its log output if it failed, else None."""
         (self._data / "postmaster.pid").unlink(missing_ok=True)
         self._write_settings()
         options = ["start", "-s", "-w", "-t", str(seconds), "-D", str(self._data), "-o", f"-p {self.port}"]
-        # The server inherits the open log, which may lie where its account cannot go.
+        # The server inherits the open log file, whose folder its account may be unable to enter.
         with self.log.open("ab") as log:
-            said_before = log.tell()
-            ended = account.run([executable_programs() / "pg_ctl", *options], log)
-        return self.log.read_bytes()[said_before:].decode(errors="replace") if ended.returncode else None
+            offset = log.tell()
+            result = account.run([executable_programs() / "pg_ctl", *options], log)
+        return self.log.read_bytes()[offset:].decode(errors="replace") if result.returncode else None
 
     def _write_settings(self) -> None:
-        """Write the settings anew, as a file of their own: the data folder is the account's, and may hold any link."""
+        """Write the settings to a new file; an existing one could be a link, since the account owns the folder."""
         settings = self._data / SETTINGS_FILE
         settings.unlink(missing_ok=True)
         with settings.open("x", encoding="utf-8") as file:
             file.write(SETTINGS if self.durable else SETTINGS + NOT_DURABLE)
-            account.give(file.fileno())
+            account.change_owner(file.fileno())
 
 
 def _unfinished(data: Path) -> Path:
@@ -189,13 +190,13 @@ def _unfinished(data: Path) -> Path:
 
 
 def ensure_database(connection: psycopg.Connection, name: str, owner: str) -> None:
-    """Create the database `name` for the role `owner`, and nobody else, where it is missing.
+    """Create the database `name` unless it exists, and revoke access to it from all roles but its `owner`.
 
-    `connection` is the superuser's, in autocommit. Raises PostgresError for a name that Postgres would cut off.
+    `connection` is the superuser's, in autocommit. Raises PostgresError for a name that Postgres would truncate.
     """
-    if len(name.encode()) > _LONGEST_NAME:
+    if len(name.encode()) > _MAX_NAME_BYTES:
         raise PostgresError(
-            f"{name} is longer than the {_LONGEST_NAME} bytes of a name in Postgres; choose a shorter one"
+            f"{name} is longer than the {_MAX_NAME_BYTES} bytes of a name in Postgres; choose a shorter one"
         )
     if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone() is None:
         connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(name), sql.Identifier(owner)))

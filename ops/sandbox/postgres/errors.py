@@ -1,5 +1,5 @@
-"""What goes wrong with the Postgres server of a local world."""
+"""Errors of the Postgres server of a local environment."""
 
 
 class PostgresError(Exception):
-    """The Postgres server could not be made, started or stopped; the message holds what the server said."""
+    """The Postgres server could not be created, started or stopped; the message includes the server's output."""

@@ -1,7 +1,7 @@
-"""The folder of this machine for what the server's account has to reach where root starts the server.
+"""The machine-wide folder for files that the server's account must reach if root starts the server.
 
-Root's own folders stay closed to that account: below `/var/lib/totelake`, or the folder that TOTELAKE_POSTGRES_FOLDER
-names, root owns everything but the data folders.
+Root's own folders stay inaccessible to that account. The folder is `/var/lib/totelake` or the value of
+TOTELAKE_POSTGRES_FOLDER; root owns everything in it except the data folders.
 """
 
 import os
@@ -13,42 +13,42 @@ from ops.sandbox.postgres.errors import PostgresError
 
 VARIABLE = "TOTELAKE_POSTGRES_FOLDER"
 ADVICE = (
-    f"Free the space or the permission that is missing, set {VARIABLE} to another folder that only root can write to "
-    "and every account can enter, or run totelake as a user who is not root."
+    f"Provide the missing space or permission, set {VARIABLE} to another folder that only root can write to and every "
+    "account can enter, or run totelake as a user who is not root."
 )
 _DEFAULT = "/var/lib/totelake"
 _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
 def root() -> Path:
-    """Return the folder, whether it exists or not."""
+    """Return the path of the folder, which may not exist."""
     return Path(os.path.realpath(os.environ.get(VARIABLE) or _DEFAULT))
 
 
 def folder(name: str) -> Path:
-    """Return the folder `name` in it, made unless it is there.
+    """Return its subfolder `name`, and create it if it is missing.
 
-    Raises PostgresError where it cannot be made, where another account could write to it, and where the server's
-    account cannot enter it.
+    Raises PostgresError when it cannot be created, other accounts can write to it, or the server's account cannot
+    enter it.
     """
     path = root() / name
     try:
         make(path)
-        for place in (root(), path):
-            found = place.stat()
-            if found.st_uid != os.geteuid() or found.st_mode & _WRITABLE_BY_OTHERS:
-                raise PostgresError(f"{place} can be written to by other accounts than root. {ADVICE}")
+        for checked in (root(), path):
+            status = checked.stat()
+            if status.st_uid != os.geteuid() or status.st_mode & _WRITABLE_BY_OTHERS:
+                raise PostgresError(f"Accounts other than root can write to {checked}. {ADVICE}")
     except OSError as error:
         raise PostgresError(
-            f"{path}, which Postgres needs where root starts it, cannot be made: {error}. {ADVICE}"
-        ) from (error)
+            f"Cannot create {path}, which Postgres needs when root starts it: {error}. {ADVICE}"
+        ) from error
     if not account.can_enter(path):
-        raise PostgresError(f"{path} cannot be entered by the account that Postgres runs under. {ADVICE}")
+        raise PostgresError(f"The account of the Postgres server cannot enter {path}. {ADVICE}")
     return path
 
 
 def make(path: Path) -> None:
-    """Make a folder that every account can enter, and those above it that are missing, whatever the umask is."""
+    """Create a folder and its missing parents with mode 755, independent of the umask."""
     if path.is_dir():
         return
     make(path.parent)

@@ -1,4 +1,4 @@
-"""The server's process, known by its data folder."""
+"""The server's process, identified by its data folder."""
 
 import contextlib
 import signal
@@ -10,17 +10,17 @@ from local_aws.processes import ends, has_ended
 
 
 def find(data: Path) -> psutil.Process | None:
-    """Return the server's process of the data folder; one that merely inherited its number is not."""
+    """Return the process of the server with this data folder, or None; another process with its id does not count."""
     try:
-        number = int((data / "postmaster.pid").read_text().split("\n", maxsplit=1)[0])
-        process = psutil.Process(number)
+        pid = int((data / "postmaster.pid").read_text().split("\n", maxsplit=1)[0])
+        process = psutil.Process(pid)
         return process if not has_ended(process) and str(data) in process.cmdline() else None
     except (OSError, ValueError, psutil.Error):
         return None
 
 
 def stop(process: psutil.Process, wait_seconds: float) -> bool:
-    """End the server's connections and stop it, and return whether it has ended."""
+    """Close the server's connections and stop it; return whether it ended within `wait_seconds`."""
     with contextlib.suppress(psutil.NoSuchProcess):
         process.send_signal(signal.SIGINT)  # the "fast" mode of pg_ctl
     return ends(process, wait_seconds)

@@ -1,7 +1,7 @@
-"""Where the data folder of a server lies: in its own place, or where root starts the server, where the account can go.
+"""The location of a server's data: its own folder, or the machine-wide folder if its account cannot reach the former.
 
-A data folder that its account could not reach lies in the folder of the machine, and in its own place is a link to it.
-A note beside the data names that link, so that data whose link is gone is known and removed some days later.
+In the second case the server's folder is a link to the data. A file beside the data, its claim, names that link, so
+that data without a link can be recognised and removed some days later.
 """
 
 import secrets
@@ -13,29 +13,29 @@ from ops.sandbox.postgres import account, machine, process
 from ops.sandbox.postgres.errors import PostgresError
 
 KEPT_SECONDS = 7 * 24 * 3600.0
-"""How long data is kept after its last start when nothing links to it: the world may have been moved."""
+"""How long data without a link is kept after its last start: the state folder may have been moved."""
 
 _STOP_SECONDS = 10.0
-_DATA, _NOTE = "postgres", "world"
+_DATA, _CLAIM = "postgres", "world"
 
 
 def choose(folder: Path) -> Path:
-    """Return where the data of the new server `folder` is to lie: there, or in a new place that its account can reach.
+    """Return the data folder for the new server `folder`: the same, or a new one that the server's account can reach.
 
-    In that case `link` has to follow when the data is there.
+    If it is another one, call `link` after the data has been created.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     if account.server_account() is None or account.can_enter(folder.parent):
         return folder
     remove_abandoned()
-    place = machine.folder("data") / secrets.token_hex(8)
-    machine.make(place)
-    (place / _NOTE).write_text(str(folder), encoding="utf-8")
-    return place / _DATA
+    location = machine.folder("data") / secrets.token_hex(8)
+    machine.make(location)
+    (location / _CLAIM).write_text(str(folder), encoding="utf-8")
+    return location / _DATA
 
 
 def link(folder: Path, data: Path) -> None:
-    """Put a link to `data` in the place `folder`, in one step."""
+    """Make `folder` a link to `data`, atomically."""
     unfinished = folder.with_name(f"{folder.name}.link")
     unfinished.unlink(missing_ok=True)
     unfinished.symlink_to(data)
@@ -48,33 +48,33 @@ def is_reachable(folder: Path) -> bool:
 
 
 def prepare(folder: Path) -> None:
-    """Bring the data of the stopped server `folder` to where its account can reach it, and note that it is in use.
+    """Move the data of the stopped server `folder` to where its account can reach it, and renew its claim.
 
-    Raises PostgresError when the data is gone, and when it belongs to another world.
+    Raises PostgresError when the data is missing, and when another state folder uses it.
     """
-    aside = _aside(folder)
-    if aside.exists() and not folder.exists(follow_symlinks=False):
-        aside.replace(folder)  # a move was interrupted before the link was made
+    backup = _backup(folder)
+    if backup.exists() and not folder.exists(follow_symlinks=False):
+        backup.replace(folder)  # a move was interrupted before the link was created
     if folder.is_symlink() and not folder.exists():
         raise PostgresError(
-            f"the data of Postgres is missing: {folder} leads to {folder.readlink()}. Restore that folder, or give "
-            "up what this world holds with: totelake down --purge"
+            f"the data of Postgres is missing: {folder} links to {folder.readlink()}. Restore that folder, or remove "
+            "this local environment with: totelake down --purge"
         )
     if not folder.exists():
         return
     if not is_reachable(folder):
         _move(folder)
-    if aside.exists():
-        shutil.rmtree(aside)
-    if place := _place(folder):
-        _claim(folder, place)
+    if backup.exists():
+        shutil.rmtree(backup)
+    if location := _location(folder):
+        _claim(folder, location)
 
 
 def remove(folder: Path) -> None:
-    """Remove the data of the stopped server `folder`, wherever it lies, unless it belongs to another folder."""
-    place = _place(folder)
-    if place and (_owner(place) == folder or not _is_linked(place)):
-        shutil.rmtree(place)
+    """Remove the stopped server `folder` and its data, unless another folder uses the data."""
+    location = _location(folder)
+    if location and (_owner(location) == folder or not _is_linked(location)):
+        shutil.rmtree(location)
     if folder.is_symlink():
         folder.unlink()
     elif folder.exists():
@@ -82,75 +82,75 @@ def remove(folder: Path) -> None:
 
 
 def remove_unlinked(data: Path) -> None:
-    """Remove the data `data`, whose link was removed; where it lay in the place of the link, it is gone already."""
-    if data.name == _DATA and (data.parent / _NOTE).exists() and not _is_linked(data.parent):
+    """Remove data in the machine-wide folder whose link was removed; data elsewhere was removed with its folder."""
+    if data.name == _DATA and (data.parent / _CLAIM).exists() and not _is_linked(data.parent):
         shutil.rmtree(data.parent)
 
 
 def remove_abandoned() -> None:
-    """Remove the data in the folder of the machine to which nothing has linked for some days, and stop its servers."""
-    for place in (machine.root() / "data").glob("*"):
-        owner = _owner(place)
-        if owner is None or _is_linked(place):
+    """Remove data in the machine-wide folder that has had no link for some days, and stop servers without a link."""
+    for location in (machine.root() / "data").glob("*"):
+        owner = _owner(location)
+        if owner is None or _is_linked(location):
             continue
-        server = process.find(place / _DATA)
+        server = process.find(location / _DATA)
         if server and not owner.parent.exists():
             process.stop(server, _STOP_SECONDS)
-        elif not server and time.time() - (place / _NOTE).stat().st_mtime > KEPT_SECONDS:
-            shutil.rmtree(place)
+        elif not server and time.time() - (location / _CLAIM).stat().st_mtime > KEPT_SECONDS:
+            shutil.rmtree(location)
 
 
-def _place(folder: Path) -> Path | None:
-    """Return the place in the folder of the machine to which `folder` links, None where it is no such link."""
+def _location(folder: Path) -> Path | None:
+    """Return the location in the machine-wide folder to which `folder` links, or None if it is no such link."""
     if not folder.is_symlink():
         return None
     data = folder.readlink()
-    return data.parent if data.name == _DATA and (data.parent / _NOTE).exists() else None
+    return data.parent if data.name == _DATA and (data.parent / _CLAIM).exists() else None
 
 
-def _owner(place: Path) -> Path | None:
-    """Return the link that the note of a place names, None without a note."""
+def _owner(location: Path) -> Path | None:
+    """Return the link that the claim of a location names, or None without a claim."""
     try:
-        return Path((place / _NOTE).read_text(encoding="utf-8"))
+        return Path((location / _CLAIM).read_text(encoding="utf-8"))
     except OSError:
         return None
 
 
-def _is_linked(place: Path) -> bool:
-    owner = _owner(place)
-    return owner is not None and owner.is_symlink() and owner.readlink() == place / _DATA
+def _is_linked(location: Path) -> bool:
+    owner = _owner(location)
+    return owner is not None and owner.is_symlink() and owner.readlink() == location / _DATA
 
 
-def _claim(folder: Path, place: Path) -> None:
-    """Note that the data in `place` is that of `folder`, unless another folder that links to it has it."""
-    owner = _owner(place)
-    if owner is not None and owner != folder and _is_linked(place):
+def _claim(folder: Path, location: Path) -> None:
+    """Record `folder` as the owner of the data in `location`, unless another folder owns and links to it."""
+    owner = _owner(location)
+    if owner is not None and owner != folder and _is_linked(location):
         raise PostgresError(
-            f"{folder} is a copy of {owner}, and both lead to the same data in {place}. Remove the copied world, whose "
-            "databases were not copied with it."
+            f"{folder} is a copy of {owner}, and both link to the same data in {location}. Remove the copied state "
+            "folder: its databases were not copied."
         )
-    (place / _NOTE).write_text(str(folder), encoding="utf-8")
+    (location / _CLAIM).write_text(str(folder), encoding="utf-8")
 
 
-def _aside(folder: Path) -> Path:
+def _backup(folder: Path) -> Path:
     return folder.with_name(f"{folder.name}.moving")
 
 
 def _move(folder: Path) -> None:
-    """Move the data of `folder`, which its account cannot reach, to the folder of the machine, and leave a link."""
+    """Move the data of `folder`, which its account cannot reach, to the machine-wide folder, and leave a link."""
     data = choose(folder)
     if data == folder:
-        raise PostgresError(f"{folder} cannot be entered by the account that Postgres runs under; see its permissions")
-    # Whole before anything is taken away: it is copied, then the link takes the place of the folder.
+        raise PostgresError(f"the account of the Postgres server cannot enter {folder}; see its permissions")
+    # Copied completely first; then the link replaces the folder.
     try:
         shutil.copytree(folder.resolve(), data, symlinks=True)
-        for path in reversed([data, *data.rglob("*")]):  # a folder last: its new owner can put a link in it
-            account.give(path)
+        for path in reversed([data, *data.rglob("*")]):  # contents before folders, in which the new owner can put links
+            account.change_owner(path)
     except OSError as error:
         shutil.rmtree(data.parent, ignore_errors=True)
         raise PostgresError(f"the data in {folder} could not be copied to {data}: {error}. {machine.ADVICE}") from error
     if folder.is_symlink():
         link(folder, data)
         return
-    folder.replace(_aside(folder))
+    folder.replace(_backup(folder))
     link(folder, data)

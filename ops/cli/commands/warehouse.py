@@ -1,0 +1,43 @@
+"""Commands on the schema of the warehouse."""
+
+# ruff: noqa: PLC0415 - with all imports at the top `totelake --help` takes 1.1 s instead of 0.4 s
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from ops.cli.commands.options import DEFAULT_STATE, StateOption, running_sandbox, state_in
+from ops.cli.screen import console, print_data, report_errors
+
+
+class WarehouseKind(StrEnum):
+    """The kinds of warehouse."""
+
+    POSTGRES = "postgres"
+    REDSHIFT = "redshift"
+
+
+def ddl(
+    state: StateOption = DEFAULT_STATE,
+    apply: Annotated[bool, typer.Option("--apply", help="Apply it to the local warehouse.")] = False,
+    warehouse: Annotated[WarehouseKind, typer.Option("--warehouse", help="SQL dialect.")] = WarehouseKind.POSTGRES,
+) -> None:
+    """Print the DDL of the warehouse, or apply it."""
+    from totelake.warehouse import postgres, redshift
+
+    if apply and warehouse is not WarehouseKind.POSTGRES:
+        raise typer.BadParameter(
+            "the local warehouse is Postgres; in Redshift the load creates the tables", param_hint="--apply"
+        )
+    if not apply:
+        ddl_of = {WarehouseKind.POSTGRES: postgres.ddl, WarehouseKind.REDSHIFT: redshift.ddl}[warehouse]
+        with report_errors(state_in(state)):
+            print_data(ddl_of().removesuffix("\n"))
+        return
+    import psycopg
+
+    with running_sandbox(state) as (_, settings):
+        with psycopg.connect(settings.warehouse_url) as connection:
+            postgres.apply(connection)
+        console.print("The warehouse has all its tables, keys and views.")
