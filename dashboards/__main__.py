@@ -1,4 +1,4 @@
-"""Serve the dashboard on a port of this machine: `python -m dashboards PORT`; its key is in the environment."""
+"""Serves the dashboard on 127.0.0.1: `python -m dashboards PORT`, with the key in TOTELAKE_DASHBOARD_KEY."""
 
 import os
 import sys
@@ -15,7 +15,7 @@ APP = Path(__file__).with_name("app.py")
 
 
 def main() -> None:
-    """Serve until SIGTERM; these options hold whatever other configuration of Streamlit the user has."""
+    """Serve until SIGTERM; these options override the user's configuration of Streamlit."""
     port = int(sys.argv[1])
     key = os.environ["TOTELAKE_DASHBOARD_KEY"]
     app = App(APP, middleware=[Middleware(AccessControl, port, key)])

@@ -1,4 +1,4 @@
-"""The dashboard that Streamlit serves; TOTELAKE_STATE names the folder of the world whose warehouse it reads."""
+"""The Streamlit app of the dashboard; TOTELAKE_STATE is the state folder of the local environment that it shows."""
 
 import os
 from functools import partial
@@ -17,12 +17,12 @@ from ops.sandbox.errors import SandboxError
 from ops.sandbox.settings import SandboxSettings
 
 _HERE = Path(__file__).parent
-_LOOK_SECONDS = 4
+_POLL_SECONDS = 4
 _BUSINESS = ((sales, ":material/sell:"), (purchases, ":material/shopping_cart:"), (payments, ":material/payments:"))
 
 
 def main() -> None:
-    """Draw the page that the reader has chosen."""
+    """Draw the selected page."""
     st.set_page_config(page_title="totelake", page_icon=str(_HERE / "icon.png"), layout="wide")
     st.html(_HERE / "style.css")
     st.logo(_HERE / "logo.svg", size="medium")
@@ -37,35 +37,35 @@ def _as_page(title: str, icon: str, draw: partial[None]) -> st.Page:
 
 
 def _business(page: ModuleType, state: State) -> None:
-    """Draw a page that asks the warehouse, and draw it anew when another batch is in it."""
-    _watch(state, found := _newest(state))
-    if isinstance(found, LatestBatch):
+    """Draw a page with data of the warehouse, and redraw it after each load."""
+    _redraw_after_load(state, latest := _latest_batch(state))
+    if isinstance(latest, LatestBatch):
         url = SandboxSettings.load(state).warehouse_url
-        _head(page.TITLE, f"Data of <b>{formatting.moment(found.snapshot_taken_at)}</b>, batch {found.sequence}")
-        page.show(PageContext(page.TITLE.lower(), url, found, page.filters(warehouse.choices(url))))
-    elif found == _EMPTY:
-        cards.state("The warehouse is empty", "Nothing has been loaded into it yet: run `totelake run`.")
+        _head(page.TITLE, f"Data of <b>{formatting.moment(latest.snapshot_taken_at)}</b>, batch {latest.sequence}")
+        page.show(PageContext(page.TITLE.lower(), url, latest, page.filters(warehouse.choices(url))))
+    elif latest == _EMPTY:
+        cards.empty_page("The warehouse is empty", "Nothing has been loaded yet: run `totelake run`.")
     else:
-        cards.state("The warehouse cannot be reached", *cards.WAY_OUT)
+        cards.empty_page("The warehouse cannot be reached", *cards.HOW_TO_START)
 
 
-_EMPTY, _AWAY = "empty", "away"
+_EMPTY, _UNREACHABLE = "empty", "unreachable"
 
 
-def _newest(state: State) -> LatestBatch | str:
-    """Return the newest batch of the warehouse, or why there is none."""
+def _latest_batch(state: State) -> LatestBatch | str:
+    """Return the latest batch in the warehouse, or the reason why there is none."""
     try:
-        return warehouse.newest(SandboxSettings.load(state).warehouse_url)
+        return warehouse.latest_batch(SandboxSettings.load(state).warehouse_url)
     except EmptyWarehouseError:
         return _EMPTY
     except (SandboxError, psycopg.OperationalError):
-        return _AWAY
+        return _UNREACHABLE
 
 
-@st.fragment(run_every=_LOOK_SECONDS)
-def _watch(state: State, shown: LatestBatch | str) -> None:
-    """Draw the whole page anew as soon as the warehouse holds something else than what is `shown`."""
-    if _newest(state) != shown:
+@st.fragment(run_every=_POLL_SECONDS)
+def _redraw_after_load(state: State, shown: LatestBatch | str) -> None:
+    """Redraw the whole page when the latest batch is not the `shown` one any more."""
+    if _latest_batch(state) != shown:
         st.rerun()
 
 
@@ -74,8 +74,8 @@ def _pipeline(state: State) -> None:
     pipeline.show(state)
 
 
-def _head(title: str, told: str) -> None:
-    st.html(f'<h1>{title}</h1><p class="newest"><span class="live"></span>{told}</p>')
+def _head(title: str, subtitle: str) -> None:
+    st.html(f'<h1>{title}</h1><p class="newest"><span class="live"></span>{subtitle}</p>')
 
 
 main()

@@ -1,7 +1,7 @@
-"""Filters, applied to the rows that a question reads and not to its answer.
+"""Filters, applied to the rows that a query reads and not to its result.
 
-A question reads the `current_…` views. Where a filter is set, a common table expression of the same name with the rows
-that pass it stands in front of the query, which reads that one instead and stays as it is.
+Queries read the `current_…` views. For a filter, a common table expression with the name of the view and its matching
+rows is put before the unchanged query, which then reads the expression instead of the view.
 """
 
 from collections.abc import Sequence
@@ -21,9 +21,9 @@ _FACTS = {current_view(STAR_TABLES[name]): column for name, column in _DATES.ite
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What a reader wants to see; None is no limit, and a sequence without a value lets nothing pass.
+    """The selected filters; None does not filter, and an empty sequence matches no row.
 
-    Both days of the time range belong to it: days on which orders were placed, or on which payments fall due.
+    The range from `since` to `until` is inclusive; its days are those of orders, or the due days of payments.
     """
 
     since: date | None = None
@@ -41,20 +41,20 @@ class FilteredQuery:
 
 
 def filtered(query: str, filters: Filters) -> FilteredQuery:
-    """Return `query` over the rows of the facts that pass `filters`."""
+    """Return `query` over the rows of the facts that match `filters`."""
     tree = sqlglot.parse_one(query, read=_DIALECT)
     parameters: list[object] = []
-    read = {table.name for table in tree.find_all(exp.Table)}
-    shadows = [_shadow(view, filters, parameters) for view in _FACTS if view in read]
-    if not (shadows := [shadow for shadow in shadows if shadow is not None]):
+    tables = {table.name for table in tree.find_all(exp.Table)}
+    expressions = [_filtered_view(view, filters, parameters) for view in _FACTS if view in tables]
+    if not (expressions := [expression for expression in expressions if expression is not None]):
         return FilteredQuery(query, ())
-    own = tree.args.get("with_")
-    tree.set("with_", exp.With(expressions=[*shadows, *(own.expressions if own else [])]))
+    existing = tree.args.get("with_")
+    tree.set("with_", exp.With(expressions=[*expressions, *(existing.expressions if existing else [])]))
     return FilteredQuery(tree.sql(_DIALECT), tuple(parameters))
 
 
-def _shadow(view: str, filters: Filters, parameters: list[object]) -> exp.CTE | None:
-    """Return the expression that takes the place of `view`, None where nothing limits its rows."""
+def _filtered_view(view: str, filters: Filters, parameters: list[object]) -> exp.CTE | None:
+    """Return the common table expression that replaces `view`, or None if no filter applies to it."""
     conditions = list(_conditions(view, filters, parameters))
     if not conditions:
         return None
@@ -63,28 +63,28 @@ def _shadow(view: str, filters: Filters, parameters: list[object]) -> exp.CTE | 
 
 
 def _conditions(view: str, filters: Filters, parameters: list[object]) -> list[exp.Expression]:
-    found: list[exp.Expression] = []
+    conditions: list[exp.Expression] = []
     day = exp.column(_FACTS[view])
     if filters.since is not None:
-        found.append(exp.GTE(this=day.copy(), expression=_bound(filters.since, parameters)))
+        conditions.append(exp.GTE(this=day.copy(), expression=_placeholder(filters.since, parameters)))
     if filters.until is not None:
-        found.append(exp.LTE(this=day.copy(), expression=_bound(filters.until, parameters)))
+        conditions.append(exp.LTE(this=day.copy(), expression=_placeholder(filters.until, parameters)))
     if filters.currencies is not None:
-        found.append(_named("currency", "currency_code", filters.currencies, parameters))
+        conditions.append(_one_of("currency", "currency_code", filters.currencies, parameters))
     if filters.designs is not None and view == current_view(STAR_TABLES["fact_sales_order"]):
-        found.append(_named("design", "design_name", filters.designs, parameters))
-    return found
+        conditions.append(_one_of("design", "design_name", filters.designs, parameters))
+    return conditions
 
 
-def _named(dimension: str, column: str, names: Sequence[str], parameters: list[object]) -> exp.Expression:
+def _one_of(dimension: str, column: str, names: Sequence[str], parameters: list[object]) -> exp.Expression:
     """Return the condition that a fact's `dimension` has one of `names` in `column`."""
-    wanted = exp.EQ(this=exp.column(column), expression=exp.Any(this=exp.Paren(this=_bound(list(names), parameters))))
+    values = exp.Any(this=exp.Paren(this=_placeholder(list(names), parameters)))
     table = exp.table_(current_view(STAR_TABLES[f"dim_{dimension}"]), db=SCHEMA)
-    keys = exp.select(f"{dimension}_id").from_(table).where(wanted)
+    keys = exp.select(f"{dimension}_id").from_(table).where(exp.EQ(this=exp.column(column), expression=values))
     return exp.In(this=exp.column(f"{dimension}_id"), query=keys.subquery())
 
 
-def _bound(value: object, parameters: list[object]) -> exp.Expression:
-    """Return a placeholder for `value`, which is never part of the query's text."""
+def _placeholder(value: object, parameters: list[object]) -> exp.Expression:
+    """Append `value` to the parameters and return its placeholder, so that it is never part of the query's text."""
     parameters.append(value)
     return exp.Parameter(this=exp.Literal.number(len(parameters)))

@@ -1,4 +1,4 @@
-"""Numbers as people read them."""
+"""Human-readable numbers, durations and times."""
 
 from datetime import datetime
 
@@ -12,11 +12,11 @@ AXIS = (
     " format(datum.value / 1e6, '.3~g') + 'm' : abs(datum.value) >= 1e3 ? format(datum.value / 1e3, '.3~g') + 'k' :"
     " format(datum.value, ',.3~r')"
 )
-"""The same for the labels of an axis, in Vega's words."""
+"""The format of `short` for the labels of an axis, as a Vega expression."""
 
 
 def short(value: float, currency: str = "") -> str:
-    """Return a number in at most four figures, such as £1.2m; without a currency just 1.2m."""
+    """Return a number with at most three digits and a unit, such as £1.2m, or 1.2m without a currency."""
     for step, unit in _STEPS:
         if abs(value) >= step * 0.9995:
             scaled = value / step
@@ -25,25 +25,25 @@ def short(value: float, currency: str = "") -> str:
 
 
 def exact(value: float, currency: str = "", decimals: int = 0) -> str:
-    """Return a number with all its figures, such as £1,234,567."""
+    """Return a number with all its digits, such as £1,234,567."""
     return _signed(f"{abs(value):,.{decimals}f}", value, currency)
 
 
 def age(seconds: float) -> str:
-    """Return a length of time in its two largest units."""
-    for unit, name, lesser, lesser_name in (
+    """Return a duration in its two largest units."""
+    for unit, name, smaller, smaller_name in (
         (_DAY, "d", _HOUR, "h"),
         (_HOUR, "h", _MINUTE, "min"),
         (_MINUTE, "min", 1, "s"),
     ):
         if seconds >= unit:
-            rest = int(seconds % unit // lesser)
-            return f"{int(seconds // unit)} {name}" + (f" {rest} {lesser_name}" if rest else "")
+            rest = int(seconds % unit // smaller)
+            return f"{int(seconds // unit)} {name}" + (f" {rest} {smaller_name}" if rest else "")
     return f"{seconds:.0f} s"
 
 
 def moment(value: datetime) -> str:
-    """Return a moment in the reader's own time zone."""
+    """Return a time in the local time zone."""
     return f"{value.astimezone():%-d %b %Y, %H:%M:%S}"
 
 

@@ -1,4 +1,4 @@
-"""A workflow as a graph in Graphviz's words."""
+"""A workflow as a Graphviz graph."""
 
 from dashboards import formatting, theme
 from dashboards.pipeline import PipelineNode, PipelineWorkflow
@@ -14,11 +14,11 @@ _COLOURS = {
 }
 
 
-def dot(workflow: PipelineWorkflow, prefix: str, *, upright: bool) -> str:
-    """Return the graph from left to right, or `upright` from top to bottom; all names begin with `prefix`."""
+def dot(workflow: PipelineWorkflow, prefix: str, *, vertical: bool) -> str:
+    """Return the graph in DOT, from left to right or from top to bottom; all names begin with `prefix`."""
     lines = [
         "digraph {",
-        f"rankdir={'TB' if upright else 'LR'}; bgcolor=transparent; nodesep=0.3; ranksep={0.3 if upright else 0.45};",
+        f"rankdir={'TB' if vertical else 'LR'}; bgcolor=transparent; nodesep=0.3; ranksep={0.3 if vertical else 0.45};",
         'node [fontname="Source Sans, sans-serif", fontsize=13, margin="0.22,0.12"];',
         'node [shape=box, style="rounded,filled", penwidth=1.4];',
         f'edge [color="{theme.IDLE}", arrowsize=0.7, penwidth=1.2];',
@@ -31,30 +31,30 @@ def dot(workflow: PipelineWorkflow, prefix: str, *, upright: bool) -> str:
 
 def _node(node: PipelineNode, prefix: str) -> str:
     name = node.name.removeprefix(f"{prefix}-")
-    line, ground = _COLOURS[node.state]
+    line, fill = _COLOURS[node.state]
     if node.kind == "trigger":
-        tooltip = _quoted(f"trigger {name}: {_fired(node)}")
-        look = f'shape=circle, label="", width=0.28, margin=0, tooltip={tooltip}'
+        tooltip = _quoted(f"trigger {name}: {_trigger_state(node)}")
+        attributes = f'shape=circle, label="", width=0.28, margin=0, tooltip={tooltip}'
     else:
-        what = f"crawl {name}" if node.kind == "crawler" else name
-        look = f"label={_quoted(f'{what}\n{_told(node)}')}"
-    return f'{_quoted(node.id)} [{look}, color="{line}", fillcolor="{ground}", fontcolor="{theme.INK}"];'
+        label = f"crawl {name}" if node.kind == "crawler" else name
+        attributes = f"label={_quoted(f'{label}\n{_details(node)}')}"
+    return f'{_quoted(node.id)} [{attributes}, color="{line}", fillcolor="{fill}", fontcolor="{theme.INK}"];'
 
 
 def _quoted(text: str) -> str:
-    """Return text as a string of Graphviz's language, in which nothing stands for anything else."""
+    """Return text as a quoted string in DOT, with all special characters escaped."""
     escaped = visible(text).replace("\\", "\\\\").replace('"', '\\"').replace("&", "&amp;").replace("\n", "\\n")
     return f'"{escaped}"'
 
 
-def _fired(node: PipelineNode) -> str:
-    return "waits" if node.state == ActionState.WAITING else "has fired"
+def _trigger_state(node: PipelineNode) -> str:
+    return "waiting" if node.state == ActionState.WAITING else "fired"
 
 
-def _told(node: PipelineNode) -> str:
-    told = [str(node.state)]
+def _details(node: PipelineNode) -> str:
+    details = [str(node.state)]
     if node.seconds is not None:
-        told.append(formatting.age(node.seconds))
+        details.append(formatting.age(node.seconds))
     if node.rows is not None:
-        told.append(f"{node.rows:,} rows")
-    return " · ".join(told)
+        details.append(f"{node.rows:,} rows")
+    return " · ".join(details)

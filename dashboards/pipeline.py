@@ -1,4 +1,4 @@
-"""The pipeline of a world at one moment: its workflows with the state of each node, and all that the status tells."""
+"""A snapshot of the pipeline: workflows with the state of each node, status, quarantine, reconcile and alarms."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -16,7 +16,7 @@ from totelake.lake import quarantine
 from totelake.lake.quarantine import Fault
 
 FRESH_SECONDS = 30 * 60
-"""Within which a change in totesys has to be in the warehouse."""
+"""The age up to which the warehouse is fresh."""
 
 _WORKFLOWS = ("workflow", "crawl")
 _RUNS = 20
@@ -24,7 +24,7 @@ _RUNS = 20
 
 @dataclass(frozen=True, slots=True)
 class PipelineNode:
-    """A trigger, job or crawler of a workflow; a trigger has started what follows upon it, or it waits."""
+    """A trigger, job or crawler of a workflow; a trigger is `SUCCEEDED` once it has fired, else `WAITING`."""
 
     id: str
     kind: str
@@ -36,7 +36,7 @@ class PipelineNode:
 
 @dataclass(frozen=True, slots=True)
 class PipelineWorkflow:
-    """A workflow as its last run left it: nodes, and edges as pairs of their ids."""
+    """A workflow in the state of its last run: nodes, and edges as pairs of node ids."""
 
     name: str
     run: WorkflowRunSummary | None
@@ -46,7 +46,7 @@ class PipelineWorkflow:
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """What was read at `read_at`; `reconciled` has what the last reconcile said of each table, `alarms` every alarm."""
+    """The pipeline at `read_at`; `reconciled` has the log line of each table in the last reconcile."""
 
     read_at: datetime
     prefix: str
@@ -58,15 +58,15 @@ class Pipeline:
     alarms: tuple[dict[str, Any], ...]
 
 
-def mark(state: State, settings: SandboxSettings) -> str:
-    """Return a text that is another one whenever a node of a workflow has changed; it costs little."""
+def fingerprint(state: State, settings: SandboxSettings) -> str:
+    """Return a text that changes when a node of a workflow changes its state; much cheaper than `gather`."""
     glue, outputs = aws.client(settings, "glue"), deployment.outputs(state)
     runs = [glue.get_workflow(Name=outputs[name])["Workflow"].get("LastRun", {}) for name in _WORKFLOWS]
     return json.dumps([[run.get("WorkflowRunId"), run.get("Status"), run.get("Statistics")] for run in runs])
 
 
 def gather(state: State, settings: SandboxSettings) -> Pipeline:
-    """Return the pipeline of the world in `state`, all of which is up."""
+    """Return the pipeline of a running local environment."""
     outputs = deployment.outputs(state)
     glue, logs = aws.client(settings, "glue"), aws.client(settings, "logs")
     faults = tuple(quarantine.faults(outputs["buckets"]["processed"], aws.OwnerClients(settings)))
@@ -84,35 +84,35 @@ def gather(state: State, settings: SandboxSettings) -> Pipeline:
 
 
 def _workflow(glue: Any, logs: Any, name: str) -> PipelineWorkflow:
-    found = glue.get_workflow(Name=name, IncludeGraph=True)["Workflow"]
-    last = found.get("LastRun")
-    graph = (last or found)["Graph"]
+    workflow = glue.get_workflow(Name=name, IncludeGraph=True)["Workflow"]
+    last = workflow.get("LastRun")
+    graph = (last or workflow)["Graph"]
     run = workflow_run.summarize(last, RowCounts(logs)) if last else None
     actions = {action.name: action for action in run.actions} if run else {}
     edges = tuple((edge["SourceId"], edge["DestinationId"]) for edge in graph.get("Edges", []))
     nodes = {node["UniqueId"]: node for node in graph["Nodes"]}
 
-    def state_of(unique: str) -> ActionState:
-        node = nodes[unique]
+    def state_of(node_id: str) -> ActionState:
+        node = nodes[node_id]
         if node["Type"] != "TRIGGER":
             return actions[node["Name"]].state if node["Name"] in actions else ActionState.WAITING
-        after = [state_of(target) for source, target in edges if source == unique]
-        return ActionState.WAITING if all(state == ActionState.WAITING for state in after) else ActionState.SUCCEEDED
+        targets = [state_of(target) for source, target in edges if source == node_id]
+        return ActionState.WAITING if all(state == ActionState.WAITING for state in targets) else ActionState.SUCCEEDED
 
-    def node_of(unique: str) -> PipelineNode:
-        node = nodes[unique]
+    def node_of(node_id: str) -> PipelineNode:
+        node = nodes[node_id]
         action = actions.get(node["Name"]) if node["Type"] != "TRIGGER" else None
-        told = (action.seconds, action.rows) if action else (None, None)
-        return PipelineNode(unique, node["Type"].lower(), node["Name"], state_of(unique), *told)
+        seconds, rows = (action.seconds, action.rows) if action else (None, None)
+        return PipelineNode(node_id, node["Type"].lower(), node["Name"], state_of(node_id), seconds, rows)
 
     return PipelineWorkflow(name, run, tuple(map(node_of, nodes)), edges)
 
 
 def _reconciled(glue: Any, logs: Any, job: str) -> tuple[datetime | None, list[Mapping[str, Any]]]:
-    """Return when the last reconcile that compared anything began, and what it said of each table."""
+    """Return the start and the table lines of the last reconcile that compared a table."""
     for run in glue.get_job_runs(JobName=job)["JobRuns"]:
-        printed = workflow_run.log_lines(logs, workflow_run.OUTPUT_GROUP, run["Id"])
-        lines = [workflow_run.parsed_line(line) for line in printed]
+        output = workflow_run.log_lines(logs, workflow_run.OUTPUT_GROUP, run["Id"])
+        lines = [workflow_run.parsed_line(line) for line in output]
         if tables := [line for line in lines if line.get("event") == "table_reconciled" and line["status"] == "ok"]:
             return run["StartedOn"], tables
     return None, []
@@ -130,30 +130,30 @@ def _alarms(settings: SandboxSettings) -> Iterator[dict[str, Any]]:
 
 
 def ages(runs: tuple[WorkflowRunSummary, ...], now: datetime) -> list[dict[str, Any]]:
-    """Return how old the warehouse was, before and after each run that succeeded, and is now.
+    """Return the age of the warehouse before and after the end of each successful run, and now.
 
-    Between two runs it ages; the end of a run makes it as young as the moment at which that run began.
+    It is the time since the start of the last run that has ended successfully.
     """
     points: list[dict[str, Any]] = []
     complete_up_to: datetime | None = None
-    for began, ended in sorted(_whole(runs), key=itemgetter(1)):
+    for start, end in sorted(_successful(runs), key=itemgetter(1)):
         if complete_up_to is not None:
-            points.append({"at": ended, "seconds": (ended - complete_up_to).total_seconds()})
-        complete_up_to = began
-        points.append({"at": ended, "seconds": (ended - began).total_seconds()})
+            points.append({"at": end, "seconds": (end - complete_up_to).total_seconds()})
+        complete_up_to = start
+        points.append({"at": end, "seconds": (end - start).total_seconds()})
     if complete_up_to is not None:
         points.append({"at": now, "seconds": (now - complete_up_to).total_seconds()})
     return points
 
 
 def age(runs: tuple[WorkflowRunSummary, ...], now: datetime | None = None) -> float | None:
-    """Return how old the warehouse is in seconds, None before the first run that succeeded."""
+    """Return the age of the warehouse in seconds, or None before the first successful run."""
     points = ages(runs, now or datetime.now(UTC))
     return points[-1]["seconds"] if points else None
 
 
-def _whole(runs: tuple[WorkflowRunSummary, ...]) -> Iterator[tuple[datetime, datetime]]:
-    """Yield begin and end of each run that brought everything up to its begin."""
+def _successful(runs: tuple[WorkflowRunSummary, ...]) -> Iterator[tuple[datetime, datetime]]:
+    """Yield the start and the end of each successful run."""
     for run in runs:
         if run.succeeded and run.started_at and run.completed_at:
             yield run.started_at, run.completed_at

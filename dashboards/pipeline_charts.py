@@ -1,4 +1,4 @@
-"""The charts of the pipeline."""
+"""The charts of the page Pipeline."""
 
 import math
 from datetime import UTC, datetime, timedelta
@@ -9,15 +9,15 @@ import pandas as pd
 from dashboards import formatting, theme
 from dashboards.charts import names_axis
 
-_FEW, _SOME = 6, 12  # batches that have room for their names, and for their numbers
+_FEW, _SOME = 6, 12  # numbers of batches up to which there is space for long labels, and for row counts
 _STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 240, 720)  # minutes between two labels
 _DAY = 24 * 60
 
 
 def durations(stages: pd.DataFrame) -> None:
-    """Draw a bar a run of the seconds of its stages."""
+    """Draw a stacked bar for each run of the seconds of its stages."""
     runs, names = list(stages["run"].unique()), list(stages["stage"].unique())
-    stages = stages.assign(took=[formatting.age(seconds) for seconds in stages["seconds"]])
+    stages = stages.assign(duration=[formatting.age(seconds) for seconds in stages["seconds"]])
     chart = (
         alt.Chart(stages)
         .mark_bar(cornerRadius=1, size=min(34, 420 // len(runs)))
@@ -27,9 +27,9 @@ def durations(stages: pd.DataFrame) -> None:
             color=alt.Color("stage:N", scale=alt.Scale(domain=names, range=list(theme.STAGES))),
             order="order:Q",
             tooltip=[
-                alt.Tooltip("run:N", title="Began"),
+                alt.Tooltip("run:N", title="Start"),
                 alt.Tooltip("stage:N", title="Stage"),
-                alt.Tooltip("took:N", title="Took"),
+                alt.Tooltip("duration:N", title="Duration"),
                 alt.Tooltip("rows:Q", title="Rows", format=","),
                 alt.Tooltip("state:N", title="State"),
             ],
@@ -39,30 +39,30 @@ def durations(stages: pd.DataFrame) -> None:
 
 
 def ages(points: pd.DataFrame, allowed: float) -> None:
-    """Draw the age of the warehouse over time against what is `allowed`, in minutes."""
+    """Draw the age of the warehouse over time in minutes, with a rule at the `allowed` age in seconds."""
     points = points.assign(
-        minutes=points["seconds"] / 60, said=[formatting.age(seconds) for seconds in points["seconds"]]
+        minutes=points["seconds"] / 60, text=[formatting.age(seconds) for seconds in points["seconds"]]
     )
-    most = max(allowed / 60 * 1.1, float(points["minutes"].max()) * 1.05)
+    maximum = max(allowed / 60 * 1.1, float(points["minutes"].max()) * 1.05)
     begin, end = points["at"].min(), points["at"].max()
-    at = "%H:%M" if end - begin < timedelta(days=1) else "%-d %b %H:%M"
-    labels = alt.Axis(format=at, values=whole_minutes(begin, end))
+    time_format = "%H:%M" if end - begin < timedelta(days=1) else "%-d %b %H:%M"
+    labels = alt.Axis(format=time_format, values=whole_minutes(begin, end))
     base = alt.Chart(points).encode(
         x=alt.X("at:T", axis=labels),
-        y=alt.Y("minutes:Q", axis=alt.Axis(tickCount=5), scale=alt.Scale(domain=[0, most]), stack=None),
-        tooltip=[alt.Tooltip("at:T", title="At", format="%-d %b %H:%M:%S"), alt.Tooltip("said:N", title="Age")],
+        y=alt.Y("minutes:Q", axis=alt.Axis(tickCount=5), scale=alt.Scale(domain=[0, maximum]), stack=None),
+        tooltip=[alt.Tooltip("at:T", title="Time", format="%-d %b %H:%M:%S"), alt.Tooltip("text:N", title="Age")],
     )
     limit = alt.Chart(pd.DataFrame({"minutes": [allowed / 60], "text": ["allowed"]})).encode(y="minutes:Q")
     rule = limit.mark_rule(color=theme.BAD, strokeDash=[5, 4])
-    word = limit.mark_text(align="left", x=4, dy=-7, color=theme.BAD).encode(text="text:N")
+    label = limit.mark_text(align="left", x=4, dy=-7, color=theme.BAD).encode(text="text:N")
     area = base.mark_area(color=theme.STAGES[0], opacity=0.12)
-    theme.show(area + base.mark_line(color=theme.STAGES[0], strokeWidth=2) + rule + word, 260, "Age of the warehouse")
+    theme.show(area + base.mark_line(color=theme.STAGES[0], strokeWidth=2) + rule + label, 260, "Age of the warehouse")
 
 
 def batches(rows: pd.DataFrame, zone: str) -> None:
-    """Draw the rows of each table in each batch of a zone."""
+    """Draw a heat map of the rows of each table in each batch of a zone."""
     numbers, tables = list(rows["batch"].unique()), sorted(rows["table"].unique())
-    rows = rows.assign(said=[formatting.short(number) if number else "" for number in rows["rows"]])
+    rows = rows.assign(text=[formatting.short(number) if number else "" for number in rows["rows"]])
     base = alt.Chart(rows, title=zone.capitalize()).encode(
         x=alt.X(
             "batch:N",
@@ -80,19 +80,19 @@ def batches(rows: pd.DataFrame, zone: str) -> None:
     shade = alt.Color(
         "rows:Q", scale=alt.Scale(type="symlog", range=["#f1f5f6", "#5eb0a8"], domain=[0, max(top, 1)]), legend=None
     )
-    fields = base.mark_rect(cornerRadius=2, stroke="white", strokeWidth=1).encode(color=shade)
-    texts = base.mark_text(fontSize=11, color=theme.INK).encode(text="said:N")
-    theme.show(fields + texts if len(numbers) < _SOME else fields, 26 + 22 * len(tables), f"Rows of each batch, {zone}")
+    cells = base.mark_rect(cornerRadius=2, stroke="white", strokeWidth=1).encode(color=shade)
+    texts = base.mark_text(fontSize=11, color=theme.INK).encode(text="text:N")
+    theme.show(cells + texts if len(numbers) < _SOME else cells, 26 + 22 * len(tables), f"Rows of each batch, {zone}")
 
 
 def whole_minutes(begin: datetime, end: datetime) -> list[str]:
-    """Return up to seven whole minutes between two moments, evenly spaced, as the labels of an axis take them.
+    """Return up to seven evenly spaced whole minutes between two moments, in ISO 8601, for the labels of an axis.
 
-    They are counted here because Vega-Lite lets through an interval "minute" that Vega does not know and fails on,
-    and a mere number of labels has it name a minute more than once.
+    They are computed here because Vega fails on the interval "minute", which Vega-Lite accepts, and with a tick count
+    it can label a minute twice.
     """
     first, last = begin.timestamp() / 60, end.timestamp() / 60
-    wanted = (last - first) / _FEW
-    step = next((step for step in _STEPS if step >= wanted), _DAY * math.ceil(wanted / _DAY))
+    minimum_step = (last - first) / _FEW
+    step = next((step for step in _STEPS if step >= minimum_step), _DAY * math.ceil(minimum_step / _DAY))
     minutes = range(math.ceil(first / step) * step, math.floor(last) + 1, step)
     return [datetime.fromtimestamp(minute * 60, UTC).isoformat() for minute in minutes]

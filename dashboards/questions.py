@@ -1,4 +1,4 @@
-"""The questions: one SQL file each, whose first comment says what it answers."""
+"""The business questions: one SQL file each, whose leading comment is the question with optional notes."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,11 +8,11 @@ QUERIES = Path(__file__).parent / "queries"
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question of a page: `asks` says it in words, `notes` how the answer is meant, `query` is its SQL."""
+    """A question of a page: its `title` in words, `notes` on definitions, and its SQL `query`."""
 
     page: str
     name: str
-    asks: str
+    title: str
     notes: str
     query: str
 
@@ -21,8 +21,8 @@ def read(page: str, name: str) -> Question:
     """Return the question in the file `queries/<page>/<name>.sql`."""
     query = (QUERIES / page / f"{name}.sql").read_text(encoding="utf-8")
     comment = " ".join(line.removeprefix("--").strip() for line in _leading_comment(query))
-    asks, mark, notes = comment.partition("?")
-    return Question(page, name, asks + mark, notes.strip(), query)
+    title, mark, notes = comment.partition("?")
+    return Question(page, name, title + mark, notes.strip(), query)
 
 
 def _leading_comment(query: str) -> list[str]:

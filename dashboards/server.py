@@ -1,4 +1,4 @@
-"""The process that serves the dashboard of a world."""
+"""Starts and stops the process that serves the dashboard."""
 
 import html
 import http.client
@@ -28,9 +28,9 @@ _REDIRECT = '<!doctype html><title>totelake</title><meta http-equiv="refresh" co
 
 @dataclass(frozen=True, slots=True)
 class ServedDashboard:
-    """A dashboard that is served: its `process`, its `address` with the key, and a file that leads to the address.
+    """A running dashboard: its `process`, its URL with the key, and an HTML file that redirects to the URL.
 
-    Other users see the arguments of a browser's process, and cannot read the file.
+    The file is for browsers: other users can see the arguments of their processes, but not read the file.
     """
 
     process: subprocess.Popen[bytes]
@@ -40,21 +40,21 @@ class ServedDashboard:
 
 @contextmanager
 def serving(state: State, port: int | None = None) -> Iterator[ServedDashboard]:
-    """Serve the dashboard during the block; its process ends with the block.
+    """Serve the dashboard during the block, on `port` or a free one.
 
-    Without a `port` it takes a free one. Raises `DashboardError` when the port is taken, or nothing answers on it.
+    Raises `DashboardError` when the port is taken or the dashboard does not start.
     """
     if port is not None and not processes.port_is_free(port):
-        raise DashboardError(f"Port {port} is taken: name another one with --port, or none for one that is free.")
-    chosen = port if port is not None else processes.free_ports(1)[0]
+        raise DashboardError(f"Port {port} is taken: choose another one with --port, or omit it for a free one.")
+    used_port = port if port is not None else processes.free_ports(1)[0]
     log = state.logs / "dashboard.log"
-    page = state.root / f"dashboard-{chosen}.html"
+    page = state.root / f"dashboard-{used_port}.html"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
-        process = _start(state, chosen, key := secrets.token_urlsafe(32), output.fileno())
+        process = _start(state, used_port, key := secrets.token_urlsafe(32), output.fileno())
     try:
-        _await(process, chosen, key, log)
-        address = f"http://{HOST}:{chosen}/?{access.KEY}={key}"
+        _wait_until_healthy(process, used_port, key, log)
+        address = f"http://{HOST}:{used_port}/?{access.KEY}={key}"
         files.replace(page, _REDIRECT.format(html.escape(address)).encode(), mode=0o600)
         yield ServedDashboard(process, address, page)
     finally:
@@ -66,7 +66,7 @@ def serving(state: State, port: int | None = None) -> Iterator[ServedDashboard]:
 def _start(state: State, port: int, key: str, output: int) -> subprocess.Popen[bytes]:
     variables = {
         "TOTELAKE_STATE": str(state.root),
-        "TOTELAKE_DASHBOARD_KEY": key,  # other users see the arguments of a process, and not its variables
+        "TOTELAKE_DASHBOARD_KEY": key,  # other users can see the arguments of a process, but not its variables
     }
     return subprocess.Popen(
         [sys.executable, "-m", "dashboards", str(port)],
@@ -75,20 +75,20 @@ def _start(state: State, port: int, key: str, output: int) -> subprocess.Popen[b
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT,
-        start_new_session=True,  # Ctrl-C is for the command, which then stops this one
+        start_new_session=True,  # Ctrl-C reaches only the command, which then stops this process
     )
 
 
-def _await(process: subprocess.Popen[bytes], port: int, key: str, log: Path) -> None:
-    until = time.monotonic() + _START_SECONDS
-    while not _answers(port, key):
-        if process.poll() is not None or time.monotonic() > until:
-            raise DashboardError(f"The dashboard did not start; why is in {log}")
+def _wait_until_healthy(process: subprocess.Popen[bytes], port: int, key: str, log: Path) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while not _is_healthy(port, key):
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise DashboardError(f"The dashboard did not start; see {log}")
         time.sleep(_POLL_SECONDS)
 
 
-def _answers(port: int, key: str) -> bool:
-    """Return whether the dashboard with this key answers, and not another process that has taken the port."""
+def _is_healthy(port: int, key: str) -> bool:
+    """Return whether the dashboard with this key responds, and not another process on the port."""
     nonce = secrets.token_urlsafe()
     connection = http.client.HTTPConnection(HOST, port, timeout=_STOP_SECONDS)
     try:

@@ -1,4 +1,4 @@
-"""How charts look: one colour for each currency and state, everywhere the same, and quiet axes."""
+"""The theme of charts: axes, and the colours of currencies, stages and states."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ _AXIS = {
     "gridColor": LINE,
 }
 _PADDING = {"left": 2, "right": 4, "top": 4, "bottom": 2}
-_USERMETA = {"embedOptions": {"renderer": "svg"}}  # sharp on every screen, and each mark says what it shows
+_USERMETA = {"embedOptions": {"renderer": "svg"}}  # sharp in every resolution, with an aria-label for each mark
 _CONFIG: dict[str, Any] = {
     "background": "transparent",
     "font": _FONT,
@@ -49,16 +49,16 @@ _CONFIG: dict[str, Any] = {
 
 
 def colour_of(currency: str) -> str:
-    """Return the colour of a currency; one that is not foreseen has always the same one of the others."""
+    """Return the colour of a currency: its own, or for other currencies one derived from the code."""
     return CURRENCIES.get(currency) or OTHERS[sum(map(ord, currency)) % len(OTHERS)]
 
 
 def scale(currencies: list[str]) -> alt.Scale:
-    """Return the scale that gives each of the currencies its colour."""
+    """Return the colour scale of the currencies."""
     return alt.Scale(domain=currencies, range=[colour_of(currency) for currency in currencies])
 
 
-def show(chart: alt.Chart | alt.LayerChart | alt.FacetChart, height: int, says: str) -> None:
-    """Draw a chart in the width that there is; `says` is read out in place of it."""
-    drawn = chart.properties(height=height, width="container", padding=_PADDING, usermeta=_USERMETA)
-    st.altair_chart(drawn.configure(**_CONFIG), width="stretch", theme=None, alt=says)
+def show(chart: alt.Chart | alt.LayerChart | alt.FacetChart, height: int, alt_text: str) -> None:
+    """Draw a chart in the available width, with an alternative text."""
+    themed = chart.properties(height=height, width="container", padding=_PADDING, usermeta=_USERMETA)
+    st.altair_chart(themed.configure(**_CONFIG), width="stretch", theme=None, alt=alt_text)

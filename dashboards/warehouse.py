@@ -1,4 +1,4 @@
-"""The warehouse as the dashboard reads it: questions, what its filters can be set to, and how new its data is."""
+"""The dashboard's queries of the warehouse: answers to questions, choices of the filters, and the latest batch."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -14,7 +14,7 @@ from local_aws.visible_text import visible
 from totelake.tables.ledger import LEDGER
 from totelake.warehouse.names import SCHEMA
 
-_PATIENCE_SECONDS = 5
+_CONNECT_TIMEOUT_SECONDS = 5
 
 
 class EmptyWarehouseError(Exception):
@@ -23,7 +23,7 @@ class EmptyWarehouseError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LatestBatch:
-    """The last batch in the ledger: its number, the moment of totesys that it shows, and when it was loaded."""
+    """The last batch in the ledger: its number, the time of its snapshot of totesys, and the time of its load."""
 
     sequence: int
     snapshot_taken_at: datetime
@@ -32,7 +32,7 @@ class LatestBatch:
 
 @dataclass(frozen=True, slots=True)
 class FilterChoices:
-    """What a reader can choose from; days are the first and the last one on which anything was ordered or is due."""
+    """The choices of the filters: currencies, designs, and the first and last day of orders and of due payments."""
 
     currencies: tuple[str, ...]
     designs: tuple[str, ...]
@@ -40,38 +40,38 @@ class FilterChoices:
     payments: tuple[date, date]
 
 
-def ask(url: str, question: Question, filters: Filters) -> pd.DataFrame:
+def answer(url: str, question: Question, filters: Filters) -> pd.DataFrame:
     r"""Return the answer of the warehouse at `url`, with amounts as floats and days as timestamps.
 
-    Control characters in texts are escapes, such as `\u202e`, which would turn the words of a chart around.
+    Control characters in texts are escaped, such as `\u202e`, which would reverse the text of a chart.
     """
-    asked = filtered(question.query, filters)
+    query = filtered(question.query, filters)
     with _connected(url) as connection, RawCursor(connection) as cursor:
-        cursor.execute(asked.query.encode(), asked.parameters)
+        cursor.execute(query.query.encode(), query.parameters)
         names = [column.name for column in cursor.description or ()]
-        answer = pd.DataFrame(cursor.fetchall(), columns=names)
+        rows = pd.DataFrame(cursor.fetchall(), columns=names)
     for name in names:
-        answer[name] = _plain(answer[name])
-    return answer
+        rows[name] = _chart_values(rows[name])
+    return rows
 
 
-def newest(url: str) -> LatestBatch:
-    """Return the last batch that was loaded; raise `EmptyWarehouseError` when there is none."""
+def latest_batch(url: str) -> LatestBatch:
+    """Return the last loaded batch; raise `EmptyWarehouseError` when there is none."""
     query = sql.SQL(
         "SELECT processed_sequence, snapshot_taken_at, loaded_at FROM {} ORDER BY processed_sequence DESC LIMIT 1"
     ).format(sql.Identifier(SCHEMA, LEDGER))
     with _connected(url) as connection:
         try:
-            found = connection.execute(query).fetchone()
+            row = connection.execute(query).fetchone()
         except psycopg.errors.UndefinedTable:
-            found = None
-    if found is None:
+            row = None
+    if row is None:
         raise EmptyWarehouseError
-    return LatestBatch(*found)
+    return LatestBatch(*row)
 
 
 def choices(url: str) -> FilterChoices:
-    """Return what the filters can be set to."""
+    """Return the choices of the filters."""
     with _connected(url) as connection:
 
         def column(query: str) -> tuple[str, ...]:
@@ -93,13 +93,13 @@ def choices(url: str) -> FilterChoices:
 
 
 def _connected(url: str) -> psycopg.Connection:
-    """Return a connection that can change nothing."""
+    """Return a read-only connection."""
     options = "-c default_transaction_read_only=on"
-    return psycopg.connect(url, connect_timeout=_PATIENCE_SECONDS, options=options)
+    return psycopg.connect(url, connect_timeout=_CONNECT_TIMEOUT_SECONDS, options=options)
 
 
-def _plain(values: pd.Series) -> pd.Series:
-    """Return the values in types that charts know."""
+def _chart_values(values: pd.Series) -> pd.Series:
+    """Return the values in types that Altair supports."""
     first = next((value for value in values if value is not None), None)
     if isinstance(first, Decimal):
         return values.astype(float)

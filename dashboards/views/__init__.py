@@ -1,1 +1,1 @@
-"""The pages: each is a function that draws it."""
+"""The pages: each module draws one with `show`."""

@@ -1,17 +1,17 @@
-"""What is to be paid and was paid, in both directions."""
+"""The page Payments: receivables and payables."""
 
 import pandas as pd
 import streamlit as st
 
 from dashboards import charts, controls, formatting, theme
-from dashboards.cards import PageContext, answered, tile
+from dashboards.cards import PageContext, answer_card, tile
 from dashboards.charts import Ranking
 from dashboards.filters import Filters
 from dashboards.warehouse import FilterChoices
 
 TITLE = "Payments"
 _IN, _OUT = "SALES_RECEIPT", "PURCHASE_PAYMENT"
-_OVERDUE = 4  # of the ages, the last one that is past its day
+_LAST_OVERDUE_AGE = 4  # the number of the last age group that is overdue
 _KINDS = {
     _IN: "Receipts for sales",
     _OUT: "Payments for purchases",
@@ -21,51 +21,53 @@ _KINDS = {
 
 
 def filters(choices: FilterChoices) -> Filters:
-    """Show the filters of the page and return what they are set to."""
-    return controls.filters(choices, choices.payments, "Due", ahead=True)
+    """Show the filters of the page and return their values."""
+    return controls.filters(choices, choices.payments, "Due", with_future=True)
 
 
-def show(desk: PageContext) -> None:
+def show(context: PageContext) -> None:
     """Draw the page."""
-    _unpaid(desk.ask("unpaid_by_age"))
-    answered(desk, "due_by_month", "Amount due, in each currency", _due)
+    _unpaid(context.answer("unpaid_by_age"))
+    answer_card(context, "due_by_month", "Amount due, by currency", _due)
     left, right = st.columns([2, 1])
     with left:
-        answered(desk, "paid_on_time", "Share of the payments that fell due", _on_time)
+        answer_card(context, "paid_on_time", "Share of the payments due", _on_time)
     with right:
-        answered(
-            desk,
-            "refunds",
-            "Amount refunded, in each currency",
-            _refunds,
-            "No refund falls into this time.",
+        answer_card(
+            context, "refunds", "Amount refunded, by currency", _refunds, "There are no refunds in this period."
         )
-    answered(desk, "unpaid_by_age", "Amount unpaid, in each currency", _ages, "Nothing is unpaid.")
-    answered(desk, "overdue_by_counterparty", "Amount overdue, in each currency", _overdue, "Nothing is overdue.")
+    answer_card(context, "unpaid_by_age", "Amount unpaid, by currency", _ages, "There are no unpaid payments.")
+    answer_card(
+        context,
+        "overdue_by_counterparty",
+        "Amount overdue, by currency",
+        _overdue,
+        "There are no overdue payments.",
+    )
 
 
 def _unpaid(answer: pd.DataFrame) -> None:
-    for kind, label in ((_IN, "Still to receive"), (_OUT, "Still to pay")):
+    for kind, label in ((_IN, "Receivable"), (_OUT, "Payable")):
         of_kind = answer[answer["payment_type"] == kind]
-        for place, currency in charts.panels(charts.currencies_of(answer), gap="small"):
+        for column, currency in charts.panels(charts.currencies_of(answer), gap="small"):
             part = of_kind[of_kind["currency"] == currency]
-            overdue = part[part["age_number"] <= _OVERDUE]["amount"].sum()
-            told = f"{part['payments'].sum():,} payments · {formatting.short(overdue, currency)} overdue"
-            with place:
-                tile(f"{label} in {currency}", part["amount"].sum(), currency, told)
+            overdue = part[part["age_number"] <= _LAST_OVERDUE_AGE]["amount"].sum()
+            details = f"{part['payments'].sum():,} payments · {formatting.short(overdue, currency)} overdue"
+            with column:
+                tile(f"{label} in {currency}", part["amount"].sum(), currency, details)
 
 
 def _due(answer: pd.DataFrame) -> None:
     for kind, part in _by_kind(answer):
-        for place, currency in charts.panels(charts.currencies_of(answer)):
+        for column, currency in charts.panels(charts.currencies_of(answer)):
             colour = theme.colour_of(currency)
-            shown = part[part["currency"] == currency]
-            if shown.empty:
+            in_currency = part[part["currency"] == currency]
+            if in_currency.empty:
                 continue
-            with place:
+            with column:
                 parts = {"paid": ("Paid", colour), "unpaid": ("Unpaid", theme.CONTRAST)}
                 title = f"{_KINDS[kind]}, {currency}"
-                charts.stacked(shown, parts, "Amount", title, currency=currency)
+                charts.stacked(in_currency, parts, "Amount", title, currency=currency)
 
 
 def _on_time(answer: pd.DataFrame) -> None:
@@ -92,5 +94,5 @@ def _overdue(answer: pd.DataFrame) -> None:
 
 
 def _by_kind(answer: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
-    """Return the parts of an answer that are of one type of payment: what comes in is not added to what goes out."""
+    """Return the parts of an answer by payment type, since receipts and payments must not be summed."""
     return [(kind, part) for kind in _KINDS if not (part := answer[answer["payment_type"] == kind]).empty]

@@ -1,4 +1,4 @@
-"""How the pipeline fares: the workflow at work, runs, batches, freshness, and what is wrong."""
+"""The page Pipeline: workflows, runs, batches, freshness, reconcile, quarantine, alarms and alerts."""
 
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
@@ -18,98 +18,102 @@ from ops.sandbox.settings import SandboxSettings
 from ops.sandbox.workflow_run import WorkflowRunSummary
 
 TITLE = "Pipeline"
-_LOOK_SECONDS = 3
-_MOST = 12
+_POLL_SECONDS = 3
+_MAX_ROWS = 12
 _NONE = "none"
-_ALARM_WORDS = {"ALARM": "on", "INSUFFICIENT_DATA": "no data yet", "OK": "off"}
+_ALARM_LABELS = {"ALARM": "alarm", "INSUFFICIENT_DATA": "no data yet", "OK": "OK"}
 
 
 def show(state: State) -> None:
-    """Draw the page, and draw it anew by itself."""
+    """Draw the page and refresh it automatically."""
     _live(state)
 
 
-@st.fragment(run_every=_LOOK_SECONDS)
+@st.fragment(run_every=_POLL_SECONDS)
 def _live(state: State) -> None:
     try:
         settings = lifecycle.require(state)
-        found = _gathered(state, settings, pipeline.mark(state, settings))
+        snapshot = _cached_snapshot(state, settings, pipeline.fingerprint(state, settings))
     except (SandboxError, BotoCoreError, psycopg.OperationalError):
-        cards.state("The pipeline is not up", *cards.WAY_OUT)
+        cards.empty_page("The pipeline is not running", *cards.HOW_TO_START)
     else:
-        _draw(found)
+        _draw(snapshot)
 
 
-def _draw(found: Pipeline) -> None:
+def _draw(snapshot: Pipeline) -> None:
     def dated(key: str, title: str, unit: str) -> AbstractContextManager[None]:
-        return card(key, title, f"{unit} · as of {formatting.moment(found.read_at)}")
+        return card(key, title, f"{unit} · as of {formatting.moment(snapshot.read_at)}")
 
-    _tiles(found)
-    with dated(
-        "graph", "What does the workflow do now?", "Triggers, jobs and crawlers of the last run, coloured by state"
-    ):
-        for workflow in found.workflows:
-            _graph(workflow, found.prefix)
+    _tiles(snapshot)
+    with dated("graph", "Workflows", "Triggers, jobs and crawlers of the last run, coloured by state"):
+        for workflow in snapshot.workflows:
+            _graph(workflow, snapshot.prefix)
     left, right = st.columns(2)
-    with left, dated("runs", "How long do the runs take?", "Seconds of each stage, the latest twenty runs"):
-        _runs(found)
-    with right, dated("age", "Is the warehouse fresh enough?", "Age of the warehouse in minutes; thirty are allowed"):
-        _ages(found)
-    with dated(
-        "rows", "What does each batch bring?", "Rows of each table in the latest twenty batches; darker is more"
-    ):
-        _rows(found)
+    with left, dated("runs", "How long do the runs take?", "Seconds of each stage, latest twenty runs"):
+        _runs(snapshot)
+    with right, dated("age", "Is the warehouse fresh?", "Age of the warehouse in minutes; thirty are allowed"):
+        _ages(snapshot)
+    with dated("rows", "How many rows does each batch contain?", "Rows of each table in the latest twenty batches"):
+        _rows(snapshot)
     left, right = st.columns(2)
-    with left, card("reconcile", "Does the warehouse show what totesys holds?", _reconciled_when(found)):
-        _reconciled(found)
-    with right, dated("quarantine", "Which rows are held back?", "Rows that break a rule of their table"):
-        _quarantine(found)
+    with left, card("reconcile", "Does the warehouse match totesys?", _reconciled_at(snapshot)):
+        _reconciled(snapshot)
+    with right, dated("quarantine", "Which rows are in quarantine?", "Rows that break a rule of their table"):
+        _quarantine(snapshot)
     left, right = st.columns(2)
-    with left, dated("alarms", "Which alarms are on?", "Alarms of CloudWatch, those that are on first"):
-        _alarms(found)
-    with right, dated("alerts", "What was told by mail?", "E-mails to those on call, the latest first"):
-        _alerts(found)
+    with left, dated("alarms", "Which alarms are active?", "CloudWatch alarms, active ones first"):
+        _alarms(snapshot)
+    with right, dated("alerts", "Which alerts were sent?", "E-mails to the on-call staff, latest first"):
+        _alerts(snapshot)
 
 
 @st.cache_data(ttl=10, max_entries=4, show_spinner=False)
-def _gathered(_state: State, _settings: SandboxSettings, mark: str) -> Pipeline:  # noqa: ARG001 - another mark, another answer
+def _cached_snapshot(
+    _state: State,
+    _settings: SandboxSettings,
+    fingerprint: str,  # noqa: ARG001 - a part of the cache key
+) -> Pipeline:
     return pipeline.gather(_state, _settings)
 
 
-def _tiles(found: Pipeline) -> None:
-    runs, now = found.status.runs, datetime.now(UTC)
+def _tiles(snapshot: Pipeline) -> None:
+    runs, now = snapshot.status.runs, datetime.now(UTC)
     age = pipeline.age(runs, now)
-    on = sum(alarm["state"] == "ALARM" for alarm in found.alarms)
-    differences = sum(line["differences"] for line in found.reconciled)
+    active_alarms = sum(alarm["state"] == "ALARM" for alarm in snapshot.alarms)
+    differences = sum(line["differences"] for line in snapshot.reconciled)
     last = runs[0] if runs else None
-    shown = (
-        ("Last run", _how(last), formatting.age(last.seconds) if last and last.seconds is not None else "not run yet"),
+    contents = (
+        (
+            "Last run",
+            _run_status(last),
+            formatting.age(last.seconds) if last and last.seconds is not None else "not run yet",
+        ),
         (
             "Age of the warehouse",
             _NONE if age is None else formatting.age(age),
             f"{formatting.age(pipeline.FRESH_SECONDS)} allowed",
         ),
         (
-            "Rows held back",
-            formatting.exact(len({(fault.table, fault.key) for fault in found.faults})),
-            "in quarantine",
+            "Quarantine",
+            formatting.exact(len({(fault.table, fault.key) for fault in snapshot.faults})),
+            "rows",
         ),
-        ("Reconcile", formatting.exact(differences) if found.reconciled else _NONE, "differences to totesys"),
-        ("Alarms", formatting.exact(on), f"on, of {len(found.alarms)}"),
-        ("Alerts", formatting.exact(len(found.status.alerts)), "e-mails"),
+        ("Reconcile", formatting.exact(differences) if snapshot.reconciled else _NONE, "differences from totesys"),
+        ("Alarms", formatting.exact(active_alarms), f"active, of {len(snapshot.alarms)}"),
+        ("Alerts", formatting.exact(len(snapshot.status.alerts)), "e-mails"),
     )
     bad = {
         "Last run": last is not None and not last.is_active and not last.succeeded,
         "Age of the warehouse": age is not None and age > pipeline.FRESH_SECONDS,
-        "Rows held back": bool(found.faults),
+        "Quarantine": bool(snapshot.faults),
         "Reconcile": differences > 0,
-        "Alarms": on > 0,
+        "Alarms": active_alarms > 0,
     }
     with st.container(key="tiles"):
-        cards.small_tiles([(*tile, bad.get(tile[0], False)) for tile in shown])
+        cards.small_tiles([(*tile, bad.get(tile[0], False)) for tile in contents])
 
 
-def _how(run: WorkflowRunSummary | None) -> str:
+def _run_status(run: WorkflowRunSummary | None) -> str:
     if run is None:
         return _NONE
     if run.is_active:
@@ -119,66 +123,68 @@ def _how(run: WorkflowRunSummary | None) -> str:
 
 def _graph(workflow: PipelineWorkflow, prefix: str) -> None:
     run = workflow.run
-    told = "has not run yet"
+    subtitle = "has not run yet"
     if run and run.started_at and run.seconds is not None:
-        told = f"{_how(run)}, began {formatting.moment(run.started_at)}, {formatting.age(run.seconds)}"
-    st.html(f'<p class="unit"><b>{cards.text(workflow.name)}</b> {cards.text(told)}</p>')
-    for key, upright in (("lying", False), ("upright", True)):
-        with st.container(key=f"graph-{key}-{workflow.name}", horizontal_alignment="center" if upright else "left"):
-            st.graphviz_chart(graph.dot(workflow, prefix, upright=upright), width="content")
+        subtitle = f"{_run_status(run)}, started {formatting.moment(run.started_at)}, {formatting.age(run.seconds)}"
+    st.html(f'<p class="unit"><b>{cards.text(workflow.name)}</b> {cards.text(subtitle)}</p>')
+    for key, vertical in (("horizontal", False), ("vertical", True)):  # style.css shows one of them
+        with st.container(key=f"graph-{key}-{workflow.name}", horizontal_alignment="center" if vertical else "left"):
+            st.graphviz_chart(graph.dot(workflow, prefix, vertical=vertical), width="content")
 
 
-def _runs(found: Pipeline) -> None:
+def _runs(snapshot: Pipeline) -> None:
     stages = [
         {
             "run": f"{run.started_at.astimezone():%-d %b %H:%M:%S}",
-            "stage": action.name.removeprefix(f"{found.prefix}-"),
+            "stage": action.name.removeprefix(f"{snapshot.prefix}-"),
             "seconds": action.seconds,
             "state": str(action.state),
             "rows": action.rows or 0,
-            "order": place,
+            "order": order,
         }
-        for run in reversed(found.status.runs)
-        for place, action in enumerate(run.actions)
+        for run in reversed(snapshot.status.runs)
+        for order, action in enumerate(run.actions)
         if run.started_at and action.seconds is not None
     ]
     if stages:
         pipeline_charts.durations(pd.DataFrame(stages))
     else:
-        cards.nothing("The workflow has not run yet; run `totelake run`.")
+        cards.empty_note("The workflow has not run yet; run `totelake run`.")
 
 
-def _ages(found: Pipeline) -> None:
-    points = pipeline.ages(found.status.runs, _lately())
+def _ages(snapshot: Pipeline) -> None:
+    points = pipeline.ages(snapshot.status.runs, _rounded_now())
     if points:
         pipeline_charts.ages(pd.DataFrame(points), pipeline.FRESH_SECONDS)
     else:
-        cards.nothing("Nothing has been loaded yet; run `totelake run`.")
+        cards.empty_note("Nothing has been loaded yet; run `totelake run`.")
 
 
-def _lately() -> datetime:
-    """Return the moment, to ten seconds, so that a chart is not drawn anew for less."""
+def _rounded_now() -> datetime:
+    """Return the current time rounded down to ten seconds, so that the chart is redrawn less often."""
     now = datetime.now(UTC)
     return now.replace(second=now.second // 10 * 10, microsecond=0)
 
 
-def _rows(found: Pipeline) -> None:
-    zones = {zone: pipeline.rows_of(part.latest) for zone, part in found.status.batches.items()}
-    for place, zone in charts.panels(list(zones)):
-        with place:
+def _rows(snapshot: Pipeline) -> None:
+    zones = {zone: pipeline.rows_of(batches.latest) for zone, batches in snapshot.status.batches.items()}
+    for column, zone in charts.panels(list(zones)):
+        with column:
             if zones[zone]:
                 pipeline_charts.batches(pd.DataFrame(zones[zone]), zone)
             else:
-                cards.nothing(f"No batch has been committed to the {zone} zone yet.")
+                cards.empty_note(f"No batch has been committed to the {zone} zone yet; run `totelake run`.")
 
 
-def _reconciled_when(found: Pipeline) -> str:
-    return "Not compared yet" if found.reconciled_at is None else f"Compared {formatting.moment(found.reconciled_at)}"
+def _reconciled_at(snapshot: Pipeline) -> str:
+    if snapshot.reconciled_at is None:
+        return "Not compared yet"
+    return f"Compared {formatting.moment(snapshot.reconciled_at)}"
 
 
-def _reconciled(found: Pipeline) -> None:
-    if not found.reconciled:
-        cards.nothing("The warehouse has not been held against totesys yet; run `totelake reconcile`.")
+def _reconciled(snapshot: Pipeline) -> None:
+    if not snapshot.reconciled:
+        cards.empty_note("The warehouse has not been compared with totesys yet; run `totelake reconcile`.")
         return
     rows = [
         (
@@ -188,36 +194,36 @@ def _reconciled(found: Pipeline) -> None:
             f"{line['differences']:,}",
             f"{line['explained']:,}",
         )
-        for line in found.reconciled
+        for line in snapshot.reconciled
     ]
     cards.table(
-        ("Table", "totesys", "Warehouse", "Differ", "To come"),
+        ("Table", "totesys", "Warehouse", "Differences", "Explained"),
         rows,
         numbers_from=1,
-        bad=[line["differences"] > 0 for line in found.reconciled],
+        bad=[line["differences"] > 0 for line in snapshot.reconciled],
     )
 
 
-def _quarantine(found: Pipeline) -> None:
-    if not found.faults:
-        cards.nothing("Nothing is held back.")
+def _quarantine(snapshot: Pipeline) -> None:
+    if not snapshot.faults:
+        cards.empty_note("The quarantine is empty.")
         return
     rows = [
         (fault.table, str(fault.key), fault.column, "NULL" if fault.value is None else fault.value, fault.rule)
-        for fault in found.faults[:_MOST]
+        for fault in snapshot.faults[:_MAX_ROWS]
     ]
     cards.table(("Table", "Key", "Column", "Value", "Rule"), rows)
-    if len(found.faults) > _MOST:
-        st.caption(f"and {len(found.faults) - _MOST:,} more: `totelake quarantine`")
+    if len(snapshot.faults) > _MAX_ROWS:
+        st.caption(f"and {len(snapshot.faults) - _MAX_ROWS:,} more: `totelake quarantine`")
 
 
-def _alarms(found: Pipeline) -> None:
+def _alarms(snapshot: Pipeline) -> None:
     order = {"ALARM": 0, "INSUFFICIENT_DATA": 1, "OK": 2}
-    alarms = sorted(found.alarms, key=lambda alarm: (order[alarm["state"]], alarm["name"]))
+    alarms = sorted(snapshot.alarms, key=lambda alarm: (order[alarm["state"]], alarm["name"]))
     rows = [
         (
-            alarm["name"].removeprefix(f"{found.prefix}-"),
-            _ALARM_WORDS[alarm["state"]],
+            alarm["name"].removeprefix(f"{snapshot.prefix}-"),
+            _ALARM_LABELS[alarm["state"]],
             formatting.moment(alarm["since"]),
         )
         for alarm in alarms
@@ -225,9 +231,10 @@ def _alarms(found: Pipeline) -> None:
     cards.table(("Alarm", "State", "Since"), rows, bad=[alarm["state"] == "ALARM" for alarm in alarms])
 
 
-def _alerts(found: Pipeline) -> None:
-    if not found.status.alerts:
-        cards.nothing("No mail has been sent.")
+def _alerts(snapshot: Pipeline) -> None:
+    if not snapshot.status.alerts:
+        cards.empty_note("No alerts have been sent.")
         return
-    rows = [(formatting.moment(alert["sent_at"]), alert["subject"]) for alert in reversed(found.status.alerts[-_MOST:])]
+    latest = reversed(snapshot.status.alerts[-_MAX_ROWS:])
+    rows = [(formatting.moment(alert["sent_at"]), alert["subject"]) for alert in latest]
     cards.table(("Sent", "Subject"), rows)

@@ -1,1 +1,1 @@
-"""Files that are generated from declarations: `python -m ops.generate` writes all of them."""
+"""Generates files from declarations: `python -m ops.generate` writes all of them."""

@@ -1,4 +1,4 @@
-"""Write the generated files: `python -m ops.generate`, or `python -m ops.generate docs/cost.md` for one of them."""
+"""Writes the generated files: `python -m ops.generate`, or `python -m ops.generate docs/cost.md` for one of them."""
 
 import argparse
 import sys
@@ -17,17 +17,17 @@ FILES: dict[str, Callable[[], str]] = {
     "docs/tables.md": document.page,
     "docs/cost.md": cost.page,
 }
-"""The content of each generated file, by its path below the repository."""
+"""Function that returns the content of each generated file, by its path in the repository."""
 
 
 def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
-    """Write the files that the arguments name, all where they name none, and print the name of each."""
-    parser = argparse.ArgumentParser(prog="python -m ops.generate", description="Write the files that are generated.")
-    parser.add_argument("files", nargs="*", metavar="FILE", help=f"Any of {', '.join(FILES)}; all without any.")
-    chosen = parser.parse_args(argv).files
-    if unknown := set(chosen) - FILES.keys():
-        parser.error(f"{', '.join(sorted(unknown))} is not generated; these are: {', '.join(FILES)}")
-    for name in chosen or FILES:
+    """Write the files in the arguments, by default all, and print their names."""
+    parser = argparse.ArgumentParser(prog="python -m ops.generate", description="Write the generated files.")
+    parser.add_argument("files", nargs="*", metavar="FILE", help=f"Any of {', '.join(FILES)}; by default all.")
+    selected = parser.parse_args(argv).files
+    if unknown := set(selected) - FILES.keys():
+        parser.error(f"{', '.join(sorted(unknown))} is not a generated file; these are: {', '.join(FILES)}")
+    for name in selected or FILES:
         files.replace(root / name, FILES[name]().encode())
         sys.stdout.write(f"{name}\n")
     return 0

@@ -1,4 +1,4 @@
-"""terraform/metrics.json: what Terraform needs to know of the metrics."""
+"""terraform/metrics.json: the declared metrics, for Terraform."""
 
 import json
 
@@ -6,7 +6,7 @@ from totelake.runtime.metrics import METRICS, NAMESPACE, STAGES
 
 
 def terraform_input() -> str:
-    """Return the namespace, the stages and the metrics as the JSON text that Terraform reads."""
+    """Return the namespace, the stages and the metrics as JSON."""
     declared = {
         "namespace": NAMESPACE,
         "stages": STAGES,

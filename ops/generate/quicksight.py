@@ -1,4 +1,4 @@
-"""terraform/questions.json: what Terraform needs to know of the questions and how QuickSight shows them."""
+"""terraform/questions.json: the business questions and their visuals in QuickSight, for Terraform."""
 
 import json
 from dataclasses import asdict
@@ -15,13 +15,13 @@ _TYPES = {"DATE": "DATETIME", "VARCHAR": "STRING", "INTEGER": "INTEGER", "BIGINT
 
 
 class VisualError(ValueError):
-    """A question has no visual, or one that does not fit its columns."""
+    """A question has no visual, or its visual does not match its columns."""
 
 
 def terraform_input() -> str:
-    """Return the questions, their columns and their visuals as the JSON text that Terraform reads."""
-    if missing := _unshown():
-        raise VisualError(f"No visual shows {', '.join(sorted(missing))}: declare one in ops/generate/visuals.py.")
+    """Return the questions, their columns and their visuals as JSON."""
+    if missing := _without_visual():
+        raise VisualError(f"{', '.join(sorted(missing))} has no visual: declare one in ops/generate/visuals.py.")
     with duckdb.connect() as lake:
         for table in STAR_TABLES.values():
             lake.execute(_empty_view(table))
@@ -32,24 +32,24 @@ def terraform_input() -> str:
 
 
 def check(name: str, visual: Visual, columns: dict[str, str]) -> None:
-    """Raise `VisualError` when a visual names a column that there is not, or would add currencies up."""
+    """Raise `VisualError` when a visual names an unknown column, or sums amounts of different currencies."""
     used = {*visual.dimensions, *visual.values, *(order.column for order in visual.order)}
     if unknown := used - columns.keys():
-        raise VisualError(f"The visual of {name} shows {', '.join(sorted(unknown))}, which its query does not return.")
+        raise VisualError(f"The visual of {name} uses {', '.join(sorted(unknown))}, which its query does not return.")
     amounts = {column for column, kind in columns.items() if kind == "DECIMAL"}
-    if (added := amounts & visual.values.keys()) and CURRENCY not in visual.dimensions:
-        raise VisualError(f"The visual of {name} adds currencies of {', '.join(added)}: group it by {CURRENCY}.")
+    if (summed := amounts & visual.values.keys()) and CURRENCY not in visual.dimensions:
+        raise VisualError(f"The visual of {name} sums {', '.join(summed)} over currencies: group it by {CURRENCY}.")
     sorted_by = {order.column for order in visual.order}
     if visual.kind == "table":
         if hidden := sorted_by - {*visual.groups, *visual.values}:
             raise VisualError(f"The visual of {name} is sorted by {', '.join(hidden)}, which it does not show.")
-    elif added := amounts & sorted_by:
-        raise VisualError(f"The visual of {name} adds currencies to sort by {', '.join(added)}: sort by a quantity.")
+    elif summed := amounts & sorted_by:
+        raise VisualError(f"The visual of {name} sums {', '.join(summed)} over currencies to sort: sort by a quantity.")
 
 
-def _unshown() -> set[str]:
-    asked = {f"{path.parent.name}/{path.stem}" for path in QUERIES.glob("*/*.sql")}
-    return asked - {f"{page}/{name}" for page, visuals in VISUALS.items() for name in visuals}
+def _without_visual() -> set[str]:
+    questions = {f"{path.parent.name}/{path.stem}" for path in QUERIES.glob("*/*.sql")}
+    return questions - {f"{page}/{name}" for page, visuals in VISUALS.items() for name in visuals}
 
 
 def _empty_view(table: StarTable) -> str:
@@ -59,26 +59,25 @@ def _empty_view(table: StarTable) -> str:
 
 
 def _question(lake: duckdb.DuckDBPyConnection, page: str, name: str, visual: Visual) -> dict[str, object]:
-    """Describe a question; the types of its columns are what DuckDB makes of the declared tables."""
+    """Return a question with its columns, whose types DuckDB derives from the declared tables."""
     question = read(page, name)
     described = lake.execute(f"DESCRIBE {question.query}").fetchall()
-    columns = {column: _type(declared) for column, declared, *_ in described}
+    columns = {column: _quicksight_type(duckdb_type) for column, duckdb_type, *_ in described}
     check(f"{page}/{name}", visual, columns)
     return {
         "page": page,
         "name": name,
-        "question": question.asks,
+        "question": question.title,
         "notes": " ".join(filter(None, (question.notes, visual.note))),
         "columns": [{"name": column, "type": kind} for column, kind in columns.items()],
-        "visual": _shown(visual),
+        "visual": _visual(visual),
     }
 
 
-def _shown(visual: Visual) -> dict[str, object]:
+def _visual(visual: Visual) -> dict[str, object]:
     values = [{"column": column, "aggregation": aggregation} for column, aggregation in visual.values.items()]
     return {key: value for key, value in asdict(visual).items() if key != "note"} | {"values": values}
 
 
-def _type(declared: str) -> str:
-    """Return what QuickSight calls a type of DuckDB's."""
-    return "DECIMAL" if declared.startswith("DECIMAL") else _TYPES[declared]
+def _quicksight_type(duckdb_type: str) -> str:
+    return "DECIMAL" if duckdb_type.startswith("DECIMAL") else _TYPES[duckdb_type]

@@ -1,4 +1,4 @@
-"""terraform/tables.json: what Terraform needs to know of the tables."""
+"""terraform/tables.json: the catalog's databases, tables and views, for Terraform."""
 
 import json
 from collections.abc import Iterable
@@ -10,12 +10,15 @@ from totelake.warehouse.names import current_view
 
 
 def terraform_input() -> str:
-    """Return the catalog's databases, tables and views as the JSON text that Terraform reads."""
+    """Return the catalog's databases, tables and views as JSON."""
     declared = {
         "databases": {
             "ingested": {"name": INGESTED.database, "description": INGESTED.description},
             "processed": {"name": PROCESSED.database, "description": PROCESSED.description},
-            "discovered": {"name": DISCOVERED_DATABASE, "description": "What the crawler finds in the ingested zone."},
+            "discovered": {
+                "name": DISCOVERED_DATABASE,
+                "description": "Tables that the crawler discovers in the ingested zone.",
+            },
         },
         "tables": {
             "ingested": {name: _table(table) for name, table in SOURCE_TABLES.items()},
@@ -35,13 +38,13 @@ def _table(table: SourceTable | StarTable) -> dict[str, object]:
 
 
 def _view(table: StarTable) -> dict[str, object]:
-    shown = current_views.columns_in_athena(table)
+    view_columns = current_views.columns_in_athena(table)
     columns = [
         described | {"presto_type": column.type.presto}
-        for column, described in zip(shown, _columns(shown), strict=True)
+        for column, described in zip(view_columns, _columns(view_columns), strict=True)
     ]
     query = current_views.query_in_athena(table)
-    return {"description": f"{table.name} as it is now.", "columns": columns, "query": query}
+    return {"description": f"Current rows of {table.name}.", "columns": columns, "query": query}
 
 
 def _columns(columns: Iterable[Column]) -> list[dict[str, str]]:

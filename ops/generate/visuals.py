@@ -1,6 +1,6 @@
-"""How QuickSight shows each question: which visual, what it is grouped by, and in which order.
+"""The QuickSight visual of each question: its kind, groups, measures and order.
 
-Amounts of different currencies are never added: a visual of an amount has the currency among its groups.
+Amounts of different currencies are never summed: a visual of an amount is grouped by currency.
 """
 
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ type Aggregation = Literal["SUM", "AVERAGE", "MIN", "MAX"]
 
 @dataclass(frozen=True, slots=True)
 class SortKey:
-    """A column that a visual is sorted by, the way it is aggregated for that, and the direction."""
+    """A column by which a visual is sorted, with the aggregation and the direction."""
 
     column: str
     direction: Literal["ASC", "DESC"] = "ASC"
@@ -23,11 +23,11 @@ class SortKey:
 
 @dataclass(frozen=True, slots=True)
 class Visual:
-    """A visual of one question.
+    """The visual of a question.
 
-    `groups` are the categories of a chart, of which there is one, or the columns that a table has a row for each of;
-    `color` sets apart within a group and `panels` gives each of its values a chart of its own. `values` names the
-    measures and how each is aggregated. A chart shows the first `limit` of its categories, 0 for all of them.
+    `groups` is the category column of a chart, or the group columns of a table. `color` is the column that colours the
+    marks of a category, `panels` the column with one small multiple per value, and `values` the aggregation of each
+    measure. A chart shows the first `limit` categories, or all for 0.
     """
 
     kind: Literal["bars", "lines", "table"]
@@ -43,7 +43,7 @@ class Visual:
 
     @property
     def dimensions(self) -> tuple[str, ...]:
-        """The columns by which its measures are kept apart."""
+        """The columns by which its measures are grouped."""
         return (*self.groups, *filter(None, (self.color, self.panels)))
 
 
@@ -56,9 +56,9 @@ def _bars(over: str, *values: str, color: str = "", panels: str = "", stacked: b
 
 
 def _ranking(by: str, amount: str, quantity: str) -> Visual:
-    """Rank by a quantity: an order by the amount would add currencies up."""
+    """Return bars sorted by a quantity, since sorting by the amount would sum currencies."""
     order = (SortKey(quantity, "DESC"),)
-    note = f"The {TOP} with the most {quantity}."
+    note = f"The top {TOP} by {quantity}."
     return Visual("bars", (by,), {amount: "SUM"}, CURRENCY, "", order, horizontal=True, limit=TOP, note=note)
 
 
@@ -114,4 +114,4 @@ VISUALS: dict[str, dict[str, Visual]] = {
         "freshness": replace(_FRESHNESS, values={**_FRESHNESS.values, "newest_batch": "MAX", "newest_change": "MAX"}),
     },
 }
-"""The visual of each question, by page and name; a page shows them in this order."""
+"""The visual of each question, by page and name, in the order of the page."""

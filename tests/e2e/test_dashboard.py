@@ -116,11 +116,11 @@ def board(postgres_server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 def test_filter_does_not_change_the_remaining_rows(board, file):
     """The result for one currency equals its rows in the unfiltered result; filter values are parameters."""
     question = questions.read(file.parent.name, file.stem)
-    everything = warehouse.ask(board.url, question, Filters())
-    one = warehouse.ask(board.url, question, Filters(currencies=("EUR",)))
-    none = warehouse.ask(board.url, question, Filters(currencies=("'); DROP TABLE dim_currency; --", "%s", "$1")))
+    everything = warehouse.answer(board.url, question, Filters())
+    one = warehouse.answer(board.url, question, Filters(currencies=("EUR",)))
+    none = warehouse.answer(board.url, question, Filters(currencies=("'); DROP TABLE dim_currency; --", "%s", "$1")))
 
-    assert question.asks.endswith("?")
+    assert question.title.endswith("?")
     assert everything.empty is (question.name == "refunds")
     assert none.empty
     if "currency" in everything:
@@ -215,7 +215,7 @@ def test_rows_are_filtered_by_currency_and_design(board):
 
     pills.get_by_text("GBP").click()
     pills.get_by_text("EUR").click()
-    expect(card).to_contain_text("Nothing passes these filters.")
+    expect(card).to_contain_text("No data matches these filters.")
     expect(board.page.locator(".tile-label")).to_have_count(0)
 
 

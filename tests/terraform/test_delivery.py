@@ -71,7 +71,7 @@ def test_a_stranger_bootstraps_deploys_and_destroys(
     status, _, said = run("deploy")
     assert status == 1
     assert said == (
-        "totelake: there is no bucket totelake-stranger-state in account 123456789012 for the state of stranger: "
+        "totelake: there is no bucket totelake-stranger-state in account 123456789012 for the state of stranger; run: "
         "make bootstrap ENV=stranger\n"
     )
 

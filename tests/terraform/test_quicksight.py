@@ -95,7 +95,7 @@ def test_every_question_is_a_data_set_and_a_visual_that_asks_it(
 ) -> None:
     """Every file in queries/ is shown, on the sheet of its page, under its own question."""
     files = {f"{path.parent.name}_{path.stem}" for path in QUERIES.glob("*/*.sql")}
-    asked = {f"{page}_{name}": question.asks for (page, name), question in QUESTIONS.items()}
+    asked = {f"{page}_{name}": question.title for (page, name), question in QUESTIONS.items()}
 
     assert {name.removeprefix("totelake-test-").replace("-", "_") for name in applied[0].data_sets} == files
     assert {visual["VisualId"]: visual["Title"]["FormatText"]["PlainText"] for visual in visuals} == asked

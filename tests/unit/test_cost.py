@@ -132,7 +132,7 @@ def test_database_costs_its_instances_and_their_disks(multi_az, instances):
     """A standby costs as much as the primary."""
     database = resource("aws_db_instance", instance_class="db.t4g.medium", multi_az=multi_az, allocated_storage=20)
 
-    assert [part.count for part in estimate.standing([database])] == [instances, instances * 20]
+    assert [part.count for part in estimate.fixed_costs([database])] == [instances, instances * 20]
     assert estimate.unpriced([database]) == []
 
 
@@ -140,5 +140,5 @@ def test_database_of_an_unknown_class_has_no_price():
     """It is listed as unpriced."""
     database = resource("aws_db_instance", instance_class="db.x2g.16xlarge", multi_az=False, allocated_storage=20)
 
-    assert estimate.standing([database]) == []
+    assert estimate.fixed_costs([database]) == []
     assert estimate.unpriced([database]) == ["aws_db_instance"]

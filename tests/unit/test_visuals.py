@@ -18,7 +18,7 @@ def test_amount_must_be_grouped_by_currency():
     check("sales/example", replace(BY_CURRENCY, color="", groups=("month", "currency")), COLUMNS)
     check("sales/example", replace(BY_CURRENCY, color="", values={"units": "SUM"}), COLUMNS)
 
-    with pytest.raises(VisualError, match="sales/example adds currencies of revenue: group it by currency"):
+    with pytest.raises(VisualError, match="sales/example sums revenue over currencies: group it by currency"):
         check("sales/example", replace(BY_CURRENCY, color=""), COLUMNS)
 
 
@@ -26,7 +26,7 @@ def test_chart_cannot_be_sorted_by_an_amount():
     """QuickSight would sort by the total of all currencies; a row of a table has one currency."""
     by_revenue = replace(BY_CURRENCY, order=(Order("revenue", "DESC"),))
 
-    with pytest.raises(VisualError, match="adds currencies to sort by revenue: sort by a quantity"):
+    with pytest.raises(VisualError, match="sums revenue over currencies to sort: sort by a quantity"):
         check("sales/example", by_revenue, COLUMNS)
 
     check("sales/example", replace(by_revenue, kind="table", color="", groups=("currency", "month")), COLUMNS)
@@ -51,5 +51,7 @@ def test_question_without_a_visual_is_named(monkeypatch):
     others = {name: visual for name, visual in VISUALS["sales"].items() if name != "revenue_by_month"}
     monkeypatch.setitem(VISUALS, "sales", others)
 
-    with pytest.raises(VisualError, match=r"sales/revenue_by_month: declare one in ops/generate/visuals\.py"):
+    with pytest.raises(
+        VisualError, match=r"sales/revenue_by_month has no visual: declare one in ops/generate/visuals\.py"
+    ):
         terraform_input()

@@ -1,4 +1,4 @@
--- How much falls due each month, and how much of it is paid?
+-- How much is due in each month, and how much of it is paid?
 SELECT
     CAST(date_trunc('month', payment.payment_date) AS date) AS month,
     kind.payment_type_name AS payment_type,

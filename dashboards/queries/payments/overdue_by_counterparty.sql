@@ -1,4 +1,4 @@
--- Who is behind with payments, or waits for ours, and since when?
+-- Which counterparties have overdue payments, theirs or ours, and since when?
 SELECT
     counterparty.counterparty_legal_name AS counterparty,
     kind.payment_type_name AS payment_type,

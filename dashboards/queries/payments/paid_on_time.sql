@@ -1,5 +1,5 @@
--- Of the payments that fell due each month, how many were paid on time?
--- A payment counts as paid on the day of its last change, the only one that totesys makes after placing it.
+-- How many of the payments due in each month were paid on time?
+-- A payment counts as paid on the day of its last change, the only one that totesys makes after creating it.
 SELECT
     CAST(date_trunc('month', payment.payment_date) AS date) AS month,
     kind.payment_type_name AS payment_type,

@@ -1,4 +1,4 @@
--- How much is given back, by us or to us?
+-- How much is refunded, by us or to us?
 SELECT
     CAST(date_trunc('month', payment.payment_date) AS date) AS month,
     kind.payment_type_name AS payment_type,

@@ -1,4 +1,4 @@
--- What is not paid yet, and how long has it been due? A payment that is due today is not overdue.
+-- Which payments are unpaid, and how long have they been due? A payment that is due today is not overdue.
 WITH unpaid AS (
     SELECT
         payment.payment_type_id,

@@ -1,4 +1,4 @@
--- Up to which batch and which day does the lake know each fact?
+-- What are the latest batch and the latest change of each fact in the lake?
 SELECT
     'fact_sales_order' AS table_name,
     count(*) AS records,

@@ -1,4 +1,4 @@
--- What is to arrive from today on, in which week and from whom?
+-- Which deliveries from suppliers are due, by week and supplier?
 SELECT
     CAST(date_trunc('week', purchase.agreed_delivery_date) AS date) AS week,
     counterparty.counterparty_legal_name AS supplier,

@@ -1,4 +1,4 @@
--- Does what is sold each month pay for what is bought? Order values, not money received.
+-- Does the revenue of each month cover the spend? Order values, not money received.
 WITH moved AS (
     SELECT created_date, currency_id, units_sold * unit_price AS revenue, 0 AS spend
     FROM current_fact_sales_order

@@ -1,4 +1,4 @@
--- How much is bought each month: orders, items and spend, by the month in which the order was placed?
+-- What is the spend of each month? Orders, items and spend, by the month in which the order was placed.
 SELECT
     CAST(date_trunc('month', purchase.created_date) AS date) AS month,
     currency.currency_code AS currency,

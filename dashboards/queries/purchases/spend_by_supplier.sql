@@ -1,4 +1,4 @@
--- From whom is bought the most?
+-- Which suppliers do we buy the most from?
 SELECT
     counterparty.counterparty_legal_name AS supplier,
     currency.currency_code AS currency,

@@ -1,4 +1,4 @@
--- What does a bag cost on average, over the units sold in each month?
+-- What is the average price of a bag in each month? Weighted by the units sold.
 SELECT
     CAST(date_trunc('month', sale.created_date) AS date) AS month,
     currency.currency_code AS currency,

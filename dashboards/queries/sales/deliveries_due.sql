@@ -1,4 +1,4 @@
--- What has to be delivered from today on, in which week and to which country?
+-- Which deliveries to customers are due, by week and country?
 SELECT
     CAST(date_trunc('week', sale.agreed_delivery_date) AS date) AS week,
     location.country,

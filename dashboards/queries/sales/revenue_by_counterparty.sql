@@ -1,4 +1,4 @@
--- Who buys the most?
+-- Which customers buy the most?
 SELECT
     counterparty.counterparty_legal_name AS counterparty,
     currency.currency_code AS currency,

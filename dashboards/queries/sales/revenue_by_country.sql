@@ -1,4 +1,4 @@
--- To which countries do the bags go?
+-- Which countries are the bags delivered to?
 SELECT
     location.country,
     currency.currency_code AS currency,

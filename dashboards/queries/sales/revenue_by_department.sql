@@ -1,4 +1,4 @@
--- Which departments sell?
+-- Which departments sell the most?
 SELECT
     staff.department_name AS department,
     currency.currency_code AS currency,

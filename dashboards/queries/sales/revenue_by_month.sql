@@ -1,4 +1,4 @@
--- How much is sold each month: orders, units and revenue, by the month in which the order was placed?
+-- What is the revenue of each month? Orders, units and revenue, by the month in which the order was placed.
 SELECT
     CAST(date_trunc('month', sale.created_date) AS date) AS month,
     currency.currency_code AS currency,

@@ -1,14 +1,14 @@
-"""What a month of an environment costs, from its Terraform configuration and a table of prices."""
+"""Estimates the monthly cost of an environment from its Terraform plan and list prices."""
 
 from ops.generate.cost import document
 from ops.generate.cost.plan import resources
 
 ENVIRONMENT = "dev"
-"""The environment that docs/cost.md is about."""
+"""The environment of docs/cost.md."""
 
 
 def page() -> str:
-    """Return the page docs/cost.md, in Markdown; plans the environment with Terraform, which takes some seconds."""
+    """Return docs/cost.md; runs `terraform test` to plan the environment, which takes some seconds."""
     return document.page(ENVIRONMENT, resources(ENVIRONMENT))
 
 

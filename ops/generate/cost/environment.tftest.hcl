@@ -1,4 +1,4 @@
-# Plans an environment without an account, so that what it is made of can be counted.
+# Plans an environment without an account, to count its resources.
 
 mock_provider "aws" {
   source = "./tests/mocks"
@@ -8,7 +8,7 @@ variables {
   totesys   = { host = "source.example.com", port = 5432, database = "totesys", username = "reader", password = "r" }
   network   = {} # a VPC of its own, as in docs/runbooks/deploy.md
 
-  # What a deploy brings along; it costs nothing.
+  # Set by a deployment; they cost nothing.
   wheels          = null
   ca_certificates = "environment.tftest.hcl"
 

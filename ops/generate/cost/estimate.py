@@ -1,4 +1,4 @@
-"""How often what is scheduled runs, and what that and the rest of an environment costs in a month. Pure functions."""
+"""The monthly cost of an environment's scheduled runs and fixed resources. Pure functions."""
 
 import json
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from ops.generate.cost.plan import Resource
 from ops.generate.cost.prices import (
     CRAWLER,
     CRAWLER_DPUS,
-    CRAWLER_LEAST_MINUTES,
+    CRAWLER_MIN_MINUTES,
     DATABASE_STORAGE,
     DPUS,
     FREE,
@@ -19,16 +19,16 @@ from ops.generate.cost.prices import (
     INSTANCES,
     MONTHLY,
     SPARK,
-    SPARK_LEAST_MINUTES,
+    SPARK_MIN_MINUTES,
     Price,
 )
 
 _DATABASE = "aws_db_instance"
 _SAMPLE = timedelta(days=28)
-_BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+_START = datetime(2026, 1, 1, tzinfo=UTC)
 
 REFERENCE_RUNS = 2 * HOURS
-"""Runs a month of the workflow at which everything is compared: every 30 minutes."""
+"""Runs of the workflow a month in comparisons: every 30 minutes."""
 
 FREQUENCIES = {
     "every 30 minutes, with each ingest": 2 * HOURS,
@@ -37,18 +37,18 @@ FREQUENCIES = {
     "every day": HOURS / 24,
     "every week": HOURS / 168,
 }
-"""How often the lake could be crawled: crawls a month, the most frequent first."""
+"""Possible frequencies of crawls, in crawls a month, most frequent first."""
 
-SHARE = 0.1
-"""What crawling may cost at most, as a share of what the jobs cost."""
+CRAWL_SHARE = 0.1
+"""The maximum cost of crawling as a share of the cost of the jobs."""
 
-CRAWL = CRAWLER.amount * CRAWLER_DPUS * CRAWLER_LEAST_MINUTES / 60
-"""What a crawl costs at least."""
+CRAWL = CRAWLER.amount * CRAWLER_DPUS * CRAWLER_MIN_MINUTES / 60
+"""The minimum cost of a crawl."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A Glue job: its workers, what a minute of it costs on demand and with Flex, and what a run costs at least."""
+    """A Glue job: its workers, and the cost of a minute on demand and with Flex."""
 
     name: str
     size: str
@@ -57,18 +57,18 @@ class Job:
 
     @property
     def run(self) -> float:
-        """What a run costs at least, on demand."""
-        return self.minute * SPARK_LEAST_MINUTES
+        """The minimum cost of a run on demand."""
+        return self.minute * SPARK_MIN_MINUTES
 
     @property
     def flex_run(self) -> float:
-        """What a run costs at least, with Flex."""
-        return self.flex_minute * SPARK_LEAST_MINUTES
+        """The minimum cost of a run with Flex."""
+        return self.flex_minute * SPARK_MIN_MINUTES
 
 
 @dataclass(frozen=True, slots=True)
 class ScheduledStart:
-    """A schedule: what it starts, when, how often that is in a month, and the jobs and crawlers that then run."""
+    """A schedule: its target, its expression, its runs a month, and the jobs and crawlers of each run."""
 
     target: str
     expression: str
@@ -79,20 +79,20 @@ class ScheduledStart:
 
 @dataclass(frozen=True, slots=True)
 class FixedCost:
-    """What costs by being there: how many of them, at which price."""
+    """Resources with a fixed monthly price: their number, and the price of one."""
 
     count: int
     price: Price
 
     @property
     def month(self) -> float:
-        """What they cost in a month."""
+        """The cost of a month."""
         return self.count * self.price.amount
 
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentSchedules:
-    """The schedules of an environment: of the workflow to the warehouse, of the one that crawls, and of single jobs."""
+    """The schedules of an environment: of the pipeline's workflow, of the crawl workflow, and of single jobs."""
 
     pipeline: ScheduledStart
     crawl: ScheduledStart
@@ -100,36 +100,36 @@ class EnvironmentSchedules:
 
     @property
     def crawl_run(self) -> float:
-        """What a crawl costs at least, with the jobs that follow it."""
+        """The minimum cost of a crawl and of the jobs that follow it."""
         return CRAWL + sum(job.run for job in self.crawl.jobs)
 
     def jobs(self, pipeline_runs: float) -> list[tuple[Job, float]]:
-        """Return all jobs but those that follow a crawl, with their runs a month when the workflow runs so often."""
-        often = [(self.pipeline.jobs, pipeline_runs), *((start.jobs, start.runs) for start in self.others)]
-        return [(job, runs) for jobs, runs in often for job in jobs]
+        """Return all jobs except those after a crawl, each with its runs a month, given those of the workflow."""
+        schedules = [(self.pipeline.jobs, pipeline_runs), *((start.jobs, start.runs) for start in self.others)]
+        return [(job, runs) for jobs, runs in schedules for job in jobs]
 
     def jobs_month(self, pipeline_runs: float) -> float:
-        """Return what those jobs cost in a month, on demand."""
+        """Return the monthly cost of those jobs on demand."""
         return sum(runs * job.run for job, runs in self.jobs(pipeline_runs))
 
     def recommended_frequency(self) -> str:
-        """Return how often the lake is to be crawled: the first of `FREQUENCIES` that stays within `SHARE`."""
-        budget = SHARE * self.jobs_month(REFERENCE_RUNS)
+        """Return the highest of `FREQUENCIES` whose cost is within `CRAWL_SHARE` of the cost of the jobs."""
+        budget = CRAWL_SHARE * self.jobs_month(REFERENCE_RUNS)
         return next((name for name, crawls in FREQUENCIES.items() if crawls * self.crawl_run <= budget), "never")
 
 
 def runs_a_month(expression: str, timezone: str) -> float:
-    """Return how often a schedule fires in a month of 730 hours."""
+    """Return the number of starts of a schedule in a month of 730 hours."""
     if is_rate(expression):
         return HOURS / (period(expression) / timedelta(hours=1))
-    fired, moment = 0, _BEGIN
-    while (following := next_fire(expression, timezone, moment)) and following < _BEGIN + _SAMPLE:
-        fired, moment = fired + 1, following
-    return fired * HOURS / (_SAMPLE / timedelta(hours=1))
+    starts, moment = 0, _START
+    while (following := next_fire(expression, timezone, moment)) and following < _START + _SAMPLE:
+        starts, moment = starts + 1, following
+    return starts * HOURS / (_SAMPLE / timedelta(hours=1))
 
 
 def environment(resources: Iterable[Resource]) -> EnvironmentSchedules:
-    """Return what the schedules among `resources` start; one that is disabled fires never."""
+    """Return the schedules among `resources`; a disabled one has no runs."""
     resources = list(resources)
     jobs = {job.name: job for job in map(_job, _of_type(resources, "aws_glue_job"))}
     starts = [_start(schedule.values, resources, jobs) for schedule in _of_type(resources, "aws_scheduler_schedule")]
@@ -139,17 +139,17 @@ def environment(resources: Iterable[Resource]) -> EnvironmentSchedules:
     return EnvironmentSchedules(pipeline, crawl, tuple(others))
 
 
-def standing(resources: Iterable[Resource]) -> list[FixedCost]:
-    """Return what costs by being there."""
+def fixed_costs(resources: Iterable[Resource]) -> list[FixedCost]:
+    """Return the fixed costs of `resources`."""
     resources = list(resources)
-    counted = {kind: sum(_quantity(resource, resources) for resource in _of_type(resources, kind)) for kind in MONTHLY}
-    by_being_there = [FixedCost(count, MONTHLY[kind]) for kind, count in counted.items() if count]
+    counts = {kind: sum(_quantity(resource, resources) for resource in _of_type(resources, kind)) for kind in MONTHLY}
+    costs = [FixedCost(count, MONTHLY[kind]) for kind, count in counts.items() if count]
     databases = (database for database in _of_type(resources, _DATABASE) if _is_priced(database))
-    return by_being_there + [part for database in databases for part in _parts_of(database)]
+    return costs + [cost for database in databases for cost in _database_costs(database)]
 
 
 def unpriced(resources: Iterable[Resource]) -> list[str]:
-    """Return the types of resources of which no price is known here."""
+    """Return the types of resources without a declared price."""
     known = (*MONTHLY, *FREE, "aws_glue_job", "aws_glue_crawler")
     return sorted(
         {resource.type for resource in resources if not resource.type.startswith(known) and not _is_priced(resource)}
@@ -160,8 +160,8 @@ def _is_priced(resource: Resource) -> bool:
     return resource.type == _DATABASE and resource.values["instance_class"] in INSTANCES
 
 
-def _parts_of(database: Resource) -> list[FixedCost]:
-    """Return the instances and the disks of a database, those of its standby among them."""
+def _database_costs(database: Resource) -> list[FixedCost]:
+    """Return the costs of a database's instances and disks, including its standby."""
     values, copies = database.values, 2 if database.values["multi_az"] else 1
     return [
         FixedCost(copies, INSTANCES[values["instance_class"]]),
@@ -175,11 +175,11 @@ def _start(schedule: dict[str, Any], resources: list[Resource], jobs: dict[str, 
     name = request.get("JobName") or request["Name"]
     actions = [{"job_name": name}] if "JobName" in request else _actions(resources, name)
     expression: str = schedule["schedule_expression"]
-    often = runs_a_month(expression, schedule["schedule_expression_timezone"])
+    runs = runs_a_month(expression, schedule["schedule_expression_timezone"])
     return ScheduledStart(
         target=name,
         expression=expression,
-        runs=often if schedule["state"] == "ENABLED" else 0.0,
+        runs=runs if schedule["state"] == "ENABLED" else 0.0,
         jobs=tuple(jobs[action["job_name"]] for action in actions if action.get("job_name")),
         crawlers=tuple(action["crawler_name"] for action in actions if action.get("crawler_name")),
     )
@@ -199,7 +199,7 @@ def _job(resource: Resource) -> Job:
 
 
 def _quantity(resource: Resource, resources: list[Resource]) -> int:
-    """Return how many of its price one resource costs."""
+    """Return the number of priced units of a resource, such as the metrics of an alarm."""
     values = resource.values
     if resource.type == "aws_cloudwatch_metric_alarm":
         queries = values.get("metric_query") or []
@@ -207,9 +207,9 @@ def _quantity(resource: Resource, resources: list[Resource]) -> int:
     if resource.type == "aws_vpc_endpoint":
         if values.get("vpc_endpoint_type") != "Interface":
             return 0
-        # Subnets that are made with it have no id yet: then it lies in all of its module's.
-        beside = [other for other in _of_type(resources, "aws_subnet") if other.module == resource.module]
-        return len(values.get("subnet_ids") or beside)
+        # Planned subnets have no id yet; the endpoint is then in all subnets of its module.
+        subnets = [other for other in _of_type(resources, "aws_subnet") if other.module == resource.module]
+        return len(values.get("subnet_ids") or subnets)
     return 1
 
 

@@ -1,4 +1,4 @@
-"""What an environment is made of: the resources that Terraform plans for it from its values, without an account."""
+"""The resources that Terraform plans for an environment, without an account."""
 
 import json
 import shutil
@@ -14,7 +14,7 @@ _TEST = "environment.tftest.hcl"
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """A planned resource; `values` has what is known before it exists."""
+    """A planned resource; `values` has the attributes that are known before it is created."""
 
     address: str
     type: str
@@ -22,31 +22,31 @@ class Resource:
 
     @property
     def module(self) -> str:
-        """The address of the module that it belongs to, the root's being empty."""
+        """The address of its module, empty for the root module."""
         return self.address.rpartition(f"{self.type}.")[0].rstrip(".")
 
 
 def resources(environment: str) -> list[Resource]:
-    """Return the resources of an environment, as `terraform/env/<environment>.tfvars` makes them.
+    """Return the planned resources of an environment with the values in `terraform/env/<environment>.tfvars`.
 
-    The provider is mocked, as in the configuration's own tests; nothing is asked of AWS. Raises `TerraformError`.
+    The provider is mocked as in the configuration's tests, so no request is sent to AWS. Raises `TerraformError`.
     """
     terraform.copy(_FOLDER)
     shutil.copytree(build.ROOT / "terraform" / "tests" / "mocks", _FOLDER / "tests" / "mocks", dirs_exist_ok=True)
     shutil.copyfile(Path(__file__).with_name(_TEST), _FOLDER / _TEST)
     terraform.init(_FOLDER)
-    places = {
+    paths = {
         "scripts": build.ROOT / "glue_jobs",
         "package": build.package(),
         "crawl_settings": build.ROOT / "crawlers" / "ingested.json",
         "queries": build.ROOT / "dashboards" / "queries",
     }
-    said = terraform.run(
+    output = terraform.run(
         _FOLDER,
         *("test", "-json", "-verbose", f"-var-file=env/{environment}.tfvars"),
-        *(f"-var={name}={path}" for name, path in places.items()),
+        *(f"-var={name}={path}" for name, path in paths.items()),
     )
-    events = (json.loads(line) for line in said.splitlines() if line.startswith("{"))
+    events = (json.loads(line) for line in output.splitlines() if line.startswith("{"))
     [plan] = [event["test_plan"] for event in events if event["type"] == "test_plan"]
     return [
         Resource(change["address"], change["type"], change["change"]["after"])

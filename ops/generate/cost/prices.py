@@ -1,15 +1,15 @@
-"""Prices, each declared once: US dollars in us-east-1; other regions differ by some percent."""
+"""List prices in US dollars in us-east-1; other regions differ by some percent."""
 
 from dataclasses import dataclass
 
 AS_OF = "November 2026"
 HOURS = 730.0
-"""Hours of a month, as AWS reckons."""
+"""Hours of a month in AWS's price calculations."""
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What one of something costs, where AWS says so."""
+    """The price of one unit, and the page of AWS with it."""
 
     amount: float
     unit: str
@@ -21,22 +21,22 @@ _CLOUDWATCH = "https://aws.amazon.com/cloudwatch/pricing/"
 _S3 = "https://aws.amazon.com/s3/pricing/"
 _VPC = "https://aws.amazon.com/privatelink/pricing/"
 
-# By the version of Glue: on demand, and Flex, which starts when there is room.
+# By the version of Glue: on demand, and Flex, which starts when capacity is free.
 SPARK = {
     "5.0": (Price(0.44, "DPU-hour", _GLUE), Price(0.29, "DPU-hour", _GLUE)),
     "5.1": (Price(0.44, "DPU-hour", _GLUE), Price(0.29, "DPU-hour", _GLUE)),
     "6.0": (Price(0.308, "DPU-hour", _GLUE), Price(0.203, "DPU-hour", _GLUE)),
 }
-SPARK_LEAST_MINUTES = 1.0
+SPARK_MIN_MINUTES = 1.0
 DPUS = {"G.1X": 1, "G.2X": 2, "G.4X": 4, "G.8X": 8}
 """DPUs of a worker."""
 
 CRAWLER = Price(0.44, "DPU-hour", _GLUE)
-CRAWLER_LEAST_MINUTES = 10.0
+CRAWLER_MIN_MINUTES = 10.0
 CRAWLER_DPUS = 2
-"""What AWS' own example reckons with; a crawler has no setting for it."""
+"""The number in AWS's pricing example; a crawler has no setting for it."""
 
-# What costs by being there, by the type of the resource: a month of one.
+# Fixed costs of a month, by the type of the resource.
 MONTHLY = {
     "aws_kms_key": Price(1.00, "key", "https://aws.amazon.com/kms/pricing/"),
     "aws_secretsmanager_secret": Price(0.40, "secret", "https://aws.amazon.com/secrets-manager/pricing/"),
@@ -49,29 +49,28 @@ MONTHLY = {
 _QUICKSIGHT = "https://aws.amazon.com/quicksight/pricing/"
 _RDS = "https://aws.amazon.com/rds/postgresql/pricing/"
 
-# A Postgres of RDS: a month of an instance, by its class; twice as many of both where there is a standby.
+# RDS for Postgres: an instance for a month, by its class; a standby doubles instances and storage.
 INSTANCES = {
     "db.t4g.medium": Price(0.065 * HOURS, "db.t4g.medium", _RDS),
     "db.m7g.large": Price(0.168 * HOURS, "db.m7g.large", _RDS),
 }
 DATABASE_STORAGE = Price(0.115, "GB of a database's disk", _RDS)
 
-# What costs by its use, which no configuration tells.
+# Usage-based prices, whose amounts are not part of the configuration.
 BY_USE = {
     "Objects in the lake": Price(0.023, "GB-month", _S3),
     "Writing and listing objects": Price(0.005, "1,000 requests", _S3),
     "Reading objects": Price(0.0004, "1,000 requests", _S3),
-    "Logs of the jobs": Price(0.50, "GB taken in", _CLOUDWATCH),
-    "Metrics of the platform's own": Price(0.30, "metric with its dimensions, and month", _CLOUDWATCH),
-    "Dashboards, beyond three in the account": Price(3.00, "dashboard, and month", _CLOUDWATCH),
+    "Logs of the jobs": Price(0.50, "GB ingested", _CLOUDWATCH),
+    "Custom metrics of the platform": Price(0.30, "metric and dimension set, and month", _CLOUDWATCH),
+    "Dashboards, beyond three in the account": Price(3.00, "dashboard and month", _CLOUDWATCH),
     "Queries in Athena": Price(5.00, "TB scanned", "https://aws.amazon.com/athena/pricing/"),
-    "Authors in QuickSight": Price(24.00, "user, and month", _QUICKSIGHT),
-    "Readers in QuickSight": Price(3.00, "user, and month", _QUICKSIGHT),
-    "Data sets in QuickSight, beyond 10 GB an author": Price(0.38, "GB-month", _QUICKSIGHT),
+    "Authors in QuickSight": Price(24.00, "user and month", _QUICKSIGHT),
+    "Readers in QuickSight": Price(3.00, "user and month", _QUICKSIGHT),
+    "Data sets in QuickSight, beyond 10 GB per author": Price(0.38, "GB-month", _QUICKSIGHT),
     "Data through interface endpoints": Price(0.01, "GB", _VPC),
 }
 
-# Types of resources that cost nothing, or only by what is in the table above.
 FREE = (
     "aws_athena_",
     "aws_budgets_budget",
@@ -103,4 +102,4 @@ FREE = (
     "aws_vpc",
     "terraform_data",
 )
-"""Beginnings of their names."""
+"""Prefixes of resource types that cost nothing, or only usage-based."""

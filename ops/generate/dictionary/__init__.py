@@ -1,1 +1,1 @@
-"""The dictionary of the data: every table of totesys and of the warehouse, from their declarations."""
+"""Generates the data dictionary: every table of totesys and of the warehouse, from the declarations."""

@@ -1,10 +1,10 @@
-"""Diagrams of totesys and of the stars in Mermaid, as GitHub draws them: the keys, and few columns beside them."""
+"""Mermaid entity-relationship diagrams of totesys and of the stars, with keys and few other columns."""
 
 from collections.abc import Iterable
 
 from totelake.tables import SOURCE_TABLES, STAR_TABLES, Column, SourceTable, StarTable
 
-_TOLD = 2
+_SHOWN_ATTRIBUTES = 2
 
 
 def totesys() -> str:
@@ -15,12 +15,13 @@ def totesys() -> str:
 
 
 def star(fact: StarTable) -> str:
-    """Return the diagram of a fact: its keys and measures, and the dimensions around it with what they tell first."""
+    """Return the diagram of a fact with its keys and measures, and of its dimensions with their first attributes."""
     measures = [column for column in fact.columns if column.between]
-    around = dict.fromkeys(column.references for column in fact.columns if column.references)
+    dimensions = dict.fromkeys(column.references for column in fact.columns if column.references)
     lines = _entity(fact, [*_keys(fact), *measures])
-    for dimension in (STAR_TABLES[name] for name in around):
-        lines += _entity(dimension, [*_keys(dimension), *dimension.columns[len(dimension.key) :][:_TOLD]])
+    for dimension in (STAR_TABLES[name] for name in dimensions):
+        attributes = dimension.columns[len(dimension.key) :][:_SHOWN_ATTRIBUTES]
+        lines += _entity(dimension, [*_keys(dimension), *attributes])
     return _diagram([*lines, *_relations(fact)])
 
 
@@ -33,7 +34,7 @@ def _entity(table: SourceTable | StarTable, columns: Iterable[Column]) -> list[s
 
 
 def _attribute(table: SourceTable | StarTable, column: Column) -> str:
-    # Mermaid takes no blank and no comma in a type.
+    # Mermaid allows no space and no comma in a type.
     kind = column.type.postgres.partition("(")[0]
     key = "PK" if column.name in table.key else "FK" if column.references else ""
     return f"{kind} {column.name} {key}".rstrip()
@@ -45,7 +46,7 @@ def _keys(table: SourceTable | StarTable) -> list[Column]:
 
 
 def _relations(table: SourceTable | StarTable) -> list[str]:
-    """Return one line for each table that `table` refers to, with the columns that do."""
+    """Return one line for each table that `table` references, with the foreign keys."""
     by_target: dict[tuple[str, bool], list[str]] = {}
     for column in table.columns:
         if column.references:
