@@ -3,8 +3,8 @@
 .PHONY: help setup browser run test test-fast coverage chaos lint checks format lock generated docs images up down bootstrap plan deploy destroy clean
 PYTHON := .venv/bin/python
 TOTELAKE := $(PYTHON) -m ops.cli
-# Two files of tests at a time, in their order, which has the long ones first: much of a test is waiting.
-TWO_AT_ONCE := --numprocesses 2 --dist loadfile --no-loadscope-reorder
+# Two test files in parallel, in the collected order, which starts with the slow ones.
+IN_PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 COMPILE := uv pip compile --python-version 3.13 --generate-hashes --no-header --no-annotate --no-emit-index-url \
 	--no-emit-find-links --quiet
 CODE := glue_jobs local_aws totesys ops dashboards
@@ -12,7 +12,7 @@ CODE := glue_jobs local_aws totesys ops dashboards
 help:  ## List the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
-setup:  ## Set up .venv: Java and Terraform if missing, the pinned packages, the build. Idempotent.
+setup:  ## Set up .venv: pinned packages, Java and Terraform if missing, build products. Idempotent.
 	@bin/setup
 
 browser: setup  ## Install Chromium for the dashboard tests, if there is no browser.
@@ -22,14 +22,14 @@ run: setup  ## Start a local AWS, deploy, fill totesys, run the workflow twice, 
 	@$(TOTELAKE) demo
 
 test: lint browser  ## Lint, check types, run all tests; ARGS="-k ingest" is passed to pytest.
-	$(PYTHON) -m pytest $(TWO_AT_ONCE) $(ARGS)
+	$(PYTHON) -m pytest $(IN_PARALLEL) $(ARGS)
 
 test-fast: lint  ## Lint, check types, run the tests without local environment, Terraform or browser (about a minute).
-	$(PYTHON) -m pytest $(TWO_AT_ONCE) -m "not world and not terraform and not browser" tests/unit tests/repo tests/spark $(ARGS)
+	$(PYTHON) -m pytest $(IN_PARALLEL) -m "not world and not terraform and not browser" tests/unit tests/repo tests/spark $(ARGS)
 
 coverage: lint browser  ## Run the tests with coverage, including subprocesses; fail under 90 %.
 	rm -f .coverage .coverage.*
-	COVERAGE_ROOT=$(CURDIR) $(PYTHON) -m coverage run -m pytest $(TWO_AT_ONCE)
+	COVERAGE_ROOT=$(CURDIR) $(PYTHON) -m coverage run -m pytest $(IN_PARALLEL)
 	$(PYTHON) -m coverage combine --quiet
 	$(PYTHON) -m coverage report
 
@@ -70,11 +70,11 @@ lock:  ## Resolve each requirements.in into its requirements.lock, with hashes (
 generated: setup  ## Write the generated files (terraform/*.json, docs/tables.md, docs/cost.md).
 	$(PYTHON) -m ops.generate
 
-docs: setup  ## Build the site of docs/ into build/site; warnings are errors.
+docs: setup  ## Build the documentation site in build/site; warnings are errors.
 	@NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --quiet
 	@echo build/site/index.html
 
-images: browser  ## Take the screenshots in docs/images, of a temporary local environment or a running one (STATE=dir).
+images: browser  ## Take the screenshots in docs/images of a temporary local environment, or of a running one (STATE=dir).
 	@$(PYTHON) -m ops.cli.dashboard_images $(if $(STATE),--state $(STATE))
 
 up: setup  ## Start the local environment in the background.
@@ -83,7 +83,7 @@ up: setup  ## Start the local environment in the background.
 down:  ## Stop the local environment; its data is kept.
 	@if [ -x $(PYTHON) ]; then $(TOTELAKE) down; fi
 
-bootstrap: setup  ## Create the bucket of Terraform's state for ENV, and the roles of the GitHub workflows.
+bootstrap: setup  ## Create the bucket of Terraform's state for ENV and the roles of the GitHub workflows.
 	@$(PYTHON) -m ops.deploy bootstrap "$(ENV)"
 
 plan: setup  ## Show what a deployment to ENV would change.
@@ -92,7 +92,7 @@ plan: setup  ## Show what a deployment to ENV would change.
 deploy: setup  ## Deploy to ENV (a file in terraform/env): build, plan, apply that plan.
 	@$(PYTHON) -m ops.deploy deploy "$(ENV)"
 
-destroy: setup  ## Remove what is deployed to ENV, after its prefix was typed or given as CONFIRM.
+destroy: setup  ## Destroy everything deployed to ENV, after its prefix was typed or given as CONFIRM.
 	@$(PYTHON) -m ops.deploy destroy "$(ENV)"
 
 clean:  ## Remove the local environment, the build products and .venv.

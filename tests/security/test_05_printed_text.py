@@ -200,7 +200,7 @@ def show_error(error: Exception) -> Callable[[str, pytest.MonkeyPatch], None]:
     def shown(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(lifecycle, "require", lambda _state: None)
         state = State.__new__(State)
-        monkeypatch.setattr(screen, "_keep_traceback", lambda _state: text)
+        monkeypatch.setattr(screen, "_log_traceback", lambda _state: text)
         with pytest.raises(typer.Exit), screen.report_errors(state):
             raise error(text)
 

