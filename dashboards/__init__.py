@@ -1,1 +1,1 @@
-"""The dashboard: what the warehouse answers to the questions in `queries/`, and how the pipeline fares."""
+"""The web dashboard: the business questions in `queries/`, and the state of the pipeline."""
