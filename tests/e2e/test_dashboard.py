@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 from dashboards import formatting, questions, server, warehouse
 from dashboards.filters import Filters
 from local_aws.state import State
-from ops.sandbox.settings import Settings
+from ops.sandbox.settings import SandboxSettings
 from tests.browsers import Window, chart_values, window
 from tests.chaos.outages import wait_until
 from tests.postgres_servers import PASSWORD, WAREHOUSE_OWNER, superuser
@@ -150,9 +150,9 @@ def test_every_chart_has_its_question_its_unit_and_the_time_of_the_newest_data(b
     """The question as in its file; the time is that of the last loaded snapshot."""
     board.open(page)
     question_texts = {
-        questions.read(file.parent.name, file.stem).asks for file in QUERIES if file.parent.name == page.lower()
+        questions.read(file.parent.name, file.stem).title for file in QUERIES if file.parent.name == page.lower()
     }
-    taken_at = figures.moment(warehouse.newest(board.url).snapshot_taken_at)
+    taken_at = formatting.moment(warehouse.latest_batch(board.url).snapshot_taken_at)
     cards = board.page.locator("[class*=st-key-card-]:not([class*=st-key-card-tile])")
     expect(cards.filter(has=board.page.locator("svg.marks, .none"))).to_have_count(len(question_texts))
 
@@ -193,7 +193,7 @@ def test_purchases_and_payments_pages_match_sql(board):
         GROUP BY counterparty_id, payment_type_id"""
     card = board.card("payments-overdue_by_counterparty")
     expect_eventually(lambda: pounds(card, "Amount"), {amount for (amount,) in board.ask(overdue)})
-    expect(board.card("payments-refunds")).to_contain_text("No refund falls into this time.")
+    expect(board.card("payments-refunds")).to_contain_text("There are no refunds in this period.")
 
 
 def test_rows_are_filtered_by_currency_and_design(board):

@@ -27,8 +27,8 @@ from local_aws import processes
 from local_aws.state import State
 from ops.deploy import build
 from ops.sandbox import deployment, health, job_run
-from ops.sandbox.lake import Lake
-from ops.sandbox.settings import Settings
+from ops.sandbox.lake import LakeClient
+from ops.sandbox.settings import SandboxSettings
 from tests.browsers import chart_values, window
 from tests.chaos.outages import assert_warehouse_matches_source, change_source_rows, wait_until
 from totelake.tables import STAR_TABLES
@@ -119,11 +119,11 @@ class CommandLineWorld:
         with psycopg.connect(self.urls()["warehouse"]) as connection:
             return connection.execute(query.encode()).fetchall()
 
-    def lake(self) -> Lake:
+    def lake(self) -> LakeClient:
         """Return the lake, to query it by SQL."""
         state = State(self.state)
         outputs = deployment.outputs(state)
-        return Lake(Settings.load(state), outputs["athena_workgroup"], outputs["databases"])
+        return LakeClient(SandboxSettings.load(state), outputs["athena_workgroup"], outputs["databases"])
 
     def expected_rows(self) -> dict[str, Rows]:
         """Return the rows that every star table should have for the current state of totesys."""

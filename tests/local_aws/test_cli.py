@@ -215,7 +215,7 @@ def test_purge_without_a_terminal_requires_yes(tmp_path):
 )
 def test_row_count_of_a_table_is_read_from_its_log_line(line, rows):
     """From the final line of each table, not from its steps or from the total."""
-    assert rows_in(line) == rows
+    assert rows_done(line) == rows
 
 
 class Logs:

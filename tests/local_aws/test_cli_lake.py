@@ -48,7 +48,7 @@ def screen(monkeypatch):
 
 def test_query_prints_a_table_with_rows_bytes_and_seconds(world, screen):
     """The statistics are in the last line."""
-    asking.query(*world, "SELECT id, price FROM sale WHERE id = 1", "table")
+    lake_query.query(*world, "SELECT id, price FROM sale WHERE id = 1", "table")
 
     lines = screen()
     assert "1 12.50" in lines
@@ -58,14 +58,14 @@ def test_query_prints_a_table_with_rows_bytes_and_seconds(world, screen):
 
 def test_query_prints_csv(world, capsys):
     """The first line has the column names; nothing else is printed."""
-    asking.query(*world, "SELECT id, clock, name FROM sale WHERE id < 3 ORDER BY id", "csv")
+    lake_query.query(*world, "SELECT id, clock, name FROM sale WHERE id < 3 ORDER BY id", "csv")
 
     assert capsys.readouterr().out == 'id,clock,name\n1,12:30:00.123,"a ""quoted"", name\nof two lines"\n2,,\n'
 
 
 def test_query_prints_json(world, capsys):
     """Values are strings, as Athena returns them, and NULL is null."""
-    asking.query(*world, QUERY, "json")
+    lake_query.query(*world, QUERY, "json")
 
     first, second = json.loads(capsys.readouterr().out)
     assert first == {"id": "1", "name": 'a "quoted", name\nof two lines', "price": "12.50"}
@@ -85,7 +85,7 @@ def test_tables_lists_tables_and_views(world, shop, screen):
 
 def test_describe_prints_columns_partition_keys_and_row_count(world, screen):
     """Columns have their types and comments; the name is case-insensitive."""
-    asking.describe(*world, "SALE")
+    lake_query.describe(*world, "SALE")
 
     lines = screen()
     assert "price decimal(10,2) The price." in lines
@@ -104,10 +104,10 @@ def test_describe_prints_the_row_count_of_a_view(world, shop, screen):
 
 def test_unknown_table_fails_with_similar_names(world):
     """Without a similar name, the message names the command that lists the tables."""
-    with pytest.raises(UnknownTableError, match="no table sael; did you mean sale"):
-        asking.describe(*world, "sael")
-    with pytest.raises(UnknownTableError, match="no table zzzzzz; see what there is with: totelake tables"):
-        asking.describe(*world, "zzzzzz")
+    with pytest.raises(LakeTableNotFoundError, match="no table sael; did you mean sale"):
+        lake_query.describe(*world, "sael")
+    with pytest.raises(LakeTableNotFoundError, match="no table zzzzzz; list all with: totelake tables"):
+        lake_query.describe(*world, "zzzzzz")
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_unknown_table_fails_with_similar_names(world):
 def test_query_error_has_its_position(world, query, message):
     """The message is Athena's."""
     with pytest.raises(QueryFailedError, match=message):
-        asking.query(*world, query, "table")
+        lake_query.query(*world, query, "table")
 
 
 def test_query_is_read_from_a_file_or_the_command_line(tmp_path):
@@ -129,7 +129,11 @@ def test_query_is_read_from_a_file_or_the_command_line(tmp_path):
     file.write_text(QUERY)
     empty.write_text("\n")
 
-    assert asking.query_of(None, file) == asking.query_of(QUERY, None) == QUERY
-    for sql, path, message in ((QUERY, file, "not both"), (None, None, "give the SQL"), (None, empty, "no SQL in it")):
+    assert lake_query.sql_text(None, file) == lake_query.sql_text(QUERY, None) == QUERY
+    for sql, path, message in (
+        (QUERY, file, "not both"),
+        (None, None, "give the SQL"),
+        (None, empty, "the query is empty"),
+    ):
         with pytest.raises(typer.BadParameter, match=message):
-            asking.query_of(sql, path)
+            lake_query.sql_text(sql, path)

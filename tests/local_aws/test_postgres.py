@@ -120,7 +120,7 @@ def test_start_fails_with_the_port_when_it_is_in_use(cluster):
 
 def test_start_fails_before_creation(tmp_path):
     """The message says to create the cluster."""
-    with pytest.raises(PostgresError, match="create it"):
+    with pytest.raises(PostgresError, match="there is no Postgres cluster"):
         Cluster(tmp_path / "nothing", 1, tmp_path / "log").start()
 
 

@@ -100,7 +100,7 @@ def state(tmp_path_factory):
 @pytest.fixture
 def settings(state):
     """Return the settings of the running environment."""
-    return world.up(state, Steps())
+    return lifecycle.up(state, Steps())
 
 
 def test_aws_totesys_and_warehouse_are_available(state, settings):
@@ -118,7 +118,7 @@ def test_aws_totesys_and_warehouse_are_available(state, settings):
 
 def test_up_is_idempotent(state, settings):
     """The same processes keep running, and no step is executed."""
-    before = world.running(state, settings)
+    before = lifecycle.running(state, settings)
     steps = Steps()
 
     assert lifecycle.up(state, steps) == settings
@@ -295,7 +295,7 @@ def test_killed_environment_restarts_with_its_data(state, settings):
 
 def test_down_ends_all_processes_and_up_replaces_a_port_in_use(state, settings):
     """Postgres gets another port, Glue's connections are updated, and other settings are unchanged."""
-    assert world.down(state, Steps())
+    assert lifecycle.down(state, Steps())
     assert processes_of(state) == []
     assert not lifecycle.down(state, Steps())
     with socket.create_server(("127.0.0.1", settings.postgres_port)):
@@ -310,7 +310,7 @@ def test_down_ends_all_processes_and_up_replaces_a_port_in_use(state, settings):
 
 def test_interrupted_deployment_is_repeated_with_a_new_endpoint(state, settings):
     """Its progress is unknown, so the endpoint restarts with an empty state."""
-    boot = world.running(state, settings).endpoint.boot
+    boot = lifecycle.running(state, settings).endpoint.boot
     (state.root / "deployment.json").unlink()
 
     lifecycle.up(state, Steps())
@@ -378,7 +378,7 @@ def test_ctrl_c_before_a_started_process_is_ready_stops_it(other):
 
 def test_two_environments_run_independently(state, settings, other):
     """With separate ports, databases and AWS resources, even after interrupted starts."""
-    theirs = world.up(other, Steps())
+    theirs = lifecycle.up(other, Steps())
     assert {theirs.endpoint_port, theirs.postgres_port}.isdisjoint({settings.endpoint_port, settings.postgres_port})
     aws.client(theirs, "s3").put_object(Bucket="totelake-local-artifacts", Key="theirs", Body=b"x")
 
@@ -432,7 +432,7 @@ def test_settings_are_saved_and_loaded(tmp_path):
 
 def test_repr_of_settings_has_no_passwords():
     """Representations may be logged."""
-    settings = Settings.new(1, 2)
+    settings = SandboxSettings.new(1, 2)
 
     assert not any(password in repr(settings) for password in settings.passwords.values())
 

@@ -248,7 +248,7 @@ def test_port_of_a_starting_endpoint_cannot_be_taken(new_environment):
 def test_process_without_the_key_is_not_accepted_as_the_endpoint(new_environment, monkeypatch):
     """Even if the endpoint's process exists but no longer listens, as while it stops."""
     state, settings = new_environment
-    monkeypatch.setattr(world.databases.Cluster, "running", lambda _: True)
+    monkeypatch.setattr(lifecycle.databases.Cluster, "running", lambda _: True)
     with (
         processes.locked(health.lock_file(state)),
         impostor(state, settings.endpoint_port),
@@ -303,7 +303,7 @@ def adbc(url):
 def test_impostor_on_the_port_of_postgres_gets_no_password(impostor_postgres, kind, connect):
     """As after `totelake down` with an open dashboard, or in a shell with the environment's URLs."""
     port, answers = impostor_postgres
-    settings = Settings.new(1, port)
+    settings = SandboxSettings.new(1, port)
     login = Login("127.0.0.1", port, "warehouse", WAREHOUSE_OWNER, "a password", (("sslmode", "disable"),))
     url = {
         "settings": settings.warehouse_url,

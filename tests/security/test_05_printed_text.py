@@ -108,29 +108,29 @@ class Lake:
         self.answer = QueryResult({text: text, "other": "varchar"}, [(text, text)], 0, 0.0)
         self.its_relation = CatalogRelation(text, text, text, is_view=False, columns=[column], partition_keys=[column])
 
-    def ask(self, _sql: str) -> Answer:
+    def query(self, _sql: str) -> QueryResult:
         """Return a result of the text."""
         return self.answer
 
-    def relation(self, _name: str) -> Relation:
+    def relation(self, _name: str) -> CatalogRelation:
         """Return the relation of the text."""
         return self.its_relation
 
-    def relations(self) -> list[Relation]:
+    def relations(self) -> list[CatalogRelation]:
         """Return the relation of the text."""
         return [self.its_relation]
 
-    def rows(self, _relation: Relation) -> int:
+    def rows(self, _relation: CatalogRelation) -> int:
         """Return a number of rows."""
         return 1
 
     partitions = rows
 
 
-def failed_run(text: str) -> WorkflowRun:
+def failed_run(text: str) -> WorkflowRunSummary:
     """Return a run of one action whose names and errors are the text."""
-    action = Action(text, "job", ActionState.FAILED, attempt="jr_1", error=text)
-    return WorkflowRun(text, "ERROR", NOW, NOW, (action,), error=text)
+    action = ActionSummary(text, "job", ActionState.FAILED, attempt="jr_1", error=text)
+    return WorkflowRunSummary(text, "ERROR", NOW, NOW, (action,), error=text)
 
 
 def status_of(text: str) -> Status:
@@ -176,13 +176,13 @@ def show_reconciled(text: str, _: pytest.MonkeyPatch) -> None:
 
 def show_run_line_by_line(text: str, _: pytest.MonkeyPatch) -> None:
     """Show a run in the format without a terminal."""
-    run_view._Lines("totelake")(failed_run(text))
+    run_view._StateChangePrinter("totelake")(failed_run(text))
 
 
 def show_failed_run(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Follow a run that fails, and show the end of its error log."""
-    monkeypatch.setattr(running.aws, "client", lambda *_: None)
-    monkeypatch.setattr(running, "_workflow_of", lambda *_: "workflow")
+    monkeypatch.setattr(workflow_runs.aws, "client", lambda *_: None)
+    monkeypatch.setattr(workflow_runs, "_workflow_of", lambda *_: "workflow")
     monkeypatch.setattr(workflow_run, "follow", lambda *_: failed_run(text))
     monkeypatch.setattr(workflow_run, "log_lines", lambda *_: [text])
     workflow_runs.follow(*PLACE, "wr_1")
@@ -242,7 +242,7 @@ VIEWS = {
     "run, line by line": show_run_line_by_line,
     "follow": show_failed_run,
     "rebuild": show_failed_job,
-    "logs": lambda text, _: log_view._print([Line(NOW, text, text)], 6),
+    "logs": lambda text, _: log_view._print([LogLine(NOW, text, text)], 6),
     "lineage": lambda text, _: screen.console.print(
         lineage_view._table(
             {"column": text, "description": text, "from": text, "how": text, "types": {text: text}}
@@ -282,9 +282,9 @@ def test_line_feed_in_a_value_stays_within_its_cell(terminal, monkeypatch):
 
 def test_csv_and_logs_are_unchanged_in_a_pipe(monkeypatch, capsys):
     """Programs get the values with all control characters."""
-    monkeypatch.setattr(asking, "_lake", lambda *_: Lake("\x1b[31m[/red]\x9b\u202e"))
-    asking.query(*PLACE, "SELECT 1", "csv")
-    log_view._print([Line(NOW, "ingest", "\x1b[31m[/red]\x9b\u202e")], 0)
+    monkeypatch.setattr(lake_query, "_lake", lambda *_: Lake("\x1b[31m[/red]\x9b\u202e"))
+    lake_query.query(*PLACE, "SELECT 1", "csv")
+    log_view._print([LogLine(NOW, "ingest", "\x1b[31m[/red]\x9b\u202e")], 0)
 
     expected = "\x1b[31m[/red]\x9b\u202e"
     assert capsys.readouterr().out == f"{expected},other\n{expected},{expected}\n{expected}\n"
@@ -322,7 +322,7 @@ def test_log_lines_are_split_at_line_feeds_only():
 @pytest.mark.parametrize("line", ["{not JSON", '{"event": "table_', "[" * 10, '{"a":' * 200_000])
 def test_invalid_json_line_is_ignored(line):
     """A job may print anything; commands that read its counts do not fail."""
-    assert workflow_run.json_of(line) == {}
+    assert workflow_run.parsed_line(line) == {}
 
 
 @pytest.fixture

@@ -396,8 +396,11 @@ def test_node_names_cannot_inject_graphviz_syntax():
     """Quotation marks and backslashes in names are escaped."""
 
     def dot_without_strings(name: str) -> str:
-        nodes = (Node(name, "job", name, ActionState.FAILED), Node("b", "trigger", name, ActionState.WAITING))
-        drawn = graph.dot(Workflow("w", None, nodes, ((name, "b"),)), "p", upright=False)
+        nodes = (
+            PipelineNode(name, "job", name, ActionState.FAILED),
+            PipelineNode("b", "trigger", name, ActionState.WAITING),
+        )
+        drawn = graph.dot(PipelineWorkflow("w", None, nodes, ((name, "b"),)), "p", vertical=False)
         return re.sub(r'"(?:[^"\\]|\\.)*"', "", drawn)
 
     for name in ('a" [URL="http://evil.example"] "', "a\\", 'a\\" [x=1] \\"', "a\nb", "\u202ea"):
@@ -407,7 +410,7 @@ def test_node_names_cannot_inject_graphviz_syntax():
 @pytest.mark.parametrize("text", ["![x](http://evil.example/x.png)", ":red[x]", "$x$", "a\\b", "*x* `y` ~z~ <b>"])
 def test_pill_labels_are_escaped_markdown(text):
     """Each Markdown character is escaped by a backslash, and nothing else is changed."""
-    label = controls._as_markdown(text)
+    label = controls._escaped_markdown(text)
 
     assert re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", label) == text
     assert re.search(r"(?<!\\)(?:\\\\)*[!\[\]()<>*_`$:~]", label) is None

@@ -207,7 +207,7 @@ def world(tmp_path_factory):
 @pytest.fixture
 def place(world):
     """Return a unique workgroup's name, and the function that creates its databases."""
-    return f"w{uuid4().hex[:12]}", databases.of_redshift(world[0])
+    return f"w{uuid4().hex[:12]}", databases.redshift_databases(world[0])
 
 
 def test_owner_of_a_database_has_no_access_to_other_databases(world, place):

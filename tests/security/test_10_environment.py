@@ -20,7 +20,7 @@ from local_aws.state import State
 from ops.deploy.terraform import process as terraform
 from ops.sandbox import aws, lifecycle
 from ops.sandbox.postgres import account
-from ops.sandbox.settings import Settings
+from ops.sandbox.settings import SandboxSettings
 from tests.local_aws.conftest import GlueFixtures
 from tests.security.conftest import Target
 

@@ -100,7 +100,7 @@ def test_recommended_crawl_frequency_follows_the_cost():
 
 def test_fixed_costs_are_counted():
     """Alarms per metric, interface endpoints per zone, gateway endpoints not at all."""
-    costs = estimate.standing(
+    costs = estimate.fixed_costs(
         [
             resource("aws_kms_key"),
             resource("aws_cloudwatch_metric_alarm", metric_query=[]),

@@ -72,12 +72,12 @@ def test_range_has_whole_months_across_years():
 )
 def test_amount_is_shortened(value, expected):
     """Never to 1000k."""
-    assert figures.short(value, "GBP") == expected
+    assert formatting.short(value, "GBP") == expected
 
 
 def test_amount_in_a_currency_without_a_symbol_has_its_code():
     """Any currency that totesys adds."""
-    assert figures.exact(1234567.8, "CHF") == "CHF 1,234,568"
+    assert formatting.exact(1234567.8, "CHF") == "CHF 1,234,568"
 
 
 @pytest.mark.parametrize(
@@ -85,10 +85,10 @@ def test_amount_in_a_currency_without_a_symbol_has_its_code():
 )
 def test_duration_has_its_two_largest_units(seconds, expected):
     """A second unit of zero is left out."""
-    assert figures.age(seconds) == expected
+    assert formatting.age(seconds) == expected
 
 
-def run(begins: int, ends: int, state: ActionState = ActionState.SUCCEEDED) -> WorkflowRun:
+def run(begins: int, ends: int, state: ActionState = ActionState.SUCCEEDED) -> WorkflowRunSummary:
     """Return a run with begin and end in minutes after noon."""
     moments = (NOON + timedelta(minutes=begins), NOON + timedelta(minutes=ends))
     return WorkflowRunSummary("wr", "COMPLETED", *moments, actions=(ActionSummary("load", "job", state),))

@@ -87,7 +87,7 @@ def test_missing_credentials_error_says_to_log_in():
 
 def test_local_environment_is_never_deployed_to_an_account():
     """Its values are for the local endpoint only."""
-    with pytest.raises(UnreachableError, match="the environment local is a local endpoint's"):
+    with pytest.raises(AwsUnreachableError, match="the environment local needs a local endpoint"):
         account.identify(environments.read("local", CONFIGURATION))
 
 

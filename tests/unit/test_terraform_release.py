@@ -62,7 +62,7 @@ def checksum(content):
 
 def test_terraform_is_installed_into_the_folder(releases, tmp_path):
     """As an executable, and nothing else."""
-    program = release.get(tmp_path / "new" / "tools", releases, checksum(zipped()))
+    program = release.download(tmp_path / "new" / "tools", releases, checksum(zipped()))
 
     assert subprocess.run([program], check=True, capture_output=True, text=True).stdout == "Terraform v1.11.4\n"
     assert list(program.parent.iterdir()) == [program]
@@ -96,7 +96,7 @@ def test_interrupted_download_leaves_nothing(tmp_path, has_content_length):
             """Log nothing."""
 
     with serve(HalfHandler) as address, pytest.raises(release.ReleaseError, match="run this again"):
-        release.get(tmp_path, address, checksum(zipped()))
+        release.download(tmp_path, address, checksum(zipped()))
 
     assert list(tmp_path.iterdir()) == []
 
@@ -158,13 +158,13 @@ def test_tls_is_required(tmp_path):
         pass
 
     with serve(PlainHttpHandler) as address, pytest.raises(release.ReleaseError, match="SSL"):
-        release.get(tmp_path, address.replace("http:", "https:"), checksum(zipped()))
+        release.download(tmp_path, address.replace("http:", "https:"), checksum(zipped()))
 
 
 def test_platform_without_a_checksum_is_told_what_to_install(tmp_path):
     """Nothing is downloaded that cannot be verified."""
-    with pytest.raises(release.ReleaseError, match="whose checksum is not known: install Terraform"):
-        release.get(tmp_path, "http://127.0.0.1:1", None)
+    with pytest.raises(release.ReleaseError, match="whose checksum is unknown: install Terraform"):
+        release.download(tmp_path, "http://127.0.0.1:1", None)
 
 
 def test_pinned_version_satisfies_every_requirement():

@@ -24,7 +24,7 @@ def test_amount_must_be_grouped_by_currency():
 
 def test_chart_cannot_be_sorted_by_an_amount():
     """QuickSight would sort by the total of all currencies; a row of a table has one currency."""
-    by_revenue = replace(BY_CURRENCY, order=(Order("revenue", "DESC"),))
+    by_revenue = replace(BY_CURRENCY, order=(SortKey("revenue", "DESC"),))
 
     with pytest.raises(VisualError, match="sums revenue over currencies to sort: sort by a quantity"):
         check("sales/example", by_revenue, COLUMNS)
@@ -42,7 +42,7 @@ def test_table_must_be_sorted_by_a_shown_column():
 
 def test_unknown_column_is_named():
     """A renamed column fails the generation instead of leaving a visual empty."""
-    with pytest.raises(VisualError, match="sales/example shows colour, which its query does not return"):
+    with pytest.raises(VisualError, match="sales/example uses colour, which its query does not return"):
         check("sales/example", replace(BY_CURRENCY, color="colour"), COLUMNS)
 
 
