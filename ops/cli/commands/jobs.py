@@ -19,64 +19,61 @@ class RebuildTarget(StrEnum):
 
 
 def run(
-    state: StateOption = DEFAULT_STATE,
+    folder: StateOption = DEFAULT_STATE,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the run until it has ended.")] = True,
 ) -> None:
     """Run the workflow: ingest, transform, load. Exit status 1 when any of it failed."""
     from ops.cli import workflow_runs
 
-    with running_sandbox(state) as (place, settings):
+    with running_sandbox(folder) as (state, settings):
         if wait:
-            workflow_runs.run_to_success(place, settings)
+            workflow_runs.run_to_success(state, settings)
         else:
-            console.print(workflow_runs.start(place, settings), soft_wrap=True)
+            console.print(workflow_runs.start(state, settings), soft_wrap=True)
 
 
-def reconcile(state: StateOption = DEFAULT_STATE) -> None:
+def reconcile(folder: StateOption = DEFAULT_STATE) -> None:
     """Compare the warehouse with totesys, row by row. Exit status 1 when they differ and nothing explains it."""
     from ops.cli import reconciliation
 
-    with running_sandbox(state, "Interrupted; the job keeps running. See its output with: totelake logs reconcile") as (
-        place,
-        settings,
-    ):
-        reconciliation.reconcile(place, settings)
+    when_interrupted = "Interrupted; the job keeps running. See its output with: totelake logs reconcile"
+    with running_sandbox(folder, when_interrupted) as (state, settings):
+        reconciliation.reconcile(state, settings)
 
 
-def crawl(state: StateOption = DEFAULT_STATE) -> None:
+def crawl(folder: StateOption = DEFAULT_STATE) -> None:
     """Run the crawler, and compare what it discovers with the declarations. Exit status 1 when they differ."""
     from ops.cli import workflow_runs
 
-    with running_sandbox(state) as (place, settings):
-        workflow_runs.run_to_success(place, settings, workflow_runs.CRAWL)
+    with running_sandbox(folder) as (state, settings):
+        workflow_runs.run_to_success(state, settings, workflow_runs.CRAWL)
 
 
-def follow(run: RunId = None, state: StateOption = DEFAULT_STATE) -> None:
+def follow(run: RunId = None, folder: StateOption = DEFAULT_STATE) -> None:
     """Follow a run of the workflow until it has ended. Exit status 1 when any of it failed."""
     from ops.cli import workflow_runs
 
-    with running_sandbox(state) as (place, settings):
-        run_id = run or workflow_runs.latest(place, settings)
-        if not workflow_runs.follow(place, settings, run_id).succeeded:
+    with running_sandbox(folder) as (state, settings):
+        run_id = run or workflow_runs.latest(state, settings)
+        if not workflow_runs.follow(state, settings, run_id).succeeded:
             raise typer.Exit(1)
 
 
-def stop(run: RunId = None, state: StateOption = DEFAULT_STATE) -> None:
+def stop(run: RunId = None, folder: StateOption = DEFAULT_STATE) -> None:
     """Stop a run of the workflow."""
     from ops.cli import workflow_runs
 
-    with running_sandbox(state) as (place, settings):
-        workflow_runs.stop(place, settings, run or workflow_runs.latest(place, settings))
+    with running_sandbox(folder) as (state, settings):
+        workflow_runs.stop(state, settings, run or workflow_runs.latest(state, settings))
 
 
 def rebuild(
     zone: Annotated[RebuildTarget, typer.Argument(metavar="ZONE", help="processed or warehouse.")],
-    state: StateOption = DEFAULT_STATE,
+    folder: StateOption = DEFAULT_STATE,
 ) -> None:
     """Rebuild the processed zone from the ingested one, or the warehouse from the processed one."""
     from ops.cli import rebuilds
 
-    with running_sandbox(
-        state, "Interrupted; the job keeps running. Its output is committed completely or not at all."
-    ) as (place, settings):
-        rebuilds.rebuild(place, settings, zone)
+    when_interrupted = "Interrupted; the job keeps running. Its output is committed completely or not at all."
+    with running_sandbox(folder, when_interrupted) as (state, settings):
+        rebuilds.rebuild(state, settings, zone)

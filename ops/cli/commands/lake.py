@@ -23,41 +23,41 @@ class QueryFormat(StrEnum):
 def history(
     table: Annotated[str, typer.Argument(metavar="TABLE", help="A table of totesys.")],
     key: Annotated[int, typer.Argument(metavar="KEY", help="The primary key of the record.")],
-    state: StateOption = DEFAULT_STATE,
+    folder: StateOption = DEFAULT_STATE,
     as_json: AsJson = False,
 ) -> None:
     """Show every version of a record that the lake holds, from batch to batch."""
     from ops.cli import records
 
-    with running_sandbox(state) as (place, settings):
-        records.show_history(place, settings, table, key, as_json=as_json)
+    with running_sandbox(folder) as (state, settings):
+        records.show_history(state, settings, table, key, as_json=as_json)
 
 
 def lineage(
     column: Annotated[
         str, typer.Argument(metavar="COLUMN", help="table.column of totesys or of a star, or a column's name alone.")
     ],
-    state: StateOption = DEFAULT_STATE,
+    folder: StateOption = DEFAULT_STATE,
     as_json: AsJson = False,
 ) -> None:
     """Show where a column comes from, or where it goes: types, transformations, rules. Needs no local environment."""
     from ops.cli import lineage_view
 
-    with report_errors(state_in(state)):
+    with report_errors(state_in(folder)):
         lineage_view.show(column, as_json=as_json)
 
 
-def quarantine(state: StateOption = DEFAULT_STATE, as_json: AsJson = False) -> None:
+def quarantine(folder: StateOption = DEFAULT_STATE, as_json: AsJson = False) -> None:
     """List the quarantined rows: table, key, the rule that they break, and the value."""
     from ops.cli import records
 
-    with running_sandbox(state) as (place, settings):
-        records.show_quarantine(place, settings, as_json=as_json)
+    with running_sandbox(folder) as (state, settings):
+        records.show_quarantine(state, settings, as_json=as_json)
 
 
 def query(
     sql: Annotated[str | None, typer.Argument(metavar="SQL", help="A query in Athena's SQL.")] = None,
-    state: StateOption = DEFAULT_STATE,
+    folder: StateOption = DEFAULT_STATE,
     file: Annotated[
         Path | None, typer.Option("--file", metavar="F", exists=True, dir_okay=False, help="File with the query.")
     ] = None,
@@ -70,24 +70,24 @@ def query(
     from ops.cli import lake_query
 
     text = lake_query.sql_text(sql, file)
-    with running_sandbox(state, "Interrupted; the query was stopped.") as (place, settings):
-        lake_query.query(place, settings, text, output)
+    with running_sandbox(folder, "Interrupted; the query was stopped.") as (state, settings):
+        lake_query.query(state, settings, text, output)
 
 
-def tables(state: StateOption = DEFAULT_STATE) -> None:
+def tables(folder: StateOption = DEFAULT_STATE) -> None:
     """Show the tables and views of the lake."""
     from ops.cli import lake_query
 
-    with running_sandbox(state) as (place, settings):
-        lake_query.tables(place, settings)
+    with running_sandbox(folder) as (state, settings):
+        lake_query.tables(state, settings)
 
 
 def describe(
     table: Annotated[str, typer.Argument(metavar="TABLE", help="A table or view of the lake.")],
-    state: StateOption = DEFAULT_STATE,
+    folder: StateOption = DEFAULT_STATE,
 ) -> None:
     """Show the columns of a table or view of the lake, its partitions and its rows."""
     from ops.cli import lake_query
 
-    with running_sandbox(state) as (place, settings):
-        lake_query.describe(place, settings, table)
+    with running_sandbox(folder) as (state, settings):
+        lake_query.describe(state, settings, table)

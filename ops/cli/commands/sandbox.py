@@ -16,7 +16,7 @@ from ops.sandbox.settings import SandboxSettings
 
 
 def up(
-    state: StateOption = DEFAULT_STATE,
+    folder: StateOption = DEFAULT_STATE,
     schedules: Annotated[
         bool,
         typer.Option(
@@ -29,10 +29,10 @@ def up(
     """Start the local environment and its schedules in the background: AWS, totesys, warehouse, Terraform applied."""
     from ops.sandbox import lifecycle
 
-    place = state_in(state)
-    with report_errors(place, "Interrupted; everything that this command started was stopped. Run: totelake up"):
+    state = state_in(folder)
+    with report_errors(state, "Interrupted; everything that this command started was stopped. Run: totelake up"):
         with steps() as show:
-            settings = lifecycle.up(place, show, schedules=schedules)
+            settings = lifecycle.up(state, show, schedules=schedules)
         console.print(
             f"Up: AWS at {settings.aws_url}; all other addresses: totelake urls"
             + ("\nThe schedules are enabled; next runs and alarms: totelake status" if schedules else ""),
@@ -40,14 +40,14 @@ def up(
         )
 
 
-def status(state: StateOption = DEFAULT_STATE, as_json: AsJson = False) -> None:
+def status(folder: StateOption = DEFAULT_STATE, as_json: AsJson = False) -> None:
     """Show the last runs, the committed batches, the rows of every table, the age of the last success, the alerts."""
     from ops.cli import status_view
     from ops.sandbox import status as sandbox_status
 
-    place = state_in(state)
-    with report_errors(place):
-        current = sandbox_status.gather(place)
+    state = state_in(folder)
+    with report_errors(state):
+        current = sandbox_status.gather(state)
         if as_json:
             print_json(current.to_json(), default=sandbox_status.as_text)
         else:
@@ -55,7 +55,7 @@ def status(state: StateOption = DEFAULT_STATE, as_json: AsJson = False) -> None:
 
 
 def dashboard(
-    state: StateOption = DEFAULT_STATE,
+    folder: StateOption = DEFAULT_STATE,
     port: Annotated[
         int | None, typer.Option(min=1, max=65535, metavar="N", help="Port to serve it on; a free one without it.")
     ] = None,
@@ -64,15 +64,15 @@ def dashboard(
     """Serve the dashboard: sales, purchases, payments and the pipeline, live from the warehouse, until Ctrl-C."""
     from ops.cli import dashboard as dashboard_server
 
-    with running_sandbox(state, "The dashboard was stopped.") as (place, _):
-        dashboard_server.serve(place, port, browser=browser)
+    with running_sandbox(folder, "The dashboard was stopped.") as (state, _):
+        dashboard_server.serve(state, port, browser=browser)
 
 
-def urls(state: StateOption = DEFAULT_STATE, as_json: AsJson = False) -> None:
+def urls(folder: StateOption = DEFAULT_STATE, as_json: AsJson = False) -> None:
     """Print all addresses: AWS with its key, the databases with their passwords, the folder of the lake."""
-    place = state_in(state)
-    with report_errors(place):
-        addresses = SandboxSettings.load(place).urls(place)
+    state = state_in(folder)
+    with report_errors(state):
+        addresses = SandboxSettings.load(state).urls(state)
         if as_json:
             print_json(addresses)
         else:
@@ -80,12 +80,12 @@ def urls(state: StateOption = DEFAULT_STATE, as_json: AsJson = False) -> None:
                 console.print(f"{name:<10} {address}", soft_wrap=True)
 
 
-def env(state: StateOption = DEFAULT_STATE) -> None:
+def env(folder: StateOption = DEFAULT_STATE) -> None:
     """Print variables for a shell that uses the local environment: eval "$(totelake env)"."""
     from ops.sandbox import deployment, postgres
 
-    with running_sandbox(state) as (place, settings):
-        outputs = deployment.outputs(place)
+    with running_sandbox(folder) as (state, settings):
+        outputs = deployment.outputs(state)
         log_group = outputs["log_groups"]["ingest"]["output"].removesuffix("/output")
         for name, value in settings.shell_environment(outputs["prefix"], log_group).items():
             print_data(f"export {name}={shlex.quote(value)}")
@@ -98,7 +98,7 @@ def logs(
         str | None,
         typer.Argument(metavar="[JOB]", help="A job, such as ingest, or the id of a job run; without it all jobs."),
     ] = None,
-    state: StateOption = DEFAULT_STATE,
+    folder: StateOption = DEFAULT_STATE,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Keep following, until Ctrl-C.")] = False,
     since: Annotated[
         str | None, typer.Option(metavar="AGE", help="Print all lines since then, such as 90s, 10m or 2h ago.")
@@ -108,34 +108,34 @@ def logs(
     from ops.cli import log_view
 
     age = log_view.age(since) if since else None
-    with running_sandbox(state) as (place, settings):
-        log_view.show(place, settings, job, age, follow=follow)
+    with running_sandbox(folder) as (state, settings):
+        log_view.show(state, settings, job, age, follow=follow)
 
 
 def down(
-    state: StateOption = DEFAULT_STATE,
+    folder: StateOption = DEFAULT_STATE,
     purge: Annotated[bool, typer.Option("--purge", help="Remove the local environment with all its data.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
     """Stop the local environment and its running jobs; its data is kept, unless it is purged."""
     from ops.sandbox import lifecycle
 
-    place = state_in(state)
-    if purge and not yes and place.root.exists():
+    state = state_in(folder)
+    if purge and not yes and state.root.exists():
         if not sys.stdin.isatty():
-            refuse(f"There is no terminal to confirm the removal of {place.root}; add --yes. Nothing was changed.")
-        typer.confirm(visible(f"Remove {place.root} with totesys, lake and warehouse?"), abort=True)
-    with report_errors(place, "Interrupted; stop the rest with: totelake down"), steps() as show:
+            refuse(f"There is no terminal to confirm the removal of {state.root}; add --yes. Nothing was changed.")
+        typer.confirm(visible(f"Remove {state.root} with totesys, lake and warehouse?"), abort=True)
+    with report_errors(state, "Interrupted; stop the rest with: totelake down"), steps() as show:
         if purge:
-            lifecycle.purge(place, show)
-        elif not lifecycle.down(place, show):
+            lifecycle.purge(state, show)
+        elif not lifecycle.down(state, show):
             console.print("Nothing was running.")
 
 
-def demo(state: StateOption = DEFAULT_STATE) -> None:
+def demo(folder: StateOption = DEFAULT_STATE) -> None:
     """Run a demonstration: up, seed, run, activity, run, summary."""
     from ops.cli import demonstration
 
-    place = state_in(state)
-    with report_errors(place, "Interrupted; the local environment keeps running. Stop it with: totelake down"):
-        demonstration.show(place)
+    state = state_in(folder)
+    with report_errors(state, "Interrupted; the local environment keeps running. Stop it with: totelake down"):
+        demonstration.show(state)

@@ -10,7 +10,7 @@ from ops.cli.commands.options import DEFAULT_STATE, RandomSeed, StateOption, run
 
 
 def seed(
-    state: StateOption = DEFAULT_STATE,
+    folder: StateOption = DEFAULT_STATE,
     sales_orders: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Sales orders; the other tables in proportion.")
     ] = None,
@@ -19,17 +19,17 @@ def seed(
     """Fill totesys with generated business data."""
     from ops.cli import source_data
 
-    with running_sandbox(state, "Interrupted; totesys is unchanged.") as (_, settings):
+    with running_sandbox(folder, "Interrupted; totesys is unchanged.") as (_, settings):
         source_data.seed(settings, sales_orders, random_seed)
 
 
 def activity(
-    state: StateOption = DEFAULT_STATE,
+    folder: StateOption = DEFAULT_STATE,
     events: Annotated[int, typer.Option(min=1, metavar="N", help="Number of business events.")] = 300,
     random_seed: RandomSeed = None,
 ) -> None:
     """Simulate business activity in totesys: orders, payments, corrections, some of them committed late."""
     from ops.cli import source_data
 
-    with running_sandbox(state, "Interrupted; events that were committed stay.") as (_, settings):
+    with running_sandbox(folder, "Interrupted; events that were committed stay.") as (_, settings):
         source_data.activity(settings, events, random_seed)

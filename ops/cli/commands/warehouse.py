@@ -19,7 +19,7 @@ class WarehouseKind(StrEnum):
 
 
 def ddl(
-    state: StateOption = DEFAULT_STATE,
+    folder: StateOption = DEFAULT_STATE,
     apply: Annotated[bool, typer.Option("--apply", help="Apply it to the local warehouse.")] = False,
     warehouse: Annotated[WarehouseKind, typer.Option("--warehouse", help="SQL dialect.")] = WarehouseKind.POSTGRES,
 ) -> None:
@@ -32,12 +32,12 @@ def ddl(
         )
     if not apply:
         ddl_of = {WarehouseKind.POSTGRES: postgres.ddl, WarehouseKind.REDSHIFT: redshift.ddl}[warehouse]
-        with report_errors(state_in(state)):
+        with report_errors(state_in(folder)):
             print_data(ddl_of().removesuffix("\n"))
         return
     import psycopg
 
-    with running_sandbox(state) as (_, settings):
+    with running_sandbox(folder) as (_, settings):
         with psycopg.connect(settings.warehouse_url) as connection:
             postgres.apply(connection)
         console.print("The warehouse has all its tables, keys and views.")
