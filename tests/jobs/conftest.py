@@ -150,3 +150,28 @@ def partitions() -> Callable[[Zone, str], list[list[str]]]:
         return sorted(partition["Values"] for page in pages for partition in page["Partitions"])
 
     return registered
+
+
+@pytest.fixture
+def query(side: WarehouseUnderTest) -> Callable[[str], list[Any]]:
+    """Return a function that runs a query on the warehouse and returns its rows."""
+
+    def rows(statement: str) -> list[Any]:
+        with psycopg.connect(side.url) as connection:
+            return connection.execute(statement).fetchall()
+
+    return rows
+
+
+@pytest.fixture
+def execute(side: WarehouseUnderTest) -> Callable[[str], list[Any]]:
+    """Return a function that runs a script in the warehouse and returns the rows of its last statement."""
+
+    def run(script: str) -> list[Any]:
+        with psycopg.connect(side.url) as connection:
+            cursor = connection.execute(script)
+            while cursor.nextset():
+                pass
+            return cursor.fetchall() if cursor.description else []
+
+    return run

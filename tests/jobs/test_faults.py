@@ -1,6 +1,5 @@
 """Failures in the middle of a stage: transient ones are retried within the run, all others end it at once."""
 
-import json
 import threading
 import time
 from dataclasses import replace
@@ -9,6 +8,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from tests.jobs.log_lines import log_lines
 from tests.lakes import empty_lake
 from totelake.lake.batches import ProcessedBatch
 from totelake.lake.commit_log import CommitLog
@@ -51,12 +51,6 @@ def at_failpoint(boundary, *actions):
             action()
 
     return failpoints.watched(watch)
-
-
-def logged(capsys, event):
-    """Return the log lines of that event."""
-    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
-    return [line for line in lines if line["event"] == event]
 
 
 def wait_until(condition):
@@ -105,7 +99,7 @@ def test_ingest_retries_after_a_lost_connection(boundary, terminate_connections,
     with at_failpoint(boundary, lambda: terminate_connections(reader)):
         batch = lake.ingest(reader)
 
-    [retry] = logged(capsys, "retry")
+    [retry] = log_lines(capsys, "retry")
     assert (retry["stage"], retry["attempt"], retry["status"]) == ("ingest", 1, "waiting")
     assert f"totesys ({reader.user} at {reader.host}:{reader.port}/{reader.database}) " in retry["error"]
     assert 0.02 <= retry["next_attempt_in_seconds"] <= 0.04
@@ -137,7 +131,7 @@ def test_load_retries_after_lost_connections(processed_lake, processed, warehous
     ):
         processed_lake.load(warehouse)
 
-    assert [retry["attempt"] for retry in logged(capsys, "retry")] == [1, 2, 3]
+    assert [retry["attempt"] for retry in log_lines(capsys, "retry")] == [1, 2, 3]
     assert is_loaded_once(processed, warehouse)
 
 
@@ -157,7 +151,7 @@ def test_ingest_retries_after_a_cancelled_statement(lake, totesys, reader, admin
         batch = lake.ingest(reader)
         canceller.join()
 
-    [retry] = logged(capsys, "retry")
+    [retry] = log_lines(capsys, "retry")
     assert retry["error"].startswith(DatabaseInterruptedError.__name__)
     assert "canceling statement due to user request" in retry["error"]
     assert is_ingested_once(lake, batch, totesys)
@@ -189,7 +183,7 @@ def test_load_retries_after_a_lock_timeout_of_an_executor(
             processed_lake.load(warehouse)
         releaser.join()
 
-    assert "canceling statement due to lock timeout" in logged(capsys, "retry")[0]["error"]
+    assert "canceling statement due to lock timeout" in log_lines(capsys, "retry")[0]["error"]
     assert is_loaded_once(processed, warehouse)
 
 
@@ -219,7 +213,7 @@ def test_load_retries_after_a_deadlock(processed_lake, processed, warehouse, adm
             processed_lake.load(warehouse)
         thread.join()
 
-    [retry] = logged(capsys, "retry")
+    [retry] = log_lines(capsys, "retry")
     assert "deadlock detected" in retry["error"]
     assert is_loaded_once(processed, warehouse)
 
@@ -237,7 +231,7 @@ def test_wrong_password_is_not_retried(lake, reader, warehouse, capsys):
         lake.load(replace(warehouse, password="wrong"))
 
     assert f"({reader.user} at {reader.host}:{reader.port}/{reader.database})" in str(refused.value)
-    assert logged(capsys, "retry") == []
+    assert log_lines(capsys, "retry") == []
 
 
 def test_ingest_fails_when_the_database_was_dropped(lake, reader, admin, capsys):
@@ -249,7 +243,7 @@ def test_ingest_fails_when_the_database_was_dropped(lake, reader, admin, capsys)
     ):
         lake.ingest(reader)
 
-    assert [retry["attempt"] for retry in logged(capsys, "retry")] == [1]
+    assert [retry["attempt"] for retry in log_lines(capsys, "retry")] == [1]
     assert lake.files() == []
 
 
@@ -262,7 +256,7 @@ def test_ingest_fails_after_its_last_retry(lake, totesys, reader, terminate_conn
     ):
         lake.ingest(reader)
 
-    waits = [retry["next_attempt_in_seconds"] for retry in logged(capsys, "retry")]
+    waits = [retry["next_attempt_in_seconds"] for retry in log_lines(capsys, "retry")]
     assert len(waits) == retry.ATTEMPTS - 1
     assert waits == sorted(waits)
     assert lake.files() == []

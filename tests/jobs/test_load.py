@@ -1,13 +1,13 @@
 """The load stage on committed batches: each is loaded completely, once and in order, or not at all."""
 
 import datetime as dt
-import json
 from decimal import Decimal
 from uuid import uuid4
 
 import psycopg
 import pytest
 
+from tests.jobs.log_lines import log_lines
 from tests.star_batches import DIMENSIONS, FAR, FIRST, SMALL, order, payment
 from totelake.runtime import retry
 from totelake.runtime.errors import (
@@ -36,27 +36,10 @@ def run_load(processed, side):
     return once
 
 
-@pytest.fixture
-def query(side):
-    """Return a function that runs a query on the warehouse and returns its rows."""
-
-    def rows(statement):
-        with psycopg.connect(side.url) as connection:
-            return connection.execute(statement).fetchall()
-
-    return rows
-
-
 def contents(query):
     """Return every row of every star table and of the ledger, with its row version in Postgres."""
     tables = [*STAR_TABLES, "load_ledger"]
     return {table: sorted(map(repr, query(f"SELECT xmin::text, ctid::text, * FROM {table}"))) for table in tables}
-
-
-def lines(capsys, event):
-    """Return the log lines of that event."""
-    printed = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
-    return [line for line in printed if line["event"] == event]
 
 
 def test_batch_is_loaded_completely_and_exactly(commit, run_load, query, side):
@@ -91,7 +74,7 @@ def test_every_table_has_a_log_line_with_its_rows(commit, run_load, capsys):
     """`totelake run` shows them."""
     commit({**FIRST, "fact_purchase_order": [order(7), order(8)]})
     run_load()
-    loaded = {line["table"]: line["rows"] for line in lines(capsys, "table_loaded") if line["stage"] == "load"}
+    loaded = {line["table"]: line["rows"] for line in log_lines(capsys, "table_loaded") if line["stage"] == "load"}
     assert loaded == {name: len(rows) for name, rows in FIRST.items()} | {"fact_purchase_order": 2}
 
 
@@ -105,7 +88,7 @@ def test_load_without_pending_batches_starts_no_spark_and_writes_nothing(commit,
 
     assert "spark" not in run_load().__dict__
     assert contents(query) == before
-    assert [line["batches"] for line in lines(capsys, "load")] == [0]
+    assert [line["batches"] for line in log_lines(capsys, "load")] == [0]
 
 
 def test_replayed_batch_changes_nothing(commit, run_load, query):

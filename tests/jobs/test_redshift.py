@@ -32,17 +32,6 @@ def kind(request):
 
 
 @pytest.fixture
-def query(side):
-    """Return a function that returns the rows of a query on the emulated Redshift."""
-
-    def rows(statement):
-        with psycopg.connect(side.url) as connection:
-            return connection.execute(statement).fetchall()
-
-    return rows
-
-
-@pytest.fixture
 def immediate_retry(monkeypatch):
     """Let a run retry without a wait; return the monkeypatch."""
     monkeypatch.setattr(retry, "FIRST_WAIT", 0.01)

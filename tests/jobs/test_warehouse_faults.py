@@ -1,6 +1,5 @@
 """A warehouse changed, locked or configured by others: the error names what is missing and how to restore it."""
 
-import json
 import re
 import threading
 import time
@@ -12,6 +11,8 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from tests.jobs.log_lines import log_lines
+from tests.jobs.warehouse_kinds import postgres_only, redshift_only
 from tests.lakes import job_run
 from tests.postgres_servers import WAREHOUSE_OWNER
 from tests.star_batches import DIMENSIONS, FIRST, SMALL, payment
@@ -36,28 +37,6 @@ from totelake.warehouse.postgres.shape import _APPLY_LOCK
 from totelake.warehouse.redshift import data_api
 
 REBUILD = "totelake rebuild warehouse"
-postgres_only = pytest.mark.parametrize("kind", ["postgres"], indirect=True)
-redshift_only = pytest.mark.parametrize("kind", ["redshift"], indirect=True)
-
-
-@pytest.fixture
-def execute(side):
-    """Return a function that runs a script in the warehouse and returns the rows of its last statement."""
-
-    def run(script):
-        with psycopg.connect(side.url) as connection:
-            cursor = connection.execute(script)
-            while cursor.nextset():
-                pass
-            return cursor.fetchall() if cursor.description else []
-
-    return run
-
-
-def lines(capsys, event):
-    """Return the log lines of that event."""
-    printed = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
-    return [line for line in printed if line["event"] == event]
 
 
 LOSSES = {
@@ -379,7 +358,7 @@ def test_read_only_warehouse_fails_the_load_at_once(commit, run_load, admin, sid
     commit({"dim_currency": [(2, "USD", "US Dollar", 2, None)]})
     with pytest.raises(DatabaseReadOnlyError, match=r"in a read-only transaction.*default_transaction_read_only"):
         run_load()
-    assert lines(capsys, "retry") == []
+    assert log_lines(capsys, "retry") == []
 
 
 @contextmanager
@@ -422,7 +401,7 @@ def test_wait_for_a_lock_is_limited_and_names_the_blocking_session(
         process = rf"process {analyst.info.backend_pid} \(role {WAREHOUSE_OWNER}, an analyst, idle in transaction"
         with pytest.raises(DatabaseInterruptedError, match=f"lock timeout.*, blocked by {process}"):
             run_load()
-        [wait] = lines(capsys, "lock_wait")
+        [wait] = log_lines(capsys, "lock_wait")
         assert re.match(process, wait["blocked_by"])
         assert side.left_in_staging() == []
 
@@ -460,7 +439,7 @@ def test_load_is_retried_when_a_lock_is_released(commit, run_load, execute, side
         releaser.start()
         run_load()
         releaser.join()
-    [retry] = lines(capsys, "retry")
+    [retry] = log_lines(capsys, "retry")
     assert ", blocked by process" in retry["error"]
     assert execute("SELECT count(*) FROM fact_payment") == [(2,)]
 
@@ -478,7 +457,7 @@ def test_wait_in_redshift_is_logged(commit, run_load, execute, side, *, monkeypa
         releaser.start()
         run_load()
         releaser.join()
-    wait = lines(capsys, "statement_wait")
+    wait = log_lines(capsys, "statement_wait")
     assert "fact_payment" in wait[0]["statement"]
     assert "svv_transactions" in wait[0]["blockers"]
     assert execute("SELECT count(*) FROM fact_payment") == [(2,)]
