@@ -3,29 +3,18 @@
 import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import psycopg
 import pytest
-from psycopg import conninfo
 
-from tests.lakes import job_run
-from totelake import ingest
 from totelake.ingest import extract, source
-from totelake.lake import catalog, history
-from totelake.lake.batches import IngestedBatch
-from totelake.lake.commit_log import CommitLog
-from totelake.lake.zones import INGESTED
 from totelake.runtime.errors import (
-    ArgumentError,
     CommitConflictError,
-    MassDeletionError,
     SourceSchemaError,
     SourceValueError,
-    UnknownTableError,
 )
 from totelake.tables import SOURCE_TABLES
-from totesys import roles, schema, seed
+from totesys import seed
 
 
 def test_first_batch_has_every_row_of_all_tables(lake, totesys, reader):
@@ -232,150 +221,6 @@ def test_number_that_would_be_rounded_stops_the_batch(lake, totesys, reader, amo
         lake.ingest(reader)
 
 
-def test_restored_source_is_read_in_full_and_only_differences_are_ingested(lake, totesys, reader, monkeypatch, capsys):
-    """A new timeline reuses transaction ids, so those of the old one are not compared."""
-    lake.ingest(reader)
-    snapshot = source.SourceReader.__init__
-
-    def restored(self, *arguments):
-        snapshot(self, *arguments)
-        self.snapshot = replace(self.snapshot, timeline=2)
-
-    monkeypatch.setattr(source.SourceReader, "__init__", restored)
-    with psycopg.connect(totesys) as late, psycopg.connect(totesys) as early:
-        late.execute("UPDATE department SET location = 'late' WHERE department_id = 1")
-        early.execute("UPDATE department SET location = 'early' WHERE department_id = 2")
-        early.execute("UPDATE design SET design_name = design_name")
-        early.commit()
-        reload = lake.ingest(reader)
-        late.commit()
-    batch = lake.ingest(reader)
-
-    reason = "totesys was restored, or its standby promoted, since the last batch"
-    assert (reload.full, reload.reload, set(reload.tables)) == (True, reason, {"department"})
-    assert reason in capsys.readouterr().out
-    assert [row.location for row in lake.rows(reload, "department").collect()] == ["early"]
-    assert (batch.full, set(batch.tables)) == (False, {"department"})
-    assert [row.location for row in lake.rows(batch, "department").collect()] == ["late"]
-    assert lake.ingest(reader) is None
-
-
-def test_another_database_is_compared_with_the_lake(lake, totesys, reader, make_database):
-    """From a copy, changed, new and missing rows are ingested."""
-    lake.ingest(reader)
-    copy = make_database(conninfo.conninfo_to_dict(totesys)["dbname"], roles.OWNER)
-    with psycopg.connect(copy) as connection:
-        schema.grant(connection, roles.READER)
-        connection.execute("UPDATE sales_order SET units_sold = 4711 WHERE sales_order_id = 5")
-        connection.execute("INSERT INTO currency (currency_id, currency_code) VALUES (4, 'CHF')")
-        connection.execute("DELETE FROM payment WHERE payment_id = 7")
-
-    batch = lake.ingest(replace(reader, database=conninfo.conninfo_to_dict(copy)["dbname"]))
-
-    assert batch.reload == "totesys is another cluster or database than at the last batch"
-    counts = {table: (part.rows, part.deletes) for table, part in batch.tables.items()}
-    assert counts == {"sales_order": (1, 0), "currency": (1, 0), "payment": (1, 1)}
-
-
-def test_reload_without_differences_commits_a_new_baseline(lake, reader):
-    """The next batch starts from its transaction ids."""
-    lake.ingest(reader)
-
-    batch = ingest.run(job_run(reload="true"), reader, lake.ingested)
-
-    assert (batch.tables, batch.reload) == ({}, "the run was told to compare every row")
-    assert lake.ingest(reader) is None
-
-
-def test_deleted_row_is_ingested_as_a_tombstone_once(lake, totesys, reader):
-    """The tombstone has the last known values; a row inserted again is a row again."""
-    lake.ingest(reader)
-    with psycopg.connect(totesys) as connection:
-        connection.execute("UPDATE payment SET paid = true WHERE payment_id IN (3, 4)")
-    lake.ingest(reader)
-    with psycopg.connect(totesys) as connection:
-        [(amount,)] = connection.execute("DELETE FROM payment WHERE payment_id = 4 RETURNING payment_amount").fetchall()
-        connection.execute("UPDATE payment SET paid = true WHERE payment_id = 5")
-
-    batch = lake.ingest(reader)
-
-    rows = lake.rows(batch, "payment").orderBy("payment_id").collect()
-    assert [(row.payment_id, row._op, row.paid) for row in rows] == [(4, "D", True), (5, "U", True)]
-    assert rows[0].payment_amount == amount
-    assert (batch.tables["payment"].rows, batch.tables["payment"].deletes) == (2, 1)
-    assert lake.ingest(reader) is None
-
-    with psycopg.connect(totesys) as connection:
-        connection.execute(
-            "INSERT INTO payment (payment_id, transaction_id, counterparty_id, payment_amount, currency_id,"
-            " payment_type_id, paid, payment_date, company_ac_number, counterparty_ac_number)"
-            " SELECT 4, transaction_id, counterparty_id, 99, currency_id, payment_type_id, paid, payment_date,"
-            " company_ac_number, counterparty_ac_number FROM payment WHERE payment_id = 5"
-        )
-    [reinserted] = lake.rows(lake.ingest(reader), "payment").collect()
-    assert (reinserted.payment_id, reinserted._op, reinserted.payment_amount) == (4, "U", 99)
-    versions = history.versions(lake.ingested, "payment", 4)
-    assert [(version.sequence, version.deleted, version.values["paid"]) for version in versions] == [
-        (1, False, versions[0].values["paid"]),
-        (2, False, True),
-        (3, True, True),
-        (4, False, True),
-    ]
-    assert history.versions(lake.ingested, "payment", 1_000_000) == []
-
-
-def test_batch_of_deletions_only_is_committed(lake, totesys, reader):
-    """No row of the table was written since the last batch."""
-    lake.ingest(reader)
-    with psycopg.connect(totesys) as connection:
-        connection.execute("DELETE FROM payment WHERE payment_id IN (1, 2)")
-
-    batch = lake.ingest(reader)
-
-    assert {table: (part.rows, part.deletes) for table, part in batch.tables.items()} == {"payment": (2, 2)}
-
-
-def test_deletion_is_detected_when_the_row_count_is_unchanged(lake, totesys, reader):
-    """As many rows were inserted as deleted."""
-    lake.ingest(reader)
-    with psycopg.connect(totesys) as connection:
-        connection.execute("DELETE FROM design WHERE design_id = (SELECT max(design_id) FROM design)")
-        connection.execute(
-            "INSERT INTO design (design_name, file_location, file_name) VALUES ('New', '/usr', 'n.json')"
-        )
-
-    batch = lake.ingest(reader)
-
-    assert (batch.tables["design"].rows, batch.tables["design"].deletes) == (2, 1)
-
-
-def test_mass_deletion_stops_the_batch_until_it_is_allowed(lake, totesys, reader):
-    """The error gives the table and its number of deleted rows; a job argument allows the deletion."""
-    lake.ingest(reader)
-    with psycopg.connect(totesys) as connection:
-        [(payments,)] = connection.execute("SELECT count(*) FROM payment").fetchall()
-        connection.execute("TRUNCATE payment")
-
-    with pytest.raises(MassDeletionError, match=f"totesys.payment: {payments} of its {payments} rows are gone"):
-        lake.ingest(reader)
-    assert len(lake.ingested_batches()) == 1
-
-    batch = ingest.run(job_run(deletable_share="1"), reader, lake.ingested)
-    assert batch.tables["payment"].deletes == payments
-
-
-def test_history_of_an_unknown_table_is_rejected(lake):
-    """The error lists the tables."""
-    with pytest.raises(UnknownTableError, match="There is no table payments; there are address, counterparty"):
-        history.versions(lake.ingested, "payments", 1)
-
-
-def test_invalid_deletable_share_is_rejected(lake, reader):
-    """Before a connection is opened."""
-    with pytest.raises(ArgumentError, match="--deletable_share 20%: a share from 0 to 1"):
-        ingest.run(job_run(deletable_share="20%"), reader, lake.ingested)
-
-
 def test_undeclared_source_column_is_ingested(lake, totesys, reader, capsys):
     """The column's values are kept, and the log line of the run names it."""
     with psycopg.connect(totesys) as connection:
@@ -385,42 +230,3 @@ def test_undeclared_source_column_is_ingested(lake, totesys, reader, capsys):
 
     assert {row.symbol for row in lake.rows(batch, "currency").collect()} == {"£"}
     assert '"undeclared_columns": ["symbol"]' in capsys.readouterr().out
-
-
-def test_committed_batch_is_registered_in_the_catalog(lake, reader, partitions):
-    """One partition per table."""
-    batch = lake.ingest(reader)
-
-    assert partitions(INGESTED, "staff") == [[batch.batch_id]]
-
-
-def test_committed_but_unregistered_batch_is_registered_by_the_next_run(lake, reader, partitions, monkeypatch):
-    """Killed between commit and registration, even when nothing changed since."""
-    with monkeypatch.context() as killed:
-        killed.setattr(catalog, "register", _killed)
-        with pytest.raises(KeyboardInterrupt):
-            lake.ingest(reader)
-    assert partitions(INGESTED, "staff") == []
-
-    assert lake.ingest(reader) is None
-
-    [batch] = CommitLog(lake.ingested, IngestedBatch).since(0)
-    assert partitions(INGESTED, "staff") == [[batch.batch_id]]
-
-
-def _killed(*_: object) -> int:
-    raise KeyboardInterrupt
-
-
-def test_attempt_killed_before_its_commit_leaves_nothing_to_read(lake, reader, monkeypatch):
-    """Its files are orphans, and the next batch has every row."""
-    with monkeypatch.context() as killed:
-        killed.setattr(CommitLog, "commit", _killed)
-        with pytest.raises(KeyboardInterrupt):
-            lake.ingest(reader)
-    assert lake.ingested_batches() == []
-
-    batch = lake.ingest(reader)
-
-    assert batch.sequence == 1
-    assert set(batch.tables) == set(SOURCE_TABLES)
