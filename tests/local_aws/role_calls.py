@@ -21,7 +21,7 @@ SCHEDULER = "EventBridge Scheduler"
 
 
 @dataclass(frozen=True)
-class Call:
+class RoleCall:
     """A boto3 call, and the IAM action that it requires."""
 
     action: str
@@ -35,16 +35,16 @@ class Call:
         return self.action.partition(":")[0]
 
 
-def _objects(action: str, method: str, bucket: str, keys: Iterable[str], maker: str, **more: Any) -> list[Call]:
-    return [Call(action, method, {"Bucket": bucket, "Key": key, **more}, maker) for key in keys]
+def _objects(action: str, method: str, bucket: str, keys: Iterable[str], maker: str, **more: Any) -> list[RoleCall]:
+    return [RoleCall(action, method, {"Bucket": bucket, "Key": key, **more}, maker) for key in keys]
 
 
-def reads(bucket: str, *keys: str, maker: str = "the job") -> list[Call]:
+def reads(bucket: str, *keys: str, maker: str = "the job") -> list[RoleCall]:
     """Return the calls that read objects."""
     return _objects("s3:GetObject", "get_object", bucket, keys, maker)
 
 
-def writes(bucket: str, *keys: str, maker: str = "the job") -> list[Call]:
+def writes(bucket: str, *keys: str, maker: str = "the job") -> list[RoleCall]:
     """Return the calls that create objects and abort multipart uploads."""
     return [
         *_objects("s3:PutObject", "put_object", bucket, keys, maker, Body=b"", IfNoneMatch="*"),
@@ -52,24 +52,24 @@ def writes(bucket: str, *keys: str, maker: str = "the job") -> list[Call]:
     ]
 
 
-def deletes(bucket: str, *keys: str, maker: str) -> list[Call]:
+def deletes(bucket: str, *keys: str, maker: str) -> list[RoleCall]:
     """Return the calls that delete objects."""
     return _objects("s3:DeleteObject", "delete_object", bucket, keys, maker)
 
 
-def lists(*buckets: str) -> list[Call]:
+def lists(*buckets: str) -> list[RoleCall]:
     """Return the calls that list buckets and read their locations."""
     return [
         call
         for bucket in buckets
         for call in (
-            Call("s3:ListBucket", "list_objects_v2", {"Bucket": bucket}),
-            Call("s3:GetBucketLocation", "get_bucket_location", {"Bucket": bucket}, GLUE),
+            RoleCall("s3:ListBucket", "list_objects_v2", {"Bucket": bucket}),
+            RoleCall("s3:GetBucketLocation", "get_bucket_location", {"Bucket": bucket}, GLUE),
         )
     ]
 
 
-def commits(bucket: str, *keys: str) -> list[Call]:
+def commits(bucket: str, *keys: str) -> list[RoleCall]:
     """Return the calls that write Spark's files and a commit record; only the job's own code writes the record."""
     files = [key for key in keys if not key.startswith("log/")]
     unfinished = [f"{key.rpartition('/')[0]}/{folder}/1" for key in files for folder in ("_temporary", "__magic")]
@@ -80,65 +80,67 @@ def commits(bucket: str, *keys: str) -> list[Call]:
     ]
 
 
-def logs(group: str, maker: str) -> list[Call]:
+def logs(group: str, maker: str) -> list[RoleCall]:
     """Return the calls that create a log group and a stream, and write to it."""
     stream = {"logGroupName": group, "logStreamName": "a-run"}
     event = {"timestamp": 1, "message": "m"}
     return [
-        Call("logs:CreateLogGroup", "create_log_group", {"logGroupName": group}, maker),
-        Call("logs:CreateLogStream", "create_log_stream", stream, maker),
-        Call("logs:PutLogEvents", "put_log_events", {**stream, "logEvents": [event]}, maker),
+        RoleCall("logs:CreateLogGroup", "create_log_group", {"logGroupName": group}, maker),
+        RoleCall("logs:CreateLogStream", "create_log_stream", stream, maker),
+        RoleCall("logs:PutLogEvents", "put_log_events", {**stream, "logEvents": [event]}, maker),
     ]
 
 
-def registers(database: str) -> list[Call]:
+def registers(database: str) -> list[RoleCall]:
     """Return the calls that register partitions."""
     table = {"DatabaseName": database, "TableName": "a-table"}
     return [
-        Call("glue:GetTable", "get_table", {"DatabaseName": database, "Name": "a-table"}),
-        Call("glue:BatchCreatePartition", "batch_create_partition", {**table, "PartitionInputList": []}),
+        RoleCall("glue:GetTable", "get_table", {"DatabaseName": database, "Name": "a-table"}),
+        RoleCall("glue:BatchCreatePartition", "batch_create_partition", {**table, "PartitionInputList": []}),
     ]
 
 
-def unregisters(database: str) -> list[Call]:
+def unregisters(database: str) -> list[RoleCall]:
     """Return the calls that remove partitions, as a full refresh does."""
     table = {"DatabaseName": database, "TableName": "a-table"}
     return [
-        Call("glue:GetPartitions", "get_partitions", table),
-        Call("glue:BatchDeletePartition", "batch_delete_partition", {**table, "PartitionsToDelete": []}),
+        RoleCall("glue:GetPartitions", "get_partitions", table),
+        RoleCall("glue:BatchDeletePartition", "batch_delete_partition", {**table, "PartitionsToDelete": []}),
     ]
 
 
-def sets_run_properties() -> Call:
+def sets_run_properties() -> RoleCall:
     """Return the call that sets properties of a workflow run, for its later jobs."""
     properties = {"Name": PREFIX, "RunId": "none", "RunProperties": {}}
-    return Call("glue:PutWorkflowRunProperties", "put_workflow_run_properties", properties)
+    return RoleCall("glue:PutWorkflowRunProperties", "put_workflow_run_properties", properties)
 
 
-def reads_run_properties() -> Call:
+def reads_run_properties() -> RoleCall:
     """Return the call that reads the properties of a workflow run."""
-    return Call("glue:GetWorkflowRunProperties", "get_workflow_run_properties", {"Name": PREFIX, "RunId": "none"})
+    return RoleCall("glue:GetWorkflowRunProperties", "get_workflow_run_properties", {"Name": PREFIX, "RunId": "none"})
 
 
-def connects(*databases: str) -> list[Call]:
+def connects(*databases: str) -> list[RoleCall]:
     """Return the calls that read the connection and the secret of databases."""
     return [
         call
         for name in databases
         for call in (
-            Call("glue:GetConnection", "get_connection", {"Name": f"{PREFIX}-{name}"}),
-            Call("secretsmanager:GetSecretValue", "get_secret_value", {"SecretId": f"{PREFIX}/{name}"}),
+            RoleCall("glue:GetConnection", "get_connection", {"Name": f"{PREFIX}-{name}"}),
+            RoleCall("secretsmanager:GetSecretValue", "get_secret_value", {"SecretId": f"{PREFIX}/{name}"}),
         )
     ]
 
 
-def publishes(namespace: str, maker: str = "the job") -> Call:
+def publishes(namespace: str, maker: str = "the job") -> RoleCall:
     """Return the call that publishes a metric."""
     datum = {"MetricName": "Rows", "Value": 1.0}
-    return Call("cloudwatch:PutMetricData", "put_metric_data", {"Namespace": namespace, "MetricData": [datum]}, maker)
+    return RoleCall(
+        "cloudwatch:PutMetricData", "put_metric_data", {"Namespace": namespace, "MetricData": [datum]}, maker
+    )
 
 
-def every_job(name: str) -> list[Call]:
+def every_job(name: str) -> list[RoleCall]:
     """Return the calls that every job makes, or that Glue makes for it."""
     temporary = f"temporary/{PREFIX}-{name}/1"
     return [
@@ -152,7 +154,7 @@ def every_job(name: str) -> list[Call]:
     ]
 
 
-def _crawls(database: str) -> list[Call]:
+def _crawls(database: str) -> list[RoleCall]:
     table = {"DatabaseName": database, "TableName": "a-table"}
     definition = {"DatabaseName": database, "TableInput": {"Name": "a-table"}}
     calls: dict[str, dict[str, Any]] = {
@@ -169,7 +171,7 @@ def _crawls(database: str) -> list[Call]:
         "batch_update_partition": {**table, "Entries": [{"PartitionValueList": ["1"], "PartitionInput": {}}]},
     }
     return [
-        Call(f"glue:{''.join(word.title() for word in method.split('_'))}", method, parameters, CRAWLER)
+        RoleCall(f"glue:{''.join(word.title() for word in method.split('_'))}", method, parameters, CRAWLER)
         for method, parameters in calls.items()
     ]
 
@@ -209,10 +211,12 @@ CALLS = {
     ],
     "drift": [
         *every_job("drift"),
-        Call("glue:GetTables", "get_tables", {"DatabaseName": "totesys_discovered"}),
-        Call("glue:GetPartitions", "get_partitions", {"DatabaseName": "totesys_discovered", "TableName": "a-table"}),
-        Call("glue:GetPartitions", "get_partitions", {"DatabaseName": "totesys_ingested", "TableName": "a-table"}),
-        Call("glue:GetCrawler", "get_crawler", {"Name": f"{PREFIX}-ingested"}),
+        RoleCall("glue:GetTables", "get_tables", {"DatabaseName": "totesys_discovered"}),
+        RoleCall(
+            "glue:GetPartitions", "get_partitions", {"DatabaseName": "totesys_discovered", "TableName": "a-table"}
+        ),
+        RoleCall("glue:GetPartitions", "get_partitions", {"DatabaseName": "totesys_ingested", "TableName": "a-table"}),
+        RoleCall("glue:GetCrawler", "get_crawler", {"Name": f"{PREFIX}-ingested"}),
     ],
     "ingested-crawler": [
         *lists(INGESTED),
@@ -220,10 +224,10 @@ CALLS = {
         *_crawls("totesys_discovered"),
         *logs("/aws-glue/crawlers", CRAWLER),
     ],
-    "run": [Call("glue:StartWorkflowRun", "start_workflow_run", {"Name": PREFIX}, SCHEDULER)],
-    "crawl-run": [Call("glue:StartWorkflowRun", "start_workflow_run", {"Name": f"{PREFIX}-crawl"}, SCHEDULER)],
+    "run": [RoleCall("glue:StartWorkflowRun", "start_workflow_run", {"Name": PREFIX}, SCHEDULER)],
+    "crawl-run": [RoleCall("glue:StartWorkflowRun", "start_workflow_run", {"Name": f"{PREFIX}-crawl"}, SCHEDULER)],
     "reconcile-run": [
-        Call("glue:StartJobRun", "start_job_run", {"JobName": f"{PREFIX}-reconcile", **NO_RUN}, SCHEDULER)
+        RoleCall("glue:StartJobRun", "start_job_run", {"JobName": f"{PREFIX}-reconcile", **NO_RUN}, SCHEDULER)
     ],
 }
 """By the name of the role, without the common prefix."""
@@ -235,10 +239,10 @@ FORBIDDEN = {
         *connects("warehouse"),
         *unregisters("totesys_ingested"),
         publishes("Elsewhere"),
-        Call("s3:PutObject", "put_object", {"Bucket": INGESTED, "Key": "log/1", "Body": b""}),
-        Call("s3:DeleteObjectVersion", "delete_object", {"Bucket": INGESTED, "Key": "log/1", "VersionId": "1"}),
-        Call("s3:PutObject", "put_object", {"Bucket": ARTIFACTS, "Key": "scripts/1", "Body": b""}),
-        Call("glue:DeleteTable", "delete_table", {"DatabaseName": "totesys_ingested", "Name": "staff"}),
+        RoleCall("s3:PutObject", "put_object", {"Bucket": INGESTED, "Key": "log/1", "Body": b""}),
+        RoleCall("s3:DeleteObjectVersion", "delete_object", {"Bucket": INGESTED, "Key": "log/1", "VersionId": "1"}),
+        RoleCall("s3:PutObject", "put_object", {"Bucket": ARTIFACTS, "Key": "scripts/1", "Body": b""}),
+        RoleCall("glue:DeleteTable", "delete_table", {"DatabaseName": "totesys_ingested", "Name": "staff"}),
     ],
     "transform": [*writes(INGESTED, "tables/staff/1", "log/1"), *connects("totesys", "warehouse")],
     "load": [
@@ -253,13 +257,13 @@ FORBIDDEN = {
         *registers("totesys_ingested"),
         *reads(INGESTED, "log/1"),
     ],
-    "run": [Call("glue:StartJobRun", "start_job_run", {"JobName": f"{PREFIX}-ingest"}), *connects("totesys")],
+    "run": [RoleCall("glue:StartJobRun", "start_job_run", {"JobName": f"{PREFIX}-ingest"}), *connects("totesys")],
     "drift": [
         *reads(INGESTED, "tables/staff/1"),
         *registers("totesys_discovered"),
-        Call("glue:GetTables", "get_tables", {"DatabaseName": "totesys_ingested"}),
+        RoleCall("glue:GetTables", "get_tables", {"DatabaseName": "totesys_ingested"}),
     ],
-    "crawl-run": [Call("glue:StartWorkflowRun", "start_workflow_run", {"Name": PREFIX})],
-    "reconcile-run": [Call("glue:StartJobRun", "start_job_run", {"JobName": f"{PREFIX}-ingest"})],
+    "crawl-run": [RoleCall("glue:StartWorkflowRun", "start_workflow_run", {"Name": PREFIX})],
+    "reconcile-run": [RoleCall("glue:StartJobRun", "start_job_run", {"JobName": f"{PREFIX}-ingest"})],
 }
 """Calls that must be denied to a role, such as those that another role may make."""

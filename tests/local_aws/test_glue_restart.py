@@ -41,7 +41,7 @@ session.sparkContext.parallelize([1], 1).map(lambda _: (print("in a worker", flu
 """
 
 
-class Endpoint:
+class EndpointProcess:
     """An endpoint in its own process, over a state folder that outlives it."""
 
     def __init__(self, state: Path, *, spare: bool = False) -> None:
@@ -84,10 +84,10 @@ class Endpoint:
 @pytest.fixture
 def endpoints(tmp_path: Path) -> Iterator[Any]:
     """Return a function that starts endpoints on one state folder; kill them after the test."""
-    started: list[Endpoint] = []
+    started: list[EndpointProcess] = []
 
-    def start(**options: bool) -> Endpoint:
-        started.append(Endpoint(tmp_path, **options))
+    def start(**options: bool) -> EndpointProcess:
+        started.append(EndpointProcess(tmp_path, **options))
         return started[-1]
 
     yield start

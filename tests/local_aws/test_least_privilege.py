@@ -18,7 +18,7 @@ from ops.deploy import build, terraform
 from ops.sandbox import deployment
 from ops.sandbox.settings import SandboxSettings
 from tests import roles
-from tests.local_aws.role_calls import CALLS, FORBIDDEN, PREFIX, Call
+from tests.local_aws.role_calls import CALLS, FORBIDDEN, PREFIX, RoleCall
 
 pytestmark = pytest.mark.terraform
 
@@ -87,7 +87,7 @@ class Role:
         (name,) = self.admin.list_role_policies(RoleName=self.name)["PolicyNames"] or ["role"]
         self.admin.put_role_policy(RoleName=self.name, PolicyName=name, PolicyDocument=json.dumps(policy))
 
-    def is_denied(self, call: Call) -> bool:
+    def is_denied(self, call: RoleCall) -> bool:
         """Make a call, and return whether it was denied or its tables were filtered out; other errors do not count."""
         try:
             response = getattr(self.clients[call.service], call.method)(**call.parameters)

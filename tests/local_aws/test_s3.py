@@ -28,7 +28,7 @@ PART = 5 * MIB
 
 
 @dataclass(frozen=True)
-class Bucket:
+class S3Bucket:
     """A bucket of an endpoint, its folder, and boto3's S3 operations with the bucket's name filled in."""
 
     state: State
@@ -45,7 +45,7 @@ class Bucket:
         """The folder of the bucket."""
         return self.state.lake / self.name
 
-    def create(self) -> "Bucket":
+    def create(self) -> "S3Bucket":
         """Create the bucket."""
         self.create_bucket(CreateBucketConfiguration={"LocationConstraint": REGION})
         return self
@@ -81,7 +81,7 @@ def md5(content: bytes) -> bytes:
     return hashlib.md5(content, usedforsecurity=False).digest()
 
 
-def try_create(bucket: Bucket, key: str, content: bytes) -> bool:
+def try_create(bucket: S3Bucket, key: str, content: bytes) -> bool:
     """Put an object with `If-None-Match: *`; return False when the key exists."""
     try:
         bucket.put_object(Key=key, Body=content, IfNoneMatch="*")
@@ -110,12 +110,12 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[State, 
 
 
 @pytest.fixture
-def bucket(endpoint: tuple[State, int]) -> Bucket:
+def bucket(endpoint: tuple[State, int]) -> S3Bucket:
     """Create a bucket that no other test uses."""
-    return Bucket(*endpoint, f"b-{uuid.uuid4().hex}").create()
+    return S3Bucket(*endpoint, f"b-{uuid.uuid4().hex}").create()
 
 
-def test_put_object_writes_a_plain_file(bucket: Bucket) -> None:
+def test_put_object_writes_a_plain_file(bucket: S3Bucket) -> None:
     """There is no other file beside it; the ETag is the MD5, which Terraform compares."""
     put = bucket.put_object(Key="jobs/ingest.py", Body=b"print()", ContentType="text/x-python", Metadata={"by": "me"})
     assert (bucket.folder / "jobs/ingest.py").read_bytes() == b"print()"
@@ -126,7 +126,7 @@ def test_put_object_writes_a_plain_file(bucket: Bucket) -> None:
     assert not list((bucket.state.s3_meta / "incoming").iterdir())
 
 
-def test_file_of_another_program_is_an_object(bucket: Bucket) -> None:
+def test_file_of_another_program_is_an_object(bucket: S3Bucket) -> None:
     """Listing, HeadObject and GetObject are consistent, and follow changes of the file."""
     path = bucket.write("tables/t/part-0.parquet")
     os.utime(path, (1_700_000_000, 1_700_000_000))
@@ -145,7 +145,7 @@ def test_file_of_another_program_is_an_object(bucket: Bucket) -> None:
     assert bucket.keys() == []
 
 
-def test_file_that_replaces_an_object_does_not_inherit_its_metadata(bucket: Bucket) -> None:
+def test_file_that_replaces_an_object_does_not_inherit_its_metadata(bucket: S3Bucket) -> None:
     """Metadata belongs to the content that was put."""
     bucket.put_object(Key="x", Body=b"aaa", ContentType="text/plain", Metadata={"by": "me"})
     bucket.write("x", b"bbb")
@@ -158,7 +158,7 @@ def test_file_that_replaces_an_object_does_not_inherit_its_metadata(bucket: Buck
     ("range_", "content"),
     [("bytes=2-4", b"234"), ("bytes=7-", b"789"), ("bytes=-2", b"89"), ("bytes=0-99", b"0123456789")],
 )
-def test_range_request_returns_the_range(bucket: Bucket, range_: str, content: bytes) -> None:
+def test_range_request_returns_the_range(bucket: S3Bucket, range_: str, content: bytes) -> None:
     """Parquet readers begin with the end of a file."""
     bucket.write("digits", b"0123456789")
     got = bucket.get_object(Key="digits", Range=range_)
@@ -167,13 +167,13 @@ def test_range_request_returns_the_range(bucket: Bucket, range_: str, content: b
     assert got["ContentRange"].endswith("/10")
 
 
-def test_range_beyond_the_end_is_rejected(bucket: Bucket) -> None:
+def test_range_beyond_the_end_is_rejected(bucket: S3Bucket) -> None:
     """With the status and the code of S3."""
     bucket.write("digits", b"0123456789")
     assert error_of(bucket.get_object, Key="digits", Range="bytes=10-")[:2] == (416, "InvalidRange")
 
 
-def test_only_one_of_twenty_concurrent_writers_creates_a_key(bucket: Bucket) -> None:
+def test_only_one_of_twenty_concurrent_writers_creates_a_key(bucket: S3Bucket) -> None:
     """With `If-None-Match: *` one writer succeeds, and the others get 412."""
     start = threading.Barrier(20)
 
@@ -189,7 +189,7 @@ def test_only_one_of_twenty_concurrent_writers_creates_a_key(bucket: Bucket) -> 
 
 
 def test_conditional_put_does_not_overwrite_a_file_of_another_program(
-    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+    bucket: S3Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Even if Spark creates it at the last moment, since the file system checks."""
     make_room = BucketFolder._make_room
@@ -203,7 +203,7 @@ def test_conditional_put_does_not_overwrite_a_file_of_another_program(
     assert bucket.read("log/00000001.json") == b"written by Spark"
 
 
-def test_conditional_completion_of_an_upload_does_not_overwrite(bucket: Bucket) -> None:
+def test_conditional_completion_of_an_upload_does_not_overwrite(bucket: S3Bucket) -> None:
     """Also a file of another program; the upload can still be completed later."""
     finish = bucket.upload("x", b"parts")
     path = bucket.write("x")
@@ -213,7 +213,7 @@ def test_conditional_completion_of_an_upload_does_not_overwrite(bucket: Bucket) 
     assert bucket.read("x") == b"parts"
 
 
-def test_if_match_requires_the_current_etag(bucket: Bucket) -> None:
+def test_if_match_requires_the_current_etag(bucket: S3Bucket) -> None:
     """Also of a file of another program."""
     bucket.write("x")
     seen = bucket.head_object(Key="x")["ETag"]
@@ -223,7 +223,7 @@ def test_if_match_requires_the_current_etag(bucket: Bucket) -> None:
     assert bucket.read("x") == b"mine"
 
 
-def test_only_one_of_ten_concurrent_writers_replaces_an_object(bucket: Bucket) -> None:
+def test_only_one_of_ten_concurrent_writers_replaces_an_object(bucket: S3Bucket) -> None:
     """`If-Match` is checked atomically with the write."""
     bucket.put_object(Key="x", Body=b"seen")
     seen = bucket.head_object(Key="x")["ETag"]
@@ -242,7 +242,7 @@ def test_only_one_of_ten_concurrent_writers_replaces_an_object(bucket: Bucket) -
 
 
 def test_headers_match_the_content_when_an_object_is_replaced_during_a_get(
-    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+    bucket: S3Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Length and ETag are those of the new content."""
     bucket.put_object(Key="x", Body=b"old")
@@ -261,7 +261,7 @@ def test_headers_match_the_content_when_an_object_is_replaced_during_a_get(
     assert got["ETag"] == bucket.head_object(Key="x")["ETag"]
 
 
-def test_reader_gets_one_complete_version_during_replacements(bucket: Bucket) -> None:
+def test_reader_gets_one_complete_version_during_replacements(bucket: S3Bucket) -> None:
     """The content and the ETag belong to the same version."""
     contents = [letter * MIB for letter in (b"a", b"b")]
     etags = {md5(content).hex(): content for content in contents}
@@ -284,7 +284,7 @@ def test_reader_gets_one_complete_version_during_replacements(bucket: Bucket) ->
         writer.result()
 
 
-def test_delete_removes_the_file_and_empty_folders(bucket: Bucket) -> None:
+def test_delete_removes_the_file_and_empty_folders(bucket: S3Bucket) -> None:
     """The bucket's own folder is kept."""
     bucket.write("a/b/c/one")
     bucket.write("a/b/c/.one.crc")
@@ -296,7 +296,7 @@ def test_delete_removes_the_file_and_empty_folders(bucket: Bucket) -> None:
     assert list(bucket.folder.iterdir()) == []
 
 
-def test_replacing_a_file_removes_its_hadoop_checksum(bucket: Bucket) -> None:
+def test_replacing_a_file_removes_its_hadoop_checksum(bucket: S3Bucket) -> None:
     """Otherwise Hadoop would report the new content as corrupt."""
     bucket.write("t/part-0")
     crc = bucket.write("t/.part-0.crc")
@@ -304,7 +304,7 @@ def test_replacing_a_file_removes_its_hadoop_checksum(bucket: Bucket) -> None:
     assert not crc.exists()
 
 
-def test_multipart_upload_becomes_one_file(bucket: Bucket) -> None:
+def test_multipart_upload_becomes_one_file(bucket: S3Bucket) -> None:
     """Its ETag is that of a multipart upload; the parts are removed."""
     parts = [os.urandom(PART), os.urandom(PART), b"end"]
     bucket.complete_multipart_upload(**bucket.upload("big/object", *parts))
@@ -317,7 +317,7 @@ def test_multipart_upload_becomes_one_file(bucket: Bucket) -> None:
     assert not any((bucket.state.s3_meta / "uploads").iterdir())
 
 
-def test_boto3_uploads_and_downloads_large_files(bucket: Bucket, tmp_path: Path) -> None:
+def test_boto3_uploads_and_downloads_large_files(bucket: S3Bucket, tmp_path: Path) -> None:
     """The transfer manager uploads parts in parallel and verifies checksums."""
     source, back = tmp_path / "source", tmp_path / "back"
     source.write_bytes(os.urandom(20 * MIB))
@@ -327,13 +327,13 @@ def test_boto3_uploads_and_downloads_large_files(bucket: Bucket, tmp_path: Path)
     assert bucket.head_object(Key="large")["Metadata"] == {"k": "v"}
 
 
-def test_completing_an_upload_is_idempotent(bucket: Bucket) -> None:
+def test_completing_an_upload_is_idempotent(bucket: S3Bucket) -> None:
     """As for a retry after a lost response."""
     finish = bucket.upload("x", b"parts")
     assert bucket.complete_multipart_upload(**finish)["ETag"] == bucket.complete_multipart_upload(**finish)["ETag"]
 
 
-def test_invalid_multipart_upload_is_rejected(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_multipart_upload_is_rejected(bucket: S3Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     """Unknown uploads, unknown parts, parts in the wrong order, and parts that are too small."""
     finish = bucket.upload("x", b"one", b"two")
     parts = finish["MultipartUpload"]["Parts"]
@@ -352,7 +352,7 @@ def test_invalid_multipart_upload_is_rejected(bucket: Bucket, monkeypatch: pytes
     assert bucket.keys() == []
 
 
-def test_copy_is_an_independent_file(bucket: Bucket) -> None:
+def test_copy_is_an_independent_file(bucket: S3Bucket) -> None:
     """It has the metadata of the source, unless the request replaces it."""
     bucket.put_object(Key="a", Body=b"content", ContentType="text/plain", Metadata={"k": "v"})
     bucket.copy_object(Key="b/c", CopySource={"Bucket": bucket.name, "Key": "a"})
@@ -366,7 +366,7 @@ def test_copy_is_an_independent_file(bucket: Bucket) -> None:
     assert bucket.read("b/c") == b"content"
 
 
-def test_upload_part_copy_copies_a_range(bucket: Bucket) -> None:
+def test_upload_part_copy_copies_a_range(bucket: S3Bucket) -> None:
     """From a file of another program."""
     bucket.write("digits", b"0123456789")
     upload = bucket.create_multipart_upload(Key="x")["UploadId"]
@@ -387,7 +387,7 @@ def test_upload_part_copy_copies_a_range(bucket: Bucket) -> None:
     "key",
     ["../x", "/x", "a//b", "a/../../x", "./x", "a/./b", "..", "nul\0", "z" * 256, "é" * 128, "t/.part.crc", "..//"],
 )
-def test_key_that_cannot_be_a_file_is_rejected(bucket: Bucket, key: str) -> None:
+def test_key_that_cannot_be_a_file_is_rejected(bucket: S3Bucket, key: str) -> None:
     """No path outside the bucket's folder is written, and reading returns 404."""
     bucket.put_object(Key="good", Body=b"")
     before = sorted(bucket.state.root.rglob("*"))
@@ -404,7 +404,7 @@ def test_key_that_cannot_be_a_file_is_rejected(bucket: Bucket, key: str) -> None
     assert sorted(bucket.state.root.rglob("*")) == before
 
 
-def test_key_below_another_key_is_rejected(bucket: Bucket) -> None:
+def test_key_below_another_key_is_rejected(bucket: S3Bucket) -> None:
     """A path cannot be both file and folder; an empty folder is replaced."""
     bucket.put_object(Key="a/b", Body=b"x")
     for key in ("a", "a/b/c", "a/b/c/d", "a/b/"):
@@ -417,7 +417,7 @@ def test_key_below_another_key_is_rejected(bucket: Bucket) -> None:
     assert bucket.keys() == ["a/b", "empty"]
 
 
-def test_symlinks_are_not_followed(bucket: Bucket, tmp_path: Path) -> None:
+def test_symlinks_are_not_followed(bucket: S3Bucket, tmp_path: Path) -> None:
     """Neither for reading nor for writing."""
     (tmp_path / "secret").write_text("secret")
     (bucket.folder / "link").symlink_to(tmp_path)
@@ -429,7 +429,7 @@ def test_symlinks_are_not_followed(bucket: Bucket, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["secret"]
 
 
-def test_full_disk_leaves_the_object_unchanged(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_leaves_the_object_unchanged(bucket: S3Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error is InsufficientStorage, and no partial file is left."""
     bucket.put_object(Key="x", Body=b"old")
 
@@ -445,7 +445,7 @@ def test_full_disk_leaves_the_object_unchanged(bucket: Bucket, monkeypatch: pyte
     assert not list((bucket.state.s3_meta / "incoming").iterdir())
 
 
-def test_interrupted_put_writes_no_object(bucket: Bucket) -> None:
+def test_interrupted_put_writes_no_object(bucket: S3Bucket) -> None:
     """As when the client is killed."""
     with socket.create_connection(("127.0.0.1", bucket.port)) as connection:
         connection.sendall(
@@ -462,7 +462,7 @@ def test_objects_survive_a_restart(tmp_path: Path) -> None:
     """After a kill the bucket must be created again; then its objects have their content and metadata."""
     state = State(tmp_path)
     with spawned(state) as (port, process):
-        before = Bucket(state, port, "lake").create()
+        before = S3Bucket(state, port, "lake").create()
         before.put_object(Key="a/put", Body=b"put", ContentType="text/x", Metadata={"k": "v"})
         before.put_object(Key="replaced", Body=b"put", ContentType="text/x")
         before.write("spark", b"s")
@@ -472,7 +472,7 @@ def test_objects_survive_a_restart(tmp_path: Path) -> None:
         process.wait()
     before.write("replaced", b"by Spark")
     with served(state) as port:
-        after = Bucket(state, port, "lake")
+        after = S3Bucket(state, port, "lake")
         assert error_of(after.list_objects_v2)[1] == "NoSuchBucket"
         assert client(port).list_buckets()["Buckets"] == []
         after.create()
@@ -490,7 +490,7 @@ def test_large_object_is_not_loaded_into_memory(tmp_path: Path) -> None:
     """Reading, copying and ranging 400 MiB adds less than 80 MiB to the process's memory."""
     state = State(tmp_path)
     with spawned(state) as (port, process):
-        bucket = Bucket(state, port, "lake").create()
+        bucket = S3Bucket(state, port, "lake").create()
         with (bucket.folder / "large").open("wb") as file:
             file.truncate(400 * MIB)
         bucket.list_objects_v2()
@@ -509,6 +509,6 @@ def test_large_object_is_not_loaded_into_memory(tmp_path: Path) -> None:
 def test_second_install_starts_with_an_empty_state(tmp_path: Path) -> None:
     """Objects of the first state folder are not visible."""
     with served(State(tmp_path / "one")) as port:
-        Bucket(State(tmp_path / "one"), port, "lake").create().put_object(Key="x", Body=b"")
+        S3Bucket(State(tmp_path / "one"), port, "lake").create().put_object(Key="x", Body=b"")
         s3.install(State(tmp_path / "two"))
-        assert Bucket(State(tmp_path / "two"), port, "lake").create().keys() == []
+        assert S3Bucket(State(tmp_path / "two"), port, "lake").create().keys() == []

@@ -25,7 +25,7 @@ BUCKET, SCRIPT = "artifacts", "jobs/ingest.py"
 
 
 @dataclass(frozen=True)
-class Target:
+class AttackTarget:
     """A local AWS that is served on two ports: behind its gate on `port`, and without it on `bare_port`."""
 
     state: State
@@ -54,13 +54,13 @@ class Target:
 
 
 @pytest.fixture(scope="module")
-def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AttackTarget]:
     """Serve a local AWS with a bucket for the script of a job."""
     key = Credentials("AKIAOWNEROFTHISWORLD", "a secret of the world")
     with LocalAws(State(tmp_path_factory.mktemp("attacked")), key) as aws, bare(aws) as bare_port:
         location = {"LocationConstraint": REGION}
         aws.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration=location)
-        yield Target(aws.state, aws.port, bare_port, key)
+        yield AttackTarget(aws.state, aws.port, bare_port, key)
 
 
 @contextmanager
@@ -90,7 +90,7 @@ def _script(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture
-def post(target: Target):
+def post(target: AttackTarget):
     """Return a function that posts a form with given fields and returns the status and the error code."""
 
     def send(fields: dict[str, str], content: str = "evil", path: str = "ingested") -> tuple[int, str]:

@@ -19,7 +19,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from local_aws.address import REGION
 from ops.cli import dashboard_images
-from tests.security.conftest import BUCKET, SCRIPT, Target, serving
+from tests.security.conftest import BUCKET, SCRIPT, AttackTarget, serving
 
 pytestmark = pytest.mark.browser
 
@@ -58,7 +58,9 @@ def form(key: str = SCRIPT) -> dict[str, Any]:
     return {"body": body.encode(), "Content_Type": "multipart/form-data; boundary=b"}
 
 
-def signed(target: Target, method: str, url: str, body: bytes = b"", key: Credentials | None = None) -> dict[str, str]:
+def signed(
+    target: AttackTarget, method: str, url: str, body: bytes = b"", key: Credentials | None = None
+) -> dict[str, str]:
     """Return the headers of a request to Secrets Manager with a valid signature."""
     request = AWSRequest(method, url, data=body, headers={"X-Amz-Target": "secretsmanager.ListSecrets"})
     request.headers["Content-Type"] = "application/x-amz-json-1.1"

@@ -73,7 +73,12 @@ def secret(target):
 )
 def test_curl_of_another_user_cannot_read_a_secret(target, secret, credentials, code):
     """Neither unsigned nor with an unknown key; without the gate it can."""
-    request = ("-H", "X-Amz-Target: secretsmanager.GetSecretValue", "-H", "Content-Type: application/x-amz-json-1.1")
+    request = (
+        "-H",
+        "X-Amz-Target: secretsmanager.GetSecretValue",
+        "-H",
+        "Content-Type: application/x-amz-json-1.1",
+    )
     request = (*request, "--data", json.dumps({"SecretId": secret}))
     scope = f"AWS4-HMAC-SHA256 Credential=x/20260101/{REGION}/secretsmanager/aws4_request, SignedHeaders=x, Signature=x"
     assert "the password" in curl(target.bare_port, *request, "-H", f"Authorization: {scope}")

@@ -21,14 +21,14 @@ from local_aws.gate import execution, headers
 from local_aws.iam import AccessDeniedError, Call
 from local_aws.iam.calls import JUDGED
 from tests import roles
-from tests.security.conftest import Target
+from tests.security.conftest import AttackTarget
 
 BUCKET, COMMITTED = "records", "log/1.json"
 FIELDS = "application/x-www-form-urlencoded"
 
 
 @pytest.fixture(scope="module")
-def bucket(target: Target) -> Any:
+def bucket(target: AttackTarget) -> Any:
     """Create a versioned bucket with a commit record that its policy protects; return a client."""
     s3 = target.client("s3")
     s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
@@ -39,7 +39,7 @@ def bucket(target: Target) -> Any:
     return s3
 
 
-def assume_role(target: Target, role: str, action: str, resource: str) -> Credentials:
+def assume_role(target: AttackTarget, role: str, action: str, resource: str) -> Credentials:
     """Return the credentials of a role with one allowed action."""
     roles.create(target.client("iam"), role, {"Effect": "Allow", "Action": action, "Resource": resource})
     source = f"arn:aws:glue:{REGION}:{roles.ACCOUNT}:job/a-job"
@@ -49,7 +49,7 @@ def assume_role(target: Target, role: str, action: str, resource: str) -> Creden
     return Credentials(session.access_key, session.secret_key, session.token)
 
 
-def raw(target: Target, method: str, path: str, fields: list[tuple[str, str]], body: bytes = b"") -> str:
+def raw(target: AttackTarget, method: str, path: str, fields: list[tuple[str, str]], body: bytes = b"") -> str:
     """Send headers without any encoding, and return the response."""
     head = [("Host", f"127.0.0.1:{target.port}"), ("Content-Length", str(len(body))), *fields]
     text = f"{method} {path} HTTP/1.1\r\n" + "".join(f"{name}:{value}\r\n" for name, value in head) + "\r\n"
@@ -59,7 +59,13 @@ def raw(target: Target, method: str, path: str, fields: list[tuple[str, str]], b
 
 
 def send_signed(  # noqa: PLR0917 - in the order of a request
-    target: Target, key: Credentials, service: str, method: str, path: str, body: bytes, *unsigned: tuple[str, str]
+    target: AttackTarget,
+    key: Credentials,
+    service: str,
+    method: str,
+    path: str,
+    body: bytes,
+    *unsigned: tuple[str, str],
 ) -> str:
     """Send a signed request with additional unsigned headers, and return the response."""
     request = AWSRequest(method, f"http://127.0.0.1:{target.port}{path}", data=body)
@@ -216,7 +222,7 @@ QUERY = "Action=Publish&Version=2010-03-31&Message=m&TopicArn={}"
 
 
 @pytest.fixture
-def topics(target: Target) -> tuple[str, str, Any]:
+def topics(target: AttackTarget) -> tuple[str, str, Any]:
     """Create two topics and a queue that subscribes to the second; return the ARNs and the queue's reader."""
     sns, sqs = target.client("sns"), target.client("sqs")
     mine, other = (sns.create_topic(Name=name)["TopicArn"] for name in ("mine", "other"))

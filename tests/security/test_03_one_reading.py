@@ -16,7 +16,7 @@ from botocore.httpsession import URLLib3Session
 from local_aws import iam
 from local_aws.address import REGION
 from tests import roles
-from tests.security.conftest import Target
+from tests.security.conftest import AttackTarget
 
 BUCKET = "ingested"
 COMMITTED = "log/000001.json"
@@ -36,7 +36,7 @@ KEEP_VERSIONS = {
 
 
 @pytest.fixture(scope="module")
-def bucket(target: Target) -> Any:
+def bucket(target: AttackTarget) -> Any:
     """Create a bucket with the policy of the ingested zone and a commit record; return a client."""
     s3 = target.client("s3")
     s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
@@ -155,7 +155,7 @@ def response_to(  # noqa: PLR0917 - in the order of a request
 
 
 def send_signed(  # noqa: PLR0917 - in the order of a request
-    target: Target, key: Credentials, service: str, method: str, path: str, body: bytes = b"", **how: str
+    target: AttackTarget, key: Credentials, service: str, method: str, path: str, body: bytes = b"", **how: str
 ) -> str:
     """Send a signed request to the endpoint behind its gate, as `response_to` does; return the response."""
     return response_to(target.port, key, service, method, path, body, **how)
@@ -251,7 +251,7 @@ def files(target):
     return s3, name
 
 
-def assume_role(target: Target, name: str, action: str | list[str], *resources: str) -> Credentials:
+def assume_role(target: AttackTarget, name: str, action: str | list[str], *resources: str) -> Credentials:
     """Create a role that allows actions on resources, and return its credentials."""
     roles.create(target.client("iam"), name, {"Effect": "Allow", "Action": action, "Resource": list(resources)})
     return assume(name)
@@ -528,7 +528,7 @@ def test_ambiguous_list_of_keys_is_rejected(target, bucket, xml):
     assert read(bucket, COMMITTED) == b"committed"
 
 
-def delete_objects(target: Target, body: bytes) -> str:
+def delete_objects(target: AttackTarget, body: bytes) -> str:
     """Send a DeleteObjects request with a given body, and return the response."""
     return send_signed(target, target.key, "s3", "POST", f"/{BUCKET}?delete=", body)
 

@@ -99,7 +99,7 @@ def terminal(monkeypatch) -> Callable[[], str]:
     return shown.getvalue
 
 
-class Lake:
+class FakeLake:
     """A fake lake in which every name and value is the same text."""
 
     def __init__(self, text: str) -> None:
@@ -160,7 +160,7 @@ def show_lake(show: Callable[[], None]) -> Callable[[str, pytest.MonkeyPatch], N
     """Return a view of a lake of the text."""
 
     def shown(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(lake_query, "_lake", lambda *_: Lake(text))
+        monkeypatch.setattr(lake_query, "_lake", lambda *_: FakeLake(text))
         show()
 
     return shown
@@ -282,7 +282,7 @@ def test_line_feed_in_a_value_stays_within_its_cell(terminal, monkeypatch):
 
 def test_csv_and_logs_are_unchanged_in_a_pipe(monkeypatch, capsys):
     """Programs get the values with all control characters."""
-    monkeypatch.setattr(lake_query, "_lake", lambda *_: Lake("\x1b[31m[/red]\x9b\u202e"))
+    monkeypatch.setattr(lake_query, "_lake", lambda *_: FakeLake("\x1b[31m[/red]\x9b\u202e"))
     lake_query.query(*PLACE, "SELECT 1", "csv")
     log_view._print([LogLine(NOW, "ingest", "\x1b[31m[/red]\x9b\u202e")], 0)
 

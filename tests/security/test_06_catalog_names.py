@@ -26,7 +26,7 @@ OUTSIDE = ["s3://{root}/t/", "s3://../", "s3://{bucket}/../{bucket}/t/", "s3://{
 """URLs outside the buckets: an empty bucket name, parent folders, and an unknown bucket."""
 
 
-class Catalog:
+class CatalogDatabase:
     """A catalog database, a bucket with a Parquet file in `t/`, and a secret file outside the buckets."""
 
     def __init__(self, aws: LocalAws) -> None:
@@ -109,7 +109,7 @@ class Catalog:
 @pytest.fixture
 def catalog(local_aws):
     """Return a catalog database with a unique name."""
-    return Catalog(local_aws)
+    return CatalogDatabase(local_aws)
 
 
 @pytest.mark.parametrize("name", ['a"b', "a'b", "a\\b", "ü x", "*", "a;b", "a\nb", "--"])

@@ -22,7 +22,7 @@ from ops.sandbox import aws, lifecycle
 from ops.sandbox.postgres import account
 from ops.sandbox.settings import SandboxSettings
 from tests.local_aws.conftest import GlueFixtures
-from tests.security.conftest import Target
+from tests.security.conftest import AttackTarget
 
 SECRETS = {
     "GITHUB_TOKEN", "ANTHROPIC_API_KEY", "AWS_SECRET_ACCESS_KEY", "GOOGLE_APPLICATION_CREDENTIALS", "PGPASSWORD",
@@ -109,12 +109,12 @@ def proxied(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         server.shutdown()
 
 
-def settings_of(target: Target) -> SandboxSettings:
+def settings_of(target: AttackTarget) -> SandboxSettings:
     """Return the settings of the local AWS `target`."""
     return SandboxSettings(target.port, 1, {}, access_key=target.key.access_key, secret_key=target.key.secret_key)
 
 
-def test_clients_of_the_owner_do_not_use_the_proxy(proxied: list[str], target: Target):
+def test_clients_of_the_owner_do_not_use_the_proxy(proxied: list[str], target: AttackTarget):
     """Neither the environment's clients nor those that the jobs' package gets."""
     settings = settings_of(target)
     assert aws.client(settings, "s3").list_buckets()["Buckets"]
@@ -122,7 +122,7 @@ def test_clients_of_the_owner_do_not_use_the_proxy(proxied: list[str], target: T
     assert proxied == []
 
 
-def test_endpoint_downloads_scripts_without_the_proxy(proxied: list[str], target: Target):
+def test_endpoint_downloads_scripts_without_the_proxy(proxied: list[str], target: AttackTarget):
     """Otherwise the proxy's response would be executed."""
     world = World(target.state, f"http://127.0.0.1:{target.port}")
     session = Session("123456789012", "role", "session", target.key.access_key, target.key.secret_key, None)
@@ -131,7 +131,7 @@ def test_endpoint_downloads_scripts_without_the_proxy(proxied: list[str], target
 
 
 @pytest.mark.parametrize("of_shell", [False, True])
-def test_programs_do_not_use_the_proxy_for_the_local_aws(proxied: list[str], target: Target, *, of_shell: bool):
+def test_programs_do_not_use_the_proxy_for_the_local_aws(proxied: list[str], target: AttackTarget, *, of_shell: bool):
     """A job or Terraform, and programs in the shell of `totelake env`."""
     shell = settings_of(target).aws_environment()
     environment = os.environ | shell if of_shell else inherited() | {"AWS_ENDPOINT_URL": shell["AWS_ENDPOINT_URL"]}

@@ -9,10 +9,10 @@ from botocore.awsrequest import AWSRequest
 from botocore.httpsession import URLLib3Session
 
 from local_aws.address import REGION
-from tests.security.conftest import BUCKET, SCRIPT, Target
+from tests.security.conftest import BUCKET, SCRIPT, AttackTarget
 
 
-def raw(target: Target, text: str) -> str:
+def raw(target: AttackTarget, text: str) -> str:
     """Send raw text to the endpoint, and return its response up to the end of the connection."""
     with socket.create_connection(("127.0.0.1", target.port), timeout=30) as connection:
         connection.sendall(text.replace("\n", "\r\n").encode())
@@ -20,7 +20,7 @@ def raw(target: Target, text: str) -> str:
         return b"".join(iter(lambda: connection.recv(65536), b"")).decode()
 
 
-def signed(target: Target, service: str, method: str, path: str, body: bytes, **headers: str) -> tuple[int, str]:
+def signed(target: AttackTarget, service: str, method: str, path: str, body: bytes, **headers: str) -> tuple[int, str]:
     """Send a signed request, and return the status and the body of the response."""
     request = AWSRequest(method, f"http://127.0.0.1:{target.port}{path}", data=body)
     for name, value in headers.items():

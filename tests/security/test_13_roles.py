@@ -21,7 +21,7 @@ from local_aws.address import REGION
 from local_aws.glue import catalog, crawlers
 from local_aws.iam import session_policies
 from tests import roles
-from tests.security.conftest import BUCKET, SCRIPT, Target
+from tests.security.conftest import BUCKET, SCRIPT, AttackTarget
 
 KEY = f"arn:aws:s3:::{BUCKET}/{SCRIPT}"
 BUSES = f"arn:aws:events:{REGION}:{roles.ACCOUNT}:event-bus"
@@ -40,7 +40,7 @@ def deny(action: str, *resources: str, **rest: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def assume_role_with(target: Target):
+def assume_role_with(target: AttackTarget):
     """Return a function that assumes a role with the given statements and returns its credentials."""
 
     def assume_role(*statements: dict[str, Any], role: str = "a-role", name: str = "session") -> Credentials:
@@ -55,7 +55,7 @@ def assume_role_with(target: Target):
 
 
 @pytest.fixture
-def send(target: Target) -> Send:
+def send(target: AttackTarget) -> Send:
     """Return a function that signs and sends any request, and returns the status and the body of the response."""
 
     def send_signed(
@@ -92,7 +92,7 @@ def error_code(call: Callable[..., Any], **parameters: Any) -> str:
     return ""
 
 
-def test_message_is_published_only_if_every_destination_is_allowed(target: Target, assume_role_with):
+def test_message_is_published_only_if_every_destination_is_allowed(target: AttackTarget, assume_role_with):
     """SNS would deliver to TargetArn or PhoneNumber beside an allowed TopicArn."""
     owner = target.client("sns")
     mine, other = (owner.create_topic(Name=name)["TopicArn"] for name in ("mine", "other"))
@@ -104,7 +104,7 @@ def test_message_is_published_only_if_every_destination_is_allowed(target: Targe
     assert error_code(publish, Message="m", TopicArn=mine, PhoneNumber="+447700900000") == "AccessDenied"
 
 
-def test_queue_named_only_by_the_path_gets_no_message(target: Target, assume_role_with, send: Send):
+def test_queue_named_only_by_the_path_gets_no_message(target: AttackTarget, assume_role_with, send: Send):
     """Without QueueUrl, no queue was authorized, but the queue of the path would get the message."""
     url = target.client("sqs").create_queue(QueueName="other")["QueueUrl"]
     other = f"arn:aws:sqs:{REGION}:{roles.ACCOUNT}:other"
@@ -188,7 +188,7 @@ def test_null_parameter_counts_as_missing(assume_role_with, call_json: Callable[
     ids=lambda statements: json.dumps(statements[-1]["Condition"]),
 )
 def test_condition_on_the_request_or_an_unknown_key_denies(
-    target: Target, assume_role_with, statements: list[dict[str, Any]]
+    target: AttackTarget, assume_role_with, statements: list[dict[str, Any]]
 ):
     """A condition key that the endpoint does not support is not treated as absent."""
     s3 = target.client("s3", assume_role_with(*statements))
@@ -197,7 +197,7 @@ def test_condition_on_the_request_or_an_unknown_key_denies(
     assert target.script == b"the script"
 
 
-def test_conditions_use_the_values_of_the_request(target: Target, assume_role_with):
+def test_conditions_use_the_values_of_the_request(target: AttackTarget, assume_role_with):
     """Storage class, `If-None-Match`, region, account and transport."""
     put = allow("s3:PutObject", Condition={"StringNotEquals": {"s3:x-amz-storage-class": "GLACIER"}})
     overwrite = deny("s3:PutObject", KEY, Condition={"Null": {"s3:if-none-match": "true"}})
@@ -211,7 +211,7 @@ def test_conditions_use_the_values_of_the_request(target: Target, assume_role_wi
 
 
 @pytest.mark.parametrize("variable", ["${aws:PrincipalAccount}", "${aws:PrincipalTag/team}", "${aws:username}", "${"])
-def test_policy_variable_in_a_resource_is_replaced_or_denies(target: Target, assume_role_with, variable: str):
+def test_policy_variable_in_a_resource_is_replaced_or_denies(target: AttackTarget, assume_role_with, variable: str):
     """It is not used literally."""
     target.client("s3").put_object(Bucket=BUCKET, Key=f"{roles.ACCOUNT}/secret", Body=b"")
     s3 = target.client(
@@ -235,7 +235,7 @@ def test_acl_headers_require_put_object_acl(assume_role_with, send: Send, header
     assert put(assume_role_with(allow("s3:PutObject"), allow("s3:PutObjectAcl"))) == 200
 
 
-def test_bypass_of_retention_is_authorized_for_each_key(target: Target, assume_role_with):
+def test_bypass_of_retention_is_authorized_for_each_key(target: AttackTarget, assume_role_with):
     """Not for the bucket of the keys."""
     s3 = target.client("s3", assume_role_with(allow("s3:*"), deny("s3:BypassGovernanceRetention", KEY)))
     both = {"Objects": [{"Key": "other"}, {"Key": SCRIPT}]}
@@ -246,7 +246,7 @@ def test_bypass_of_retention_is_authorized_for_each_key(target: Target, assume_r
 
 
 @pytest.fixture
-def crawled(target: Target, assume_role_with) -> Callable[..., str]:
+def crawled(target: AttackTarget, assume_role_with) -> Callable[..., str]:
     """Return a function that crawls files with a role that has one denial, and returns the crawl's error."""
 
     def crawl(name: str, denied: dict[str, Any], *files: str) -> str:
@@ -284,7 +284,7 @@ def test_crawl_fails_at_a_denied_prefix(crawled):
 
 
 @pytest.fixture
-def assume_limited(target: Target, send: Send) -> Callable[..., tuple[Credentials | None, str]]:
+def assume_limited(target: AttackTarget, send: Send) -> Callable[..., tuple[Credentials | None, str]]:
     """Return a function that assumes a role with all permissions, and returns credentials and error code."""
     session_policies.install()
 
@@ -311,7 +311,7 @@ OPERATIONS = ["AssumeRole", "AssumeRoleWithWebIdentity"]
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("limit", [allow("s3:GetObject", KEY), deny("s3:List*"), allow("s3:*", Condition=UNKNOWN)])
 def test_session_has_only_permissions_of_both_its_role_and_its_session_policy(
-    target: Target, assume_limited, operation: str, limit: dict[str, Any]
+    target: AttackTarget, assume_limited, operation: str, limit: dict[str, Any]
 ):
     """A session policy limits the role's policy, and grants nothing itself."""
     policy = roles.policy(limit)
@@ -325,7 +325,9 @@ def test_session_has_only_permissions_of_both_its_role_and_its_session_policy(
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_session_with_managed_session_policies_is_denied_everything(target: Target, assume_limited, operation: str):
+def test_session_with_managed_session_policies_is_denied_everything(
+    target: AttackTarget, assume_limited, operation: str
+):
     """They would limit the role's policies, and are not evaluated locally."""
     arn = {"PolicyArns.member.1.arn": "arn:aws:iam::aws:policy/AWSDenyAll"}
 
@@ -341,7 +343,9 @@ def test_invalid_session_policy_is_rejected(assume_limited, operation: str, poli
 
 
 @pytest.mark.parametrize("fixture", ["assume_role_with", "assume_limited"])
-def test_session_is_invalid_after_its_role_is_deleted(target: Target, request: pytest.FixtureRequest, fixture: str):
+def test_session_is_invalid_after_its_role_is_deleted(
+    target: AttackTarget, request: pytest.FixtureRequest, fixture: str
+):
     """Also if a role with the same name is created, since it has another id."""
     assume = request.getfixturevalue(fixture)
     key = assume(roles.ANYTHING, role="full") if fixture == "assume_role_with" else assume()[0]
@@ -355,7 +359,7 @@ def test_session_is_invalid_after_its_role_is_deleted(target: Target, request: p
     assert error_code(target.client("s3", key).list_buckets) == "AccessDenied"
 
 
-def test_session_of_a_missing_role_is_invalid(target: Target):
+def test_session_of_a_missing_role_is_invalid(target: AttackTarget):
     """Also if a role with that name is created later."""
     session_policies.install()
     arn = f"arn:aws:iam::{roles.ACCOUNT}:role/later"
@@ -366,7 +370,7 @@ def test_session_of_a_missing_role_is_invalid(target: Target):
     assert error_code(target.client("s3", key).list_buckets) == "InvalidClientTokenId"
 
 
-def test_get_tables_returns_only_the_allowed_tables(target: Target, assume_role_with):
+def test_get_tables_returns_only_the_allowed_tables(target: AttackTarget, assume_role_with):
     """Without a permission on any table of the database, it returns none."""
     catalog.install()
     owner = target.client("glue")
@@ -397,7 +401,7 @@ WAREHOUSE = {"WorkgroupName": "warehouse", "Database": "warehouse", "Sql": "SELE
 
 
 @pytest.fixture
-def api(target: Target, assume_role_with):
+def api(target: AttackTarget, assume_role_with):
     """Return a function that returns a Data API client of a session that may access its own statements only."""
     redshift.install(lambda *_: "postgresql://127.0.0.1:1/nowhere")
     own_actions = [f"redshift-data:{name}Statement" for name in ("Describe", "Cancel")] + [
@@ -412,7 +416,7 @@ def api(target: Target, assume_role_with):
     return client
 
 
-def test_role_can_access_only_its_own_statements(target: Target, api):
+def test_role_can_access_only_its_own_statements(target: AttackTarget, api):
     """Statements have no ARN, so the policy has a condition on their owner."""
     mine, other = api("mine"), api("mine", role="another")
     identifier = mine.execute_statement(**WAREHOUSE)["Id"]
@@ -449,7 +453,7 @@ def test_client_token_is_specific_to_its_caller(api):
     assert api("mine", role="another").execute_statement(**once)["Id"] != first
 
 
-def test_permission_on_all_workgroups_does_not_include_clusters(target: Target, assume_role_with):
+def test_permission_on_all_workgroups_does_not_include_clusters(target: AttackTarget, assume_role_with):
     """A statement without a workgroup goes to the named cluster."""
     redshift.install(lambda *_: "postgresql://127.0.0.1:1/nowhere")
     workgroups = f"arn:aws:redshift-serverless:{REGION}:{roles.ACCOUNT}:workgroup/*"
@@ -484,7 +488,7 @@ WORKGROUPS = f"arn:aws:redshift-serverless:{PLACE}:workgroup"
     ],
 )  # fmt: skip
 def test_login_without_a_secret_requires_permission_for_temporary_credentials(
-    target: Target, assume_role_with, statement: dict[str, Any], where: dict[str, str], *, logs_in: bool
+    target: AttackTarget, assume_role_with, statement: dict[str, Any], where: dict[str, str], *, logs_in: bool
 ):
     """Of the workgroup, or of the cluster's database, as the IAM identity or as a database user."""
     redshift.install(lambda *_: "postgresql://127.0.0.1:1/nowhere")
@@ -493,7 +497,7 @@ def test_login_without_a_secret_requires_permission_for_temporary_credentials(
     assert error_code(api.execute_statement, **where) == ("" if logs_in else "AccessDeniedException")
 
 
-def test_denied_secret_cannot_be_used_by_its_name(target: Target, assume_role_with):
+def test_denied_secret_cannot_be_used_by_its_name(target: AttackTarget, assume_role_with):
     """SecretArn also accepts a name or a partial ARN."""
     redshift.install(lambda *_: "postgresql://127.0.0.1:1/nowhere")
     arn = target.client("secretsmanager").create_secret(Name="denied", SecretString="{}")["ARN"]

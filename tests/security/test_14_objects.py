@@ -10,12 +10,12 @@ from botocore.httpsession import URLLib3Session
 
 from local_aws.address import REGION
 from tests import roles
-from tests.security.conftest import Target
+from tests.security.conftest import AttackTarget
 from tests.security.test_03_one_reading import assume_role, send_signed
 
 
 @pytest.fixture(scope="module")
-def bucket(target: Target) -> str:
+def bucket(target: AttackTarget) -> str:
     """Create a bucket with object lock and one object; return its name."""
     s3, name = target.client("s3"), f"objects-{target.port}"
     location = {"LocationConstraint": REGION}
@@ -25,7 +25,7 @@ def bucket(target: Target) -> str:
 
 
 @pytest.fixture
-def s3(target: Target) -> Any:
+def s3(target: AttackTarget) -> Any:
     """Return the owner's client."""
     return target.client("s3")
 
@@ -205,7 +205,7 @@ def retention(mode: str, until: str) -> str:
 
 
 @pytest.fixture
-def retain(target: Target, s3: Any, bucket: str):
+def retain(target: AttackTarget, s3: Any, bucket: str):
     """Put an object that is locked until 2099; yield a function that puts a retention and returns the error code."""
     version = s3.put_object(Bucket=bucket, Key="locked", Body=b"1")["VersionId"]
     path = f"/{bucket}/locked?retention=&versionId={version}"

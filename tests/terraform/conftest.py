@@ -1,4 +1,4 @@
-"""Terraform's fixtures: a copy of the configuration that is ready for use, and an endpoint to apply it to."""
+"""Fixtures of the Terraform tests: an initialized copy of the configuration, and an endpoint to apply it to."""
 
 import shutil
 import subprocess
@@ -19,7 +19,7 @@ REGION = "eu-west-2"
 
 @pytest.fixture(scope="session")
 def configuration(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a copy of the configuration, its tests included, with its provider installed."""
+    """Return an initialized copy of the configuration and its tests."""
     folder = tmp_path_factory.mktemp("terraform") / "configuration"
     terraform.copy(folder)
     shutil.copytree(build.ROOT / "terraform/tests", folder / "tests")
@@ -30,14 +30,14 @@ def configuration(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @dataclass(frozen=True)
-class Endpoint:
-    """A local AWS on a port of its own."""
+class AwsEndpoint:
+    """A local AWS on a port of 127.0.0.1."""
 
     port: int
 
     @property
     def environment(self) -> dict[str, str]:
-        """What Terraform needs to know of it."""
+        """The environment variables with which Terraform uses the endpoint."""
         return {
             "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.port}",
             "AWS_ACCESS_KEY_ID": "local",
@@ -46,7 +46,7 @@ class Endpoint:
         }
 
     def client(self, service: str) -> Any:
-        """Return a boto3 client of the server's `service`."""
+        """Return a boto3 client of `service`."""
         return boto3.client(
             service,
             endpoint_url=self.environment["AWS_ENDPOINT_URL"],
@@ -57,31 +57,31 @@ class Endpoint:
 
 
 @contextmanager
-def endpoint() -> Iterator[Endpoint]:
-    """Serve a local AWS in a process of its own for as long as the context lasts."""
+def endpoint() -> Iterator[AwsEndpoint]:
+    """Serve a local AWS in a separate process during the block."""
     script = Path(__file__).with_name("local_aws_process.py")
     with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout
-            yield Endpoint(int(process.stdout.readline()))
+            yield AwsEndpoint(int(process.stdout.readline()))
         finally:
             process.terminate()
 
 
 @dataclass(frozen=True)
-class Deployment:
-    """The configuration as it was applied to an endpoint."""
+class AppliedConfiguration:
+    """A configuration that was applied to an endpoint, and the progress reports of its apply."""
 
     folder: Path
     variables: dict[str, Any]
-    endpoint: Endpoint
+    endpoint: AwsEndpoint
     applied: terraform.ApplyResult
     progress: list[terraform.Progress] = field(default_factory=list)
 
 
 @pytest.fixture(scope="session")
 def variables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Return what a local world adds to `env/local.tfvars`."""
+    """Return the variables that a local environment adds to `env/local.tfvars`."""
     package = tmp_path_factory.mktemp("package") / "totelake.zip"
     package.write_bytes(b"the package")
     login = {"host": "127.0.0.1", "port": 5432}
@@ -100,7 +100,7 @@ def variables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def copy_of(configuration: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
-    """Return what makes another copy of the configuration, ready for use and not yet applied."""
+    """Return a function that makes an initialized copy of the configuration that is not applied."""
 
     def make() -> Path:
         folder = tmp_path_factory.mktemp("copy") / "terraform"
@@ -111,10 +111,10 @@ def copy_of(configuration: Path, tmp_path_factory: pytest.TempPathFactory) -> Ca
 
 
 @pytest.fixture(scope="session")
-def deployment(copy_of: Callable[[], Path], variables: dict[str, Any]) -> Iterator[Deployment]:
-    """Return the configuration, applied to an endpoint with the values of the local environment."""
+def deployment(copy_of: Callable[[], Path], variables: dict[str, Any]) -> Iterator[AppliedConfiguration]:
+    """Apply the configuration with the values of the local environment; yield the deployment."""
     folder = copy_of()
     progress: list[terraform.Progress] = []
     with endpoint() as aws:
         applied = terraform.apply(folder, variables, environment=aws.environment, on_progress=progress.append)
-        yield Deployment(folder, variables, aws, applied, progress)
+        yield AppliedConfiguration(folder, variables, aws, applied, progress)

@@ -1,4 +1,4 @@
-"""A local AWS for Terraform: prints its port, serves until it is ended. A script, to have a process of its own."""
+"""A script that serves a local AWS for Terraform in a separate process: prints its port, and serves until a signal."""
 
 import signal
 import sys
@@ -12,7 +12,7 @@ from local_aws.state import State
 
 
 def main() -> None:
-    """Serve on a free port of 127.0.0.1."""
+    """Serve on a free port of 127.0.0.1 until SIGTERM or SIGINT."""
     with TemporaryDirectory() as folder, LocalAws(State(Path(folder)), Credentials("local", "local")) as aws:
         sys.stdout.write(f"{aws.port}\n")
         sys.stdout.flush()

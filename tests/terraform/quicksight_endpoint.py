@@ -1,4 +1,7 @@
-"""A QuickSight that takes what the service's model allows, keeps it and tells it again: moto has few of its calls."""
+"""A fake QuickSight that validates requests by the service's model, stores resources and describes them.
+
+Moto implements few of its operations.
+"""
 
 import json
 import re
@@ -13,12 +16,12 @@ from urllib.parse import unquote
 import botocore.session
 from botocore.validate import ParamValidator
 
-_ABSENT = "ResourceNotFoundException"
+_NOT_FOUND = "ResourceNotFoundException"
 
 
 @dataclass
 class QuickSight:
-    """What it was told, by kind and id: the parameters of each call that created something."""
+    """Stored resources by kind and id: the parameters of the calls that created them."""
 
     port: int = 0
     data_sources: dict[str, Any] = field(default_factory=dict)
@@ -28,39 +31,39 @@ class QuickSight:
 
     @property
     def kinds(self) -> dict[str, dict[str, Any]]:
-        """What is described under its own id."""
+        """The resources that are described by their own ids, by kind."""
         return {"DataSource": self.data_sources, "DataSet": self.data_sets, "Dashboard": self.dashboards}
 
-    def create(self, operation: str, told: dict[str, Any]) -> dict[str, Any]:
-        """Keep what was told and return where it is."""
+    def create(self, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Store the parameters, and return the response of the Create operation."""
         kind = operation.removeprefix("Create")
-        name = told["DataSetId" if kind == "RefreshSchedule" else f"{kind}Id"]
-        (self.schedules if kind == "RefreshSchedule" else self.kinds[kind])[name] = told
+        name = parameters["DataSetId" if kind == "RefreshSchedule" else f"{kind}Id"]
+        (self.schedules if kind == "RefreshSchedule" else self.kinds[kind])[name] = parameters
         arn = _arn(kind, name)
         return {"Arn": arn, "VersionArn": f"{arn}/version/1", "CreationStatus": "CREATION_SUCCESSFUL"}
 
-    def describe(self, operation: str, told: dict[str, Any]) -> dict[str, Any]:
-        """Return what was kept, as the service would; raise `KeyError` where nothing was."""
+    def describe(self, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Return the response of a Describe operation; raise KeyError if the resource does not exist."""
         if operation == "ListTagsForResource":
             return {"Tags": []}
         if operation == "DescribeRefreshSchedule":
-            name = told["DataSetId"]
+            name = parameters["DataSetId"]
             return {"RefreshSchedule": self.schedules[name]["Schedule"], "Arn": _arn("RefreshSchedule", name)}
-        [(kind, name, kept)] = [
-            (kind, told[f"{kind}Id"], kept[told[f"{kind}Id"]])
-            for kind, kept in self.kinds.items()
-            if f"{kind}Id" in told
+        [(kind, name, stored)] = [
+            (kind, parameters[f"{kind}Id"], resources[parameters[f"{kind}Id"]])
+            for kind, resources in self.kinds.items()
+            if f"{kind}Id" in parameters
         ]
         times = dict.fromkeys(("CreatedTime", "LastUpdatedTime", "LastPublishedTime"), 1_800_000_000)
-        made = {"Arn": _arn(kind, name), "Status": "CREATION_SUCCESSFUL"}
+        status = {"Arn": _arn(kind, name), "Status": "CREATION_SUCCESSFUL"}
         match operation.removeprefix(f"Describe{kind}"):
             case "":
-                version = made | {"VersionNumber": 1, "Description": kept.get("VersionDescription")}
-                return {kind: kept | made | times | ({"Version": version} if kind == "Dashboard" else {})}
+                version = status | {"VersionNumber": 1, "Description": stored.get("VersionDescription")}
+                return {kind: stored | status | times | ({"Version": version} if kind == "Dashboard" else {})}
             case "Permissions":
-                return {"Permissions": kept.get("Permissions", [])}
+                return {"Permissions": stored.get("Permissions", [])}
             case "Definition":
-                return {"Definition": kept["Definition"], "ResourceStatus": "CREATION_SUCCESSFUL"}
+                return {"Definition": stored["Definition"], "ResourceStatus": "CREATION_SUCCESSFUL"}
         raise KeyError(operation)
 
 
@@ -70,35 +73,35 @@ def _arn(kind: str, name: str) -> str:
 
 @contextmanager
 def quicksight() -> Iterator[QuickSight]:
-    """Serve QuickSight on a free port of 127.0.0.1 for as long as the context lasts."""
+    """Serve QuickSight on a free port of 127.0.0.1 during the block."""
     model = botocore.session.get_session().get_service_model("quicksight")
     operations = [model.operation_model(name) for name in model.operation_names]
     service = QuickSight()
 
-    def called(method: str, path: str) -> tuple[Any, dict[str, Any]]:
+    def parse(method: str, path: str) -> tuple[Any, dict[str, Any]]:
         for operation in operations:
             pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", operation.http["requestUri"])
-            if operation.http["method"] == method and (found := re.fullmatch(pattern, path)):
-                return operation, {name: unquote(value) for name, value in found.groupdict().items()}
+            if operation.http["method"] == method and (match := re.fullmatch(pattern, path)):
+                return operation, {name: unquote(value) for name, value in match.groupdict().items()}
         raise KeyError(path)
 
     class Handler(BaseHTTPRequestHandler):
-        def answer(self) -> None:
+        def respond(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}")
-            operation, names = called(self.command, self.path.partition("?")[0])
-            told = names | body
-            if wrong := ParamValidator().validate(told, operation.input_shape).generate_report():
-                self.say(400, {"Message": f"{operation.name}: {wrong}"}, "InvalidParameterValueException")
+            operation, names = parse(self.command, self.path.partition("?")[0])
+            parameters = names | body
+            if problems := ParamValidator().validate(parameters, operation.input_shape).generate_report():
+                self.send(400, {"Message": f"{operation.name}: {problems}"}, "InvalidParameterValueException")
                 return
             try:
-                does = service.create if operation.name.startswith("Create") else service.describe
-                self.say(200, does(operation.name, told) | {"Status": 200})
-            except KeyError as absent:
-                self.say(404, {"Message": f"{operation.name}: {absent}"}, _ABSENT)
+                handle = service.create if operation.name.startswith("Create") else service.describe
+                self.send(200, handle(operation.name, parameters) | {"Status": 200})
+            except KeyError as missing:
+                self.send(404, {"Message": f"{operation.name}: {missing}"}, _NOT_FOUND)
 
-        do_GET = do_POST = do_PUT = do_DELETE = answer  # noqa: N815 - the names of the standard library
+        do_GET = do_POST = do_PUT = do_DELETE = respond  # noqa: N815 - the names of the standard library
 
-        def say(self, status: int, content: dict[str, Any], error: str = "") -> None:
+        def send(self, status: int, content: dict[str, Any], error: str = "") -> None:
             text = json.dumps(content).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
@@ -109,7 +112,7 @@ def quicksight() -> Iterator[QuickSight]:
             self.wfile.write(text)
 
         def log_message(self, *_: Any) -> None:
-            """Say nothing of calls that went well."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     service.port = server.server_port

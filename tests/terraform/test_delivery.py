@@ -1,4 +1,4 @@
-"""From an empty account to an empty account, as `make bootstrap`, `deploy` and `destroy` do it, at a moto server."""
+"""`make bootstrap`, `deploy`, `plan` and `destroy` on an empty account, which a moto server provides."""
 
 import os
 import re
@@ -11,16 +11,16 @@ import pytest
 from ops.deploy import build, terraform
 from ops.deploy.__main__ import main
 
-from .conftest import Endpoint, endpoint
+from .conftest import AwsEndpoint, endpoint
 
-# What a local endpoint lacks stays off; what a delivery brings along is as in an account.
+# Features that the local endpoint lacks are off; artifacts are deployed as to an AWS account.
 VALUES = (build.ROOT / "terraform/env/local.tfvars").read_text()
 OWN_VALUES = {"environment": "stranger", "prefix": "totelake-stranger", "ssl_mode": "verify-full"}
 LOGIN = '{"host": "db.example.com", "port": 5432, "database": "d", "username": "u", "password": "open sesame"}'
 
 
 @pytest.fixture(scope="module")
-def aws() -> Iterator[Endpoint]:
+def aws() -> Iterator[AwsEndpoint]:
     """Serve an empty account."""
     with endpoint() as served:
         yield served
@@ -33,7 +33,7 @@ def _own_value(assigned: re.Match[str]) -> str:
 
 @pytest.fixture(scope="module")
 def configuration(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the configuration of a clone that has an environment of its own."""
+    """Return the configuration of a clone with an additional environment, `stranger`."""
     clone = tmp_path_factory.mktemp("clone")
     shutil.copytree(build.ROOT / "terraform", clone / "terraform", ignore=shutil.ignore_patterns(".terraform", "tests"))
     for name in ("build", "crawlers", "glue_jobs"):
@@ -45,23 +45,23 @@ def configuration(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def stranger(monkeypatch: pytest.MonkeyPatch, aws: Endpoint) -> None:
-    """Be somebody who has logged in to the account and knows the databases."""
+def stranger(monkeypatch: pytest.MonkeyPatch, aws: AwsEndpoint) -> None:
+    """Set the environment variables of a user with AWS credentials and database logins."""
     for name in [name for name in os.environ if name.startswith(("AWS_", "TF_"))]:
         monkeypatch.delenv(name)
     files = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
     logins = {"TF_VAR_totesys": LOGIN, "TF_VAR_warehouse": LOGIN}
-    haste = {"GOGC": "off", "GOMEMLIMIT": "1GiB"}  # Terraform lives for seconds
-    for name, value in (aws.environment | files | logins | haste).items():
+    fast_terraform = {"GOGC": "off", "GOMEMLIMIT": "1GiB"}  # no garbage collection, since Terraform runs for seconds
+    for name, value in (aws.environment | files | logins | fast_terraform).items():
         monkeypatch.setenv(name, value)
     if mirror := terraform.provider_mirror():
         monkeypatch.setenv("TF_CLI_ARGS_init", f"-plugin-dir={mirror}")
 
 
-def test_a_stranger_bootstraps_deploys_and_destroys(
-    aws: Endpoint, configuration: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+def test_bootstrap_deploy_and_destroy_in_an_empty_account(
+    aws: AwsEndpoint, configuration: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Three commands, the first of which can be given twice; what stays behind is the state."""
+    """Bootstrap is idempotent; only the bucket of the state remains after destroy."""
     s3, glue = aws.client("s3"), aws.client("glue")
 
     def run(command: str) -> tuple[int, str, str]:
@@ -84,8 +84,8 @@ def test_a_stranger_bootstraps_deploys_and_destroys(
     assert all(s3.get_public_access_block(Bucket="totelake-stranger-state")["PublicAccessBlockConfiguration"].values())
 
     assert run("deploy")[0] == 0
-    kept = {entry["Key"] for entry in s3.list_objects_v2(Bucket="totelake-stranger-state")["Contents"]}
-    assert kept == {"bootstrap.tfstate", "totelake.tfstate"}  # and no lock
+    state_keys = {entry["Key"] for entry in s3.list_objects_v2(Bucket="totelake-stranger-state")["Contents"]}
+    assert state_keys == {"bootstrap.tfstate", "totelake.tfstate"}  # and no lock
     state = s3.get_object(Bucket="totelake-stranger-state", Key="totelake.tfstate")["Body"].read().decode()
     assert "sesame" not in state
     job = glue.get_job(JobName="totelake-stranger-load")["Job"]["DefaultArguments"]
@@ -115,4 +115,4 @@ def test_a_stranger_bootstraps_deploys_and_destroys(
     monkeypatch.setenv("CONFIRM", "totelake-stranger")
     assert run("destroy")[0] == 0
     assert glue.get_jobs()["Jobs"] == []
-    assert [found["Name"] for found in s3.list_buckets()["Buckets"]] == ["totelake-stranger-state"]
+    assert [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]] == ["totelake-stranger-state"]

@@ -1,4 +1,4 @@
-"""The configuration as it is applied: what then exists, told by boto3."""
+"""The applied configuration: its resources, as boto3 describes them."""
 
 import base64
 import json
@@ -11,13 +11,13 @@ import pytest
 
 from ops.deploy import build, terraform
 
-from .conftest import Deployment, endpoint
+from .conftest import AppliedConfiguration, endpoint
 
 STAGES = ("ingest", "transform", "load", "reconcile", "drift")
 
 
-def test_the_outputs_name_what_was_made(deployment: Deployment) -> None:
-    """Other programs learn all names from the outputs, which outlive the process that applied."""
+def test_outputs_have_the_names_of_the_resources(deployment: AppliedConfiguration) -> None:
+    """Other programs read the names from the outputs, which are stored in the folder."""
     outputs = terraform.outputs(deployment.folder)
 
     assert outputs == deployment.applied.outputs
@@ -37,8 +37,8 @@ def test_the_outputs_name_what_was_made(deployment: Deployment) -> None:
     }
 
 
-def test_progress_counts_up_to_all_resources(deployment: Deployment) -> None:
-    """The last report says that all is done, and none goes back."""
+def test_progress_increases_to_the_number_of_resources(deployment: AppliedConfiguration) -> None:
+    """It never decreases, and the last report is complete."""
     done = [report.done for report in deployment.progress]
 
     assert done == sorted(done)
@@ -46,8 +46,8 @@ def test_progress_counts_up_to_all_resources(deployment: Deployment) -> None:
     assert deployment.applied.changed == deployment.applied.removed == 0
 
 
-def test_a_job_points_at_the_code_that_was_uploaded(deployment: Deployment) -> None:
-    """Script and package are the files that the variables named."""
+def test_jobs_use_the_uploaded_code(deployment: AppliedConfiguration) -> None:
+    """Script and package are the files in the variables."""
     glue, s3 = deployment.endpoint.client("glue"), deployment.endpoint.client("s3")
 
     def read(uri: str) -> bytes:
@@ -63,8 +63,8 @@ def test_a_job_points_at_the_code_that_was_uploaded(deployment: Deployment) -> N
         assert (job["GlueVersion"], job["WorkerType"], job["NumberOfWorkers"]) == ("6.0", "G.1X", 2)
 
 
-def test_a_job_is_told_where_to_read_and_write(deployment: Deployment) -> None:
-    """Each stage gets the zones and connections that its entry script asks for."""
+def test_jobs_have_the_arguments_of_their_entry_scripts(deployment: AppliedConfiguration) -> None:
+    """Zones and connections."""
     glue = deployment.endpoint.client("glue")
     own = {
         "ingest": {"--source_connection": "totelake-local-totesys", "--ingested": "totelake-local-ingested"},
@@ -80,12 +80,12 @@ def test_a_job_is_told_where_to_read_and_write(deployment: Deployment) -> None:
     }
 
     for stage, arguments in own.items():
-        found = glue.get_job(JobName=f"totelake-local-{stage}")["Job"]["DefaultArguments"]
-        assert found.items() >= arguments.items()
+        actual = glue.get_job(JobName=f"totelake-local-{stage}")["Job"]["DefaultArguments"]
+        assert actual.items() >= arguments.items()
 
 
-def test_the_connections_lead_to_the_databases(deployment: Deployment) -> None:
-    """A connection has an address and names a secret, which has user and password."""
+def test_connections_have_the_addresses_and_secrets_of_the_databases(deployment: AppliedConfiguration) -> None:
+    """A connection has a JDBC URL and names a secret, which has user and password."""
     glue, secrets = deployment.endpoint.client("glue"), deployment.endpoint.client("secretsmanager")
 
     for name in ("totesys", "warehouse"):
@@ -96,16 +96,16 @@ def test_the_connections_lead_to_the_databases(deployment: Deployment) -> None:
         assert secret == {"username": login["username"], "password": login["password"]}
 
 
-def test_no_password_is_kept_in_the_state(deployment: Deployment) -> None:
-    """Whoever can read the state cannot log in; the variables are their owner's alone."""
+def test_state_has_no_password(deployment: AppliedConfiguration) -> None:
+    """The file of the variables, which has them, can only be read by its owner."""
     state = (deployment.folder / "terraform.tfstate").read_text()
 
     assert "sesame" not in state
     assert stat.S_IMODE((deployment.folder / "settings.tfvars.json").stat().st_mode) == 0o600
 
 
-def test_the_catalog_has_the_declared_tables(deployment: Deployment) -> None:
-    """Columns, partition keys and places are those of tables.json, and so are the queries of the views."""
+def test_catalog_has_the_declared_tables_and_views(deployment: AppliedConfiguration) -> None:
+    """Columns, partition keys, locations and view queries are those of tables.json."""
     glue = deployment.endpoint.client("glue")
     declared = json.loads((build.ROOT / "terraform/tables.json").read_text())
 
@@ -135,8 +135,8 @@ def test_the_catalog_has_the_declared_tables(deployment: Deployment) -> None:
     assert glue.get_tables(DatabaseName="totesys_discovered")["TableList"] == []
 
 
-def test_applying_does_not_start_the_workflow(deployment: Deployment) -> None:
-    """The start trigger waits for whoever fires it, and the local schedules are off."""
+def test_apply_does_not_start_the_workflow(deployment: AppliedConfiguration) -> None:
+    """Start triggers are created and not fired, and the local schedules are disabled."""
     glue, scheduler = deployment.endpoint.client("glue"), deployment.endpoint.client("scheduler")
 
     states = {trigger["Name"]: trigger["State"] for trigger in glue.get_triggers()["Triggers"]}
@@ -162,8 +162,8 @@ def test_applying_does_not_start_the_workflow(deployment: Deployment) -> None:
     assert json.loads(schedule["Target"]["Input"])["Name"] == "totelake-local-crawl"
 
 
-def test_alerts_go_to_the_inbox(deployment: Deployment) -> None:
-    """The rule watches all jobs, and its topic has the local address subscribed."""
+def test_job_failures_are_sent_to_the_inbox(deployment: AppliedConfiguration) -> None:
+    """The rule matches all jobs, and its topic has an e-mail subscription."""
     events, sns = deployment.endpoint.client("events"), deployment.endpoint.client("sns")
 
     pattern = json.loads(events.describe_rule(Name="totelake-local-job-failed")["EventPattern"])
@@ -173,23 +173,23 @@ def test_alerts_go_to_the_inbox(deployment: Deployment) -> None:
     assert subscription["Protocol"] == "email"
 
 
-def test_a_second_plan_changes_nothing(deployment: Deployment) -> None:
-    """What was applied is what is described."""
+def test_second_plan_has_no_changes(deployment: AppliedConfiguration) -> None:
+    """All resources are described as they were applied."""
     terraform.run(
         deployment.folder,
-        *("plan", "-no-color", "-detailed-exitcode", "-input=false"),  # fails when there is anything to change
+        *("plan", "-no-color", "-detailed-exitcode", "-input=false"),  # fails if there are changes
         *("-var-file=env/local.tfvars", "-var-file=settings.tfvars.json"),
         environment=deployment.endpoint.environment,
     )
 
 
-def test_an_endpoint_that_forgot_everything_gets_it_again_until_it_is_destroyed(
-    deployment: Deployment, copy_of: Callable[[], Path], variables: dict[str, Any]
+def test_apply_restores_all_resources_on_an_empty_endpoint_and_destroy_removes_them(
+    deployment: AppliedConfiguration, copy_of: Callable[[], Path], variables: dict[str, Any]
 ) -> None:
-    """The endpoint's memory ends with its process; the state in the folder does not."""
+    """The endpoint's state ends with its process; Terraform's state in the folder does not."""
     folder = copy_of()
-    for kept in ("terraform.tfstate", "outputs.json"):
-        (folder / kept).write_bytes((deployment.folder / kept).read_bytes())
+    for name in ("terraform.tfstate", "outputs.json"):
+        (folder / name).write_bytes((deployment.folder / name).read_bytes())
 
     with endpoint() as fresh:
         applied = terraform.apply(folder, variables, environment=fresh.environment)
@@ -201,8 +201,8 @@ def test_an_endpoint_that_forgot_everything_gets_it_again_until_it_is_destroyed(
         assert fresh.client("glue").get_jobs()["Jobs"] == []
 
 
-def test_an_apply_that_fails_says_why(copy_of: Callable[[], Path], variables: dict[str, Any]) -> None:
-    """The error carries Terraform's own diagnosis, and there are no outputs."""
+def test_failed_apply_raises_terraforms_error(copy_of: Callable[[], Path], variables: dict[str, Any]) -> None:
+    """The error has Terraform's message, and there are no outputs."""
     folder = copy_of()
 
     with pytest.raises(terraform.TerraformError, match="prefix is 3 to 40 lower-case letters"):

@@ -1,4 +1,4 @@
-"""Every alarm and every graph, held against the metrics that the jobs publish."""
+"""Alarms and dashboard graphs use only metrics that the jobs or SQS publish."""
 
 import json
 import re
@@ -10,20 +10,20 @@ import pytest
 from ops.deploy import build, terraform
 from totelake.runtime.metrics import METRICS, NAMESPACE
 
-from .conftest import Endpoint, endpoint
+from .conftest import AwsEndpoint, endpoint
 
-# tests/jobs/test_metrics.py sees each of these published by real runs of the stages, and no other.
+# tests/jobs/test_metrics.py asserts that real runs of the stages publish exactly these.
 PUBLISHED = {
     (NAMESPACE, metric.name, dimensions, metric.unit, statistic)
     for metric in METRICS
     for dimensions in (tuple(sorted(names)) for names in metric.dimension_sets)
     for statistic in metric.statistics
 }
-# What SQS publishes of every queue: docs.aws.amazon.com/AWSSimpleQueueService, "Available CloudWatch metrics".
+# SQS publishes it for every queue: docs.aws.amazon.com/AWSSimpleQueueService, "Available CloudWatch metrics".
 QUEUE = ("AWS/SQS", "ApproximateNumberOfMessagesVisible", ("QueueName",), "Count", "Maximum")
 QUEUES = ["totelake-test-run-missed", "totelake-test-reconcile-run-missed"]
 
-EVERYTHING = """
+CONFIGURATION = """
 locals {
   declared = jsondecode(file("%(root)s/terraform/metrics.json"))
 }
@@ -57,12 +57,12 @@ output "alarm_arns" {
 
 
 @pytest.fixture(scope="module")
-def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
-    """Return an endpoint with every alarm that there can be and the dashboard."""
-    folder = tmp_path_factory.mktemp("watched")
+def monitored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AwsEndpoint]:
+    """Apply all alarms and the dashboard; yield the endpoint."""
+    folder = tmp_path_factory.mktemp("monitored")
     for name in ("versions.tf", "env"):
         (folder / name).symlink_to(build.ROOT / "terraform" / name)
-    (folder / "main.tf").write_text(EVERYTHING % {"root": build.ROOT, "queues": json.dumps(QUEUES)})
+    (folder / "main.tf").write_text(CONFIGURATION % {"root": build.ROOT, "queues": json.dumps(QUEUES)})
     terraform.init(folder)
     with endpoint() as aws:
         options = ("-auto-approve", "-input=false", "-no-color")
@@ -71,22 +71,22 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
 
 
 @pytest.fixture(scope="module")
-def alarms(watched: Endpoint) -> list[dict[str, Any]]:
+def alarms(monitored: AwsEndpoint) -> list[dict[str, Any]]:
     """Return the alarms as CloudWatch describes them."""
-    found: list[dict[str, Any]] = watched.client("cloudwatch").describe_alarms()["MetricAlarms"]
-    return found
+    described: list[dict[str, Any]] = monitored.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    return described
 
 
 @pytest.fixture(scope="module")
-def widgets(watched: Endpoint) -> list[dict[str, Any]]:
+def widgets(monitored: AwsEndpoint) -> list[dict[str, Any]]:
     """Return the widgets of the dashboard."""
-    body = watched.client("cloudwatch").get_dashboard(DashboardName="totelake-test")["DashboardBody"]
-    found: list[dict[str, Any]] = json.loads(body)["widgets"]
-    return found
+    body = monitored.client("cloudwatch").get_dashboard(DashboardName="totelake-test")["DashboardBody"]
+    described: list[dict[str, Any]] = json.loads(body)["widgets"]
+    return described
 
 
-def looked_at(alarm: dict[str, Any]) -> tuple[Any, ...]:
-    """Return what an alarm looks at: namespace, metric, names of dimensions, unit, statistic; and the dimensions."""
+def metric_of(alarm: dict[str, Any]) -> tuple[Any, ...]:
+    """Return an alarm's metric (namespace, name, dimension names, unit, statistic) and its dimensions."""
     if "MetricName" in alarm:
         metric, unit, statistic = alarm, alarm["Unit"], alarm["Statistic"]
     else:
@@ -97,29 +97,29 @@ def looked_at(alarm: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def is_published(name: str, dimensions: dict[str, str]) -> bool:
-    """Return whether a stage of these dimensions publishes the metric `name`."""
+    """Return whether the stage in `dimensions` publishes the metric `name`."""
     [metric] = [metric for metric in METRICS if metric.name == name]
     return dimensions.get("Stage", metric.stages[0]) in metric.stages
 
 
-def test_every_alarm_looks_at_a_metric_that_is_published(alarms: list[dict[str, Any]]) -> None:
-    """With the namespace, the dimensions and the unit that it has, and a statistic that means something."""
+def test_every_alarm_uses_a_published_metric(alarms: list[dict[str, Any]]) -> None:
+    """With its namespace, dimensions and unit, and one of its statistics."""
     assert len(alarms) == 15
     for alarm in alarms:
-        metric, dimensions = looked_at(alarm)
+        metric, dimensions = metric_of(alarm)
         assert metric in PUBLISHED | {QUEUE}, alarm["AlarmName"]
         assert dimensions.get("QueueName") in {None, *QUEUES}
         assert metric == QUEUE or is_published(metric[1], dimensions), alarm["AlarmName"]
 
 
-def test_every_graph_shows_metrics_that_are_published(widgets: list[dict[str, Any]]) -> None:
-    """Each line by itself, and what CloudWatch is to search for."""
+def test_every_graph_shows_published_metrics(widgets: list[dict[str, Any]]) -> None:
+    """Including the metrics of SEARCH expressions."""
     graphs = [widget["properties"] for widget in widgets if widget["type"] == "metric"]
     without_unit = {(*metric[:3], metric[4]) for metric in PUBLISHED | {QUEUE}}
     for graph in graphs:
         for line in graph["metrics"]:
             if isinstance(line[0], dict):
-                metric, dimensions = searched(line[0]["expression"])
+                metric, dimensions = searched_metric(line[0]["expression"])
             else:
                 namespace, name, *pairs = line
                 dimensions = dict(zip(pairs[::2], pairs[1::2], strict=True))
@@ -128,25 +128,25 @@ def test_every_graph_shows_metrics_that_are_published(widgets: list[dict[str, An
             assert metric[0] == "AWS/SQS" or is_published(metric[1], dimensions), graph["title"]
 
 
-def searched(expression: str) -> tuple[tuple[Any, ...], dict[str, str]]:
-    """Return the metric that a SEARCH finds, and the dimensions to which it is limited."""
-    found = re.fullmatch(r"SEARCH\('\{([\w,]+)\} MetricName=\"(\w+)\"(.*)', '(\w+)', \d+\)", expression)
-    assert found, expression
-    namespace, *names = found[1].split(",")
-    return (namespace, found[2], tuple(sorted(names)), found[4]), dict(re.findall(r'(\w+)="(\w+)"', found[3]))
+def searched_metric(expression: str) -> tuple[tuple[Any, ...], dict[str, str]]:
+    """Return the metric of a SEARCH expression, and the dimensions that it requires."""
+    match = re.fullmatch(r"SEARCH\('\{([\w,]+)\} MetricName=\"(\w+)\"(.*)', '(\w+)', \d+\)", expression)
+    assert match, expression
+    namespace, *names = match[1].split(",")
+    return (namespace, match[2], tuple(sorted(names)), match[4]), dict(re.findall(r'(\w+)="(\w+)"', match[3]))
 
 
-def test_every_metric_is_shown(widgets: list[dict[str, Any]]) -> None:
-    """What nobody sees need not be published."""
+def test_dashboard_shows_every_metric(widgets: list[dict[str, Any]]) -> None:
+    """A metric that is not shown need not be published."""
     shown = json.dumps(widgets)
 
     assert [metric.name for metric in METRICS if metric.name not in shown] == []
 
 
-def test_the_dashboard_begins_with_the_state_of_every_alarm(
+def test_dashboard_begins_with_the_states_of_all_alarms(
     widgets: list[dict[str, Any]], alarms: list[dict[str, Any]]
 ) -> None:
-    """And none of its widgets lies over another."""
+    """Its widgets do not overlap."""
     assert sorted(widgets[0]["properties"]["alarms"]) == sorted(alarm["AlarmArn"] for alarm in alarms)
     covered = [
         (x, y)
@@ -158,8 +158,8 @@ def test_the_dashboard_begins_with_the_state_of_every_alarm(
     assert max(x for x, _ in covered) < 24
 
 
-def test_the_longest_runs_fit_into_the_interval_of_the_schedule() -> None:
-    """Those of the workflow, one after the other, within fifteen minutes."""
+def test_maximum_run_times_fit_into_the_interval_of_the_schedule() -> None:
+    """The sum for the workflow's jobs is less than its 15 minutes."""
     text = (build.ROOT / "terraform/variables.tf").read_text()
     limits = re.search(r'"longest_seconds" \{.*?default\s*= \{(.*?)\}', text, re.DOTALL)
     interval = re.search(r'"schedule" \{.*?"rate\((\d+) minutes\)"', text, re.DOTALL)
@@ -170,8 +170,8 @@ def test_the_longest_runs_fit_into_the_interval_of_the_schedule() -> None:
     assert seconds["ingest"] + seconds["transform"] + seconds["load"] < int(interval[1]) * 60
 
 
-def test_the_local_world_has_the_alarms_that_it_can_evaluate(deployment: Any) -> None:
-    """The applied configuration names them, and each tells the topic."""
+def test_local_environment_has_the_alarms_of_the_outputs(deployment: Any) -> None:
+    """Each of them notifies the topic."""
     described = deployment.endpoint.client("cloudwatch").describe_alarms()["MetricAlarms"]
 
     assert sorted(alarm["AlarmName"] for alarm in described) == deployment.applied.outputs["alarms"]

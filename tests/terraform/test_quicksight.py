@@ -1,4 +1,4 @@
-"""What QuickSight is told when the modules are applied: data sets, their queries, and a dashboard of all questions."""
+"""The QuickSight modules, applied to a fake service: data sets, queries, visuals, filters and permissions."""
 
 import json
 import re
@@ -23,7 +23,7 @@ from .quicksight_endpoint import QuickSight, quicksight
 QUESTIONS = {(page, name): read(page, name) for page, visuals in VISUALS.items() for name in visuals}
 ROLE = "aws-quicksight-service-role-v0"
 GROUP = "arn:aws:quicksight:eu-west-2:123456789012:group/default"
-EVERYTHING = """
+CONFIGURATION = """
 locals {
   questions = jsondecode(file("%(root)s/terraform/questions.json"))
 }
@@ -52,17 +52,17 @@ module "dashboard" {
   readers   = ["%(group)s/authors", "%(group)s/readers"]
 }
 """
-# What QuickSight calls the types of the warehouse, as psycopg names them.
+# QuickSight's types for the warehouse's types, by their names in psycopg.
 POSTGRES_TYPES = {"date": "DATETIME", "text": "STRING", "varchar": "STRING", "int4": "INTEGER", "int8": "INTEGER"}
 
 
 @pytest.fixture(scope="module")
 def applied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[QuickSight, str]]:
-    """Return what QuickSight was told, and what Terraform plans to change right after."""
+    """Apply the modules; yield the QuickSight service, and the output of a second plan."""
     folder = tmp_path_factory.mktemp("quicksight")
     for name in ("versions.tf", "env"):
         (folder / name).symlink_to(build.ROOT / "terraform" / name)
-    (folder / "main.tf").write_text(EVERYTHING % {"root": build.ROOT, "role": ROLE, "group": GROUP})
+    (folder / "main.tf").write_text(CONFIGURATION % {"root": build.ROOT, "role": ROLE, "group": GROUP})
     terraform.init(folder)
     with endpoint() as aws, quicksight() as service:
         aws.client("iam").create_role(RoleName=ROLE, Path="/service-role/", AssumeRolePolicyDocument="{}")
@@ -74,32 +74,32 @@ def applied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[QuickSig
 
 @pytest.fixture(scope="module")
 def definition(applied: tuple[QuickSight, str]) -> dict[str, Any]:
-    """Return the definition of the dashboard, as the service got it."""
-    found: dict[str, Any] = applied[0].dashboards["totelake-test"]["Definition"]
-    return found
+    """Return the definition of the dashboard."""
+    stored: dict[str, Any] = applied[0].dashboards["totelake-test"]["Definition"]
+    return stored
 
 
 @pytest.fixture(scope="module")
 def visuals(definition: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return all visuals, each without the name of its kind."""
+    """Return all visuals, without their kinds."""
     return [visual for sheet in definition["Sheets"] for kind in sheet["Visuals"] for visual in kind.values()]
 
 
-def test_what_is_applied_stays_as_it_is(applied: tuple[QuickSight, str]) -> None:
-    """A second apply finds nothing to change: what the service tells is what the configuration says."""
+def test_second_plan_of_quicksight_has_no_changes(applied: tuple[QuickSight, str]) -> None:
+    """All resources are described as they were applied."""
     assert "No changes." in applied[1]
 
 
-def test_every_question_is_a_data_set_and_a_visual_that_asks_it(
+def test_every_question_has_a_data_set_and_a_visual(
     applied: tuple[QuickSight, str], definition: dict[str, Any], visuals: list[dict[str, Any]]
 ) -> None:
-    """Every file in queries/ is shown, on the sheet of its page, under its own question."""
+    """Every file in queries/ has a visual on the sheet of its page, with its question as title."""
     files = {f"{path.parent.name}_{path.stem}" for path in QUERIES.glob("*/*.sql")}
-    asked = {f"{page}_{name}": question.title for (page, name), question in QUESTIONS.items()}
+    titles = {f"{page}_{name}": question.title for (page, name), question in QUESTIONS.items()}
 
     assert {name.removeprefix("totelake-test-").replace("-", "_") for name in applied[0].data_sets} == files
-    assert {visual["VisualId"]: visual["Title"]["FormatText"]["PlainText"] for visual in visuals} == asked
-    assert asked.keys() == files
+    assert {visual["VisualId"]: visual["Title"]["FormatText"]["PlainText"] for visual in visuals} == titles
+    assert titles.keys() == files
     assert [sheet["Name"] for sheet in definition["Sheets"]] == ["Sales", "Purchases", "Payments", "Pipeline"]
     for sheet in definition["Sheets"]:
         shown = [visual["VisualId"] for kind in sheet["Visuals"] for visual in kind.values()]
@@ -108,29 +108,34 @@ def test_every_question_is_a_data_set_and_a_visual_that_asks_it(
         assert all(name.startswith(f"{sheet['SheetId']}_") for name in shown)
 
 
-def test_a_visual_shows_columns_that_its_data_set_has(
+def test_visuals_use_columns_of_their_own_data_set(
     applied: tuple[QuickSight, str], visuals: list[dict[str, Any]]
 ) -> None:
-    """Whatever names a column names its own data set, and one of the columns that are imported."""
+    """Every column reference names the visual's data set and one of its columns."""
     columns = {name: set(_columns(data_set)) for name, data_set in _data_sets(applied[0]).items()}
 
     for visual in visuals:
-        named = list(_named(visual))
-        assert named
-        for column in named:
+        references = list(_column_references(visual))
+        assert references
+        for column in references:
             assert column["DataSetIdentifier"] == visual["VisualId"]
             assert column["ColumnName"] in columns[visual["VisualId"]]
 
 
-def test_no_visual_adds_currencies_up(applied: tuple[QuickSight, str], visuals: list[dict[str, Any]]) -> None:
-    """Whatever shows an amount is grouped by currency."""
+def test_visuals_of_amounts_are_grouped_by_currency(
+    applied: tuple[QuickSight, str], visuals: list[dict[str, Any]]
+) -> None:
+    """Amounts of different currencies must not be added."""
     checked = set()
     for visual in visuals:
         types = _columns(_data_sets(applied[0])[visual["VisualId"]])
         [wells] = visual["ChartConfiguration"]["FieldWells"].values()
-        measures = {column["ColumnName"] for column in _named(wells["Values"])}
+        measures = {column["ColumnName"] for column in _column_references(wells["Values"])}
         groups = {
-            column["ColumnName"] for well, fields in wells.items() if well != "Values" for column in _named(fields)
+            column["ColumnName"]
+            for well, fields in wells.items()
+            if well != "Values"
+            for column in _column_references(fields)
         }
         if any(types[measure] == "DECIMAL" for measure in measures):
             checked.add(visual["VisualId"])
@@ -139,8 +144,8 @@ def test_no_visual_adds_currencies_up(applied: tuple[QuickSight, str], visuals: 
     assert len(checked) == sum(" AS currency" in question.query for question in QUESTIONS.values())
 
 
-def test_a_sheet_is_filtered_by_what_its_questions_know(definition: dict[str, Any]) -> None:
-    """By currency where there is one, by month where there is one, each with a control of its own."""
+def test_sheets_have_filters_for_currency_and_month(definition: dict[str, Any]) -> None:
+    """Where their questions have these columns, each with a control."""
     filters = {
         identifier: (group["ScopeConfiguration"]["SelectedSheets"], kind, group["CrossDataset"])
         for group in definition["FilterGroups"]
@@ -165,8 +170,8 @@ def test_a_sheet_is_filtered_by_what_its_questions_know(definition: dict[str, An
         assert scope["SheetVisualScopingConfigurations"] == [{"Scope": "ALL_VISUALS", "SheetId": controls[name]}]
 
 
-def test_a_query_runs_where_quicksight_puts_it(applied: tuple[QuickSight, str]) -> None:
-    """In brackets, in a session whose database is another one, and with the columns that were declared."""
+def test_queries_run_as_subqueries_with_the_declared_columns(applied: tuple[QuickSight, str]) -> None:
+    """QuickSight runs them as subqueries, in a session with another default database."""
     with duckdb.connect() as athena:
         athena.execute("CREATE SCHEMA totesys_processed")
         athena.execute("USE totesys_processed")
@@ -175,26 +180,26 @@ def test_a_query_runs_where_quicksight_puts_it(applied: tuple[QuickSight, str]) 
         athena.execute("USE main")
         for data_set in applied[0].data_sets.values():
             query = data_set["PhysicalTableMap"]["query"]["CustomSql"]["SqlQuery"]
-            answer = athena.execute(f"SELECT * FROM ({query}) AS asked")
-            assert [column for column, *_ in answer.description or []] == list(_columns(data_set))
+            result = athena.execute(f"SELECT * FROM ({query}) AS asked")
+            assert [column for column, *_ in result.description or []] == list(_columns(data_set))
 
 
-def test_the_columns_are_those_that_the_warehouse_returns(
+def test_declared_columns_have_the_types_of_the_warehouse(
     applied: tuple[QuickSight, str], make_database: Callable[..., str]
 ) -> None:
-    """The types are derived from the declarations; a real warehouse answers with the same."""
+    """The types are derived from the declarations, and equal those of a real warehouse's results."""
     with psycopg.connect(make_database(owner=WAREHOUSE_OWNER)) as warehouse:
         warehouse.execute(ddl())
         for (page, name), question in QUESTIONS.items():
-            answer = warehouse.execute(question.query)
+            result = warehouse.execute(question.query)
             returned = {
-                column.name: _type(psycopg.adapters.types[column.type_code].name) for column in answer.description or []
+                column.name: _type(psycopg.adapters.types[column.type_code].name) for column in result.description or []
             }
             assert returned == _columns(_data_sets(applied[0])[f"{page}_{name}"]), f"{page}/{name}"
 
 
-def test_readers_look_and_authors_use(applied: tuple[QuickSight, str]) -> None:
-    """Nobody changes in the console what Terraform would change back."""
+def test_readers_can_view_and_authors_can_use_data_sets(applied: tuple[QuickSight, str]) -> None:
+    """No permission to update or delete, since Terraform would revert the changes."""
     service = applied[0]
     [source] = service.data_sources.values()
 
@@ -203,10 +208,10 @@ def test_readers_look_and_authors_use(applied: tuple[QuickSight, str]) -> None:
         f"{GROUP}/authors",
         f"{GROUP}/readers",
     }
-    for made in (source, *service.data_sets.values()):
-        assert [grant["Principal"] for grant in made["Permissions"]] == [f"{GROUP}/authors"]
-    granted = json.dumps([source, *service.data_sets.values(), *service.dashboards.values()])
-    assert not re.search(r"quicksight:(Update|Delete|Create)", granted)
+    for resource in (source, *service.data_sets.values()):
+        assert [grant["Principal"] for grant in resource["Permissions"]] == [f"{GROUP}/authors"]
+    permissions = json.dumps([source, *service.data_sets.values(), *service.dashboards.values()])
+    assert not re.search(r"quicksight:(Update|Delete|Create)", permissions)
     assert service.schedules.keys() == service.data_sets.keys()
 
 
@@ -224,13 +229,13 @@ def _type(postgres: str) -> str:
     return "DECIMAL" if postgres == "numeric" else POSTGRES_TYPES[postgres]
 
 
-def _named(part: Any) -> Iterator[dict[str, Any]]:
-    """Yield whatever names a column in a part of a definition."""
+def _column_references(part: Any) -> Iterator[dict[str, Any]]:
+    """Yield all column references in a part of a definition."""
     if isinstance(part, dict):
         if "ColumnName" in part:
             yield part
         for value in part.values():
-            yield from _named(value)
+            yield from _column_references(value)
     elif isinstance(part, list):
         for value in part:
-            yield from _named(value)
+            yield from _column_references(value)

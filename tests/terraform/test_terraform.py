@@ -1,4 +1,4 @@
-"""Finding Terraform and its provider, and preparing a folder."""
+"""Discovery of Terraform and its provider, and initialization of a folder."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def _mirror(folder: Path, version: str | None = None) -> Path:
 
 @pytest.fixture
 def bare_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Return the home of a machine on which no mirror is to be found."""
+    """Return the home directory of a machine without a provider mirror."""
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))
@@ -31,8 +31,8 @@ def bare_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return home
 
 
-def test_a_machine_without_terraform_is_told_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The one sentence says what is missing and where it is had."""
+def test_missing_terraform_is_an_error_that_names_make_setup(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The message also has the required version."""
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(toolchain, "terraform", lambda: None)
 
@@ -42,8 +42,8 @@ def test_a_machine_without_terraform_is_told_how_to_get_it(monkeypatch: pytest.M
         terraform.find_terraform()
 
 
-def test_a_terraform_that_is_too_old_is_told_its_version(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """1.9 is older than 1.11."""
+def test_too_old_terraform_is_an_error_that_names_its_version(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Versions are compared as numbers: 1.9 is older than 1.11."""
     old = tmp_path / "terraform"
     old.write_text("""#!/bin/sh\necho '{"terraform_version": "1.9.8"}'\n""")
     old.chmod(0o755)
@@ -55,8 +55,8 @@ def test_a_terraform_that_is_too_old_is_told_its_version(monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("place", ["opt/a/b", "home/.terraform.d/plugins", "share/terraform/plugins", "cache"])
-def test_a_mirror_is_found_where_software_is_put(bare_machine: Path, tmp_path: Path, place: str) -> None:
-    """Nobody has to say where it is."""
+def test_provider_mirror_is_found_in_common_folders(bare_machine: Path, tmp_path: Path, place: str) -> None:
+    """Without any configuration."""
     assert terraform.provider_mirror() is None
 
     mirror = _mirror(tmp_path / place)
@@ -64,10 +64,10 @@ def test_a_mirror_is_found_where_software_is_put(bare_machine: Path, tmp_path: P
     assert terraform.provider_mirror() == mirror
 
 
-def test_a_mirror_that_terraform_is_configured_with_comes_first(
+def test_configured_provider_mirror_takes_precedence(
     bare_machine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever has written a settings file has chosen."""
+    """It is set in Terraform's CLI configuration file."""
     _mirror(tmp_path / "opt")
     chosen = _mirror(tmp_path / "chosen")
     settings = tmp_path / "settings.tfrc"
@@ -77,14 +77,14 @@ def test_a_mirror_that_terraform_is_configured_with_comes_first(
     assert terraform.provider_mirror() == chosen
 
 
-def test_a_mirror_of_another_version_is_none(bare_machine: Path, tmp_path: Path) -> None:
-    """The configuration pins one version."""
+def test_provider_mirror_of_another_version_is_ignored(bare_machine: Path, tmp_path: Path) -> None:
+    """The configuration pins the version."""
     _mirror(tmp_path / "opt", version="4.67.0")
 
     assert terraform.provider_mirror() is None
 
 
-def test_a_packed_mirror_is_one_too(bare_machine: Path, tmp_path: Path) -> None:
+def test_packed_provider_mirror_is_found(bare_machine: Path, tmp_path: Path) -> None:
     """`terraform providers mirror` writes zips."""
     provider_folder = tmp_path / "opt/registry.terraform.io/hashicorp/aws"
     provider_folder.mkdir(parents=True)
@@ -93,20 +93,20 @@ def test_a_packed_mirror_is_one_too(bare_machine: Path, tmp_path: Path) -> None:
     assert terraform.provider_mirror() == tmp_path / "opt"
 
 
-def test_without_registry_and_mirror_the_way_out_is_named(
+def test_init_without_registry_and_mirror_fails_with_a_solution(
     bare_machine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The error says what could not be had, and how to make a mirror."""
+    """The message names the provider, and how to create a mirror."""
     monkeypatch.setattr(provider, "registry_reachable", lambda: False)
 
     with pytest.raises(terraform.TerraformError, match=r"hashicorp/aws 5\.\S+ Go online once, or copy a mirror"):
         terraform.init(tmp_path)
 
 
-def test_a_registry_that_does_not_deliver_gives_way_to_the_mirror(
+def test_mirror_is_used_when_the_download_from_the_registry_fails(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A registry may answer and its downloads be blocked."""
+    """The registry may be reachable while its downloads are blocked."""
     commands: list[tuple[str, ...]] = []
 
     def run(folder: Path, *arguments: str, environment: object = None) -> str:
@@ -126,16 +126,16 @@ def test_a_registry_that_does_not_deliver_gives_way_to_the_mirror(
     assert [f"-plugin-dir={tmp_path / 'mirror'}" in command for command in commands] == [False, True]
 
 
-def test_what_is_initialised_is_left_alone(configuration: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another start of a world neither asks the registry nor runs Terraform."""
+def test_init_does_nothing_in_an_initialized_folder(configuration: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another start of an environment neither contacts the registry nor runs Terraform."""
     monkeypatch.setattr(provider, "registry_reachable", lambda: pytest.fail("the registry was asked"))
     monkeypatch.setattr(steps, "run", lambda *_, **__: pytest.fail("Terraform was run"))
 
     terraform.init(configuration)
 
 
-def test_a_new_copy_keeps_the_state_and_drops_what_is_gone(tmp_path: Path) -> None:
-    """A file that the configuration no longer has would still be applied."""
+def test_copy_keeps_the_state_and_removes_obsolete_files(tmp_path: Path) -> None:
+    """Otherwise Terraform would still apply files that were removed from the configuration."""
     source, folder = tmp_path / "source", tmp_path / "world"
     (source / "modules/new").mkdir(parents=True)
     (source / "modules/new/main.tf").touch()
@@ -147,12 +147,12 @@ def test_a_new_copy_keeps_the_state_and_drops_what_is_gone(tmp_path: Path) -> No
 
     terraform.copy(folder, source)
 
-    found = {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()}
-    assert found == {"main.tf": "new", "modules/new/main.tf": "", "terraform.tfstate": "state"}
+    files = {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()}
+    assert files == {"main.tf": "new", "modules/new/main.tf": "", "terraform.tfstate": "state"}
 
 
-def test_terraform_sees_nothing_of_the_developer_s_own_aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Neither a profile, nor another project's variables, nor a settings file that is gone reach a local world."""
+def test_terraform_does_not_inherit_the_callers_aws_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Neither a profile, nor other Terraform variables, nor a missing CLI configuration file."""
     monkeypatch.setenv("AWS_PROFILE", "production")
     monkeypatch.setenv("TF_VAR_prefix", "production")
     monkeypatch.setenv("TF_CLI_CONFIG_FILE", str(tmp_path / "gone"))
