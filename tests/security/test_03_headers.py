@@ -22,6 +22,7 @@ from local_aws.iam import AccessDeniedError, Call
 from local_aws.iam.calls import JUDGED
 from tests import roles
 from tests.security.conftest import AttackTarget
+from tests.security.signed_requests import assume_role
 
 BUCKET, COMMITTED = "records", "log/1.json"
 FIELDS = "application/x-www-form-urlencoded"
@@ -37,16 +38,6 @@ def bucket(target: AttackTarget) -> Any:
     deny = {"Effect": "Deny", "Principal": "*", "Action": ["s3:PutObject", "s3:DeleteObjectVersion"]}
     s3.put_bucket_policy(Bucket=BUCKET, Policy=roles.policy({**deny, "Resource": f"arn:aws:s3:::{BUCKET}/log/*"}))
     return s3
-
-
-def assume_role(target: AttackTarget, role: str, action: str, resource: str) -> Credentials:
-    """Return the credentials of a role with one allowed action."""
-    roles.create(target.client("iam"), role, {"Effect": "Allow", "Action": action, "Resource": resource})
-    source = f"arn:aws:glue:{REGION}:{roles.ACCOUNT}:job/a-job"
-    session = iam.assume(
-        role, service="glue.amazonaws.com", source_arn=source, account=roles.ACCOUNT, region=REGION, name="session"
-    )
-    return Credentials(session.access_key, session.secret_key, session.token)
 
 
 def raw(target: AttackTarget, method: str, path: str, fields: list[tuple[str, str]], body: bytes = b"") -> str:

@@ -22,6 +22,7 @@ from local_aws.glue import catalog, crawlers
 from local_aws.iam import session_policies
 from tests import roles
 from tests.security.conftest import BUCKET, SCRIPT, AttackTarget
+from tests.security.signed_requests import error_code
 
 KEY = f"arn:aws:s3:::{BUCKET}/{SCRIPT}"
 BUSES = f"arn:aws:events:{REGION}:{roles.ACCOUNT}:event-bus"
@@ -81,15 +82,6 @@ def call_json(send: Send) -> Callable[..., str]:
         return send(key, service, "POST", "/", json.dumps(parameters).encode(), **headers)[1]
 
     return call
-
-
-def error_code(call: Callable[..., Any], **parameters: Any) -> str:
-    """Return the error code of a call, or an empty string if it succeeds."""
-    try:
-        call(**parameters)
-    except ClientError as error:
-        return str(error.response["Error"]["Code"])
-    return ""
 
 
 def test_message_is_published_only_if_every_destination_is_allowed(target: AttackTarget, assume_role_with):
