@@ -91,8 +91,8 @@ resource "aws_iam_role_policy" "deploy" {
 }
 
 locals {
-  here = "${local.region}:${local.account}"
-  arn  = "arn:${local.partition}"
+  region_account = "${local.region}:${local.account}"
+  arn_prefix     = "arn:${local.partition}"
 
   read_resources = {
     Sid    = "ReadResources"
@@ -124,7 +124,7 @@ locals {
     Sid      = "ReadQuickSight"
     Effect   = "Allow"
     Action   = ["quicksight:Describe*", "quicksight:List*"]
-    Resource = local.named.quicksight
+    Resource = local.named_resources.quicksight
   }
 
   write_state = {
@@ -135,29 +135,29 @@ locals {
   }
 
   # Resources whose names begin with the prefix, by service. The state bucket does too but is not part of a deployment.
-  named = {
-    athena              = ["${local.arn}:athena:${local.here}:workgroup/${var.prefix}*"]
-    budgets             = ["${local.arn}:budgets::${local.account}:budget/${var.prefix}*"]
-    cloudwatch          = ["${local.arn}:cloudwatch:${local.here}:alarm:${var.prefix}*", "${local.arn}:cloudwatch::${local.account}:dashboard/${var.prefix}*"]
-    events              = ["${local.arn}:events:${local.here}:rule/${var.prefix}*"]
-    logs                = ["${local.arn}:logs:${local.here}:log-group:*${var.prefix}*", "${local.arn}:logs:${local.here}:log-group:/aws-glue/*"]
-    quicksight          = [for kind in ["datasource", "dataset", "dashboard"] : "${local.arn}:quicksight:${local.here}:${kind}/${var.prefix}*"]
-    rds                 = ["${local.arn}:rds:${local.here}:*:${var.prefix}*"]
-    redshift-serverless = ["${local.arn}:redshift-serverless:${local.here}:*"]
-    s3                  = [for zone in ["ingested", "processed", "artifacts", "logs", "athena"] : "${local.arn}:s3:::${var.prefix}-${zone}*"]
-    scheduler           = ["${local.arn}:scheduler:${local.here}:schedule/*/${var.prefix}*", "${local.arn}:scheduler:${local.here}:schedule-group/${var.prefix}*"]
-    secretsmanager      = ["${local.arn}:secretsmanager:${local.here}:secret:${var.prefix}/*"]
-    sns                 = ["${local.arn}:sns:${local.here}:${var.prefix}*"]
-    sqs                 = ["${local.arn}:sqs:${local.here}:${var.prefix}*"]
+  named_resources = {
+    athena              = ["${local.arn_prefix}:athena:${local.region_account}:workgroup/${var.prefix}*"]
+    budgets             = ["${local.arn_prefix}:budgets::${local.account}:budget/${var.prefix}*"]
+    cloudwatch          = ["${local.arn_prefix}:cloudwatch:${local.region_account}:alarm:${var.prefix}*", "${local.arn_prefix}:cloudwatch::${local.account}:dashboard/${var.prefix}*"]
+    events              = ["${local.arn_prefix}:events:${local.region_account}:rule/${var.prefix}*"]
+    logs                = ["${local.arn_prefix}:logs:${local.region_account}:log-group:*${var.prefix}*", "${local.arn_prefix}:logs:${local.region_account}:log-group:/aws-glue/*"]
+    quicksight          = [for kind in ["datasource", "dataset", "dashboard"] : "${local.arn_prefix}:quicksight:${local.region_account}:${kind}/${var.prefix}*"]
+    rds                 = ["${local.arn_prefix}:rds:${local.region_account}:*:${var.prefix}*"]
+    redshift-serverless = ["${local.arn_prefix}:redshift-serverless:${local.region_account}:*"]
+    s3                  = [for zone in ["ingested", "processed", "artifacts", "logs", "athena"] : "${local.arn_prefix}:s3:::${var.prefix}-${zone}*"]
+    scheduler           = ["${local.arn_prefix}:scheduler:${local.region_account}:schedule/*/${var.prefix}*", "${local.arn_prefix}:scheduler:${local.region_account}:schedule-group/${var.prefix}*"]
+    secretsmanager      = ["${local.arn_prefix}:secretsmanager:${local.region_account}:secret:${var.prefix}/*"]
+    sns                 = ["${local.arn_prefix}:sns:${local.region_account}:${var.prefix}*"]
+    sqs                 = ["${local.arn_prefix}:sqs:${local.region_account}:${var.prefix}*"]
     # The catalog's databases are named totesys_…; Glue requires permission on the catalog in addition.
     glue = concat(
-      [for kind in ["job", "workflow", "trigger", "crawler", "connection"] : "${local.arn}:glue:${local.here}:${kind}/${var.prefix}*"],
-      ["${local.arn}:glue:${local.here}:catalog", "${local.arn}:glue:${local.here}:database/totesys_*", "${local.arn}:glue:${local.here}:table/totesys_*/*"],
+      [for kind in ["job", "workflow", "trigger", "crawler", "connection"] : "${local.arn_prefix}:glue:${local.region_account}:${kind}/${var.prefix}*"],
+      ["${local.arn_prefix}:glue:${local.region_account}:catalog", "${local.arn_prefix}:glue:${local.region_account}:database/totesys_*", "${local.arn_prefix}:glue:${local.region_account}:table/totesys_*/*"],
     )
   }
 
   manage_named = [
-    for service, resources in local.named : {
+    for service, resources in local.named_resources : {
       Sid      = "Manage${replace(title(service), "-", "")}"
       Effect   = "Allow"
       Action   = ["${service}:*"]
@@ -176,7 +176,7 @@ locals {
       Sid      = "ManageRoles"
       Effect   = "Allow"
       Action   = local.role_actions
-      Resource = ["${local.arn}:iam::${local.account}:role/${var.prefix}-*"]
+      Resource = ["${local.arn_prefix}:iam::${local.account}:role/${var.prefix}-*"]
     },
     {
       Sid    = "ManagePolicies"
@@ -185,35 +185,35 @@ locals {
         "iam:CreatePolicy", "iam:CreatePolicyVersion", "iam:DeletePolicy", "iam:DeletePolicyVersion",
         "iam:ListPolicyVersions", "iam:TagPolicy", "iam:UntagPolicy",
       ]
-      Resource = ["${local.arn}:iam::${local.account}:policy/${var.prefix}-quicksight"]
+      Resource = ["${local.arn_prefix}:iam::${local.account}:policy/${var.prefix}-quicksight"]
     },
     {
       # Only the policy created for QuickSight may be attached to QuickSight's role.
       Sid       = "AttachQuickSightPolicy"
       Effect    = "Allow"
       Action    = ["iam:AttachRolePolicy", "iam:DetachRolePolicy"]
-      Resource  = ["${local.arn}:iam::${local.account}:role/service-role/aws-quicksight-*"]
-      Condition = { ArnEquals = { "iam:PolicyARN" = "${local.arn}:iam::${local.account}:policy/${var.prefix}-quicksight" } }
+      Resource  = ["${local.arn_prefix}:iam::${local.account}:role/service-role/aws-quicksight-*"]
+      Condition = { ArnEquals = { "iam:PolicyARN" = "${local.arn_prefix}:iam::${local.account}:policy/${var.prefix}-quicksight" } }
     },
     {
       # A GitHub workflow cannot extend its own role or the plan role.
       Sid      = "DenyOwnRoleChanges"
       Effect   = "Deny"
       Action   = local.role_actions
-      Resource = ["${local.arn}:iam::${local.account}:role/${var.prefix}-github-*"]
+      Resource = ["${local.arn_prefix}:iam::${local.account}:role/${var.prefix}-github-*"]
     },
     {
       Sid       = "PassRoles"
       Effect    = "Allow"
       Action    = ["iam:PassRole"]
-      Resource  = ["${local.arn}:iam::${local.account}:role/${var.prefix}-*"]
+      Resource  = ["${local.arn_prefix}:iam::${local.account}:role/${var.prefix}-*"]
       Condition = { StringEquals = { "iam:PassedToService" = [for service in local.role_services : "${service}.amazonaws.com"] } }
     },
     {
       Sid       = "CreateServiceLinkedRoles"
       Effect    = "Allow"
       Action    = ["iam:CreateServiceLinkedRole"]
-      Resource  = ["${local.arn}:iam::${local.account}:role/aws-service-role/*"]
+      Resource  = ["${local.arn_prefix}:iam::${local.account}:role/aws-service-role/*"]
       Condition = { StringEquals = { "iam:AWSServiceName" = ["rds.amazonaws.com", "redshift.amazonaws.com"] } }
     },
   ]

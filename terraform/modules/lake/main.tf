@@ -2,17 +2,17 @@ data "aws_caller_identity" "current" {}
 
 locals {
   # Zone buckets are write-once; those of artifacts and access logs are not.
-  zones   = toset(["ingested", "processed"])
-  data    = setunion(local.zones, ["artifacts"])
-  buckets = setunion(local.data, ["access-logs"])
+  zones        = toset(["ingested", "processed"])
+  data_buckets = setunion(local.zones, ["artifacts"])
+  buckets      = setunion(local.data_buckets, ["access-logs"])
 
   # S3 delivers access logs only to buckets encrypted with SSE-S3.
   keys = { for key in local.buckets : key => key == "access-logs" ? null : var.kms_key_arn }
 
   # Expiration in days, by bucket and prefix.
-  expiring = {
+  expiration_days = {
     artifacts   = { temporary = 7, athena = 30 }
-    access-logs = { for key in local.data : key => var.access_log_days }
+    access-logs = { for key in local.data_buckets : key => var.access_log_days }
   }
 }
 
@@ -100,7 +100,7 @@ resource "aws_s3_bucket_policy" "this" {
         Resource  = "${bucket.arn}/*"
         Condition = {
           StringEquals = { "aws:SourceAccount" = data.aws_caller_identity.current.account_id }
-          ArnEquals    = { "aws:SourceArn" = [for key in local.data : aws_s3_bucket.this[key].arn] }
+          ArnEquals    = { "aws:SourceArn" = [for key in local.data_buckets : aws_s3_bucket.this[key].arn] }
         }
       }],
       [{
@@ -137,7 +137,7 @@ resource "aws_s3_bucket_policy" "this" {
 }
 
 resource "aws_s3_bucket_logging" "this" {
-  for_each = local.data
+  for_each = local.data_buckets
 
   bucket        = aws_s3_bucket.this[each.key].bucket
   target_bucket = aws_s3_bucket_policy.this["access-logs"].bucket
@@ -169,7 +169,7 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
   }
 
   dynamic "rule" {
-    for_each = lookup(local.expiring, each.key, {})
+    for_each = lookup(local.expiration_days, each.key, {})
 
     content {
       id     = "expire-${rule.key}"

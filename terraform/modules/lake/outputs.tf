@@ -1,7 +1,7 @@
 # From the last resource applied to a bucket, so that nothing is written before it is protected.
 output "buckets" {
   description = "Names of the buckets ingested, processed and artifacts."
-  value       = { for key in local.data : key => aws_s3_bucket_policy.this[key].bucket }
+  value       = { for key in local.data_buckets : key => aws_s3_bucket_policy.this[key].bucket }
 
   depends_on = [
     aws_s3_bucket_logging.this,

@@ -1,13 +1,13 @@
 data "aws_region" "current" {}
 
 data "aws_vpc" "existing" {
-  count = local.new ? 0 : 1
+  count = local.is_new ? 0 : 1
 
   id = var.vpc_id
 }
 
 data "aws_subnet" "existing" {
-  count = local.new ? 0 : 1
+  count = local.is_new ? 0 : 1
 
   id = var.subnet_ids[0]
 }
@@ -20,13 +20,13 @@ locals {
   region = data.aws_region.current.name
 
   # Availability zones of a new VPC, with subnet numbers that do not depend on the zones that the region has.
-  zones = { for number, letter in local.new ? var.zones : [] : "${local.region}${letter}" => number }
+  zones = { for number, letter in local.is_new ? var.zones : [] : "${local.region}${letter}" => number }
 
-  new             = var.vpc_id == null
-  vpc_id          = local.new ? aws_vpc.this[0].id : var.vpc_id
-  cidr_block      = local.new ? var.cidr_block : data.aws_vpc.existing[0].cidr_block
-  subnet_ids      = local.new ? values(aws_subnet.this)[*].id : var.subnet_ids
-  route_table_ids = local.new ? aws_route_table.this[*].id : var.route_table_ids
+  is_new          = var.vpc_id == null
+  vpc_id          = local.is_new ? aws_vpc.this[0].id : var.vpc_id
+  cidr_block      = local.is_new ? var.cidr_block : data.aws_vpc.existing[0].cidr_block
+  subnet_ids      = local.is_new ? values(aws_subnet.this)[*].id : var.subnet_ids
+  route_table_ids = local.is_new ? aws_route_table.this[*].id : var.route_table_ids
 
   # CIDR blocks and ports of databases: besides AWS itself, the jobs can connect only to these.
   database_cidr_blocks = distinct(concat([local.cidr_block], var.peer[*].cidr_block, var.database_cidr_blocks))
@@ -37,7 +37,7 @@ locals {
 }
 
 resource "aws_vpc" "this" {
-  count = local.new ? 1 : 0
+  count = local.is_new ? 1 : 0
 
   cidr_block           = var.cidr_block
   enable_dns_support   = true
@@ -48,7 +48,7 @@ resource "aws_vpc" "this" {
 
 # Default for resources without a security group: no inbound and no outbound traffic.
 resource "aws_default_security_group" "this" {
-  count = local.new ? 1 : 0
+  count = local.is_new ? 1 : 0
 
   vpc_id = aws_vpc.this[0].id
 
@@ -68,7 +68,7 @@ resource "aws_subnet" "this" {
 
 # No route to the internet: neither an internet gateway nor a NAT.
 resource "aws_route_table" "this" {
-  count = local.new ? 1 : 0
+  count = local.is_new ? 1 : 0
 
   vpc_id = aws_vpc.this[0].id
 
@@ -182,7 +182,7 @@ module "endpoints" {
   prefix                   = var.prefix
   vpc_id                   = local.vpc_id
   subnet_ids               = local.subnet_ids
-  gateway                  = local.new || length(var.route_table_ids) > 0
+  gateway                  = local.is_new || length(var.route_table_ids) > 0
   route_table_ids          = local.route_table_ids
   services                 = var.services
   client_security_group_id = aws_security_group.jobs.id
@@ -190,7 +190,7 @@ module "endpoints" {
 
 module "flow_log" {
   source = "../flow_log"
-  count  = local.new ? 1 : 0
+  count  = local.is_new ? 1 : 0
 
   prefix             = var.prefix
   vpc_id             = aws_vpc.this[0].id

@@ -17,7 +17,7 @@ output "security_group_id" {
 output "placement" {
   description = "Availability zone, subnet and security groups for a Glue connection."
   value = {
-    availability_zone  = local.new ? values(aws_subnet.this)[0].availability_zone : data.aws_subnet.existing[0].availability_zone
+    availability_zone  = local.is_new ? values(aws_subnet.this)[0].availability_zone : data.aws_subnet.existing[0].availability_zone
     subnet_id          = local.subnet_ids[0]
     security_group_ids = [aws_security_group.jobs.id]
   }

@@ -3,10 +3,10 @@ data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
-  partition = data.aws_partition.current.partition
-  here      = "${data.aws_region.current.name}:${data.aws_caller_identity.current.account_id}"
-  lake      = "arn:${local.partition}:s3:::${var.lake.bucket}"
-  results   = "arn:${local.partition}:s3:::${var.results.bucket}"
+  partition      = data.aws_partition.current.partition
+  region_account = "${data.aws_region.current.name}:${data.aws_caller_identity.current.account_id}"
+  lake           = "arn:${local.partition}:s3:::${var.lake.bucket}"
+  results        = "arn:${local.partition}:s3:::${var.results.bucket}"
 
   questions = { for question in var.questions : "${question.page}_${question.name}" => question }
 
@@ -37,13 +37,13 @@ resource "aws_iam_policy" "this" {
           "athena:BatchGetQueryExecution", "athena:GetQueryExecution", "athena:GetQueryResults",
           "athena:GetQueryResultsStream", "athena:GetWorkGroup", "athena:StartQueryExecution", "athena:StopQueryExecution",
         ]
-        Resource = ["arn:${local.partition}:athena:${local.here}:workgroup/${var.workgroup}"]
+        Resource = ["arn:${local.partition}:athena:${local.region_account}:workgroup/${var.workgroup}"]
       },
       {
         Sid      = "ReadAthenaMetadata"
         Effect   = "Allow"
         Action   = ["athena:GetDataCatalog", "athena:GetTableMetadata", "athena:ListDatabases", "athena:ListTableMetadata"]
-        Resource = ["arn:${local.partition}:athena:${local.here}:datacatalog/AwsDataCatalog"]
+        Resource = ["arn:${local.partition}:athena:${local.region_account}:datacatalog/AwsDataCatalog"]
       },
       {
         Sid    = "ReadCatalog"
@@ -53,9 +53,9 @@ resource "aws_iam_policy" "this" {
           "glue:GetTable", "glue:GetTables",
         ]
         Resource = [
-          "arn:${local.partition}:glue:${local.here}:catalog",
-          "arn:${local.partition}:glue:${local.here}:database/${var.database}",
-          "arn:${local.partition}:glue:${local.here}:table/${var.database}/*",
+          "arn:${local.partition}:glue:${local.region_account}:catalog",
+          "arn:${local.partition}:glue:${local.region_account}:database/${var.database}",
+          "arn:${local.partition}:glue:${local.region_account}:table/${var.database}/*",
         ]
       },
       {

@@ -1,5 +1,5 @@
 locals {
-  shown = [
+  visuals = [
     for question in var.questions : merge(question.visual, {
       page  = question.page
       id    = "${question.page}_${question.name}"
@@ -8,7 +8,7 @@ locals {
       dates = [for column in question.columns : column.name if column.type == "DATETIME"]
     })
   ]
-  pages = { for page in distinct(var.questions[*].page) : page => [for visual in local.shown : visual if visual.page == page] }
+  pages = { for page in distinct(var.questions[*].page) : page => [for visual in local.visuals : visual if visual.page == page] }
 
   # The filter refers to the page's first query with the column and applies to all queries of the page that have it.
   filters = merge([
@@ -170,7 +170,7 @@ resource "aws_quicksight_dashboard" "this" {
 
           content {
             dynamic "bar_chart_visual" {
-              for_each = [for shown in [visual.value] : shown if shown.kind == "bars"]
+              for_each = [for candidate in [visual.value] : candidate if candidate.kind == "bars"]
               iterator = bars
 
               content {
@@ -329,7 +329,7 @@ resource "aws_quicksight_dashboard" "this" {
             }
 
             dynamic "line_chart_visual" {
-              for_each = [for shown in [visual.value] : shown if shown.kind == "lines"]
+              for_each = [for candidate in [visual.value] : candidate if candidate.kind == "lines"]
               iterator = lines
 
               content {
@@ -430,7 +430,7 @@ resource "aws_quicksight_dashboard" "this" {
             }
 
             dynamic "table_visual" {
-              for_each = [for shown in [visual.value] : shown if shown.kind == "table"]
+              for_each = [for candidate in [visual.value] : candidate if candidate.kind == "table"]
               iterator = table
 
               content {

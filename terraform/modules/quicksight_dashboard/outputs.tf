@@ -5,5 +5,5 @@ output "id" {
 
 output "visuals" {
   description = "Ids of the visuals: <page>_<name> of each question."
-  value       = local.shown[*].id
+  value       = local.visuals[*].id
 }
