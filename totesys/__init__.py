@@ -1,1 +1,1 @@
-"""The source: the schema of totesys, its seed, and a business that goes on."""
+"""The simulated source database totesys: its schema, its seed data and a generator of business activity."""

@@ -1,4 +1,4 @@
-"""The business going on: people at several connections, some of whom commit late, forget, or think better of it."""
+"""Simulated business activity over several connections, with late commits, stale timestamps and rollbacks."""
 
 import threading
 import time
@@ -14,21 +14,21 @@ from psycopg import sql
 from totesys.business import Business
 from totesys.commit_barrier import CommitBarrier
 from totesys.errors import NotSeededError
-from totesys.events import BATCH_ROWS, EVENTS, PAY, Event, EventContext, open_payments, plan
+from totesys.events import EVENTS, MAX_BATCH_ROWS, PAY, Event, EventContext, open_payments, plan
 from totesys.schema import TABLES, connect
 
 __all__ = ["Activity", "Business", "activity"]
 
 RANDOM_SEED = 20241121
-TRIES = 10
-RETRIED = "events done again after a conflict"
+MAX_ATTEMPTS = 10
+RETRIED = "events retried after a conflict"
 
 _STATIC_TABLES = ("staff", "counterparty", "currency", "address", "department", "design", "payment_type")
 
 
 @dataclass(frozen=True)
 class Activity:
-    """What was done: `counts` by its name in words, in the order of telling; what did not happen is left out."""
+    """The result of a run: `counts` by event name, in the order of `EVENTS`, without zeros; duration in `seconds`."""
 
     events: int
     counts: Mapping[str, int]
@@ -37,11 +37,11 @@ class Activity:
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """One event that is to be done, with the luck of its own and the payments that it may make."""
+    """One planned event, with its random seed and the ids of the payments that it may make."""
 
     event: Event
     random_seed: int
-    due: Sequence[int]
+    due_payments: Sequence[int]
 
 
 def activity(
@@ -52,34 +52,41 @@ def activity(
     connections: int = 4,
     late: float = 0.5,
 ) -> Activity:
-    """Let the business go on in the totesys at `url` for `events` events, from several connections at once.
+    """Simulate `events` events in the totesys at `url`, over several concurrent connections.
 
-    Which events happen to which rows is settled by `random_seed` and by what is in totesys; how they interleave is not.
-    Some transactions stay open until a younger one has committed, for `late` seconds at most. Nothing is deleted.
-    Raises NotSeededError, SchemaMissingError and UnreachableError, and ValueError for numbers that make no sense.
+    `random_seed` and the contents of totesys determine the events and their rows, but not how they interleave.
+    Some transactions stay open until a newer one has committed, for at most `late` seconds. No rows are deleted.
+    Raises NotSeededError, SchemaMissingError and UnreachableError, and ValueError for arguments out of range.
     """
     if events < 0 or connections < 1 or late < 0:
-        raise ValueError(f"no activity has events={events}, connections={connections} and late={late}")
-    began = time.monotonic()
+        raise ValueError(
+            f"events={events}, connections={connections}, late={late}: at least one connection is needed, and neither "
+            "events nor late may be negative"
+        )
+    started = time.monotonic()
     with connect(url, autocommit=True) as connection:
-        last = _last_ids(connection)
-        tasks = _tasks(connection, Random(random_seed), events, last)  # noqa: S311 - made-up data, not secrets
+        max_ids = _max_ids(connection)
+        tasks = _plan_tasks(connection, Random(random_seed), events, max_ids)  # noqa: S311 - simulated data, not secrets
     commit_barrier, stopped = CommitBarrier(connections, late), threading.Event()
     with ThreadPoolExecutor(connections, thread_name_prefix="totesys") as pool:
         shares = [tasks[first::connections] for first in range(connections)]
-        working = [pool.submit(_work, url, share, last, commit_barrier, stopped) for share in shares]
+        workers = [pool.submit(_run_tasks, url, share, max_ids, commit_barrier, stopped) for share in shares]
         try:
-            counts: Counter[str] = sum((future.result() for future in working), Counter())
+            counts: Counter[str] = sum((worker.result() for worker in workers), Counter())
         finally:
             stopped.set()
     names = [*(event.name for event in EVENTS), RETRIED]
-    return Activity(events, {name: counts[name] for name in names if counts[name]}, time.monotonic() - began)
+    return Activity(events, {name: counts[name] for name in names if counts[name]}, time.monotonic() - started)
 
 
-def _work(
-    url: str, tasks: Sequence[_Task], last: Mapping[str, int], commit_barrier: CommitBarrier, stopped: threading.Event
+def _run_tasks(
+    url: str,
+    tasks: Sequence[_Task],
+    max_ids: Mapping[str, int],
+    commit_barrier: CommitBarrier,
+    stopped: threading.Event,
 ) -> Counter[str]:
-    """Do one person's share, and return how often each thing was done."""
+    """Run the tasks of one worker on its own connection; return the number of events by name."""
     counts: Counter[str] = Counter()
     try:
         with connect(url, autocommit=True) as connection:
@@ -87,7 +94,7 @@ def _work(
                 if stopped.is_set():
                     break
                 number = commit_barrier.begin()
-                _do(task, connection, last, commit_barrier, counts)
+                _run_task(task, connection, max_ids, commit_barrier, counts)
                 commit_barrier.end(number)
     except BaseException:
         stopped.set()
@@ -97,20 +104,21 @@ def _work(
     return counts
 
 
-def _do(
+def _run_task(
     task: _Task,
     connection: psycopg.Connection,
-    last: Mapping[str, int],
+    max_ids: Mapping[str, int],
     commit_barrier: CommitBarrier,
     counts: Counter[str],
 ) -> None:
-    """Do one event, again from its beginning when it got in the way of another."""
-    for tries_left in reversed(range(TRIES)):
-        random = Random(task.random_seed)  # noqa: S311 - made-up data, not secrets
+    """Run one event; after a deadlock or a serialization failure, retry it with the same random numbers."""
+    for attempts_left in reversed(range(MAX_ATTEMPTS)):
+        random = Random(task.random_seed)  # noqa: S311 - simulated data, not secrets
+        context = EventContext(Business(connection, random), random, max_ids, task.due_payments, commit_barrier)
         try:
-            done = task.event.act(EventContext(Business(connection, random), random, last, task.due, commit_barrier))
+            done = task.event.act(context)
         except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
-            if not tries_left:
+            if not attempts_left:
                 raise
             counts[RETRIED] += 1
         else:
@@ -118,28 +126,28 @@ def _do(
             return
 
 
-def _tasks(connection: psycopg.Connection, random: Random, events: int, last: Mapping[str, int]) -> list[_Task]:
-    """Settle what will be done, and divide the payments that are due among those who pay."""
-    planned = plan(random, events, last)
-    batches = iter(_batches(connection, planned.count(PAY)))
+def _plan_tasks(connection: psycopg.Connection, random: Random, events: int, max_ids: Mapping[str, int]) -> list[_Task]:
+    """Plan the events and divide the due payments among the payment events."""
+    planned = plan(random, events, max_ids)
+    batches = iter(_payment_batches(connection, planned.count(PAY)))
     return [_Task(event, random.getrandbits(64), next(batches) if event is PAY else ()) for event in planned]
 
 
-def _batches(connection: psycopg.Connection, count: int) -> list[list[int]]:
-    """Return open payments in `count` even batches, those due first in the first."""
-    due = open_payments(connection, count * BATCH_ROWS)
+def _payment_batches(connection: psycopg.Connection, count: int) -> list[list[int]]:
+    """Return the ids of open payments in `count` batches of about equal size, earliest due first."""
+    due = open_payments(connection, count * MAX_BATCH_ROWS)
     return [due[number * len(due) // count : (number + 1) * len(due) // count] for number in range(count)]
 
 
-def _last_ids(connection: psycopg.Connection) -> dict[str, int]:
-    """Return the highest id of each table, 0 for an empty one; the static ones must hold rows."""
-    highest = sql.SQL(", ").join(
+def _max_ids(connection: psycopg.Connection) -> dict[str, int]:
+    """Return the highest id of each table, 0 for an empty one; raises NotSeededError when a static table is empty."""
+    columns = sql.SQL(", ").join(
         sql.SQL("(SELECT coalesce(max({}), 0) FROM {})").format(sql.Identifier(f"{table}_id"), sql.Identifier(table))
         for table in TABLES
     )
-    found = connection.execute(sql.SQL("SELECT {}").format(highest)).fetchone() or ()
-    last = dict(zip(TABLES, found, strict=True))
-    empty = [table for table in _STATIC_TABLES if not last[table]]
+    row = connection.execute(sql.SQL("SELECT {}").format(columns)).fetchone() or ()
+    max_ids = dict(zip(TABLES, row, strict=True))
+    empty = [table for table in _STATIC_TABLES if not max_ids[table]]
     if empty:
         raise NotSeededError(empty)
-    return last
+    return max_ids

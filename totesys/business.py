@@ -1,4 +1,4 @@
-"""What people do in totesys, one event a method, on a connection whose transaction is the caller's to end."""
+"""Business events in totesys, one method each, on a connection whose transaction the caller controls."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -22,32 +22,32 @@ _LAST_NAMES = ("D'Arcy", "O'Brien", "Núñez", "Smith-Jones", "van der Berg", "W
 
 
 @dataclass(frozen=True, slots=True)
-class _Kind:
-    """A kind of order: where it stands, and what its transaction and payment are called."""
+class _OrderType:
+    """A type of order: its table and columns, and the types of its transaction and payment."""
 
     table: str
-    quantity: str
-    price: str
+    quantity_column: str
+    price_column: str
     transaction_type: str
     payment_type_id: int
 
 
-_SALE = _Kind("sales_order", "units_sold", "unit_price", "SALE", 1)
-_PURCHASE = _Kind("purchase_order", "item_quantity", "item_unit_price", "PURCHASE", 3)
+_SALE = _OrderType("sales_order", "units_sold", "unit_price", "SALE", 1)
+_PURCHASE = _OrderType("purchase_order", "item_quantity", "item_unit_price", "PURCHASE", 3)
 
 
 class Business:
-    """A member of the business at work on `connection`.
+    """Writes business events through `connection`.
 
-    In autocommit every event is one transaction, unless one was begun. Otherwise events join the transaction of the
-    connection, which the caller commits as late as it likes: both timestamps are those of the transaction's begin.
-    What a caller does not say is drawn from `random`. An event on a row that is not there raises LookupError.
+    In autocommit each event is one transaction, unless one is open. Otherwise events join the open transaction of the
+    connection, which the caller commits: created_at and last_updated are the start of the transaction. Values that
+    the caller leaves out are drawn from `random`. Raises LookupError for a row that does not exist.
     """
 
     def __init__(self, connection: psycopg.Connection, random: Random | None = None) -> None:
-        """Work on `connection` with the luck of `random`."""
+        """Write through `connection`; draw values from `random`."""
         self.connection = connection
-        self.random = random or Random()  # noqa: S311 - made-up data, not secrets
+        self.random = random or Random()  # noqa: S311 - simulated data, not secrets
         self._records = TotesysTables(connection)
 
     def place_sales_order(
@@ -59,14 +59,14 @@ class Business:
         payment_date: date | None = None,
         **columns: Any,
     ) -> int:
-        """Place a sales order with its transaction and payment, and return its id; `columns` are sales_order's own."""
-        said = {"units_sold": units, "unit_price": unit_price, **_dates(delivery_date, payment_date)}
+        """Insert a sales order with its transaction and payment; return its id. `columns` are those of sales_order."""
+        given = {"units_sold": units, "unit_price": unit_price, **_dates(delivery_date, payment_date)}
         drawn = {
             "units_sold": self.random.randint(1000, 100_000),
             "unit_price": Decimal(self.random.randint(200, 400)).scaleb(-2),
             "design_id": self._pick("design"),
         }
-        return self._place(_SALE, {**drawn, **self._terms(), **_given(said), **columns})
+        return self._place(_SALE, {**drawn, **self._terms(), **_without_none(given), **columns})
 
     def place_purchase_order(
         self,
@@ -77,19 +77,19 @@ class Business:
         payment_date: date | None = None,
         **columns: Any,
     ) -> int:
-        """Place a purchase order, as `place_sales_order` does for a sale."""
-        said = {"item_quantity": quantity, "item_unit_price": unit_price, **_dates(delivery_date, payment_date)}
+        """Insert a purchase order, as `place_sales_order` does a sales order."""
+        given = {"item_quantity": quantity, "item_unit_price": unit_price, **_dates(delivery_date, payment_date)}
         drawn = {
             "item_code": "".join(self.random.choices(_ALPHABET, k=7)),
             "item_quantity": self.random.randint(1, 1000),
             "item_unit_price": Decimal(self.random.randint(300, 100_000)).scaleb(-2),
         }
-        return self._place(_PURCHASE, {**drawn, **self._terms(), **_given(said), **columns})
+        return self._place(_PURCHASE, {**drawn, **self._terms(), **_without_none(given), **columns})
 
     def pay(self, payment_ids: Iterable[int]) -> int:
-        """Make payments that are still open, in one statement and so one millisecond; return how many there were."""
+        """Mark those of the payments that are unpaid as paid, in one statement; return their number."""
         with self._records.transaction():
-            # Locked in the order of their ids, so that two batches with common payments cannot lock each other out.
+            # Locked in id order, so that two batches with common payments cannot deadlock.
             return self.connection.execute(
                 """WITH open AS (
                        SELECT payment_id FROM payment WHERE payment_id = ANY(%s) AND NOT paid
@@ -110,9 +110,9 @@ class Business:
         payment_date: date | None = None,
         stamp: bool = True,
     ) -> None:
-        """Correct what is given of a sales order; its payment follows. Without `stamp`, `last_updated` is forgotten."""
-        said = {"units_sold": units, "unit_price": unit_price, **_dates(delivery_date, payment_date)}
-        self._correct(_SALE, order_id, _given(said), stamp=stamp)
+        """Correct a sales order and its payment; with `stamp=False`, without updating `last_updated`."""
+        given = {"units_sold": units, "unit_price": unit_price, **_dates(delivery_date, payment_date)}
+        self._correct(_SALE, order_id, _without_none(given), stamp=stamp)
 
     def correct_purchase_order(
         self,
@@ -124,12 +124,12 @@ class Business:
         payment_date: date | None = None,
         stamp: bool = True,
     ) -> None:
-        """Correct a purchase order, as `correct_sales_order` does a sale."""
-        said = {"item_quantity": quantity, "item_unit_price": unit_price, **_dates(delivery_date, payment_date)}
-        self._correct(_PURCHASE, order_id, _given(said), stamp=stamp)
+        """Correct a purchase order, as `correct_sales_order` does a sales order."""
+        given = {"item_quantity": quantity, "item_unit_price": unit_price, **_dates(delivery_date, payment_date)}
+        self._correct(_PURCHASE, order_id, _without_none(given), stamp=stamp)
 
     def move_address(self, address_id: int, **columns: Any) -> None:
-        """Replace an address by a new one, which `columns` may say in part."""
+        """Overwrite all columns of an address: with `columns`, and random values for the rest."""
         choice = self.random.choice
         drawn = {
             "address_line_1": f"{self.random.randint(1, 999)} {choice(_STREETS)}",
@@ -140,24 +140,24 @@ class Business:
             "country": choice(_COUNTRIES),
             "phone": f"{self.random.randint(0, 9999):04} {self.random.randint(0, 999_999):06}",
         }
-        self._change("address", address_id, {**drawn, **columns})
+        self._update("address", address_id, {**drawn, **columns})
 
     def change_department(self, department_id: int, **columns: Any) -> None:
-        """Give a department another place and manager, or what `columns` say."""
+        """Update a department: `columns`, by default its location and manager."""
         drawn = {"location": self.random.choice(("Manchester", "Leeds", "York", None)), "manager": self._name()}
-        self._change("department", department_id, columns or drawn)
+        self._update("department", department_id, columns or drawn)
 
     def change_staff(self, staff_id: int, **columns: Any) -> None:
-        """Move a member of staff to some department, or change what `columns` say."""
-        self._change("staff", staff_id, columns or {"department_id": self._pick("department")})
+        """Update a member of staff: `columns`, by default the department."""
+        self._update("staff", staff_id, columns or {"department_id": self._pick("department")})
 
     def change_counterparty(self, counterparty_id: int, **columns: Any) -> None:
-        """Give a counterparty new contacts, or what `columns` say."""
+        """Update a counterparty: `columns`, by default its contacts."""
         drawn = {"commercial_contact": self._name(), "delivery_contact": self.random.choice((None, self._name()))}
-        self._change("counterparty", counterparty_id, columns or drawn)
+        self._update("counterparty", counterparty_id, columns or drawn)
 
     def add_design(self, **columns: Any) -> int:
-        """Bring out a new design and return its id."""
+        """Insert a design and return its id."""
         name = columns.get("design_name") or self.random.choice(reference.DESIGN_NAMES)
         letters = "".join(self.random.choices(_ALPHABET.lower(), k=4))
         drawn = {
@@ -169,57 +169,57 @@ class Business:
             return self._records.insert("design", {**drawn, **columns})
 
     def hire(self, **columns: Any) -> int:
-        """Take on a new member of staff and return its id."""
+        """Insert a member of staff and return its id."""
         first, last = self.random.choice(_FIRST_NAMES), self.random.choice(_LAST_NAMES)
         row = {"first_name": first, "last_name": last, "department_id": self._pick("department"), **columns}
         row.setdefault("email_address", reference.email(row["first_name"], row["last_name"]))
         with self._records.transaction():
             return self._records.insert("staff", row)
 
-    def _place(self, kind: _Kind, order: dict[str, Any]) -> int:
-        """Insert an order, its transaction and its payment, to be made on the day that was agreed."""
+    def _place(self, order_type: _OrderType, order: dict[str, Any]) -> int:
+        """Insert an order, its transaction and its unpaid payment; return the order's id."""
         with self._records.transaction():
-            number = self._records.insert(kind.table, order)
-            link = {"transaction_type": kind.transaction_type, f"{kind.table}_id": number}
+            order_id = self._records.insert(order_type.table, order)
+            transaction = {"transaction_type": order_type.transaction_type, f"{order_type.table}_id": order_id}
             payment = {
-                "transaction_id": self._records.insert("transaction", link),
+                "transaction_id": self._records.insert("transaction", transaction),
                 "counterparty_id": order["counterparty_id"],
-                "payment_amount": order[kind.quantity] * order[kind.price],
+                "payment_amount": order[order_type.quantity_column] * order[order_type.price_column],
                 "currency_id": order["currency_id"],
-                "payment_type_id": kind.payment_type_id,
+                "payment_type_id": order_type.payment_type_id,
                 "paid": False,
                 "payment_date": order["agreed_payment_date"],
                 "company_ac_number": self.random.randint(10_000_000, 99_999_999),
                 "counterparty_ac_number": self.random.randint(10_000_000, 99_999_999),
             }
             self._records.insert("payment", payment)
-        return number
+        return order_id
 
-    def _correct(self, kind: _Kind, number: int, columns: dict[str, Any], *, stamp: bool) -> None:
-        """Change an order, then its payment: always so, lest two corrections lock each other out."""
+    def _correct(self, order_type: _OrderType, order_id: int, columns: dict[str, Any], *, stamp: bool) -> None:
+        """Update an order, then its payment: always in this order, so that two corrections cannot deadlock."""
         with self._records.transaction():
-            self._records.update(kind.table, number, columns, stamp=stamp)
+            self._records.update(order_type.table, order_id, columns, stamp=stamp)
             statement = sql.SQL(
                 """SELECT payment_id, {quantity} * {price}, agreed_payment_date
                    FROM {table} JOIN transaction USING ({key}) JOIN payment USING (transaction_id) WHERE {key} = %s"""
             ).format(
-                quantity=sql.Identifier(kind.quantity),
-                price=sql.Identifier(kind.price),
-                table=sql.Identifier(kind.table),
-                key=sql.Identifier(f"{kind.table}_id"),
+                quantity=sql.Identifier(order_type.quantity_column),
+                price=sql.Identifier(order_type.price_column),
+                table=sql.Identifier(order_type.table),
+                key=sql.Identifier(f"{order_type.table}_id"),
             )
-            for payment, amount, due in self.connection.execute(statement, [number]).fetchall():
+            for payment_id, amount, due in self.connection.execute(statement, [order_id]).fetchall():
                 if columns.keys() - {"agreed_delivery_date"}:
                     self._records.update(
-                        "payment", payment, {"payment_amount": amount, "payment_date": due}, stamp=stamp
+                        "payment", payment_id, {"payment_amount": amount, "payment_date": due}, stamp=stamp
                     )
 
-    def _change(self, table: str, number: int, columns: dict[str, Any]) -> None:
+    def _update(self, table: str, row_id: int, columns: dict[str, Any]) -> None:
         with self._records.transaction():
-            self._records.update(table, number, columns)
+            self._records.update(table, row_id, columns)
 
     def _terms(self) -> dict[str, Any]:
-        """Draw what both kinds of order agree upon."""
+        """Draw the columns that both types of order share."""
         today, days = datetime.now(UTC).date(), self.random.randint
         return {
             "staff_id": self._pick("staff"),
@@ -237,12 +237,12 @@ class Business:
 
 
 def _dates(delivery: date | None, payment: date | None) -> dict[str, Any]:
-    """Return the dates as totesys keeps them: text."""
+    """Return the date columns of an order, as text: totesys stores them so."""
     return {
         "agreed_delivery_date": delivery and delivery.isoformat(),
         "agreed_payment_date": payment and payment.isoformat(),
     }
 
 
-def _given(said: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in said.items() if value is not None}
+def _without_none(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}

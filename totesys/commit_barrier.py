@@ -1,4 +1,4 @@
-"""A barrier between concurrent transactions: one can wait until another that began later has committed."""
+"""A barrier between concurrent transactions: one can wait until a newer one has committed."""
 
 from threading import Condition
 
@@ -6,14 +6,14 @@ from threading import Condition
 class CommitBarrier:
     """Numbers the transactions of concurrent workers in the order in which they begin."""
 
-    def __init__(self, people: int, patience: float) -> None:
-        """Expect so many `people`, who wait for others for `patience` seconds at most."""
+    def __init__(self, workers: int, timeout: float) -> None:
+        """Create a barrier for this number of `workers`; each waits for at most `timeout` seconds."""
         self._condition = Condition()
-        self._people = people
-        self._patience = patience
+        self._workers = workers
+        self._timeout = timeout
         self._waiting: list[int] = []
         self._begun = 0
-        self._youngest_done = 0
+        self._newest_ended = 0
 
     def begin(self) -> int:
         """Return the number of a new transaction; a higher one began later."""
@@ -24,29 +24,29 @@ class CommitBarrier:
     def end(self, number: int) -> None:
         """Record that a transaction has ended: committed or rolled back."""
         with self._condition:
-            self._youngest_done = max(self._youngest_done, number)
+            self._newest_ended = max(self._newest_ended, number)
             self._condition.notify_all()
 
     def leave(self) -> None:
         """Record that one worker begins no more transactions."""
         with self._condition:
-            self._people -= 1
+            self._workers -= 1
             self._condition.notify_all()
 
     def wait_for_newer_commit(self) -> bool:
         """Wait until a transaction that begins after this call has ended; return whether one did before the timeout.
 
-        When all workers wait, none would begin a transaction: the one that began to wait last continues.
+        When all workers wait, the one that began to wait last continues, since none would begin a transaction.
         """
         with self._condition:
             newest = self._begun
             self._waiting.append(newest)
             self._condition.notify_all()
 
-            def may_go() -> bool:
-                alone = len(self._waiting) == self._people and newest == max(self._waiting)
-                return self._youngest_done > newest or alone
+            def can_continue() -> bool:
+                is_last_of_all = len(self._waiting) == self._workers and newest == max(self._waiting)
+                return self._newest_ended > newest or is_last_of_all
 
-            self._condition.wait_for(may_go, self._patience)
+            self._condition.wait_for(can_continue, self._timeout)
             self._waiting.remove(newest)
-            return self._youngest_done > newest
+            return self._newest_ended > newest

@@ -1,28 +1,28 @@
-"""What can go wrong with totesys.
+"""Errors of totesys.
 
 TotesysError
 ├── UnreachableError    the database does not answer
-├── SchemaMissingError  the tables are not there
-├── NotEmptyError       a seed would mix with rows that are there already
-└── NotSeededError      a business without staff, customers or designs cannot go on
+├── SchemaMissingError  tables are missing
+├── NotEmptyError       the tables to seed already have rows
+└── NotSeededError      tables that activity needs are empty
 """
 
 
 class TotesysError(Exception):
-    """Something is wrong with the source database; the message says what to do."""
+    """Base of the errors of the source database; the message says what to do."""
 
 
 class UnreachableError(TotesysError):
     """The database does not answer."""
 
     def __init__(self, where: str, reason: str) -> None:
-        """Name the database by `where`, without its password, and the `reason` that the driver gave."""
+        """Name the database, `where` without its password, and the driver's `reason`."""
         super().__init__(f"totesys is not reachable at {where}: {reason}. Run `totelake up` to start it.")
         self.where = where
 
 
 class SchemaMissingError(TotesysError):
-    """Tables of totesys are not there."""
+    """Tables of totesys are missing."""
 
     def __init__(self, missing: list[str]) -> None:
         """Name the missing tables."""
@@ -31,19 +31,19 @@ class SchemaMissingError(TotesysError):
 
 
 class NotEmptyError(TotesysError):
-    """Tables that a seed wants to fill hold rows already."""
+    """The tables to seed already have rows."""
 
     def __init__(self, filled: list[str]) -> None:
-        """Name the tables that hold rows."""
+        """Name the tables that have rows."""
         super().__init__(
-            f"totesys is seeded already: there are rows in {', '.join(filled)}. Run `totelake activity` to let the "
-            "business go on, or `totelake down --purge` and `totelake up` to begin anew."
+            f"totesys is seeded already: {', '.join(filled)} has rows. Run `totelake activity` to simulate activity, "
+            "or `totelake down --purge` and `totelake up` to start from an empty database."
         )
         self.filled = filled
 
 
 class NotSeededError(TotesysError):
-    """Tables that the business needs hold nothing."""
+    """Tables that activity needs are empty."""
 
     def __init__(self, empty: list[str]) -> None:
         """Name the empty tables."""

@@ -1,4 +1,4 @@
-"""The events of the simulated business: what each does, how often it occurs, and the name under which it is counted."""
+"""The events of the simulated business: name, weight and action of each."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,43 +12,43 @@ from psycopg import sql
 from totesys.business import Business
 from totesys.commit_barrier import CommitBarrier
 
-# At most so many payments are made in one statement.
-BATCH_ROWS = 37
+MAX_BATCH_ROWS = 37
+"""The maximum number of payments that one statement makes."""
 
 
 @dataclass(frozen=True, slots=True)
 class EventContext:
-    """What an event works with: `last` is the highest id of each table, `due` are payments that it may make."""
+    """Input of an event: `max_ids` has the highest id of each table, `due_payments` the ids of payments to make."""
 
     business: Business
     random: Random
-    last: Mapping[str, int]
-    due: Sequence[int]
+    max_ids: Mapping[str, int]
+    due_payments: Sequence[int]
     commit_barrier: CommitBarrier
 
-    def row(self, table: str) -> int:
-        """Return the id of some row that was there when the activity began."""
-        key, at_least = sql.Identifier(f"{table}_id"), self.random.randint(1, self.last[table])
+    def random_id(self, table: str) -> int:
+        """Return the id of a random row that existed when the activity began."""
+        key, at_least = sql.Identifier(f"{table}_id"), self.random.randint(1, self.max_ids[table])
         statement = sql.SQL("SELECT min({0}) FROM {1} WHERE {0} >= %s").format(key, sql.Identifier(table))
-        found = self.business.connection.execute(statement, [at_least]).fetchone()
-        return int(found[0]) if found else 0
+        row = self.business.connection.execute(statement, [at_least]).fetchone()
+        return int(row[0]) if row else 0
 
 
-def open_payments(connection: psycopg.Connection, limit: int, since: int = 0) -> list[int]:
-    """Return payments with an id above `since` that can be made, the next due first; weekends' stay open for ever."""
-    found = connection.execute(
+def open_payments(connection: psycopg.Connection, limit: int, above_id: int = 0) -> list[int]:
+    """Return the ids of unpaid payments above `above_id`, earliest due first, without those due at a weekend."""
+    rows = connection.execute(
         """SELECT payment_id FROM payment
            WHERE NOT paid AND payment_id > %s
            AND CASE WHEN pg_input_is_valid(payment_date, 'date') THEN extract(isodow FROM payment_date::date) < 6 END
            ORDER BY payment_date, payment_id LIMIT %s""",
-        [since, limit],
+        [above_id, limit],
     ).fetchall()
-    return [payment for (payment,) in found]
+    return [payment_id for (payment_id,) in rows]
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A kind of event: `act` does it and returns how many were done; `changes` names a table that must hold rows."""
+    """A type of event: `act` performs it and returns its count; the table `changes`, if any, must have rows."""
 
     name: str
     weight: int
@@ -67,46 +67,46 @@ def _place_purchase(context: EventContext) -> int:
 
 
 def _pay(context: EventContext) -> int:
-    """Make the payments that were due when the activity began; where there were none, some that came with it."""
-    since = context.last["payment"]
-    return context.business.pay(context.due or open_payments(context.business.connection, BATCH_ROWS, since))
+    """Make the due payments of the context; without any, payments that were created during the activity."""
+    connection, max_id = context.business.connection, context.max_ids["payment"]
+    return context.business.pay(context.due_payments or open_payments(connection, MAX_BATCH_ROWS, max_id))
 
 
 def _correct_sale(context: EventContext, *, stamp: bool = True) -> int:
     units, price = context.random.randint(1000, 100_000), Decimal(context.random.randint(200, 400)).scaleb(-2)
     day = datetime.now(UTC).date() + timedelta(days=context.random.randint(1, 649))
-    order, what = context.row("sales_order"), context.random.randrange(4)
-    if what == 0:
-        context.business.correct_sales_order(order, units=units, stamp=stamp)
-    elif what == 1:
-        context.business.correct_sales_order(order, unit_price=price, stamp=stamp)
+    order_id, correction = context.random_id("sales_order"), context.random.randrange(4)
+    if correction == 0:
+        context.business.correct_sales_order(order_id, units=units, stamp=stamp)
+    elif correction == 1:
+        context.business.correct_sales_order(order_id, unit_price=price, stamp=stamp)
     else:
-        context.business.correct_sales_order(order, units=units, delivery_date=day, payment_date=day, stamp=stamp)
+        context.business.correct_sales_order(order_id, units=units, delivery_date=day, payment_date=day, stamp=stamp)
     return 1
 
 
 def _correct_purchase(context: EventContext) -> int:
     quantity = context.random.randint(1, 1000)
-    context.business.correct_purchase_order(context.row("purchase_order"), quantity=quantity)
+    context.business.correct_purchase_order(context.random_id("purchase_order"), quantity=quantity)
     return 1
 
 
-def _correct_forgetfully(context: EventContext) -> int:
+def _correct_without_stamp(context: EventContext) -> int:
     return _correct_sale(context, stamp=False)
 
 
 def _move_address(context: EventContext) -> int:
-    context.business.move_address(context.row("address"))
+    context.business.move_address(context.random_id("address"))
     return 1
 
 
 def _change_department(context: EventContext) -> int:
-    context.business.change_department(context.row("department"))
+    context.business.change_department(context.random_id("department"))
     return 1
 
 
 def _change_staff(context: EventContext) -> int:
-    context.business.change_staff(context.row("staff"))
+    context.business.change_staff(context.random_id("staff"))
     return 1
 
 
@@ -116,7 +116,7 @@ def _hire(context: EventContext) -> int:
 
 
 def _change_counterparty(context: EventContext) -> int:
-    context.business.change_counterparty(context.row("counterparty"))
+    context.business.change_counterparty(context.random_id("counterparty"))
     return 1
 
 
@@ -126,7 +126,7 @@ def _add_design(context: EventContext) -> int:
 
 
 def late(act: Callable[[EventContext], int]) -> Callable[[EventContext], int]:
-    """Return the same event in a transaction that commits after a younger one has, if there is one in time."""
+    """Return the action in a transaction that waits for a newer transaction to commit first."""
 
     def act_late(context: EventContext) -> int:
         with context.business.connection.transaction():
@@ -138,22 +138,22 @@ def late(act: Callable[[EventContext], int]) -> Callable[[EventContext], int]:
 
 
 def _partial_rollback(context: EventContext) -> int:
-    """Place an order, take a second one back to its savepoint, place a third in a savepoint that stays."""
+    """Place an order, roll a second one back to its savepoint, and place a third one in a released savepoint."""
     connection = context.business.connection
     with connection.transaction():
         context.business.place_sales_order()
-        with connection.transaction() as regretted:
+        with connection.transaction() as savepoint:
             context.business.place_purchase_order()
-            raise psycopg.Rollback(regretted)
+            raise psycopg.Rollback(savepoint)
         with connection.transaction():
             context.business.place_purchase_order()
     return 1
 
 
 def _roll_back(context: EventContext) -> int:
-    with context.business.connection.transaction() as regretted:
+    with context.business.connection.transaction() as transaction:
         context.business.place_sales_order()
-        raise psycopg.Rollback(regretted)
+        raise psycopg.Rollback(transaction)
     return 1
 
 
@@ -165,7 +165,7 @@ EVENTS = (
     PAY,
     Event("sales orders corrected", 10, _correct_sale, "sales_order"),
     Event("purchase orders corrected", 5, _correct_purchase, "purchase_order"),
-    Event("corrections that forgot last_updated", 3, _correct_forgetfully, "sales_order"),
+    Event("corrections that forgot last_updated", 3, _correct_without_stamp, "sales_order"),
     Event("sales orders committed late", 4, late(_place_sale)),
     Event("corrections committed late", 2, late(_correct_sale), "sales_order"),
     Event("transactions rolled back in part", 2, _partial_rollback),
@@ -179,9 +179,9 @@ EVENTS = (
 )
 
 
-def plan(random: Random, events: int, last: Mapping[str, int]) -> list[Event]:
-    """Return so many `events` in the order in which they begin: each kind at least once if there is room, by weight."""
-    possible = [event for event in EVENTS if event.changes is None or last[event.changes]]
+def plan(random: Random, events: int, max_ids: Mapping[str, int]) -> list[Event]:
+    """Return this number of `events` in random order, drawn by weight; each type at least once if `events` allows."""
+    possible = [event for event in EVENTS if event.changes is None or max_ids[event.changes]]
     planned = list(possible) if events >= len(possible) else []
     planned += random.choices(possible, [event.weight for event in possible], k=events - len(planned))
     random.shuffle(planned)

@@ -1,4 +1,4 @@
-"""The rows of totesys that hardly ever change: who and what the business is made of."""
+"""The reference data of totesys: rows that rarely change."""
 
 from datetime import datetime
 
@@ -8,7 +8,7 @@ STAFFED = datetime(2022, 11, 3, 14, 20, 51, 563_000)  # noqa: DTZ001 - totesys k
 CURRENCIES = ("GBP", "USD", "EUR")
 PAYMENT_TYPES = ("SALES_RECEIPT", "SALES_REFUND", "PURCHASE_PAYMENT", "PURCHASE_REFUND")
 
-# Name, location and manager; "Leds" is how it is spelled in totesys.
+# Name, location and manager; the spelling "Leds" is that of totesys.
 DEPARTMENTS = (
     ("Sales", "Manchester", "Harriet Bloom"),
     ("Purchasing", "Manchester", "Naomi Pargeter"),
@@ -20,7 +20,7 @@ DEPARTMENTS = (
     ("HR", "Leeds", "James Linklater"),
 )
 
-# First name, last name and the number of the department: nobody is in Sales.
+# First name, last name and department id; the department Sales has no staff.
 STAFF = (
     ("Jeremie", "Franey", 2),
     ("Deron", "Beier", 6),
@@ -94,7 +94,7 @@ ADDRESSES = (
     ("772 Marquardt Cape", "Kuphal Causeway", None, "Yazminfort", "11934-0027", "Cote d'Ivoire", "0998 531206"),
 )
 
-# Legal name, number of the legal address, commercial contact, delivery contact.
+# Legal name, id of the legal address, commercial contact, delivery contact.
 COUNTERPARTIES = (
     ("Fahey and Sons", 15, "Micheal Toy", "Mrs. Lucy Runolfsdottir"),
     ("Leannon, Predovic and Morar", 28, "Melba Sanford", "Jean Hane III"),
@@ -120,7 +120,7 @@ COUNTERPARTIES = (
 
 DESIGN_COUNT = 473
 FIRST_DESIGN_COUNT = 53
-"""Designs that were there when the business opened; the others came one by one, up to now."""
+"""The number of designs when the business opened; the others were added evenly over time."""
 
 DESIGN_NAMES = (
     *("Wooden", "Bronze", "Soft", "Granite", "Steel", "Plastic"),
@@ -133,5 +133,5 @@ DESIGN_FOLDERS = (
 
 
 def email(first_name: str, last_name: str) -> str:
-    """Return the address that the company gives to a member of its staff."""
+    """Return the company's e-mail address for a member of staff."""
     return f"{first_name}.{last_name}@terrifictotes.com".lower().replace(" ", "")

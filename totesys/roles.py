@@ -1,4 +1,4 @@
-"""Who comes into totesys: an owner, and a reader that can only read."""
+"""The database roles of totesys: an owner and a read-only reader."""
 
 import psycopg
 from psycopg import sql
@@ -8,10 +8,9 @@ READER = "totelake_reader"
 
 
 def ensure_login(connection: psycopg.Connection, name: str, password: str) -> None:
-    """Create the login role `name`, or give it the password where it exists.
+    """Create the login role `name`, or set its password when it exists.
 
-    `connection` is a superuser's. The password leaves this process only as its SCRAM verifier, so that no log of the
-    server can hold it.
+    `connection` is a superuser's. The password is sent only as its SCRAM verifier, so that the server cannot log it.
     """
     verifier = connection.pgconn.encrypt_password(password.encode(), name.encode(), b"scram-sha-256").decode()
     exists = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [name]).fetchone()
@@ -24,7 +23,7 @@ def ensure_login(connection: psycopg.Connection, name: str, password: str) -> No
 
 
 def create(connection: psycopg.Connection, *, owner_password: str, reader_password: str) -> None:
-    """Create both roles of totesys, or give them new passwords; `connection` is a superuser's."""
+    """Create both roles of totesys, or set their passwords; `connection` is a superuser's."""
     ensure_login(connection, OWNER, owner_password)
     ensure_login(connection, READER, reader_password)
     connection.execute(sql.SQL("ALTER ROLE {} SET default_transaction_read_only = on").format(sql.Identifier(READER)))

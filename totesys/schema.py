@@ -1,4 +1,4 @@
-"""The tables of totesys: made where they are missing, and found to be there."""
+"""The tables of totesys: creation, grants, and connections that require them."""
 
 import re
 from importlib import resources
@@ -10,13 +10,13 @@ from totesys.errors import SchemaMissingError, UnreachableError
 
 _SCHEMA = resources.files("totesys").joinpath("schema.sql").read_text()
 TABLES = tuple(re.findall(r"^CREATE TABLE IF NOT EXISTS ([a-z]\w*)", _SCHEMA, re.MULTILINE))
-"""The tables of the business, those that others refer to first."""
+"""The tables of the business; referenced tables come first."""
 
 
 def create(connection: psycopg.Connection, *, reader: str | None = None) -> None:
-    """Create the tables that are missing, for the role of `connection`; what exists is left as it is.
+    """Create missing tables, owned by the role of `connection`; existing ones are left unchanged.
 
-    The role `reader`, where given, is let in to read them, see `grant`.
+    The role `reader`, if given, is granted read access, see `grant`.
     """
     with connection.transaction():
         connection.execute("SET LOCAL client_min_messages = warning")
@@ -26,9 +26,9 @@ def create(connection: psycopg.Connection, *, reader: str | None = None) -> None
 
 
 def grant(connection: psycopg.Connection, reader: str) -> None:
-    """Let the role `reader` read the tables, and nothing else, of the database of `connection`, its owner's.
+    """Grant the role `reader` SELECT on the tables, and nothing else; `connection` is the database owner's.
 
-    The tables must be there. Whoever else was let in by Postgres' defaults is shut out.
+    The tables must exist. Postgres' default privileges of PUBLIC on the database are revoked.
     """
     role, database = sql.Identifier(reader), sql.Identifier(connection.info.dbname)
     tables = sql.SQL(", ").join(sql.Identifier("public", table) for table in TABLES)
@@ -41,18 +41,18 @@ def grant(connection: psycopg.Connection, reader: str) -> None:
 
 
 def connect(url: str, *, autocommit: bool = False) -> psycopg.Connection:
-    """Connect to the totesys at `url`, whose tables must be there.
+    """Connect to the totesys at `url`, whose tables must exist.
 
-    Raises UnreachableError and SchemaMissingError; neither shows the password.
+    Raises UnreachableError and SchemaMissingError; neither message contains the password.
     """
     try:
         connection = psycopg.connect(url, autocommit=True, connect_timeout=10, application_name="totesys")
     except psycopg.OperationalError as error:
         raise UnreachableError(_without_password(url), " ".join(str(error).split())) from None
-    found = connection.execute(
+    row = connection.execute(
         "SELECT array_agg(relname::text) FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
     ).fetchone()
-    present = set(found[0] or ()) if found else set()
+    present = set(row[0] or ()) if row else set()
     missing = [table for table in TABLES if table not in present]
     if missing:
         connection.close()
@@ -62,6 +62,6 @@ def connect(url: str, *, autocommit: bool = False) -> psycopg.Connection:
 
 
 def _without_password(url: str) -> str:
-    """Host, port and database of a URL."""
+    """Return host, port and database of a URL."""
     parts = conninfo.conninfo_to_dict(url)
     return f"{parts.get('host')}:{parts.get('port', 5432)}/{parts.get('dbname')}"

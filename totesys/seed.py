@@ -1,4 +1,4 @@
-"""Fill an empty totesys with a business that has been going on since November 2022."""
+"""Seed data for an empty totesys: orders and payments since November 2022."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ from totesys.schema import TABLES, connect
 
 SALES_ORDERS = 11_187
 PURCHASE_ORDERS = 4_649
-"""Of the real totesys in November 2024; other sizes keep the proportion."""
+"""Row counts of the real totesys in November 2024; other sizes keep their ratio."""
 
 RANDOM_SEED = 20221103
 
@@ -24,8 +24,8 @@ FIRST_MONDAY = datetime(2022, 10, 31)  # noqa: DTZ001 - totesys keeps no time zo
 OPENS, CLOSES = time(8), time(19)
 DAY_MS = 11 * 60 * 60 * 1000
 
-# A morning's payments come in batches of about this size; the largest are then of 37 rows or so.
-BATCH_ROWS = 21
+MEAN_BATCH_ROWS = 21
+"""The mean number of payments in a batch; the largest batches then have about 37."""
 
 _ORDER_TABLES = ("sales_order", "purchase_order", "transaction", "payment")
 
@@ -40,26 +40,26 @@ def seed(
     now: datetime | None = None,
     progress: Progress | None = None,
 ) -> dict[str, int]:
-    """Fill the empty totesys at `url` and return the rows of each table.
+    """Fill the empty totesys at `url` and return the row count of each table.
 
-    The same `random_seed` and `now` (without time zone, UTC; by default the present) give the same rows. `progress` is
-    told of every table and its rows as soon as they are in it. It is all one transaction: a seed that fails leaves
-    nothing. Raises NotEmptyError, SchemaMissingError, UnreachableError, and ValueError for sizes below 0 or a `now`
-    before the business began.
+    The same `random_seed` and `now` (UTC without time zone; by default the current time) give the same rows.
+    `progress` is called with each table and its row count once it is filled. All runs in one transaction. Raises
+    NotEmptyError, SchemaMissingError, UnreachableError, and ValueError for a negative size or a `now` before the
+    business began.
     """
     progress = progress or (lambda _table, _rows: None)
     now = now or datetime.now(UTC).replace(tzinfo=None)
     if sales_orders < 0:
-        raise ValueError(f"the number of sales orders is {sales_orders}; it must not be below 0")
+        raise ValueError(f"the number of sales orders is {sales_orders}; it must not be negative")
     if now <= reference.STAFFED + timedelta(minutes=1):
         raise ValueError(f"the business began on {reference.STAFFED}; it has no orders as of {now}")
     with connect(url) as connection:
         connection.cursor_factory = psycopg.ClientCursor
         _lock_empty(connection)
-        with _bare(connection):
+        with _without_keys_and_indexes(connection):
             _copy_reference(connection, random_seed, now, progress)
             _place_orders(connection, _parameters(sales_orders, random_seed, now), progress)
-        counts = _follow(connection)
+        counts = _set_sequences(connection)
         connection.commit()
         connection.autocommit = True
         connection.execute("ANALYZE")
@@ -67,18 +67,18 @@ def seed(
 
 
 def business_ms(moment: datetime) -> int:
-    """Return how many milliseconds of office hours lie between the first Monday and `moment`."""
+    """Return the milliseconds of business hours from the first Monday to `moment`."""
     days = (moment - FIRST_MONDAY).days
     weeks, weekday = divmod(days, 7)
     if weekday > 4:  # noqa: PLR2004 - Saturday and Sunday count as the end of Friday
         return (weeks + 1) * 5 * DAY_MS
     today = datetime.combine(moment.date(), OPENS)
-    gone = (moment - today) // timedelta(milliseconds=1)
-    return (weeks * 5 + weekday) * DAY_MS + min(max(gone, 0), DAY_MS)
+    elapsed = (moment - today) // timedelta(milliseconds=1)
+    return (weeks * 5 + weekday) * DAY_MS + min(max(elapsed, 0), DAY_MS)
 
 
 def business_moment(elapsed_ms: int) -> datetime:
-    """Return the moment at which `elapsed_ms` milliseconds of office hours have gone by, `business_ms` backwards."""
+    """Return the moment after `elapsed_ms` milliseconds of business hours, the inverse of `business_ms`."""
     days, rest = divmod(elapsed_ms, DAY_MS)
     return datetime.combine(FIRST_MONDAY, OPENS) + timedelta(days=days // 5 * 7 + days % 5, milliseconds=rest)
 
@@ -96,7 +96,7 @@ def _parameters(sales_orders: int, random_seed: int, now: datetime) -> dict[str,
         "opened_ms": opened,
         "closed_ms": closed,
         "day_ms": DAY_MS,
-        "batches": max(1, round(paid_a_day / BATCH_ROWS)),
+        "batches": max(1, round(paid_a_day / MEAN_BATCH_ROWS)),
         "staff": len(reference.STAFF),
         "counterparties": len(reference.COUNTERPARTIES),
         "currencies": len(reference.CURRENCIES),
@@ -107,22 +107,25 @@ def _parameters(sales_orders: int, random_seed: int, now: datetime) -> dict[str,
 
 
 def _lock_empty(connection: psycopg.Connection) -> None:
-    """Keep everybody else out of the tables, which must be empty."""
+    """Lock the tables in exclusive mode; raises NotEmptyError when one has rows."""
     names = sql.SQL(", ").join(map(sql.Identifier, TABLES))
     connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(names))
-    row = "EXISTS (SELECT FROM {})"
-    exists = sql.SQL("SELECT ") + sql.SQL(", ").join(sql.SQL(row).format(sql.Identifier(table)) for table in TABLES)
-    found = connection.execute(exists).fetchone() or ()
-    filled = [table for table, is_filled in zip(TABLES, found, strict=True) if is_filled]
+    exists = "EXISTS (SELECT FROM {})"
+    statement = sql.SQL("SELECT ") + sql.SQL(", ").join(
+        sql.SQL(exists).format(sql.Identifier(table)) for table in TABLES
+    )
+    row = connection.execute(statement).fetchone() or ()
+
+    filled = [table for table, is_filled in zip(TABLES, row, strict=True) if is_filled]
     if filled:
         raise NotEmptyError(filled)
-    # A truncated table is a new file: what its transaction writes there need not go through the log.
+    # COPY into a table that was truncated in the same transaction skips the write-ahead log.
     connection.execute(sql.SQL("TRUNCATE {}").format(names))
 
 
 @contextmanager
-def _bare(connection: psycopg.Connection) -> Iterator[None]:
-    """Take keys and indexes off the order tables and put the same ones on again: sorting beats a million look-ups."""
+def _without_keys_and_indexes(connection: psycopg.Connection) -> Iterator[None]:
+    """Drop keys and indexes of the order tables and re-create them after the block, which makes the insert faster."""
     constraints = connection.execute(
         """SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
            WHERE conrelid = ANY(%s::regclass[]) AND contype IN ('p', 'f') ORDER BY contype, oid""",
@@ -147,9 +150,9 @@ def _bare(connection: psycopg.Connection) -> Iterator[None]:
         connection.execute(_verbatim(definition))
 
 
-def _verbatim(catalogued: str) -> sql.SQL:
-    """Return what Postgres' own catalog gave, quoted by Postgres."""
-    return sql.SQL(catalogued)
+def _verbatim(definition: str) -> sql.SQL:
+    """Return a name or definition from Postgres' catalog, which Postgres has quoted, as SQL."""
+    return sql.SQL(definition)
 
 
 def _copy_reference(connection: psycopg.Connection, random_seed: int, now: datetime, progress: Progress) -> None:
@@ -162,14 +165,14 @@ def _copy_reference(connection: psycopg.Connection, random_seed: int, now: datet
         "department": ((*row, *opened) for row in reference.DEPARTMENTS),
         "staff": ((*row, *staffed) for row in emails),
         "counterparty": ((*row, *staffed) for row in reference.COUNTERPARTIES),
-        "design": _designs(Random(random_seed), now),  # noqa: S311 - made-up data, not secrets
+        "design": _designs(Random(random_seed), now),  # noqa: S311 - simulated data, not secrets
     }
     for table, rows in tables.items():
         progress(table, _copy(connection, table, rows))
 
 
 def _copy(connection: psycopg.Connection, table: str, rows: Iterator[tuple[object, ...]]) -> int:
-    """Copy rows, without their id, into a table whose columns they follow; ids count from 1. Return how many."""
+    """Copy rows, in the table's column order without the id, into it; number the ids from 1. Return the row count."""
     number = 0
     with connection.cursor().copy(sql.SQL("COPY {} FROM STDIN").format(sql.Identifier(table))) as copy:
         for number, row in enumerate(rows, start=1):
@@ -178,16 +181,17 @@ def _copy(connection: psycopg.Connection, table: str, rows: Iterator[tuple[objec
 
 
 def _designs(random: Random, now: datetime) -> Iterator[tuple[object, ...]]:
-    """Designs as the table has its columns: created_at, name, folder, file, last_updated."""
+    """Yield the rows of the table design: created_at, name, folder, file, last_updated."""
     opened, closed = business_ms(reference.STAFFED), business_ms(now)
-    late = reference.DESIGN_COUNT - reference.FIRST_DESIGN_COUNT
+    added_count = reference.DESIGN_COUNT - reference.FIRST_DESIGN_COUNT
     for number in range(reference.DESIGN_COUNT):
-        place = number - reference.FIRST_DESIGN_COUNT
-        came = reference.OPENED if place < 0 else business_moment(opened + (closed - opened) * place // late)
-        drawn = came - timedelta(days=random.randint(20, 400))
+        added = number - reference.FIRST_DESIGN_COUNT
+        created = reference.OPENED if added < 0 else business_moment(opened + (closed - opened) * added // added_count)
+        drawn = created - timedelta(days=random.randint(20, 400))
         name = random.choice(reference.DESIGN_NAMES)
         letters = "".join(random.choices("abcdefghijklmnopqrstuvwxyz0123456789", k=4))
-        yield came, name, random.choice(reference.DESIGN_FOLDERS), f"{name.lower()}-{drawn:%Y%m%d}-{letters}.json", came
+        file_name = f"{name.lower()}-{drawn:%Y%m%d}-{letters}.json"
+        yield created, name, random.choice(reference.DESIGN_FOLDERS), file_name, created
 
 
 def _place_orders(connection: psycopg.Connection, parameters: dict[str, object], progress: Progress) -> None:
@@ -199,14 +203,14 @@ def _place_orders(connection: psycopg.Connection, parameters: dict[str, object],
             progress(table[1], done.rowcount)
 
 
-def _follow(connection: psycopg.Connection) -> dict[str, int]:
-    """Set each table's sequence behind its highest id; return the tables' rows."""
+def _set_sequences(connection: psycopg.Connection) -> dict[str, int]:
+    """Set each table's sequence to follow its highest id; return the row count of each table."""
     counts = {}
     for table in TABLES:
         key = f"{table}_id"
-        follow = sql.SQL(
+        statement = sql.SQL(
             "SELECT count(*), setval(pg_get_serial_sequence({}, {}), coalesce(max({}), 0) + 1, false) FROM {}"
         ).format(sql.Literal(table), sql.Literal(key), sql.Identifier(key), sql.Identifier(table))
-        found = connection.execute(follow).fetchone()
-        counts[table] = found[0] if found else 0
+        row = connection.execute(statement).fetchone()
+        counts[table] = row[0] if row else 0
     return counts

@@ -1,14 +1,14 @@
--- The orders of totesys with their transactions and payments, set by set: nothing crosses the wire, nothing is kept in
--- the memory of a client. Every value is a hash of the order's position in time, so a seed always gives the same rows.
+-- Inserts the orders with their transactions and payments, generated on the server. Each value is a hash of the random
+-- seed and the order's position in time, so a seed always gives the same rows.
 
 SET LOCAL datestyle = 'ISO, YMD';
 SET LOCAL client_min_messages = warning;
 
--- An evenly spread number from 0 to size - 1 for a position; `salt` keeps the columns of a row apart.
+-- Returns a uniformly distributed number from 0 to size - 1 for a position; `salt` differs by column.
 CREATE FUNCTION pg_temp.pick(place bigint, salt int, size bigint) RETURNS bigint LANGUAGE sql IMMUTABLE AS
 $$ SELECT (hashint8extended(place * 64 + salt, %(random_seed)s) & 9223372036854775807) %% size $$;
 
--- A neighbour of a position among the same eight: writers are concurrent, so rows do not lie in the order of their ids.
+-- Permutes a position within its block of eight: writers are concurrent, so rows are not stored in id order.
 CREATE FUNCTION pg_temp.beside(place bigint, salt int) RETURNS bigint LANGUAGE sql IMMUTABLE AS
 $$ SELECT CASE WHEN place | 7 < %(orders)s THEN place # pg_temp.pick(place >> 3, salt, 8) ELSE place END $$;
 
@@ -16,8 +16,8 @@ CREATE TEMP TABLE placed ON COMMIT DROP AS
 WITH positions AS MATERIALIZED (
     SELECT pg_temp.beside(g, 1) AS place FROM generate_series(0::bigint, %(orders)s - 1) AS g
 ),
--- Sales and purchases lie evenly among each other. Business time runs on weekdays from 08:00 to 19:00 only; an id is up
--- to two places away from its place in time.
+-- Sales and purchases are evenly interleaved. Business hours are weekdays from 08:00 to 19:00; ids are up to two
+-- positions out of chronological order.
 timed AS MATERIALIZED (
     SELECT
         place,
@@ -47,14 +47,14 @@ SELECT
     1 + pg_temp.pick(place, 4, %(counterparties)s)::int AS counterparty_id,
     1 + pg_temp.pick(place, 5, %(currencies)s)::int AS currency_id,
     1 + pg_temp.pick(place, 6, %(addresses)s)::int AS location_id,
-    -- A design that there was already at the time.
+    -- A design that existed at the time.
     1 + pg_temp.pick(
         place, 7, %(first_designs)s + place * (%(designs)s - %(first_designs)s) / %(orders)s
     )::int AS design_id,
     CASE WHEN is_purchase THEN 1 + pg_temp.pick(place, 8, 1000) ELSE 1000 + pg_temp.pick(place, 8, 99001) END::int AS units,
     CASE WHEN is_purchase THEN 300 + pg_temp.pick(place, 9, 99701) ELSE 200 + pg_temp.pick(place, 9, 201) END * 0.01 AS price,
     created_on + 1 + pg_temp.pick(place, 10, 7)::int AS payment_date,
-    -- Of 207 sales, one is for delivery in a far future, up to 649 days ahead.
+    -- One in 207 sales has a delivery date far ahead, up to 649 days.
     created_on + CASE
         WHEN NOT is_purchase AND order_id %% 207 = 104 THEN 30 + pg_temp.pick(place, 11, 620)
         ELSE 1 + pg_temp.pick(place, 11, 7)
@@ -94,8 +94,9 @@ SELECT
     created_at
 FROM placed;
 
--- Payments are made on the morning of the day that they are due, in batches of one statement and so of one millisecond.
--- Those due at a weekend are forgotten.
+-- Payments are made on the morning of their due date, in batches of one statement, so with one timestamp. Those due at
+-- a weekend stay unpaid.
+
 INSERT INTO payment (
     payment_id, created_at, last_updated, transaction_id, counterparty_id, payment_amount, currency_id, payment_type_id,
     paid, payment_date, company_ac_number, counterparty_ac_number

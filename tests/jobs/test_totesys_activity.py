@@ -147,8 +147,8 @@ def test_barrier_releases_a_waiter_after_a_newer_commit_or_when_alone():
     waiter.start()
     while waiter.is_alive():
         pair.end(pair.begin())
-    assert not CommitBarrier(people=2, patience=0).wait_for_newer_commit()
-    assert not CommitBarrier(people=1, patience=60).wait_for_newer_commit()
+    assert not CommitBarrier(workers=2, timeout=0).wait_for_newer_commit()
+    assert not CommitBarrier(workers=1, timeout=60).wait_for_newer_commit()
 
 
 def test_barrier_releases_the_last_waiter_when_all_wait():
