@@ -1,4 +1,4 @@
-"""The body of a request, received as a whole before anybody reads it."""
+"""Request bodies, received in full before they are processed."""
 
 import base64
 import contextlib
@@ -15,16 +15,15 @@ from typing import IO, Any
 from local_aws.gate.errors import MalformedRequestError, TooLargeError
 from local_aws.gate.signatures import Environ
 
-IN_MEMORY = 16 << 20
-"""Bytes of a body up to which it is kept in memory."""
+MAX_BYTES_IN_MEMORY = 16 << 20
+"""The size up to which a body is kept in memory."""
 
-MOST_BYTES = 128 << 20
-"""What AWS's services take in one request at most; only S3 takes more."""
+MAX_BYTES = 128 << 20
+"""The maximum size of a request to any AWS service but S3."""
 
-WRITES = {"PUT", "POST"}
-"""The methods of requests that have a body."""
+METHODS_WITH_BODY = {"PUT", "POST"}
 
-_PIECE = 1 << 20
+_READ_BYTES = 1 << 20
 _LENGTH = re.compile(r"[0-9]{1,19}")
 
 
@@ -41,7 +40,7 @@ class _Crc32:
         return self._value.to_bytes(4, "big")
 
 
-# CRC32C and CRC64NVME are not in the standard library: they are kept with the object as they were sent.
+# CRC32C and CRC64NVME are not in the standard library: they are stored with the object unchecked.
 _CHECKSUMS: dict[str, Callable[[], Any]] = {
     "HTTP_CONTENT_MD5": partial(hashlib.md5, usedforsecurity=False),
     "HTTP_X_AMZ_CHECKSUM_CRC32": _Crc32,
@@ -52,59 +51,65 @@ _CHECKSUMS: dict[str, Callable[[], Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A body that has arrived, and its SHA-256; above 16 MiB it is a temporary file."""
+    """A received body and its SHA-256 in hexadecimal; above 16 MiB it is a temporary file."""
 
     file: IO[bytes]
     sha256: str
 
 
 def length(environ: Environ) -> int | None:
-    """Return the length that a request says its body has, None for one that is sent in chunks until its end.
+    """Return the declared length of the body, None for chunked transfer encoding.
 
-    Raises `MalformedRequestError` for what is no length, or another transfer encoding.
+    Raises `MalformedRequestError` for an invalid length or another transfer encoding.
     """
-    text, coding = environ.get("CONTENT_LENGTH"), environ.get("HTTP_TRANSFER_ENCODING")
-    if coding is not None and coding.lower() != "chunked":
-        words = f"A header you provided implies functionality that is not implemented: Transfer-Encoding: {coding[:30]}"
-        raise MalformedRequestError(words, code="NotImplemented", status=501)
+    text, encoding = environ.get("CONTENT_LENGTH"), environ.get("HTTP_TRANSFER_ENCODING")
+    if encoding is not None and encoding.lower() != "chunked":
+        message = "A header you provided implies functionality that is not implemented: Transfer-Encoding: "
+        raise MalformedRequestError(message + encoding[:30], code="NotImplemented", status=501)
     if text is not None and not _LENGTH.fullmatch(text):
         raise MalformedRequestError(f"Content-Length is not a number of bytes: {text[:30]!r}")
-    if coding is None:
+    if encoding is None:
         return int(text or 0)
     if text is not None:
-        raise MalformedRequestError("The request has a Content-Length, and a Transfer-Encoding.")
+        raise MalformedRequestError("The request has both a Content-Length and a Transfer-Encoding.")
     return None
 
 
 def require_length(environ: Environ) -> None:
-    """Raise `MalformedRequestError` for a PUT or POST that does not say how long its body is, as S3 wants to know."""
-    if environ["REQUEST_METHOD"] in WRITES and "CONTENT_LENGTH" not in environ and length(environ) is not None:
-        words = "You must provide the Content-Length HTTP header."
-        raise MalformedRequestError(words, code="MissingContentLength", status=411)
+    """Raise `MalformedRequestError` for a PUT or POST without a length or chunked encoding, as S3 does."""
+    if (
+        environ["REQUEST_METHOD"] in METHODS_WITH_BODY
+        and "CONTENT_LENGTH" not in environ
+        and length(environ) is not None
+    ):
+        message = "You must provide the Content-Length HTTP header."
+        raise MalformedRequestError(message, code="MissingContentLength", status=411)
 
 
-def receive(environ: Environ, most: int | None = None) -> Body:
-    """Receive the body, of at most `most` bytes, and put it in its place in `environ`.
+def receive(environ: Environ, max_bytes: int | None = None) -> Body:
+    """Receive the body, of at most `max_bytes`, and make it the input of `environ`.
 
-    Raises `MalformedRequestError` when it ends before its length, and `TooLargeError`.
+    Raises `MalformedRequestError` when the body is shorter than its length, and `TooLargeError`.
     """
     expected = length(environ)
-    if most is not None and expected is not None and expected > most:
-        raise TooLargeError(most)
-    file = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - it lives as long as the request
+    if max_bytes is not None and expected is not None and expected > max_bytes:
+        raise TooLargeError(max_bytes)
+    file = tempfile.SpooledTemporaryFile(MAX_BYTES_IN_MEMORY)  # noqa: SIM115 - it lives as long as the request
     digest, received = hashlib.sha256(), 0
     while expected is None or received < expected:
         try:
-            piece = environ["wsgi.input"].read(_PIECE if expected is None else min(_PIECE, expected - received))
-        except OSError as error:  # a length of a chunk that is none
+            data = environ["wsgi.input"].read(
+                _READ_BYTES if expected is None else min(_READ_BYTES, expected - received)
+            )
+        except OSError as error:  # invalid chunk length
             raise MalformedRequestError(f"The body cannot be read: {error}", code="IncompleteBody") from error
-        if not piece:
+        if not data:
             break
-        received += len(piece)
-        if most is not None and received > most:
-            raise TooLargeError(most)
-        digest.update(piece)
-        file.write(piece)
+        received += len(data)
+        if max_bytes is not None and received > max_bytes:
+            raise TooLargeError(max_bytes)
+        digest.update(data)
+        file.write(data)
     if expected is not None and received < expected:
         raise MalformedRequestError(f"The body ended after {received} of {expected} bytes.", code="IncompleteBody")
     file.seek(0)
@@ -114,16 +119,16 @@ def receive(environ: Environ, most: int | None = None) -> Body:
 
 
 def check_digests(environ: Environ) -> None:
-    """Raise `MalformedRequestError` unless a body has the checksums that the request says it has."""
-    claimed = {name: environ[name] for name in _CHECKSUMS if name in environ}
-    found = {name: _CHECKSUMS[name]() for name in claimed}
+    """Raise `MalformedRequestError` unless the body matches the checksums in the headers."""
+    expected = {name: environ[name] for name in _CHECKSUMS if name in environ}
+    digests = {name: _CHECKSUMS[name]() for name in expected}
     file = environ["wsgi.input"]
-    while found and (piece := file.read(_PIECE)):
-        for digest in found.values():
-            digest.update(piece)
+    while digests and (data := file.read(_READ_BYTES)):
+        for digest in digests.values():
+            digest.update(data)
     file.seek(0)
-    for name, digest in found.items():
-        if base64.b64encode(digest.digest()).decode() != claimed[name]:
+    for name, digest in digests.items():
+        if base64.b64encode(digest.digest()).decode() != expected[name]:
             header = name.removeprefix("HTTP_").lower().replace("_", "-")
             raise MalformedRequestError(
                 f"The {header} you specified did not match what was received.", code="BadDigest"
@@ -131,30 +136,30 @@ def check_digests(environ: Environ) -> None:
 
 
 def replace(environ: Environ, content: bytes) -> None:
-    """Put another body in the place of the one that was received."""
+    """Replace the received body by `content`."""
     environ["wsgi.input"] = io.BytesIO(content)
     environ["CONTENT_LENGTH"] = str(len(content))
 
 
-def unpack(environ: Environ, most: int) -> None:
-    """Unpack a body that was received in gzip; raise `TooLargeError` when it has more than `most` bytes."""
-    unpacker = zlib.decompressobj(wbits=31)
+def decompress(environ: Environ, max_bytes: int) -> None:
+    """Decompress a gzip body; raise `TooLargeError` when it then has more than `max_bytes`."""
+    decompressor = zlib.decompressobj(wbits=31)
     try:
-        content = unpacker.decompress(environ["wsgi.input"].read(), most)
+        content = decompressor.decompress(environ["wsgi.input"].read(), max_bytes)
     except zlib.error as error:
         raise MalformedRequestError(f"The body is not gzip: {error}") from error
-    if unpacker.unconsumed_tail:
-        raise TooLargeError(most)
+    if decompressor.unconsumed_tail:
+        raise TooLargeError(max_bytes)
     replace(environ, content)
     del environ["HTTP_CONTENT_ENCODING"]
 
 
 def drain(environ: Environ) -> None:
-    """Read what is left of a body, as far as that can be: a client that is still sending would not hear the answer."""
+    """Read and discard the rest of the body: a client that is still sending would not read the response."""
     with contextlib.suppress(MalformedRequestError, OSError):
-        left = length(environ)
-        while left is None or left > 0:
-            piece = environ["wsgi.input"].read(_PIECE if left is None else min(left, _PIECE))
-            if not piece:
+        remaining = length(environ)
+        while remaining is None or remaining > 0:
+            data = environ["wsgi.input"].read(_READ_BYTES if remaining is None else min(remaining, _READ_BYTES))
+            if not data:
                 return
-            left = None if left is None else left - len(piece)
+            remaining = None if remaining is None else remaining - len(data)

@@ -1,4 +1,4 @@
-"""Bodies in chunks ("aws-chunked"), each signed or none, with checksums after them: taken apart into what they carry.
+"""Decoding of bodies in chunks ("aws-chunked"), signed or unsigned, with checksums as trailers.
 
 Source: Amazon S3's API reference, "Signature Calculations: Transferring Payload in Multiple Chunks" and the same "with
 Trailing Headers".
@@ -12,14 +12,14 @@ from collections.abc import Iterator
 from typing import IO
 
 from local_aws.gate import headers
-from local_aws.gate.bodies import IN_MEMORY
+from local_aws.gate.bodies import MAX_BYTES_IN_MEMORY
 from local_aws.gate.errors import MalformedRequestError, SignatureMismatchError
 from local_aws.gate.signatures import ALGORITHM, Environ, Signature, Signer
 
 SIGNED = {"STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"}
 UNSIGNED = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
-KINDS = {*SIGNED, UNSIGNED}
-"""What stands in the place of the hash of a body that comes in chunks."""
+CHUNKED = {*SIGNED, UNSIGNED}
+"""The values of x-amz-content-sha256 for a body in chunks."""
 
 _EMPTY = hashlib.sha256(b"").hexdigest()
 _SIZE = rb"([0-9a-fA-F]{1,8})"
@@ -27,15 +27,16 @@ _HEAD = {True: re.compile(_SIZE + rb";chunk-signature=([0-9a-f]{64})\r\n"), Fals
 _TRAILER_SIGNATURE = "x-amz-trailer-signature"
 
 
-def unpack(environ: Environ, signer: Signer, signature: Signature) -> None:
-    """Put what the chunks of a body carry in the place of the body, and their trailers among the headers.
+def decode(environ: Environ, signer: Signer, signature: Signature) -> None:
+    """Replace a body in chunks by its content, and add its trailers to the headers.
 
-    Raises `SignatureMismatchError` for a chunk or a trailer that is not signed where it has to be, and
-    `MalformedRequestError` for what is not whole, or has another length than the request says.
+    Raises `SignatureMismatchError` for a wrong signature of a chunk or a trailer, and `MalformedRequestError` for an
+    incomplete body or one of another length than declared.
     """
     is_signed = environ["HTTP_X_AMZ_CONTENT_SHA256"] in SIGNED
     chain = _Chain(signer, signature) if is_signed else None
-    content, length = tempfile.SpooledTemporaryFile(IN_MEMORY), 0  # noqa: SIM115 - it lives as long as the request
+    content = tempfile.SpooledTemporaryFile(MAX_BYTES_IN_MEMORY)  # noqa: SIM115 - it lives as long as the request
+    length = 0
     for data in _chunks(environ["wsgi.input"], chain):
         content.write(data)
         length += len(data)
@@ -46,11 +47,11 @@ def unpack(environ: Environ, signer: Signer, signature: Signature) -> None:
     for name, value in _trailers(environ["wsgi.input"], chain):
         environ[f"HTTP_{name.upper().replace('-', '_')}"] = value
     content.seek(0)
-    kept = [each.strip() for each in environ.get("HTTP_CONTENT_ENCODING", "").split(",")]
+    encodings = [encoding.strip() for encoding in environ.get("HTTP_CONTENT_ENCODING", "").split(",")]
     environ |= {
         "wsgi.input": content,
         "CONTENT_LENGTH": str(length),
-        "HTTP_CONTENT_ENCODING": ",".join(each for each in kept if each not in {"aws-chunked", ""}),
+        "HTTP_CONTENT_ENCODING": ",".join(each for each in encodings if each not in {"aws-chunked", ""}),
         "HTTP_X_AMZ_CONTENT_SHA256": "UNSIGNED-PAYLOAD",
     }
     if not environ["HTTP_CONTENT_ENCODING"]:
@@ -58,18 +59,18 @@ def unpack(environ: Environ, signer: Signer, signature: Signature) -> None:
 
 
 class _Chain:
-    """The signatures of chunks, each of which contains the one before."""
+    """The chain of chunk signatures, each of which signs the previous one."""
 
     def __init__(self, signer: Signer, signature: Signature) -> None:
-        """Begin with that of the request."""
+        """Start with the signature of the request."""
         self._signer, self._previous = signer, signature.value
-        self._begin = (signature.timestamp, str(signature.scope).partition("/")[2])
+        self._prefix = (signature.timestamp, str(signature.scope).partition("/")[2])
 
-    def check(self, claimed: str, kind: str, *hashes: str) -> None:
-        """Raise `SignatureMismatchError` unless the next part is signed by what is claimed."""
-        expected = self._signer.of_text("\n".join((f"{ALGORITHM}-{kind}", *self._begin, self._previous, *hashes)))
-        if not hmac.compare_digest(claimed.encode(), expected.encode()):
-            raise SignatureMismatchError(f"a {kind.lower()} of the body is not signed")
+    def check(self, signature: str, kind: str, *hashes: str) -> None:
+        """Raise `SignatureMismatchError` unless `signature` is that of the next chunk or trailer."""
+        expected = self._signer.of_text("\n".join((f"{ALGORITHM}-{kind}", *self._prefix, self._previous, *hashes)))
+        if not hmac.compare_digest(signature.encode(), expected.encode()):
+            raise SignatureMismatchError(f"the signature of a {kind.lower()} of the body is missing or wrong")
         self._previous = expected
 
 
@@ -78,18 +79,18 @@ def _chunks(body: IO[bytes], chain: _Chain | None) -> Iterator[bytes]:
     while size:
         line = _HEAD[chain is not None].fullmatch(body.readline(200))
         if not line:
-            raise MalformedRequestError("A chunk of the body does not begin with its size.", code="IncompleteBody")
+            raise MalformedRequestError("A chunk of the body does not start with its size.", code="IncompleteBody")
         size = int(line[1], 16)
         data = body.read(size)
         if len(data) != size or (size and body.read(2) != b"\r\n"):
-            raise MalformedRequestError("A chunk of the body is not whole.", code="IncompleteBody")
+            raise MalformedRequestError("A chunk of the body is incomplete.", code="IncompleteBody")
         if chain:
             chain.check(line[2].decode(), "PAYLOAD", _EMPTY, hashlib.sha256(data).hexdigest())
         yield data
 
 
 def _trailers(body: IO[bytes], chain: _Chain | None) -> list[tuple[str, str]]:
-    """Return the headers after the chunks: checksums, all of them signed where the chunks are."""
+    """Return the trailers after the chunks: checksums, signed when the chunks are."""
     try:
         lines = [line.decode("ascii").strip() for line in body.read().split(b"\r\n") if line.strip()]
     except UnicodeDecodeError as error:
@@ -97,10 +98,10 @@ def _trailers(body: IO[bytes], chain: _Chain | None) -> list[tuple[str, str]]:
     pairs = [(name.lower(), value.strip()) for name, _, value in (line.partition(":") for line in lines)]
     for name, value in pairs:
         headers.check(name, value)
-    found = [(name, value) for name, value in pairs if name != _TRAILER_SIGNATURE]
-    if any(not re.fullmatch(r"x-amz-checksum-[a-z0-9]+", name) for name, _ in found):
-        raise MalformedRequestError("The trailer of the body has something else than checksums.")
-    if chain and found:
-        text = "".join(f"{name}:{value}\n" for name, value in found)
+    checksums = [(name, value) for name, value in pairs if name != _TRAILER_SIGNATURE]
+    if any(not re.fullmatch(r"x-amz-checksum-[a-z0-9]+", name) for name, _ in checksums):
+        raise MalformedRequestError("The trailer of the body may only contain checksums.")
+    if chain and checksums:
+        text = "".join(f"{name}:{value}\n" for name, value in checksums)
         chain.check(dict(pairs).get(_TRAILER_SIGNATURE, ""), "TRAILER", hashlib.sha256(text.encode()).hexdigest())
-    return found
+    return checksums

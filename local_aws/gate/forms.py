@@ -1,4 +1,4 @@
-"""Form uploads to S3 ("POST Object"): a signed policy says what may be uploaded, and where.
+"""Form uploads to S3 ("POST Object"), authorized by a signed policy.
 
 Source: Amazon S3's API reference, "Browser-Based Uploads Using POST".
 """
@@ -26,17 +26,17 @@ _NOT_IN_POLICY = {"x-amz-signature", "policy", "file"}
 _IGNORED = "x-ignore-"
 _LOCK = "x-amz-object-lock-"
 _RANGE = "content-length-range"
-_MOST_BYTES = 20 << 10
-"""Bytes of a form without its file, as S3 takes them."""
+_MAX_FIELD_BYTES = 20 << 10
+"""S3's limit for a form without its file."""
 
 _STATUSES = {"200", "201", "204"}
-_LONGEST = timedelta(days=7)
-"""How long a signing key is good for; a policy says itself when it expires."""
+_KEY_LIFETIME = timedelta(days=7)
+"""The lifetime of a signing key; a policy has its own expiration."""
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A form upload: its fields by their names in lower case, its file's name and its length in bytes."""
+    """A form upload: its bucket, its fields by lower-case name, and the size of its file in bytes."""
 
     bucket: str
     fields: dict[str, str]
@@ -44,23 +44,25 @@ class Form:
 
     @classmethod
     def read(cls, environ: Environ, body: Body) -> Self:
-        """Read the form in `body`, which stays to be read again.
+        """Parse the form in `body`, whose file is rewound.
 
-        Raises `FormRefusedError` for one without a file or with a field that is there twice, and `UnsignedError`.
+        Raises `FormRefusedError` for a form without a file or with a duplicate field, and `UnsignedError`.
         """
         try:
-            _, values, files = parse_form_data({**environ, "wsgi.input": body.file}, max_form_memory_size=_MOST_BYTES)
+            _, values, files = parse_form_data(
+                {**environ, "wsgi.input": body.file}, max_form_memory_size=_MAX_FIELD_BYTES
+            )
         except (HTTPException, ValueError, KeyError) as error:
-            raise FormRefusedError(f"it cannot be read: {error}") from error
+            raise FormRefusedError(f"the form cannot be parsed: {error}") from error
         body.file.seek(0)
         fields = _fields(values)
         uploads = list(files.items(multi=True))
         if [name for name, _ in uploads] != ["file"]:
-            raise FormRefusedError("it has to have one file, in the field 'file'")
+            raise FormRefusedError("the form must have exactly one file, in the field 'file'")
         if "x-amz-signature" not in fields or "policy" not in fields:
             raise UnsignedError
         if "key" not in values:
-            raise FormRefusedError("it has no field 'key'")
+            raise FormRefusedError("the form has no field 'key'")
         if values.get("success_action_status", "204") not in _STATUSES:
             raise FormRefusedError("success_action_status is not 200, 201 or 204")
         if locks := [name for name in fields if name.startswith(_LOCK)]:
@@ -72,46 +74,46 @@ class Form:
 
     @property
     def key(self) -> str:
-        """The key of the object that it writes."""
+        """The key of the object to write."""
         return self.fields["key"]
 
     @property
     def token(self) -> str | None:
-        """The session token of the one who has signed it, where the key is a temporary one."""
+        """The session token, for temporary credentials."""
         return self.fields.get("x-amz-security-token")
 
     @property
     def signature(self) -> str:
-        """The signature of its policy."""
+        """The signature of the policy."""
         return self.fields["x-amz-signature"]
 
     @property
     def scope(self) -> Scope:
-        """What its policy is signed for."""
+        """The credential scope of the signature."""
         if self.fields.get("x-amz-algorithm") != ALGORITHM:
             raise SignatureVersionError
         return Scope.parse(self.fields.get("x-amz-credential", ""))
 
     def verify(self, secret: str) -> None:
-        """Raise unless the policy is signed with `secret`, has not expired, and allows all that the form says."""
+        """Raise a `GateError` unless the policy is signed with `secret`, has not expired, and allows the form."""
         timestamp = self.fields.get("x-amz-date", "")
         expected = Signer(self.scope, timestamp, secret).of_text(self.fields["policy"])
         if not hmac.compare_digest(self.signature.encode(), expected.encode()):
             raise SignatureMismatchError
-        check_time(self.scope, timestamp, _LONGEST)
+        check_time(self.scope, timestamp, _KEY_LIFETIME)
         policy = self._policy()
         try:
             expires = datetime.fromisoformat(policy["expiration"])
         except (KeyError, TypeError, ValueError) as error:
-            raise FormRefusedError("it has no expiration") from error
+            raise FormRefusedError("the policy has no valid expiration") from error
         if expires.tzinfo is None or expires < datetime.now(UTC):
             raise FormRefusedError("Policy expired.")
         covered = set(_NOT_IN_POLICY)
         for operator, field, value in _conditions(policy):
-            self._hold(operator, field, value)
+            self._check_condition(operator, field, value)
             covered.add(field)
         if not {"bucket", "key"} <= covered:
-            raise FormRefusedError("it names no bucket or no key")
+            raise FormRefusedError("the policy has no condition for the bucket or for the key")
         extra = [name for name in self.fields if name not in covered and not name.startswith(_IGNORED)]
         if extra:
             raise FormRefusedError(f"Extra input fields: {', '.join(extra)}")
@@ -120,16 +122,16 @@ class Form:
         try:
             policy = json.loads(base64.b64decode(self.fields["policy"], validate=True))
         except (binascii.Error, ValueError) as error:
-            raise FormRefusedError("it is not JSON in Base64") from error
+            raise FormRefusedError("the policy is not JSON in Base64") from error
         if not isinstance(policy, dict):
-            raise FormRefusedError("it is not an object")
+            raise FormRefusedError("the policy is not a JSON object")
         return policy
 
-    def _hold(self, operator: str, field: str, value: Any) -> None:
+    def _check_condition(self, operator: str, field: str, value: Any) -> None:
         if operator == _RANGE:
-            least, most = value
-            if not least <= self.size <= most:
-                raise FormRefusedError(f"the file has {self.size} bytes and not {least} to {most}")
+            minimum, maximum = value
+            if not minimum <= self.size <= maximum:
+                raise FormRefusedError(f"the file has {self.size} bytes, not {minimum} to {maximum}")
             return
         actual = self.bucket if field == "bucket" else self.fields.get(field, "")
         holds = actual.startswith(value) if operator == "starts-with" else actual == value
@@ -138,20 +140,20 @@ class Form:
 
 
 def _fields(values: MultiDict[str, str]) -> dict[str, str]:
-    """Return the fields of a form; but for its key they may become headers of an answer."""
+    """Return the fields of a form; all but the key must be valid header values, since some become response headers."""
     if None in values:
-        raise FormRefusedError("a part of it has no name")
+        raise FormRefusedError("a part of the form has no name")
     pairs = [(name.lower(), value) for name, value in values.items(multi=True)]
     fields = dict(pairs)
     if len(fields) != len(pairs):
-        raise FormRefusedError("a field is there twice")
-    if strange := [name for name, value in pairs if name != "key" and not headers.is_value(value)]:
-        raise FormRefusedError(f"{', '.join(strange)}: what has a control character, or several lines, is no header")
+        raise FormRefusedError("the form has a field twice")
+    if invalid := [name for name, value in pairs if name != "key" and not headers.is_value(value)]:
+        raise FormRefusedError(f"{', '.join(invalid)}: the value has control characters or several lines")
     return fields
 
 
 def _conditions(policy: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:
-    """Yield the conditions of a policy: operator, field and value, or the range of the length without a field."""
+    """Yield the conditions of a policy as operator, field and value; a range of lengths has an empty field."""
     conditions = policy.get("conditions")
     for condition in conditions if isinstance(conditions, list) else []:
         match condition:
@@ -159,14 +161,14 @@ def _conditions(policy: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:
                 yield from (("eq", name.lower(), value) for name, value in condition.items())
             case [("eq" | "starts-with") as operator, str(field), str(value)] if field.startswith("$"):
                 yield operator, field[1:].lower(), value
-            case [str(word), int(least), int(most)] if word == _RANGE:
-                yield _RANGE, "", (least, most)
+            case [str(operator), int(minimum), int(maximum)] if operator == _RANGE:
+                yield _RANGE, "", (minimum, maximum)
             case _:
-                raise FormRefusedError(f"it has a condition that S3 does not know: {condition}")
+                raise FormRefusedError(f"the policy has an unknown condition: {condition}")
 
 
 def is_form(environ: Environ) -> bool:
-    """Return whether a request is a form upload: a form of several parts that is posted to a bucket."""
+    """Return whether a request is a form upload: an unsigned POST of multipart/form-data to a bucket."""
     return bool(
         environ["REQUEST_METHOD"] == "POST"
         and "/" not in environ["PATH_INFO"].strip("/")

@@ -1,9 +1,9 @@
-"""The one gate before the endpoint: what does not come from a program of this machine with a key is refused.
+"""The gate in front of the endpoint: authenticates and authorizes every request.
 
-In this order it looks at the form of a request, at where it comes from (`origins`), at its signature (`signatures`,
-`chunks`, `forms`, `keys`), leaves it only one reading (`reading`), and asks the policies of the role that has signed
-and of the bucket that is meant. The world's own key may do anything that a bucket's policy does not deny, and so may
-that of an IAM user, of which the platform has none.
+In this order it checks the syntax of a request, its origin (`origins`) and its signature (`signatures`, `chunks`,
+`forms`, `keys`), normalizes it (`normalization`), and evaluates the policies of the signing role and of the bucket.
+The world's own key may do anything that a bucket's policy does not deny, and so may the key of an IAM user, of which
+the platform has none.
 """
 
 import json
@@ -20,10 +20,10 @@ from botocore.credentials import Credentials
 from moto.core import DEFAULT_ACCOUNT_ID
 
 from local_aws.address import REGION
-from local_aws.gate import bodies, chunks, execution, forms, headers, origins, reading, requests, signatures
-from local_aws.gate.answers import StartResponse, refusal
+from local_aws.gate import bodies, chunks, execution, forms, headers, normalization, origins, requests, signatures
+from local_aws.gate.error_responses import StartResponse, error_response
 from local_aws.gate.errors import BodyMismatchError, GateError, InternalFailureError, MalformedRequestError
-from local_aws.gate.keys import Caller, caller
+from local_aws.gate.keys import Caller, find_caller
 from local_aws.gate.signatures import S3, Environ, Scope, Signer
 from local_aws.iam import AccessDeniedError, Call, IamError, Need, Session, s3_operations
 from local_aws.s3 import policy
@@ -32,33 +32,33 @@ type WsgiApp = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 _LOG = logging.getLogger(__name__)
 
-_LOOKS = {
+_EXISTENCE_CHECKS = {
     "GetObject": "Bucket",
     "HeadObject": "Bucket",
     "SelectObjectContent": "Bucket",
     "CopyObject": "CopySource",
     "UploadPartCopy": "CopySource",
 }
-"""Operations that tell whether an object is there, and the parameter in which its bucket is."""
+"""Operations whose response shows whether an object exists, and the parameter that names its bucket."""
 
-_OF_ONE_REGION = {"glue", "redshift-data"}
-"""Services that have the same jobs and databases to whichever region a request is signed for."""
+_SINGLE_REGION_SERVICES = {"glue", "redshift-data"}
+"""Services that have the same jobs and databases in every region, so roles may use them only in one."""
 
-_FIRST_ERROR, _FIRST_FAILURE, _NOT_IMPLEMENTED = "400", "500", "501"
-_PAGE = b"<!doctype html"
+_FIRST_ERROR, _FIRST_SERVER_ERROR, _NOT_IMPLEMENTED = "400", "500", "501"
+_HTML = b"<!doctype html"
 _METHODS = {"GET", "HEAD", "PUT", "POST", "DELETE", "PATCH", "OPTIONS"}
 _PATH = re.compile(r"/(?!/)[^#]*$")
 
 
 class Gate:
-    """Lets requests through to an endpoint that are signed with a key of its world."""
+    """WSGI middleware that passes on requests that are signed with a key of the world and authorized."""
 
     def __init__(
         self, app: WsgiApp, owner: Credentials, unsigned: Collection[str] = (), started: datetime | None = None
     ) -> None:
-        """Stand before `app`; `owner` is the world's own key, `unsigned` are paths that need none.
+        """Wrap `app`; `owner` is the world's own key, the paths in `unsigned` need no signature.
 
-        What was signed before the endpoint was `started`, now unless given, is refused.
+        Requests signed before `started`, by default now, are refused.
         """
         self._app = app
         self._owner = owner
@@ -67,125 +67,127 @@ class Gate:
         execution.install()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """Pass a request on, or refuse it as AWS would."""
+        """Pass a request on, or respond with an error as AWS would."""
         service = ""
         try:
-            _check_form(environ)
+            _check_syntax(environ)
             origins.check(environ)
             if environ["PATH_INFO"] in self._unsigned:
                 return self._app(environ, start_response)
-            signed = _signed_part(environ)
-            service = signed.scope.service
-            return self._admitted(environ, start_response, signed)
+            credentials = _signed_form_or_signature(environ)
+            service = credentials.scope.service
+            return self._authorize_and_serve(environ, start_response, credentials)
         except (GateError, IamError) as error:
             bodies.drain(environ)
-            return refusal(error, environ, service, start_response)
-        except Exception as error:  # noqa: BLE001 - the client has to hear of it, and in the words of AWS
+            return error_response(error, environ, service, start_response)
+        except Exception as error:  # noqa: BLE001 - every failure becomes an error response
             bodies.drain(environ)
-            return refusal(_as_refusal(error, environ), environ, service, start_response)
+            return error_response(_gate_error(error, environ), environ, service, start_response)
 
-    def _admitted(
-        self, environ: Environ, start_response: StartResponse, signed: forms.Form | signatures.Signature
+    def _authorize_and_serve(
+        self, environ: Environ, start_response: StartResponse, credentials: forms.Form | signatures.Signature
     ) -> Iterable[bytes]:
-        """Answer a request that comes from a program of this machine, if it is signed and may do what it asks for."""
-        form = signed if isinstance(signed, forms.Form) else None
-        scope, who = self._authenticated(environ, signed)
-        reading.settle(environ, scope, is_form=form is not None)
+        """Serve a request, if it is correctly signed and its caller is authorized."""
+        form = credentials if isinstance(credentials, forms.Form) else None
+        scope, caller = self._authenticate(environ, credentials)
+        normalization.normalize(environ, scope, is_form=form is not None)
         if scope.service == S3:
             bodies.check_digests(environ)
         else:
             requests.check_types(environ, scope.service)
-        account = who.session.account if who.session else DEFAULT_ACCOUNT_ID
-        if scope.service == S3 or who.session:
+        account = caller.session.account if caller.session else DEFAULT_ACCOUNT_ID
+        if scope.service == S3 or caller.session:
             call = _call(environ, scope, form, account)
-            if who.session:
-                who.session.authorize(call)
-                if call.service in _OF_ONE_REGION and call.region != REGION:
-                    raise AccessDeniedError(who.session.arn, str(call), call.region)
-            execution.expect(environ, call, who.session)
+            if caller.session:
+                caller.session.authorize(call)
+                if call.service in _SINGLE_REGION_SERVICES and call.region != REGION:
+                    raise AccessDeniedError(caller.session.arn, str(call), call.region)
+            execution.expect(environ, call, caller.session)
             if scope.service == S3:
                 policy.check(call, environ)
-            if who.session and scope.service == S3 and call.operation in _LOOKS:
-                return self._looked(environ, start_response, call, who.session)
-        return self._served(environ, start_response)
+            if caller.session and scope.service == S3 and call.operation in _EXISTENCE_CHECKS:
+                return self._serve_existence_check(environ, start_response, call, caller.session)
+        return self._serve(environ, start_response)
 
-    def _authenticated(self, environ: Environ, signed: forms.Form | signatures.Signature) -> tuple[Scope, Caller]:
-        """Return what a request is signed for and by whom."""
-        who = caller(signed.scope.access_key, signed.token, self._owner)
-        if isinstance(signed, forms.Form):
-            signed.verify(who.secret)
+    def _authenticate(self, environ: Environ, credentials: forms.Form | signatures.Signature) -> tuple[Scope, Caller]:
+        """Verify the signature of a request; return its scope and its caller."""
+        caller = find_caller(credentials.scope.access_key, credentials.token, self._owner)
+        if isinstance(credentials, forms.Form):
+            credentials.verify(caller.secret)
         else:
-            signed.check_time(self._started)
-            _verify(environ, signed, who.secret)
-        return signed.scope, who
+            credentials.check_time(self._started)
+            _verify(environ, credentials, caller.secret)
+        return credentials.scope, caller
 
-    def _looked(self, environ: Environ, start_response: StartResponse, call: Call, session: Session) -> Iterable[bytes]:
-        """Answer a look at an object: who may not list its bucket is not told that something is not in it."""
-        bucket = call[_LOOKS[call.operation]].partition("/")[0]
+    def _serve_existence_check(
+        self, environ: Environ, start_response: StartResponse, call: Call, session: Session
+    ) -> Iterable[bytes]:
+        """Serve a request for an object; "not found" is access denied to a caller who may not list the bucket."""
+        bucket = call[_EXISTENCE_CHECKS[call.operation]].partition("/")[0]
         listing = Need("s3:ListBucket", (s3_operations.bucket_arn(bucket),))
         if session.allows(listing):
-            return self._served(environ, start_response)
-        began: list[tuple[Any, ...]] = []
-        body = list(self._served(environ, lambda *answer: began.append(answer)))
-        if began[-1][0].startswith("404"):
+            return self._serve(environ, start_response)
+        started: list[tuple[Any, ...]] = []
+        body = list(self._serve(environ, lambda *arguments: started.append(arguments)))
+        if started[-1][0].startswith("404"):
             raise AccessDeniedError(session.arn, listing.action, listing.resources[0])
-        start_response(*began[-1])
+        start_response(*started[-1])
         return body
 
-    def _served(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """Have a request answered; what the endpoint says in HTML is said in the words of AWS."""
-        began: list[tuple[str, list[tuple[str, str]]]] = []
-        body = self._app(environ, lambda status, headers, *_: began.append((status, headers)))
-        status, fields = began[-1]
+    def _serve(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Serve a request; raise a `GateError` when the response is an error page in HTML."""
+        started: list[tuple[str, list[tuple[str, str]]]] = []
+        body = self._app(environ, lambda status, headers, *_: started.append((status, headers)))
+        status, fields = started[-1]
         if status >= _FIRST_ERROR:
             body = list(body)
-            if b"".join(body).lower().startswith(_PAGE):
-                raise _in_words(status)
+            if b"".join(body).lower().startswith(_HTML):
+                raise _status_error(status)
         start_response(status, [each for each in fields if not each[0].lower().startswith("access-control-")])
         return body
 
 
-def _as_refusal(error: Exception, environ: Environ) -> GateError:
-    """Return what a client is told when its request fails: whether that is its fault, or the endpoint's."""
+def _gate_error(error: Exception, environ: Environ) -> GateError:
+    """Return the error for an unexpected exception: of the client when its request is invalid, else internal."""
     if isinstance(error, NotImplementedError):
-        return _in_words(_NOT_IMPLEMENTED)
+        return _status_error(_NOT_IMPLEMENTED)
     if isinstance(error, json.JSONDecodeError | ExpatError | ParseError | UnicodeDecodeError | RecursionError):
-        return MalformedRequestError(f"The body cannot be read: {error}", code="MalformedXML")
-    if report := requests.faults(environ):
+        return MalformedRequestError(f"The body cannot be parsed: {error}", code="MalformedXML")
+    if report := requests.validation_report(environ):
         return MalformedRequestError(report, code="MalformedXML", json_code="ValidationException")
     _LOG.error("failed at %s %s", environ["REQUEST_METHOD"], environ["REQUEST_URI"], exc_info=error)
     return InternalFailureError()
 
 
-def _check_form(environ: Environ) -> None:
-    """Raise `MalformedRequestError` for a request without a path, with headers that are none, or of no known method."""
-    headers.settle(environ)
+def _check_syntax(environ: Environ) -> None:
+    """Raise `MalformedRequestError` for invalid headers, an unknown method, or a target that is not a path."""
+    headers.normalize(environ)
     bodies.length(environ)
-    if environ["REQUEST_METHOD"] not in _METHODS:  # in capitals, as it was signed: moto takes `put` for PUT
+    if environ["REQUEST_METHOD"] not in _METHODS:  # upper case, as signed: moto takes `put` for PUT
         raise MalformedRequestError("The specified method is not allowed.", code="MethodNotAllowed")
     if not _PATH.match(environ["REQUEST_URI"]):
         raise MalformedRequestError("The target of the request is not a path.")
 
 
-def _in_words(status: str) -> GateError:
-    """Return the error for an HTTP status: of an operation that is not there, or of the endpoint."""
-    if status >= _FIRST_FAILURE and not status.startswith(_NOT_IMPLEMENTED):
+def _status_error(status: str) -> GateError:
+    """Return the error for an HTTP status: unknown operation, or internal failure."""
+    if status >= _FIRST_SERVER_ERROR and not status.startswith(_NOT_IMPLEMENTED):
         return InternalFailureError()
-    sentence = f"This endpoint knows no such operation ({status})."
-    return MalformedRequestError(sentence, code="InvalidAction", json_code="UnknownOperationException")
+    message = f"This endpoint does not implement the operation ({status})."
+    return MalformedRequestError(message, code="InvalidAction", json_code="UnknownOperationException")
 
 
-def _signed_part(environ: Environ) -> forms.Form | signatures.Signature:
-    """Return what of a request is signed: its form, or the request itself."""
+def _signed_form_or_signature(environ: Environ) -> forms.Form | signatures.Signature:
+    """Return the signed form of a form upload, or the signature of another request."""
     if forms.is_form(environ):
         return forms.Form.read(environ, bodies.receive(environ))
     return signatures.read(environ)
 
 
 def _verify(environ: Environ, signature: signatures.Signature, secret: str) -> None:
-    """Verify the signature of a request, and that its body is the one that was signed."""
+    """Verify the signature of a request and the hash of its body."""
     if signature.scope.service != S3:
-        signature.verify(environ, secret, bodies.receive(environ, bodies.MOST_BYTES).sha256)
+        signature.verify(environ, secret, bodies.receive(environ, bodies.MAX_BYTES).sha256)
         return
     bodies.require_length(environ)
     presigned = signature.seconds is not None
@@ -194,14 +196,14 @@ def _verify(environ: Environ, signature: signatures.Signature, secret: str) -> N
         raise MalformedRequestError("Missing required header for this request: x-amz-content-sha256")
     signature.verify(environ, secret, declared)
     body = bodies.receive(environ)
-    if declared in chunks.KINDS:
-        chunks.unpack(environ, Signer(signature.scope, signature.timestamp, secret), signature)
+    if declared in chunks.CHUNKED:
+        chunks.decode(environ, Signer(signature.scope, signature.timestamp, secret), signature)
     elif declared not in {signatures.UNSIGNED_PAYLOAD, body.sha256}:
         raise BodyMismatchError
 
 
 def _call(environ: Environ, scope: Scope, form: forms.Form | None, account: str) -> Call:
-    """Return the call that a request makes."""
+    """Return the API call of a request."""
     if form is not None:
         parameters = {"Bucket": form.bucket, "Key": form.key, "ACL": form.fields.get("acl")}
         call = Call(S3, "PutObject", parameters, scope.region, account)
@@ -209,5 +211,5 @@ def _call(environ: Environ, scope: Scope, form: forms.Form | None, account: str)
         call = requests.read(environ, scope.service, scope.region, account)
     if call.service != S3:
         return call
-    # A bucket is in one region, whichever its client signs for.
+    # A bucket is in one region, regardless of the region in the signature.
     return replace(call, region=policy.region_of(call) or call.region)

@@ -1,4 +1,4 @@
-"""Whose access key a request carries: the world's own, a role's temporary one, or that of an IAM user."""
+"""The owner of an access key: the world itself, a role session, or an IAM user."""
 
 from dataclasses import dataclass
 
@@ -15,20 +15,20 @@ _ACTIVE = "Active"
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who signs with a secret; `session` is the role whose policies limit it, None for one that nothing limits."""
+    """The caller of a request: its secret key, and its role session, None for the owner or an IAM user."""
 
     secret: str
     session: Session | None = None
 
 
-def caller(access_key: str, token: str | None, owner: Credentials) -> Caller:
-    """Return who has an access key, with its session token where it is a temporary one.
+def find_caller(access_key: str, token: str | None, owner: Credentials) -> Caller:
+    """Return the caller with an access key, and a session token for temporary credentials.
 
-    Raises `UnknownKeyError` when nobody has it, and `InvalidTokenError` for temporary credentials that are not valid.
+    Raises `UnknownKeyError` for an unknown key, and `InvalidTokenError` for invalid temporary credentials.
     """
     if access_key == owner.access_key:
         return Caller(owner.secret_key)
-    if access_key.startswith(roles.TEMPORARY):
+    if access_key.startswith(roles.TEMPORARY_KEY_PREFIX):
         session = roles.session(access_key, token)
         return Caller(session.secret_key, session)
     for account in list(iam_backends.values()):

@@ -1,7 +1,7 @@
-"""From where a request comes: programs of this machine are answered, web pages are not.
+"""The origin of a request: programs on this machine are served, web pages are not.
 
-A page that a developer visits can make the browser send requests to 127.0.0.1. The browser says so in `Origin` and
-`Sec-Fetch-Site`; after DNS rebinding it says the name of the page's site in `Host`.
+A page that a developer visits can make the browser send requests to 127.0.0.1. The browser then sets `Origin` and
+`Sec-Fetch-Site`; after DNS rebinding, `Host` is the name of the page's site.
 """
 
 from local_aws.address import HOST
@@ -9,11 +9,11 @@ from local_aws.gate.errors import ForeignRequestError
 from local_aws.gate.signatures import Environ
 
 _OWN_SITES = {"none", "same-origin"}
-"""What `Sec-Fetch-Site` is when the user typed the address, and when a page of this endpoint asks."""
+"""The values of `Sec-Fetch-Site` for an address that the user typed and for a page of this endpoint."""
 
 
 def check(environ: Environ) -> None:
-    """Raise `ForeignRequestError` for a request to another name, or from a page of another site."""
+    """Raise `ForeignRequestError` for a request to another host name or from a page of another site."""
     hosts = {f"{name}:{environ['SERVER_PORT']}" for name in (HOST, "localhost")}
     host = environ.get("HTTP_HOST", "")
     if host not in hosts:

@@ -1,4 +1,4 @@
-"""Signature Version 4: by which key a request claims to be signed, and whether it is.
+"""Signature Version 4: parsing and verification.
 
 Source: AWS IAM user guide, "AWS Signature Version 4 for API requests", and Amazon S3's API reference, "Authenticating
 Requests". The computation itself is botocore's.
@@ -41,20 +41,20 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 _TIMESTAMP = "%Y%m%dT%H%M%SZ"
 _SKEW = timedelta(minutes=15)
 _RESOLUTION = timedelta(seconds=1)
-"""That of the time in a signature. Client and endpoint have one clock, so nothing is signed for a later time than now.
+"""The resolution of signing times, and the only tolerance for times in the future: client and endpoint share a clock.
 
-AWS allows for 15 minutes there too: a client that was told a wrong time by who had listened in the place of this
-endpoint would sign for a time after its start.
+AWS tolerates 15 minutes in the future too. Here that would let a process that listened on this port before the endpoint
+mislead a client into signing for a time after the start of the endpoint.
 """
 
-_MOST_SECONDS = 7 * 24 * 60 * 60
-_SEPARATE = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
+_MAX_SECONDS = 7 * 24 * 60 * 60
+_UNPREFIXED_HEADERS = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 """The headers that WSGI does not prefix with `HTTP_`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a signature is good for; as text `<access key>/<date>/<region>/<service>/aws4_request`."""
+    """The credential scope of a signature; as text `<access key>/<date>/<region>/<service>/aws4_request`."""
 
     access_key: str
     date: str
@@ -63,27 +63,27 @@ class Scope:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read it; raise `IncompleteSignatureError` when it is none."""
-        found = _SCOPE.fullmatch(text)
-        if not found:
-            raise IncompleteSignatureError("its Credential is not <access key>/<date>/<region>/<service>/aws4_request")
-        scope = cls(*found.groups())
+        """Parse a scope; raise `IncompleteSignatureError` when it is malformed."""
+        match = _SCOPE.fullmatch(text)
+        if not match:
+            raise IncompleteSignatureError("Credential is not <access key>/<date>/<region>/<service>/aws4_request")
+        scope = cls(*match.groups())
         if scope.region not in _regions():
             raise IncompleteSignatureError(f"AWS has no region {scope.region}")
         if scope.service != S3 and _backend(scope.service, scope.region) == S3:
-            raise IncompleteSignatureError(f"{scope.service} is not the name by which S3 is signed for")
+            raise IncompleteSignatureError(f"the signing name of S3 is s3, not {scope.service}")
         return scope
 
     def __str__(self) -> str:
-        """Return it as it stands in a request."""
+        """Return the text of the scope in a request."""
         return f"{self.access_key}/{self.date}/{self.region}/{self.service}/aws4_request"
 
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """The signature of a request, as it was sent.
+    """The signature of a request.
 
-    `timestamp` is that of signing, in UTC; `seconds` is how long a presigned URL is good for, None for a header.
+    `timestamp` is the time of signing in UTC; `seconds` is the lifetime of a presigned URL, None for a header.
     """
 
     scope: Scope
@@ -97,34 +97,34 @@ class Signature:
     def of(
         cls, scope: str, signed_headers: str, value: str, timestamp: str, *, token: str | None, seconds: int | None
     ) -> Self:
-        """Return a signature of these parts; raise `IncompleteSignatureError` for one that is not of its form."""
+        """Return the signature with these parts; raise `IncompleteSignatureError` when one is malformed."""
         if not _NAMES.fullmatch(signed_headers) or not _DIGEST.fullmatch(value):
-            raise IncompleteSignatureError("its SignedHeaders or its Signature have another form")
+            raise IncompleteSignatureError("SignedHeaders or Signature is malformed")
         return cls(Scope.parse(scope), tuple(signed_headers.split(";")), value, timestamp, token, seconds)
 
     def check_time(self, started: datetime) -> None:
-        """Raise `TimeSkewError` unless the request is from the last 15 minutes, or not expired when presigned.
+        """Raise `TimeSkewError` when the signature has expired: after 15 minutes, or the lifetime of a presigned URL.
 
-        One that is not presigned is from after the endpoint was started, too: who has listened in its place before may
-        have kept it. A presigned URL is made to be handed on, and is good until it expires.
+        A request that is not presigned must also be signed after the endpoint was `started`: a process that listened on
+        this port before may have recorded older ones. A presigned URL is meant to be shared until it expires.
         """
         check_time(self.scope, self.timestamp, timedelta(seconds=self.seconds) if self.seconds else _SKEW)
-        if self.seconds is None and _moment(self.timestamp) < started - _RESOLUTION:
+        if self.seconds is None and _parse_time(self.timestamp) < started - _RESOLUTION:
             raise TimeSkewError(self.timestamp)
 
     def verify(self, environ: Environ, secret: str, payload: str) -> None:
-        """Raise `SignatureMismatchError` unless the request is signed with `secret`; `payload` is its body's hash."""
-        missing = [name for name in _to_be_signed(environ) if name not in self.signed_headers]
+        """Raise `SignatureMismatchError` unless the request is signed with `secret`; `payload` is the body's hash."""
+        missing = [name for name in _headers_to_sign(environ) if name not in self.signed_headers]
         if missing:
-            raise SignatureMismatchError(f"these headers are not among the signed ones: {', '.join(missing)}")
+            raise SignatureMismatchError(f"these headers must be signed: {', '.join(missing)}")
         signer = Signer(self.scope, self.timestamp, secret)
-        if not hmac.compare_digest(self.value, signer.of_request(_canonical(environ, self, payload))):
+        if not hmac.compare_digest(self.value, signer.of_request(_canonical_request(environ, self, payload))):
             raise SignatureMismatchError
 
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """Signs with the secret of a key, within one scope and at one time."""
+    """Signs with a secret key, for one scope and time."""
 
     scope: Scope
     timestamp: str
@@ -151,60 +151,60 @@ class Signer:
 
 
 def read(environ: Environ) -> Signature:
-    """Return the signature of a request, in its header or its query string.
+    """Return the signature of a request, from its header or its query string.
 
-    Raises `UnsignedError` when there is none, `SignatureVersionError` for one of another kind and
-    `IncompleteSignatureError` for one that is not whole, is there twice, or has no time.
+    Raises `UnsignedError` when there is none, `SignatureVersionError` for one of another version and
+    `IncompleteSignatureError` for one that is incomplete, duplicate, or without a time.
     """
     header = environ.get("HTTP_AUTHORIZATION")
-    query = [pair for pair in _query(environ) if pair[0].startswith("X-Amz-")]
-    asked = dict(query)
-    if header is not None and "X-Amz-Signature" in asked:
-        raise IncompleteSignatureError("it is signed twice, in a header and in the query string")
+    pairs = [pair for pair in _query_pairs(environ) if pair[0].startswith("X-Amz-")]
+    parameters = dict(pairs)
+    if header is not None and "X-Amz-Signature" in parameters:
+        raise IncompleteSignatureError("the request is signed both in a header and in the query string")
     if header is not None:
-        return _in_header(environ, header)
-    if "X-Amz-Signature" in asked:
-        if len(asked) != len(query):
-            raise IncompleteSignatureError("a parameter of it is there twice")
-        return _in_query(asked)
+        return _from_header(environ, header)
+    if "X-Amz-Signature" in parameters:
+        if len(parameters) != len(pairs):
+            raise IncompleteSignatureError("the query string has a parameter of the signature twice")
+        return _from_query(parameters)
     if "AWSAccessKeyId=" in environ.get("QUERY_STRING", ""):
         raise SignatureVersionError
     raise UnsignedError
 
 
-def check_time(scope: Scope, timestamp: str, lasting: timedelta) -> None:
-    """Raise `TimeSkewError` unless `timestamp` is of the scope's day, not to come, and no older than `lasting`."""
-    age = datetime.now(UTC) - _moment(timestamp)
-    if timestamp[:8] != scope.date or age < -_RESOLUTION or age > lasting:
+def check_time(scope: Scope, timestamp: str, lifetime: timedelta) -> None:
+    """Raise `TimeSkewError` for a `timestamp` of another day than the scope's, in the future, or past `lifetime`."""
+    age = datetime.now(UTC) - _parse_time(timestamp)
+    if timestamp[:8] != scope.date or age < -_RESOLUTION or age > lifetime:
         raise TimeSkewError(timestamp)
 
 
-def _in_header(environ: Environ, header: str) -> Signature:
+def _from_header(environ: Environ, header: str) -> Signature:
     if not header.startswith(ALGORITHM):
         raise SignatureVersionError
-    found = _HEADER.fullmatch(header)
-    if not found:
-        raise IncompleteSignatureError("its Authorization header lacks Credential, SignedHeaders or Signature")
+    match = _HEADER.fullmatch(header)
+    if not match:
+        raise IncompleteSignatureError("the Authorization header lacks Credential, SignedHeaders or Signature")
     return Signature.of(
-        found[1], found[2], found[3], _timestamp(environ), token=environ.get("HTTP_X_AMZ_SECURITY_TOKEN"), seconds=None
+        match[1], match[2], match[3], _timestamp(environ), token=environ.get("HTTP_X_AMZ_SECURITY_TOKEN"), seconds=None
     )
 
 
-def _in_query(asked: dict[str, str]) -> Signature:
+def _from_query(parameters: dict[str, str]) -> Signature:
     try:
-        seconds = int(asked["X-Amz-Expires"])
+        seconds = int(parameters["X-Amz-Expires"])
         scope, headers, value, timestamp = (
-            asked[f"X-Amz-{name}"] for name in ("Credential", "SignedHeaders", "Signature", "Date")
+            parameters[f"X-Amz-{name}"] for name in ("Credential", "SignedHeaders", "Signature", "Date")
         )
-        token = asked.get("X-Amz-Security-Token")
-        found = Signature.of(scope, headers, value, timestamp, token=token, seconds=seconds)
+        token = parameters.get("X-Amz-Security-Token")
+        signature = Signature.of(scope, headers, value, timestamp, token=token, seconds=seconds)
     except (KeyError, ValueError) as error:
-        raise IncompleteSignatureError(f"its query string lacks {error}") from error
-    if asked.get("X-Amz-Algorithm") != ALGORITHM:
+        raise IncompleteSignatureError(f"the query string lacks {error}") from error
+    if parameters.get("X-Amz-Algorithm") != ALGORITHM:
         raise SignatureVersionError
-    if not 0 < seconds <= _MOST_SECONDS:
+    if not 0 < seconds <= _MAX_SECONDS:
         raise IncompleteSignatureError("X-Amz-Expires is not between 1 and 604800 seconds")
-    return found
+    return signature
 
 
 def _timestamp(environ: Environ) -> str:
@@ -213,36 +213,38 @@ def _timestamp(environ: Environ) -> str:
     try:
         return parsedate_to_datetime(environ["HTTP_DATE"]).astimezone(UTC).strftime(_TIMESTAMP)
     except (KeyError, ValueError, OverflowError) as error:
-        raise IncompleteSignatureError("it has neither an X-Amz-Date nor a Date") from error
+        raise IncompleteSignatureError("the request has neither an X-Amz-Date nor a Date") from error
 
 
-def _moment(timestamp: str) -> datetime:
+def _parse_time(timestamp: str) -> datetime:
     try:
         return datetime.strptime(timestamp, _TIMESTAMP).replace(tzinfo=UTC)
     except ValueError as error:
-        raise IncompleteSignatureError(f"its time is not of the form {_TIMESTAMP}") from error
+        raise IncompleteSignatureError(f"the time is not of the form {_TIMESTAMP}") from error
 
 
-def path(environ: Environ) -> str:
-    """Return the path of a request in the one spelling that is signed: each segment encoded once."""
+def canonical_path(environ: Environ) -> str:
+    """Return the canonical path of a request: each segment is URL-encoded once."""
     raw = environ["REQUEST_URI"].partition("?")[0]
     return "/".join(quote(unquote_to_bytes(segment.encode("latin-1")), safe="") for segment in raw.split("/"))
 
 
-def query(environ: Environ) -> str:
-    """Return the query string of a request in the one spelling that is signed: sorted, without its signature."""
-    pairs = sorted((_encoded(name), _encoded(value)) for name, value in _query(environ) if name != "X-Amz-Signature")
+def canonical_query(environ: Environ) -> str:
+    """Return the canonical query string of a request: sorted, without its signature."""
+    pairs = sorted(
+        (_encoded(name), _encoded(value)) for name, value in _query_pairs(environ) if name != "X-Amz-Signature"
+    )
     return "&".join(f"{name}={value}" for name, value in pairs)
 
 
-def _canonical(environ: Environ, signature: Signature, payload: str) -> str:
-    """Return the canonical request."""
+def _canonical_request(environ: Environ, signature: Signature, payload: str) -> str:
+    path = canonical_path(environ)
     headers = [f"{name}:{_header(environ, name)}\n" for name in signature.signed_headers]
     return "\n".join(
         (
             environ["REQUEST_METHOD"],
-            path(environ) if signature.scope.service == S3 else quote(normalize_url_path(path(environ)), safe="/~"),
-            query(environ),
+            path if signature.scope.service == S3 else quote(normalize_url_path(path), safe="/~"),
+            canonical_query(environ),
             "".join(headers),
             ";".join(signature.signed_headers),
             payload,
@@ -250,8 +252,8 @@ def _canonical(environ: Environ, signature: Signature, payload: str) -> str:
     )
 
 
-def _query(environ: Environ) -> list[tuple[str, str]]:
-    """Return the parameters of the query string, byte for byte (as Latin-1)."""
+def _query_pairs(environ: Environ) -> list[tuple[str, str]]:
+    """Return the parameters of the query string, decoded as Latin-1."""
     return parse_qsl(environ["REQUEST_URI"].partition("?")[2], keep_blank_values=True, encoding="latin-1")
 
 
@@ -260,26 +262,27 @@ def _encoded(text: str) -> str:
 
 
 def _header(environ: Environ, name: str) -> str:
-    value = environ.get(_SEPARATE.get(name) or f"HTTP_{name.upper().replace('-', '_')}")
+    value = environ.get(_UNPREFIXED_HEADERS.get(name) or f"HTTP_{name.upper().replace('-', '_')}")
     if value is None:
-        raise SignatureMismatchError(f"the signed header {name} is not there")
-    raw = re.sub("[ \t]+", " ", value).encode("latin-1")  # of which UTF-8 may have bytes that are blanks in Latin-1
+        raise SignatureMismatchError(f"the signed header {name} is missing")
+    # Only ASCII blanks: bytes of UTF-8 can be other blanks in Latin-1.
+    raw = re.sub("[ \t]+", " ", value).encode("latin-1")
     try:
         return raw.decode()
     except UnicodeDecodeError:
         return raw.decode("latin-1")
 
 
-def _to_be_signed(environ: Environ) -> list[str]:
-    """Return the names of the headers of a request that a signature has to cover."""
-    spelled = environ.get(PRESERVED_HEADER_NAMES_ENVIRON_KEY, {})
+def _headers_to_sign(environ: Environ) -> list[str]:
+    """Return the names of the headers that a signature must cover."""
+    original_names = environ.get(PRESERVED_HEADER_NAMES_ENVIRON_KEY, {})
     amz = [name for name in environ if name.startswith("HTTP_X_AMZ_")]
-    return ["host", *(str(spelled.get(name, name[5:].replace("_", "-"))).lower() for name in amz)]
+    return ["host", *(str(original_names.get(name, name[5:].replace("_", "-"))).lower() for name in amz)]
 
 
 @cache
 def _backend(service: str, region: str) -> str | None:
-    """Return which of moto's backends answers for a service, by the name of its host."""
+    """Return the name of moto's backend for a service, by its host name; None if there is none."""
     host = f"https://{service}.{region}.amazonaws.com"
     return next((name for name, pattern in backend_url_patterns if pattern.match(host)), None)
 

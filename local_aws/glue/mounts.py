@@ -10,8 +10,8 @@ from pathlib import Path
 
 from local_aws import spark
 from local_aws.iam import Need, Session
-from local_aws.iam.conditions import like, listed
-from local_aws.iam.policies import names, statements
+from local_aws.iam.conditions import as_list, matches_pattern
+from local_aws.iam.policies import matches_element, statements
 from local_aws.iam.s3_operations import bucket_arn, object_arn
 from local_aws.s3.paths import KeyPaths
 
@@ -49,7 +49,7 @@ def folders(session: Session, bucket: str) -> Iterator[str]:
         if not keys and owner.endswith("*"):
             keys = "*"
         example = keys.translate(_EXAMPLE)
-        if keys and like(bucket, owner) and session.allows(Need(action, (object_arn(bucket, example),))):
+        if keys and matches_pattern(bucket, owner) and session.allows(Need(action, (object_arn(bucket, example),))):
             folder = keys.translate(_CUT).partition("\0")[0].rpartition("/")[0]
             if not any(_reaches(each, object_arn(bucket, f"{folder}/" if folder else "")) for each in denied):
                 yield folder
@@ -64,8 +64,8 @@ def _named(session: Session, *, allowed: bool) -> Iterator[tuple[str, str]]:
     for document in (*session.documents(), *([session.policy] if session.policy else [])):
         for statement in statements(document):
             for action in ("s3:GetObject", "s3:PutObject"):
-                if (statement["Effect"] == "Allow") == allowed and names(statement, "Action", action):
-                    yield from ((action, str(resource)) for resource in listed(statement.get("Resource", rest)))
+                if (statement["Effect"] == "Allow") == allowed and matches_element(statement, "Action", action):
+                    yield from ((action, str(resource)) for resource in as_list(statement.get("Resource", rest)))
 
 
 def _reaches(resource: str, folder: str) -> bool:

@@ -1,20 +1,20 @@
-"""A call of an operation of AWS: what it is called with, and by which region and account it is answered."""
+"""A call of an AWS operation: its parameters, region and account."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from local_aws.iam.conditions import Context
-from local_aws.iam.errors import UnclearCallError
+from local_aws.iam.errors import MalformedCallError
 
 PARTITION = "aws"
-JUDGED = "totelake.call"
-"""Where the environment of a request has the call that it was judged as."""
+AUTHORIZED_CALL = "totelake.call"
+"""The key in the WSGI environment of the call that was authorized."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """An operation by its name in the service's API, with its parameters by theirs."""
+    """An operation and its parameters, by their names in the service's API."""
 
     service: str
     operation: str
@@ -23,20 +23,20 @@ class Call:
     account: str
 
     def __str__(self) -> str:
-        """Name the operation, as in a log."""
+        """Return `service:Operation`."""
         return f"{self.service}:{self.operation}"
 
     def __getitem__(self, parameter: str) -> str:
-        """Return a parameter that is a text; one that is not there is empty, and so is allowed by no narrow policy.
+        """Return a string parameter; empty when it is missing, so that no policy on specific resources allows it.
 
-        Raises UnclearCallError when it is something else.
+        Raises MalformedCallError when it is not a string.
         """
         return self.text(parameter, self.parameters.get(parameter))
 
     def text(self, name: str, value: Any) -> str:
-        """Return the value of a parameter, or of a part of one, `name`, as `[name]` does."""
+        """Return `value`, that of the parameter or part of a parameter `name`, as `[name]` does."""
         if not isinstance(value, str | None):
-            raise UnclearCallError(str(self), name, "a string")
+            raise MalformedCallError(str(self), name, "a string")
         return value or ""
 
     def arn(self, resource: str, service: str | None = None) -> str:
@@ -46,7 +46,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """An action that a call needs on each of these resources, and the condition keys that its service sets."""
+    """A permission that a call needs: the action, its resources, and the condition keys that the service sets."""
 
     action: str
     resources: tuple[str, ...]

@@ -1,84 +1,84 @@
-"""What the local IAM says no to.
+"""Errors of the local IAM.
 
-IamError                  what a client gets as an answer, with AWS's code
-├── AccessDeniedError     no policy allows it, or one denies it
-├── UnknownCallError      nobody has declared which permissions the operation needs, so no role has them
-├── UnclearCallError      the call does not say, in the form that its API has, which resources it is about
-├── UnjudgeableError      a policy says something that cannot be judged here
-├── InvalidTokenError     the temporary credentials are none that were given out, or they have expired
-└── NotTrustedError       the role does not let that service in
+IamError                      base; sent to the client as the response
+├── AccessDeniedError         no policy allows it, or one denies it
+├── UnknownOperationError     the permissions of the operation are not declared, so every role is denied
+├── MalformedCallError        a parameter that names a resource is malformed
+├── UnsupportedPolicyError    a policy has an element that this endpoint does not support
+├── InvalidTokenError         the temporary credentials are unknown or have expired
+└── NotTrustedError           the role does not exist, or its trust policy does not allow the service
 """
 
 
 class IamError(Exception):
-    """A refusal; `code` is AWS's word for it, `str()` the message."""
+    """Base of the errors; `code` is AWS's error code."""
 
     code = "AccessDenied"
 
 
 class AccessDeniedError(IamError):
-    """A role may not do what it tried."""
+    """No policy allows the call, or one denies it."""
 
     def __init__(
         self, who: str, action: str, resource: str, kind: str = "identity-based policy", *, explicitly: bool = False
     ) -> None:
-        """Name the principal `who`, the action, the resource and the kind of policy, `explicitly` if it denies."""
+        """Name the principal `who`, the action, the resource and the kind of policy; `explicitly` for a Deny."""
         article = "an" if kind.startswith("i") else "a"
-        why = (
+        reason = (
             f"with an explicit deny in {article} {kind}"
             if explicitly
             else f"because no {kind} allows the {action} action"
         )
-        super().__init__(f"User: {who} is not authorized to perform: {action} on resource: {resource} {why}")
+        super().__init__(f"User: {who} is not authorized to perform: {action} on resource: {resource} {reason}")
         self.action, self.resource = action, resource
 
 
-class UnknownCallError(IamError):
-    """An operation of which this endpoint does not know what it needs."""
+class UnknownOperationError(IamError):
+    """The permissions of the operation are not declared, so every role is denied."""
 
     def __init__(self, who: str, operation: str) -> None:
         """Name the principal `who` and the operation, as `service:Operation`."""
         super().__init__(
-            f"User: {who} is not authorized to perform: {operation}, because local_aws/iam/operations.py does not say "
-            "which permissions it needs; declare them there"
+            f"User: {who} is not authorized to perform: {operation}, because local_aws/iam/operations.py does not "
+            "declare the permissions that it needs; add them there"
         )
 
 
-class UnclearCallError(IamError):
-    """A call that cannot be judged, because it does not name what it is about."""
+class MalformedCallError(IamError):
+    """A parameter that names a resource is malformed."""
 
     def __init__(self, action: str, parameter: str, expected: str) -> None:
-        """Name the action, the parameter that is missing or malformed, and what is expected of it."""
-        super().__init__(f"{action} is denied, because {parameter} does not name a resource: it has to be {expected}")
+        """Name the action, the malformed parameter, and its expected form."""
+        super().__init__(f"{action} is denied, because {parameter} does not name a resource: it must be {expected}")
 
 
-class UnjudgeableError(IamError):
-    """A part of a policy that cannot be judged here, and so lets nobody do anything."""
+class UnsupportedPolicyError(IamError):
+    """A policy has an element that this endpoint does not support; whatever depends on it is denied."""
 
-    def __init__(self, part: str) -> None:
-        """Name the part of the policy."""
-        super().__init__(f"{part} cannot be judged by this endpoint, so it denies: see local_aws/iam/conditions.py")
-        self.part = part
+    def __init__(self, element: str) -> None:
+        """Name the element of the policy."""
+        super().__init__(f"{element} is not supported by this endpoint, so it denies: see local_aws/iam/conditions.py")
+        self.element = element
 
 
 class InvalidTokenError(IamError):
-    """Temporary credentials that open nothing."""
+    """The temporary credentials are unknown or have expired."""
 
     code = "InvalidClientTokenId"
 
     def __init__(self, *, expired: bool = False) -> None:
-        """Say whether they were good once."""
+        """Distinguish expired credentials from unknown ones."""
         self.code = "ExpiredToken" if expired else self.code
         super().__init__("The security token included in the request is " + ("expired." if expired else "invalid."))
 
 
 class NotTrustedError(IamError):
-    """A role that does not exist, or whose trust policy does not let a service in."""
+    """The role does not exist, or its trust policy does not allow the service."""
 
     def __init__(self, role: str, service: str, source_arn: str) -> None:
-        """Name the role, the service, and for what it came."""
+        """Name the role, the service, and the resource on whose behalf it assumes the role."""
         name = service.removesuffix(".amazonaws.com").title()
         super().__init__(
-            f"Role {role} should be given assume role permissions for {name} Service: there is no such role, or its "
-            f"trust policy does not let {service} in for {source_arn}"
+            f"Role {role} should be given assume role permissions for {name} Service: the role does not exist, or its "
+            f"trust policy does not allow {service} on behalf of {source_arn}"
         )

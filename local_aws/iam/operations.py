@@ -1,6 +1,6 @@
-"""Which actions on which resources an operation needs: what AWS's Service Authorization Reference says of it.
+"""The actions and resources that each operation needs, from AWS's Service Authorization Reference.
 
-An operation that is not here is denied to every role. S3's are in `s3_operations`.
+Operations that are not declared here are denied to every role. S3's are in `s3_operations`.
 """
 
 import re
@@ -11,25 +11,25 @@ from moto.secretsmanager import secretsmanager_backends
 from local_aws.iam import owners, s3_operations
 from local_aws.iam.calls import Call, Need
 from local_aws.iam.conditions import Context
-from local_aws.iam.errors import UnclearCallError
+from local_aws.iam.errors import MalformedCallError
 
 type Resources = Callable[[Call], tuple[str, ...]]
 
 
 def needs(call: Call) -> list[Need] | None:
-    """Return what a call needs, which may be nothing; None when the operation is not known here."""
+    """Return the permissions that a call needs, which may be none; None when the operation is not declared."""
     if call.service == "s3":
         return s3_operations.needs(call)
     if (call.service, call.operation) == ("sts", "GetCallerIdentity"):
-        return []  # everybody may ask who they are
+        return []  # needs no permission
     resources = _OPERATIONS.get(call.service, {}).get(call.operation)
     if resources is None:
         return None
-    keys = _KEYS.get(str(call))
-    found = [Need(str(call), resources(call), keys(call) if keys else {})]
+    keys = _CONDITION_KEYS.get(str(call))
+    permissions = [Need(str(call), resources(call), keys(call) if keys else {})]
     if resources is _workgroup:
-        found.append(_log_in(call))
-    return found
+        permissions.append(_database_login(call))
+    return permissions
 
 
 def _connection(call: Call) -> tuple[str, ...]:
@@ -41,7 +41,7 @@ def _database(parameter: str) -> Resources:
 
 
 def _table(name: Callable[[Call], str]) -> Resources:
-    """Name a table and what it is in: Glue wants a permission on all of them."""
+    """Return the ARNs of a table, its database and its catalog: Glue requires a permission on all of them."""
     return lambda call: (
         *_database("DatabaseName")(call),
         call.arn(f"table/{call['DatabaseName']}/{name(call)}"),
@@ -51,7 +51,7 @@ def _table(name: Callable[[Call], str]) -> Resources:
 def _named_in_input(call: Call) -> str:
     table = call.parameters.get("TableInput")
     if not isinstance(table, dict):
-        raise UnclearCallError(str(call), "TableInput", "an object")
+        raise MalformedCallError(str(call), "TableInput", "an object")
     return call.text("TableInput.Name", table.get("Name"))
 
 
@@ -60,56 +60,56 @@ def _workflow(call: Call) -> tuple[str, ...]:
 
 
 def _secret(parameter: str) -> Resources:
-    """Find the ARN of a secret, which ends in six letters that its name does not tell."""
+    """Look up the ARN of a secret, which ends in six random characters."""
 
     def arn(call: Call) -> tuple[str, ...]:
-        known = secretsmanager_backends[call.account][call.region].secrets
-        return (str(known[call[parameter]].arn) if call[parameter] in known else call[parameter],)
+        secrets = secretsmanager_backends[call.account][call.region].secrets
+        return (str(secrets[call[parameter]].arn) if call[parameter] in secrets else call[parameter],)
 
     return arn
 
 
 def _log_stream(call: Call) -> tuple[str, ...]:
-    """Name a stream of a log group; to AWS, a group by itself is a stream without a name."""
+    """Return the ARN of a log stream; the ARN of a log group ends in a stream without a name."""
     return (call.arn(f"log-group:{call['logGroupName']}:log-stream:{call['logStreamName']}"),)
 
 
 def _queue(call: Call) -> tuple[str, ...]:
-    """Name the queue of a URL, and none where there is no URL, though the address of the request may name one."""
+    """Return the ARN of the queue in QueueUrl; without one, nothing, though the request path may name a queue."""
     name = call["QueueUrl"].rpartition("/")[2]
     return (call.arn(name),) if name else ()
 
 
 def _destinations(call: Call) -> tuple[str, ...]:
-    """Name all that a message is addressed to; which of them gets it is for SNS to say."""
+    """Return all destinations in a message's parameters; SNS decides between them."""
     return tuple(call[name] for name in ("TopicArn", "TargetArn", "PhoneNumber") if call[name])
 
 
 def _buses(call: Call) -> tuple[str, ...]:
     entries = call.parameters.get("Entries")
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise UnclearCallError(str(call), "Entries", "a list of objects")
+        raise MalformedCallError(str(call), "Entries", "a list of objects")
     return tuple(_bus(call, call.text("EventBusName", entry.get("EventBusName"))) for entry in entries)
 
 
 def _bus(call: Call, name: str) -> str:
-    """Return the ARN of an event bus of this region and account, by its name or ARN; no name is the default one."""
+    """Return the ARN of an event bus of this region and account, by name or ARN; without a name, the default bus."""
     arns = call.arn("event-bus/")
     short = name.removeprefix(arns) or "default"
     if not re.fullmatch(r"[A-Za-z0-9._-]+", short):
-        raise UnclearCallError(str(call), "EventBusName", f"the name of an event bus, or its ARN, {arns}<name>")
+        raise MalformedCallError(str(call), "EventBusName", f"the name of an event bus, or its ARN, {arns}<name>")
     return arns + short
 
 
 def _workgroup(call: Call) -> tuple[str, ...]:
-    """Name a workgroup, whose ARN on AWS ends in an id, in whose place its name stands here; or else a cluster."""
+    """Return the ARN of a workgroup, with its name in place of the id that AWS has, or else of a cluster."""
     if not call["WorkgroupName"]:
         return (call.arn(f"cluster:{call['ClusterIdentifier']}", "redshift"),)
     return (call.arn(f"workgroup/{call['WorkgroupName']}", "redshift-serverless"),)
 
 
-def _log_in(call: Call) -> Need:
-    """Return what the Data API needs to log in to a database in the name of the caller."""
+def _database_login(call: Call) -> Need:
+    """Return the permission that the Data API needs to log in to a database for the caller."""
     if call["SecretArn"]:
         return Need("secretsmanager:GetSecretValue", _secret("SecretArn")(call))
     if call["WorkgroupName"]:
@@ -165,7 +165,7 @@ _OPERATIONS: dict[str, dict[str, Resources]] = {
     "redshift-data": {
         "ExecuteStatement": _workgroup,
         "BatchExecuteStatement": _workgroup,
-        # A statement has no ARN: whose it is, is a condition key.
+        # A statement has no ARN; its owner is a condition key.
         "DescribeStatement": _everything,
         "GetStatementResult": _everything,
         "CancelStatement": _everything,
@@ -178,7 +178,7 @@ _OPERATIONS: dict[str, dict[str, Resources]] = {
     "events": {"PutEvents": _buses},
 }
 
-_KEYS: dict[str, Callable[[Call], Context]] = {
+_CONDITION_KEYS: dict[str, Callable[[Call], Context]] = {
     "cloudwatch:PutMetricData": _namespace,
     "redshift-data:DescribeStatement": _statement_owner,
     "redshift-data:GetStatementResult": _statement_owner,

@@ -1,13 +1,13 @@
-"""Whose the statements of Redshift's Data API are: they have no ARN, so that a policy goes by who submitted them."""
+"""The owners of Redshift Data API statements, which have no ARN: policies refer to the session that submitted them."""
 
-_of_statements: dict[str, str] = {}
+_statement_owners: dict[str, str] = {}
 
 
 def remember_statement(identifier: str, user_id: str) -> None:
-    """Note that a session, by its `aws:userid`, has submitted a statement."""
-    _of_statements[identifier] = user_id
+    """Record the `aws:userid` of the session that submitted a statement."""
+    _statement_owners[identifier] = user_id
 
 
 def of_statement(identifier: str) -> str | None:
-    """Return the `aws:userid` of the session that has submitted a statement, or that of which it is a part."""
-    return _of_statements.get(identifier.partition(":")[0])
+    """Return the `aws:userid` of the session that submitted a statement, or the batch that it is part of."""
+    return _statement_owners.get(identifier.partition(":")[0])

@@ -1,4 +1,4 @@
-"""Policies of IAM and what they say to one action on one resource: an explicit deny, an allow, or nothing."""
+"""Evaluation of IAM policies for one action on one resource: explicit deny, allow, or neither."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -6,18 +6,25 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any
 
-from local_aws.iam.conditions import Context, fulfilled, like, listed, require_known, resolved
-from local_aws.iam.errors import UnjudgeableError
+from local_aws.iam.conditions import (
+    Context,
+    are_met,
+    as_list,
+    matches_pattern,
+    require_known_keys,
+    substitute_variables,
+)
+from local_aws.iam.errors import UnsupportedPolicyError
 
 type Statement = Mapping[str, Any]
 
 
-LANGUAGE = "2012-10-17"
-"""The version of the policy language that has variables."""
+VERSION_WITH_VARIABLES = "2012-10-17"
+"""The version of the policy language with policy variables."""
 
 
 class Verdict(Enum):
-    """What policies say; what none of them allows is denied without a word."""
+    """The result of a policy evaluation; NOT_ALLOWED is an implicit deny."""
 
     ALLOWED = "allowed"
     DENIED = "denied"
@@ -26,80 +33,84 @@ class Verdict(Enum):
 
 @lru_cache(maxsize=256)
 def statements(document: str) -> tuple[Statement, ...]:
-    """Return the statements of a policy; the same text is read once."""
-    return tuple(listed(json.loads(document).get("Statement")))
+    """Return the statements of a policy document; cached by its text."""
+    return tuple(as_list(json.loads(document).get("Statement")))
 
 
 def verdict(documents: Iterable[str], action: str, resource: str, context: Context) -> Verdict:
-    """Return what the policies say: a deny wins over every allow.
+    """Return the verdict of the policies: a deny overrides every allow.
 
-    Raises UnjudgeableError where a statement on that action has a condition or a variable that is not known here.
+    Raises UnsupportedPolicyError when a statement on that action has an unsupported condition or variable.
     """
-    found = {
+    effects = {
         statement["Effect"]
         for document in documents
-        for statement in _in_language(document)
-        if names(statement, "Action", action) and is_about(statement, resource, context) and _holds(statement, context)
+        for statement in _statements_with_variables(document)
+        if matches_element(statement, "Action", action)
+        and covers_resource(statement, resource, context)
+        and _conditions_met(statement, context)
     }
-    if found - {"Allow"}:  # also an effect that is written in another way
+    if effects - {"Allow"}:  # an unknown effect denies too
         return Verdict.DENIED
-    return Verdict.ALLOWED if "Allow" in found else Verdict.NOT_ALLOWED
+    return Verdict.ALLOWED if "Allow" in effects else Verdict.NOT_ALLOWED
 
 
 def trusts(document: str, service: str, context: Context) -> bool:
-    """Whether a trust policy lets `service` take the role: a Deny counts unless it is for others alone."""
-    found = {
+    """Return whether a trust policy allows `service` to assume the role; a Deny counts unless it is only for others."""
+    effects = {
         statement["Effect"]
         for statement in statements(document)
-        if names(statement, "Action", "sts:AssumeRole") and _is_for(statement, service) and _holds(statement, context)
+        if matches_element(statement, "Action", "sts:AssumeRole")
+        and _applies_to(statement, service)
+        and _conditions_met(statement, context)
     }
-    return found == {"Allow"}
+    return effects == {"Allow"}
 
 
-def names(statement: Statement, element: str, value: str) -> bool:
-    """Whether `value` is among what a statement's Action or Resource (or NotAction, NotResource) names."""
-    if element == "Action":  # the only one in which case does not matter
+def matches_element(statement: Statement, element: str, value: str) -> bool:
+    """Return whether a statement's Action or Resource (or NotAction, NotResource) covers `value`."""
+    if element == "Action":  # case-insensitive
         value = value.lower()
-        patterns = [str(each).lower() for each in listed(statement.get("Action", statement.get("NotAction")))]
+        patterns = [str(each).lower() for each in as_list(statement.get("Action", statement.get("NotAction")))]
     else:
-        patterns = listed(statement.get(element, statement.get(f"Not{element}")))
-    named = any(like(value, pattern) for pattern in patterns)
-    return named != (f"Not{element}" in statement)
+        patterns = as_list(statement.get(element, statement.get(f"Not{element}")))
+    matches = any(matches_pattern(value, pattern) for pattern in patterns)
+    return matches != (f"Not{element}" in statement)
 
 
-def is_about(statement: Statement, resource: str, context: Context) -> bool:
-    """Whether `resource` is among those of a statement; raises UnjudgeableError for a variable that is not known."""
+def covers_resource(statement: Statement, resource: str, context: Context) -> bool:
+    """Return whether a statement covers `resource`; raises UnsupportedPolicyError for an unsupported variable."""
     patterns = {
-        element: [resolved(str(pattern), context) for pattern in listed(statement[element])]
+        element: [substitute_variables(str(pattern), context) for pattern in as_list(statement[element])]
         for element in ("Resource", "NotResource")
         if element in statement
     }
-    return names(patterns, "Resource", resource)
+    return matches_element(patterns, "Resource", resource)
 
 
 @lru_cache(maxsize=256)
-def _in_language(document: str) -> tuple[Statement, ...]:
-    """Return the statements of a policy; raises UnjudgeableError for variables where its version has none."""
-    if "${" in json.dumps(statements(document)) and json.loads(document).get("Version") != LANGUAGE:
-        raise UnjudgeableError(f"A policy with variables whose Version is not {LANGUAGE}")
+def _statements_with_variables(document: str) -> tuple[Statement, ...]:
+    """Return the statements of a policy; raises UnsupportedPolicyError for variables in a version without them."""
+    if "${" in json.dumps(statements(document)) and json.loads(document).get("Version") != VERSION_WITH_VARIABLES:
+        raise UnsupportedPolicyError(f"A policy with variables whose Version is not {VERSION_WITH_VARIABLES}")
     return statements(document)
 
 
-def _holds(statement: Statement, context: Context) -> bool:
+def _conditions_met(statement: Statement, context: Context) -> bool:
     conditions = statement.get("Condition", {})
-    require_known(conditions, context)
-    return fulfilled(conditions, context)
+    require_known_keys(conditions, context)
+    return are_met(conditions, context)
 
 
-def _is_for(statement: Statement, service: str) -> bool:
-    """Whether a statement of a trust policy is for a service: an Allow by its name, a Deny also for everybody."""
+def _applies_to(statement: Statement, service: str) -> bool:
+    """Return whether a trust policy statement applies to a service: an Allow only by name, a Deny also by `*`."""
     principal = statement.get("Principal")
     principals = principal if isinstance(principal, dict) else {}
-    if service in listed(principals.get("Service")):
+    if service in as_list(principals.get("Service")):
         return True
     if statement["Effect"] == "Allow":
         return False
     if "NotPrincipal" in statement:
-        spared = statement["NotPrincipal"]
-        return not isinstance(spared, dict) or service not in listed(spared.get("Service"))
-    return not principals or any("*" in listed(some) for some in principals.values())
+        excluded = statement["NotPrincipal"]
+        return not isinstance(excluded, dict) or service not in as_list(excluded.get("Service"))
+    return not principals or any("*" in as_list(each) for each in principals.values())

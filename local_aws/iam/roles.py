@@ -1,4 +1,4 @@
-"""The roles of moto's IAM, and the sessions of those who have taken one."""
+"""The roles of moto's IAM, and the sessions that assume them."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -16,23 +16,23 @@ from local_aws.iam.errors import (
     AccessDeniedError,
     InvalidTokenError,
     NotTrustedError,
-    UnjudgeableError,
-    UnknownCallError,
+    UnknownOperationError,
+    UnsupportedPolicyError,
 )
 from local_aws.iam.policies import Verdict, trusts, verdict
 
-TEMPORARY = "ASIA"
-"""How the access keys of sessions begin."""
+TEMPORARY_KEY_PREFIX = "ASIA"
+"""The prefix of the access keys of sessions."""
 
-_LONGEST = 12 * 60 * 60
-"""Seconds that a session lasts; on AWS, Glue gives a long run fresh credentials, here it gets long ones."""
+_SESSION_SECONDS = 12 * 60 * 60
+"""The lifetime of a session; on AWS, Glue renews the credentials of a long run, here they last long enough."""
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A role that somebody has taken, and the temporary credentials for it.
+    """A session of an assumed role, with its temporary credentials.
 
-    Its `policy`, where it has one, limits what those of the role allow.
+    Its session `policy`, if any, restricts the role's policies.
     """
 
     account: str
@@ -46,11 +46,11 @@ class Session:
 
     @property
     def arn(self) -> str:
-        """Who acts: the assumed role, with the name of the session."""
+        """The ARN of the assumed role, with the name of the session."""
         return f"arn:{PARTITION}:sts::{self.account}:assumed-role/{self.role}/{self.name}"
 
     def environment(self) -> dict[str, str]:
-        """Return the variables by which a client of AWS acts as this session."""
+        """Return the environment variables by which an AWS client uses this session."""
         return {
             "AWS_ACCESS_KEY_ID": self.access_key,
             "AWS_SECRET_ACCESS_KEY": self.secret_key,
@@ -59,13 +59,13 @@ class Session:
 
     @property
     def user_id(self) -> str:
-        """The unique id of who acts, as in `aws:userid`."""
+        """The unique id of the session, as in `aws:userid`."""
         return f"{self.role_id}:{self.name}"
 
     def documents(self) -> list[str]:
-        """Return the role's policies as they are now; raises UnjudgeableError when a boundary limits them.
+        """Return the role's current policies; raises UnsupportedPolicyError when it has a permissions boundary.
 
-        A role that is gone has none, whatever other one has its name.
+        A deleted role has none, even if a new role has its name.
         """
         try:
             role = iam_backends[self.account][PARTITION].get_role(self.role)
@@ -74,33 +74,33 @@ class Session:
         if role.id != self.role_id:
             return []
         if role.permissions_boundary_arn:
-            raise UnjudgeableError(f"The permissions boundary of the role {self.role}")
+            raise UnsupportedPolicyError(f"The permissions boundary of the role {self.role}")
         versions = [version for policy in role.managed_policies.values() for version in policy.versions]
         return [*role.policies.values(), *(version.document for version in versions if version.is_default)]
 
     def authorize(self, call: Call) -> None:
-        """Raise AccessDeniedError, or another IamError, unless the role's policies allow all that a call needs."""
+        """Raise AccessDeniedError or another IamError unless the policies allow everything that a call needs."""
         needs = operations.needs(call)
         if needs is None:
-            raise UnknownCallError(self.arn, str(call))
+            raise UnknownOperationError(self.arn, str(call))
         if needs:
             self._require(needs, {"aws:requestedregion": call.region})
 
     def allows(self, need: Need, request: Context | None = None) -> bool:
-        """Whether the role's policies allow an action, whatever a request says beside the keys of `request`."""
+        """Return whether the policies allow an action, given the condition keys `request`."""
         try:
             self._require([need], request or {})
-        except (AccessDeniedError, UnjudgeableError):
+        except (AccessDeniedError, UnsupportedPolicyError):
             return False
         return True
 
     def _require(self, needs: Iterable[Need], request: Context) -> None:
-        every = [(self.documents(), "identity-based policy")]
+        policies = [(self.documents(), "identity-based policy")]
         if self.policy:
-            every.append(([self.policy], "session policy"))
-        always = {
+            policies.append(([self.policy], "session policy"))
+        context = {
             "aws:principalaccount": self.account,
-            "aws:securetransport": "true",  # coming over the loopback device counts as having come safely
+            "aws:securetransport": "true",  # the loopback device counts as secure transport
             "aws:userid": self.user_id,
             **request,
         }
@@ -108,65 +108,65 @@ class Session:
             if not need.resources:
                 raise AccessDeniedError(self.arn, need.action, "(the call names none)")
             for resource in need.resources:
-                for documents, kind in every:
-                    said = verdict(documents, need.action, resource, {**always, **need.context})
-                    if said is not Verdict.ALLOWED:
-                        denied = said is Verdict.DENIED
-                        raise AccessDeniedError(self.arn, need.action, resource, kind, explicitly=denied)
+                for documents, kind in policies:
+                    result = verdict(documents, need.action, resource, {**context, **need.context})
+                    if result is not Verdict.ALLOWED:
+                        explicitly = result is Verdict.DENIED
+                        raise AccessDeniedError(self.arn, need.action, resource, kind, explicitly=explicitly)
 
 
 def assume(
     role: str, *, service: str, source_arn: str, account: str, region: str, name: str, policy: str | None = None
 ) -> Session:
-    """Take a role, by its name or ARN, as a `service` that comes on behalf of the resource `source_arn`.
+    """Assume a role, by name or ARN, as a `service` on behalf of the resource `source_arn`; return the session.
 
-    The session may do what both the role's policies and its own `policy` allow.
+    The session may do what both the role's policies and its session `policy` allow.
 
-    Raises NotTrustedError unless the role's trust policy lets the service in.
+    Raises NotTrustedError unless the role's trust policy allows the service.
     """
-    short = role.rpartition("/")[2]
-    arn = f"arn:{PARTITION}:iam::{account}:role/{short}"
+    role_name = role.rpartition("/")[2]
+    arn = f"arn:{PARTITION}:iam::{account}:role/{role_name}"
     try:
-        found = iam_backends[account][PARTITION].get_role(short)
+        moto_role = iam_backends[account][PARTITION].get_role(role_name)
     except NotFoundException as error:
         raise NotTrustedError(arn, service, source_arn) from error
     context: Context = {"aws:sourcearn": source_arn, "aws:sourceaccount": account}
-    if not trusts(found.assume_role_policy_document, service, context):
-        raise NotTrustedError(found.arn, service, source_arn)
-    given = sts_backends[account][PARTITION].assume_role(region, name, found.arn, "", _LONGEST, "")
-    session_policies.remember(given, policy)
-    return _session(given)
+    if not trusts(moto_role.assume_role_policy_document, service, context):
+        raise NotTrustedError(moto_role.arn, service, source_arn)
+    assumed = sts_backends[account][PARTITION].assume_role(region, name, moto_role.arn, "", _SESSION_SECONDS, "")
+    session_policies.record_limits(assumed, policy)
+    return _session(assumed)
 
 
 def session(access_key: str, token: str | None) -> Session:
-    """Return the session that temporary credentials are of; raises InvalidTokenError when they are of none."""
-    for given in _given():
-        if given.access_key_id == access_key:
-            if given.session_token != token:
+    """Return the session of temporary credentials; raises InvalidTokenError when they are unknown or expired."""
+    for assumed in _assumed_roles():
+        if assumed.access_key_id == access_key:
+            if assumed.session_token != token:
                 break
-            if given.expiration.replace(tzinfo=UTC) < datetime.now(UTC):
+            if assumed.expiration.replace(tzinfo=UTC) < datetime.now(UTC):
                 raise InvalidTokenError(expired=True)
-            if not getattr(given, "role_id", None):
-                raise InvalidTokenError  # of a role that was not there
-            if given.managed_policies:
-                raise UnjudgeableError(f"The managed session policies of {given.arn}")
-            return _session(given)
+            if not getattr(assumed, "role_id", None):
+                raise InvalidTokenError  # the role did not exist
+            if assumed.managed_policies:
+                raise UnsupportedPolicyError(f"The managed session policies of {assumed.arn}")
+            return _session(assumed)
     raise InvalidTokenError
 
 
-def _given() -> Iterator[Any]:
+def _assumed_roles() -> Iterator[Any]:
     for account in list(sts_backends.values()):
         yield from list(account[PARTITION].assumed_roles)
 
 
-def _session(given: Any) -> Session:
+def _session(assumed: Any) -> Session:
     return Session(
-        account=given.account_id,
-        role=given.role_arn.rpartition("/")[2],
-        name=given.session_name,
-        access_key=given.access_key_id,
-        secret_key=given.secret_access_key,
-        token=given.session_token,
-        role_id=given.role_id,
-        policy=given.policy,
+        account=assumed.account_id,
+        role=assumed.role_arn.rpartition("/")[2],
+        name=assumed.session_name,
+        access_key=assumed.access_key_id,
+        secret_key=assumed.secret_access_key,
+        token=assumed.session_token,
+        role_id=assumed.role_id,
+        policy=assumed.policy,
     )

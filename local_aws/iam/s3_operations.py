@@ -1,11 +1,11 @@
-"""Which actions on which resources an operation of S3 needs: their names are not those of the operations."""
+"""The actions and resources that each S3 operation needs: S3's actions are not named like its operations."""
 
 from urllib.parse import unquote
 
 from local_aws.iam.calls import PARTITION, Call, Need
 from local_aws.iam.conditions import Context
 
-_ON_OBJECT = {
+_OBJECT_ACTIONS = {
     "GetObject": "GetObject",
     "HeadObject": "GetObject",
     "SelectObjectContent": "GetObject",
@@ -17,7 +17,7 @@ _ON_OBJECT = {
     "ListParts": "ListMultipartUploadParts",
     "DeleteObject": "DeleteObject",
 }
-_ON_BUCKET = {
+_BUCKET_ACTIONS = {
     "HeadBucket": "ListBucket",
     "ListObjects": "ListBucket",
     "ListObjectsV2": "ListBucket",
@@ -25,15 +25,15 @@ _ON_BUCKET = {
     "ListMultipartUploads": "ListBucketMultipartUploads",
     "GetBucketLocation": "GetBucketLocation",
 }
-_OF_A_VERSION = {
+_VERSION_ACTIONS = {
     name: name.replace("Object", "ObjectVersion")
     for name in (
         *("GetObject", "DeleteObject", "GetObjectAcl", "PutObjectAcl", "GetObjectAttributes"),
         *("GetObjectTagging", "PutObjectTagging", "DeleteObjectTagging"),
     )
 }
-"""The permissions that have another name where a request names a version; those on its lock have not."""
-_ASKED_BESIDES = {
+"""The actions that have another name when a request names a version; those on object locks have not."""
+_PARAMETER_ACTIONS = {
     "ACL": "PutObjectAcl",
     "GrantFullControl": "PutObjectAcl",
     "GrantRead": "PutObjectAcl",
@@ -45,8 +45,8 @@ _ASKED_BESIDES = {
     "ObjectLockLegalHoldStatus": "PutObjectLegalHold",
     "BypassGovernanceRetention": "BypassGovernanceRetention",
 }
-"""Parameters of a request on an object that take a permission of their own."""
-_KEYS = {
+"""Parameters of an operation on an object that need an additional action."""
+_CONDITION_KEYS = {
     "s3:delimiter": "Delimiter",
     "s3:if-match": "IfMatch",
     "s3:if-none-match": "IfNoneMatch",
@@ -64,8 +64,8 @@ _KEYS = {
     "s3:x-amz-storage-class": "StorageClass",
     "s3:x-amz-website-redirect-location": "WebsiteRedirectLocation",
 }
-"""The condition keys of S3 that are parameters of a request; `s3:versionid` is that of each object."""
-_SETTINGS = {
+"""The condition keys of S3 that are parameters of a request; `s3:versionid` is set for each object."""
+_SETTING_ACTIONS = {
     "DeleteBucketCors": "PutBucketCORS",
     "DeleteBucketEncryption": "PutEncryptionConfiguration",
     "DeleteBucketLifecycle": "PutLifecycleConfiguration",
@@ -93,45 +93,45 @@ _SETTINGS = {
     "PutObjectLockConfiguration": "PutBucketObjectLockConfiguration",
     "PutPublicAccessBlock": "PutBucketPublicAccessBlock",
 }
-"""The operations on a bucket's settings whose permission has another name."""
-_CREATES = {"PutObject", "CopyObject", "CompleteMultipartUpload"}
-"""The operations that create an object; those on the parts of an upload do not."""
+"""The operations on bucket settings whose action has another name."""
+_CREATES_OBJECT = {"PutObject", "CopyObject", "CompleteMultipartUpload"}
+"""The operations that create an object; uploads of parts do not."""
 
 
 def needs(call: Call) -> list[Need] | None:
-    """Return what a call of S3 needs; None when it is for the owner of the world only, see `settings`."""
+    """Return the permissions that an S3 call needs; None for an operation of the owner only, see `settings`."""
     if call.operation == "ListBuckets":
         return [Need("s3:ListAllMyBuckets", ("*",))]
-    if call.operation in _ON_BUCKET:
-        return [Need(f"s3:{_ON_BUCKET[call.operation]}", (bucket_arn(call["Bucket"]),), _context(call))]
+    if call.operation in _BUCKET_ACTIONS:
+        return [Need(f"s3:{_BUCKET_ACTIONS[call.operation]}", (bucket_arn(call["Bucket"]),), _context(call))]
     copies = call.operation in {"CopyObject", "UploadPartCopy"}
     if call.operation == "DeleteObjects":
-        objects = [(_ON_OBJECT["DeleteObject"], *each) for each in call.parameters["Keys"]]
+        objects = [(_OBJECT_ACTIONS["DeleteObject"], *each) for each in call.parameters["Keys"]]
     elif copies:
         objects = [("PutObject", call["Key"], "")]
-    elif call.operation in _ON_OBJECT:
-        objects = [(_ON_OBJECT[call.operation], call["Key"], call["VersionId"])]
+    elif call.operation in _OBJECT_ACTIONS:
+        objects = [(_OBJECT_ACTIONS[call.operation], call["Key"], call["VersionId"])]
     else:
         return None
-    needed = [
+    permissions = [
         _on_object(call, each, call["Bucket"], key, version)
         for action, key, version in objects
-        for each in (action, *_besides(call))
+        for each in (action, *_parameter_actions(call))
     ]
-    if _compares(call):
-        needed.append(_on_object(call, "GetObject", call["Bucket"], call["Key"], ""))
-    return [_on_copied(call), *needed] if copies else needed
+    if _compares_etag(call):
+        permissions.append(_on_object(call, "GetObject", call["Bucket"], call["Key"], ""))
+    return [_on_copy_source(call), *permissions] if copies else permissions
 
 
 def settings(call: Call) -> list[Need]:
-    """Return what an operation on the settings of a bucket or an object needs, which no role may call."""
-    name = _SETTINGS.get(call.operation, call.operation)
+    """Return the permissions of an operation on settings of a bucket or an object, which no role may call."""
+    name = _SETTING_ACTIONS.get(call.operation, call.operation)
     if not call["Key"]:
         return [Need(f"s3:{name}", (bucket_arn(call["Bucket"]),), _context(call))]
-    reads = ["GetObject"] if name == "GetObjectAttributes" else []
+    read_actions = ["GetObject"] if name == "GetObjectAttributes" else []
     return [
         _on_object(call, each, call["Bucket"], call["Key"], call["VersionId"])
-        for each in (name, *reads, *_besides(call))
+        for each in (name, *read_actions, *_parameter_actions(call))
     ]
 
 
@@ -145,32 +145,32 @@ def object_arn(bucket: str, key: str) -> str:
     return f"{bucket_arn(bucket)}/{key}"
 
 
-def _besides(call: Call) -> list[str]:
-    return [action for parameter, action in _ASKED_BESIDES.items() if call[parameter]]
+def _parameter_actions(call: Call) -> list[str]:
+    return [action for parameter, action in _PARAMETER_ACTIONS.items() if call[parameter]]
 
 
-def _compares(call: Call) -> bool:
-    """Whether a request that writes or deletes an object goes by its ETag, as `*` in that of a deletion does not."""
-    wanted = call.parameters.get("IfMatch")
+def _compares_etag(call: Call) -> bool:
+    """Return whether a write or a deletion depends on the object's ETag; `*` in a deletion does not."""
+    if_match = call.parameters.get("IfMatch")
     if call.operation == "DeleteObject":
-        return wanted not in {None, "*"}
-    return call.operation in _CREATES and wanted is not None
+        return if_match not in {None, "*"}
+    return call.operation in _CREATES_OBJECT and if_match is not None
 
 
-def _on_copied(call: Call) -> Need:
+def _on_copy_source(call: Call) -> Need:
     source, _, version = call["CopySource"].partition("?versionId=")
     bucket, _, key = unquote(source).removeprefix("/").partition("/")
     return _on_object(call, "GetObject", bucket, key, version)
 
 
 def _on_object(call: Call, action: str, bucket: str, key: str, version: str) -> Need:
-    name = _OF_A_VERSION.get(action, action) if version else action
+    name = _VERSION_ACTIONS.get(action, action) if version else action
     return Need(f"s3:{name}", (object_arn(bucket, key),), _context(call, version))
 
 
 def _context(call: Call, version: str = "") -> Context:
     return {
-        **{key: call.parameters.get(parameter) for key, parameter in _KEYS.items()},
-        "s3:objectcreationoperation": str(call.operation in _CREATES).lower(),
+        **{key: call.parameters.get(parameter) for key, parameter in _CONDITION_KEYS.items()},
+        "s3:objectcreationoperation": str(call.operation in _CREATES_OBJECT).lower(),
         "s3:versionid": version or None,
     }

@@ -1,4 +1,4 @@
-"""STS that remembers what limits a session: moto forgets its policies, and the role that had its name at that time."""
+"""Session policies in STS: moto drops them, and the id of the assumed role."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -20,34 +20,34 @@ _WITH_SAML: Operation = TokenResponse.assume_role_with_saml
 
 
 def install() -> None:
-    """Let the operations that give out sessions keep with them what limits them, for `roles.session` to see."""
-    TokenResponse.assume_role = _remembering(_ASSUME_ROLE)
-    TokenResponse.assume_role_with_web_identity = _remembering(_WITH_WEB_IDENTITY)
-    TokenResponse.assume_role_with_saml = _remembering(_WITH_SAML)
+    """Make the operations that create sessions store their limits, for `roles.session` to read."""
+    TokenResponse.assume_role = _recording(_ASSUME_ROLE)
+    TokenResponse.assume_role_with_web_identity = _recording(_WITH_WEB_IDENTITY)
+    TokenResponse.assume_role_with_saml = _recording(_WITH_SAML)
 
 
 def check(policy: str) -> None:
-    """Raise moto's MalformedPolicyDocument for a session policy that is no policy."""
+    """Raise moto's MalformedPolicyDocument for an invalid session policy."""
     IAMPolicyDocumentValidator(policy).validate()
 
 
-def remember(given: Any, policy: str | None, managed: Any = None) -> None:
-    """Keep with a session of moto's its policy, its managed policies, and the unique id of its role."""
-    given.policy, given.managed_policies = policy, managed
+def record_limits(assumed: Any, policy: str | None, managed: Any = None) -> None:
+    """Store the session policy, the managed session policies and the unique id of the role on moto's session."""
+    assumed.policy, assumed.managed_policies = policy, managed
     try:
-        given.role_id = iam_backends[given.account_id][PARTITION].get_role(given.role_arn.rpartition("/")[2]).id
+        assumed.role_id = iam_backends[assumed.account_id][PARTITION].get_role(assumed.role_arn.rpartition("/")[2]).id
     except NotFoundException:
-        given.role_id = None
+        assumed.role_id = None
 
 
-def _remembering(operation: Operation) -> Operation:
+def _recording(operation: Operation) -> Operation:
     @wraps(operation)
     def assume(response: TokenResponse) -> ActionResult:
         policy = response._get_param("Policy")  # noqa: SLF001 - moto's way
         if policy:
             check(policy)
-        answer = operation(response)
-        remember(answer.result["Credentials"], policy, response._get_param("PolicyArns"))  # noqa: SLF001
-        return answer
+        result = operation(response)
+        record_limits(result.result["Credentials"], policy, response._get_param("PolicyArns"))  # noqa: SLF001
+        return result
 
     return assume

@@ -1,4 +1,4 @@
-"""The current objects of one bucket, read from its folder each time they are asked for."""
+"""The current objects of one bucket, read from its folder at each access."""
 
 import stat
 from collections.abc import Iterator
@@ -7,8 +7,8 @@ from pathlib import Path
 
 from moto.s3.models import FakeBucket
 
-from local_aws.s3.errors import told_as_s3
-from local_aws.s3.listing import Listing, Page, hidden
+from local_aws.s3.errors import map_os_errors
+from local_aws.s3.listing import Listing, Page, is_checksum_file
 from local_aws.s3.objects import FileKey
 from local_aws.s3.paths import KeyPaths
 from local_aws.s3.records import Records, Stamp
@@ -16,42 +16,43 @@ from local_aws.s3.records import Records, Stamp
 
 @dataclass
 class Files:
-    """The objects of `bucket` as the files in `folder`; `aside` is for files that are not objects now."""
+    """The objects of `bucket` as the files in `folder`; noncurrent versions are in `archive`."""
 
     bucket: FakeBucket
     folder: Path
-    aside: Path
+    archive: Path
     records: Records
-    _known: dict[int, FileKey] = field(default_factory=dict)
+    _cache: dict[int, FileKey] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Make the folders that are not there yet."""
+        """Create missing folders."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.aside.mkdir(parents=True, exist_ok=True)
+        self.archive.mkdir(parents=True, exist_ok=True)
         self._paths = KeyPaths(self.folder.resolve())
 
     def current(self, key: str) -> FileKey | None:
-        """Return the object at `key` as its file is now; None when there is none."""
+        """Return the current object at `key`; None when there is none."""
         path = self._paths.locate(key)
-        return None if path is None or hidden(path.name) else self._at(key, path)
+        return None if path is None or is_checksum_file(path.name) else self._object_at(key, path)
 
     def locate(self, key: str) -> Path | None:
         """Return the path of `key`, as `KeyPaths.locate` does."""
         return self._paths.locate(key)
 
     def listing(self) -> Listing:
-        """Return a walk over the keys of this bucket."""
-        return Listing(self._paths.locate, self._marked)
+        """Return a listing of the keys of this bucket."""
+        return Listing(self._paths.locate, self._is_marker)
 
     def page(self, prefix: str, delimiter: str | None, start: str, limit: int) -> tuple[list[FileKey], Page]:
-        """Return one page of a listing and its objects, without those that are removed meanwhile."""
+        """Return the objects of one page of a listing, without those removed meanwhile, and the page."""
         listing = self.listing()
         page = listing.page(prefix, delimiter, start, limit)
-        found = [
-            self.current(key) if key.endswith("/") else self._at(key, listing.path(key))  # the latter is the faster
+        objects = [
+            # `_object_at` is faster than `current`.
+            self.current(key) if key.endswith("/") else self._object_at(key, listing.path(key))
             for key in page.keys
         ]
-        return [each for each in found if each is not None], page
+        return [each for each in objects if each is not None], page
 
     def values(self) -> Iterator[FileKey]:
         """Yield the current objects."""
@@ -65,32 +66,32 @@ class Files:
         return sum(1 for _ in self.listing().names())
 
     def item_size(self) -> int:
-        """Return the bytes of all current objects."""
+        """Return the total size of the current objects in bytes."""
         return sum(each.size for each in self.values())
 
-    def _at(self, key: str, path: Path) -> FileKey | None:
-        """Return the object whose file, or whose marker's directory, is at `path`."""
+    def _object_at(self, key: str, path: Path) -> FileKey | None:
+        """Return the object whose file, or marker directory, is at `path`."""
         try:
             status = path.lstat()
         except OSError:
             return None
         if key.endswith("/"):
-            return self._known_at(key, path, Stamp.of_directory(status)) if self._marked(key) else None
-        return self._known_at(key, path, Stamp.of(status)) if stat.S_ISREG(status.st_mode) else None
+            return self._cached_object(key, path, Stamp.of_directory(status)) if self._is_marker(key) else None
+        return self._cached_object(key, path, Stamp.of(status)) if stat.S_ISREG(status.st_mode) else None
 
-    def _known_at(self, key: str, path: Path, stamp: Stamp) -> FileKey:
-        """Return the one object of a file that came through the API, or a fresh one of a file that did not."""
-        known = self._known.get(stamp.inode)
-        if known is not None and known.stamp == stamp and known.name == key:
-            return known
+    def _cached_object(self, key: str, path: Path, stamp: Stamp) -> FileKey:
+        """Return the cached object of a file that was written through the API, or a new one of any other file."""
+        cached = self._cache.get(stamp.inode)
+        if cached is not None and cached.stamp == stamp and cached.name == key:
+            return cached
         record = self.records.read(stamp, self.bucket.name, key)
-        fresh = FileKey(self.bucket, key, path, stamp, record).keep_with(self._keep)
+        new = FileKey(self.bucket, key, path, stamp, record).persist_with(self._persist)
         if record is not None:
-            self._known[stamp.inode] = fresh
-        return fresh
+            self._cache[stamp.inode] = new
+        return new
 
-    def _marked(self, key: str) -> bool:
-        """Whether the directory `key` was put as an object of its own."""
+    def _is_marker(self, key: str) -> bool:
+        """Return whether the directory `key` was written as an object."""
         path = self._paths.locate(key)
         try:
             status = path.lstat() if path is not None else None
@@ -100,8 +101,8 @@ class Files:
             return False
         return self.records.read(Stamp.of_directory(status), self.bucket.name, key) is not None
 
-    def _keep(self, key: FileKey) -> None:
-        """Keep what has changed about an object besides its bytes."""
-        with told_as_s3(str(key.name)):
+    def _persist(self, key: FileKey) -> None:
+        """Write the record of an object whose attributes have changed."""
+        with map_os_errors(str(key.name)):
             self.records.write(key.stamp, self.bucket.name, str(key.name), key.record())
-        self._known[key.stamp.inode] = key
+        self._cache[key.stamp.inode] = key

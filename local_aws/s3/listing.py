@@ -1,4 +1,4 @@
-"""The keys of a bucket, read from its folder in S3's order without opening or even touching a file."""
+"""The keys of a bucket in S3's order, read from its directories without opening files or reading their status."""
 
 import os
 from bisect import bisect_left
@@ -9,50 +9,50 @@ from pathlib import Path
 CHECKSUM_SUFFIX = ".crc"
 
 
-def hidden(name: str) -> bool:
-    """Whether a file name is that of a checksum file, which Hadoop keeps beside the file that it is of."""
+def is_checksum_file(name: str) -> bool:
+    """Return whether a file name is that of a checksum file, which Hadoop writes beside a file."""
     return name.startswith(".") and name.endswith(CHECKSUM_SUFFIX) and len(name) > len("." + CHECKSUM_SUFFIX)
 
 
-def after(name: str) -> str:
-    """Return the least string above `name`."""
+def successor(name: str) -> str:
+    """Return the smallest string greater than `name`."""
     return name + "\0"
 
 
-def beyond(prefix: str) -> str:
-    """Return the least string above every string that begins with `prefix`."""
+def after_prefix(prefix: str) -> str:
+    """Return the smallest string greater than all strings with `prefix`."""
     return prefix[:-1] + chr(ord(prefix[-1]) + 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Keys and common prefixes of one answer, in order; `resume` is where the next page starts, None on the last."""
+    """The keys and common prefixes of one page, in order; `next_start` is the start of the next one, None if last."""
 
     keys: list[str]
     prefixes: list[str]
-    resume: str | None
+    next_start: str | None
 
 
 class Listing:
-    """One walk over a bucket's folder; every directory is read once at most, and only where the answer needs it.
+    """One walk over a bucket's folder; a directory is read at most once, and only if needed.
 
-    `locate` gives the path of a directory's key ("a/b/", or "" for the bucket), or None where there can be none;
-    `marked` says whether the key of a directory was put as an object of its own.
+    `locate` returns the path of a directory's key ("a/b/", or "" for the bucket), None when it cannot have one;
+    `is_marker` returns whether the key of a directory was written as an object.
     """
 
-    def __init__(self, locate: Callable[[str], Path | None], marked: Callable[[str], bool]) -> None:
-        """Start a walk."""
+    def __init__(self, locate: Callable[[str], Path | None], is_marker: Callable[[str], bool]) -> None:
+        """Create a listing; nothing is read yet."""
         self._locate = locate
-        self._marked = marked
-        self._read: dict[str, list[str]] = {}
+        self._is_marker = is_marker
+        self._entries_by_folder: dict[str, list[str]] = {}
         self._paths: dict[str, Path] = {}
 
     def names(self, prefix: str = "", start: str = "") -> Iterator[str]:
-        """Yield the keys with `prefix` from `start` on (inclusive), in the order of their code points, as S3 does."""
+        """Yield the keys with `prefix` from `start` (inclusive), in the order of their code points, as S3 does."""
         yield from self._below(prefix[: prefix.rfind("/") + 1], prefix, max(prefix, start))
 
     def page(self, prefix: str, delimiter: str | None, start: str, limit: int) -> Page:
-        """Return at most `limit` keys and common prefixes from `start` on (inclusive)."""
+        """Return at most `limit` keys and common prefixes from `start` (inclusive)."""
         keys: list[str] = []
         prefixes: list[str] = []
         if limit <= 0:
@@ -64,24 +64,24 @@ class Listing:
                 group = common_prefix(name, prefix, delimiter)
                 if group is not None:
                     prefixes.append(group)
-                    start = beyond(group)
+                    start = after_prefix(group)
                     break
                 keys.append(name)
-                start = after(name)
+                start = successor(name)
             else:
                 return Page(keys, prefixes, None)
 
     def path(self, key: str) -> Path:
-        """Return the path of the file of a key that this walk has come by."""
+        """Return the path of the file of a key that this listing has yielded."""
         folder, _, name = key.rpartition("/")
         return self._paths[f"{folder}/" if folder else ""] / name
 
     def _below(self, folder: str, prefix: str, start: str) -> Iterator[str]:
         """Yield the keys below the directory `folder`, which is "" or ends with a slash."""
-        if folder.startswith(prefix) and folder >= start and folder and self._marked(folder):
+        if folder.startswith(prefix) and folder >= start and folder and self._is_marker(folder):
             yield folder
         entries = self._entries(folder)
-        # The entry before the place of `start` may be a directory that `start` lies in.
+        # The entry before the position of `start` may be a directory that contains `start`.
         for entry in entries[max(0, bisect_left(entries, start) - 1) :]:
             if entry > prefix and not entry.startswith(prefix):
                 return
@@ -92,17 +92,17 @@ class Listing:
                 yield from self._below(entry, prefix, start)
 
     def _entries(self, folder: str) -> list[str]:
-        """Return the keys of the files and, with a slash at the end, of the directories right in `folder`, sorted."""
-        if folder not in self._read:
+        """Return the keys of the files and directories (with a trailing slash) directly in `folder`, sorted."""
+        if folder not in self._entries_by_folder:
             path = self._locate(folder)
             if path is not None:
                 self._paths[folder] = path
-            self._read[folder] = sorted(_scan(path, folder)) if path is not None else []
-        return self._read[folder]
+            self._entries_by_folder[folder] = sorted(_scan(path, folder)) if path is not None else []
+        return self._entries_by_folder[folder]
 
 
 def common_prefix(name: str, prefix: str, delimiter: str | None) -> str | None:
-    """Return what a key is grouped under: up to the first `delimiter` after `prefix`; None where there is none."""
+    """Return the common prefix of a key: up to the first `delimiter` after `prefix`; None when there is none."""
     end = name.find(delimiter, len(prefix)) if delimiter and name.startswith(prefix) else -1
     return None if end < 0 or not delimiter else name[: end + len(delimiter)]
 
@@ -111,15 +111,15 @@ def _scan(path: Path, folder: str) -> Iterator[str]:
     try:
         with os.scandir(path) as entries:
             for entry in entries:
-                # A name that is not UTF-8 cannot be a key. Links are not followed: they may lead out of the bucket.
+                # A name that is not UTF-8 cannot be a key. Links are not followed: they may point out of the bucket.
                 if not entry.name.isascii() and not _encodable(entry.name):
                     continue
                 if entry.is_dir(follow_symlinks=False):
                     yield f"{folder}{entry.name}/"
-                elif entry.is_file(follow_symlinks=False) and not hidden(entry.name):
+                elif entry.is_file(follow_symlinks=False) and not is_checksum_file(entry.name):
                     yield folder + entry.name
     except (FileNotFoundError, NotADirectoryError):
-        return  # removed by somebody else since its parent was read
+        return  # removed since its parent was read
 
 
 def _encodable(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""Addresses such as `s3://bucket/key` as places in the lake: the one way from an address to a file."""
+"""Resolution of S3 URIs such as `s3://bucket/key` to files in the lake."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,54 +12,54 @@ _SCHEMES = ("s3", "s3a", "s3n")
 
 
 class LocationError(Exception):
-    """An address is not a place in a bucket; the message names the address and says what to write."""
+    """A URI does not name a location in a bucket; the message names the URI and says what to write."""
 
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A place in an existing bucket: an object, or the folder whose objects' keys begin with `key` and a slash."""
+    """A location in an existing bucket: an object, or a folder, whose objects' keys start with `key` and a slash."""
 
     bucket: Any
     key: str
 
     @classmethod
-    def of(cls, address: str, account: str) -> Self:
-        """Return the place that an address means to an account.
+    def of(cls, uri: str, account: str) -> Self:
+        """Return the location of a URI in the buckets of an account.
 
-        Raises LocationError when it is no address of S3, its bucket does not exist, or its key cannot be a path within
-        the bucket's folder, as where a part of it is `..` or a link.
+        Raises LocationError when it is not an S3 URI, its bucket does not exist, or its key cannot be a path within the
+        bucket's folder, for example because a part of it is `..` or a link.
         """
-        scheme, separator, rest = address.partition("://")
+        scheme, separator, rest = uri.partition("://")
         if scheme not in _SCHEMES or not separator:
-            raise LocationError(f"{address} is not a path of S3; write s3://bucket/folder/.")
+            raise LocationError(f"{uri} is not an S3 URI; write s3://bucket/folder/.")
         name, _, key = rest.partition("/")
         bucket = s3_backends[account][_PARTITION].buckets.get(name)
         if bucket is None:
             raise LocationError(
-                f"The specified bucket does not exist: {name or 'its name is empty'}. Create it, or correct {address}."
+                f"The specified bucket does not exist: {name or 'its name is empty'}. Create it, or correct {uri}."
             )
         location = cls(bucket, key.rstrip("/"))
         if bucket.keys.locate(location._prefix) is None:
             raise LocationError(
-                f"{address} does not lie in the bucket {name}: no part of a path may be empty, `.`, `..` or a link."
+                f"{uri} is not a path in the bucket {name}: no part of it may be empty, `.`, `..` or a link."
             )
         return location
 
     @property
     def folder(self) -> Path:
-        """The path of the folder, which need not exist."""
+        """The path of the folder, which may not exist."""
         path: Path = self.bucket.keys.locate(self._prefix)
         return path
 
     def file(self) -> Path | None:
         """Return the path of the object; None when there is none."""
-        found = self.bucket.keys.current(self.key)
-        return found.path if found is not None else None
+        current = self.bucket.keys.current(self.key)
+        return current.path if current is not None else None
 
     def files(self) -> Iterator[Path]:
-        """Yield the paths of the objects in the folder and below, in the order of their keys.
+        """Yield the paths of the objects in the folder and its subfolders, in key order.
 
-        Keys with a part whose name begins with `_` or `.` are left out: Hive does not see them.
+        Keys with a part that starts with `_` or `.` are left out, as in Hive.
         """
         listing = self.bucket.keys.listing()
         for key in listing.names(self._prefix):

@@ -1,23 +1,23 @@
-"""Where in the folder of a bucket the file of a key is, which keys cannot have one, and what goes with a file."""
+"""The mapping of keys to paths in the folder of a bucket, and the removal of checksum files and empty folders."""
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from local_aws.s3.errors import UnusableKeyError
-from local_aws.s3.listing import CHECKSUM_SUFFIX, hidden
+from local_aws.s3.listing import CHECKSUM_SUFFIX, is_checksum_file
 
-LONGEST_NAME = 255  # bytes, on every file system that matters
+MAX_NAME_BYTES = 255  # of a file name, on all common file systems
 
 
 @dataclass(frozen=True, slots=True)
 class KeyPaths:
-    """The paths of keys below `root`, which is a real path: no link is followed out of it."""
+    """The paths of keys below `root`, which is a real path; no link is followed out of it."""
 
     root: Path
 
     def locate(self, key: str) -> Path | None:
-        """Return the path of `key`, without the slash at its end; None where nothing inside the folder can be meant."""
+        """Return the path of `key` without a trailing slash; None when it cannot be a path inside the folder."""
         if not key:
             return self.root
         parts = _parts(key)
@@ -28,33 +28,33 @@ class KeyPaths:
         return path if os.path.realpath(folder) == str(folder) else None
 
     def target(self, key: str) -> Path:
-        """Return the path where the object `key` is to be written. Raises UnusableKeyError where there can be none."""
+        """Return the path to write the object `key` to; raises UnusableKeyError when it cannot have one."""
         parts = _parts(key)
         if any(part in {"", ".", ".."} for part in parts):
             raise UnusableKeyError(key, "each part between slashes must be a name")
-        if "\0" in key or any(len(part.encode(errors="surrogatepass")) > LONGEST_NAME for part in parts):
-            raise UnusableKeyError(key, f"no part of it may hold a NUL or be longer than {LONGEST_NAME} bytes")
-        if hidden(parts[-1]):
-            raise UnusableKeyError(key, "the names of Hadoop's checksum files are no keys")
+        if "\0" in key or any(len(part.encode(errors="surrogatepass")) > MAX_NAME_BYTES for part in parts):
+            raise UnusableKeyError(key, f"no part of it may contain a NUL or be longer than {MAX_NAME_BYTES} bytes")
+        if is_checksum_file(parts[-1]):
+            raise UnusableKeyError(key, "the names of Hadoop's checksum files cannot be keys")
         path = self.locate(key)
         if path is None:
-            raise UnusableKeyError(key, "it leads out of the bucket's folder")
+            raise UnusableKeyError(key, "it is outside the bucket's folder")
         return path
 
     def key_of(self, folder: Path) -> str:
-        """Return the key that a directory below the root has as a marker."""
+        """Return the key of a directory below the root."""
         return f"{folder.relative_to(self.root).as_posix()}/"
 
 
 def drop_checksum(path: Path) -> None:
-    """Remove the checksum file that Hadoop may have put beside `path`: it would find the next file there corrupt."""
+    """Remove Hadoop's checksum file of `path`, if any: with it, Hadoop would take the next file there for corrupt."""
     path.with_name(f".{path.name}{CHECKSUM_SUFFIX}").unlink(missing_ok=True)
 
 
 def remove_empty(folder: Path) -> None:
-    """Remove a directory below which there are directories only. Raises OSError when there is anything else."""
+    """Remove a directory that contains only directories and checksum files; raises OSError for other files."""
     for path, _, files in folder.walk(top_down=False):
-        for name in filter(hidden, files):
+        for name in filter(is_checksum_file, files):
             (path / name).unlink()
         path.rmdir()
 

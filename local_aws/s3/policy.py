@@ -1,8 +1,8 @@
-"""Bucket policies with their conditions, which moto leaves out: it takes "deny what comes without TLS" for "deny all".
+"""Bucket policies with their conditions, which moto ignores: it takes "deny requests without TLS" for "deny all".
 
-A Deny counts when all its conditions are known here and true. A statement with a condition that this endpoint cannot
-judge is passed over, and the log says so once; so is one that is not for everybody. AWS may then refuse what passes.
-A Deny with a variable in its resources that is not known here is about every resource, and the log says that too.
+A Deny applies when all its conditions are supported and met. A statement with an unsupported condition is skipped,
+which is logged once, and so is one that is not for all principals: AWS may deny more than this endpoint does. A Deny
+with an unsupported variable in its resources covers every resource, which is logged too.
 """
 
 import logging
@@ -16,44 +16,45 @@ from moto.s3.exceptions import S3AccessDeniedError
 from moto.s3.models import FakeBucket, s3_backends
 
 from local_aws.iam import Call, policies
-from local_aws.iam.calls import JUDGED, PARTITION
-from local_aws.iam.conditions import Context, fulfilled, listed, require_known
-from local_aws.iam.errors import UnjudgeableError
+from local_aws.iam.calls import AUTHORIZED_CALL, PARTITION
+from local_aws.iam.conditions import Context, are_met, as_list, require_known_keys
+from local_aws.iam.errors import UnsupportedPolicyError
 from local_aws.iam.s3_operations import bucket_arn, needs, settings
 from local_aws.s3.errors import DeniedByBucketError
 
 _DENIED = "totelake.denied"
-_OF_POLICIES = {"GetBucketPolicy", "PutBucketPolicy", "DeleteBucketPolicy"}
-"""Operations by which a policy is mended that denies everything."""
+_POLICY_OPERATIONS = {"GetBucketPolicy", "PutBucketPolicy", "DeleteBucketPolicy"}
+"""Operations to repair a policy that denies everything; no bucket policy denies them."""
 
-_ALWAYS = {"aws:securetransport": "true"}
-"""What every request has: the endpoint is bound to the loopback device, so what comes to it counts as safe."""
+_CONTEXT = {"aws:securetransport": "true"}
+"""The condition keys of every request: the endpoint is bound to the loopback device, which counts as secure."""
 
 log = logging.getLogger(__name__)
 
 
 def check(call: Call, environ: dict[str, Any]) -> None:
-    """Raise `DeniedByBucketError` when the policy of a bucket denies what a call needs of it.
+    """Raise `DeniedByBucketError` when a bucket policy denies an action that a call needs.
 
-    Of the keys of a DeleteObjects request some may be denied, which S3 tells of each: they are noted in `environ`.
+    S3 reports denied keys of a DeleteObjects request one by one, so they are recorded in `environ`.
     """
-    if call.operation in _OF_POLICIES:
+    if call.operation in _POLICY_OPERATIONS:
         return
-    known = {**_ALWAYS, "aws:principalaccount": call.account}
-    found = [
+    context = {**_CONTEXT, "aws:principalaccount": call.account}
+    denied = [
         (need.action, resource)
         for need in needs(call) or settings(call)
         for resource in need.resources
-        if (bucket := _bucket(call, resource)) and _denied(bucket, need.action, resource, {**known, **need.context})
+        if (bucket := _bucket(call, resource))
+        and _is_denied(bucket, need.action, resource, {**context, **need.context})
     ]
     if call.operation == "DeleteObjects":
-        environ[_DENIED] = {resource for _, resource in found}
-    elif found:
-        raise DeniedByBucketError(*found[0])
+        environ[_DENIED] = {resource for _, resource in denied}
+    elif denied:
+        raise DeniedByBucketError(*denied[0])
 
 
 def region_of(call: Call) -> str | None:
-    """Return the region of the bucket that a call is about; None where there is none."""
+    """Return the region of a call's bucket; None when the bucket does not exist."""
     bucket = _bucket(call, bucket_arn(call["Bucket"]))
     return str(bucket.region_name) if bucket else None
 
@@ -64,60 +65,60 @@ def _bucket(call: Call, resource: str) -> FakeBucket | None:
 
 
 def permission(_bucket: FakeBucket, _action: str, resource: str) -> PermissionResult:
-    """Return what the policy of a bucket says to the deletion of one key among several.
+    """Return the verdict of `check` on one key of a DeleteObjects request.
 
-    A stand-in for FakeBucket.get_permission, which moto asks of other requests as well: `check` has judged them.
+    Replaces FakeBucket.get_permission, which moto also calls for other requests: `check` has already decided on them.
     """
     denied = has_request_context() and resource in request.environ.get(_DENIED, ())
     return PermissionResult.DENIED if denied else PermissionResult.NEUTRAL
 
 
-def require_judged(bucket: str, objects: Iterable[tuple[str, str]]) -> None:
-    """Raise S3AccessDeniedError for keys and versions in the body of a request that are not those it was judged by."""
-    call: Call | None = request.environ.get(JUDGED) if has_request_context() else None
+def require_authorized(bucket: str, objects: Iterable[tuple[str, str]]) -> None:
+    """Raise S3AccessDeniedError when the bucket, keys or versions are not those that were authorized."""
+    call: Call | None = request.environ.get(AUTHORIZED_CALL) if has_request_context() else None
     if call is None:
         return
-    judged = call.parameters.get("Keys", [(call["Key"], call["VersionId"])])
-    if call["Bucket"] != bucket or not set(objects) <= set(judged):
+    authorized = call.parameters.get("Keys", [(call["Key"], call["VersionId"])])
+    if call["Bucket"] != bucket or not set(objects) <= set(authorized):
         raise S3AccessDeniedError
 
 
-def _denied(bucket: FakeBucket, action: str, resource: str, context: Context) -> bool:
-    """Whether a statement of the bucket's policy applies that denies."""
+def _is_denied(bucket: FakeBucket, action: str, resource: str, context: Context) -> bool:
+    """Return whether a Deny statement of the bucket's policy applies."""
     statements = policies.statements(bucket.policy.decode()) if bucket.policy else ()
     return any(each["Effect"] == "Deny" and _applies(each, action, resource, context) for each in statements)
 
 
 def _applies(statement: Mapping[str, Any], action: str, resource: str, context: Context) -> bool:
     return (
-        _everybody(statement.get("Principal"))
-        and policies.names(statement, "Action", action)
-        and _is_about(statement, resource, context)
-        and _fulfilled(statement, context)
+        _is_for_all(statement.get("Principal"))
+        and policies.matches_element(statement, "Action", action)
+        and _covers_resource(statement, resource, context)
+        and _conditions_met(statement, context)
     )
 
 
-def _everybody(principal: Any) -> bool:
-    """Whether a statement is for everybody: whose credentials a request carries is not judged here."""
-    return principal == "*" or (isinstance(principal, dict) and "*" in listed(principal.get("AWS")))
+def _is_for_all(principal: Any) -> bool:
+    """Return whether a statement is for all principals: others are not supported."""
+    return principal == "*" or (isinstance(principal, dict) and "*" in as_list(principal.get("AWS")))
 
 
-def _is_about(statement: Mapping[str, Any], resource: str, context: Context) -> bool:
-    """Whether a statement names a resource; with a variable that is not known it may name any."""
+def _covers_resource(statement: Mapping[str, Any], resource: str, context: Context) -> bool:
+    """Return whether a statement covers a resource; with an unsupported variable it covers all."""
     try:
-        return policies.is_about(statement, resource, context)
-    except UnjudgeableError as error:
-        _tell(_name(statement), f"taken to be about every resource: {error.part}")
+        return policies.covers_resource(statement, resource, context)
+    except UnsupportedPolicyError as error:
+        _warn_once(_name(statement), f"applied to every resource: {error.element}")
         return True
 
 
-def _fulfilled(statement: Mapping[str, Any], context: Context) -> bool:
+def _conditions_met(statement: Mapping[str, Any], context: Context) -> bool:
     conditions = statement.get("Condition", {})
     try:
-        require_known(conditions, context)
-        return fulfilled(conditions, context)
-    except UnjudgeableError as error:
-        _tell(_name(statement), f"passed over: {error.part}")
+        require_known_keys(conditions, context)
+        return are_met(conditions, context)
+    except UnsupportedPolicyError as error:
+        _warn_once(_name(statement), f"skipped: {error.element}")
         return False
 
 
@@ -126,5 +127,5 @@ def _name(statement: Mapping[str, Any]) -> str:
 
 
 @lru_cache
-def _tell(statement: str, outcome: str) -> None:
-    log.warning("the bucket policy statement %s is %s cannot be judged here", statement, outcome)
+def _warn_once(statement: str, outcome: str) -> None:
+    log.warning("the bucket policy statement %s is %s is not supported", statement, outcome)

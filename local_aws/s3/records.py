@@ -1,8 +1,8 @@
-"""What S3 keeps of an object besides its bytes: one small JSON file per file that came through the API.
+"""Records of object attributes other than content: one small JSON file for each file written through the API.
 
-A record belongs to a file (its inode, size and time of change), not to a key. So it can be written before the file gets
-its name, two writers of one key cannot mix theirs up, and a record whose file another program has replaced or changed
-simply does not count any more.
+A record belongs to a file (its inode, size and modification time), not to a key. So it can be written before the file
+gets its name, concurrent writers of one key cannot mix up theirs, and the record of a file that another program
+replaced or changed is ignored.
 """
 
 import json
@@ -18,7 +18,7 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """What tells one state of a file from every other one; `changed` is in nanoseconds since 1970."""
+    """The identity of one state of a file; `changed` is its modification time in nanoseconds since 1970."""
 
     inode: int
     size: int
@@ -26,37 +26,38 @@ class Stamp:
 
     @classmethod
     def of(cls, status: os.stat_result) -> Self:
-        """Return the stamp of the file that `status` is of."""
+        """Return the stamp of a file with this status."""
         return cls(status.st_ino, status.st_size, status.st_mtime_ns)
 
     @classmethod
     def of_directory(cls, status: os.stat_result) -> Self:
-        """Return the stamp of a directory: it stays the same whatever is put into it."""
+        """Return the stamp of a directory: it does not change with its entries."""
         return cls(status.st_ino, 0, 0)
 
 
 class Records:
-    """The records in one folder; `sweep` removes those whose file is gone."""
+    """The records in one folder; `sweep` removes those whose file no longer exists."""
 
     def __init__(self, folder: Path) -> None:
-        """Find out which files have a record."""
+        """Open the folder, which is created if it does not exist."""
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self._inodes = {int(path.stem) for path in folder.glob("*.json")}
 
     def read(self, stamp: Stamp, bucket: str, key: str) -> Record | None:
-        """Return what is kept of the file with `stamp` as the object `key`; None when nothing is."""
-        if stamp.inode not in self._inodes:  # most files are Spark's, and a listing asks for each
+        """Return the record of the file with `stamp` as the object `key`; None when there is none."""
+        if stamp.inode not in self._inodes:  # most files are Spark's, and a listing reads the record of each
             return None
         try:
-            kept = json.loads(self._path(stamp.inode).read_bytes())
-            matches = kept["file"] == [stamp.size, stamp.changed] and kept["bucket"] == bucket and kept["key"] == key
+            content = json.loads(self._path(stamp.inode).read_bytes())
+            is_same_file = content["file"] == [stamp.size, stamp.changed]
+            matches = is_same_file and content["bucket"] == bucket and content["key"] == key
         except (FileNotFoundError, ValueError, KeyError):
             return None
-        return dict(kept["object"]) if matches else None
+        return dict(content["object"]) if matches else None
 
     def write(self, stamp: Stamp, bucket: str, key: str, record: Mapping[str, Any]) -> None:
-        """Keep `record` for the file with `stamp`, instead of what was kept before."""
+        """Write the record of the file with `stamp`, replacing an earlier one."""
         content = {"bucket": bucket, "key": key, "file": [stamp.size, stamp.changed], "object": record}
         path = self._path(stamp.inode)
         unfinished = path.with_name(f"{path.name}.{uuid4().hex}")
@@ -69,14 +70,14 @@ class Records:
             raise
 
     def forget(self, stamp: Stamp) -> None:
-        """Drop what is kept of the file with `stamp`."""
+        """Delete the record of the file with `stamp`."""
         self._inodes.discard(stamp.inode)
         self._path(stamp.inode).unlink(missing_ok=True)
 
     def sweep(self, lake: Path) -> None:
-        """Drop the records of files that are no longer where they were, in the folder of buckets `lake`."""
+        """Delete the records whose file was removed or changed, in the folder of buckets `lake`."""
         for path in self._folder.iterdir():
-            if not path.stem.isdigit() or not _holds(path, int(path.stem), lake):
+            if not path.stem.isdigit() or not _is_valid(path, int(path.stem), lake):
                 path.unlink(missing_ok=True)
         self._inodes = {int(path.stem) for path in self._folder.glob("*.json")}
 
@@ -84,12 +85,12 @@ class Records:
         return self._folder / f"{inode}.json"
 
 
-def _holds(path: Path, inode: int, lake: Path) -> bool:
-    """Whether the record `path` is of a file that is still where it was, as it was."""
+def _is_valid(path: Path, inode: int, lake: Path) -> bool:
+    """Return whether the file of the record `path` exists unchanged."""
     try:
-        kept = json.loads(path.read_bytes())
-        status = os.lstat(lake / kept["bucket"] / kept["key"])
-        stamp = Stamp.of_directory(status) if kept["key"].endswith("/") else Stamp.of(status)
-        return stamp == Stamp(inode, *kept["file"])
+        content = json.loads(path.read_bytes())
+        status = os.lstat(lake / content["bucket"] / content["key"])
+        stamp = Stamp.of_directory(status) if content["key"].endswith("/") else Stamp.of(status)
+        return stamp == Stamp(inode, *content["file"])
     except (OSError, ValueError, KeyError):
         return False

@@ -1,4 +1,4 @@
-"""moto's handling of S3 requests, where objects that are files and policies with conditions ask for more."""
+"""moto's handling of S3 requests, extended for objects that are files and for policies with conditions."""
 
 from typing import Any, override
 
@@ -17,14 +17,14 @@ from moto.s3.responses import S3Response
 from moto.s3.utils import metadata_from_headers
 from werkzeug.datastructures import ImmutableMultiDict
 
-from local_aws.iam.calls import JUDGED
-from local_aws.s3 import answers, locks, policy
+from local_aws.iam.calls import AUTHORIZED_CALL
+from local_aws.s3 import list_responses, locks, policy
 from local_aws.s3.errors import LakeError, ObjectReplacedError
-from local_aws.s3.folder import Demands
+from local_aws.s3.folder import Preconditions
 from local_aws.s3.objects import FileKey
-from local_aws.s3.storage import demanding
+from local_aws.s3.storage import write_context
 
-MOST_KEYS = 1000
+MAX_KEYS = 1000
 _FORBIDDEN: TYPE_RESPONSE = (403, {}, "")
 
 
@@ -33,8 +33,8 @@ class LakeResponse(S3Response):  # type: ignore[misc] # moto is not typed
 
     @override
     def setup_class(self, request: Any, full_url: str | None = None, headers: Any = None) -> None:
-        """Read a request; a form is what was judged as one, whatever the type of an object may be."""
-        call = request.environ.get(JUDGED)
+        """Parse a request; only a request that was authorized as a form upload is one, whatever its content type."""
+        call = request.environ.get(AUTHORIZED_CALL)
         may_be_form = request.method == "POST" and (call is None or call.operation == "PutObject")
         if not (may_be_form and request.mimetype == "multipart/form-data"):
             content = request.get_data(parse_form_data=False)
@@ -43,27 +43,27 @@ class LakeResponse(S3Response):  # type: ignore[misc] # moto is not typed
 
     @override
     def _get_param(self, param_name: str, if_none: Any = None) -> Any:
-        """Return a parameter of the query string, and of nothing else: a body is an object."""
+        """Return a query parameter; a body, which is an object, has none."""
         values = self.querystring.get(param_name)
         return values[0] if values else if_none
 
     @override
     def put_object(self) -> TYPE_RESPONSE:
-        """Handle PutObject: its conditions hold at the moment of writing, its metadata is there from the first."""
+        """Handle PutObject: preconditions and metadata take effect atomically with the write."""
         metadata = metadata_from_headers(self.headers)
         metadata.update(metadata_from_headers(self.querystring))
-        with demanding(self._demands(), dict(metadata)):
+        with write_context(self._preconditions(), dict(metadata)):
             return super().put_object()
 
     @override
     def copy_object(self) -> TYPE_RESPONSE:
-        """Handle CopyObject under the conditions that it makes on the object to be written."""
-        with demanding(self._demands(), {}):
+        """Handle CopyObject: preconditions on the target are checked atomically with the write."""
+        with write_context(self._preconditions(), {}):
             return super().copy_object()
 
     @override
     def put_object_retention(self) -> TYPE_RESPONSE:
-        """Handle PutObjectRetention: a lock that holds is made weaker or shorter by nobody, or with a bypass."""
+        """Handle PutObjectRetention: an active lock is weakened or shortened only with a bypass, if at all."""
         key = self._version()
         bypass = self.headers.get("x-amz-bypass-governance-retention", "").lower() == "true"
         if locks.is_weaker(key, *self._mode_until_from_body()) and key.is_locked(governance_bypass=bypass):
@@ -84,8 +84,8 @@ class LakeResponse(S3Response):  # type: ignore[misc] # moto is not typed
 
     @override
     def _get_lock_details(self, bucket: Any, lock_enabled: bool) -> tuple[str | None, str | None, str | None]:
-        """Return legal hold, mode and end of a lock; what the bucket says of it is looked up when it is written."""
-        return locks.of_headers(self.headers)
+        """Return legal hold, mode and end of a lock; the bucket's default is applied at the write."""
+        return locks.from_headers(self.headers)
 
     @override
     def _mode_until_from_body(self) -> tuple[str | None, str | None]:
@@ -96,21 +96,21 @@ class LakeResponse(S3Response):  # type: ignore[misc] # moto is not typed
         return locks.legal_hold(xml)
 
     def _version(self) -> FileKey:
-        """Return the version that a request is about; raises MissingKey or MissingVersion."""
+        """Return the object version of the request; raises MissingKey or MissingVersion."""
         version_id = self._get_param("versionId")
-        found: FileKey | None = self.backend.get_object(self.bucket_name, self.parse_key_name(), version_id=version_id)
-        if found is None:
+        key: FileKey | None = self.backend.get_object(self.bucket_name, self.parse_key_name(), version_id=version_id)
+        if key is None:
             raise MissingVersion if version_id else MissingKey(key=self.parse_key_name())
-        return found
+        return key
 
     @override
     def list_objects(self) -> TYPE_RESPONSE:
         """Handle ListObjects."""
         query = self._list_query(start="marker")
         objects, prefixes, _, marker = self.backend.list_objects(
-            self.backend.get_bucket(query.bucket), query.prefix, query.delimiter, query.start_after, query.most
+            self.backend.get_bucket(query.bucket), query.prefix, query.delimiter, query.start_after, query.max_keys
         )
-        return 200, {"content-type": APP_XML}, answers.list_objects(query, objects, prefixes, marker)
+        return 200, {"content-type": APP_XML}, list_responses.list_objects(query, objects, prefixes, marker)
 
     @override
     def list_objects_v2(self) -> TYPE_RESPONSE:
@@ -118,56 +118,56 @@ class LakeResponse(S3Response):  # type: ignore[misc] # moto is not typed
         query = self._list_query(start="start-after")
         if query.token == "":
             raise InvalidContinuationToken
-        found, _, token = self.backend.list_objects_v2(
+        items, _, token = self.backend.list_objects_v2(
             self.backend.get_bucket(query.bucket),
             query.prefix,
             query.delimiter,
             query.token,
             query.start_after,
-            query.most,
+            query.max_keys,
         )
-        objects = [each for each in found if isinstance(each, FileKey)]
-        prefixes = [each for each in found if isinstance(each, str)]
-        return 200, {"content-type": APP_XML}, answers.list_objects_v2(query, objects, prefixes, token)
+        objects = [each for each in items if isinstance(each, FileKey)]
+        prefixes = [each for each in items if isinstance(each, str)]
+        return 200, {"content-type": APP_XML}, list_responses.list_objects_v2(query, objects, prefixes, token)
 
-    def _list_query(self, start: str) -> answers.ListQuery:
-        """Return what a request to list objects asks for; like S3, at most a thousand keys at a time."""
-        asked = {name: values[0] for name, values in self._get_querystring(self.request, self.uri).items()}
-        return answers.ListQuery(
+    def _list_query(self, start: str) -> list_responses.ListQuery:
+        """Return the parameters of a request to list objects; the limit is at most a thousand, as in S3."""
+        query = {name: values[0] for name, values in self._get_querystring(self.request, self.uri).items()}
+        return list_responses.ListQuery(
             bucket=self.bucket_name,
-            prefix=asked.get("prefix", ""),
-            delimiter=asked.get("delimiter"),
-            token=asked.get("continuation-token"),
-            start_after=asked.get(start),
-            most=min(int(asked.get("max-keys", MOST_KEYS)), MOST_KEYS),
-            url_encoded=asked.get("encoding-type") == "url",
-            owners=asked.get("fetch-owner", str(start == "marker").lower()) == "true",
+            prefix=query.get("prefix", ""),
+            delimiter=query.get("delimiter"),
+            token=query.get("continuation-token"),
+            start_after=query.get(start),
+            max_keys=min(int(query.get("max-keys", MAX_KEYS)), MAX_KEYS),
+            url_encoded=query.get("encoding-type") == "url",
+            with_owner=query.get("fetch-owner", str(start == "marker").lower()) == "true",
         )
 
     @override
     def _key_response_post(
         self, request: Any, body: bytes, bucket_name: str, query: dict[str, Any], key_name: str
     ) -> TYPE_RESPONSE:
-        with demanding(self._demands(), {}):
+        with write_context(self._preconditions(), {}):
             return super()._key_response_post(request, body, bucket_name, query, key_name)
 
     @override
     def _bucket_response_post(self, request: Any, bucket_name: str) -> TYPE_RESPONSE:
-        """Handle DeleteObjects, or a form upload: it writes an object, whatever is there and its headers say."""
+        """Handle DeleteObjects, or a form upload, which has no preconditions."""
         if "delete" in request.args:
             return super()._bucket_response_post(request, bucket_name)
         if not self.form_data:
             raise MethodNotAllowed
-        policy.require_judged(bucket_name, [(self.querystring["key"][0], "")])
-        with demanding(Demands(), dict(metadata_from_headers(self.form_data))):
+        policy.require_authorized(bucket_name, [(self.querystring["key"][0], "")])
+        with write_context(Preconditions(), dict(metadata_from_headers(self.form_data))):
             return super()._bucket_response_post(request, bucket_name)
 
     @override
     def _bucket_response_get(self, bucket_name: str, querystring: dict[str, Any]) -> str | TYPE_RESPONSE:
-        """Handle a GET of a bucket; who pays is its owner, which moto does not know to say."""
+        """Handle a GET of a bucket; GetBucketRequestPayment, which moto lacks, returns the owner."""
         if "requestPayment" in querystring:
             self.backend.get_bucket(bucket_name)
-            return 200, {"content-type": APP_XML}, answers.REQUEST_PAYMENT
+            return 200, {"content-type": APP_XML}, list_responses.REQUEST_PAYMENT
         response: str | TYPE_RESPONSE = super()._bucket_response_get(bucket_name, querystring)
         return response
 
@@ -176,7 +176,7 @@ class LakeResponse(S3Response):  # type: ignore[misc] # moto is not typed
         try:
             response: str | TYPE_RESPONSE = super()._bucket_response(request, full_url)
         except LakeError as error:
-            return self._told(error)
+            return self._error_response(error)
         return response
 
     @override
@@ -185,31 +185,31 @@ class LakeResponse(S3Response):  # type: ignore[misc] # moto is not typed
         try:
             response = super()._key_response(request, full_url)
         except LakeError as error:
-            return self._told(error)
+            return self._error_response(error)
         if response == _FORBIDDEN and request.method != "HEAD":
-            raise S3AccessDeniedError  # moto says nothing at all
+            raise S3AccessDeniedError  # moto's response has no error document
         return response
 
     @override
     def _get_key(self, validate_storage_class: bool = True) -> tuple[FileKey, bool]:
-        """Find the object and open it, so that it stays what its headers say while it is sent."""
+        """Return the object with its content open, so that headers and content match while it is sent."""
         for _ in range(20):
             key, not_modified = super()._get_key(validate_storage_class)
             try:
-                return key.opened(), not_modified
+                return key.open_content(), not_modified
             except FileNotFoundError:
-                continue  # replaced or removed in between: look again
+                continue  # replaced or removed in between: retry
         raise ObjectReplacedError(self.parse_key_name())
 
     def _check_upload(self, upload_id: str | None) -> None:
-        """Raise NoSuchUpload for an upload that is one of another key."""
+        """Raise NoSuchUpload for an upload of another key."""
         if upload_id and not self.backend.is_upload_of(upload_id, self.bucket_name, self.parse_key_name()):
             raise NoSuchUpload(upload_id=upload_id)
 
-    def _told(self, error: LakeError) -> TYPE_RESPONSE:
-        """Return the answer that an error makes; moto would send it as a 400, not knowing its code."""
+    def _error_response(self, error: LakeError) -> TYPE_RESPONSE:
+        """Return the response for an error, with its status; moto would send an unknown code as a 400."""
         _, headers, body = self.serialized(ActionResult(error))
         return error.status, headers, body
 
-    def _demands(self) -> Demands:
-        return Demands(absent=self.headers.get("If-None-Match") == "*", etag=self.headers.get("If-Match"))
+    def _preconditions(self) -> Preconditions:
+        return Preconditions(must_not_exist=self.headers.get("If-None-Match") == "*", etag=self.headers.get("If-Match"))

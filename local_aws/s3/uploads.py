@@ -1,4 +1,4 @@
-"""Multipart uploads whose parts are files, put together into one file when the upload is completed."""
+"""Multipart uploads whose parts are files, assembled into one file on completion."""
 
 import hashlib
 import os
@@ -14,7 +14,7 @@ from moto.s3.exceptions import EntityTooSmall, InvalidPart, InvalidPartOrder, Ma
 from moto.s3.models import FakeBucket, FakeMultipart
 from moto.settings import S3_UPLOAD_PART_MIN_SIZE
 
-from local_aws.s3.errors import told_as_s3
+from local_aws.s3.errors import map_os_errors
 from local_aws.s3.objects import FileKey
 from local_aws.s3.records import Stamp
 
@@ -32,7 +32,7 @@ class _Crc32:
         return self._value.to_bytes(4, "big")
 
 
-# CRC32C and CRC64NVME are not in the standard library: an object that is uploaded with them simply has no checksum.
+# CRC32C and CRC64NVME are not in the standard library: an object that is uploaded with them has no checksum.
 _ALGORITHMS: dict[str, Callable[[], Any]] = {"CRC32": _Crc32, "SHA1": hashlib.sha1, "SHA256": hashlib.sha256}
 
 
@@ -48,34 +48,34 @@ class Checksum:
 
 @dataclass(frozen=True, slots=True)
 class Assembled:
-    """What a completed upload amounts to; `etag` is the one that S3 gives to an object of several parts."""
+    """ETag and checksum of a completed upload."""
 
     etag: str
     checksum: Checksum | None
 
 
 class Upload(FakeMultipart):  # type: ignore[misc] # moto is not typed
-    """An upload in progress: its parts are files in a folder of its own."""
+    """An upload in progress; its parts are files in its own folder."""
 
     def __new__(cls, *_: Any, **__: Any) -> Self:
-        """Make an upload without moto's register of all instances, which keeps them for ever."""
+        """Create an upload without moto's registry of all instances, which never releases them."""
         return object.__new__(cls)
 
-    def place(self, bucket: FakeBucket, uploads: Path) -> Self:
-        """Give the upload its folder in `uploads`; done once, right after it is made."""
+    def create_folder(self, bucket: FakeBucket, uploads: Path) -> Self:
+        """Create the folder of the upload in `uploads`, once, before the first part; return the upload."""
         self._bucket = bucket
         self._folder = uploads / self.id
         self._folder.mkdir(parents=True)
         return self
 
     def set_part(self, part_id: int, value: bytes | Iterable[bytes]) -> FileKey:
-        """Take one part, instead of an earlier one of the same number."""
+        """Store one part, replacing an earlier one of the same number."""
         if part_id < 1:
             raise NoSuchUpload(upload_id=part_id)
         path = self._folder / f"{part_id}.{os.urandom(8).hex()}"
         md5 = hashlib.md5(usedforsecurity=False)
         try:
-            with told_as_s3(self.key_name), path.open("xb") as part:
+            with map_os_errors(self.key_name), path.open("xb") as part:
                 for chunk in [value] if isinstance(value, bytes) else value:
                     md5.update(chunk)
                     part.write(chunk)
@@ -91,33 +91,33 @@ class Upload(FakeMultipart):  # type: ignore[misc] # moto is not typed
         return key
 
     def assemble(self, listed: Iterable[tuple[int, str]], target: BinaryIO) -> Assembled:
-        """Write the listed parts (number, ETag) to `target`, one after another.
+        """Write the listed parts (number, ETag) to `target` in order.
 
         Raises InvalidPart, InvalidPartOrder, EntityTooSmall and MalformedXML as S3 does.
         """
-        parts = self._checked(list(listed))
+        parts = self._listed_parts(list(listed))
         algorithm = _ALGORITHMS.get(self.metadata.get("x-amz-checksum-algorithm") or "")
-        whole = algorithm() if algorithm else None
-        digests = []
+        object_checksum = algorithm() if algorithm else None
+        part_digests = []
         for part in parts:
-            single = algorithm() if algorithm else None
+            part_checksum = algorithm() if algorithm else None
             for chunk in part.body():
                 target.write(chunk)
-                for checksum in (whole, single):
+                for checksum in (object_checksum, part_checksum):
                     if checksum is not None:
                         checksum.update(chunk)
-            if single is not None:
-                digests.append(single.digest())
+            if part_checksum is not None:
+                part_digests.append(part_checksum.digest())
         md5s = b"".join(bytes.fromhex(part.etag.strip('"')) for part in parts)
         etag = f"{hashlib.md5(md5s, usedforsecurity=False).hexdigest()}-{len(parts)}"
-        return Assembled(etag, self._checksum(whole, digests))
+        return Assembled(etag, self._checksum(object_checksum, part_digests))
 
     def dispose(self) -> None:
         """Remove the files of the parts."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _checked(self, listed: list[tuple[int, str]]) -> list[FileKey]:
-        """Return the parts that are listed, in order."""
+    def _listed_parts(self, listed: list[tuple[int, str]]) -> list[FileKey]:
+        """Return the listed parts, in order; raises S3's errors for an invalid list."""
         if not listed:
             raise MalformedXML
         numbers = [number for number, _ in listed]
@@ -131,13 +131,13 @@ class Upload(FakeMultipart):  # type: ignore[misc] # moto is not typed
             raise EntityTooSmall
         return parts
 
-    def _checksum(self, whole: Any, digests: list[bytes]) -> Checksum | None:
-        """Return the checksum of the kind that the upload was begun with."""
-        if whole is None:
+    def _checksum(self, object_checksum: Any, part_digests: list[bytes]) -> Checksum | None:
+        """Return the checksum of the type that the upload was created with."""
+        if object_checksum is None:
             return None
         name = self.metadata["x-amz-checksum-algorithm"]
         if self.metadata.get("x-amz-checksum-type") == "FULL_OBJECT":
-            return Checksum(name, "FULL_OBJECT", b64encode(whole.digest()).decode(), 1)
+            return Checksum(name, "FULL_OBJECT", b64encode(object_checksum.digest()).decode(), 1)
         composite = _ALGORITHMS[name]()
-        composite.update(b"".join(digests))
-        return Checksum(name, "COMPOSITE", b64encode(composite.digest()).decode(), len(digests))
+        composite.update(b"".join(part_digests))
+        return Checksum(name, "COMPOSITE", b64encode(composite.digest()).decode(), len(part_digests))

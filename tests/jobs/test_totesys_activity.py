@@ -34,7 +34,7 @@ def test_activity_counts_match_the_rows_written(totesys_database):
     result = activity(totesys_database, events=300, random_seed=5)
     after = row_counts(totesys_database)
     counts = result.counts
-    assert counts.keys() - {"events done again after a conflict"} == {event.name for event in EVENTS}
+    assert counts.keys() - {"events retried after a conflict"} == {event.name for event in EVENTS}
     sales = counts["sales orders placed"] + counts["sales orders committed late"]
     partial = counts["transactions rolled back in part"]
     purchases = counts["purchase orders placed"] + partial
@@ -130,7 +130,7 @@ def test_event_is_retried_after_a_conflict(totesys_database, monkeypatch):
 
     monkeypatch.setattr(Business, "pay", deadlock_three_times)
     result = activity(totesys_database, events=len(EVENTS), connections=2)
-    assert result.counts["events done again after a conflict"] == 3
+    assert result.counts["events retried after a conflict"] == 3
 
 
 def test_error_in_one_thread_ends_the_activity(totesys_database, monkeypatch):
@@ -142,7 +142,7 @@ def test_error_in_one_thread_ends_the_activity(totesys_database, monkeypatch):
 
 def test_barrier_releases_a_waiter_after_a_newer_commit_or_when_alone():
     """Or after its timeout."""
-    pair = CommitBarrier(people=2, patience=60)
+    pair = CommitBarrier(workers=2, timeout=60)
     waiter = Thread(target=pair.wait_for_newer_commit)
     waiter.start()
     while waiter.is_alive():
@@ -153,7 +153,7 @@ def test_barrier_releases_a_waiter_after_a_newer_commit_or_when_alone():
 
 def test_barrier_releases_the_last_waiter_when_all_wait():
     """Otherwise all would wait forever."""
-    commit_barrier, released = CommitBarrier(people=3, patience=60), []
+    commit_barrier, released = CommitBarrier(workers=3, timeout=60), []
 
     def wait():
         number = commit_barrier.begin()

@@ -163,7 +163,7 @@ def test_column_that_a_file_lacks_is_null(shop):
         ("SELECT CAST(name AS integer) FROM sale", "INVALID_CAST_ARGUMENT: "),
         ("SELECT * FROM read_csv('/etc/passwd')", "NOT_SUPPORTED: "),
         ("SELECT * FROM '/etc/passwd'", "TABLE_NOT_FOUND: "),
-        ("DELETE FROM sale", "NOT_SUPPORTED: line 1:1: this statement does not run locally; SELECT, SHOW TABLES, "),
+        ("DELETE FROM sale", "NOT_SUPPORTED: line 1:1: only SELECT, SHOW TABLES, "),
         ("CREATE TABLE t AS SELECT 1 AS a", "NOT_SUPPORTED: "),
         ("COPY sale TO 'x'", "NOT_SUPPORTED: "),
         ("SELECT ?", "INVALID_PARAMETER_USAGE: line 1:1: Incorrect number of parameters: expected 1 but found 0"),
@@ -262,4 +262,4 @@ def test_partition_outside_its_hive_path_is_rejected(shop):
     finally:
         shop.glue.delete_partition(DatabaseName="shop", TableName="sale", PartitionValues=["fourth", "2024-04"])
 
-    assert "batch_id=fourth/month=2024-04 of shop.sale lies in s3://shop-lake/sale/elsewhere/" in reason
+    assert "batch_id=fourth/month=2024-04 of shop.sale is s3://shop-lake/sale/elsewhere/" in reason

@@ -60,7 +60,7 @@ def unpack(body: io.BytesIO) -> bytes:
     signature = signatures.read(CHUNKED)
     environ = {**CHUNKED, "wsgi.input": body}
     signer = signatures.Signer(signature.scope, signature.timestamp, EXAMPLE_SECRET)
-    chunks.unpack(environ, signer, signature)
+    chunks.decode(environ, signer, signature)
     return environ["wsgi.input"].read()
 
 

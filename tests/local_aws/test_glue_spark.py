@@ -349,9 +349,9 @@ def test_class_archive_is_used_only_with_the_same_java_and_spark(tmp_path: Path,
     archive.touch()
     assert not used()
     sidecar = tmp_path / "spark.jsa.json"
-    sidecar.write_text(json.dumps(spark.makers(spark.JDBC_JAR)))
+    sidecar.write_text(json.dumps(spark.archive_inputs(spark.JDBC_JAR)))
     assert used()
-    sidecar.write_text(json.dumps({**spark.makers(spark.JDBC_JAR), "pyspark": "another"}))
+    sidecar.write_text(json.dumps({**spark.archive_inputs(spark.JDBC_JAR), "pyspark": "another"}))
     assert not used()
 
 

@@ -176,7 +176,7 @@ def test_undeclared_operation_is_denied_to_every_role(clients_with: ClientsWithP
     mine = clients_with(roles.ANYTHING)
 
     for call in (mine("glue").get_jobs, mine("dynamodb").list_tables, mine("scheduler").list_schedules):
-        assert "local_aws/iam/operations.py does not say" in refused(call)["Message"]
+        assert "local_aws/iam/operations.py does not declare" in refused(call)["Message"]
 
 
 def test_unknown_mismatched_and_expired_credentials_are_rejected(world: Any):

@@ -397,7 +397,7 @@ def test_key_that_cannot_be_a_file_is_rejected(bucket: S3Bucket, key: str) -> No
         error_of(bucket.copy_object, Key=key, CopySource={"Bucket": bucket.name, "Key": "good"}),
     ):
         assert error[:2] == (400, "InvalidRequest")
-    assert "keeps objects as files" in error_of(bucket.put_object, Key=key, Body=b"", IfNoneMatch="*")[2]
+    assert "stores objects as files" in error_of(bucket.put_object, Key=key, Body=b"", IfNoneMatch="*")[2]
     assert error_of(bucket.get_object, Key=key)[0] == 404
     bucket.delete_object(Key=key)
     assert bucket.keys(Prefix=key) == []
@@ -411,7 +411,7 @@ def test_key_below_another_key_is_rejected(bucket: S3Bucket) -> None:
         for condition in ({}, {"IfNoneMatch": "*"}):
             status, code, message = error_of(bucket.put_object, Key=key, Body=b"", **condition)
             assert (status, code) == (400, "InvalidRequest")
-            assert "keeps objects as files" in message
+            assert "stores objects as files" in message
     (bucket.folder / "empty/below").mkdir(parents=True)
     bucket.put_object(Key="empty", Body=b"x", IfNoneMatch="*")
     assert bucket.keys() == ["a/b", "empty"]

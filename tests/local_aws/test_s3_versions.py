@@ -205,7 +205,7 @@ def test_policy_denies_deletion_below_a_prefix(bucket: tuple[Any, str, Path], ca
     response = s3.delete_objects(Bucket=name, Delete={"Objects": [{"Key": "keep/x"}, {"Key": "x"}]})
     assert [each["Key"] for each in response["Errors"]] == ["keep/x"]
     assert [path.name for path in folder.rglob("*")] == ["keep", "x"]
-    assert "OnlyFromHome is passed over" in caplog.text
+    assert "OnlyFromHome is skipped" in caplog.text
     upload = s3.create_multipart_upload(Bucket=name, Key="keep/y")["UploadId"]
     s3.abort_multipart_upload(Bucket=name, Key="keep/y", UploadId=upload)
 

@@ -148,13 +148,13 @@ def test_cron_agrees_with_cronsim_on_common_syntax(aws: str, unix: str) -> None:
         ("every hour", "rate(…), cron(…) or at(…)"),
         ("rate(0 minutes)", "positive number"),
         ("rate(5 seconds)", "minutes, hours or days"),
-        ("cron(0 10 * * ?)", "six fields and not 5"),
+        ("cron(0 10 * * ?)", "six fields, not 5"),
         ("cron(0 10 * * * *)", "exactly one"),
         ("cron(0 10 ? * ? *)", "exactly one"),
-        ("cron(60 10 * * ? *)", "the minute '60' has to be 0 to 59"),
-        ("cron(0 10 ? * 0 *)", "the day of the week '0' has to be 1 to 7"),
+        ("cron(60 10 * * ? *)", "the minute '60' must be 0 to 59"),
+        ("cron(0 10 ? * 0 *)", "the day of the week '0' must be 1 to 7"),
         ("cron(0 10 ? * 2#6 *)", "'2#6'"),
-        ("cron(0 22-2 * * ? *)", "runs backwards"),
+        ("cron(0 22-2 * * ? *)", "is descending"),
         ("cron(0/0 10 * * ? *)", "the step '0' of the minute"),
         ("at(2025-03-01 10:00)", "yyyy-mm-ddThh:mm:ss"),
     ],
@@ -208,7 +208,7 @@ def test_missed_cron_times_fire_once() -> None:
 
 def test_missed_rate_fires_once_and_keeps_its_phase() -> None:
     """After the gap it continues at the original times."""
-    recorded = RecordedSchedule("rate(10 minutes)", at_once=True)
+    recorded = RecordedSchedule("rate(10 minutes)", fires_immediately=True)
     recorded.run("2025-03-01T10:00", 0)
 
     assert recorded.run("2025-03-01T11:05", 10) == ["10:00", "10:10", "11:10"]
@@ -217,11 +217,11 @@ def test_missed_rate_fires_once_and_keeps_its_phase() -> None:
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        ({"at_once": True}, ["10:00", "10:10", "10:20"]),
+        ({"fires_immediately": True}, ["10:00", "10:10", "10:20"]),
         ({}, ["10:10", "10:20"]),
-        ({"at_once": True, "starts": at("2025-03-01T10:05")}, ["10:05", "10:15", "10:25"]),
-        ({"at_once": True, "starts": at("2025-03-01T09:58")}, ["10:08", "10:18"]),
-        ({"at_once": True, "ends": at("2025-03-01T10:15")}, ["10:00", "10:10"]),
+        ({"fires_immediately": True, "starts": at("2025-03-01T10:05")}, ["10:05", "10:15", "10:25"]),
+        ({"fires_immediately": True, "starts": at("2025-03-01T09:58")}, ["10:08", "10:18"]),
+        ({"fires_immediately": True, "ends": at("2025-03-01T10:15")}, ["10:00", "10:10"]),
     ],
 )
 def test_rate_counts_from_its_start(settings: dict[str, Any], expected: list[str]) -> None:
@@ -454,7 +454,7 @@ def test_api_rejects_an_invalid_expression(client: Any, operation: str) -> None:
         )
 
     assert error.value.response["Error"]["Code"] == "ValidationException"
-    assert "the hour '25' has to be" in error.value.response["Error"]["Message"]
+    assert "the hour '25' must be" in error.value.response["Error"]["Message"]
 
 
 def test_rule_with_a_schedule_sends_an_event_to_its_targets(client: Any) -> None:
@@ -470,7 +470,7 @@ def test_rule_with_a_schedule_sends_an_event_to_its_targets(client: Any) -> None
     event = json.loads(queue.take()["Body"])
     assert (event["detail-type"], event["source"], event["resources"]) == ("Scheduled Event", "aws.events", [arn])
     assert event["time"] == "2025-03-01T10:05:00Z"
-    with pytest.raises(ClientError, match="the hour '25' has to be"):
+    with pytest.raises(ClientError, match="the hour '25' must be"):
         client("events").put_rule(Name=queue.name, ScheduleExpression="cron(0 25 * * ? *)")
 
 

@@ -123,7 +123,7 @@ def test_signed_request_of_a_web_page_is_rejected(target, from_page):
 
     assert status == 400
     [(header, value)] = from_page.items()
-    assert f"not web pages and not other names: {header} is {value!r}" in json.loads(body)["message"]
+    assert f"and only under its own host name: {header} is {value!r}" in json.loads(body)["message"]
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])

@@ -120,7 +120,7 @@ def test_request_signed_before_the_start_of_the_endpoint_is_rejected(target, sec
     assert "the password" in response_to_request_signed_at(target, now)
     before = response_to_request_signed_at(target, STARTED - timedelta(seconds=3))
     assert json.loads(before)["__type"] == "InvalidSignatureException"
-    assert "older than this endpoint, which was started since" in before
+    assert "from before the start of this endpoint" in before
 
 
 def test_request_signed_for_a_later_time_is_rejected(target, secret):

@@ -19,7 +19,7 @@ from local_aws import iam
 from local_aws.address import REGION
 from local_aws.gate import execution, headers
 from local_aws.iam import AccessDeniedError, Call
-from local_aws.iam.calls import JUDGED
+from local_aws.iam.calls import AUTHORIZED_CALL
 from tests import roles
 from tests.security.conftest import AttackTarget
 from tests.security.signed_requests import assume_role
@@ -125,7 +125,7 @@ def test_only_authorized_keys_and_versions_are_deleted(bucket, keys, authorized)
     call = Call("s3", "DeleteObjects", {"Bucket": BUCKET, "Keys": [("a", ""), ("b", "1")]}, REGION, roles.ACCOUNT)
     objects = [{"Key": key, "VersionId": version} if version else {"Key": key} for key, version in keys]
     backend = s3_backends[roles.ACCOUNT]["aws"]
-    with Flask("test").test_request_context(environ_base={JUDGED: call}):
+    with Flask("test").test_request_context(environ_base={AUTHORIZED_CALL: call}):
         if authorized:
             backend.delete_objects(BUCKET, objects)
         else:
@@ -185,7 +185,7 @@ def test_repeated_content_type_is_rejected(target, bucket):
     response = send_signed(
         target, target.key, "s3", "PUT", f"/{BUCKET}/tables/twice", b"x", ("content-type", "a/b"), FORM
     )
-    assert "The header Content-Type is there twice." in response
+    assert "The request has the header Content-Type twice." in response
 
 
 def test_whitespace_around_a_header_value_is_ignored(target, bucket):
@@ -286,7 +286,7 @@ def test_header_in_the_query_string_must_be_a_valid_header(target, bucket, name,
     """Otherwise readers of the object would get it as another header, or an error."""
     method = "GET" if name.startswith("response-") else "PUT"
     response = send_signed(target, target.key, "s3", method, f"/{BUCKET}/tables/lines?{name}={quote(value)}", b"")
-    assert f"The header {name} has a control character, or goes over several lines." in response
+    assert f"The value of the header {name} has control characters or several lines." in response
 
 
 def test_metadata_in_the_query_string_is_utf_8(target, bucket):
@@ -315,7 +315,7 @@ def test_checksum_in_a_trailer_must_be_a_valid_header(target, bucket):
     request.headers["x-amz-sdk-checksum-algorithm"] = "CRC32C"
     Trailing(target.key, "s3", REGION).add_auth(request)
     response = raw(target, "PUT", f"/{BUCKET}/tables/trailer", [*request.headers.items()], body)
-    assert "The header x-amz-checksum-crc32c has a control character" in response
+    assert "The value of the header x-amz-checksum-crc32c has control characters" in response
 
 
 @pytest.mark.parametrize("name", ["x-amz-meta-by", "Content-Type", "success_action_redirect"])
@@ -324,4 +324,4 @@ def test_form_fields_must_be_valid_headers(target, bucket, name):
     signed = bucket.generate_presigned_post(BUCKET, "tables/fields", Conditions=[["starts-with", f"${name}", ""]])
     parts = [f'name="{each}"\r\n\r\n{value}' for each, value in {**signed["fields"], name: LINES}.items()]
     body = form(*parts, 'name="file"; filename="x"\r\n\r\nx')
-    assert "is no header" in raw(target, "POST", f"/{BUCKET}", [FORM], body)
+    assert "the value has control characters or several lines" in raw(target, "POST", f"/{BUCKET}", [FORM], body)

@@ -114,7 +114,7 @@ def test_bucket_policy_applies_to_the_source_of_a_copy_and_to_the_bucket(target,
 def test_if_none_match_with_another_value_cannot_replace_a_commit_record(target, bucket, value):
     """The policy requires the header to be present, and S3 accepts only `*`."""
     response = send_signed(target, target.key, "s3", "PUT", f"/{BUCKET}/{COMMITTED}", b"evil", If_None_Match=value)
-    assert "If-None-Match of an object that is written can only be *" in response
+    assert "If-None-Match of a write must be *" in response
     assert read(bucket, COMMITTED) == b"committed"
 
 

@@ -40,7 +40,7 @@ def resolver(monkeypatch):
 def hash_error(file, content):
     """Return the pattern of the error for a file with this content."""
     actual, expected = (hashlib.sha256(each).hexdigest() for each in (content, JAR))
-    return rf"^{file} has the SHA-256 {actual} and not {expected}, so it is cut off or not the JDBC driver"
+    return rf"^{file} has the SHA-256 {actual}, not {expected}, so it is truncated or not the JDBC driver"
 
 
 def test_jdbc_driver_with_a_wrong_hash_is_not_installed(resolver, tmp_path):

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from local_aws.iam.errors import UnjudgeableError
+from local_aws.iam.errors import UnsupportedPolicyError
 from local_aws.iam.policies import Verdict, trusts, verdict
 from tests.roles import policy
 
@@ -124,9 +124,9 @@ def test_conditions_are_evaluated_as_in_aws(condition: dict[str, Any], context: 
 def test_unknown_condition_raises(condition: dict[str, Any]):
     """Rather than allow what AWS might deny; in a statement on another action it is ignored."""
     known = {"a__b": "x", "aws__userid": "AROA:me"}
-    with pytest.raises(UnjudgeableError, match="cannot be judged"):
+    with pytest.raises(UnsupportedPolicyError, match="is not supported"):
         verdict_of(statement(Condition=condition), **known)
-    with pytest.raises(UnjudgeableError, match="cannot be judged"):
+    with pytest.raises(UnsupportedPolicyError, match="is not supported"):
         verdict_of(statement(Condition=condition, effect="Deny"), statement(), **known)
     assert verdict_of(statement(Condition=condition), action="s3:PutObject", **known) is Verdict.NOT_ALLOWED
 
@@ -143,7 +143,7 @@ def test_variable_in_a_resource_is_replaced_by_its_value():
     assert of("AROA:me") is Verdict.ALLOWED
     assert of("AROA:you") is Verdict.DENIED
     for arguments in ({"user_id": "AROA:*"}, {"user_id": None}, {"version": "2008-10-17"}):
-        with pytest.raises(UnjudgeableError, match="ariable"):
+        with pytest.raises(UnsupportedPolicyError, match="ariable"):
             of("AROA:me", **arguments)
 
 
@@ -166,7 +166,7 @@ def test_trust_policy_limits_service_account_and_resource():
     assert not trusts(trust, "lambda.amazonaws.com", own)
     assert not trusts(trust, "glue.amazonaws.com", own | {"aws:sourceaccount": "2"})
     assert not trusts(trust, "glue.amazonaws.com", own | {"aws:sourcearn": "arn:aws:glue:other:1:job/x"})
-    with pytest.raises(UnjudgeableError, match="aws:SourceArn"):
+    with pytest.raises(UnsupportedPolicyError, match="aws:SourceArn"):
         trusts(trust, "glue.amazonaws.com", {"aws:sourceaccount": "1"})
 
 

@@ -29,7 +29,7 @@ def test_every_spark_uses_the_downloaded_java(downloaded, tmp_path, monkeypatch)
     monkeypatch.setattr(toolchain, "java_home", lambda: downloaded / "java")
 
     assert spark.environment(State(tmp_path))["JAVA_HOME"] == str(downloaded / "java")
-    assert spark.makers(tmp_path / "none.jar")["java"] == str(downloaded / "java")
+    assert spark.archive_inputs(tmp_path / "none.jar")["java"] == str(downloaded / "java")
 
 
 def test_machine_java_is_left_to_the_environment(tmp_path, monkeypatch):

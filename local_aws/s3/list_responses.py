@@ -1,4 +1,4 @@
-"""The XML of listings: moto's serializer takes half a second for a thousand keys, a template takes none."""
+"""The XML responses of listings: moto's serializer takes half a second for a thousand keys, a template takes none."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,29 +13,29 @@ REQUEST_PAYMENT = (
     f'<?xml version="1.0" encoding="UTF-8"?>\n<RequestPaymentConfiguration xmlns="{_NAMESPACE}">'
     "<Payer>BucketOwner</Payer></RequestPaymentConfiguration>"
 )
-"""The answer to GetBucketRequestPayment."""
+"""The response to GetBucketRequestPayment."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListQuery:
-    """What a request to list objects asks for; `start_after` is what the first version calls a marker."""
+    """The parameters of a request to list objects; `start_after` is the marker of ListObjects."""
 
     bucket: str
     prefix: str
     delimiter: str | None
     token: str | None
     start_after: str | None
-    most: int
+    max_keys: int
     url_encoded: bool
-    owners: bool
+    with_owner: bool
 
     def name(self, value: str) -> str:
-        """Return a key, or a part of one, as the answer has it."""
+        """Return a key or prefix, encoded for the response."""
         return quote(value) if self.url_encoded else escape(value)
 
 
 def list_objects(query: ListQuery, objects: Iterable[FileKey], prefixes: list[str], next_marker: str | None) -> str:
-    """Return the answer to a ListObjects request."""
+    """Return the response to a ListObjects request."""
     pages = [
         f"<Marker>{query.name(query.start_after or '')}</Marker>",
         f"<NextMarker>{query.name(next_marker)}</NextMarker>" if next_marker is not None else "",
@@ -44,7 +44,7 @@ def list_objects(query: ListQuery, objects: Iterable[FileKey], prefixes: list[st
 
 
 def list_objects_v2(query: ListQuery, objects: list[FileKey], prefixes: list[str], next_token: str | None) -> str:
-    """Return the answer to a ListObjectsV2 request."""
+    """Return the response to a ListObjectsV2 request."""
     pages = [
         f"<KeyCount>{len(objects) + len(prefixes)}</KeyCount>",
         f"<ContinuationToken>{escape(query.token)}</ContinuationToken>" if query.token else "",
@@ -61,22 +61,22 @@ def _listing(
     parts = [
         f'<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult xmlns="{_NAMESPACE}">',
         f"<Name>{escape(query.bucket)}</Name>",
-        f"<Prefix>{name(query.prefix)}</Prefix><MaxKeys>{query.most}</MaxKeys>",
+        f"<Prefix>{name(query.prefix)}</Prefix><MaxKeys>{query.max_keys}</MaxKeys>",
         f"<IsTruncated>{str(is_truncated).lower()}</IsTruncated>",
         f"<Delimiter>{name(query.delimiter)}</Delimiter>" if query.delimiter else "",
         "<EncodingType>url</EncodingType>" if query.url_encoded else "",
         *pages,
-        *(_contents(each, name(str(each.name)), owned=query.owners) for each in objects),
+        *(_contents(each, name(str(each.name)), with_owner=query.with_owner) for each in objects),
         *(f"<CommonPrefixes><Prefix>{name(each)}</Prefix></CommonPrefixes>" for each in prefixes),
         "</ListBucketResult>",
     ]
     return "".join(parts)
 
 
-def _contents(key: FileKey, name: str, *, owned: bool) -> str:
+def _contents(key: FileKey, name: str, *, with_owner: bool) -> str:
     checksum = f"<ChecksumAlgorithm>{key.checksum_algorithm}</ChecksumAlgorithm>" if key.checksum_algorithm else ""
     return (
         f"<Contents><Key>{name}</Key><LastModified>{key.last_modified:%Y-%m-%dT%H:%M:%S.000Z}</LastModified>"
         f"<ETag>{escape(key.etag)}</ETag>{checksum}<Size>{key.size}</Size>"
-        f"<StorageClass>{key.storage_class}</StorageClass>{_OWNER if owned else ''}</Contents>"
+        f"<StorageClass>{key.storage_class}</StorageClass>{_OWNER if with_owner else ''}</Contents>"
     )
