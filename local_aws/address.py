@@ -1,4 +1,4 @@
-"""Where the local AWS is: its host and its region."""
+"""The host and region of the local AWS."""
 
 HOST = "127.0.0.1"
 REGION = "eu-west-2"

@@ -1,4 +1,4 @@
-"""The code that the last deployment of a world uploaded, known by its content: its jobs may share a JVM."""
+"""The digests of the code of a world's last deployment, whose jobs may share a JVM."""
 
 import hashlib
 import json
@@ -10,16 +10,16 @@ from local_aws.state import State
 
 
 def record(state: State, uploaded: Iterable[Path]) -> None:
-    """Keep the digests of a deployment's files of code, in place of those of the deployment before.
+    """Store the digests of a deployment's code files, replacing those of the previous deployment.
 
-    They are kept outside the lake, where no request to S3 reaches them.
+    They are stored outside the lake, where S3 requests cannot reach them.
     """
     digests = sorted({digest(file.read_bytes()) for file in uploaded})
     files.replace(state.deployed_code, json.dumps(digests, indent=1).encode() + b"\n", mode=0o600)
 
 
 def deployment_of(state: State, code: set[str]) -> str | None:
-    """Return the name of the last deployment when it uploaded all files with the digests `code`, else None."""
+    """Return the id of the last deployment if it uploaded all files with the digests `code`, else None."""
     try:
         recorded = state.deployed_code.read_bytes()
     except FileNotFoundError:

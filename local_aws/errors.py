@@ -1,7 +1,7 @@
-"""What a local AWS cannot do on this machine.
+"""Errors of a local AWS.
 
 LocalAwsError
-└── SparkSetupError   something that Spark needs on this machine could not be made
+└── SparkSetupError   Spark cannot be set up on this machine
 """
 
 
@@ -10,4 +10,4 @@ class LocalAwsError(Exception):
 
 
 class SparkSetupError(LocalAwsError):
-    """Something that Spark needs on this machine could not be made; the message says what and what to do."""
+    """Spark cannot be set up on this machine; the message says why and what to do."""

@@ -1,11 +1,11 @@
-"""Files that are replaced in one step."""
+"""Atomic replacement of files."""
 
 import os
 from pathlib import Path
 
 
 def replace(path: Path, content: bytes, mode: int = 0o644) -> None:
-    """Put `content` into `path` in one step: a reader, or a crash, meets the old content or the new."""
+    """Write `content` to `path` atomically: readers see the old or the new content, also after a crash."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.unlink(missing_ok=True)

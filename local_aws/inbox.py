@@ -1,7 +1,7 @@
-"""The local inbox: an e-mail subscription of an SNS topic ends in a folder of files that any mail program can open.
+"""The local inbox: e-mails to SNS subscriptions are written to a folder, as files that any mail program can open.
 
-A subscription of protocol `email` or `email-json` is confirmed at once: on AWS its owner has to follow a link in an
-e-mail first, and here there is nobody else who could. (Choice; moto never asks for a confirmation either.)
+A subscription of protocol `email` or `email-json` is confirmed immediately: on AWS its owner must follow a link in an
+e-mail first. (Choice; moto never asks for a confirmation either.)
 """
 
 import email
@@ -32,7 +32,7 @@ _TICK = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Email:
-    """One e-mail that SNS delivered; `sent_at` is in UTC, `topic` is the topic's ARN."""
+    """An e-mail that SNS delivered; `sent_at` is in UTC, `topic` is the topic's ARN."""
 
     sent_at: datetime
     to: str
@@ -42,25 +42,25 @@ class Email:
 
 
 def install(state: State) -> None:
-    """Deliver what is published to e-mail subscriptions into the inbox of `state`; may be called again."""
+    """Deliver messages to e-mail subscriptions to the inbox of `state`; idempotent."""
     mailbox = _Mailbox(state.inbox)
 
     def publish(subscription: Any, message: str, message_id: str, **details: Any) -> None:
         if subscription.protocol not in ("email", "email-json"):
             _MOTO_PUBLISH(subscription, message, message_id, **details)
-        elif _is_wanted(subscription, message, details.get("message_attributes")):
+        elif _passes_filter(subscription, message, details.get("message_attributes")):
             mailbox.put(_email(subscription, message, message_id, details))
 
     Subscription.publish = publish
 
 
 def messages(state: State) -> list[Email]:
-    """Read the e-mails of `state`, oldest first; a folder that does not exist holds none."""
+    """Return the e-mails of `state`, oldest first; none when the folder does not exist."""
     return [_read(path) for path in sorted(state.inbox.glob("*.eml"))]
 
 
 class _Mailbox:
-    """A folder that takes e-mails as files whose names sort in the order of their arrival."""
+    """A folder of e-mail files whose names sort in order of arrival."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -68,35 +68,36 @@ class _Mailbox:
         self._last = datetime.min.replace(tzinfo=UTC)
 
     def put(self, message: EmailMessage) -> None:
-        """Write one e-mail; a reader finds it whole or not at all."""
-        name = f"{self._next_moment():%Y%m%dT%H%M%S.%fZ}-{uuid.uuid4().hex[:8]}.eml"
+        """Write one e-mail atomically."""
+        name = f"{self._next_timestamp():%Y%m%dT%H%M%S.%fZ}-{uuid.uuid4().hex[:8]}.eml"
         self._folder.mkdir(parents=True, exist_ok=True)
         unfinished = self._folder / f".{name}.part"
         unfinished.write_bytes(message.as_bytes(policy=email.policy.SMTP))
         unfinished.replace(self._folder / name)
 
-    def _next_moment(self) -> datetime:
+    def _next_timestamp(self) -> datetime:
+        """Return the current time, or one tick after the previous timestamp, so that timestamps are unique."""
         with self._lock:
             self._last = max(datetime.now(UTC), self._last + _TICK)
             return self._last
 
 
-def _is_wanted(subscription: Any, message: str, attributes: Mapping[str, Any] | None) -> bool:
-    matcher = subscription._filter_policy_matcher  # noqa: SLF001 - moto keeps the compiled filter policy nowhere else
+def _passes_filter(subscription: Any, message: str, attributes: Mapping[str, Any] | None) -> bool:
+    matcher = subscription._filter_policy_matcher  # noqa: SLF001 - moto has no public access to the compiled filter
     return matcher is None or bool(matcher.matches(attributes, message))
 
 
 def _email(subscription: Any, message: str, message_id: str, details: Mapping[str, Any]) -> EmailMessage:
-    """Write the e-mail of one message; of a message with a JSON structure, the part for this protocol.
+    """Return the e-mail for a message; for a message with JSON structure, its text for this protocol.
 
-    A text with control characters is encoded: a terminal that shows the file gets none, a mail program reads them all.
+    A text with control characters is encoded as quoted-printable, so that the file can be shown on a terminal.
     """
     if details.get("message_structure") == "json":
-        parts = json.loads(message)
-        message = parts.get(subscription.protocol, parts["default"])
+        texts = json.loads(message)
+        message = texts.get(subscription.protocol, texts["default"])
     subject = details.get("subject")
     if subscription.protocol == "email-json":
-        message = _as_json(subscription, message, message_id, details)
+        message = _json_notification(subscription, message, message_id, details)
     mail = EmailMessage()
     mail["From"] = formataddr((_one_line(subscription.topic.display_name or "AWS Notifications"), _SENDER))
     mail["To"] = _one_line(subscription.endpoint)
@@ -109,12 +110,12 @@ def _email(subscription: Any, message: str, message_id: str, details: Mapping[st
 
 
 def _one_line(header: str) -> str:
-    """Return the text of a header: on one line, with control characters as escapes."""
+    """Return a header value on one line, with control characters escaped."""
     return visible(" ".join(header.split()))
 
 
-def _as_json(subscription: Any, message: str, message_id: str, details: Mapping[str, Any]) -> str:
-    """Give the JSON document that SNS posts, without the signature: there is no certificate to check it against."""
+def _json_notification(subscription: Any, message: str, message_id: str, details: Mapping[str, Any]) -> str:
+    """Return SNS's notification document in JSON, without a signature, since there is no certificate to verify it."""
     document = {
         "Type": "Notification",
         "MessageId": message_id,
@@ -129,11 +130,10 @@ def _as_json(subscription: Any, message: str, message_id: str, details: Mapping[
 
 def _read(path: Path) -> Email:
     mail = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
-    moment = datetime.strptime(path.name.partition("-")[0], "%Y%m%dT%H%M%S.%f%z")
     return Email(
-        sent_at=moment,
+        sent_at=datetime.strptime(path.name.partition("-")[0], "%Y%m%dT%H%M%S.%f%z"),
         to=str(mail["To"]),
         subject=str(mail["Subject"]),
-        topic=str(mail["X-SNS-Topic-Arn"]).strip(),  # a long header is folded onto a line of its own
+        topic=str(mail["X-SNS-Topic-Arn"]).strip(),  # a long header value is folded onto the next line
         body=mail.get_content().replace("\r\n", "\n").removesuffix("\n"),
     )

@@ -1,4 +1,4 @@
-"""What the runs in one JVM share beside the context of Spark, and how it differs from what it was at the start."""
+"""The global state of a JVM that successive job runs share, compared with its state at the start."""
 
 import re
 import time
@@ -16,52 +16,52 @@ JAVA_OPTIONS = (
     ),
     "--add-exports=java.management/com.sun.jmx.mbeanserver=ALL-UNNAMED",
 )
-"""With these options a JVM tells what no public method tells."""
+"""The options with which a JVM allows the reflective access of this module."""
 
 _THREADS_SECONDS = 3.0
-"""How long the threads of a run may take to end after the run."""
+"""How long the threads of a run may continue after its end."""
 _POLL_SECONDS = 0.02
 
 _POSTGRES = "org.postgresql.Driver"
 
 _FIELD_HOLDER_VERSION = 19
-"""The first version of Java in which a thread keeps what it runs in an object of its own."""
+"""The first version of Java whose Thread stores its task in a FieldHolder."""
 
 type Jvm = Any
 type Read = Callable[[Jvm], object]
 
 
-def _identity(jvm: Jvm, found: Any) -> str:
-    """Return what tells one Java object from all others."""
-    return "null" if found is None else f"{found.getClass().getName()}@{jvm.java.lang.System.identityHashCode(found)}"
+def _identity(jvm: Jvm, value: Any) -> str:
+    """Return the class name and identity hash code of a Java object."""
+    return "null" if value is None else f"{value.getClass().getName()}@{jvm.java.lang.System.identityHashCode(value)}"
 
 
-def _text(jvm: Jvm, found: Any) -> str:
-    """Return a Java object's own text: Python would ask a collection for one element after the other."""
-    return str(jvm.java.util.Objects.toString(found))
+def _text(jvm: Jvm, value: Any) -> str:
+    """Return Java's toString of an object in one request; Py4J would fetch a collection element by element."""
+    return str(jvm.java.util.Objects.toString(value))
 
 
 def _field(jvm: Jvm, class_name: str, name: str, owner: Any = None) -> Any:
-    """Return the value of a field, whatever its access: of the object `owner`, or a static one."""
+    """Return the value of a field of any visibility: of the object `owner`, or a static one."""
     field = jvm.java.lang.Class.forName(class_name).getDeclaredField(name)
     field.setAccessible(True)
     return field.get(owner)
 
 
 def _set(jvm: Jvm, class_name: str, name: str, owner: Any, value: int) -> None:
-    """Set a field of the object `owner` that holds a long integer."""
+    """Set a field of type long of the object `owner`."""
     field = jvm.java.lang.Class.forName(class_name).getDeclaredField(name)
     field.setAccessible(True)
     field.setLong(owner, value)
 
 
 def _static(class_name: str, *names: str) -> Read:
-    """Return how to read which objects the static fields of a class hold."""
+    """Return a function that reads the identities of the objects in static fields of a class."""
     return lambda jvm: [_identity(jvm, _field(jvm, class_name, name)) for name in names]
 
 
 def _time_zone(jvm: Jvm) -> list[str]:
-    zone = jvm.java.util.TimeZone.getDefault()  # a copy, so that its identity says nothing
+    zone = jvm.java.util.TimeZone.getDefault()  # a copy, so its identity is meaningless
     return [zone.getClass().getName(), _text(jvm, zone)]
 
 
@@ -76,28 +76,29 @@ def _streams(jvm: Jvm) -> list[str]:
 
 
 def _providers(jvm: Jvm) -> list[str]:
-    return [f"{_identity(jvm, found)} {found.hashCode()}" for found in jvm.java.security.Security.getProviders()]
+    providers = jvm.java.security.Security.getProviders()
+    return [f"{_identity(jvm, provider)} {provider.hashCode()}" for provider in providers]
 
 
 def _java_logging(jvm: Jvm) -> list[str]:
     logging = jvm.java.util.logging
     manager = logging.LogManager.getLogManager()
-    found = [_identity(jvm, manager)]
+    state = [_identity(jvm, manager)]
     for name in jvm.java.util.Collections.list(manager.getLoggerNames()):
         if logger := manager.getLogger(name):
             handlers = [_identity(jvm, handler) for handler in logger.getHandlers()]
             if logger.getLevel() or handlers:
-                found.append(f"{name} {_text(jvm, logger.getLevel())} {handlers}")
-    return sorted(found)
+                state.append(f"{name} {_text(jvm, logger.getLevel())} {handlers}")
+    return sorted(state)
 
 
 def _log4j(jvm: Jvm) -> list[str]:
     configuration = jvm.org.apache.logging.log4j.LogManager.getContext(False).getConfiguration()
-    found = [_identity(jvm, configuration), _text(jvm, configuration.getAppenders())]
+    state = [_identity(jvm, configuration), _text(jvm, configuration.getAppenders())]
     for name, logger in sorted(configuration.getLoggers().items()):
-        parts = (logger.getLevel(), logger.getAppenderRefs(), logger.getFilter())
-        found.append(f"{name} {[_text(jvm, part) for part in parts]}")
-    return found
+        settings = (logger.getLevel(), logger.getAppenderRefs(), logger.getFilter())
+        state.append(f"{name} {[_text(jvm, setting) for setting in settings]}")
+    return state
 
 
 def _jdbc(jvm: Jvm) -> list[str]:
@@ -139,12 +140,12 @@ def _shutdown_hooks(jvm: Jvm) -> list[str]:
 
 
 def _callbacks(jvm: Jvm) -> list[str]:
-    server = JavaObject(GATEWAY_SERVER_OBJECT_ID, jvm._gateway_client)  # noqa: SLF001 - a view does not name it
+    server = JavaObject(GATEWAY_SERVER_OBJECT_ID, jvm._gateway_client)  # noqa: SLF001 - a JVM view has no public access to it
     client = server.getCallbackClient()
     return [_identity(jvm, client), str(client.getPort()), _text(jvm, server.getListeners())]
 
 
-SHARED: dict[str, Read] = {
+READERS: dict[str, Read] = {
     "system properties": lambda jvm: _text(jvm, jvm.java.util.TreeMap(jvm.java.lang.System.getProperties())),
     "time zone": _time_zone,
     "locales": _locales,
@@ -181,94 +182,94 @@ SHARED: dict[str, Read] = {
         ),
     ),
 }
-"""What is compared, by what a user would call it: how it is read, as something that is equal while nothing changes."""
+"""The functions that read the shared state, by its name for users; the result is equal as long as nothing changes."""
 
 
-_LOADED = (
+_PRELOADED_CLASSES = (
     "org.apache.hadoop.yarn.conf.YarnConfiguration",
     "org.apache.spark.sql.artifact.ArtifactManager$",  # starts a thread that cleans up after sessions
     "org.apache.spark.util.ShutdownHookManager$",
     "org.sparkproject.jetty.util.Jetty",  # sets a system property
 )
-"""The classes that set something for the whole JVM when they are loaded."""
+"""The classes whose loading changes global state of the JVM."""
 
 _PYTHON_MONITOR = "org.apache.spark.api.python.PythonWorkerFactory$MonitorThread"
 
 
 def _load(jvm: Jvm) -> None:
-    """Load what adds to the shared state when it is first used, and set what every run sets."""
+    """Load what changes the shared state on first use, and apply the settings of every run."""
     hadoop, spark = jvm.org.apache.hadoop, jvm.org.apache.spark
     hadoop.fs.FileSystem.get(hadoop.conf.Configuration())
     hadoop.fs.FileSystem.closeAll()
-    for name in _LOADED:
+    for name in _PRELOADED_CLASSES:
         jvm.java.lang.Class.forName(name)
     if any(driver.getClass().getName() == _POSTGRES for driver in jvm.java.sql.DriverManager.drivers().toList()):
         spark.sql.execution.datasources.jdbc.DriverRegistry.register(_POSTGRES)
-        jvm.java.lang.Class.forName("org.postgresql.util.LazyCleanerImpl")  # starts a thread that stays
+        jvm.java.lang.Class.forName("org.postgresql.util.LazyCleanerImpl")  # starts a permanent thread
     state = getattr(getattr(spark.sql.internal, "SharedState$"), "MODULE$")
     handle_urls = getattr(state, "org$apache$spark$sql$internal$SharedState$$setFsUrlStreamHandlerFactory")
     handle_urls(spark.SparkConf(), hadoop.conf.Configuration())
     level = jvm.java.lang.System.getProperty("spark.log.level", "WARN")
     spark.util.Utils.setLogLevel(jvm.org.apache.logging.log4j.Level.toLevel(level))
-    # A worker of Java's own pool would wait for a minute before it ends.
+    # An idle worker of Java's common pool would otherwise end only after a minute.
     _set(jvm, "java.util.concurrent.ForkJoinPool", "keepAlive", jvm.java.util.concurrent.ForkJoinPool.commonPool(), 1)
 
 
 def _settings(jvm: Jvm) -> dict[str, str]:
-    """Return those of Java's system properties that are settings of Spark."""
+    """Return the Java system properties that are Spark settings."""
     system = jvm.java.lang.System
     names = list(system.getProperties().stringPropertyNames())
     return {name: system.getProperty(name) for name in names if name.startswith("spark.")}
 
 
 class JvmState:
-    """The shared state of a JVM as it was when this was made."""
+    """A snapshot of the shared state of a JVM."""
 
     def __init__(self, jvm: Jvm) -> None:
-        """Remember the state of `jvm`, a view by Py4J."""
+        """Take the snapshot of `jvm`, a Py4J view."""
         _load(jvm)
         self._jvm = jvm
         self._settings = _settings(jvm)
-        self._values = {name: read(jvm) for name, read in SHARED.items()}
+        self._values = {name: read(jvm) for name, read in READERS.items()}
         self._threads = self._thread_ids()
 
     def restore_settings(self) -> None:
-        """Put back the settings of Spark, which each run hands over as system properties."""
+        """Restore the Spark settings, which each run passes as system properties."""
         for name in _settings(self._jvm).keys() - self._settings.keys():
             self._jvm.java.lang.System.clearProperty(name)
         for name, value in self._settings.items():
             self._jvm.java.lang.System.setProperty(name, value)
 
     def differences(self) -> list[str]:
-        """Return what is not as it was: the names of what has changed, and the threads that are left.
+        """Return the differences from the snapshot: the names of changed state, and new threads that still run.
 
-        Threads have some seconds to end; idle ones of a pool, and network loops that were shut down, end at once.
+        Threads have some seconds to end; idle pool workers and closed network loops are ended immediately.
         """
-        changed = [name for name, read in SHARED.items() if read(self._jvm) != self._values[name]]
+        changed = [name for name, read in READERS.items() if read(self._jvm) != self._values[name]]
         deadline = time.monotonic() + _THREADS_SECONDS
         for thread in self._jvm.java.lang.Thread.getAllStackTraces().keySet().toArray():
             if str(thread.getId()) not in self._threads:
-                _hasten(self._jvm, thread)
-        while (left := self._thread_ids() - self._threads) and time.monotonic() < deadline:
+                _end_idle_thread(self._jvm, thread)
+        while (remaining := self._thread_ids() - self._threads) and time.monotonic() < deadline:
             time.sleep(_POLL_SECONDS)
-        return changed + [f"thread {self._thread_name(number)}" for number in left]
+        return changed + [f"thread {self._thread_name(thread_id)}" for thread_id in remaining]
 
     def _thread_ids(self) -> Counter[str]:
-        """Return the numbers that the JVM has given to all threads: a thread can say that it has another one."""
+        """Return the ids of all threads as the JVM reports them: a Thread subclass can override its own."""
         ids = _thread_beans(self._jvm).getAllThreadIds()
         return Counter(re.findall(r"\d+", self._jvm.java.util.Arrays.toString(ids)))
 
-    def _thread_name(self, number: str) -> str:
-        info = _thread_beans(self._jvm).getThreadInfo(int(number))
-        return str(info.getThreadName()) if info else number
+    def _thread_name(self, thread_id: str) -> str:
+        info = _thread_beans(self._jvm).getThreadInfo(int(thread_id))
+        return str(info.getThreadName()) if info else thread_id
 
 
 def _thread_beans(jvm: Jvm) -> Any:
     return jvm.java.lang.management.ManagementFactory.getThreadMXBean()
 
 
-def _hasten(jvm: Jvm, thread: Any) -> None:
-    """Let a thread end that only waits: an idle one of a pool, a closed loop of Netty, the watch on Python workers."""
+def _end_idle_thread(jvm: Jvm, thread: Any) -> None:
+    """End a thread that only waits: an idle pool worker, a closed Netty loop, the monitor of Python workers."""
     if thread.getClass().getName() == _PYTHON_MONITOR:
         thread.interrupt()
         return

@@ -1,4 +1,4 @@
-"""The processes of a local world: who holds a lock, which port is free, what a process left behind."""
+"""The processes of a local world: lock files, free ports, and termination of process trees."""
 
 import contextlib
 import ctypes
@@ -15,29 +15,29 @@ from pathlib import Path
 import psutil
 
 TAG = "TOTELAKE_PROCESS"
-"""The variable that a process inherits to all that it starts: a random value, the same for all of its family."""
+"""The environment variable that marks all processes of one family with the same random value."""
 
 _PR_SET_CHILD_SUBREAPER = 36
 _KILL_SECONDS = 5.0
 
-# Below the ports that systems give to outgoing connections, so that none of those takes it while the world is down.
+# Below the ephemeral ports, so that no outgoing connection takes a world's port while the world is down.
 _PORTS = range(20000, 32000)
 
 
 class LockHeldError(Exception):
-    """Another process holds the lock; `pid` is its id, if it said so."""
+    """Another process holds the lock; `pid` is its id, None if unknown."""
 
     def __init__(self, path: Path, pid: int | None) -> None:
-        """Name the lock's file and its holder."""
+        """Name the lock file and its holder."""
         super().__init__(f"{path} is locked by process {pid}")
         self.path, self.pid = path, pid
 
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file `path` during the block; raise `LockHeldError` when another process does.
+    """Hold the lock file `path` during the block; raise `LockHeldError` when another process holds it.
 
-    The system frees the lock when its holder dies, however it dies. The file holds the id of the last holder.
+    The system releases the lock when the process ends, even by a signal. The file contains the id of the last holder.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -54,7 +54,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def holder(path: Path) -> int | None:
-    """Return the id of the process that holds the lock file `path`, None when nobody does."""
+    """Return the id of the process that holds the lock file `path`, None when it is free."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
@@ -86,14 +86,14 @@ def port_is_free(port: int) -> bool:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return `count` different ports of 127.0.0.1 on which nobody listens."""
+    """Return `count` different free ports of 127.0.0.1."""
     candidates = random.sample(_PORTS, len(_PORTS))
     free = (port for port in candidates if port_is_free(port))
     return [next(free) for _ in range(count)]
 
 
 def stop(pid: int, seconds: float) -> None:
-    """Ask the process to end, and kill it when it has not ended after `seconds`."""
+    """Terminate the process, and kill it if it still runs after `seconds`."""
     with contextlib.suppress(psutil.NoSuchProcess):
         process = psutil.Process(pid)
         process.terminate()
@@ -103,7 +103,7 @@ def stop(pid: int, seconds: float) -> None:
 
 
 def has_ended(process: psutil.Process) -> bool:
-    """Return whether the process has ended, whether its end was noticed by its parent or not."""
+    """Return whether the process has ended; a zombie counts as ended."""
     try:
         return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -111,7 +111,7 @@ def has_ended(process: psutil.Process) -> bool:
 
 
 def ends(process: psutil.Process, seconds: float) -> bool:
-    """Return whether the process ends within `seconds`; psutil's own wait takes one that nobody collects for alive."""
+    """Wait up to `seconds` for the end of the process; return whether it ended. psutil's wait ignores zombies."""
     deadline = time.monotonic() + seconds
     while not has_ended(process):
         if time.monotonic() >= deadline:
@@ -121,22 +121,22 @@ def ends(process: psutil.Process, seconds: float) -> bool:
 
 
 def adopt_orphans() -> None:
-    """Make this process the parent of each descendant whose own parent ends; only Linux can do that."""
+    """Make this process the parent of its orphaned descendants; on Linux only."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def family(first: int, tag: str) -> set[psutil.Process]:
-    """Return the living processes that stem from `first`, without itself and the process that asks.
+    """Return the running processes that originate from the process `first`, without itself and the caller.
 
-    They are its descendants, orphans among them where it has called `adopt_orphans`, the members of its session, and
-    all that have the value `tag` of `TAG` among the variables with which they were started.
+    They are its descendants, including orphans if it has called `adopt_orphans`, the members of its session, and
+    the processes that were started with the value `tag` of the variable `TAG`.
     """
-    found: set[psutil.Process] = set()
+    processes: set[psutil.Process] = set()
     with contextlib.suppress(psutil.NoSuchProcess):
-        found.update(psutil.Process(first).children(recursive=True))
-    found.update(process for process in psutil.process_iter() if _belongs(process, first, tag))
-    return {process for process in found if process.pid not in (first, os.getpid()) and not has_ended(process)}
+        processes.update(psutil.Process(first).children(recursive=True))
+    processes.update(process for process in psutil.process_iter() if _belongs(process, first, tag))
+    return {process for process in processes if process.pid not in (first, os.getpid()) and not has_ended(process)}
 
 
 def _belongs(process: psutil.Process, session: int, tag: str) -> bool:
@@ -146,33 +146,33 @@ def _belongs(process: psutil.Process, session: int, tag: str) -> bool:
 
 
 def kill_family(first: int, tag: str, *, keep: Collection[int] = ()) -> list[int]:
-    """Kill the family of `first`, but not itself nor those to `keep`, and what is started meanwhile.
+    """Kill the family of `first`, and processes that it starts meanwhile, except `first` and the ids in `keep`.
 
-    Returns those that could not be killed within some seconds, such as a program that another user runs.
+    Returns the ids of processes that could not be killed within some seconds, such as those of another user.
     """
     deadline = time.monotonic() + _KILL_SECONDS
-    while (found := [process for process in family(first, tag) if process.pid not in keep]) and (
+    while (remaining := [process for process in family(first, tag) if process.pid not in keep]) and (
         time.monotonic() < deadline
     ):
-        for process in found:
+        for process in remaining:
             with contextlib.suppress(psutil.Error):
                 process.kill()
         time.sleep(0.005)
     if first == os.getpid():
-        _collect(keep)
-    return [process.pid for process in found]
+        _reap_children(keep)
+    return [process.pid for process in remaining]
 
 
-def _collect(keep: Collection[int]) -> None:
-    """Collect the ended children of this process but for those to `keep`, whose exit status somebody waits for."""
+def _reap_children(keep: Collection[int]) -> None:
+    """Reap the ended children of this process, except the ids in `keep`, whose exit status is still needed."""
     for process in psutil.Process().children():
         if process.pid not in keep and has_ended(process):
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(process.pid, os.WNOHANG)
 
 
-def end_like(status: int) -> None:
-    """End this process at once as one has ended whose exit `status` this is; a negative one is that of a signal."""
+def exit_with_status(status: int) -> None:
+    """End this process immediately with the exit `status` of another one; a negative status is a signal number."""
     if status < 0:
         if status != -signal.SIGKILL:
             signal.signal(-status, signal.SIG_DFL)
@@ -181,13 +181,13 @@ def end_like(status: int) -> None:
 
 
 def kill_all_below(folder: Path) -> int:
-    """Kill every process whose working folder is below `folder`; return how many there were."""
-    found = [process for process in psutil.process_iter() if _works_below(process, folder)]
-    for process in found:
+    """Kill every process whose working directory is `folder` or below; return their number."""
+    processes = [process for process in psutil.process_iter() if _works_below(process, folder)]
+    for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-    psutil.wait_procs(found, timeout=10)
-    return len(found)
+    psutil.wait_procs(processes, timeout=10)
+    return len(processes)
 
 
 def _works_below(process: psutil.Process, folder: Path) -> bool:

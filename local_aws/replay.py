@@ -1,4 +1,4 @@
-"""Requests that are sent again because their answer was lost on its way."""
+"""Idempotent responses to SDK retries, keyed by invocation id."""
 
 import hashlib
 import re
@@ -11,65 +11,66 @@ from typing import Any
 type StartResponse = Callable[..., Any]
 type WsgiApp = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
 type Invocation = tuple[str, ...]
-type Answer = tuple[str, list[Invocation], list[bytes]]
+type Response = tuple[str, list[Invocation], list[bytes]]
 
-_REMEMBERED = 512
-_FOR_S3 = re.compile(r"Credential=[^,]*/s3/aws4_request")
+_MAX_RESPONSES = 512
+_S3_CREDENTIAL = re.compile(r"Credential=[^,]*/s3/aws4_request")
 
 
 class Replay:
-    """Gives a repeated request the answer that it had, where an SDK says by its invocation id that it repeats one.
+    """WSGI middleware that repeats the response to a request that an SDK retries.
 
-    An SDK repeats a request whose connection broke, also when the work has been done, or is still being done: what it
-    meets then is its own work, as "already exists". Refusals (400 and above) are not kept, since nothing was done that
-    could be done twice, and S3's answers, which may be large, are not either.
+    An SDK retries a request whose connection broke, even if it was executed or is still being executed; a second
+    execution would fail on the result of the first, as "already exists". Error responses (400 and above) are not
+    stored, since their requests had no effect, nor are those of S3, which may be large.
     """
 
     def __init__(self, app: WsgiApp) -> None:
-        """Stand before `app`."""
+        """Wrap `app`."""
         self._app = app
         self._lock = threading.Lock()
-        self._answers: OrderedDict[Invocation, Future[Answer]] = OrderedDict()
+        self._responses: OrderedDict[Invocation, Future[Response]] = OrderedDict()
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        """Answer a request."""
-        named, signed = environ.get("HTTP_AMZ_SDK_INVOCATION_ID"), environ.get("HTTP_AUTHORIZATION", "")
-        if not named or _FOR_S3.search(signed):
+        """Serve a request, or repeat its response."""
+        invocation_id, authorization = environ.get("HTTP_AMZ_SDK_INVOCATION_ID"), environ.get("HTTP_AUTHORIZATION", "")
+        if not invocation_id or _S3_CREDENTIAL.search(authorization):
             return self._app(environ, start_response)
-        # All that makes up the request, so that nobody gets the answer to another one.
+        # The key contains the whole request, so that a different request never gets its response.
         file = environ["wsgi.input"]
         content = hashlib.sha256(file.read()).hexdigest()
         file.seek(0)
         target = environ.get("HTTP_X_AMZ_TARGET", "")
-        invocation = (named, signed, environ["REQUEST_METHOD"], environ["REQUEST_URI"], target, content)
-        first: Future[Answer] = Future()
+        uri = environ["REQUEST_URI"]
+        invocation = (invocation_id, authorization, environ["REQUEST_METHOD"], uri, target, content)
+        new: Future[Response] = Future()
         with self._lock:
-            answer = self._answers.setdefault(invocation, first)
-            if len(self._answers) > _REMEMBERED:
-                self._answers.popitem(last=False)
-        if answer is first:
-            self._work(environ, invocation, answer)
-        status, headers, body = answer.result()
+            future = self._responses.setdefault(invocation, new)
+            if len(self._responses) > _MAX_RESPONSES:
+                self._responses.popitem(last=False)
+        if future is new:
+            self._execute(environ, invocation, future)
+        status, headers, body = future.result()
         start_response(status, headers)
         return body
 
-    def _work(self, environ: dict[str, Any], invocation: Invocation, answer: "Future[Answer]") -> None:
+    def _execute(self, environ: dict[str, Any], invocation: Invocation, future: "Future[Response]") -> None:
         try:
-            found = self._ask(environ)
+            response = self._call_app(environ)
         except BaseException as error:
             self._forget(invocation)
-            answer.set_exception(error)
+            future.set_exception(error)
             raise
-        if found[0] >= "400":
+        if response[0] >= "400":
             self._forget(invocation)
-        answer.set_result(found)
+        future.set_result(response)
 
-    def _ask(self, environ: dict[str, Any]) -> Answer:
-        began: list[tuple[str, list[Invocation]]] = []
-        body = list(self._app(environ, lambda status, headers, *_: began.append((status, headers))))
-        status, headers = began[-1]
+    def _call_app(self, environ: dict[str, Any]) -> Response:
+        started: list[tuple[str, list[Invocation]]] = []
+        body = list(self._app(environ, lambda status, headers, *_: started.append((status, headers))))
+        status, headers = started[-1]
         return status, headers, body
 
     def _forget(self, invocation: Invocation) -> None:
         with self._lock:
-            self._answers.pop(invocation, None)
+            self._responses.pop(invocation, None)

@@ -1,4 +1,4 @@
-"""The local AWS as one object, which the product and the tests start alike."""
+"""The local AWS as one object, used by the product and the tests alike."""
 
 import json
 import logging
@@ -28,7 +28,7 @@ from local_aws.state import State
 
 type WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 type Page = Callable[[dict[str, Any]], Mapping[str, Any]]
-"""Called with the WSGI environment of a request; returns what is answered, as JSON's types."""
+"""Called with the WSGI environment of a request; returns the response, which is sent as JSON."""
 
 _LOG = logging.getLogger(__name__)
 _FIRST_ERROR = 400
@@ -36,10 +36,10 @@ _NO_PAGES: Mapping[str, Page] = MappingProxyType({})
 
 
 class RequestHandler(MotoRequestHandler):  # type: ignore[misc] # moto is not typed
-    """Logs the requests that failed, and not the thousands that did not; what is no HTTP is refused in XML."""
+    """Logs failed requests only; invalid HTTP gets an error response in XML."""
 
     path: str
-    timeout = 60  # seconds for which a client may be silent in the middle of a request
+    timeout = 60  # seconds to wait for more data of a request
     error_content_type = "application/xml"
     error_message_format = (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -47,30 +47,30 @@ class RequestHandler(MotoRequestHandler):  # type: ignore[misc] # moto is not ty
     )
 
     def make_environ(self) -> dict[str, Any]:
-        """Return what WSGI says of a request, with the headers as they have arrived."""
+        """Return the WSGI environment of a request, with its raw headers."""
         return {**super().make_environ(), headers.MESSAGE: self.headers}
 
     def run_wsgi(self) -> None:
-        """Answer a request; one whose address cannot be read is an error of the client."""
+        """Serve a request; an invalid target is an error of the client."""
         try:
             urlsplit(self.path)
         except ValueError:
-            self.path = "/"  # which the log reads once more
+            self.path = "/"  # the log parses it again
             self.send_error(HTTPStatus.BAD_REQUEST, "The target of the request is not a path.")
         else:
             super().run_wsgi()
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Log a request unless it went well."""
+        """Log a request if it failed."""
         if not str(code).isdigit() or int(code) >= _FIRST_ERROR:
             super().log_request(code, size)
 
 
 class LocalAws:
-    """A local AWS: moto's server with the parts that moto only pretends made real, behind a gate.
+    """A local AWS: moto's server, with real execution of what moto only simulates, behind a gate.
 
-    As a context it serves from a thread; `serve` serves from the caller's. A process can have one at a time, since moto
-    keeps its resources in modules: a new one begins without any, but for the objects in its state folder.
+    As a context manager it serves in a thread; `serve` serves in the caller's. A process can have one at a time, since
+    moto keeps its resources in modules: a new one starts without any, except the objects in its state folder.
     """
 
     def __init__(
@@ -87,23 +87,24 @@ class LocalAws:
     ) -> None:
         """Prepare to serve the state folder `state` on `listener`, which is closed, or on a free port of 127.0.0.1.
 
-        Requests are signed with the key of `owner`, or of a role. `pages` are paths that are no part of AWS, `unsigned`
-        those of them that need no signature. `redshift_database` returns the URL of the Postgres database that stands
-        for one of Redshift, by its warehouse and its name; without it there is no Redshift. `seconds_per_minute` is how
-        long a minute of a job's timeout takes. Requests that were signed before `started`, by default now, are refused.
+        Requests must be signed with the key of `owner`, of a role or of an IAM user. `pages` are paths that are not
+        part of AWS, `unsigned` those of them that need no signature. `redshift_database` returns the URL of the
+        Postgres database in place of a Redshift database, by warehouse and name; without it there is no Redshift.
+        `seconds_per_minute` is the length of a minute of a job's timeout. Requests signed before `started`, by default
+        now, are refused.
         """
         self.state = state
         self.owner = owner
         self.moto: WsgiApp = Replay(DomainDispatcherApplication(create_backend_app))
-        """The same without the gate; only for tests that show what the gate is good for."""
+        """The application without the gate, for tests that show the effect of the gate."""
         self._pages = pages
         self._redshift_database = redshift_database
         self._seconds_per_minute = seconds_per_minute
         self._thread: threading.Thread | None = None
         moto_api_backend.reset()
-        with listener or socket.create_server((HOST, 0)) as socket_:  # the server has a descriptor of its own
+        with listener or socket.create_server((HOST, 0)) as socket_:  # the server duplicates the descriptor
             self.port = int(socket_.getsockname()[1])
-            """The port that is served."""
+            """The port of the server."""
             self._server = make_server(
                 HOST,
                 self.port,
@@ -116,12 +117,12 @@ class LocalAws:
 
     @property
     def url(self) -> str:
-        """The address of every service."""
+        """The endpoint URL of every service."""
         return f"http://{HOST}:{self.port}"
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables by which any client of AWS finds this one and signs as its owner."""
+        """The environment variables by which an AWS client uses this endpoint as its owner."""
         return {
             "AWS_ENDPOINT_URL": self.url,
             "AWS_ACCESS_KEY_ID": self.owner.access_key,
@@ -131,7 +132,7 @@ class LocalAws:
         }
 
     def client(self, service: str, key: Credentials | None = None) -> Any:
-        """Return a boto3 client of a service that acts as the owner, or with another `key`, and does not retry."""
+        """Return a boto3 client of a service for the owner, or for another `key`; it does not retry."""
         key = key or self.owner
         return boto3.session.Session().client(
             service,
@@ -144,7 +145,7 @@ class LocalAws:
         )
 
     def serve(self) -> None:
-        """Serve until `shutdown` is called, then end the jobs and crawls that run."""
+        """Serve until `shutdown` is called, then stop running jobs and crawls."""
         try:
             self._server.serve_forever()
         finally:
@@ -157,17 +158,17 @@ class LocalAws:
             _LOG.info("stopped")
 
     def shutdown(self) -> None:
-        """Let `serve` end; waits until no request is taken any more."""
+        """End `serve`; returns when no more requests are accepted."""
         self._server.shutdown()
 
     def __enter__(self) -> Self:
-        """Serve from a thread."""
+        """Start serving in a thread."""
         self._thread = threading.Thread(target=self.serve, name="local-aws", daemon=True)
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop serving, and wait for the end of what runs."""
+        """Stop serving, and wait for the end of running jobs and crawls."""
         self.shutdown()
         if self._thread:
             self._thread.join()
@@ -189,7 +190,7 @@ class LocalAws:
         if path in self._pages and not execution.is_of_role(environ):
             start_response("200 OK", [("Content-Type", "application/json")])
             return [json.dumps(self._pages[path](environ)).encode()]
-        if path.startswith("/moto-api"):  # can reset everything, and AWS has nothing like it
+        if path.startswith("/moto-api"):  # can reset everything, and is not part of AWS
             start_response("404 Not Found", [("Content-Type", "text/plain")])
             return [b"not part of AWS\n"]
         return self.moto(environ, start_response)

@@ -1,4 +1,4 @@
-"""Spark on this machine: the environment of a driver whose `s3://` is the lake's folder, and what is built for it."""
+"""Spark on this machine: environment of a driver whose `s3://` is the lake's folder, JDBC driver and class archive."""
 
 import hashlib
 import importlib.metadata
@@ -26,36 +26,34 @@ JDBC_PACKAGE = "org.postgresql:postgresql:42.7.13"
 JDBC_SHA256 = "6e0e4cc2d8cae902084f8a2b18728b073a6fd9d1f87c9d8bff8f298c18185b93"
 
 _VIEW = "org.apache.hadoop.fs.viewfs.ViewFileSystemOverloadScheme"
-# Hadoop's `file:` file system leaves a .crc file beside every file, and an S3 client would see those as objects. The
-# plain one below it does not; it is mounted under a scheme of its own because much of Hadoop insists on `file:` being
-# the former.
+# Hadoop's `file:` file system writes a .crc file beside every file, and an S3 client would see those as objects. The
+# raw one does not; it is mounted under its own scheme because much of Hadoop requires `file:` to be the former.
 _PLAIN_SCHEME = "plain"
 _SETTINGS = {
     "spark.hadoop.fs.s3.impl": _VIEW,
     "spark.hadoop.fs.s3a.impl": _VIEW,
     f"spark.hadoop.fs.{_PLAIN_SCHEME}.impl": "org.apache.hadoop.fs.RawLocalFileSystem",
     "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
-    # Else the files of a view file system are listed with their places, and each has an `ls` started for its rights.
+    # Otherwise the files of a view file system are listed with their locations, which starts an `ls` for each.
     "spark.sql.sources.ignoreDataLocality": "true",
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.ansi.enabled": "true",
     "spark.sql.shuffle.partitions": "4",
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
-    # Whoever uses this machine reaches the driver's ports. Spark makes the secret itself, in the memory of the driver.
+    # Every user of this machine can reach the driver's ports. Spark generates the secret itself, in memory.
     "spark.authenticate": "true",
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
     "spark.log.level": "WARN",
-    # Without it Spark is told of every column which line of Python made it, in eight requests: most of what a small
-    # batch asks of it.
+    # Otherwise PySpark reports the Python line of every column in eight requests, the majority in a small batch.
     "spark.python.sql.dataFrameDebugging.enabled": "false",
 }
 
 
-# Java's second compiler takes half of the processor time of a job that lasts some seconds, and pays for it only in one
-# that lasts minutes: let it wait ten times as long as it would before it takes up a method. Measured on two cores: a
-# first Parquet file for 5.0 s of processor time and not 8.1; six million rows through a join for 20.6 s and not 23.9.
+# Java's C2 compiler takes half of the CPU time of a job of some seconds, and pays off only in one of minutes: raise its
+# thresholds tenfold. Measured on two cores: 5.0 instead of 8.1 s of CPU time for a first Parquet file, 20.6 instead of
+# 23.9 s for a join of six million rows.
 _LATE_OPTIMISATION = [
     "-XX:Tier4InvocationThreshold=50000",
     "-XX:Tier4MinInvocationThreshold=6000",
@@ -72,10 +70,10 @@ def environment(
     scratch: Path | None = None,
     mounts: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
-    """Return the variables that make `python script.py` a local Spark driver of this world, to lay over the caller's.
+    """Return the environment variables, to add to the caller's, that make `python script.py` a local Spark driver.
 
-    `conf` adds to the settings and wins over them. `scratch` is the folder of temporary files, `<state>/tmp` where none
-    is given, `mounts` the mount table, as for `settings`.
+    `conf` overrides the settings. `scratch` is the folder of temporary files, by default `<state>/tmp`; `mounts` is
+    the mount table, as for `settings`.
     """
     scratch = (scratch or state.root / "tmp").resolve()
     scratch.mkdir(parents=True, exist_ok=True)
@@ -97,9 +95,9 @@ def environment(
 
 
 def settings(state: State, conf: Mapping[str, str], mounts: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the Spark settings of this world, its mount table `mounts`, and `conf` over them.
+    """Return the Spark settings of this world with the mount table `mounts`, overridden by `conf`.
 
-    Where no mount table is given, all of each bucket that there is now is mounted.
+    By default all existing buckets are mounted completely.
     """
     if mounts is None:
         lake = state.lake.resolve()
@@ -115,13 +113,13 @@ def buckets(lake: Path) -> list[str]:
 
 
 def mount(bucket: str, folder: str, address: str) -> dict[str, str]:
-    """Return the setting that mounts `address` as a folder of a bucket; an empty name is all that is not mounted."""
+    """Return the setting that mounts `address` as a folder of a bucket; an empty name is the fallback of the bucket."""
     name = f"link./{folder}" if folder else "linkFallback"
     return {f"spark.hadoop.fs.viewfs.mounttable.{bucket}.{name}": address}
 
 
 def local_address(folder: Path) -> str:
-    """Return the address of a folder of this machine for a mount."""
+    """Return the URI of a local folder for a mount."""
     return f"{_PLAIN_SCHEME}://{quote(str(folder))}"
 
 
@@ -130,11 +128,11 @@ def _launch_variables() -> dict[str, str]:
     java = toolchain.java_home()
     return {
         **({"JAVA_HOME": str(java)} if java else {}),
-        # Another Spark on this machine must not be taken for the one of the virtual environment.
+        # Use the Spark of the virtual environment, not another one on this machine.
         "SPARK_HOME": home,
         "SPARK_CONF_DIR": str(Path(home) / "conf"),
         "SPARK_LOCAL_IP": "127.0.0.1",
-        # spark-submit first starts a small JVM that only writes the command line of the real one.
+        # spark-submit first starts a small JVM that only prints the command line of the real one.
         "SPARK_LAUNCHER_OPTS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:-UsePerfData",
         "PYSPARK_PYTHON": sys.executable,
         "PYSPARK_DRIVER_PYTHON": sys.executable,
@@ -142,7 +140,7 @@ def _launch_variables() -> dict[str, str]:
 
 
 def _java_options(scratch: Path) -> list[str]:
-    # The user's home has passwords that libraries look for: those of Postgres, of Maven's repositories.
+    # Libraries look for passwords in the user's home, such as those of Postgres and Maven repositories.
     options = ["-Duser.timezone=UTC", f"-Djava.io.tmpdir={scratch}", f"-Duser.home={scratch}"]
     options += ["-XX:-UsePerfData", "-XX:+UseSerialGC"]
     options += _LATE_OPTIMISATION
@@ -152,7 +150,7 @@ def _java_options(scratch: Path) -> list[str]:
 
 
 def _spark_home() -> Path:
-    """Folder of the installed pyspark, found without importing it."""
+    """Return the folder of the installed pyspark, without importing it."""
     spec = importlib.util.find_spec("pyspark")
     if spec is None or spec.origin is None:
         raise SparkSetupError("the package pyspark is not installed; `make setup` installs it")
@@ -165,12 +163,12 @@ def _java_home() -> Path:
     home = os.environ.get("JAVA_HOME")
     java = str(Path(home) / "bin" / "java") if home else shutil.which("java")
     if java is None or not Path(java).exists():
-        raise SparkSetupError("there is no Java: install a JDK, 17 or later, or set JAVA_HOME to one")
+        raise SparkSetupError("Java is missing: install a JDK, 17 or later, or set JAVA_HOME to one")
     return Path(java).resolve().parents[1]
 
 
-def makers(jar: Path) -> dict[str, str]:
-    """Return what an archive is good for: this JDK, this pyspark and this driver, and no other."""
+def archive_inputs(jar: Path) -> dict[str, str]:
+    """Return the versions of JDK, pyspark, JDBC driver and training program, for which an archive is valid."""
     java = _java_home()
     release = java / "release"
     return {
@@ -183,14 +181,14 @@ def makers(jar: Path) -> dict[str, str]:
 
 
 def can_archive() -> bool:
-    """Whether the Java that is here archives classes: it does so on top of an archive of its own."""
+    """Return whether this Java can archive classes, which requires its own base archive."""
     return (_java_home() / "lib" / "server" / "classes.jsa").exists()
 
 
 def archive_is_current(jar: Path, target: Path) -> bool:
-    """Whether the archive `target` exists and was made by the JDK, the pyspark and the driver that are here now."""
+    """Return whether the archive `target` exists and was created with the current JDK, pyspark and JDBC driver."""
     try:
-        return target.exists() and json.loads(_sidecar(target).read_text(encoding="utf-8")) == makers(jar)
+        return target.exists() and json.loads(_sidecar(target).read_text(encoding="utf-8")) == archive_inputs(jar)
     except (OSError, ValueError, SparkSetupError):
         return False
 
@@ -200,13 +198,13 @@ def _sidecar(target: Path) -> Path:
 
 
 def archive(jar: Path = JDBC_JAR, target: Path = ARCHIVE) -> Path:
-    """Make the class-data-sharing archive that a driver starts from, unless it is current, and return its path.
+    """Create the class-data-sharing archive for drivers, unless it is current, and return its path.
 
-    It takes one run of a small program that uses what the jobs use. Raises SparkSetupError with what Java said.
+    Runs a small program that uses the same features as the jobs. Raises SparkSetupError with Java's output.
     """
     if archive_is_current(jar, target):
         return target
-    made_by = makers(jar)
+    inputs = archive_inputs(jar)
     target.parent.mkdir(parents=True, exist_ok=True)
     _sidecar(target).unlink(missing_ok=True)
     unfinished = target.with_name(f".{target.name}.{os.getpid()}")
@@ -215,21 +213,21 @@ def archive(jar: Path = JDBC_JAR, target: Path = ARCHIVE) -> Path:
         (state.lake / "training").mkdir(parents=True)
         dump = shlex.join([f"-XX:ArchiveClassesAtExit={unfinished}", "-Xlog:cds=off", "-Xlog:cds+dynamic=off"])
         variables = environment(state, conf={"spark.driver.extraJavaOptions": dump})
-        ended = _run_driver(["-P", str(_TRAINING)], variables)
-    if ended.returncode or not unfinished.exists():
+        driver = _run_driver(["-P", str(_TRAINING)], variables)
+    if driver.returncode or not unfinished.exists():
         unfinished.unlink(missing_ok=True)
-        raise SparkSetupError(f"the class-data-sharing archive {target} could not be made:\n{_tail(ended)}")
+        raise SparkSetupError(f"the class-data-sharing archive {target} could not be created:\n{_tail(driver)}")
     unfinished.replace(target)
-    _sidecar(target).write_text(json.dumps(made_by, indent=1), encoding="utf-8")
+    _sidecar(target).write_text(json.dumps(inputs, indent=1), encoding="utf-8")
     return target
 
 
 def jdbc_jar(target: Path = JDBC_JAR) -> Path:
-    """Put the Postgres driver of JDBC at `target`, unless it is there, and return its path.
+    """Fetch Postgres' JDBC driver to `target`, unless it exists, and return its path.
 
-    Spark's own resolver finds it: in Maven's local repository first, then in Maven Central or the repository that the
-    usual Ivy and Maven settings name. Raises SparkSetupError when it is found nowhere, and when what is found, or is at
-    `target` already, has not the SHA-256 that is written here.
+    Spark's resolver looks in Maven's local repository, then in Maven Central or the repository in the usual Ivy and
+    Maven settings. Raises SparkSetupError when it is not available, or its SHA-256, also that of an existing file, is
+    not JDBC_SHA256.
     """
     if target.exists():
         _check_jdbc_jar(target, f"remove {target} and run `make setup` again")
@@ -244,29 +242,29 @@ def jdbc_jar(target: Path = JDBC_JAR) -> Path:
         }
         options = [word for name, value in arguments.items() for word in ("--conf", f"{name}={value}")]
         variables = {**_launch_variables(), "PYSPARK_SUBMIT_ARGS": shlex.join([*options, "pyspark-shell"])}
-        ended = _run_driver(
+        driver = _run_driver(
             ["-P", "-c", "from pyspark import SparkContext; SparkContext._ensure_initialized()"], variables
         )
-        found = list((Path(folder) / "jars").glob("*postgresql*.jar"))
-        if ended.returncode or not found:
+        jars = list((Path(folder) / "jars").glob("*postgresql*.jar"))
+        if driver.returncode or not jars:
             raise SparkSetupError(
-                f"the JDBC driver {JDBC_PACKAGE} is neither in Maven's local repository nor could it be fetched; "
-                f"put its jar at {target} by hand, or make Maven Central reachable:\n{_tail(ended)}"
+                f"the JDBC driver {JDBC_PACKAGE} is not in Maven's local repository and could not be fetched; "
+                f"put its jar at {target} manually, or make Maven Central reachable:\n{_tail(driver)}"
             )
-        way_out = "remove it from Maven's local repository, or get it from another one than your settings name"
-        _check_jdbc_jar(found[0], way_out)
+        remedy = "remove it from Maven's local repository, or configure another repository"
+        _check_jdbc_jar(jars[0], remedy)
         unfinished = target.with_name(f".{target.name}.{os.getpid()}")
-        shutil.copyfile(found[0], unfinished)
+        shutil.copyfile(jars[0], unfinished)
         unfinished.replace(target)
     return target
 
 
-def _check_jdbc_jar(jar: Path, way_out: str) -> None:
-    found = hashlib.sha256(jar.read_bytes()).hexdigest()
-    if found != JDBC_SHA256:
+def _check_jdbc_jar(jar: Path, remedy: str) -> None:
+    actual = hashlib.sha256(jar.read_bytes()).hexdigest()
+    if actual != JDBC_SHA256:
         raise SparkSetupError(
-            f"{jar.name} has the SHA-256 {found} and not {JDBC_SHA256}, so it is cut off or not the JDBC driver "
-            f"{JDBC_PACKAGE}: {way_out}"
+            f"{jar.name} has the SHA-256 {actual}, not {JDBC_SHA256}, so it is truncated or not the JDBC driver "
+            f"{JDBC_PACKAGE}: {remedy}"
         )
 
 
@@ -282,5 +280,5 @@ def _run_driver(arguments: list[str], variables: Mapping[str, str]) -> subproces
     )
 
 
-def _tail(ended: subprocess.CompletedProcess[str]) -> str:
-    return "\n".join(ended.stdout.splitlines()[-15:])
+def _tail(process: subprocess.CompletedProcess[str]) -> str:
+    return "\n".join(process.stdout.splitlines()[-15:])

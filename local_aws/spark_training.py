@@ -1,14 +1,14 @@
-"""What the jobs do with Spark, once and small: the classes that it loads go into the class-data-sharing archive.
+"""Training run for the class-data-sharing archive: uses the same features of Spark as the jobs, on small data.
 
-Run as a file by `local_aws.spark.archive`, in a lake with the bucket `training`. The JVM writes the archive when it
-exits, which the end of its standard input makes it do.
+Run as a script by `local_aws.spark.archive`, in a lake with the bucket `training`. The JVM writes the archive when it
+exits, at the end of its standard input.
 """
 
 import contextlib
 
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession, Window
-from pyspark.sql import functions as F  # noqa: N812 - what everybody calls it
+from pyspark.sql import functions as F  # noqa: N812 - the usual name
 
 spark = SparkSession.builder.appName("training").getOrCreate()
 rows = spark.range(1000).select(
@@ -31,7 +31,7 @@ spark.read.schema(back.schema).parquet("s3a://training/rows/batch_id=1").dropDup
 spark.sparkContext.parallelize(range(4), 2).mapPartitions(lambda part: [sum(part)]).collect()
 spark.createDataFrame([(1, "a")], "id int, name string").join(back, "id", "left_semi").collect()
 reader = spark.read.format("jdbc").option("driver", "org.postgresql.Driver").option("dbtable", "none")
-with contextlib.suppress(Py4JJavaError):  # nobody listens there: the driver's classes are loaded, and that is all
+with contextlib.suppress(Py4JJavaError):  # the connection is refused, but the driver's classes are loaded
     reader.option("url", "jdbc:postgresql://127.0.0.1:1/none").load()
 gateway = spark.sparkContext._gateway  # noqa: SLF001 - the only way to the JVM's standard input
 spark.stop()

@@ -1,4 +1,4 @@
-"""The state folder of one local world: every path in it has one name here."""
+"""The paths in the state folder of a local world."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,18 +6,18 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The folder in which one local world keeps everything it must not forget."""
+    """The folder with the persistent state of a local world."""
 
     root: Path
 
     @property
     def world_file(self) -> Path:
-        """Ports, region and credentials of the world, as JSON, readable by its owner only."""
+        """Ports, region and credentials of the world, as JSON, readable only by its owner."""
         return self.root / "world.json"
 
     @property
     def postgres(self) -> Path:
-        """The Postgres cluster that holds the databases `totesys` and `warehouse`."""
+        """The Postgres cluster with the databases `totesys` and `warehouse`."""
         return self.root / "postgres"
 
     @property
@@ -27,22 +27,22 @@ class State:
 
     @property
     def s3_meta(self) -> Path:
-        """What S3 keeps of an object besides its bytes."""
+        """The attributes of S3 objects, noncurrent versions and unfinished uploads."""
         return self.root / "s3-meta"
 
     @property
     def terraform(self) -> Path:
-        """The Terraform configuration as it was applied to this world, with its state."""
+        """The Terraform configuration that was applied to this world, with its state."""
         return self.root / "terraform"
 
     @property
     def jobs(self) -> Path:
-        """One working folder for each Glue job run, named by its run id."""
+        """One working directory for each Glue job run, named by its run id."""
         return self.root / "jobs"
 
     @property
     def deployed_code(self) -> Path:
-        """The SHA-256 of each file of code that the last deployment uploaded, as JSON."""
+        """The SHA-256 of each code file of the last deployment, as JSON."""
         return self.root / "deployed-code.json"
 
     @property

@@ -1,18 +1,18 @@
-"""Text from outside, made safe to show on a terminal or on a page."""
+"""Escaping of untrusted text for display on a terminal or a page."""
 
 import unicodedata
 
 _INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-"""Unicode's categories of controls, of formats (bidirectional overrides, zero-width characters), of lone surrogates, of
-line and of paragraph separators."""
+"""Unicode categories: control, format (bidirectional overrides, zero-width characters), surrogate, line separator and
+paragraph separator."""
 
 _LAYOUT = "\n\t"
 
 
 def visible(text: str) -> str:
-    r"""Return `text` with each control and format character as its escape, such as `\x1b` or `\u202e`.
+    r"""Return `text` with control and format characters escaped, such as `\x1b` or `\u202e`.
 
-    Line feeds and tabs stay. The result is for reading: text that holds a backslash already is not told apart.
+    Line feeds and tabs stay. The result is for display only: backslashes in `text` are not escaped.
     """
     if text.isascii() and text.isprintable():
         return text

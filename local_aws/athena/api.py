@@ -76,7 +76,7 @@ def _request(response: AthenaResponse) -> Request:
         catalog=context.get("Catalog") or "AwsDataCatalog",
         output=settings["OutputLocation"],
         settings=settings,
-        most_bytes=workgroup.configuration.get("BytesScannedCutoffPerQuery"),
+        max_bytes_scanned=workgroup.configuration.get("BytesScannedCutoffPerQuery"),
         parameters=response._get_param("ExecutionParameters") or [],  # noqa: SLF001
     )
 

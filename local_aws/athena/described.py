@@ -1,4 +1,4 @@
-"""What Athena tells of an execution."""
+"""Descriptions of query executions in Athena's API."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ _ENGINE = {"SelectedEngineVersion": "AUTO", "EffectiveEngineVersion": "Athena en
 
 
 def execution(execution: Execution) -> dict[str, Any]:
-    """Return what GetQueryExecution tells of one."""
+    """Return the QueryExecution structure of an execution."""
     request = execution.request
     status = {
         "State": execution.state,
@@ -17,7 +17,7 @@ def execution(execution: Execution) -> dict[str, Any]:
         "CompletionDateTime": execution.completed,
         "AthenaError": execution.error,
     }
-    told = {
+    description = {
         "QueryExecutionId": execution.id,
         "Query": request.text,
         "StatementType": execution.type,
@@ -30,22 +30,22 @@ def execution(execution: Execution) -> dict[str, Any]:
         "WorkGroup": request.workgroup,
         "EngineVersion": _ENGINE,
     }
-    return told | ({"ExecutionParameters": request.parameters} if request.parameters else {})
+    return description | ({"ExecutionParameters": request.parameters} if request.parameters else {})
 
 
 def runtime_statistics(execution: Execution) -> dict[str, Any]:
-    """Return what GetQueryRuntimeStatistics tells of one: its times, and what went in and out."""
-    told = _statistics(execution)
-    timeline = {name: value for name, value in told.items() if name.endswith("InMillis")}
+    """Return the QueryRuntimeStatistics structure of an execution: its timeline and row counts."""
+    statistics = _statistics(execution)
+    timeline = {name: value for name, value in statistics.items() if name.endswith("InMillis")}
     return {"Timeline": timeline, "Rows": {"InputBytes": execution.scanned, "OutputRows": execution.rows}}
 
 
 def _statistics(execution: Execution) -> dict[str, Any]:
-    lasted = (execution.completed - execution.submitted).total_seconds() if execution.completed else 0.0
+    total_seconds = (execution.completed - execution.submitted).total_seconds() if execution.completed else 0.0
     return {
         "EngineExecutionTimeInMillis": _millis(execution.engine_seconds),
         "DataScannedInBytes": execution.scanned,
-        "TotalExecutionTimeInMillis": _millis(lasted),
+        "TotalExecutionTimeInMillis": _millis(total_seconds),
         "QueryQueueTimeInMillis": 0,
         "QueryPlanningTimeInMillis": 0,
         "ServicePreProcessingTimeInMillis": 0,

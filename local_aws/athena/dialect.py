@@ -1,4 +1,4 @@
-"""Athena's SQL in DuckDB's words, where what sqlglot says is not all there is to say."""
+"""Translation of Athena's SQL to DuckDB, in addition to sqlglot's."""
 
 from sqlglot import exp
 
@@ -7,19 +7,19 @@ _DATE_ARITHMETIC = (exp.DateTrunc, exp.TimestampTrunc, exp.DateAdd)
 
 
 def for_duckdb(query: exp.Expr) -> exp.Expr:
-    """Return `query`, which is changed by it, as it means in DuckDB what it means in Athena."""
+    """Change `query` in place so that it has the same meaning in DuckDB as in Athena; return it."""
     for select in _innermost_first(query, exp.Select):
         _name_columns(select)
     for node in _innermost_first(query, *_DATE_ARITHMETIC, exp.Add, exp.Sub):
-        if moment := _moment(node):
-            # To DuckDB a date that something was added to is a timestamp; in Trino it stays a date.
-            node.replace(exp.Anonymous(this="cast_to_type", expressions=[node.copy(), moment.copy()]))
+        if operand := _date_operand(node):
+            # In DuckDB the sum of a date and an interval is a timestamp; in Trino it is a date.
+            node.replace(exp.Anonymous(this="cast_to_type", expressions=[node.copy(), operand.copy()]))
     return query
 
 
-def name_of(column: str, place: int) -> str:
-    """Return what Athena calls a column of a result that DuckDB calls `column`, at a place from 0."""
-    return f"_col{place}" if column.startswith(_UNNAMED) else column.lower()
+def column_name(column: str, index: int) -> str:
+    """Return Athena's name of the result column that DuckDB calls `column`, at an index from 0."""
+    return f"_col{index}" if column.startswith(_UNNAMED) else column.lower()
 
 
 def _innermost_first[E: exp.Expr](query: exp.Expr, *kinds: type[E]) -> list[E]:
@@ -27,17 +27,17 @@ def _innermost_first[E: exp.Expr](query: exp.Expr, *kinds: type[E]) -> list[E]:
 
 
 def _name_columns(select: exp.Select) -> None:
-    """Mark what is computed without a name: Trino numbers it, DuckDB would call it by its expression."""
-    for place, column in enumerate(select.expressions):
+    """Add an alias to unnamed expressions: Trino numbers them, DuckDB would name them by their text."""
+    for index, column in enumerate(select.expressions):
         if not isinstance(column, exp.Alias | exp.Column) and not column.is_star:
-            column.replace(exp.alias_(column.copy(), f"{_UNNAMED}{place}", quoted=True))
+            column.replace(exp.alias_(column.copy(), f"{_UNNAMED}{index}", quoted=True))
 
 
-def _moment(node: exp.Expr) -> exp.Expr | None:
-    """Return what `node` truncates or shifts, which is a date or a timestamp; None where it computes something else."""
+def _date_operand(node: exp.Expr) -> exp.Expr | None:
+    """Return the date or timestamp that `node` truncates or shifts; None for other computations."""
     if isinstance(node, _DATE_ARITHMETIC):
-        moment: exp.Expr = node.this
-        return moment
-    sides = (node.this, node.expression)
-    others = [side for side in sides if not isinstance(side, exp.Interval)]
+        operand: exp.Expr = node.this
+        return operand
+    operands = (node.this, node.expression)
+    others = [operand for operand in operands if not isinstance(operand, exp.Interval)]
     return others[0] if len(others) == 1 else None

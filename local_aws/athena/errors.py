@@ -1,7 +1,7 @@
-"""Why a query failed, in the words of Athena.
+"""Errors of queries and requests, as in Athena.
 
-QueryError            the state FAILED: a code, where in the query, and what it is
-refused()             the error with which the API refuses a request
+QueryError            a query fails: code, message and position
+refused()             the error response to an invalid request
 """
 
 import json
@@ -23,23 +23,23 @@ _AMBIGUOUS = re.compile(r'Ambiguous reference to column name "([^"]+)"')
 
 @dataclass(eq=False)
 class QueryError(Exception):
-    """A query cannot be answered; `place` is the part of it that is to blame."""
+    """A query fails; `node` is the part of the query that causes it."""
 
     code: str
     message: str
-    place: exp.Expr | None = None
+    node: exp.Expr | None = None
 
     def __str__(self) -> str:
-        """Say it as the reason for the change of state says it."""
-        position = f"line {':'.join(map(str, where))}: " if (where := _position(self.place)) else ""
-        return f"{self.code}: {position}{self.message}"
+        """Return the text of StateChangeReason."""
+        prefix = f"line {':'.join(map(str, position))}: " if (position := _position(self.node)) else ""
+        return f"{self.code}: {prefix}{self.message}"
 
     @property
     def athena_error(self) -> dict[str, object]:
-        """The same for programs."""
-        system = self.code == "GENERIC_INTERNAL_ERROR"
+        """The AthenaError structure."""
+        is_system_error = self.code == "GENERIC_INTERNAL_ERROR"
         return {
-            "ErrorCategory": _SYSTEM if system else _USER,
+            "ErrorCategory": _SYSTEM if is_system_error else _USER,
             "ErrorType": _ERROR_TYPES.get(self.code, _OTHER_TYPE),
             "Retryable": False,
             "ErrorMessage": str(self),
@@ -47,29 +47,29 @@ class QueryError(Exception):
 
 
 def refused(message: str, code: str = "") -> JsonRESTError:
-    """Return the error of a request that Athena does not take."""
+    """Return the error response to an invalid request."""
     error = JsonRESTError("InvalidRequestException", message)
     if code:
         error.description = json.dumps({"__type": error.error_type, "message": message, "AthenaErrorCode": code})
     return error
 
 
-def of_duckdb(error: duckdb.Error, query: exp.Expr) -> QueryError:
-    """Return what an error of DuckDB's is to Athena, with its place in `query` where the message names one."""
-    said = str(error).partition("\n\n")[0].partition("\nDid you mean")[0]
-    if found := _NO_FUNCTION.search(said):
-        return QueryError("FUNCTION_NOT_FOUND", f"Function '{found[1]}' not registered", _function(query, found[1]))
-    if found := _NOT_GROUPED.search(said):
-        message = f"'{found[1]}' must be an aggregate expression or appear in GROUP BY clause"
-        return QueryError("EXPRESSION_NOT_AGGREGATE", message, column_named(query, found[1]))
-    if found := _AMBIGUOUS.search(said):
-        return QueryError("AMBIGUOUS_NAME", f"Column '{found[1]}' is ambiguous", column_named(query, found[1]))
-    if "Division by zero" in said:
+def from_duckdb(error: duckdb.Error, query: exp.Expr) -> QueryError:
+    """Map a DuckDB error to Athena's, with its position in `query` when the message names one."""
+    text = str(error).partition("\n\n")[0].partition("\nDid you mean")[0]
+    if match := _NO_FUNCTION.search(text):
+        return QueryError("FUNCTION_NOT_FOUND", f"Function '{match[1]}' not registered", _function(query, match[1]))
+    if match := _NOT_GROUPED.search(text):
+        message = f"'{match[1]}' must be an aggregate expression or appear in GROUP BY clause"
+        return QueryError("EXPRESSION_NOT_AGGREGATE", message, find_column(query, match[1]))
+    if match := _AMBIGUOUS.search(text):
+        return QueryError("AMBIGUOUS_NAME", f"Column '{match[1]}' is ambiguous", find_column(query, match[1]))
+    if "Division by zero" in text:
         return QueryError("DIVISION_BY_ZERO", "Division by zero")
-    if _NO_PARQUET.search(said):
-        return QueryError("HIVE_BAD_DATA", said.partition(": ")[2])
-    kind, _, message = said.partition(": ")
-    return QueryError(_CODES.get(kind, "GENERIC_INTERNAL_ERROR"), message.replace("\n", " ") or said)
+    if _NO_PARQUET.search(text):
+        return QueryError("HIVE_BAD_DATA", text.partition(": ")[2])
+    category, _, message = text.partition(": ")
+    return QueryError(_CODES.get(category, "GENERIC_INTERNAL_ERROR"), message.replace("\n", " ") or text)
 
 
 _CODES = {
@@ -85,12 +85,12 @@ _CODES = {
 }
 
 
-def column_named(query: exp.Expr, name: str, *, line: int = 0, end: int = 0) -> exp.Column | None:
-    """Return the column of `query` with this name: the one whose last letter is at `line` and `end`, else the first."""
+def find_column(query: exp.Expr, name: str, *, line: int = 0, end: int = 0) -> exp.Column | None:
+    """Return the column of `query` with this name whose last character is at `line` and `end`, else the first one."""
     name = name.rpartition(".")[2].strip('"').lower()
-    named = [column for column in query.find_all(exp.Column, bfs=False) if column.name.lower() == name]
-    there = [column for column in named if _end(column.parts[0]) == (line, end) or _end(column.this) == (line, end)]
-    return next(iter(there or named), None)
+    columns = [column for column in query.find_all(exp.Column, bfs=False) if column.name.lower() == name]
+    at_end = [column for column in columns if (line, end) in (_end(column.parts[0]), _end(column.this))]
+    return next(iter(at_end or columns), None)
 
 
 def _function(query: exp.Expr, name: str) -> exp.Expr | None:
@@ -102,11 +102,11 @@ def _end(node: exp.Expr) -> tuple[int, int]:
     return node.meta.get("line", 0), node.meta.get("col", 0)
 
 
-def _position(place: exp.Expr | None) -> tuple[int, int] | None:
-    """Return the line and column at which a part of a query begins, from 1."""
-    if place is None:
+def _position(node: exp.Expr | None) -> tuple[int, int] | None:
+    """Return the line and column, from 1, of the start of a part of a query."""
+    if node is None:
         return None
-    node = place.parts[0] if isinstance(place, exp.Column | exp.Table) else place
-    if "col" not in node.meta:
+    first = node.parts[0] if isinstance(node, exp.Column | exp.Table) else node
+    if "col" not in first.meta:
         return None
-    return node.meta["line"], node.meta["col"] - (node.meta["end"] - node.meta["start"])
+    return first.meta["line"], first.meta["col"] - (first.meta["end"] - first.meta["start"])

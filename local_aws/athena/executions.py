@@ -1,4 +1,4 @@
-"""The executions of queries: each runs in a thread of its own, and goes on whatever becomes of who handed it in."""
+"""Query executions: each runs in its own thread, independent of the client that submitted it."""
 
 import threading
 import time
@@ -14,21 +14,21 @@ from sqlglot import exp
 from local_aws.athena import results, utility, values
 from local_aws.athena.catalog import Catalog
 from local_aws.athena.engine import Engine
-from local_aws.athena.errors import QueryError, of_duckdb
+from local_aws.athena.errors import QueryError, from_duckdb
 from local_aws.athena.statements import Show, Statement
 from local_aws.athena.values import ColumnInfo
 
 QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELLED = "QUEUED", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"
 
-_INTERRUPTED_EVERY = 0.05
+_INTERRUPT_SECONDS = 0.05
 
 type Write = Callable[[str, bytes], None]
-"""Writes the object at an address of S3."""
+"""Writes an object at an S3 URI."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What was handed in, and what the workgroup makes of it: where the result goes, and how much may be read."""
+    """A submitted query, with the result location and the scan limit of its workgroup."""
 
     text: str
     workgroup: str
@@ -36,13 +36,13 @@ class Request:
     catalog: str
     output: str
     settings: dict[str, Any]
-    most_bytes: int | None
+    max_bytes_scanned: int | None
     parameters: list[str]
 
 
 @dataclass(slots=True)
 class Execution:
-    """One execution: how far it is, and what came of it."""
+    """A query execution: its state and result."""
 
     request: Request
     type: str = "DML"
@@ -63,16 +63,16 @@ class Execution:
 
     @property
     def output(self) -> str:
-        """The address of the result."""
+        """The S3 URI of the result."""
         return f"{self.request.output.rstrip('/')}/{self.id}.{'csv' if self.type == 'DML' else 'txt'}"
 
     @property
     def ended(self) -> bool:
-        """Whether it will not change any more."""
+        """Whether the state is final."""
         return self.state in {SUCCEEDED, FAILED, CANCELLED}
 
     def start(self, statement: Statement, catalog: Catalog, write: Write) -> None:
-        """Carry out a statement in the background, and write what comes of it to its place."""
+        """Execute a statement in a thread, and write its result to `output`."""
         self.type, self.subtype = statement.type, statement.subtype
         self._thread = threading.Thread(
             target=self._run, args=(statement, catalog, write), name=f"athena-{self.id[:8]}", daemon=True
@@ -80,46 +80,46 @@ class Execution:
         self._thread.start()
 
     def fail(self, error: QueryError) -> None:
-        """End it: it cannot be carried out."""
+        """End the execution with an error."""
         self._end(FAILED, str(error), error.athena_error)
 
     def cancel(self) -> None:
-        """Break it off, unless it has ended."""
+        """Cancel the execution, unless it has ended."""
         self._end(CANCELLED, "Query cancelled by user")
-        while (engine := self._engine) and self._thread:  # DuckDB forgets an interruption that comes before its query
+        while (engine := self._engine) and self._thread:  # DuckDB ignores an interrupt before the start of its query
             engine.interrupt()
-            self._thread.join(_INTERRUPTED_EVERY)
+            self._thread.join(_INTERRUPT_SECONDS)
 
     def _run(self, statement: Statement, catalog: Catalog, write: Write) -> None:
         if not self.ended:
             self.state = RUNNING
-        began = time.monotonic()
+        started = time.monotonic()
         try:
-            content = b"".join(self._carry_out(statement, catalog))
-            self.engine_seconds = time.monotonic() - began
-            if self._read_too_much():
+            content = b"".join(self._execute(statement, catalog))
+            self.engine_seconds = time.monotonic() - started
+            if self._exceeds_scan_limit():
                 return
             if not self.ended:
                 write(self.output, content)
-                self.writing_seconds = time.monotonic() - began - self.engine_seconds
+                self.writing_seconds = time.monotonic() - started - self.engine_seconds
         except QueryError as error:
             self.fail(error)
         except duckdb.Error as error:
-            self.fail(of_duckdb(error, exp.Select()))
-        except Exception as error:  # noqa: BLE001 - the end of a thread: what came of it has to be told
+            self.fail(from_duckdb(error, exp.Select()))
+        except Exception as error:  # noqa: BLE001 - any failure in this thread becomes the state of the execution
             self.fail(QueryError("GENERIC_INTERNAL_ERROR", f"{type(error).__name__}: {error}"))
         else:
             self._end(SUCCEEDED)
 
-    def _carry_out(self, statement: Statement, catalog: Catalog) -> Iterable[bytes]:
-        match statement.asked:
+    def _execute(self, statement: Statement, catalog: Catalog) -> Iterable[bytes]:
+        match statement.tree:
             case Show():
-                self.columns, lines = utility.show(statement.asked, catalog, self.request.database)
+                self.columns, lines = utility.show(statement.tree, catalog, self.request.database)
                 return results.lines(lines)
             case exp.Create():
-                utility.create_view(statement.asked, catalog, self.request.database)
+                utility.create_view(statement.tree, catalog, self.request.database)
             case exp.Drop():
-                utility.drop_view(statement.asked, catalog, self.request.database)
+                utility.drop_view(statement.tree, catalog, self.request.database)
             case query:
                 return self._select(query, catalog)
         return []
@@ -129,22 +129,22 @@ class Execution:
         try:
             if self.ended:
                 return []
-            outcome = self._engine.run(query)
-            self.columns = [values.column_info(name, kind) for name, kind in outcome.columns]
-            names = [name for name, _ in outcome.columns]
-            lines = list(results.table(names, (map(values.text, row) for row in outcome.rows)))
+            result = self._engine.run(query)
+            self.columns = [values.column_info(name, type_) for name, type_ in result.columns]
+            names = [name for name, _ in result.columns]
+            lines = list(results.table(names, (map(values.text, row) for row in result.rows)))
             self.rows, self.scanned = len(lines) - 1, self._engine.bytes_scanned()
             return lines
         finally:
             engine, self._engine = self._engine, None
             engine.close()
 
-    def _read_too_much(self) -> bool:
-        """Hold what was read to the limit of the workgroup."""
-        most = self.request.most_bytes
-        if most is None or self.scanned <= most:
+    def _exceeds_scan_limit(self) -> bool:
+        """Cancel the execution and return True when it scanned more bytes than its workgroup allows."""
+        limit = self.request.max_bytes_scanned
+        if limit is None or self.scanned <= limit:
             return False
-        self._end(CANCELLED, f"Bytes scanned limit was exceeded: {self.scanned} bytes are more than {most}")
+        self._end(CANCELLED, f"Bytes scanned limit was exceeded: {self.scanned} bytes are more than {limit}")
         return True
 
     def _end(self, state: str, reason: str | None = None, error: dict[str, object] | None = None) -> None:

@@ -1,6 +1,6 @@
-"""Types of the catalog, parsed by Hive's grammar, so that no text of the catalog reaches SQL as it is.
+"""Parsing of the catalog's column types by Hive's grammar, so that SQL never contains text of the catalog.
 
-Known are the primitive types, `array<type>`, `map<type,type>` and `struct<name:type,…>`. Source: "Types" in Hive's
+Supports the primitive types, `array<type>`, `map<type,type>` and `struct<name:type,…>`. Source: "Types" in Hive's
 language manual.
 """
 
@@ -9,9 +9,9 @@ import re
 from sqlglot import exp
 
 _HEAD = re.compile(r"\s*([A-Za-z]+)\s*(?:\(\s*([0-9]+)\s*(?:,\s*([0-9]+)\s*)?\)\s*)?(<)?")
-# A crawler writes the names of fields as they are, so that one may hold anything but what ends it.
+# Crawlers do not quote field names, so an unquoted one may contain any character except delimiters.
 _FIELD = re.compile(r"\s*(?:`((?:[^`]|``)+)`|([^:<>,`]+))\s*:")
-_KINDS = {
+_PRIMITIVE_TYPES = {
     "boolean": exp.DType.BOOLEAN,
     "tinyint": exp.DType.TINYINT,
     "smallint": exp.DType.SMALLINT,
@@ -27,60 +27,60 @@ _KINDS = {
     "date": exp.DType.DATE,
     "timestamp": exp.DType.TIMESTAMP,
 }
-_NESTED = {("array", 1): exp.DType.ARRAY, ("map", 2): exp.DType.MAP, ("struct", 0): exp.DType.STRUCT}
+_NESTED_TYPES = {("array", 1): exp.DType.ARRAY, ("map", 2): exp.DType.MAP, ("struct", 0): exp.DType.STRUCT}
 _WITH_LENGTH = {"char", "varchar"}
-_DECIMAL = ("10", "0")  # Hive's own, where no precision and scale are given
+_DEFAULT_DECIMAL = ("10", "0")  # precision and scale
 
 
 class HiveTypeError(ValueError):
-    """A text is no type of Hive's."""
+    """A text is not a Hive type."""
 
 
 def parse(text: str) -> exp.DataType:
-    """Return a type of the catalog; raise HiveTypeError where `text` is none."""
-    kind, rest = _type(text)
+    """Parse a type of the catalog; raise HiveTypeError when it is invalid."""
+    type_, rest = _parse_type(text)
     if rest.strip():
         raise HiveTypeError(text)
-    return kind
+    return type_
 
 
-def _type(text: str) -> tuple[exp.DataType, str]:
-    """Return the type at the beginning of `text`, and what follows it."""
+def _parse_type(text: str) -> tuple[exp.DataType, str]:
+    """Return the type at the start of `text`, and the rest of the text."""
     head = _HEAD.match(text)
     if head is None:
         raise HiveTypeError(text)
-    word, rest = head[1].lower(), text[head.end() :]
-    bounds = [bound for bound in head.group(2, 3) if bound]
+    name, rest = head[1].lower(), text[head.end() :]
+    parameters = [parameter for parameter in head.group(2, 3) if parameter]
     if head[4]:
-        return _nested(word, bounds, rest)
-    if word == "decimal":
-        bounds += _DECIMAL[len(bounds) :]
-        parameters = [exp.DataTypeParam(this=exp.Literal.number(each)) for each in bounds]
-        return exp.DataType(this=exp.DType.DECIMAL, expressions=parameters), rest
-    if word not in _KINDS or len(bounds) > (word in _WITH_LENGTH):
+        return _parse_nested(name, parameters, rest)
+    if name == "decimal":
+        parameters += _DEFAULT_DECIMAL[len(parameters) :]
+        expressions = [exp.DataTypeParam(this=exp.Literal.number(each)) for each in parameters]
+        return exp.DataType(this=exp.DType.DECIMAL, expressions=expressions), rest
+    if name not in _PRIMITIVE_TYPES or len(parameters) > (name in _WITH_LENGTH):
         raise HiveTypeError(text)
-    return exp.DataType(this=_KINDS[word]), rest
+    return exp.DataType(this=_PRIMITIVE_TYPES[name]), rest
 
 
-def _nested(word: str, bounds: list[str], rest: str) -> tuple[exp.DataType, str]:
-    """Return a type with others in it, whose name and opening bracket have been read."""
-    parts: list[exp.Expr] = []
-    sign = ","
-    while sign == ",":
+def _parse_nested(type_name: str, parameters: list[str], rest: str) -> tuple[exp.DataType, str]:
+    """Return a nested type, whose name and opening bracket have been parsed, and the rest of the text."""
+    elements: list[exp.Expr] = []
+    delimiter = ","
+    while delimiter == ",":
         name = None
-        if word == "struct":
-            name, rest = _field(rest)
-        part, rest = _type(rest)
-        parts.append(part if name is None else exp.ColumnDef(this=name, kind=part))
-        sign, rest = rest.lstrip()[:1], rest.lstrip()[1:]
-    kind = _NESTED.get((word, 0 if word == "struct" else len(parts)))
-    if sign != ">" or kind is None or bounds:
-        raise HiveTypeError(word)
-    return exp.DataType(this=kind, expressions=parts, nested=True), rest
+        if type_name == "struct":
+            name, rest = _parse_field_name(rest)
+        element, rest = _parse_type(rest)
+        elements.append(element if name is None else exp.ColumnDef(this=name, kind=element))
+        delimiter, rest = rest.lstrip()[:1], rest.lstrip()[1:]
+    type_ = _NESTED_TYPES.get((type_name, 0 if type_name == "struct" else len(elements)))
+    if delimiter != ">" or type_ is None or parameters:
+        raise HiveTypeError(type_name)
+    return exp.DataType(this=type_, expressions=elements, nested=True), rest
 
 
-def _field(text: str) -> tuple[exp.Identifier, str]:
-    """Return the name of a field at the beginning of `text`, and what follows it and its colon."""
+def _parse_field_name(text: str) -> tuple[exp.Identifier, str]:
+    """Return the field name at the start of `text`, and the text after its colon."""
     field = _FIELD.match(text)
     if field is None:
         raise HiveTypeError(text)

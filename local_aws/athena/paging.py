@@ -1,4 +1,4 @@
-"""What is listed, page by page."""
+"""Pagination of Athena's list operations."""
 
 from typing import Any
 
@@ -6,20 +6,20 @@ from moto.athena.responses import AthenaResponse
 
 from local_aws.athena.errors import refused
 
-_MOST = 50
+_MAX_RESULTS = 50
 
 
 def token(response: AthenaResponse) -> int:
-    """Return the place at which the page that is asked for begins; raise Athena's error when it is no such token."""
-    given = response._get_param("NextToken") or "0"  # noqa: SLF001 - moto's way
-    if not given.isdecimal():
-        raise refused(f"NextToken {given} is not one that was given out")
-    return int(given)
+    """Return the start of the requested page; raise Athena's error for an invalid NextToken."""
+    next_token = response._get_param("NextToken") or "0"  # noqa: SLF001 - moto's way
+    if not next_token.isdecimal():
+        raise refused(f"NextToken {next_token} is invalid")
+    return int(next_token)
 
 
-def page(response: AthenaResponse, name: str, found: list[Any]) -> dict[str, Any]:
-    """Return the page that is asked for of what was `found`, under its `name`."""
+def page(response: AthenaResponse, name: str, items: list[Any]) -> dict[str, Any]:
+    """Return the requested page of `items` under `name`, and NextToken unless it is the last one."""
     start = token(response)
-    limit = int(response._get_param("MaxResults") or _MOST)  # noqa: SLF001 - moto's way
-    following = {"NextToken": str(start + limit)} if start + limit < len(found) else {}
-    return {name: found[start : start + limit], **following}
+    limit = int(response._get_param("MaxResults") or _MAX_RESULTS)  # noqa: SLF001 - moto's way
+    next_token = {"NextToken": str(start + limit)} if start + limit < len(items) else {}
+    return {name: items[start : start + limit], **next_token}

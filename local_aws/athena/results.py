@@ -1,4 +1,4 @@
-"""Results as Athena keeps them in S3, and how they are read page by page."""
+"""Query results: the files that Athena writes to S3, and reading them by page."""
 
 import csv
 from collections.abc import Iterable, Iterator
@@ -13,41 +13,41 @@ type Row = list[str | None]
 
 
 def table(names: Iterable[str], rows: Iterable[Iterable[str | None]]) -> Iterator[bytes]:
-    """Yield the lines of a `.csv`: the names first; all is quoted but NULL, which is nothing."""
+    """Yield the lines of a `.csv` file, with a header; all values are quoted, NULL is empty."""
     for row in chain([names], rows):
         quoted = ("" if value is None else '"' + value.replace('"', '""') + '"' for value in row)
         yield (",".join(quoted) + "\n").encode()
 
 
 def lines(texts: Iterable[str]) -> Iterator[bytes]:
-    """Yield the lines of a `.txt`, which is what SHOW and DESCRIBE have as their result."""
+    """Yield the lines of a `.txt` file, the result of SHOW and DESCRIBE."""
     return (f"{text}\n".encode() for text in texts)
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some rows of a result, and where in its file the next ones begin; None when there are no more."""
+    """A page of rows of a result, and the byte offset of the next page in the file; None on the last page."""
 
     rows: list[Row]
     following: int | None
 
 
 def page(file: Path, columns: list[ColumnInfo], start: int, limit: int) -> Page:
-    """Return up to `limit` rows of a result from the byte `start` of its `file` on."""
+    """Return up to `limit` rows of a result from the byte offset `start` of its `file`."""
     with file.open("rb") as content:
         content.seek(start)
         rows: list[Row] = []
-        reading = _Lines(content, start)
-        for row in _rows(reading, len(columns), quoted=file.suffix == ".csv"):
+        lines = _LineReader(content, start)
+        for row in _rows(lines, len(columns), is_csv=file.suffix == ".csv"):
             rows.append(row)
             if len(rows) == limit:
                 break
-        ended = reading.position == file.stat().st_size
-        return Page(rows, None if ended else reading.position)
+        is_last = lines.position == file.stat().st_size
+        return Page(rows, None if is_last else lines.position)
 
 
-class _Lines:
-    """The lines of a file, and the byte up to which they have been read."""
+class _LineReader:
+    """Iterates over the lines of a file and tracks the byte offset."""
 
     def __init__(self, content: BinaryIO, position: int) -> None:
         self._content = content
@@ -59,10 +59,10 @@ class _Lines:
             yield line.decode()
 
 
-def _rows(reading: _Lines, width: int, *, quoted: bool) -> Iterator[Row]:
-    if not quoted:
-        for line in reading:
+def _rows(lines: _LineReader, width: int, *, is_csv: bool) -> Iterator[Row]:
+    if not is_csv:
+        for line in lines:
             yield [line.rstrip("\n")]
         return
-    for row in csv.reader(reading, quoting=csv.QUOTE_NOTNULL):
-        yield [*row] or [None] * width  # a NULL alone in its row is an empty line
+    for row in csv.reader(lines, quoting=csv.QUOTE_NOTNULL):
+        yield [*row] or [None] * width  # a single NULL column is an empty line

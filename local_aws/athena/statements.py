@@ -1,4 +1,4 @@
-"""What a query asks for, read out of its text."""
+"""Parsing of statements."""
 
 import logging
 import re
@@ -14,7 +14,7 @@ SUPPORTED = "SELECT, SHOW TABLES, SHOW VIEWS, SHOW DATABASES, SHOW PARTITIONS, D
 
 _NAME = r'(?P<{}>`(?:[^`]|``)+`|"(?:[^"]|"")+"|[\w-]+)'
 _TABLE = rf"(?:{_NAME.format('database')}\.)?{_NAME.format('table')}"
-_SHOWN = (
+_SHOW_PATTERNS = (
     ("DATABASES", re.compile(r"SHOW\s+(?:DATABASES|SCHEMAS)(?:\s+LIKE)?(?:\s+'(?P<pattern>[^']*)')?", re.IGNORECASE)),
     *(
         (
@@ -31,12 +31,12 @@ _SHOWN = (
     ("DESCRIBE", re.compile(rf"DESC(?:RIBE)?\s+(?:EXTENDED\s+|FORMATTED\s+)?{_TABLE}", re.IGNORECASE)),
 )
 
-logging.getLogger("sqlglot").setLevel(logging.ERROR)  # it warns of SHOW, which is read here
+logging.getLogger("sqlglot").setLevel(logging.ERROR)  # it warns of SHOW, which is parsed here
 
 
 @dataclass(frozen=True, slots=True)
 class Show:
-    """SHOW or DESCRIBE: what is to be shown, and of which database and table, where that is said."""
+    """A SHOW or DESCRIBE statement, with its database, table and pattern, if given."""
 
     kind: str
     database: str | None
@@ -46,30 +46,30 @@ class Show:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One statement: what it asks for, and how Athena classes it."""
+    """A statement: its syntax tree, and Athena's statement type and substatement type."""
 
-    asked: exp.Expr | Show
+    tree: exp.Expr | Show
     type: str
     subtype: str
 
 
 def parse(text: str, parameters: list[str] | None = None) -> Statement:
-    """Return the statement in `text`, with `parameters` in the place of its question marks.
+    """Return the statement in `text`, with its placeholders replaced by `parameters`.
 
-    Raises what the API refuses a request with when it is no SQL or more than one statement, `QueryError` when it is a
-    statement that is not supported here.
+    Raises Athena's error for an invalid request when the text is not a single valid statement, and `QueryError` when
+    the statement is not supported locally.
     """
-    if shown := _show(text):
-        return shown
+    if show := _parse_show(text):
+        return show
     try:
         trees = [tree for tree in sqlglot.parse(text, read="athena") if tree]
     except ParseError as error:
-        raise refused(_where(error), "MALFORMED_QUERY") from error
+        raise refused(_trino_message(error), "MALFORMED_QUERY") from error
     except SqlglotError as error:
         raise refused(f"line 1:1: {error}", "MALFORMED_QUERY") from error
     if len(trees) != 1:
         raise refused(f"Only one sql statement is allowed. Got: {text}", "MALFORMED_QUERY")
-    tree = _filled(trees[0], parameters or [])
+    tree = _bind(trees[0], parameters or [])
     if isinstance(tree, exp.Query):
         return Statement(tree, "DML", "SELECT")
     if isinstance(tree, exp.Create) and tree.kind == "VIEW" and not tree.args.get("exists"):
@@ -78,49 +78,50 @@ def parse(text: str, parameters: list[str] | None = None) -> Statement:
         return Statement(tree, "DDL", "DROP_VIEW")
     if isinstance(tree, exp.Condition | exp.Alias):
         first, *_ = text.split(maxsplit=1)
-        raise refused(f"line 1:1: mismatched input '{first}': no statement begins so", "MALFORMED_QUERY")
-    raise QueryError("NOT_SUPPORTED", f"line 1:1: this statement does not run locally; {SUPPORTED} do")
+        raise refused(f"line 1:1: mismatched input '{first}': not the start of a statement", "MALFORMED_QUERY")
+    raise QueryError("NOT_SUPPORTED", f"line 1:1: only {SUPPORTED} are supported locally")
 
 
-def _show(text: str) -> Statement | None:
-    for kind, pattern in _SHOWN:
-        if found := pattern.fullmatch(text.strip().rstrip(";").strip()):
-            named = found.groupdict()
-            asked = Show(kind, _unquoted(named.get("database")), _unquoted(named.get("table")), named.get("pattern"))
-            return Statement(asked, "UTILITY", "DESCRIBE_TABLE" if kind == "DESCRIBE" else f"SHOW_{kind}")
+def _parse_show(text: str) -> Statement | None:
+    for kind, pattern in _SHOW_PATTERNS:
+        if match := pattern.fullmatch(text.strip().rstrip(";").strip()):
+            groups = match.groupdict()
+            show = Show(kind, _unquote(groups.get("database")), _unquote(groups.get("table")), groups.get("pattern"))
+            return Statement(show, "UTILITY", "DESCRIBE_TABLE" if kind == "DESCRIBE" else f"SHOW_{kind}")
     return None
 
 
-def _unquoted(name: str | None) -> str | None:
+def _unquote(name: str | None) -> str | None:
     quote = name[0] if name and name[0] in '`"' else ""
     return name[1:-1].replace(quote * 2, quote) if name and quote else name
 
 
-def _where(error: ParseError) -> str:
-    """Return what the parser says in the form in which Trino says it."""
+def _trino_message(error: ParseError) -> str:
+    """Return the parser's message in Trino's form."""
     (first, *_) = error.errors
-    what = first["highlight"] or "<EOF>"
+    token = first["highlight"] or "<EOF>"
     column = (first["col"] or 1) - len(first["highlight"] or "") + 1
-    return f"line {first['line']}:{max(column, 1)}: mismatched input '{what}': {first['description']}"
+    return f"line {first['line']}:{max(column, 1)}: mismatched input '{token}': {first['description']}"
 
 
-def _filled(tree: exp.Expr, parameters: list[str]) -> exp.Expr:
-    marks = list(tree.find_all(exp.Placeholder, bfs=False))
-    if len(marks) != len(parameters):
+def _bind(tree: exp.Expr, parameters: list[str]) -> exp.Expr:
+    """Replace the placeholders of `tree` by `parameters`; raise QueryError when their numbers differ."""
+    placeholders = list(tree.find_all(exp.Placeholder, bfs=False))
+    if len(placeholders) != len(parameters):
         raise QueryError(
             "INVALID_PARAMETER_USAGE",
-            f"line 1:1: Incorrect number of parameters: expected {len(marks)} but found {len(parameters)}",
+            f"line 1:1: Incorrect number of parameters: expected {len(placeholders)} but found {len(parameters)}",
         )
-    for mark, text in zip(marks, parameters, strict=True):
-        mark.replace(_literal(text))
+    for placeholder, text in zip(placeholders, parameters, strict=True):
+        placeholder.replace(_literal(text))
     return tree
 
 
 def _literal(text: str) -> exp.Expr:
-    """Return a parameter as SQL; one that is no constant is text, as Athena takes it."""
+    """Return a parameter as an SQL constant; like Athena, treat any other text as a string."""
     try:
         value = sqlglot.parse_one(text, read="athena")
     except SqlglotError:
         return exp.Literal.string(text)
-    constant = not list(value.find_all(exp.Column, exp.Query, exp.Command, exp.Anonymous))
-    return value if constant else exp.Literal.string(text)
+    is_constant = not list(value.find_all(exp.Column, exp.Query, exp.Command, exp.Anonymous))
+    return value if is_constant else exp.Literal.string(text)

@@ -1,4 +1,4 @@
-"""What SHOW and DESCRIBE answer, and the making of views: all that asks the catalog and no rows."""
+"""Statements on the catalog only: SHOW, DESCRIBE, CREATE VIEW and DROP VIEW."""
 
 import re
 from collections.abc import Iterable
@@ -22,18 +22,18 @@ _COLUMNS = {
 }
 
 
-def show(asked: Show, catalog: Catalog, database: str) -> tuple[list[ColumnInfo], list[str]]:
-    """Return the columns and the lines of what is asked to be shown; raise `QueryError` where that is not there."""
-    columns = [values.told(name, "string") for name in _COLUMNS[asked.kind]]
-    return columns, _lines(asked, catalog, asked.database or database)
+def show(statement: Show, catalog: Catalog, database: str) -> tuple[list[ColumnInfo], list[str]]:
+    """Return the columns and lines of the result; raise `QueryError` when the database or table does not exist."""
+    columns = [values.describe_column(name, "string") for name in _COLUMNS[statement.kind]]
+    return columns, _lines(statement, catalog, statement.database or database)
 
 
 def create_view(create: exp.Create, catalog: Catalog, database: str) -> None:
-    """Keep a view in the catalog; its columns are those that its query has in `database`."""
+    """Create a view in the catalog, with the columns of its query, which is resolved in `database`."""
     name = create.find(exp.Table)
     if name is None or not isinstance(create.expression, exp.Query):
-        raise QueryError("NOT_SUPPORTED", "line 1:1: CREATE VIEW takes a name and a query")
-    where = _database_of(name, catalog, database)
+        raise QueryError("NOT_SUPPORTED", "line 1:1: CREATE VIEW needs a name and a query")
+    view_database = _database_of(name, catalog, database)
     engine = Engine(catalog, database)
     try:
         columns = dict(engine.run(create.expression).columns)
@@ -43,45 +43,47 @@ def create_view(create: exp.Create, catalog: Catalog, database: str) -> None:
         "originalSql": create.expression.sql("trino"),
         "catalog": NAME,
         "schema": database,
-        "columns": [{"name": column, "type": values.in_athena(kind)} for column, kind in columns.items()],
+        "columns": [{"name": column, "type": values.athena_type(type_)} for column, type_ in columns.items()],
     }
-    hive = {column: values.in_hive(kind) for column, kind in columns.items()}
-    catalog.put_view(where, name.name.lower(), definition, hive, replace=bool(create.args.get("replace")))
+    hive_columns = {column: values.hive_type(type_) for column, type_ in columns.items()}
+    is_replace = bool(create.args.get("replace"))
+    catalog.put_view(view_database, name.name.lower(), definition, hive_columns, replace=is_replace)
 
 
 def drop_view(drop: exp.Drop, catalog: Catalog, database: str) -> None:
-    """Remove a view from the catalog; a table is not removed."""
+    """Delete a view from the catalog; raise `QueryError` for a table."""
     name = drop.args["tables"][0]
-    where = _database_of(name, catalog, database)
-    relation = catalog.relation(where, name.name)
+    view_database = _database_of(name, catalog, database)
+    relation = catalog.relation(view_database, name.name)
     if relation is None and drop.args.get("exists"):
         return
     if relation is None or relation.view is None:
-        raise QueryError("TABLE_NOT_FOUND", f"View '{NAME}.{where}.{name.name.lower()}' does not exist", name)
+        raise QueryError("TABLE_NOT_FOUND", f"View '{NAME}.{view_database}.{name.name.lower()}' does not exist", name)
     catalog.drop_view(relation.database, relation.name)
 
 
 def _database_of(name: exp.Table, catalog: Catalog, database: str) -> str:
-    where = (name.db or database).lower()
-    if not catalog.has(where):
-        raise QueryError("SCHEMA_NOT_FOUND", f"Schema '{where}' does not exist", name)
-    return where
+    full_database = (name.db or database).lower()
+    if not catalog.has(full_database):
+        raise QueryError("SCHEMA_NOT_FOUND", f"Schema '{full_database}' does not exist", name)
+    return full_database
 
 
-def _lines(asked: Show, catalog: Catalog, database: str) -> list[str]:
-    if asked.kind == "DATABASES":
-        return _matching(catalog.databases(), asked.pattern)
-    if asked.kind in {"TABLES", "VIEWS"}:
-        found = [each for each in catalog.relations(database) if each.view is not None or asked.kind == "TABLES"]
-        return _matching((each.name for each in found), asked.pattern)
-    relation = catalog.relation(database, asked.table or "")
+def _lines(show: Show, catalog: Catalog, database: str) -> list[str]:
+    if show.kind == "DATABASES":
+        return _matching(catalog.databases(), show.pattern)
+    if show.kind in {"TABLES", "VIEWS"}:
+        relations = [each for each in catalog.relations(database) if each.view is not None or show.kind == "TABLES"]
+        return _matching((each.name for each in relations), show.pattern)
+    table = show.table or ""
+    relation = catalog.relation(database, table)
     if relation is None:
-        raise QueryError("TABLE_NOT_FOUND", f"Table '{NAME}.{database}.{(asked.table or '').lower()}' does not exist")
-    return _described(relation) if asked.kind == "DESCRIBE" else _partitions(relation)
+        raise QueryError("TABLE_NOT_FOUND", f"Table '{NAME}.{database}.{table.lower()}' does not exist")
+    return _description(relation) if show.kind == "DESCRIBE" else _partitions(relation)
 
 
 def _matching(names: Iterable[str], pattern: str | None) -> list[str]:
-    """Return those names that a pattern of Hive's lets pass: `*` is anything, and `|` is or."""
+    """Return the names that match a Hive pattern: `*` matches any characters, `|` separates alternatives."""
     if pattern is None:
         return list(names)
     expression = "|".join(re.escape(part).replace(r"\*", ".*") for part in pattern.lower().split("|"))
@@ -97,16 +99,16 @@ def _partitions(table: Relation) -> list[str]:
     )
 
 
-def _described(relation: Relation) -> list[str]:
-    """Return the columns as Hive describes them; the keys of the partitions are told once more at the end."""
-    lines = [_line(name, kind, relation) for name, kind in relation.schema.items()]
+def _description(relation: Relation) -> list[str]:
+    """Return the columns in Hive's form, with partition keys repeated at the end."""
+    lines = [_line(name, type_, relation) for name, type_ in relation.schema.items()]
     if relation.keys:
         heading = "\t".join(part.ljust(_WIDTH) for part in ("# col_name", "data_type", "comment"))
-        keys = [_line(name, kind, relation) for name, kind in relation.keys.items()]
+        keys = [_line(name, type_, relation) for name, type_ in relation.keys.items()]
         lines += [_BLANK, f"# Partition Information{_BLANK}", heading, _BLANK, *keys]
     return lines
 
 
-def _line(name: str, kind: str, relation: Relation) -> str:
+def _line(name: str, type_: str, relation: Relation) -> str:
     comment = " ".join(relation.comments.get(name, "").split())
-    return "\t".join(part.ljust(_WIDTH) for part in (name, kind, comment))
+    return "\t".join(part.ljust(_WIDTH) for part in (name, type_, comment))

@@ -1,4 +1,4 @@
-"""What Athena calls types, and how it writes values."""
+"""Athena's names of types and format of values."""
 
 import math
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from sqlglot import exp
 type ColumnInfo = dict[str, Any]
 
 _UNBOUNDED = 2**31 - 1
-_NAMES = {
+_TYPE_NAMES = {
     "hugeint": "bigint",
     "real": "float",
     '"null"': "unknown",
@@ -21,63 +21,64 @@ _NAMES = {
     "timestamp_ns": "timestamp",
 }
 _PRECISIONS = {"tinyint": 3, "smallint": 5, "integer": 10, "bigint": 19, "float": 17, "double": 17, "timestamp": 3}
-_LEAST_PLAIN, _FIRST_WITH_EXPONENT = 1e-3, 1e7
+_MIN_PLAIN, _MIN_EXPONENT = 1e-3, 1e7
+"""The range in which doubles are written without an exponent."""
 
 
-def in_athena(duckdb: str) -> str:
-    """Return what Athena's SQL calls a type of DuckDB's, such as `decimal(10,2)`."""
-    kind = duckdb.lower()
-    return _NAMES.get(kind) or exp.DataType.build(kind, dialect="duckdb").sql("trino").lower().replace(", ", ",")
+def athena_type(duckdb_type: str) -> str:
+    """Return Athena's SQL name of a DuckDB type, such as `decimal(10,2)`."""
+    name = duckdb_type.lower()
+    return _TYPE_NAMES.get(name) or exp.DataType.build(name, dialect="duckdb").sql("trino").lower().replace(", ", ",")
 
 
-def in_hive(duckdb: str) -> str:
-    """Return what the catalog calls a type of DuckDB's."""
-    kind = "bigint" if duckdb == "HUGEINT" else duckdb
-    return exp.DataType.build(kind, dialect="duckdb").sql("hive").lower().replace(", ", ",")
+def hive_type(duckdb_type: str) -> str:
+    """Return the catalog's name of a DuckDB type."""
+    name = "bigint" if duckdb_type == "HUGEINT" else duckdb_type
+    return exp.DataType.build(name, dialect="duckdb").sql("hive").lower().replace(", ", ",")
 
 
-def column_info(name: str, duckdb: str) -> ColumnInfo:
-    """Return what GetQueryResults tells of a column of a result."""
-    kind, _, bounds = in_athena(duckdb).partition("(")
-    precision, scale = _PRECISIONS.get(kind, 0), 0
-    if kind == "decimal":
-        precision, scale = map(int, bounds.rstrip(")").split(","))
-    elif kind == "varchar":
+def column_info(name: str, duckdb_type: str) -> ColumnInfo:
+    """Return the ColumnInfo structure of a result column."""
+    type_, _, parameters = athena_type(duckdb_type).partition("(")
+    precision, scale = _PRECISIONS.get(type_, 0), 0
+    if type_ == "decimal":
+        precision, scale = map(int, parameters.rstrip(")").split(","))
+    elif type_ == "varchar":
         precision = _UNBOUNDED
-    return told(name, kind, precision, scale)
+    return describe_column(name, type_, precision, scale)
 
 
-def told(name: str, kind: str, precision: int = 0, scale: int = 0) -> ColumnInfo:
-    """Return a column in the form in which Athena tells of one."""
+def describe_column(name: str, type_: str, precision: int = 0, scale: int = 0) -> ColumnInfo:
+    """Return the ColumnInfo structure with these values."""
     return {
         "CatalogName": "hive",
         "SchemaName": "",
         "TableName": "",
         "Name": name,
         "Label": name,
-        "Type": kind,
+        "Type": type_,
         "Precision": precision,
         "Scale": scale,
         "Nullable": "UNKNOWN",
-        "CaseSensitive": kind == "varchar",
+        "CaseSensitive": type_ == "varchar",
     }
 
 
 def text(value: Any) -> str | None:
-    """Return a value as Athena writes it into a result; nothing for NULL."""
+    """Return a value in the format of Athena's results; None for NULL."""
     if value is None or isinstance(value, str):
         return value
-    for kind, write in _WRITERS:
-        if isinstance(value, kind):
-            return write(value)
+    for python_type, format_value in _FORMATTERS:
+        if isinstance(value, python_type):
+            return format_value(value)
     return str(value)
 
 
 def _double(value: float) -> str:
-    """Write a double as Java does."""
+    """Format a double as Java does."""
     if math.isnan(value) or math.isinf(value):
         return "NaN" if math.isnan(value) else f"{'-' if value < 0 else ''}Infinity"
-    if value == 0 or _LEAST_PLAIN <= abs(value) < _FIRST_WITH_EXPONENT:
+    if value == 0 or _MIN_PLAIN <= abs(value) < _MIN_EXPONENT:
         return f"{Decimal(repr(value)):f}" if "e" in repr(value) else repr(value)
     sign, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
     first, rest = digits[0], "".join(map(str, digits[1:])) or "0"
@@ -85,16 +86,16 @@ def _double(value: float) -> str:
 
 
 def _timestamp(value: datetime) -> str:
-    written = f"{value:%Y-%m-%d %H:%M:%S}.{value.microsecond // 1000:03}"
-    return f"{written} UTC" if value.tzinfo else written
+    formatted = f"{value:%Y-%m-%d %H:%M:%S}.{value.microsecond // 1000:03}"
+    return f"{formatted} UTC" if value.tzinfo else formatted
 
 
 def _nested(value: Any) -> str:
-    written = text(value)
-    return "null" if written is None else written
+    formatted = text(value)
+    return "null" if formatted is None else formatted
 
 
-_WRITERS: tuple[tuple[type, Callable[[Any], str]], ...] = (
+_FORMATTERS: tuple[tuple[type, Callable[[Any], str]], ...] = (
     (bool, lambda value: "true" if value else "false"),
     (float, _double),
     (Decimal, lambda value: f"{value:f}"),

@@ -1,4 +1,4 @@
-"""Workgroups and named queries: what moto lacks of them, and saying that there is none of a name."""
+"""Workgroups and named queries: operations that moto lacks, and errors for unknown names."""
 
 import json
 from typing import Any
@@ -16,7 +16,7 @@ _moto_get_query = AthenaResponse.get_named_query
 
 
 def install() -> None:
-    """Put the operations in the place of moto's."""
+    """Replace moto's operations."""
     AthenaResponse.get_work_group = _get_work_group
     AthenaResponse.update_work_group = _update_work_group
     AthenaResponse.get_named_query = _get_named_query
@@ -25,17 +25,20 @@ def install() -> None:
 
 
 def named(response: AthenaResponse, name: str | None) -> WorkGroup:
-    """Return a workgroup, the primary one where none is named; raise Athena's error when there is none."""
-    found = response.athena_backend.work_groups.get(name or _PRIMARY)
-    if found is None:
+    """Return a workgroup, by default the primary one; raise Athena's error when it does not exist."""
+    workgroup = response.athena_backend.work_groups.get(name or _PRIMARY)
+    if workgroup is None:
         raise refused(f"WorkGroup {name} is not found.")
-    return found
+    return workgroup
 
 
-def result_settings(workgroup: WorkGroup, asked: dict[str, Any]) -> dict[str, Any]:
-    """Return the configuration of a result: the workgroup's where it is enforced, else what was asked for first."""
+def result_settings(workgroup: WorkGroup, requested: dict[str, Any]) -> dict[str, Any]:
+    """Return the result configuration: the workgroup's, overridden by the request unless the workgroup enforces it.
+
+    Raises Athena's error for a missing or invalid output location.
+    """
     own = workgroup.configuration.get("ResultConfiguration") or {}
-    settings = dict(own) if workgroup.configuration["EnforceWorkGroupConfiguration"] else own | asked
+    settings = dict(own) if workgroup.configuration["EnforceWorkGroupConfiguration"] else own | requested
     if not settings.get("OutputLocation"):
         raise refused(
             "No output location provided. An output location is required either through the Workgroup result "
@@ -48,8 +51,8 @@ def result_settings(workgroup: WorkGroup, asked: dict[str, Any]) -> dict[str, An
 
 def _get_work_group(response: AthenaResponse) -> str:
     named(response, response._get_param("WorkGroup"))  # noqa: SLF001 - moto's way
-    described: str = _moto_get_workgroup(response)
-    return described
+    body: str = _moto_get_workgroup(response)
+    return body
 
 
 def _update_work_group(response: AthenaResponse) -> ActionResult:
@@ -68,14 +71,14 @@ def _update_work_group(response: AthenaResponse) -> ActionResult:
 
 
 def _get_named_query(response: AthenaResponse) -> str:
-    _known(response)
-    described: str = _moto_get_query(response)
-    return described
+    _query_id(response)
+    body: str = _moto_get_query(response)
+    return body
 
 
 def _batch_get_named_query(response: AthenaResponse) -> ActionResult:
-    kept, identifiers = response.athena_backend.named_queries, response._get_param("NamedQueryIds")  # noqa: SLF001
-    found = [
+    queries, query_ids = response.athena_backend.named_queries, response._get_param("NamedQueryIds")  # noqa: SLF001
+    named_queries = [
         {
             "NamedQueryId": query.id,
             "Name": query.name,
@@ -84,19 +87,19 @@ def _batch_get_named_query(response: AthenaResponse) -> ActionResult:
             "QueryString": query.query_string,
             "WorkGroup": query.workgroup.name,
         }
-        for query in (kept[identifier] for identifier in identifiers if identifier in kept)
+        for query in (queries[query_id] for query_id in query_ids if query_id in queries)
     ]
-    unknown = [{"NamedQueryId": identifier} for identifier in identifiers if identifier not in kept]
-    return ActionResult({"NamedQueries": found, "UnprocessedNamedQueryIds": unknown})
+    unknown = [{"NamedQueryId": query_id} for query_id in query_ids if query_id not in queries]
+    return ActionResult({"NamedQueries": named_queries, "UnprocessedNamedQueryIds": unknown})
 
 
 def _delete_named_query(response: AthenaResponse) -> str:
-    response.athena_backend.named_queries.pop(_known(response))
+    response.athena_backend.named_queries.pop(_query_id(response))
     return json.dumps({})
 
 
-def _known(response: AthenaResponse) -> str:
-    """Return the id of the query that is asked for; raise Athena's error when there is none."""
+def _query_id(response: AthenaResponse) -> str:
+    """Return the id of the requested named query; raise Athena's error when it does not exist."""
     query_id: str = response._get_param("NamedQueryId")  # noqa: SLF001 - moto's way
     if query_id not in response.athena_backend.named_queries:
         raise refused(f"NamedQuery {query_id} does not exist")

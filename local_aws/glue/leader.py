@@ -42,7 +42,7 @@ def main() -> None:
     threading.Thread(target=_pass_on, args=(driver,), daemon=True, name="lifeline").start()
     status = driver.wait()
     _kill_family()
-    processes.end_like(status)
+    processes.exit_with_status(status)
 
 
 if __name__ == "__main__":

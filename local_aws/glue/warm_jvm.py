@@ -151,10 +151,10 @@ def main(mark: str, done: int, runs: int) -> None:
         next_driver = _start_driver()
         status = _carry_out(driver, line)
         if status or told_to_end.is_set() or not runs_left:
-            processes.end_like(status)
+            processes.exit_with_status(status)
         unkilled = processes.kill_family(os.getpid(), tag, keep=(java.pid, next_driver.pid))
         if unkilled or not _left_as_it_was(gateway.jvm, state, files):
-            processes.end_like(status)
+            processes.exit_with_status(status)
         busy.clear()
         for output in (sys.stdout, sys.stderr):
             output.write(f"\0{mark}\n")

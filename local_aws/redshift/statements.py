@@ -1,4 +1,4 @@
-"""Statements that were handed in: each batch runs in a thread of its own, as one transaction."""
+"""Submitted statements: each batch runs in its own thread, as one transaction."""
 
 import threading
 import uuid
@@ -20,7 +20,7 @@ SUBMITTED, STARTED, FINISHED, FAILED, ABORTED = "SUBMITTED", "STARTED", "FINISHE
 
 @dataclass(slots=True)
 class Statement:
-    """One statement: what it is, how far it is, and what came of it."""
+    """A statement: its text, status and result."""
 
     id: str
     text: str
@@ -33,18 +33,18 @@ class Statement:
     updated_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
-    def ended(self) -> bool:
-        """Whether it will not change any more."""
+    def has_ended(self) -> bool:
+        """Whether the status is final."""
         return self.status in {FINISHED, FAILED, ABORTED}
 
-    def come_to(self, status: str, error: str | None = None) -> None:
-        """Note how far it is."""
+    def set_status(self, status: str, error: str | None = None) -> None:
+        """Change the status and the time of the last update."""
         self.status, self.error, self.updated_at = status, error, datetime.now(UTC)
 
 
 @dataclass(slots=True)
 class Batch:
-    """Statements that run as one transaction, in order; `request` is how they were asked for."""
+    """Statements that run as one transaction, in order; `request` has the parameters of the request."""
 
     request: dict[str, Any]
     whole: Statement
@@ -53,74 +53,74 @@ class Batch:
 
     @classmethod
     def of(cls, request: dict[str, Any], texts: list[str]) -> "Batch":
-        """Return a batch of `texts` with an id that no other has."""
+        """Return a batch of the statements `texts` with a new id."""
         identifier = str(uuid.uuid4())
         parts = [Statement(f"{identifier}:{number}", text) for number, text in enumerate(texts, 1)]
         return cls(request, Statement(identifier, "\n".join(texts)), parts)
 
     def start(self, url: Callable[[], str], account: str) -> None:
-        """Run it against the database at `url`, with the buckets of `account`, and return at once."""
+        """Start the batch in a thread, on the database at `url`, with the buckets of `account`."""
         threading.Thread(
             target=self._run, args=(url, account), name=f"redshift-{self.whole.id[:8]}", daemon=True
         ).start()
 
     def cancel(self) -> bool:
-        """Break it off; return whether it was still under way."""
-        if self.whole.ended:
+        """Cancel the batch; return False when it has already ended."""
+        if self.whole.has_ended:
             return False
-        self.whole.come_to(ABORTED)
+        self.whole.set_status(ABORTED)
         if self._connection:
             self._connection.cancel()
         return True
 
     def _run(self, url: Callable[[], str], account: str) -> None:
-        if not self.whole.ended:
-            self.whole.come_to(STARTED)
+        if not self.whole.has_ended:
+            self.whole.set_status(STARTED)
         try:
             with psycopg.connect(url()) as self._connection:
                 self._connection.isolation_level = IsolationLevel.REPEATABLE_READ
                 for part in self.parts:
-                    self._carry_out(self._connection, part, account)
-                if self.whole.ended:
+                    self._execute(self._connection, part, account)
+                if self.whole.has_ended:
                     self._connection.rollback()
-        except Exception as error:  # noqa: BLE001 - the end of a thread: what came of it has to be told
+        except Exception as error:  # noqa: BLE001 - any failure in this thread becomes the status of the batch
             self._fail(error)
         else:
             self._end(FINISHED)
 
-    def _carry_out(self, connection: psycopg.Connection[Any], part: Statement, account: str) -> None:
-        part.come_to(STARTED)
-        tree, in_postgres = dialect.translated(part.text)
+    def _execute(self, connection: psycopg.Connection[Any], part: Statement, account: str) -> None:
+        part.set_status(STARTED)
+        tree, postgres_sql = dialect.translate(part.text)
         if isinstance(tree, exp.Copy):
             Copy.of(tree).run(connection, account)
-            part.affected = 0  # as the Data API says of every COPY
+            part.affected = 0  # the Data API returns 0 for every COPY
         else:
-            cursor = connection.execute(in_postgres.encode())
+            cursor = connection.execute(postgres_sql.encode())
             if cursor.description:
                 part.columns, part.rows = [column.name for column in cursor.description], cursor.fetchall()
             part.affected = len(part.rows) if cursor.description else cursor.rowcount
         if isinstance(tree, exp.TruncateTable):
             connection.commit()
-        part.come_to(FINISHED)
+        part.set_status(FINISHED)
 
     def _fail(self, error: Exception) -> None:
-        known = isinstance(error, psycopg.Error | dialect.RedshiftSyntaxError | CopyError)
-        said = f"ERROR: {error}" if known else f"ERROR: {type(error).__name__}: {error}"
+        is_expected = isinstance(error, psycopg.Error | dialect.RedshiftSyntaxError | CopyError)
+        message = f"ERROR: {error}" if is_expected else f"ERROR: {type(error).__name__}: {error}"
         for part in self.parts:
             if part.status == STARTED:
-                part.come_to(FAILED, said)
-            elif not part.ended:
-                part.come_to(ABORTED)
-        self._end(FAILED, said)
+                part.set_status(FAILED, message)
+            elif not part.has_ended:
+                part.set_status(ABORTED)
+        self._end(FAILED, message)
 
     def _end(self, status: str, error: str | None = None) -> None:
         self._connection = None
-        if not self.whole.ended:
-            self.whole.come_to(status, error)
+        if not self.whole.has_ended:
+            self.whole.set_status(status, error)
 
 
 def cell(value: Any) -> dict[str, Any]:
-    """Return `value` as the Data API tells it."""
+    """Return `value` as a Field of the Data API."""
     if value is None:
         return {"isNull": True}
     if isinstance(value, bool):

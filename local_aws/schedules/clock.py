@@ -1,4 +1,4 @@
-"""The clock that schedules go by, so that a test can bring its own."""
+"""The clock of the schedules, which tests can replace."""
 
 import threading
 from datetime import UTC, datetime
@@ -6,33 +6,33 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What schedules need of time."""
+    """The time functions that schedules use."""
 
     def now(self) -> datetime:
-        """Give the time, in UTC."""
+        """Return the current time in UTC."""
 
     def wait(self, seconds: float) -> bool:
-        """Let time pass; True when it is over for good because the schedules have been stopped."""
+        """Wait for `seconds`, or until the clock is stopped; return whether it was stopped."""
 
     def stop(self) -> None:
-        """End every wait, now and from now on."""
+        """End all current and future waits."""
 
 
 class SystemClock:
-    """The clock of this computer."""
+    """The system clock."""
 
     def __init__(self) -> None:
-        """Start it."""
+        """Create a clock that is not stopped."""
         self._stopped = threading.Event()
 
     def now(self) -> datetime:
-        """Give the time, in UTC."""
+        """Return the current time in UTC."""
         return datetime.now(UTC)
 
     def wait(self, seconds: float) -> bool:
-        """Sleep until the time is over or the clock is stopped; True in the latter case."""
+        """Wait for `seconds`, or until the clock is stopped; return whether it was stopped."""
         return self._stopped.wait(seconds)
 
     def stop(self) -> None:
-        """End every wait, now and from now on."""
+        """End all current and future waits."""
         self._stopped.set()

@@ -1,4 +1,4 @@
-"""AWS's cron expressions: six fields, days counted from Sunday = 1, and the signs L, W, # and ?.
+"""AWS's cron expressions: six fields, weekdays numbered from Sunday = 1, and the wildcards L, W, # and ?.
 
 Source: "Cron-based schedules" of EventBridge Scheduler's user guide; EventBridge rules and Glue use the same fields.
 """
@@ -19,7 +19,7 @@ type DayRule = Callable[[date], bool]
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of an expression: its name, its lowest and highest value, and the names that its values have."""
+    """One field of an expression: its name, its lowest and highest value, and the names of values."""
 
     name: str
     lowest: int
@@ -27,18 +27,18 @@ class Field:
     names: tuple[tuple[str, int], ...] = ()
 
     def values(self, text: str) -> frozenset[int]:
-        """Give the values that `text` selects: lists, ranges, steps, names and `*`."""
-        return frozenset(value for item in text.split(",") for value in self._item(item))
+        """Return the values that `text` selects: lists, ranges, steps, names and `*`."""
+        return frozenset(value for item in text.split(",") for value in self._item_values(item))
 
     def number(self, text: str) -> int:
-        """Read one value, by number or by name."""
-        named = {name.upper(): number for name, number in self.names}
-        number = named.get(text.upper(), int(text) if text.isascii() and text.isdigit() else None)
+        """Parse one value, a number or a name; raise ValueError when it is invalid."""
+        numbers = {name.upper(): number for name, number in self.names}
+        number = numbers.get(text.upper(), int(text) if text.isascii() and text.isdigit() else None)
         if number is None or not self.lowest <= number <= self.highest:
-            raise ValueError(f"the {self.name} {text!r} has to be {self.lowest} to {self.highest}")
+            raise ValueError(f"the {self.name} {text!r} must be {self.lowest} to {self.highest}")
         return number
 
-    def _item(self, item: str) -> range:
+    def _item_values(self, item: str) -> range:
         span, slash, step = item.partition("/")
         if slash and not (step.isdigit() and int(step)):
             raise ValueError(f"the step {step!r} of the {self.name} is not a positive number")
@@ -49,7 +49,7 @@ class Field:
             low = self.number(first)
             high = self.number(last) if dash else self.highest if slash else low
         if high < low:
-            raise ValueError(f"the range {span!r} of the {self.name} runs backwards")
+            raise ValueError(f"the range {span!r} of the {self.name} is descending")
         return range(low, high + 1, int(step) if slash else 1)
 
 
@@ -73,13 +73,13 @@ class Cron:
 
     @classmethod
     def parse(cls, fields: str) -> "Cron":
-        """Read the six fields between the brackets of `cron(…)`; ValueError says which of them is wrong, and why."""
-        parts = fields.split()
-        if len(parts) != 6:  # noqa: PLR2004
-            raise ValueError(f"there have to be six fields and not {len(parts)}")
-        minute, hour, day_of_month, month, day_of_week, year = parts
+        """Parse the six fields between the brackets of `cron(…)`; raise ValueError that names the invalid field."""
+        texts = fields.split()
+        if len(texts) != 6:  # noqa: PLR2004
+            raise ValueError(f"cron needs six fields, not {len(texts)}")
+        minute, hour, day_of_month, month, day_of_week, year = texts
         if (day_of_month == "?") == (day_of_week == "?"):
-            raise ValueError("exactly one of day of the month and day of the week has to be ?")
+            raise ValueError("exactly one of day of the month and day of the week must be ?")
         return cls(
             minutes=tuple(sorted(_MINUTE.values(minute))),
             hours=tuple(sorted(_HOUR.values(hour))),
@@ -89,7 +89,7 @@ class Cron:
         )
 
     def from_(self, moment: datetime) -> Iterator[datetime]:
-        """Give the times of the wall clock, from the minute of `moment` on, in their order; all of them naive."""
+        """Yield the matching local times from the minute of `moment`, in order; all are naive."""
         for year in (year for year in self.years if year >= moment.year):
             for day in _days(year):
                 if day >= moment.date() and day.month in self.months and self.is_day(day):
@@ -111,7 +111,7 @@ def _last_day(day: date) -> int:
 
 
 def _month_day_rule(text: str) -> DayRule:
-    """Days of the month; among them `L` (the last), `LW` (the last working day), `15W` (the working day nearest)."""
+    """Parse days of the month, including `L` (last day), `LW` (last weekday), `15W` (nearest weekday)."""
     rules: list[DayRule] = []
     for item in text.upper().split(","):
         if item == "L":
@@ -119,26 +119,26 @@ def _month_day_rule(text: str) -> DayRule:
         elif item == "LW":
             rules.append(lambda day: day.day == _nearest_working_day(day, _last_day(day)))
         elif item.endswith("W"):
-            rules.append(partial(_is_nearest_working_day, wanted=_DAY_OF_MONTH.number(item[:-1])))
+            rules.append(partial(_is_nearest_working_day, target=_DAY_OF_MONTH.number(item[:-1])))
         else:
-            rules.append(partial(_is_day_among, wanted=_DAY_OF_MONTH.values(item)))
+            rules.append(partial(_is_day_in, days=_DAY_OF_MONTH.values(item)))
     return lambda day: any(rule(day) for rule in rules)
 
 
 def _weekday_rule(text: str) -> DayRule:
-    """Days of the week; among them `6L` (the last Friday of the month) and, alone, `6#3` (the third Friday)."""
+    """Parse days of the week, including `6L` (last Friday of the month) and, as the only item, `6#3` (third Friday)."""
     if "#" in text:
-        weekday, _, count = text.partition("#")
-        if not re.fullmatch("[1-5]", count):
-            raise ValueError(f"{text!r} is not a day of the week in a week of the month, such as 6#3")
-        return partial(_is_weekday_of_week, weekday=_DAY_OF_WEEK.number(weekday), count=int(count))
+        weekday, _, occurrence = text.partition("#")
+        if not re.fullmatch("[1-5]", occurrence):
+            raise ValueError(f"{text!r} is not a day of the week and its occurrence in the month, such as 6#3")
+        return partial(_is_nth_weekday, weekday=_DAY_OF_WEEK.number(weekday), occurrence=int(occurrence))
     rules: list[DayRule] = []
     for item in text.upper().split(","):
         if item.endswith("L") and item != "L":
             rules.append(partial(_is_last_weekday, weekday=_DAY_OF_WEEK.number(item[:-1])))
         else:  # L by itself is the last day of the week, Saturday
-            wanted = _DAY_OF_WEEK.values("7" if item == "L" else item)
-            rules.append(partial(_is_weekday_among, wanted=wanted))
+            weekdays = _DAY_OF_WEEK.values("7" if item == "L" else item)
+            rules.append(partial(_is_weekday_in, weekdays=weekdays))
     return lambda day: any(rule(day) for rule in rules)
 
 
@@ -146,31 +146,31 @@ def _weekday(day: date) -> int:
     return day.isoweekday() % 7 + 1
 
 
-def _is_day_among(day: date, wanted: frozenset[int]) -> bool:
-    return day.day in wanted
+def _is_day_in(day: date, days: frozenset[int]) -> bool:
+    return day.day in days
 
 
-def _is_weekday_among(day: date, wanted: frozenset[int]) -> bool:
-    return _weekday(day) in wanted
+def _is_weekday_in(day: date, weekdays: frozenset[int]) -> bool:
+    return _weekday(day) in weekdays
 
 
 def _is_last_weekday(day: date, weekday: int) -> bool:
     return _weekday(day) == weekday and day.day + 7 > _last_day(day)
 
 
-def _is_weekday_of_week(day: date, weekday: int, count: int) -> bool:
-    return _weekday(day) == weekday and (day.day - 1) // 7 + 1 == count
+def _is_nth_weekday(day: date, weekday: int, occurrence: int) -> bool:
+    return _weekday(day) == weekday and (day.day - 1) // 7 + 1 == occurrence
 
 
-def _is_nearest_working_day(day: date, wanted: int) -> bool:
-    return wanted <= _last_day(day) and day.day == _nearest_working_day(day, wanted)
+def _is_nearest_working_day(day: date, target: int) -> bool:
+    return target <= _last_day(day) and day.day == _nearest_working_day(day, target)
 
 
-def _nearest_working_day(month: date, wanted: int) -> int:
-    """Give the day from Monday to Friday that is nearest to day `wanted`, without leaving the month."""
-    weekday = month.replace(day=wanted).weekday()
+def _nearest_working_day(month: date, target: int) -> int:
+    """Return the day from Monday to Friday of the month that is nearest to the day `target`."""
+    weekday = month.replace(day=target).weekday()
     if weekday == _SATURDAY:
-        return wanted - 1 if wanted > 1 else wanted + 2
+        return target - 1 if target > 1 else target + 2
     if weekday == _SUNDAY:
-        return wanted + 1 if wanted < _last_day(month) else wanted - 2
-    return wanted
+        return target + 1 if target < _last_day(month) else target - 2
+    return target

@@ -1,4 +1,4 @@
-"""Schedule expressions of AWS: when `rate(…)`, `cron(…)` or `at(…)` comes next."""
+"""AWS's schedule expressions: parsing of `rate(…)`, `cron(…)` and `at(…)`, and the next time that one fires."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -12,21 +12,21 @@ _RATE = re.compile(r"([1-9]\d*) (minute|hour|day)s?")
 
 
 class ScheduleExpressionError(ValueError):
-    """A schedule expression or its time zone cannot be read."""
+    """A schedule expression or its time zone is invalid."""
 
     def __init__(self, expression: str, reason: str) -> None:
-        """Name the expression and what is wrong with it."""
+        """Name the expression and the reason."""
         self.expression = expression
         self.reason = reason
         super().__init__(f"Invalid Schedule Expression {expression}: {reason}.")
 
 
 def next_fire(expression: str, timezone: str, after: datetime) -> datetime | None:
-    """Give the first time later than `after` at which `expression` fires, in UTC; None when it never fires again.
+    """Return the first time later than `after` at which `expression` fires, in UTC; None when it never fires again.
 
-    `timezone` is an IANA name; `after` has to know its own. A rate fires one period after `after`, and a day of a rate
-    is 24 hours. When clocks go forward, a cron time that does not exist is skipped; when they go back, one that exists
-    twice fires the first time only (EventBridge Scheduler's user guide, "Daylight savings time"). Raises
+    `timezone` is an IANA name; `after` must have a time zone. A rate fires one period after `after`, and a day of a
+    rate is 24 hours. When clocks go forward, a cron time that does not exist is skipped; when they go back, one that
+    exists twice fires only the first time (EventBridge Scheduler's user guide, "Daylight savings time"). Raises
     ScheduleExpressionError.
     """
     kind, text = _split(expression)
@@ -45,47 +45,47 @@ def next_fire(expression: str, timezone: str, after: datetime) -> datetime | Non
 
 
 def validate(expression: str, timezone: str) -> None:
-    """Raise ScheduleExpressionError unless `expression` and `timezone` can be read."""
+    """Raise ScheduleExpressionError unless `expression` and `timezone` are valid."""
     next_fire(expression, timezone, datetime.now(UTC))
 
 
 def period(expression: str) -> timedelta:
-    """Give the period of a rate."""
-    found = _RATE.fullmatch(_split(expression)[1])
-    if found is None:
+    """Return the period of a rate."""
+    match = _RATE.fullmatch(_split(expression)[1])
+    if match is None:
         raise ScheduleExpressionError(expression, "a rate is a positive number and minutes, hours or days")
-    return timedelta(**{f"{found[2]}s": int(found[1])})
+    return timedelta(**{f"{match[2]}s": int(match[1])})
 
 
 def is_rate(expression: str) -> bool:
-    """Tell rates from the other expressions: they count from their own beginning, not from the calendar."""
+    """Return whether an expression is a rate, which is relative to its start, not to the calendar."""
     return _split(expression)[0] == "rate"
 
 
 def is_once(expression: str) -> bool:
-    """Tell expressions that fire once from those that recur."""
+    """Return whether an expression fires only once."""
     return _split(expression)[0] == "at"
 
 
 def _split(expression: str) -> tuple[str, str]:
-    found = _EXPRESSION.fullmatch(expression)
-    if found is None:
-        raise ScheduleExpressionError(expression, "it has to be rate(…), cron(…) or at(…)")
-    return found[1], found[2]
+    match = _EXPRESSION.fullmatch(expression)
+    if match is None:
+        raise ScheduleExpressionError(expression, "it must be rate(…), cron(…) or at(…)")
+    return match[1], match[2]
 
 
 def _zone(expression: str, timezone: str) -> ZoneInfo:
     try:
         return ZoneInfo(timezone)
     except (KeyError, ValueError, OSError) as error:
-        raise ScheduleExpressionError(expression, f"there is no time zone {timezone!r}") from error
+        raise ScheduleExpressionError(expression, f"the time zone {timezone!r} does not exist") from error
 
 
 def _at(expression: str, text: str) -> datetime:
     try:
         return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S")  # noqa: DTZ007 - the schedule names the time zone
     except ValueError as error:
-        raise ScheduleExpressionError(expression, "a time is written yyyy-mm-ddThh:mm:ss") from error
+        raise ScheduleExpressionError(expression, "the time must have the form yyyy-mm-ddThh:mm:ss") from error
 
 
 @lru_cache(maxsize=256)

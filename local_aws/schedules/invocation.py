@@ -13,13 +13,13 @@ from moto.utilities.arns import parse_arn
 
 from local_aws.iam import IamError
 from local_aws.schedules.clock import Clock
-from local_aws.schedules.targets import call, send, take_role
+from local_aws.schedules.targets import assume_role, call, send
 
 _LOG = logging.getLogger(__name__)
-_LONGEST_PAUSE = 60.0
-"""Seconds: retries wait 1, 2, 4 … seconds and never longer than this. AWS names no figures. (Choice.)"""
+_MAX_RETRY_SECONDS = 60.0
+"""The maximum delay of the exponential backoff of 1, 2, 4 … seconds. AWS documents no figures. (Choice.)"""
 
-_NEVER_RETRIED = (
+_PERMANENT_ERRORS = (
     "NotFound",
     "NonExistent",
     "DoesNotExist",
@@ -28,28 +28,28 @@ _NEVER_RETRIED = (
     "InvalidParameter",
     "AccessDenied",
 )
-"""Parts of error codes that no repetition cures; AWS too sends such events straight to the dead-letter queue."""
+"""Parts of the codes of permanent errors; AWS too sends such events to the dead-letter queue without retries."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a schedule invokes, and how hard it tries."""
+    """The target of a schedule, with its retry policy."""
 
     schedule_arn: str
     settings: Mapping[str, Any]
-    retries: int
-    longest_age: float
+    max_retries: int
+    max_age_seconds: float
     dead_letter_queue: str | None
 
     @classmethod
     def of(cls, schedule_arn: str, settings: Mapping[str, Any]) -> "Target":
-        """Read the target of a schedule; what its retry policy leaves out is AWS's 185 retries within a day."""
+        """Return the target of a schedule; the default retry policy is AWS's: 185 retries within a day."""
         policy = settings.get("RetryPolicy") or {}
         return cls(
             schedule_arn=schedule_arn,
             settings=settings,
-            retries=int(policy.get("MaximumRetryAttempts", 185)),
-            longest_age=float(policy.get("MaximumEventAgeInSeconds", 86_400)),
+            max_retries=int(policy.get("MaximumRetryAttempts", 185)),
+            max_age_seconds=float(policy.get("MaximumEventAgeInSeconds", 86_400)),
             dead_letter_queue=(settings.get("DeadLetterConfig") or {}).get("Arn"),
         )
 
@@ -59,46 +59,47 @@ class _Failure:
     code: str
     message: str
     attempts: int
-    exhausted: str | None
-    curable: bool
+    exhausted_condition: str | None
+    is_transient: bool
 
 
 def invoke(target: Target, scheduled: datetime, clock: Clock) -> None:
     """Call the target until it succeeds, its retry policy is exhausted, or the schedules are stopped.
 
-    A failure that stays goes to the dead-letter queue, and to the log in any case. A retry that is still to come when
-    the endpoint ends is lost. (Choice.)
+    A final failure is logged and sent to the dead-letter queue, if there is one. A retry that is pending when the
+    endpoint stops is lost. (Choice.)
     """
-    execution = str(uuid.uuid4())
-    began = clock.now()
+    execution_id = str(uuid.uuid4())
+    started = clock.now()
     attempt = 0
     while True:
         attempt += 1
-        text = _input(target, scheduled, execution, attempt)
+        text = _input(target, scheduled, execution_id, attempt)
         try:
-            call(take_role(target.schedule_arn, target.settings, execution), target.schedule_arn, target.settings, text)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is retried or buried, and logged
-            failure = _failure(target, error, attempt, (clock.now() - began).total_seconds())
+            session = assume_role(target.schedule_arn, target.settings, execution_id)
+            call(session, target.schedule_arn, target.settings, text)
+        except Exception as error:  # noqa: BLE001 - any error is retried or sent to the dead-letter queue, and logged
+            failure = _failure(target, error, attempt, (clock.now() - started).total_seconds())
         else:
             _LOG.info("schedule %s invoked %s", target.schedule_arn, target.settings["Arn"])
             return
-        if failure.exhausted is not None or not failure.curable:
-            _bury(target, failure, text, execution, scheduled)
+        if failure.exhausted_condition is not None or not failure.is_transient:
+            _send_to_dead_letter_queue(target, failure, text, execution_id, scheduled)
             return
-        if clock.wait(min(2.0 ** (attempt - 1), _LONGEST_PAUSE)):
+        if clock.wait(min(2.0 ** (attempt - 1), _MAX_RETRY_SECONDS)):
             _LOG.warning("schedule %s was stopped before retry %d of its target", target.schedule_arn, attempt)
             return
 
 
-def _input(target: Target, scheduled: datetime, execution: str, attempt: int) -> str:
-    """Give the target's input with its context attributes filled in."""
+def _input(target: Target, scheduled: datetime, execution_id: str, attempt: int) -> str:
+    """Return the target's input with its context attributes replaced."""
     text = target.settings.get("Input")
     if text is None:
-        text = json.dumps(_default_input(target.schedule_arn, scheduled, execution))
+        text = json.dumps(_default_input(target.schedule_arn, scheduled, execution_id))
     attributes = {
         "scheduled-time": _timestamp(scheduled),
         "schedule-arn": target.schedule_arn,
-        "execution-id": execution,
+        "execution-id": execution_id,
         "attempt-number": str(attempt),
     }
     for name, value in attributes.items():
@@ -106,11 +107,11 @@ def _input(target: Target, scheduled: datetime, execution: str, attempt: int) ->
     return str(text)
 
 
-def _default_input(schedule_arn: str, scheduled: datetime, execution: str) -> dict[str, Any]:
+def _default_input(schedule_arn: str, scheduled: datetime, execution_id: str) -> dict[str, Any]:
     arn = parse_arn(schedule_arn)
     return {
         "version": "0",
-        "id": execution,
+        "id": execution_id,
         "detail-type": "Scheduled Event",
         "source": "aws.scheduler",
         "account": arn.account,
@@ -126,22 +127,24 @@ def _timestamp(moment: datetime) -> str:
 
 
 def _failure(target: Target, error: Exception, attempts: int, age: float) -> _Failure:
-    """Judge a failed attempt: only what a service answered can be cured by asking it again."""
+    """Classify a failed attempt: only error responses of a service can be transient."""
     code = type(error).__name__
     if isinstance(error, ClientError):
         code = error.response["Error"]["Code"]
     elif isinstance(error, IamError):
         code = f"{error.code}Exception"
-    exhausted = None
-    if attempts > target.retries:
-        exhausted = "MaximumRetryAttempts"
-    elif age >= target.longest_age:
-        exhausted = "MaximumEventAgeInSeconds"
-    curable = isinstance(error, ClientError) and not any(part in code for part in _NEVER_RETRIED)
-    return _Failure(code, str(error) or code, attempts, exhausted, curable)
+    exhausted_condition = None
+    if attempts > target.max_retries:
+        exhausted_condition = "MaximumRetryAttempts"
+    elif age >= target.max_age_seconds:
+        exhausted_condition = "MaximumEventAgeInSeconds"
+    is_transient = isinstance(error, ClientError) and not any(part in code for part in _PERMANENT_ERRORS)
+    return _Failure(code, str(error) or code, attempts, exhausted_condition, is_transient)
 
 
-def _bury(target: Target, failure: _Failure, text: str, execution: str, scheduled: datetime) -> None:
+def _send_to_dead_letter_queue(
+    target: Target, failure: _Failure, text: str, execution_id: str, scheduled: datetime
+) -> None:
     _LOG.error(
         "schedule %s could not invoke %s after %d attempts: %s",
         *(target.schedule_arn, target.settings["Arn"], failure.attempts, failure.message),
@@ -151,8 +154,8 @@ def _bury(target: Target, failure: _Failure, text: str, execution: str, schedule
     reason = {
         "ERROR_CODE": failure.code,
         "ERROR_MESSAGE": failure.message,
-        "EXECUTION_ID": execution,
-        "EXHAUSTED_RETRY_CONDITION": failure.exhausted,
+        "EXECUTION_ID": execution_id,
+        "EXHAUSTED_RETRY_CONDITION": failure.exhausted_condition,
         "IS_PAYLOAD_TRUNCATED": "false",
         "RETRY_ATTEMPTS": str(failure.attempts - 1),
         "SCHEDULED_TIME": _timestamp(scheduled),
@@ -161,7 +164,7 @@ def _bury(target: Target, failure: _Failure, text: str, execution: str, schedule
     }
     attributes = {k: {"DataType": "String", "StringValue": v} for k, v in reason.items() if v}
     try:
-        session = take_role(target.schedule_arn, target.settings, execution)
+        session = assume_role(target.schedule_arn, target.settings, execution_id)
         send(session, target.dead_letter_queue, MessageBody=text, MessageAttributes=attributes)
     except IamError as error:
-        _LOG.error("schedule %s could not keep that either: %s", target.schedule_arn, error)
+        _LOG.error("schedule %s could not send the event to its dead-letter queue: %s", target.schedule_arn, error)

@@ -1,4 +1,4 @@
-"""EventBridge rules that have a schedule instead of a pattern, or beside one: always in UTC."""
+"""EventBridge rules with a schedule, which is always in UTC."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -16,12 +16,12 @@ _MOTO_PUT_RULE = EventsBackend.put_rule
 
 
 def install() -> None:
-    """Let PutRule refuse schedule expressions that AWS would refuse; may be called again."""
+    """Make PutRule reject schedule expressions that AWS would reject; idempotent."""
     EventsBackend.put_rule = _put_rule
 
 
 def entries() -> Iterator[Entry]:
-    """Give the enabled rules that have a schedule; a rate counts from when the rule was made, as on AWS."""
+    """Yield the enabled rules with a schedule; a rate is relative to the creation of its rule, as on AWS."""
     for account in list(events_backends.values()):
         for backend in list(account.values()):
             for rule in list(backend.event_buses["default"].rules.values()):

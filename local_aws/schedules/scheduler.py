@@ -1,4 +1,4 @@
-"""EventBridge Scheduler: moto keeps the schedules, here they become entries of the timetable."""
+"""EventBridge Scheduler: turns moto's schedules into entries of the timetable."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -18,13 +18,13 @@ _MOTO_UPDATE = EventBridgeSchedulerBackend.update_schedule
 
 
 def install() -> None:
-    """Let CreateSchedule and UpdateSchedule refuse expressions that AWS would refuse; may be called again."""
+    """Make CreateSchedule and UpdateSchedule reject expressions that AWS would reject; idempotent."""
     EventBridgeSchedulerBackend.create_schedule = _create_schedule
     EventBridgeSchedulerBackend.update_schedule = _update_schedule
 
 
 def entries(clock: Clock) -> Iterator[Entry]:
-    """Give the enabled schedules of every region; a rate without a start date fires at once, as AWS says it does."""
+    """Yield the enabled schedules of all regions; a rate without a start date fires immediately, as AWS documents."""
     for account in list(scheduler_backends.values()):
         for backend in list(account.values()):
             for group in list(backend.schedule_groups.values()):
@@ -34,28 +34,30 @@ def entries(clock: Clock) -> Iterator[Entry]:
 
 
 def _entry(backend: Any, schedule: Any, clock: Clock) -> Entry:
-    flexible = schedule.flexible_time_window or {}
+    flexible_window = schedule.flexible_time_window or {}
     return Entry(
         key=schedule.arn,
         expression=schedule.schedule_expression,
         timezone=schedule.schedule_expression_timezone,
-        starts=_moment(schedule.start_date),
-        ends=_moment(schedule.end_date),
-        window=timedelta(minutes=flexible["MaximumWindowInMinutes"] if flexible.get("Mode") == "FLEXIBLE" else 0),
-        at_once=True,
+        starts=_time(schedule.start_date),
+        ends=_time(schedule.end_date),
+        window=timedelta(
+            minutes=flexible_window["MaximumWindowInMinutes"] if flexible_window.get("Mode") == "FLEXIBLE" else 0
+        ),
+        fires_immediately=True,
         fire=lambda scheduled: invoke(Target.of(schedule.arn, schedule.target), scheduled, clock),
-        finish=partial(_finish, backend, schedule),
+        finish=partial(_delete_if_complete, backend, schedule),
     )
 
 
-def _finish(backend: Any, schedule: Any) -> None:
+def _delete_if_complete(backend: Any, schedule: Any) -> None:
     group = backend.schedule_groups.get(schedule.group_name)
-    is_the_same = group is not None and group.schedules.get(schedule.name) is schedule
-    if schedule.action_after_completion == "DELETE" and is_the_same:
+    is_current = group is not None and group.schedules.get(schedule.name) is schedule
+    if schedule.action_after_completion == "DELETE" and is_current:
         backend.delete_schedule(schedule.group_name, schedule.name)
 
 
-def _moment(seconds: float | str | None) -> datetime | None:
+def _time(seconds: float | str | None) -> datetime | None:
     return None if seconds is None else datetime.fromtimestamp(float(seconds), UTC)
 
 

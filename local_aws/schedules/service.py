@@ -1,4 +1,4 @@
-"""The thread in which schedules fire: it sleeps to the next due time, and looks up when schedules change."""
+"""The thread that fires schedules: it sleeps until the next due time, and polls for changed schedules."""
 
 import logging
 import threading
@@ -10,8 +10,8 @@ from local_aws.schedules.clock import Clock, SystemClock
 from local_aws.schedules.timetable import Source, Timetable
 
 _LOG = logging.getLogger(__name__)
-_LOOK_UP = 0.5
-"""Seconds after which the thread looks for schedules that were made, changed or deleted."""
+_POLL_SECONDS = 0.5
+"""The interval at which the thread looks for created, changed or deleted schedules."""
 
 _SOURCES: dict[str, Source] = {}
 
@@ -27,12 +27,12 @@ _running: list[_Service] = []
 
 
 def register(name: str, source: Source) -> None:
-    """Let what `source` gives fire as well, now or once started; a name that is taken stands for the new source."""
+    """Add a source of entries, before or after the start; it replaces an earlier source of the same name."""
     _SOURCES[name] = source
 
 
 def start(clock: Clock | None = None) -> None:
-    """Begin to fire: EventBridge Scheduler's schedules, scheduled rules and what is registered; again is no error."""
+    """Start firing EventBridge Scheduler's schedules, scheduled rules and registered sources; idempotent."""
     if _running:
         return
     clock = clock or SystemClock()
@@ -47,7 +47,7 @@ def start(clock: Clock | None = None) -> None:
 
 
 def stop() -> None:
-    """Fire nothing any more, give up what is being retried, and return once the thread has ended."""
+    """Stop firing, cancel pending retries, and return when the thread has ended."""
     while _running:
         service = _running.pop()
         service.clock.stop()
@@ -55,18 +55,18 @@ def stop() -> None:
 
 
 def upcoming() -> dict[str, datetime]:
-    """Give the time, in UTC, at which each schedule or scheduled rule fires next, by its ARN."""
+    """Return the time in UTC at which each schedule or scheduled rule fires next, by its ARN."""
     return {key: due for service in _running for key, due in service.timetable.upcoming().items()}
 
 
 def _run(timetable: Timetable, clock: Clock) -> None:
     pause = 0.0
     while not clock.wait(pause):
-        pause = _LOOK_UP
+        pause = _POLL_SECONDS
         try:
             due = timetable.tick(clock.now())
-        except Exception:  # noqa: BLE001 - the thread goes on: the next schedule may be sound
-            _LOG.exception("schedules could not be looked through")
+        except Exception:  # noqa: BLE001 - the thread continues: other schedules may be valid
+            _LOG.exception("schedules could not be processed")
         else:
             if due is not None:
                 pause = min(pause, max(0.0, (due - clock.now()).total_seconds()))

@@ -1,6 +1,6 @@
-"""What a schedule can call: any operation of any service (a universal target), a topic, a queue, an event bus.
+"""The targets of schedules: any operation of any service (universal targets), topics, queues and event buses.
 
-It acts with its role: what that may not do is refused, as AWS would.
+They are called with the role of the schedule, and its permissions are enforced.
 """
 
 import json
@@ -14,22 +14,22 @@ from local_aws.schedules.in_process import client
 
 _UNIVERSAL = "arn:aws:scheduler:::aws-sdk:"
 _BOTO_NAMES = {"eventbridge": "events", "sfn": "stepfunctions", "cloudwatchlogs": "logs"}
-"""The services that boto3 calls by another name than a universal target does."""
+"""boto3's names of the services whose names in universal targets differ."""
 
 
 class UnknownTargetError(Exception):
-    """A schedule's target is nothing that a local world can call."""
+    """A local world cannot call the target of a schedule."""
 
     def __init__(self, arn: str, reason: str) -> None:
-        """Name the target and say why it cannot be called."""
+        """Name the target and the reason."""
         self.arn = arn
         super().__init__(f"{arn} cannot be called: {reason}")
 
 
-def take_role(schedule_arn: str, settings: Mapping[str, Any], execution: str) -> Session:
-    """Take the role of a schedule's target for one execution, as Scheduler on behalf of the schedule's group.
+def assume_role(schedule_arn: str, settings: Mapping[str, Any], execution_id: str) -> Session:
+    """Assume the role of a schedule's target for one execution, as Scheduler on behalf of the schedule's group.
 
-    Raises NotTrustedError where the role does not let Scheduler in for that.
+    Raises NotTrustedError unless the role's trust policy allows that.
     """
     schedule = parse_arn(schedule_arn)
     group = schedule.resource_id.partition("/")[0]
@@ -39,14 +39,14 @@ def take_role(schedule_arn: str, settings: Mapping[str, Any], execution: str) ->
         source_arn=f"arn:aws:scheduler:{schedule.region}:{schedule.account}:schedule-group/{group}",
         account=schedule.account,
         region=schedule.region,
-        name=execution,
+        name=execution_id,
     )
 
 
 def call(session: Session, schedule_arn: str, settings: Mapping[str, Any], text: str) -> None:
-    """Call the target that `settings` name with `text` as its input, as `session`.
+    """Call the target in `settings` with the input `text` and the permissions of `session`.
 
-    Errors of the service come as ClientError, what the role may not do as IamError.
+    Raises ClientError for errors of the service, IamError for missing permissions.
     """
     arn = settings["Arn"]
     if arn.startswith(_UNIVERSAL):
@@ -54,41 +54,42 @@ def call(session: Session, schedule_arn: str, settings: Mapping[str, Any], text:
         return
     target = parse_arn(arn)
     if target.service == "sns":
-        _perform(session, _called(session, target, "Publish", {"TopicArn": arn, "Message": text}))
+        _execute(session, _operation(session, target, "Publish", {"TopicArn": arn, "Message": text}))
     elif target.service == "sqs":
         send(session, arn, MessageBody=text, **settings.get("SqsParameters") or {})
     elif target.service == "events":
         _put_event(session, arn, settings.get("EventBridgeParameters") or {}, text)
     else:
-        raise UnknownTargetError(arn, "local schedules call universal targets, SNS topics, SQS queues and event buses")
+        raise UnknownTargetError(arn, "local schedules support universal targets, SNS topics, SQS queues, event buses")
 
 
 def send(session: Session, queue_arn: str, **message: Any) -> None:
-    """Send a message to a queue, as `session`."""
+    """Send a message to a queue, with the permissions of `session`."""
     queue = parse_arn(queue_arn)
     url = client("sqs", queue.region).get_queue_url(QueueName=queue.resource_id)["QueueUrl"]
-    _perform(session, _called(session, queue, "SendMessage", {"QueueUrl": url, **message}))
+    _execute(session, _operation(session, queue, "SendMessage", {"QueueUrl": url, **message}))
 
 
 def _call_operation(session: Session, arn: str, region: str, text: str) -> None:
     service, _, action = arn.removeprefix(_UNIVERSAL).partition(":")
     operation = action[:1].upper() + action[1:]
-    _perform(session, Call(_BOTO_NAMES.get(service, service), operation, json.loads(text), region, session.account))
+    _execute(session, Call(_BOTO_NAMES.get(service, service), operation, json.loads(text), region, session.account))
 
 
 def _put_event(session: Session, arn: str, parameters: Mapping[str, str], text: str) -> None:
     entry = {"EventBusName": arn, "Detail": text, **parameters}
-    answer = _perform(session, _called(session, parse_arn(arn), "PutEvents", {"Entries": [entry]}))["Entries"][0]
-    if "ErrorCode" in answer:
-        raise UnknownTargetError(arn, f"{answer['ErrorCode']}: {answer['ErrorMessage']}")
+    response = _execute(session, _operation(session, parse_arn(arn), "PutEvents", {"Entries": [entry]}))
+    result = response["Entries"][0]
+    if "ErrorCode" in result:
+        raise UnknownTargetError(arn, f"{result['ErrorCode']}: {result['ErrorMessage']}")
 
 
-def _called(session: Session, target: Any, operation: str, parameters: dict[str, Any]) -> Call:
+def _operation(session: Session, target: Any, operation: str, parameters: dict[str, Any]) -> Call:
     return Call(target.service, operation, parameters, target.region, session.account)
 
 
-def _perform(session: Session, call: Call) -> Any:
-    """Call an operation, if the role of `session` allows that."""
+def _execute(session: Session, call: Call) -> Any:
+    """Execute a call and return the response; raises IamError unless the role of `session` allows it."""
     api = client(call.service, call.region)
     methods = {operation: method for method, operation in api.meta.method_to_api_mapping.items()}
     if call.operation not in methods:

@@ -1,4 +1,4 @@
-"""The timetable: what is due when, and what has been due just now."""
+"""The timetable of schedules: fires entries when they are due."""
 
 import logging
 import random
@@ -15,12 +15,12 @@ _INSTANT = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Something that fires on a schedule.
+    """An entry that fires on a schedule.
 
-    `key` is unique and stays the same; an entry whose other fields change starts anew. `fire` is called, in a thread of
-    its own, with the time that the schedule meant; `finish` after the last time. With a `window`, an entry fires at a
-    random moment within it. A rate fires first at `starts`, or at once where `at_once` says so, or else one period
-    after it was first seen.
+    `key` is unique and constant; an entry whose other fields change is scheduled from scratch. `fire` is called in its
+    own thread with the scheduled time; `finish` after the last time. With a `window`, an entry fires at a random time
+    within it. A rate first fires at `starts`, or immediately with `fires_immediately`, or else one period after it was
+    first seen.
     """
 
     key: str
@@ -30,11 +30,11 @@ class Entry:
     starts: datetime | None = None
     ends: datetime | None = None
     window: timedelta = timedelta(0)
-    at_once: bool = False
+    fires_immediately: bool = False
     finish: Callable[[], None] | None = field(default=None, compare=False)
 
     def first(self, now: datetime) -> datetime | None:
-        """Give the first time to fire for an entry that is seen for the first time `now`."""
+        """Return the first time to fire for an entry that is new at the time `now`; None when it never fires."""
         if is_once(self.expression):
             return next_fire(self.expression, self.timezone, now)  # AWS ignores start and end of one-time schedules
         if not is_rate(self.expression):
@@ -43,10 +43,10 @@ class Entry:
             )
         if self.starts is not None:
             return self.starts if self.starts > now else self.following(self.starts, now)
-        return self._not_after_end(now if self.at_once else now + period(self.expression))
+        return self._not_after_end(now if self.fires_immediately else now + period(self.expression))
 
     def following(self, last: datetime, now: datetime) -> datetime | None:
-        """Give the next time after `now`, `last` being one of its times; times in between are not caught up."""
+        """Return the next time after `now`, given the `last` one; missed times in between are skipped."""
         if not is_rate(self.expression):
             return self._not_after_end(next_fire(self.expression, self.timezone, now))
         periods = (now - last) // period(self.expression) + 1
@@ -55,17 +55,17 @@ class Entry:
     def _starts(self, now: datetime) -> datetime:
         return now if self.starts is None else self.starts
 
-    def _not_after_end(self, moment: datetime | None) -> datetime | None:
-        return None if moment is None or (self.ends is not None and moment > self.ends) else moment
+    def _not_after_end(self, time: datetime | None) -> datetime | None:
+        return None if time is None or (self.ends is not None and time > self.ends) else time
 
 
 type Source = Callable[[], Iterable[Entry]]
-"""Whatever knows of entries: it is asked again on every look at the clock."""
+"""Returns the current entries; called on every tick."""
 
 
 @dataclass(slots=True)
 class _Plan:
-    """An entry with the time it is meant to fire and the moment in the window when it does."""
+    """An entry with its next scheduled time and the due time in its window; None when it never fires again."""
 
     entry: Entry
     scheduled: datetime | None
@@ -73,25 +73,25 @@ class _Plan:
 
 
 class Timetable:
-    """What its sources know of, and when each of it fires next."""
+    """The entries of all sources, with the next time of each."""
 
     def __init__(self, sources: dict[str, Source]) -> None:
-        """Begin with nothing known: what would have been due earlier is past."""
+        """Create a timetable of these sources; entries are read on the first tick."""
         self._sources = sources
         self._plans: dict[str, _Plan] = {}
 
     def tick(self, now: datetime) -> datetime | None:
-        """Fire what is due `now` and give the next time at which something is; `now` in UTC.
+        """Fire the entries that are due at `now`, in UTC; return the next due time, None when there is none.
 
-        A time that was missed because nobody ticked is fired late if its entry was known by then, once, however many
-        times were missed; what was missed while the endpoint was down is not caught up. (Choice.)
+        If ticks were late, an entry that was already known fires once, however many times it missed; times missed while
+        the endpoint was down are not caught up. (Choice.)
         """
         entries = {entry.key: entry for entry in self._entries()}
         self._plans = {key: plan for key, plan in self._plans.items() if key in entries}
         for key, entry in entries.items():
             plan = self._plans.get(key)
             if plan is None or plan.entry != entry:
-                plan = self._plans[key] = _plan(entry, _readable(entry, now))
+                plan = self._plans[key] = _plan(entry, _first_time(entry, now))
             if plan.scheduled is not None and plan.due is not None and plan.due <= now:
                 following = entry.following(plan.scheduled, now)
                 _run(entry, plan.scheduled, last=following is None)
@@ -99,14 +99,14 @@ class Timetable:
         return min((plan.due for plan in self._plans.values() if plan.due is not None), default=None)
 
     def upcoming(self) -> dict[str, datetime]:
-        """Give the time that each entry is meant to fire next, by its key; none for one that never fires again."""
+        """Return the next scheduled time of each entry by key, without entries that never fire again."""
         return {key: plan.scheduled for key, plan in list(self._plans.items()) if plan.scheduled is not None}
 
     def _entries(self) -> Iterator[Entry]:
         for name, source in list(self._sources.items()):
             try:
                 yield from list(source())
-            except Exception:  # noqa: BLE001 - one broken source does not stop the others' schedules
+            except Exception:  # noqa: BLE001 - a broken source must not stop the schedules of others
                 _LOG.exception("the schedules of %s could not be read", name)
 
 
@@ -116,7 +116,7 @@ def _plan(entry: Entry, scheduled: datetime | None) -> _Plan:
     return _Plan(entry, scheduled, scheduled + entry.window * random.random())  # noqa: S311 - not a secret
 
 
-def _readable(entry: Entry, now: datetime) -> datetime | None:
+def _first_time(entry: Entry, now: datetime) -> datetime | None:
     try:
         return entry.first(now)
     except ScheduleExpressionError as error:
@@ -130,7 +130,7 @@ def _run(entry: Entry, scheduled: datetime, *, last: bool) -> None:
             entry.fire(scheduled.astimezone(UTC))
             if last and entry.finish is not None:
                 entry.finish()
-        except Exception:  # noqa: BLE001 - the end of a thread: nobody above could tell
+        except Exception:  # noqa: BLE001 - nothing handles exceptions of this thread
             _LOG.exception("%s failed when its schedule fired", entry.key)
 
     threading.Thread(target=fire, name=f"schedule-{entry.key}", daemon=True).start()
