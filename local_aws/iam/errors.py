@@ -20,26 +20,32 @@ class AccessDeniedError(IamError):
     """No policy allows the call, or one denies it."""
 
     def __init__(
-        self, who: str, action: str, resource: str, kind: str = "identity-based policy", *, explicitly: bool = False
+        self,
+        principal: str,
+        action: str,
+        resource: str,
+        kind: str = "identity-based policy",
+        *,
+        explicitly: bool = False,
     ) -> None:
-        """Name the principal `who`, the action, the resource and the kind of policy; `explicitly` for a Deny."""
+        """Name the `principal`, the action, the resource and the kind of policy; `explicitly` for a Deny."""
         article = "an" if kind.startswith("i") else "a"
         reason = (
             f"with an explicit deny in {article} {kind}"
             if explicitly
             else f"because no {kind} allows the {action} action"
         )
-        super().__init__(f"User: {who} is not authorized to perform: {action} on resource: {resource} {reason}")
+        super().__init__(f"User: {principal} is not authorized to perform: {action} on resource: {resource} {reason}")
         self.action, self.resource = action, resource
 
 
 class UnknownOperationError(IamError):
     """The permissions of the operation are not declared, so every role is denied."""
 
-    def __init__(self, who: str, operation: str) -> None:
-        """Name the principal `who` and the operation, as `service:Operation`."""
+    def __init__(self, principal: str, operation: str) -> None:
+        """Name the `principal` and the operation, as `service:Operation`."""
         super().__init__(
-            f"User: {who} is not authorized to perform: {operation}, because local_aws/iam/operations.py does not "
+            f"User: {principal} is not authorized to perform: {operation}, because local_aws/iam/operations.py does not "
             "declare the permissions that it needs; add them there"
         )
 
