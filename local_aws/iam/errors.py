@@ -45,8 +45,8 @@ class UnknownOperationError(IamError):
     def __init__(self, principal: str, operation: str) -> None:
         """Name the `principal` and the operation, as `service:Operation`."""
         super().__init__(
-            f"User: {principal} is not authorized to perform: {operation}, because local_aws/iam/operations.py does not "
-            "declare the permissions that it needs; add them there"
+            f"User: {principal} is not authorized to perform: {operation}, because local_aws/iam/operations.py does "
+            "not declare the permissions that it needs; add them there"
         )
 
 
