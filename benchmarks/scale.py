@@ -1,8 +1,7 @@
-"""Every stage on a large totesys, with the driver at 2 GiB: `python benchmarks/scale.py --sales-orders 5000000`.
+"""Measures every stage on a large totesys, with a driver of 2 GiB: `python benchmarks/scale.py --sales-orders 5000000`.
 
-Speed is told as a share of the speed at which Postgres itself copies the same rows out, in the same run; memory as the
-most that the driver's JVM ever held, as a share of the heap that it may use. The world is a temporary one, removed at
-the end.
+Speed is relative to COPY of the same rows out of Postgres in the same run; memory is the maximum resident size of the
+driver's JVM relative to its maximum heap. The local environment is temporary, and removed at the end.
 """
 
 import argparse
@@ -43,26 +42,26 @@ def main() -> None:
 
 
 def measure(state: Path, orders: int) -> None:
-    """Run everything in the world of `state`, and print what it took."""
+    """Run everything in the local environment of `state`, and print the measurements."""
     totelake("up", "--no-schedules", state=state)
     totelake("seed", "--sales-orders", str(orders), state=state)
     urls = json.loads(totelake("urls", "--json", state=state))
     rows, limit = copy_out(urls["totesys"])
-    print(f"{rows:,} rows; Postgres copies them out in {limit:.1f} s ({rows / limit:,.0f} rows/s)")
-    with Peaks(state) as peaks:
+    print(f"{rows:,} rows; COPY out of Postgres takes {limit:.1f} s ({rows / limit:,.0f} rows/s)")
+    with MemoryMonitor(state) as memory:
         totelake("run", state=state)
     for stage in STAGES:
         run = last_run(urls, stage)
         seconds = (run["CompletedOn"] - run["StartedOn"]).total_seconds()
-        held = peaks.between(run["StartedOn"], run["CompletedOn"]) / MIB
+        peak = memory.peak_between(run["StartedOn"], run["CompletedOn"]) / MIB
         print(
-            f"{stage:10} {seconds:7.1f} s  {rows / seconds:9,.0f} rows/s  {limit / seconds:.3f} of the copy's speed  "
-            f"JVM at most {held:,.0f} MiB resident, {held / HEAP_MIB:.2f} of the heap it may use"
+            f"{stage:10} {seconds:7.1f} s  {rows / seconds:9,.0f} rows/s  {limit / seconds:.3f} of COPY's speed  "
+            f"JVM at most {peak:,.0f} MiB resident, {peak / HEAP_MIB:.2f} of its maximum heap"
         )
 
 
 def copy_out(url: str) -> tuple[int, float]:
-    """Return the rows of all ingested tables, and the seconds that one connection takes to copy them out as binary."""
+    """Return the number of rows of all ingested tables, and the seconds of a binary COPY of them on one connection."""
     rows, began = 0, time.monotonic()
     with psycopg.connect(url) as connection, connection.cursor() as cursor:
         for table in SOURCE_TABLES:
@@ -74,7 +73,7 @@ def copy_out(url: str) -> tuple[int, float]:
 
 
 def last_run(urls: dict[str, str], stage: str) -> dict[str, Any]:
-    """Return the last run of a stage's job, as GetJobRuns tells it."""
+    """Return the last run of a stage's job, from GetJobRuns."""
     glue = boto3.Session("local", "local", region_name=urls["region"]).client("glue", endpoint_url=urls["aws"])
     [name] = [name for name in glue.list_jobs()["JobNames"] if name.endswith(f"-{stage}")]
     newest: dict[str, Any] = glue.get_job_runs(JobName=name)["JobRuns"][0]
@@ -82,7 +81,7 @@ def last_run(urls: dict[str, str], stage: str) -> dict[str, Any]:
 
 
 def totelake(*arguments: str, state: Path) -> str:
-    """Run the command line on `state` and return what it printed."""
+    """Run the command line on `state` and return its output."""
     command = [sys.executable, "-m", "ops.cli", *arguments, "--state", str(state)]
     ended = subprocess.run(command, check=False, capture_output=True, text=True)
     if ended.returncode:
@@ -90,35 +89,35 @@ def totelake(*arguments: str, state: Path) -> str:
     return ended.stdout
 
 
-class Peaks:
-    """Watches the JVMs of a world: what the largest of them held, moment by moment."""
+class MemoryMonitor:
+    """Samples the resident size of the largest JVM of a local environment."""
 
     def __init__(self, state: Path) -> None:
-        """Watch the world in `state` while the context lasts."""
+        """Monitor the local environment in `state` while the context is active."""
         self._state = str(state)
         self._done = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._seen: list[tuple[float, int]] = []
+        self._thread = threading.Thread(target=self._sample, daemon=True)
+        self._samples: list[tuple[float, int]] = []
 
     def __enter__(self) -> Self:
-        """Begin to watch."""
+        """Start sampling."""
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Stop watching."""
+        """Stop sampling."""
         self._done.set()
         self._thread.join()
 
-    def between(self, start: datetime, end: datetime) -> int:
-        """Return the most resident bytes that a JVM held between the two moments."""
-        return max(held for at, held in self._seen if start.timestamp() <= at <= end.timestamp())
+    def peak_between(self, start: datetime, end: datetime) -> int:
+        """Return the maximum resident size of a JVM in bytes between the two times."""
+        return max(size for at, size in self._samples if start.timestamp() <= at <= end.timestamp())
 
-    def _watch(self) -> None:
+    def _sample(self) -> None:
         while not self._done.wait(SAMPLE_SECONDS):
-            self._seen.append((time.time(), max(self._held(), default=0)))
+            self._samples.append((time.time(), max(self._sizes(), default=0)))
 
-    def _held(self) -> Iterator[int]:
+    def _sizes(self) -> Iterator[int]:
         for process in psutil.process_iter(["name", "cmdline", "memory_info"]):
             if process.info["name"] == "java" and self._state in " ".join(process.info["cmdline"] or ()):
                 yield process.info["memory_info"].rss

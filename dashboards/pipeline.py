@@ -13,7 +13,7 @@ from ops.sandbox.settings import SandboxSettings
 from ops.sandbox.status import Status
 from ops.sandbox.workflow_run import ActionState, RowCounts, WorkflowRunSummary
 from totelake.lake import quarantine
-from totelake.lake.quarantine import Fault
+from totelake.lake.quarantine import RuleViolation
 
 FRESH_SECONDS = 30 * 60
 """The age up to which the warehouse is fresh."""
@@ -52,7 +52,7 @@ class Pipeline:
     prefix: str
     status: Status
     workflows: tuple[PipelineWorkflow, ...]
-    faults: tuple[Fault, ...]
+    faults: tuple[RuleViolation, ...]
     reconciled: tuple[Mapping[str, Any], ...]
     reconciled_at: datetime | None
     alarms: tuple[dict[str, Any], ...]
@@ -69,7 +69,7 @@ def gather(state: State, settings: SandboxSettings) -> Pipeline:
     """Return the pipeline of a running local environment."""
     outputs = deployment.outputs(state)
     glue, logs = aws.client(settings, "glue"), aws.client(settings, "logs")
-    faults = tuple(quarantine.faults(outputs["buckets"]["processed"], aws.OwnerClients(settings)))
+    faults = tuple(quarantine.violations(outputs["buckets"]["processed"], aws.OwnerClients(settings)))
     reconciled_at, reconciled = _reconciled(glue, logs, outputs["jobs"]["reconcile"])
     return Pipeline(
         read_at=datetime.now(UTC),

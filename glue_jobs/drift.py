@@ -1,4 +1,4 @@
-"""Glue job: hold what the crawler found against the declarations."""
+"""Glue job: compare the schemas that the crawler discovered with the declared ones."""
 
 import sys
 
@@ -7,7 +7,7 @@ from totelake.runtime import glue
 
 
 def main(argv: list[str]) -> None:
-    """Run the drift check as the Glue job that `argv` names."""
+    """Run the drift check as the Glue job run of `argv`."""
     with glue.job(argv, "crawler") as run:
         drift.run(run, run.arguments["crawler"])
 

@@ -8,9 +8,9 @@ from totelake.warehouse import load
 
 
 def main(argv: list[str]) -> None:
-    """Run the load stage as the Glue job that `argv` names."""
+    """Run the load stage as the Glue job run of `argv`."""
     with glue.job(argv, "processed", optional=("rebuild", *warehouse.ARGUMENTS)) as run:
-        load.run(run, run.arguments["processed"], warehouse.named_in(run))
+        load.run(run, run.arguments["processed"], warehouse.from_arguments(run))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Glue job: hold the warehouse against totesys."""
+"""Glue job: compare the warehouse with totesys."""
 
 import sys
 
@@ -7,11 +7,11 @@ from totelake.runtime import connections, glue
 
 
 def main(argv: list[str]) -> None:
-    """Run the reconcile stage as the Glue job that `argv` names."""
+    """Run the reconcile stage as the Glue job run of `argv`."""
     names = ("source_connection", "ingested", "processed")
     with glue.job(argv, *names, optional=warehouse.ARGUMENTS) as run:
         source = connections.login(run.arguments["source_connection"])
-        databases = reconcile.Databases(source, warehouse.named_in(run))
+        databases = reconcile.Databases(source, warehouse.from_arguments(run))
         reconcile.run(run, databases, run.arguments["ingested"], run.arguments["processed"])
 
 

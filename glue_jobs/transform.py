@@ -1,4 +1,4 @@
-"""Glue job: build the star schemas from what was ingested."""
+"""Glue job: build the star schemas from the ingested batches."""
 
 import sys
 
@@ -7,7 +7,7 @@ from totelake.runtime import glue
 
 
 def main(argv: list[str]) -> None:
-    """Run the transform stage as the Glue job that `argv` names."""
+    """Run the transform stage as the Glue job run of `argv`."""
     with glue.job(argv, "ingested", "processed", optional=("quarantine_share", "rebuild")) as run:
         transform.run(run, run.arguments["ingested"], run.arguments["processed"])
 

@@ -56,7 +56,7 @@ def postgres_side(url: str) -> WarehouseUnderTest:
     login = login_of(url)
 
     def break_its_end(patch: pytest.MonkeyPatch) -> None:
-        patch.setattr(ledger, "enter", lambda *_: 1 / 0)
+        patch.setattr(ledger, "insert", lambda *_: 1 / 0)
 
     return WarehouseUnderTest("postgres", Postgres(login), url, login.password, ZeroDivisionError, break_its_end)
 

@@ -1,1 +1,1 @@
-"""The package that ships beside the Glue jobs: declarations, transforms and stages."""
+"""The package that ships with the Glue jobs: declarations, transforms and stages."""

@@ -47,7 +47,7 @@ def _source_column(source: SourceColumn) -> dict[str, Any]:
     return {
         "column": source.name,
         "description": column.description,
-        "shows_in": {traced.star.name: _use(source, traced) for traced in lineage.shown_in(source)},
+        "shows_in": {traced.star.name: _use(source, traced) for traced in lineage.dependents(source)},
         "types": {"totesys": column.type.source, "ingested": column.type.hive},
         "nullable": column.nullable,
         "references": column.references,

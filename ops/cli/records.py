@@ -13,8 +13,8 @@ from ops.sandbox import deployment
 from ops.sandbox.aws import OwnerClients
 from ops.sandbox.settings import SandboxSettings
 from totelake.lake import history, quarantine
-from totelake.lake.history import Version
-from totelake.lake.quarantine import Fault
+from totelake.lake.history import RecordVersion
+from totelake.lake.quarantine import RuleViolation
 
 
 def show_history(state: State, settings: SandboxSettings, table: str, key: int, *, as_json: bool) -> None:
@@ -31,7 +31,7 @@ def show_history(state: State, settings: SandboxSettings, table: str, key: int, 
 
 def show_quarantine(state: State, settings: SandboxSettings, *, as_json: bool) -> None:
     """Print every row that is in quarantine now, with the rules that it breaks."""
-    faults = quarantine.faults(deployment.outputs(state)["buckets"]["processed"], OwnerClients(settings))
+    faults = quarantine.violations(deployment.outputs(state)["buckets"]["processed"], OwnerClients(settings))
     if as_json:
         _print_json(faults)
     elif not faults:
@@ -40,7 +40,7 @@ def show_quarantine(state: State, settings: SandboxSettings, *, as_json: bool) -
         console.print(_faults(faults))
 
 
-def _versions(title: str, versions: list[Version]) -> Table:
+def _versions(title: str, versions: list[RecordVersion]) -> Table:
     rows = Table(title=title, title_justify="left", title_style="bold")
     for heading in ("batch", "seen at", "change"):
         rows.add_column(heading)
@@ -51,14 +51,14 @@ def _versions(title: str, versions: list[Version]) -> Table:
     return rows
 
 
-def _changes(before: Version, now: Version) -> str:
+def _changes(before: RecordVersion, now: RecordVersion) -> str:
     names = [name for name in now.values if before.deleted or now.values[name] != before.values.get(name)]
     return (
         _lines(f"{name}: {_text(before, name)} → {_text(now, name)}" for name in names) or "written, values unchanged"
     )
 
 
-def _faults(faults: list[Fault]) -> Table:
+def _faults(faults: list[RuleViolation]) -> Table:
     rows = Table(title=f"{len(faults)} broken rules", title_justify="left", title_style="bold")
     for heading in ("table", "key", "rule", "column", "value", "batch"):
         rows.add_column(heading)
@@ -68,7 +68,7 @@ def _faults(faults: list[Fault]) -> Table:
     return rows
 
 
-def _text(version: Version, name: str) -> str:
+def _text(version: RecordVersion, name: str) -> str:
     value = version.values.get(name)
     return "NULL" if value is None else str(value)
 

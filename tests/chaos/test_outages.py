@@ -117,18 +117,18 @@ def test_run_fails_on_a_full_disk_and_the_next_one_finishes(services, disk, smal
         ingested, processed = (services.lake_root / bucket / "tables" for bucket in (lake.ingested, lake.processed))
         disk(ingested, "64k")
         disk(processed, "100k")
-        with pytest.raises(StorageFullError, match=r"No space left on device.* Make room and run again"):
+        with pytest.raises(StorageFullError, match=r"No space left on device.* Free disk space and run again"):
             lake.ingest(services.reader)
         leave_room(ingested)
         lake.ingest(services.reader)
-        with pytest.raises(StorageFullError, match=r"No space left on device.* Make room and run again"):
+        with pytest.raises(StorageFullError, match=r"No space left on device.* Free disk space and run again"):
             lake.transform()
         leave_room(processed)
         lake.transform()
 
         assert [len(attempts_below(folder)) for folder in (ingested, processed)] == [2, 2]
         warehouse = login_of(services.cluster.url("small", WAREHOUSE_OWNER, PASSWORD))
-        with pytest.raises(StorageFullError, match=r"No space left on device.* Make room and run again"):
+        with pytest.raises(StorageFullError, match=r"No space left on device.* Free disk space and run again"):
             lake.load(warehouse)
         leave_room(small_disk)
         lake.load(warehouse)
@@ -150,7 +150,7 @@ def warehouse(services: OutageServices) -> Login:
 
 def test_run_is_retried_after_restarts(services, lake, warehouse, monkeypatch, capsys):
     """Of totesys during the read, of AWS during the write, of the warehouse before the merge is committed."""
-    monkeypatch.setattr(retry, "FIRST_WAIT", 0.25)
+    monkeypatch.setattr(retry, "INITIAL_WAIT", 0.25)
     with restart(failpoints.TABLE_WRITTEN, services.crash, services.cluster.start):
         lake.ingest(services.reader)
     with restart(failpoints.BEFORE_LOG_CREATED, services.endpoint.stop, services.endpoint.start):
@@ -165,7 +165,7 @@ def test_run_is_retried_after_restarts(services, lake, warehouse, monkeypatch, c
 
 def test_run_fails_in_a_long_outage_and_the_next_one_finishes(services, lake, warehouse, monkeypatch):
     """In each stage; the warehouse stops with a table staged, and again with everything merged but not committed."""
-    monkeypatch.setattr(retry, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(retry, "INITIAL_WAIT", 0.01)
     change_source_rows(services.totesys)
     with (
         at_failpoint(failpoints.SNAPSHOT_EXPORTED, services.cluster.stop),

@@ -73,9 +73,9 @@ def truncated_while_read(testbed: PipelineTestbed) -> failpoints.Watcher:
 
 def inner_join(rows: DataFrame, reference: str, table: DataFrame, key: str) -> DataFrame:
     """Look up a table with an inner join."""
-    lookup = table.drop("_deleted_at").withColumn(dimensions.found(reference), F.col(key))
+    lookup = table.drop("_deleted_at").withColumn(dimensions.matched_key(reference), F.col(key))
     lookup = lookup.drop(key) if key != reference else lookup.withColumnRenamed(key, "_key")
-    return rows.join(lookup, F.col(reference) == F.col(dimensions.found(reference)), "inner")
+    return rows.join(lookup, F.col(reference) == F.col(dimensions.matched_key(reference)), "inner")
 
 
 _execute = psycopg.Connection.execute
@@ -88,7 +88,7 @@ def without_lock(connection, query, *arguments, **options):
 
 
 IDENTITY_IGNORED = ((TableIdentity, "difference", lambda *_: None),)
-COUNTS_IGNORED = ((stage, "_without_impossible", lambda chain, counts: (chain, counts)),)
+COUNTS_IGNORED = ((stage, "_with_implausible_counts_compared", lambda chain, counts: (chain, counts)),)
 ROWS_FILTERED = (
     (source_checks, "_check_readable", lambda *_: None),
     (connections, "_SESSION", connections._SESSION | {"row_security": "on"}),
@@ -121,7 +121,7 @@ BUGS = {
         "fact_payment: missing (500001,",
     ),
     "table ingested as if it were new": Bug(
-        ((changes, "_unknown", lambda _attempt, _table, rows: rows),),
+        ((changes, "_without_known", lambda _attempt, _table, rows: rows),),
         restructured(restructuring.swap_tables, "sales_order"),
         "fact_sales_order: unexpected (1,",
     ),
@@ -132,7 +132,7 @@ BUGS = {
         duplicate_key,
         "ingest was not rejected with DuplicateKeyError",
     ),
-    "orphans dropped": Bug(((dimensions, "_looked_up", inner_join),), orphaned, "dim_staff.quarantined: missing (1,"),
+    "orphans dropped": Bug(((dimensions, "_with_lookup", inner_join),), orphaned, "dim_staff.quarantined: missing (1,"),
     "read without a lock": Bug(
         ((psycopg.Connection, "execute", without_lock),),
         nothing,

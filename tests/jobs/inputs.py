@@ -254,7 +254,7 @@ INPUTS = [
         )
         for column, reason in {
             "Paid": "differs from another column only in upper and lower case",
-            "_OP": "has the name of a column of the lake",
+            "_OP": "has the name of a column that the lake adds",
         }.items()
     ),
     accepted(

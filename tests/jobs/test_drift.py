@@ -20,7 +20,7 @@ from tests.lakes import declare, job_run
 from totelake import drift
 from totelake.drift import stage
 from totelake.drift.accepted import Accepted
-from totelake.drift.differences import Difference
+from totelake.drift.differences import SchemaDifference
 from totelake.lake.zones import DISCOVERED_DATABASE, INGESTED
 from totelake.runtime import metrics
 from totelake.runtime.errors import CrawlError, DriftError
@@ -69,7 +69,7 @@ class IngestedBucket:
             time.sleep(0.01)
         raise AssertionError("the crawl did not end")
 
-    def check(self) -> list[Difference]:
+    def check(self) -> list[SchemaDifference]:
         """Run the drift check."""
         return drift.run(job_run(), self.crawler)
 
@@ -203,7 +203,7 @@ def test_accepted_column_does_not_fail_the_check(bucket, monkeypatch):
 
 def test_drift_check_fails_without_a_completed_crawl(bucket):
     """An old crawl is no evidence for the current state."""
-    with pytest.raises(CrawlError, match=r"it has not crawled yet\. Nothing was judged"):
+    with pytest.raises(CrawlError, match=r"it has not run yet\. Nothing was checked"):
         bucket.check()
 
     boto3.client("glue").update_crawler(Name=bucket.crawler, DatabaseName="gone")

@@ -25,7 +25,7 @@ IDENTITY = {
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch):
     """Shorten the wait before a retry; return the monkeypatch, to shorten other timeouts."""
-    monkeypatch.setattr(retry, "FIRST_WAIT", 0.02)
+    monkeypatch.setattr(retry, "INITIAL_WAIT", 0.02)
     return monkeypatch
 
 
@@ -249,15 +249,15 @@ def test_ingest_fails_when_the_database_was_dropped(lake, reader, admin, capsys)
 
 def test_ingest_fails_after_its_last_retry(lake, totesys, reader, terminate_connections, capsys):
     """The waits grow, the error names the cause, and the next run ingests everything."""
-    always = [lambda: terminate_connections(reader)] * (retry.ATTEMPTS + 1)
+    always = [lambda: terminate_connections(reader)] * (retry.MAX_ATTEMPTS + 1)
     with (
         at_failpoint(failpoints.SNAPSHOT_EXPORTED, *always),
-        pytest.raises(DatabaseUnavailableError, match="the next run goes on"),
+        pytest.raises(DatabaseUnavailableError, match="next run continues"),
     ):
         lake.ingest(reader)
 
     waits = [retry["next_attempt_in_seconds"] for retry in log_lines(capsys, "retry")]
-    assert len(waits) == retry.ATTEMPTS - 1
+    assert len(waits) == retry.MAX_ATTEMPTS - 1
     assert waits == sorted(waits)
     assert lake.files() == []
     assert is_ingested_once(lake, lake.ingest(reader), totesys)
@@ -265,7 +265,7 @@ def test_ingest_fails_after_its_last_retry(lake, totesys, reader, terminate_conn
 
 def test_no_retry_starts_after_the_last_begin(lake, reader, terminate_connections, monkeypatch):
     """A retry that could not end before the job's timeout is not started."""
-    monkeypatch.setattr(retry, "LAST_BEGIN", 0.0)
+    monkeypatch.setattr(retry, "LATEST_START", 0.0)
     with (
         at_failpoint(failpoints.SNAPSHOT_EXPORTED, lambda: terminate_connections(reader)),
         pytest.raises(DatabaseUnavailableError),

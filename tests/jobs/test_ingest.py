@@ -32,9 +32,9 @@ def test_first_batch_has_every_row_of_all_tables(lake, totesys, reader):
 def test_declared_tables_match_totesys(reader):
     """Every column has its declared name and type; there are no others."""
     with source.open_source(reader) as opened:
-        checked = opened.find(list(SOURCE_TABLES.values()))
+        checked = opened.resolve(list(SOURCE_TABLES.values()))
 
-    assert {table.declared.name: table.extra for table in checked} == dict.fromkeys(SOURCE_TABLES, ())
+    assert {table.declared.name: table.undeclared for table in checked} == dict.fromkeys(SOURCE_TABLES, ())
 
 
 def test_reader_role_cannot_write(reader):
@@ -195,7 +195,7 @@ def test_concurrent_ingests_make_one_commit(lake, reader):
         ("ALTER TABLE payment RENAME COLUMN paid TO settled", "column paid is missing"),
         ("ALTER TABLE payment ALTER COLUMN paid TYPE varchar", "column paid is character varying, declared boolean"),
         ("ALTER TABLE payment ALTER COLUMN payment_id TYPE bigint", "column payment_id is bigint, declared integer"),
-        ("ALTER TABLE payment ADD COLUMN _op int", "column _op is new and has the name of a column of the lake"),
+        ("ALTER TABLE payment ADD COLUMN _op int", "column _op is new and has the name of a column that the lake adds"),
         ("ALTER TABLE payment RENAME TO payments", "totesys.payment: the table is missing"),
     ],
     ids=["dropped", "renamed", "retyped", "widened", "reserved name", "dropped table"],

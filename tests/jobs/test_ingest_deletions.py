@@ -82,7 +82,7 @@ def test_mass_deletion_stops_the_batch_until_it_is_allowed(lake, totesys, reader
         [(payments,)] = connection.execute("SELECT count(*) FROM payment").fetchall()
         connection.execute("TRUNCATE payment")
 
-    with pytest.raises(MassDeletionError, match=f"totesys.payment: {payments} of its {payments} rows are gone"):
+    with pytest.raises(MassDeletionError, match=f"totesys.payment: {payments} of its {payments} rows were deleted"):
         lake.ingest(reader)
     assert len(lake.ingested_batches()) == 1
 
@@ -98,5 +98,5 @@ def test_history_of_an_unknown_table_is_rejected(lake):
 
 def test_invalid_deletable_share_is_rejected(lake, reader):
     """Before a connection is opened."""
-    with pytest.raises(ArgumentError, match="--deletable_share 20%: a share from 0 to 1"):
+    with pytest.raises(ArgumentError, match="--deletable_share 20%: expected a fraction from 0 to 1"):
         ingest.run(job_run(deletable_share="20%"), reader, lake.ingested)

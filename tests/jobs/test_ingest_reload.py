@@ -62,5 +62,5 @@ def test_reload_without_differences_commits_a_new_baseline(lake, reader):
 
     batch = ingest.run(job_run(reload="true"), reader, lake.ingested)
 
-    assert (batch.tables, batch.reload) == ({}, "the run was told to compare every row")
+    assert (batch.tables, batch.reload) == ({}, "the job argument reload was given")
     assert lake.ingest(reader) is None

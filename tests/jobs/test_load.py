@@ -145,8 +145,8 @@ def test_load_that_loses_its_connection_is_completed_by_the_next(commit, run_loa
         connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
 
     with monkeypatch.context() as broken:
-        broken.setattr(ledger, "enter", die)
-        broken.setattr(retry, "ATTEMPTS", 1)
+        broken.setattr(ledger, "insert", die)
+        broken.setattr(retry, "MAX_ATTEMPTS", 1)
         with pytest.raises(DatabaseUnavailableError):
             run_load()
     assert not any(contents(query).values())
@@ -168,7 +168,7 @@ def test_batch_with_a_wrong_row_count_is_not_merged(commit, run_load, query, cou
     dollar = (2, "USD", "US Dollar", 2, None)
     commit({"fact_purchase_order": orders, "dim_currency": [dollar]}, counts={"fact_purchase_order": count})
 
-    with pytest.raises(StagingError, match=f"the batch holds {count} rows"):
+    with pytest.raises(StagingError, match=f"the batch has {count} rows"):
         run_load()
     assert contents(query) == before
 
@@ -177,7 +177,7 @@ def test_non_consecutive_batches_are_rejected(commit, run_load, query):
     """The second batch skips an ingested batch: nothing is loaded, not even the first."""
     commit(SMALL)
     commit({"dim_currency": [(2, "USD", "US Dollar", 3, None)]}, ingested=(3, 3))
-    with pytest.raises(LedgerError, match="begins with ingested batch 3"):
+    with pytest.raises(LedgerError, match="starts with ingested batch 3"):
         run_load()
     assert query("SELECT count(*) FROM dim_currency") == [(0,)]
 

@@ -130,11 +130,11 @@ class WorkflowNotes:
         """Start without properties."""
         self.noted = {}
 
-    def note(self, **properties):
+    def set_properties(self, **properties):
         """Set properties."""
         self.noted |= properties
 
-    def find(self, name):
+    def get_property(self, name):
         """Return a property, or None."""
         return self.noted.get(name)
 
@@ -179,7 +179,7 @@ def test_failed_run_publishes_nothing(first_run, shared_lake, totesys, shared_re
 
 def test_failure_to_publish_metrics_loses_no_batch(first_run, shared_lake, totesys, shared_reader, monkeypatch):
     """The run fails with the error; its commit stays, and the next run continues from it."""
-    monkeypatch.setattr(retry, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(retry, "INITIAL_WAIT", 0.01)
     with psycopg.connect(totesys) as connection:
         connection.execute("UPDATE design SET design_name = 'new' WHERE design_id = 1")
     real = boto3.client

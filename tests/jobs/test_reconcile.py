@@ -17,8 +17,8 @@ from totelake.lake.batches import IngestedBatch, ProcessedBatch
 from totelake.lake.commit_log import CommitLog
 from totelake.reconcile import compare as comparing
 from totelake.reconcile import stage, warehouse_state
-from totelake.reconcile.compare import Difference, Version, What
-from totelake.reconcile.explanations import Evidence, Reason, last_loaded
+from totelake.reconcile.compare import DifferenceKind, RowDifference, SourceVersion
+from totelake.reconcile.explanations import Explainer, Reason, last_loaded
 from totelake.runtime import retry
 from totelake.runtime.connections import Login
 from totelake.runtime.errors import ReconcileError
@@ -27,7 +27,7 @@ from totelake.warehouse import load
 from totelake.warehouse.postgres import apply
 from totelake.warehouse.postgres.load import Postgres
 from totelake.warehouse.redshift import ledger as redshift_ledger
-from totelake.warehouse.redshift.ledger import rows_while
+from totelake.warehouse.redshift.ledger import rows_if_unchanged
 
 
 @pytest.fixture(scope="module")
@@ -205,8 +205,8 @@ def test_differences_in_redshift_are_reported_by_key(reconcile_with, tampered_re
 
 def test_comparison_restarts_when_a_load_changes_redshift(reconcile_with, in_redshift, monkeypatch, capsys):
     """Redshift holds no snapshot across statements, so a load in between restarts the comparison."""
-    monkeypatch.setattr(retry, "FIRST_WAIT", 0.01)
-    real, interrupted = rows_while, []
+    monkeypatch.setattr(retry, "INITIAL_WAIT", 0.01)
+    real, interrupted = rows_if_unchanged, []
 
     def load_in_between(api, last, statement):
         if not interrupted:
@@ -214,7 +214,7 @@ def test_comparison_restarts_when_a_load_changes_redshift(reconcile_with, in_red
             return real(api, replace(last, entries=last.entries - 1), statement)
         return real(api, last, statement)
 
-    monkeypatch.setattr(redshift_ledger, "rows_while", load_in_between)
+    monkeypatch.setattr(redshift_ledger, "rows_if_unchanged", load_in_between)
     assert explained_differences(reconcile_with(in_redshift.warehouse)) == {}
     assert "another load has changed load_ledger since it was read" in capsys.readouterr().out
 
@@ -345,9 +345,9 @@ def test_change_since_the_last_batch_is_explained(reconcile_with, totesys, load_
     reports = reconcile_with()
 
     reported = explained_differences(reports)
-    assert reported["fact_sales_order"] == [(What.DIFFERENT, Reason.NEWER, [21, 22])]
-    assert reports["fact_sales_order"].findings[What.DIFFERENT, Reason.NEWER].columns == ["units_sold"]
-    assert reported["dim_design"] == [(What.MISSING, Reason.NEWER, [9001])]
+    assert reported["fact_sales_order"] == [(DifferenceKind.DIFFERENT, Reason.NEWER, [21, 22])]
+    assert reports["fact_sales_order"].findings[DifferenceKind.DIFFERENT, Reason.NEWER].columns == ["units_sold"]
+    assert reported["dim_design"] == [(DifferenceKind.MISSING, Reason.NEWER, [9001])]
     assert reports["dim_staff"].explained == len(members) > 1
     assert reported.keys() == {"fact_sales_order", "dim_design", "dim_staff"}
 
@@ -369,7 +369,7 @@ def test_real_difference_next_to_newer_rows_is_reported(reconcile_with, tampered
 def test_deletion_is_explained_until_it_is_ingested(reconcile_with, differences, totesys, load_changes, make_database):
     """The next ingest detects the deletion of a row that is live in the raw zone; then the warehouse must have it."""
     change(totesys, "DELETE FROM payment WHERE payment_id = 41")
-    assert explained_differences(reconcile_with()) == {"fact_payment": [(What.EXTRA, Reason.DELETED, [41])]}
+    assert explained_differences(reconcile_with()) == {"fact_payment": [(DifferenceKind.EXTRA, Reason.DELETED, [41])]}
 
     load_changes()
 
@@ -389,7 +389,9 @@ def test_subtransaction_open_at_the_last_batch_is_explained(reconcile_with, tote
         assert explained_differences(reconcile_with()) == {}
         late.commit()
 
-    assert explained_differences(reconcile_with()) == {"fact_sales_order": [(What.DIFFERENT, Reason.NEWER, [51])]}
+    assert explained_differences(reconcile_with()) == {
+        "fact_sales_order": [(DifferenceKind.DIFFERENT, Reason.NEWER, [51])]
+    }
     load_changes()
     assert explained_differences(reconcile_with()) == {}
 
@@ -422,11 +424,15 @@ def test_ingested_row_is_not_explained_as_newer(reconcile_with, tampered_copy, t
 def test_row_in_quarantine_is_explained(reconcile_with, totesys, load_changes):
     """The warehouse keeps the last valid version."""
     change(totesys, "UPDATE sales_order SET agreed_payment_date = '2024-02-30' WHERE sales_order_id = 71")
-    assert explained_differences(reconcile_with()) == {"fact_sales_order": [(What.DIFFERENT, Reason.NEWER, [71])]}
+    assert explained_differences(reconcile_with()) == {
+        "fact_sales_order": [(DifferenceKind.DIFFERENT, Reason.NEWER, [71])]
+    }
 
     load_changes()
 
-    assert explained_differences(reconcile_with()) == {"fact_sales_order": [(What.DIFFERENT, Reason.HELD, [71])]}
+    assert explained_differences(reconcile_with()) == {
+        "fact_sales_order": [(DifferenceKind.DIFFERENT, Reason.HELD, [71])]
+    }
     change(totesys, "UPDATE sales_order SET agreed_payment_date = '2024-02-29' WHERE sales_order_id = 71")
     load_changes()
     assert explained_differences(reconcile_with()) == {}
@@ -448,14 +454,14 @@ def test_row_without_its_department_is_explained_until_it_is_quarantined(reconci
         f"INSERT INTO staff ({columns}) VALUES (912, 'C', 'D', 99, 'y')",
     )
     assert explained_differences(reconcile_with()) == {
-        "dim_staff": [(What.MISSING, Reason.NEWER, [912]), (What.DIFFERENT, Reason.DELETED, [911])]
+        "dim_staff": [(DifferenceKind.MISSING, Reason.NEWER, [912]), (DifferenceKind.DIFFERENT, Reason.DELETED, [911])]
     }
 
     load_changes()
 
     reports = reconcile_with()
     assert explained_differences(reports) == {
-        "dim_staff": [(What.DIFFERENT, Reason.HELD, [911]), (What.MISSING, Reason.HELD, [912])]
+        "dim_staff": [(DifferenceKind.DIFFERENT, Reason.HELD, [911]), (DifferenceKind.MISSING, Reason.HELD, [912])]
     }
     assert reports["dim_staff"].rows_in_totesys == reports["dim_staff"].rows_in_warehouse + 1
     change(totesys, "DELETE FROM staff WHERE staff_id > 910")
@@ -477,24 +483,24 @@ def test_load_during_the_comparison_makes_no_difference(reconcile_with, totesys,
         patch.setattr(stage, "last_loaded", then_load)
         reports = reconcile_with()
 
-    assert explained_differences(reports) == {"fact_sales_order": [(What.DIFFERENT, Reason.NEWER, [81])]}
+    assert explained_differences(reports) == {"fact_sales_order": [(DifferenceKind.DIFFERENT, Reason.NEWER, [81])]}
     assert explained_differences(reconcile_with()) == {}
 
 
 def test_no_row_is_explained_as_newer_after_a_restore(lake, reader, warehouse_login):
     """Transaction ids are reused after a restore and prove nothing, so every difference counts."""
-    with warehouse_state.opened(Postgres(warehouse_login)) as warehouse:
+    with warehouse_state.open_state(Postgres(warehouse_login)) as warehouse:
         logs = CommitLog(lake.ingested, IngestedBatch), CommitLog(lake.processed, ProcessedBatch)
         batches = last_loaded(warehouse.last, *logs)
     with open_source(reader) as source:
         now = source.snapshot
-    newer = Difference(1, What.DIFFERENT, (Version("sales_order", 1, now.xmax & 0xFFFFFFFF),))
-    continued = Evidence(lake.ingested, lake.processed, batches, now)
-    restored = Evidence(lake.ingested, lake.processed, batches, replace(now, timeline=now.timeline + 1))
+    newer = RowDifference(1, DifferenceKind.DIFFERENT, (SourceVersion("sales_order", 1, now.xmax & 0xFFFFFFFF),))
+    continued = Explainer(lake.ingested, lake.processed, batches, now)
+    restored = Explainer(lake.ingested, lake.processed, batches, replace(now, timeline=now.timeline + 1))
 
-    assert continued.at_once("fact_sales_order", newer) == Reason.NEWER
-    assert restored.at_once("fact_sales_order", newer) is None
-    assert restored.from_raw_zone("fact_sales_order", [newer]) == {}
+    assert continued.reason_without_lake("fact_sales_order", newer) == Reason.NEWER
+    assert restored.reason_without_lake("fact_sales_order", newer) is None
+    assert restored.reasons_from_lake("fact_sales_order", [newer]) == {}
 
 
 def test_reconcile_of_redshift_before_the_first_load_compares_nothing(reconcile_with, in_redshift, make_database):

@@ -79,7 +79,7 @@ def test_fact_without_its_dimension_row_fails_the_load(commit, run_load, query):
     orphan = (*payment(paid=True, batch=2)[:5], 99, *payment(paid=True, batch=2)[6:])
     commit({"dim_currency": [(2, "USD", "US Dollar", 2, None)], "fact_payment": [orphan]})
 
-    with pytest.raises(OrphanError, match="rows of fact_payment refer to a dimension's row that neither"):
+    with pytest.raises(OrphanError, match="rows of fact_payment reference a dimension row that neither"):
         run_load()
 
     assert query("SELECT count(*) FROM fact_payment") == [(1,)]
@@ -90,7 +90,7 @@ def test_fact_without_its_dimension_row_fails_the_load(commit, run_load, query):
 def test_duplicate_dimension_key_in_a_batch_fails_the_load(commit, run_load, query):
     """MERGE would insert both rows."""
     commit({"dim_currency": [(1, "GBP", "Pound Sterling", 1, None), (1, "GBP", "Sterling", 1, None)]})
-    with pytest.raises(StagingError, match="dim_currency: the batch holds 2 rows, staging 1"):
+    with pytest.raises(StagingError, match="dim_currency: the batch has 2 rows, staging 1"):
         run_load()
     assert query("SELECT count(*) FROM dim_currency") == [(0,)]
 
@@ -128,19 +128,19 @@ def test_deleted_dimension_row_is_not_in_its_view(commit, run_load, query):
 def test_load_with_too_many_statements_for_one_batch_copies_first(commit, side, run_load, query, monkeypatch):
     """Row counts are checked in the transaction nevertheless."""
     commit(FIRST)
-    monkeypatch.setattr(redshift_load, "BATCH", 24)
+    monkeypatch.setattr(redshift_load, "MAX_STATEMENTS", 24)
     side.break_its_end(monkeypatch)
     with pytest.raises(StatementError):
         run_load()
     assert query("SELECT count(*) FROM dim_staff") == query("SELECT count(*) FROM load_ledger") == [(0,)]
     monkeypatch.undo()
-    monkeypatch.setattr(redshift_load, "BATCH", 24)
+    monkeypatch.setattr(redshift_load, "MAX_STATEMENTS", 24)
 
     run_load()
 
     assert query("SELECT count(*) FROM fact_payment") == [(1,)]
     commit({**FIRST, "fact_payment": [payment(paid=True, batch=2)]}, counts={"fact_payment": 2})
-    with pytest.raises(StagingError, match="fact_payment: the batch holds 2 rows, staging 1"):
+    with pytest.raises(StagingError, match="fact_payment: the batch has 2 rows, staging 1"):
         run_load()
     assert query("SELECT count(*) FROM fact_payment") == [(1,)]
     assert side.left_in_staging() == []
@@ -177,7 +177,7 @@ def test_batch_without_files_fails_the_load(commit, run_load, processed):
     s3 = boto3.client("s3")
     path = batch.tables["dim_currency"].path
     s3.delete_object(Bucket=processed, Key=f"{path}part-00000.parquet")
-    with pytest.raises(StagingError, match="dim_currency: the batch holds 1 rows, staging 0"):
+    with pytest.raises(StagingError, match="dim_currency: the batch has 1 rows, staging 0"):
         run_load()
 
 

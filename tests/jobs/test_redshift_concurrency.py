@@ -24,7 +24,7 @@ def kind(request):
 @pytest.fixture
 def immediate_retry(monkeypatch):
     """Let a run retry without a wait; return the monkeypatch."""
-    monkeypatch.setattr(retry, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(retry, "INITIAL_WAIT", 0.01)
     return monkeypatch
 
 
@@ -61,14 +61,14 @@ def test_concurrent_loads_load_a_batch_once(commit, run_load, query, immediate_r
     run_load()
     commit(FIRST)
     both = threading.Barrier(2, timeout=30)
-    real = redshift_load._Load._within_bounds
+    real = redshift_load._RedshiftLoad._within_limit
 
     def start_together(opened, steps):
         if opened.run.attempt == 1:
             both.wait()
         return real(opened, steps)
 
-    immediate_retry.setattr(redshift_load._Load, "_within_bounds", start_together)
+    immediate_retry.setattr(redshift_load._RedshiftLoad, "_within_limit", start_together)
     loads = [in_background(run_load) for _ in range(2)]
     for thread, errors in loads:
         thread.join(60)
@@ -89,7 +89,7 @@ def test_transaction_of_a_killed_job_is_loaded_once(commit, side, run_load, quer
     """It ends without the job; the next run waits for it and reads the batch in the ledger."""
     run_load()
     commit(FIRST)
-    real = DataApi._ended
+    real = DataApi._wait
 
     def die(api, identifier):
         if "MERGE" in api._client.describe_statement(Id=identifier)["QueryString"]:
@@ -98,7 +98,7 @@ def test_transaction_of_a_killed_job_is_loaded_once(commit, side, run_load, quer
 
     with locked(side, "fact_payment"):
         with immediate_retry.context() as killing:
-            killing.setattr(DataApi, "_ended", die)
+            killing.setattr(DataApi, "_wait", die)
             with pytest.raises(KilledError):
                 run_load()
         thread, errors = in_background(run_load)

@@ -16,7 +16,7 @@ from totelake import transform
 from totelake.ingest import source, source_checks
 from totelake.ingest.baseline import Baseline
 from totelake.lake.batches import IngestedBatch
-from totelake.lake.versions import all_of
+from totelake.lake.versions import all_versions
 from totelake.runtime import connections, failpoints, locks, retry
 from totelake.runtime.errors import DatabaseInterruptedError, EncodingError, StagingError
 from totelake.tables import SOURCE_TABLES
@@ -29,7 +29,7 @@ def short_waits(monkeypatch):
     """Shorten lock timeouts, the poll for blocking sessions and the wait before a retry."""
     monkeypatch.setattr(connections, "LOCK_TIMEOUT_SECONDS", 1)
     monkeypatch.setattr(locks, "_POLL_SECONDS", 0.2)
-    monkeypatch.setattr(retry, "FIRST_WAIT", 0.02)
+    monkeypatch.setattr(retry, "INITIAL_WAIT", 0.02)
 
 
 def test_ingest_logs_the_session_that_blocks_it_and_retries(lake, totesys, reader, short_waits, capsys):
@@ -53,7 +53,7 @@ def test_ingest_logs_the_session_that_blocks_it_and_retries(lake, totesys, reade
 
 def test_ingest_fails_after_the_lock_timeout(lake, totesys, reader, short_waits, monkeypatch):
     """The error names the blocking session."""
-    monkeypatch.setattr(retry, "ATTEMPTS", 1)
+    monkeypatch.setattr(retry, "MAX_ATTEMPTS", 1)
     with psycopg.connect(totesys, application_name="migration") as holder:
         holder.execute("LOCK TABLE payment IN ACCESS EXCLUSIVE MODE")
         with pytest.raises(DatabaseInterruptedError, match=r"totesys \(.*lock timeout, blocked by .*migration"):
@@ -62,7 +62,7 @@ def test_ingest_fails_after_the_lock_timeout(lake, totesys, reader, short_waits,
 
 def test_table_is_not_truncated_during_the_read(lake, totesys, reader, monkeypatch, capsys):
     """TRUNCATE is not MVCC-safe: the snapshot would read an empty table. The batch is retried after it."""
-    monkeypatch.setattr(retry, "FIRST_WAIT", 0.02)
+    monkeypatch.setattr(retry, "INITIAL_WAIT", 0.02)
     monkeypatch.setattr(source, "READER_LOCK_TIMEOUT_SECONDS", 3)
     started = threading.Event()
 
@@ -85,7 +85,7 @@ def test_table_is_not_truncated_during_the_read(lake, totesys, reader, monkeypat
 
 def test_batch_is_read_again_when_a_child_is_attached_during_the_read(lake, totesys, reader, monkeypatch, capsys):
     """No reader's lock prevents that, and the child's rows would be in a batch of an earlier snapshot."""
-    monkeypatch.setattr(retry, "FIRST_WAIT", 0.02)
+    monkeypatch.setattr(retry, "INITIAL_WAIT", 0.02)
     with psycopg.connect(totesys) as connection:
         connection.execute("CREATE TABLE archive (LIKE payment_type INCLUDING ALL)")
         connection.execute("INSERT INTO archive (payment_type_id, payment_type_name) VALUES (9, 'SALES_RECEIPT')")
@@ -101,7 +101,7 @@ def test_batch_is_read_again_when_a_child_is_attached_during_the_read(lake, tote
 
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
     [retried] = [line["error"] for line in lines if line["event"] == "retry"]
-    assert retried.startswith("SourceChangedError: totesys.payment_type was altered, or a child attached to it")
+    assert retried.startswith("SourceChangedError: totesys.payment_type was altered, or a child table attached to it")
     assert batch.batch_id.endswith("-2")
     assert len(batch.identities["payment_type"].children) == 1
     assert batch.tables["payment_type"].rows == 5
@@ -220,7 +220,7 @@ def test_column_ingested_before_its_declaration_is_read_with_its_type(lake, tote
 
     batch = lake.ingest(reader)
 
-    rows = all_of(lake.spark, lake.ingested, declared, lake.ingested_batches()).collect()
+    rows = all_versions(lake.spark, lake.ingested, declared, lake.ingested_batches()).collect()
     assert "declared columns changed" in batch.reloaded["currency"]
     assert batch.tables == {}
     assert sorted((row.currency_id, row.minor_units) for row in rows) == [(1, 0), (2, 2), (3, 2), (9, 3)]
@@ -238,7 +238,7 @@ def test_load_blocked_by_an_older_version_succeeds_after_a_rebuild(lake, totesys
         to_json = IngestedBatch.to_json
         older.setattr(IngestedBatch, "to_json", lambda batch: to_json(batch) | {"identities": {}})
         lake.ingest(reader)
-        older.setattr("totelake.lake.versions._one_of_each", lambda versions, _: versions)
+        older.setattr("totelake.lake.versions._without_duplicates", lambda versions, _: versions)
         lake.transform()
     with pytest.raises(StagingError, match="dim_payment_type"):
         lake.load(warehouse)

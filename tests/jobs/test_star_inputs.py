@@ -74,7 +74,7 @@ def test_input_is_loaded_quarantined_or_rejected_by_name(given, pipeline):
     else:
         pipeline.run()
     quarantined = {
-        (fault.table, fault.key, fault.rule, fault.column) for fault in quarantine.faults(pipeline.lake.processed)
+        (fault.table, fault.key, fault.rule, fault.column) for fault in quarantine.violations(pipeline.lake.processed)
     }
     assert quarantined == ({given.quarantined} if given.quarantined else set())
     reports = pipeline.compare()
@@ -84,5 +84,5 @@ def test_input_is_loaded_quarantined_or_rejected_by_name(given, pipeline):
         assert sum(report.explained for report in reports.values()) == 1
         pipeline.change(given.undo, in_warehouse=given.in_warehouse)
         pipeline.run()
-        assert quarantine.faults(pipeline.lake.processed) == []
+        assert quarantine.violations(pipeline.lake.processed) == []
         assert sum(report.explained for report in pipeline.compare().values()) == 0

@@ -170,7 +170,7 @@ def test_row_that_violates_a_rule_is_quarantined_and_the_others_are_written(lake
     assert quarantined_rows(lake, batch, "fact_sales_order") == [
         (3, "date", "agreed_payment_date", "2024-02-30", False)
     ]
-    [fault] = quarantine.faults(lake.processed)
+    [fault] = quarantine.violations(lake.processed)
     assert (fault.table, fault.key, fault.rule, fault.value) == ("fact_sales_order", 3, "date", "2024-02-30")
     assert json.loads(fault.row)["agreed_payment_date"] == "2024-02-30"
 
@@ -183,7 +183,7 @@ def test_row_that_violates_a_rule_is_quarantined_and_the_others_are_written(lake
     corrected = lake.transform()
     assert corrected.tables["fact_sales_order"].rows == 1
     assert (corrected.held, corrected.quarantined) == ({}, {})
-    assert quarantine.faults(lake.processed) == []
+    assert quarantine.violations(lake.processed) == []
 
 
 def test_versions_of_an_order_are_quarantined_until_its_reference_is_valid(lake, totesys, reader):
@@ -353,7 +353,8 @@ def test_dimension_row_is_quarantined_until_its_lookup_succeeds(lake, totesys, r
     assert (batch.tables, batch.quarantined) == ({}, {"dim_staff": 3, "fact_sales_order": 1})
     assert batch.broken["dim_staff"] == {"reference": 2, "not null": 1}
     listed = [
-        (fault.table, fault.key, fault.rule, fault.column, fault.value) for fault in quarantine.faults(lake.processed)
+        (fault.table, fault.key, fault.rule, fault.column, fault.value)
+        for fault in quarantine.violations(lake.processed)
     ]
     assert listed == [
         ("dim_staff", 2, "reference", "department_id", "99"),
@@ -361,13 +362,13 @@ def test_dimension_row_is_quarantined_until_its_lookup_succeeds(lake, totesys, r
         ("dim_staff", 902, "not null", "department_id", None),
         ("fact_sales_order", 31, "reference", "sales_staff_id", "901"),
     ]
-    assert json.loads(quarantine.faults(lake.processed)[0].row)["department_id"] == 99
+    assert json.loads(quarantine.violations(lake.processed)[0].row)["department_id"] == 99
 
     change(totesys, "UPDATE department SET manager = 'Anyone' WHERE department_id = 1")
     lake.ingest(reader)
     unchanged = lake.transform()
     assert (unchanged.tables, unchanged.quarantined, unchanged.held["dim_staff"].rows) == ({}, {}, 3)
-    assert {fault.sequence for fault in quarantine.faults(lake.processed)} == {sequence}
+    assert {fault.sequence for fault in quarantine.violations(lake.processed)} == {sequence}
 
     change(totesys, "INSERT INTO department (department_id, department_name) VALUES (99, 'New')")
     change(totesys, "DELETE FROM staff WHERE staff_id = 902")
@@ -438,7 +439,7 @@ def test_timestamps_outside_the_calendar_are_quarantined_unchanged(lake, totesys
 
     lake.transform()
 
-    faults = quarantine.faults(lake.processed)
+    faults = quarantine.violations(lake.processed)
     assert [(fault.key, fault.rule, fault.column, fault.value) for fault in faults] == [
         (key, "range", "created_date", day) for key, day in days.items()
     ]

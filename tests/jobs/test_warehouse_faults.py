@@ -89,7 +89,7 @@ def test_view_with_the_name_of_a_table_is_rejected(commit, run_load, execute):
     run_load()
     execute("ALTER TABLE dim_currency RENAME TO kept; CREATE VIEW dim_currency AS SELECT * FROM kept")
     for rebuild in ("false", "true"):
-        with pytest.raises(WarehouseTablesError, match=r"(?i)dim_currency is a view and no table: rename or drop it"):
+        with pytest.raises(WarehouseTablesError, match=r"(?i)dim_currency is a view, not a table: rename or drop it"):
             run_load(rebuild=rebuild)
 
 
@@ -104,7 +104,7 @@ def test_foreign_key_of_another_table_that_blocks_a_rebuild_is_named(commit, run
     with pytest.raises(WarehouseReferenceError) as raised:
         run_load(rebuild="true")
     message = str(raised.value)
-    assert "in_currency of budget refers to dim_currency" in message
+    assert "in_currency of budget references dim_currency" in message
     drop, add = re.findall(r"`(ALTER TABLE [^`]+)`", message)
     assert execute("SELECT count(*) FROM fact_payment") == [(1,)]
 
@@ -154,7 +154,7 @@ def test_batch_with_a_duplicate_key_is_named_and_replaced_by_a_rebuilt_zone(comm
     run_load()
     receipt = (9, "SALES_RECEIPT", 2, None)
     commit({"dim_payment_type": [receipt, receipt]}, ingested=(2, 2))
-    message = r"dim_payment_type: the batch holds 2 rows, staging 1: .*\(payment_type_id.*\(9.*\) 2 times.*"
+    message = r"dim_payment_type: the batch has 2 rows, staging 1: .*\(payment_type_id.*\(9.*\) 2 times.*"
     for _ in range(2):
         with pytest.raises(StagingError, match=message + "totelake rebuild processed"):
             run_load()

@@ -114,7 +114,7 @@ def test_fact_without_its_dimension_row_is_reported_with_the_key(commit, run_loa
     """With foreign keys in place, and when they are added at the end of a first load."""
     orphan = (*payment(paid=True, batch=1)[:5], 99, *payment(paid=True, batch=1)[6:])
     batch = commit({**DIMENSIONS, "fact_payment": [orphan]})
-    orphan_error = r'refer to a dimension.*Key \(transaction_id\)=\(99\) is not present in table "dim_transaction"'
+    orphan_error = r'reference a dimension.*Key \(transaction_id\)=\(99\) is not present in table "dim_transaction"'
     orphan_error = orphan_error.replace("transaction", "counterparty") if orphan[6] == 99 else orphan_error
     for _ in range(2):
         with pytest.raises(OrphanError, match=f"Batch {batch.batch_id}: rows of fact_payment {orphan_error}"):

@@ -42,7 +42,7 @@ def short_waits(monkeypatch):
     """Shorten the lock timeout, the poll for blocking sessions and the wait before a retry."""
     monkeypatch.setitem(connections._SESSION, "lock_timeout", "2s")
     monkeypatch.setattr(locks, "_POLL_SECONDS", 0.2)
-    monkeypatch.setattr(retry, "FIRST_WAIT", 0.02)
+    monkeypatch.setattr(retry, "INITIAL_WAIT", 0.02)
     return monkeypatch
 
 
@@ -55,7 +55,7 @@ def test_wait_for_a_lock_is_limited_and_names_the_blocking_session(
     commit(FIRST)
     run_load()
     commit({"dim_currency": [(1, "GBP", "Pound", 2, None)], "fact_payment": [payment(paid=True, batch=2)]})
-    short_waits.setattr(retry, "ATTEMPTS", 1)
+    short_waits.setattr(retry, "MAX_ATTEMPTS", 1)
     with blocking(side, BLOCKS[block]) as analyst:
         process = rf"process {analyst.info.backend_pid} \(role {WAREHOUSE_OWNER}, an analyst, idle in transaction"
         with pytest.raises(DatabaseInterruptedError, match=f"lock timeout.*, blocked by {process}"):
@@ -109,7 +109,7 @@ def test_wait_in_redshift_is_logged(commit, run_load, execute, side, *, monkeypa
     commit(FIRST)
     run_load()
     commit({"fact_payment": [payment(paid=True, batch=2)]})
-    monkeypatch.setattr(data_api, "SAY_AFTER_SECONDS", 0.2)
+    monkeypatch.setattr(data_api, "LOG_WAIT_SECONDS", 0.2)
     with psycopg.connect(side.url) as analyst:
         analyst.execute("LOCK TABLE fact_payment")
         releaser = threading.Thread(target=release_lock, args=(side, analyst), kwargs={"given_up": False})

@@ -43,8 +43,8 @@ from ops.sandbox.settings import SandboxSettings
 from ops.sandbox.status import CommittedBatches, Status
 from ops.sandbox.workflow_run import ActionState, ActionSummary, WorkflowRunSummary
 from totelake.lake import history, quarantine
-from totelake.lake.history import Version
-from totelake.lake.quarantine import Fault
+from totelake.lake.history import RecordVersion
+from totelake.lake.quarantine import RuleViolation
 
 HOSTILE = {
     "[/red]": "[/red]",
@@ -145,14 +145,14 @@ def status_of(text: str) -> Status:
 
 def show_history(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Show two versions of a record."""
-    versions = [Version(1, text, text, deleted=False, values={text: text, "b": number}) for number in (1, text)]
+    versions = [RecordVersion(1, text, text, deleted=False, values={text: text, "b": number}) for number in (1, text)]
     monkeypatch.setattr(history, "versions", lambda *_: versions)
     records.show_history(*PLACE, text, 1, as_json=False)
 
 
 def show_quarantine(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Show a quarantined row."""
-    monkeypatch.setattr(quarantine, "faults", lambda *_: [Fault(text, 1, text, text, text, 1, text)])
+    monkeypatch.setattr(quarantine, "violations", lambda *_: [RuleViolation(text, 1, text, text, text, 1, text)])
     records.show_quarantine(*PLACE, as_json=False)
 
 

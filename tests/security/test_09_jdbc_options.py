@@ -53,7 +53,7 @@ def test_disallowed_option_is_rejected(login, query, option):
     with pytest.raises(ConnectionSettingsError, match=rf"^Glue connection totesys: .* the option '{option}'") as error:
         login(f"{ADDRESS}?{query}")
 
-    assert "remove it: the address may have connectTimeout, sslmode, sslrootcert, tcpKeepAlive" in str(error.value)
+    assert "remove it: the allowed options are connectTimeout, sslmode, sslrootcert, tcpKeepAlive" in str(error.value)
 
 
 def test_repeated_option_is_rejected(login):

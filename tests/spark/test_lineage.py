@@ -116,14 +116,14 @@ def test_declared_rules_are_checked_and_no_others(rows, calendar, spark, monkeyp
         for name in {column.references for column in STAR_TABLES[name].columns if column.references}
     }
     checked = set()
-    fault = rules._fault
+    fault = rules._violation
 
     def recorded(broken, rule, column):
         checked.add((column.name, rule))
         return fault(broken, rule, column)
 
-    monkeypatch.setattr(rules, "_fault", recorded)
-    rules.judge(made, STAR_TABLES[name], missing)
+    monkeypatch.setattr(rules, "_violation", recorded)
+    rules.check_rules(made, STAR_TABLES[name], missing)
 
     declared = {
         (lineage.star.column.name, rule)
@@ -137,7 +137,7 @@ def test_declared_rules_are_checked_and_no_others(rows, calendar, spark, monkeyp
 def test_quarantined_rows_have_the_columns_of_the_dictionary(rows):
     """After the natural key of the table."""
     table = STAR_TABLES["fact_payment"]
-    judged = rules.judge(TRANSFORMS[table.name].function(rows("payment", {})), table, {})
+    judged = rules.check_rules(TRANSFORMS[table.name].function(rows("payment", {})), table, {})
 
     lines = quarantine.lines(judged.withColumn(quarantine.SUPERSEDED, F.lit(False)), table)
 

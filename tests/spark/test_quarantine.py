@@ -7,7 +7,7 @@ from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 from totelake.tables import STAR_TABLES
 from totelake.transform import fact, quarantine
-from totelake.transform.rules import BROKEN, judge
+from totelake.transform.rules import BROKEN, check_rules
 from totelake.transform.star_tables.dimensions import dim_staff
 from totelake.transform.star_tables.facts import fact_sales_order
 
@@ -21,7 +21,7 @@ def judged(rows):
 
     def make(sequence, *members):
         made = dim_staff(rows("staff", *members), departments)
-        return judge(made.withColumn("_ingested_sequence", F.lit(sequence)), STAFF, {})
+        return check_rules(made.withColumn("_ingested_sequence", F.lit(sequence)), STAFF, {})
 
     return make
 
@@ -39,9 +39,9 @@ def test_unchanged_quarantined_row_keeps_its_first_sequence(judged):
         {"staff_id": 5, "department_id": 99},
     )
 
-    rows_now = quarantine.recognised(now, waiting, STAFF).orderBy("staff_id").collect()
+    rows_now = quarantine.mark_open(now, waiting, STAFF).orderBy("staff_id").collect()
 
-    assert [(row.staff_id, row[quarantine.WAITS], row._ingested_sequence) for row in rows_now] == [
+    assert [(row.staff_id, row[quarantine.IS_OPEN], row._ingested_sequence) for row in rows_now] == [
         (1, True, 3),
         (2, False, 7),
         (3, False, 7),
@@ -53,7 +53,7 @@ def test_unchanged_quarantined_row_keeps_its_first_sequence(judged):
 def test_fact_without_a_key_is_quarantined(rows):
     """Although it has no other version."""
     orders = fact_sales_order(rows("sales_order", {"sales_order_id": None, "units_sold": 1000}))
-    broken = judge(orders, SALES, {}).where(F.size(BROKEN) > 0)
+    broken = check_rules(orders, SALES, {}).where(F.size(BROKEN) > 0)
 
     [row] = fact._superseded(broken, broken, SALES).collect()
 

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 from totelake.tables import STAR_TABLES
 from totelake.transform import quarantine
-from totelake.transform.rules import BROKEN, REFERRED, judge
+from totelake.transform.rules import BROKEN, REFERRED, check_rules
 from totelake.transform.star_tables.dimensions import dim_counterparty, dim_currency, dim_staff, dim_transaction
 from totelake.transform.star_tables.facts import fact_sales_order
 
@@ -23,7 +23,7 @@ def missing(spark):
 
 def faults(frame, table, missing):
     """Return the faults of each row as tuples of rule, column and value."""
-    return [[tuple(fault) for fault in row[BROKEN]] for row in judge(frame, table, missing).collect()]
+    return [[tuple(fault) for fault in row[BROKEN]] for row in check_rules(frame, table, missing).collect()]
 
 
 def test_valid_row_has_no_faults(rows, missing):
@@ -102,7 +102,9 @@ def test_date_outside_the_calendar_is_reported_unchanged(rows, day):
     columns = ("created_date", "last_updated_date", "agreed_delivery_date")
 
     assert faults(orders, SALES, {}) == [[("range", column, day) for column in columns]]
-    [line, *_] = quarantine.lines(judge(orders, SALES, {}).withColumn("superseded", F.lit(False)), SALES).collect()
+    [line, *_] = quarantine.lines(
+        check_rules(orders, SALES, {}).withColumn("superseded", F.lit(False)), SALES
+    ).collect()
     assert [json.loads(line.row)[column] for column in columns] == [day] * 3
     assert json.loads(line.row)["created_time"] == "23:59:59.999"
 

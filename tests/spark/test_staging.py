@@ -86,9 +86,9 @@ def test_wrong_row_count_is_rejected(spark, warehouse, connection, expected):
     """Too low or too high, with both counts."""
     with staging.staging_tables(connection, [LOCATION], "1_test") as names:
         staging.copy(locations(spark, 1, 2), warehouse.conninfo, names["dim_location"])
-        with pytest.raises(StagingError, match=f"dim_location: the batch holds {expected} rows, staging 2") as raised:
+        with pytest.raises(StagingError, match=f"dim_location: the batch has {expected} rows, staging 2") as raised:
             staging.check(connection, LOCATION, names["dim_location"], expected)
-    assert (raised.value.expected, raised.value.found) == (expected, 2)
+    assert (raised.value.expected, raised.value.actual) == (expected, 2)
 
 
 def test_failed_copy_reports_the_cause_without_the_password(spark, warehouse, connection):

@@ -229,8 +229,8 @@ def test_error_names_database_and_role_without_the_password():
     """In one line, the message of the failed job."""
     explained = explain(REFUSED[4], "totesys", LOGIN)
 
-    assert str(explained).startswith("totesys (reader at 10.0.0.7:5432/totesys) refused: connection failed: ")
-    assert "User does not have CONNECT privilege. Nothing was lost. Correct the Glue connection" in str(explained)
+    assert str(explained).startswith("totesys (reader at 10.0.0.7:5432/totesys) refused access: connection failed: ")
+    assert "User does not have CONNECT privilege. No data was lost. Correct the Glue connection" in str(explained)
     assert "\n" not in str(explained)
     assert LOGIN.password not in str(explained)
 

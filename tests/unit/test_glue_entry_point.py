@@ -3,7 +3,7 @@
 import pytest
 
 from totelake.runtime import glue
-from totelake.runtime.errors import LogError, UnforeseenError
+from totelake.runtime.errors import LogError, UnexpectedError
 from totelake.runtime.workflow import WorkflowRun
 
 ARGUMENTS = ["load.py", "--JOB_NAME", "j", "--JOB_RUN_ID", "jr_1", "--code_version", "v"]
@@ -49,10 +49,10 @@ def fail(error):
 )
 def test_multiline_error_is_shortened_to_its_informative_line(message, shortened, capsys):
     """The stack trace is in the log."""
-    with pytest.raises(UnforeseenError) as raised:
+    with pytest.raises(UnexpectedError) as raised:
         fail(ValueError(message))
 
-    assert str(raised.value) == f"ValueError: {shortened} The log has all of it."
+    assert str(raised.value) == f"ValueError: {shortened} The log has the complete error."
     assert str(raised.value.__cause__) == message
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from totelake.runtime.errors import UnknownColumnError
-from totelake.tables.lineage import LINEAGE, LOOKUPS, SOURCE_COLUMNS, find, shown_in
+from totelake.tables.lineage import LINEAGE, LOOKUPS, SOURCE_COLUMNS, dependents, find
 
 
 @pytest.mark.parametrize(
@@ -45,10 +45,10 @@ def test_column_without_a_source_has_its_producer(column, how):
 
 def test_source_column_lists_its_star_columns():
     """A reference lists the columns looked up through it; an account number is in no star table."""
-    star_columns = {lineage.star.name for lineage in shown_in(SOURCE_COLUMNS["staff.department_id"])}
+    star_columns = {lineage.star.name for lineage in dependents(SOURCE_COLUMNS["staff.department_id"])}
 
     assert star_columns == {"dim_staff.department_name", "dim_staff.location"}
-    assert shown_in(SOURCE_COLUMNS["payment.company_ac_number"]) == []
+    assert dependents(SOURCE_COLUMNS["payment.company_ac_number"]) == []
 
 
 def test_lookup_reference_has_rules():
@@ -81,7 +81,7 @@ def test_current_view_has_the_columns_of_its_table():
     [
         ("unit_prise", "There is no column unit_prise; did you mean unit_price, item_unit_price?"),
         ("dim_desing.file_name", "did you mean dim_design.file_name"),
-        ("zzzz", "There is no column zzzz; docs/tables.md has them all."),
+        ("zzzz", "There is no column zzzz; docs/tables.md lists all columns."),
     ],
 )
 def test_unknown_column_is_named_with_suggestions(column, message):

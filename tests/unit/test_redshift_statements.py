@@ -10,14 +10,14 @@ from totelake.lake.batches import ProcessedTable
 from totelake.reconcile import expected, uniqueness
 from totelake.reconcile.compare import _DUPLICATES, _RANGES, _ROWS_OF_RANGE, _SOME_ROWS
 from totelake.reconcile.dialects import REDSHIFT_AS_TEXTS
-from totelake.runtime.error_mapping import said_by
+from totelake.runtime.error_mapping import explain_message
 from totelake.runtime.errors import DatabaseInterruptedError, DatabaseRefusedError
 from totelake.tables import STAR_TABLES
 from totelake.tables.ledger import LEDGER
 from totelake.warehouse.ledger import NOTHING_LOADED
-from totelake.warehouse.losses import filled
+from totelake.warehouse.lost_tables import non_empty
 from totelake.warehouse.redshift import ddl, definition, ledger, shape, transaction
-from totelake.warehouse.redshift.data_api import BATCH
+from totelake.warehouse.redshift.data_api import MAX_STATEMENTS
 
 PARTS = {table: [ProcessedTable("tables/x/batch_id=a/", 7, 1)] for table in STAR_TABLES.values()}
 ROLE = "arn:aws:iam::123456789012:role/copy"
@@ -50,9 +50,9 @@ SENT = [
     *definition.statements(),
     *(step.statement for full_refresh in (False, True) for step in steps(full_refresh=full_refresh)),
     *comparisons(),
-    *(shape._FOUND_COLUMNS, shape._FOUND_RELATIONS, shape._FOUND_COMMENT),
-    *(ledger._EXISTS, ledger._LAST, ledger.forget(), ledger.rows_of_entries()),
-    *(filled([LEDGER]), filled([LEDGER, *STAR_TABLES])),
+    *(shape._COLUMNS, shape._RELATIONS, shape._COMMENT),
+    *(ledger._EXISTS, ledger._LAST, ledger.delete_entries(), ledger.rows_of_entries()),
+    *(non_empty([LEDGER]), non_empty([LEDGER, *STAR_TABLES])),
     *(transaction.duplicates(table, full_refresh=full_refresh) for table in PARTS for full_refresh in (False, True)),
 ]
 
@@ -67,14 +67,14 @@ def test_every_statement_is_valid_redshift_sql():
 @pytest.mark.parametrize("full_refresh", [False, True], ids=["next batch", "full refresh"])
 def test_load_with_rows_for_every_table_is_one_transaction(full_refresh):
     """Within the Data API's limits of statements per batch and bytes per statement."""
-    assert len(steps(full_refresh=full_refresh)) <= BATCH
+    assert len(steps(full_refresh=full_refresh)) <= MAX_STATEMENTS
     assert max(len(each.as_string().encode()) for each in SENT) < MAX_STATEMENT_BYTES
 
 
 def test_load_locks_the_ledger_before_its_first_read():
     """LOCK takes no snapshot, every other statement does."""
     first, second, *_ = steps(full_refresh=False)
-    assert (first.purpose, second.purpose) == (transaction.Purpose.LOCK, transaction.Purpose.LEDGER_IS_THE_SAME)
+    assert (first.purpose, second.purpose) == (transaction.Purpose.LOCK, transaction.Purpose.LEDGER_UNCHANGED)
 
 
 @pytest.mark.parametrize("table", STAR_TABLES.values(), ids=lambda table: table.name)
@@ -115,6 +115,8 @@ def test_text_columns_have_the_maximum_length():
 def test_serialization_error_of_redshift_is_transient():
     """A missing privilege is not."""
     violation = "ERROR: 1023 Detail: Serializable isolation violation on table in Redshift"
-    assert isinstance(said_by("the warehouse", violation), DatabaseInterruptedError)
-    assert isinstance(said_by("the warehouse", "ERROR: permission denied for schema public"), DatabaseRefusedError)
-    assert said_by("the warehouse", 'ERROR: relation "x" does not exist') is None
+    assert isinstance(explain_message("the warehouse", violation), DatabaseInterruptedError)
+    assert isinstance(
+        explain_message("the warehouse", "ERROR: permission denied for schema public"), DatabaseRefusedError
+    )
+    assert explain_message("the warehouse", 'ERROR: relation "x" does not exist') is None

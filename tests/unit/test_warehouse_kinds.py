@@ -4,7 +4,7 @@ import pytest
 
 from totelake.runtime.errors import ArgumentError
 from totelake.runtime.glue import JobRun
-from totelake.warehouse import ARGUMENTS, named_in
+from totelake.warehouse import ARGUMENTS, from_arguments
 from totelake.warehouse.redshift.load import Redshift
 
 REDSHIFT = {
@@ -23,7 +23,7 @@ def run_with(**arguments):
 
 def test_redshift_arguments_select_a_redshift_warehouse():
     """Its place is public; the name of its secret is not shown."""
-    warehouse = named_in(run_with(**REDSHIFT))
+    warehouse = from_arguments(run_with(**REDSHIFT))
     assert warehouse == Redshift("totelake-dev", "warehouse", *list(REDSHIFT.values())[2:])
     assert warehouse.place == "database warehouse of the Redshift workgroup totelake-dev"
     assert set(REDSHIFT) < set(ARGUMENTS)
@@ -32,15 +32,15 @@ def test_redshift_arguments_select_a_redshift_warehouse():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({}, "--warehouse_connection or --redshift_workgroup: one of the two is expected"),
-        ({"TempDir": "s3://a/b"}, "one of the two is expected"),
-        ({"warehouse_connection": "w", **REDSHIFT}, "one of the two, not both, is expected"),
-        ({"redshift_workgroup": "w"}, "also --redshift_database and --redshift_secret and --redshift_copy_role"),
+        ({}, "--warehouse_connection or --redshift_workgroup: expected one of the two"),
+        ({"TempDir": "s3://a/b"}, "expected one of the two"),
+        ({"warehouse_connection": "w", **REDSHIFT}, "expected one of the two, not both"),
+        ({"redshift_workgroup": "w"}, "expected --redshift_database and --redshift_secret and --redshift_copy_role"),
         (
             {**REDSHIFT, "redshift_secret": None},
-            "--redshift_workgroup totelake-dev: also --redshift_secret is expected",
+            "--redshift_workgroup totelake-dev: expected --redshift_secret too",
         ),
-        ({**REDSHIFT, "TempDir": None}, "also --TempDir is expected"),
+        ({**REDSHIFT, "TempDir": None}, "expected --TempDir too"),
     ],
     ids=["neither", "neither, but a folder", "both", "a workgroup alone", "no secret", "no folder"],
 )
@@ -48,5 +48,5 @@ def test_ambiguous_or_incomplete_arguments_are_rejected(arguments, message):
     """The error names the missing or surplus ones."""
     given = {name: value for name, value in arguments.items() if value}
     with pytest.raises(ArgumentError) as raised:
-        named_in(run_with(**given))
+        from_arguments(run_with(**given))
     assert message in str(raised.value)

@@ -61,14 +61,14 @@ def test_all_batches_are_pending_with_an_empty_ledger(connection):
 
 def test_loaded_batch_is_not_pending(connection):
     """Only later ones are."""
-    ledger.enter(connection, BATCH, "jr_load", "v2")
+    ledger.insert(connection, BATCH, "jr_load", "v2")
     assert ledger.pending(connection, MemoryCommitLog(BATCH, NEXT)) == [NEXT]
     assert ledger.pending(connection, MemoryCommitLog(BATCH)) == []
 
 
 def test_ledger_row_has_batch_rows_and_run(connection):
     """With the range, the snapshot, the rows of each table, the run and its code version."""
-    ledger.enter(connection, BATCH, "jr_load", "v2")
+    ledger.insert(connection, BATCH, "jr_load", "v2")
     columns = "processed_sequence, batch_id, first_ingested, last_ingested, rows, run_id, code_version"
     row = connection.execute(f"SELECT {columns}, loaded_at > snapshot_taken_at FROM load_ledger").fetchone()
     assert row == (1, BATCH.batch_id, 1, 2, {"dim_currency": 3}, "jr_load", "v2", True)
@@ -85,9 +85,9 @@ def test_ledger_row_has_batch_rows_and_run(connection):
 )
 def test_non_consecutive_batch_is_rejected(connection, batch):
     """Both as pending and on entry; the ledger is unchanged."""
-    ledger.enter(connection, BATCH, "jr_load", "v2")
+    ledger.insert(connection, BATCH, "jr_load", "v2")
     with pytest.raises(LedgerError, match=f"{batch.batch_id} has sequence {batch.sequence}"):
-        ledger.enter(connection, batch, "jr_load", "v2")
+        ledger.insert(connection, batch, "jr_load", "v2")
     with pytest.raises(LedgerError, match=batch.batch_id):
         ledger.pending(connection, MemoryCommitLog(BATCH, batch))
     assert connection.execute("SELECT count(*) FROM load_ledger").fetchone() == (1,)
@@ -95,14 +95,14 @@ def test_non_consecutive_batch_is_rejected(connection, batch):
 
 def test_ledger_ahead_of_the_log_is_rejected(connection):
     """The warehouse was loaded from another bucket."""
-    ledger.enter(connection, BATCH, "jr_load", "v2")
+    ledger.insert(connection, BATCH, "jr_load", "v2")
     with pytest.raises(LedgerError, match=r"ends with sequence 1 .* the log of s3://processed with 0"):
         ledger.pending(connection, MemoryCommitLog())
 
 
 def test_other_batch_with_the_same_sequence_is_rejected_with_both_ids(connection):
     """A recreated bucket is not the one that the warehouse was loaded from."""
-    ledger.enter(connection, BATCH, "jr_load", "v2")
+    ledger.insert(connection, BATCH, "jr_load", "v2")
     with pytest.raises(LedgerError) as raised:
         ledger.pending(connection, MemoryCommitLog(replace(BATCH, batch_id="another")))
     assert BATCH.batch_id in str(raised.value)
@@ -111,8 +111,8 @@ def test_other_batch_with_the_same_sequence_is_rejected_with_both_ids(connection
 
 def test_ledger_with_a_gap_is_rejected(connection):
     """A row was deleted."""
-    ledger.enter(connection, BATCH, "jr_load", "v2")
-    ledger.enter(connection, NEXT, "jr_load", "v2")
+    ledger.insert(connection, BATCH, "jr_load", "v2")
+    ledger.insert(connection, NEXT, "jr_load", "v2")
     connection.execute("DELETE FROM load_ledger WHERE processed_sequence = 1")
     with pytest.raises(LedgerError, match="1 entries and ends with sequence 2"):
         ledger.pending(connection, MemoryCommitLog(BATCH, NEXT))

@@ -1,4 +1,4 @@
-"""The drift check: what the crawler discovered in the ingested bucket against the declared source tables."""
+"""The drift check: compares the tables that the crawler discovered in the ingested bucket with the declared ones."""
 
 from totelake.drift.stage import run
 

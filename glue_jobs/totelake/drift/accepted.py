@@ -1,23 +1,24 @@
-"""The differences that are known and stay; drift does not report them."""
+"""The accepted differences, which drift does not report."""
 
 from dataclasses import dataclass
 
-from totelake.drift.differences import Difference
+from totelake.drift.differences import SchemaDifference
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A column that may be as it was discovered, because of a `reason`; `found` is None where it may be missing."""
+    """A column accepted with its `discovered` type, for a `reason`; the type is None if the column may be missing."""
 
     table: str
     column: str
-    found: str | None
+    discovered: str | None
     reason: str
 
-    def covers(self, difference: Difference) -> bool:
-        """Return whether a difference is this one."""
-        return (self.table, self.column, self.found) == (difference.table, difference.column, difference.found)
+    def covers(self, difference: SchemaDifference) -> bool:
+        """Return whether `difference` is this one."""
+        accepted = (self.table, self.column, self.discovered)
+        return accepted == (difference.table, difference.column, difference.discovered)
 
 
 ACCEPTED: tuple[Accepted, ...] = ()
-"""For example `Accepted("design", "colour", "string", "Nobody reports on it.")`; another type is reported again."""
+"""For example `Accepted("design", "colour", "string", "Not used in reports.")`; another type is reported again."""

@@ -1,4 +1,4 @@
-"""What the catalog says was found in the ingested bucket, and which batches had to be found there."""
+"""The tables that the crawler discovered in the ingested bucket, and the batches that it must have discovered."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ import boto3
 from totelake.runtime.errors import CrawlError
 
 type Schema = tuple[tuple[str, str], ...]
-"""Names and Hive types of columns, in their order."""
+"""Names and Hive types of columns, in order."""
 
 
 @dataclass(frozen=True, slots=True)
-class FoundTable:
-    """A table as the crawler wrote it down: its columns at the first crawl, its partition keys, and its batches.
+class DiscoveredTable:
+    """A table that the crawler created: its columns at the first crawl, its partition keys, and its batches.
 
-    `batches` are those that have the same columns, by these; a batch is named by the values of its partition.
+    `batches` are grouped by their columns; the name of a batch are the values of its partition.
     """
 
     columns: Schema
@@ -25,10 +25,10 @@ class FoundTable:
     batches: dict[Schema, list[str]]
 
 
-def tables(database: str) -> dict[str, FoundTable]:
-    """Return the tables of a catalog database by name; partitions are asked for by the page, up to 1,000 in each."""
+def tables(database: str) -> dict[str, DiscoveredTable]:
+    """Return the tables of a catalog database by name; partitions are read in pages of up to 1,000."""
     glue = boto3.client("glue")
-    found = {}
+    discovered = {}
     for page in glue.get_paginator("get_tables").paginate(DatabaseName=database):
         for table in page["TableList"]:
             batches: dict[Schema, list[str]] = {}
@@ -36,24 +36,25 @@ def tables(database: str) -> dict[str, FoundTable]:
                 columns = partition.get("StorageDescriptor", {}).get("Columns", [])
                 batches.setdefault(_schema(columns), []).append(_batch(partition))
             columns = table.get("StorageDescriptor", {}).get("Columns", [])
-            found[table["Name"]] = FoundTable(_schema(columns), _schema(table.get("PartitionKeys", [])), batches)
-    return found
+            keys = _schema(table.get("PartitionKeys", []))
+            discovered[table["Name"]] = DiscoveredTable(_schema(columns), keys, batches)
+    return discovered
 
 
 def last_crawl(crawler: str) -> datetime:
-    """Return when the last crawl began; raise `CrawlError` where it did not come to its end, or there was none."""
+    """Return the start time of the last crawl; raise `CrawlError` when it did not succeed, or there was none."""
     last = boto3.client("glue").get_crawler(Name=crawler)["Crawler"].get("LastCrawl")
     if last is None:
-        raise CrawlError(crawler, "it has not crawled yet")
+        raise CrawlError(crawler, "it has not run yet")
     if last["Status"] != "SUCCEEDED":
-        reason = last.get("ErrorMessage", "it does not say why")
+        reason = last.get("ErrorMessage", "no error message")
         raise CrawlError(crawler, f"its last crawl ended as {last['Status']}: {reason}")
     began: datetime = last["StartTime"]
     return began
 
 
 def committed(database: str, table: str, before: datetime) -> set[str]:
-    """Return the batches of a declared table whose partitions were registered before a moment: all are committed."""
+    """Return the batches of a declared table whose partitions were registered before a time: all are committed."""
     partitions = _partitions(boto3.client("glue"), database, table, ExcludeColumnSchema=True)
     return {_batch(partition) for partition in partitions if partition["CreationTime"] < before}
 

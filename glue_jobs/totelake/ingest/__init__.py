@@ -1,4 +1,4 @@
-"""The ingest stage: what changed in totesys since the last batch, at one snapshot, into the ingested bucket."""
+"""The ingest stage: the changes in totesys since the last batch, read at one snapshot, into the ingested bucket."""
 
 from totelake.ingest.stage import run
 

@@ -1,4 +1,4 @@
-"""One source table's part in an ingested batch, from the rows of totesys to the files in the bucket."""
+"""The changes of one source table: new row versions and tombstones, written as files of an ingested batch."""
 
 import hashlib
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 from totelake.ingest.baseline import Baseline
 from totelake.ingest.extract import Extract
-from totelake.ingest.source import TRANSACTION_IDS, Count
-from totelake.ingest.source_checks import FoundTable
+from totelake.ingest.source import TRANSACTION_ID_RANGE, Count
+from totelake.ingest.source_checks import ResolvedTable
 from totelake.lake import objects
 from totelake.lake.batches import IngestedBatch, IngestedTable
 from totelake.lake.frames import conform, same_row, schema
-from totelake.lake.versions import latest_of
+from totelake.lake.versions import latest_versions
 from totelake.runtime.errors import MassDeletionError
 from totelake.tables import RAW_LINEAGE, SourceTable
 
@@ -24,47 +24,47 @@ _UNCHECKED_BYTES = 16 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
-    """One attempt at a batch: how it reads, what it goes on from, and where it writes.
+class IngestAttempt:
+    """One attempt at an ingested batch: its extract, baseline and batch id.
 
-    `deletable_share` is the share of any table that may vanish, where the table's own is not to count.
+    `deletable_share` is the permitted fraction of deletions, None for each table's own.
     """
 
     extract: Extract
-    chain: Baseline
+    baseline: Baseline
     batch_id: str
     deletable_share: float | None
 
     @property
     def bucket(self) -> str:
         """The ingested bucket."""
-        return self.chain.log.bucket
+        return self.baseline.log.bucket
 
 
-def may_differ(chain: Baseline, table: FoundTable, count: Count) -> bool:
-    """Return whether a row of `table` may be new or gone."""
-    return bool(count.changed) or _may_lack_rows(chain, table, count)
+def may_have_changed(baseline: Baseline, table: ResolvedTable, count: Count) -> bool:
+    """Return whether a row of `table` may be new or deleted."""
+    return bool(count.changed) or _may_have_deletes(baseline, table, count)
 
 
-def land(attempt: Attempt, table: FoundTable, count: Count) -> IngestedTable | None:
-    """Write what is new in `table` and what is gone from it; return None when nothing is.
+def write_changes(attempt: IngestAttempt, table: ResolvedTable, count: Count) -> IngestedTable | None:
+    """Write the new row versions and the tombstones of `table`; return None when there are none.
 
-    Raises `MassDeletionError` when more rows are gone than may be.
+    Raises `MassDeletionError` when more rows were deleted than permitted.
     """
-    chain = attempt.chain
-    rows = attempt.extract.changes(table, chain.since(table.name))
-    may_be_known = chain.previous is not None and _may_be_known(attempt, table)
-    if may_be_known:
-        rows = _unknown(attempt, table, rows)
-    tombstones = _gone(attempt, table) if _may_lack_rows(chain, table, count) else None
+    baseline = attempt.baseline
+    rows = attempt.extract.changes(table, baseline.since(table.name))
+    may_repeat_versions = baseline.previous is not None and _may_repeat_versions(attempt, table)
+    if may_repeat_versions:
+        rows = _without_known(attempt, table, rows)
+    tombstones = _tombstones(attempt, table) if _may_have_deletes(baseline, table, count) else None
     if tombstones:
         rows = rows.unionByName(tombstones, allowMissingColumns=True)
-    if may_be_known or (chain.previous and not count.changed):
+    if may_repeat_versions or (baseline.previous and not count.changed):
         rows = rows.persist(StorageLevel.DISK_ONLY)
         if rows.isEmpty():
             return None
     path = objects.table_path(table.declared.name, attempt.batch_id)
-    written = _write(rows, f"s3://{attempt.bucket}/{path}", attempt.extract.widest.get(table.name, 0))
+    written = _write(rows, f"s3://{attempt.bucket}/{path}", attempt.extract.max_row_bytes.get(table.name, 0))
     return IngestedTable(
         path=path,
         rows=written["rows"],
@@ -73,134 +73,138 @@ def land(attempt: Attempt, table: FoundTable, count: Count) -> IngestedTable | N
         lowest_last_updated=written["lowest"],
         highest_last_updated=written["highest"],
         schema=_fingerprint(rows),
-        undeclared=table.extra,
+        undeclared=table.undeclared,
     )
 
 
-def _may_be_known(attempt: Attempt, table: FoundTable) -> bool:
-    """Return whether a row that counts as changed may be one that a batch has brought."""
-    chain = attempt.chain
-    return bool(chain.reload_of(table.name) or chain.overlap(table.name) or _ids_came_round(attempt))
+def _may_repeat_versions(attempt: IngestAttempt, table: ResolvedTable) -> bool:
+    """Return whether a row that counts as changed may already be in a previous batch."""
+    baseline = attempt.baseline
+    return bool(baseline.reload_of(table.name) or baseline.overlap(table.name) or _ids_wrapped_around(attempt))
 
 
-def _ids_came_round(attempt: Attempt) -> bool:
-    return attempt.extract.source.snapshot.xmax >= TRANSACTION_IDS
+def _ids_wrapped_around(attempt: IngestAttempt) -> bool:
+    return attempt.extract.source.snapshot.xmax >= TRANSACTION_ID_RANGE
 
 
-def _unknown(attempt: Attempt, table: FoundTable, rows: DataFrame) -> DataFrame:
-    """Return `rows` without the versions that the batches before have brought."""
-    chain, declared = attempt.chain, table.declared
-    if chain.reload_of(table.name):
-        return _with_other_content(attempt, table, rows)
-    overlap = chain.overlap(table.name)
-    rows = _without_landed(attempt, declared, overlap, rows)
+def _without_known(attempt: IngestAttempt, table: ResolvedTable, rows: DataFrame) -> DataFrame:
+    """Return `rows` without the versions that previous batches have."""
+    baseline, declared = attempt.baseline, table.declared
+    if baseline.reload_of(table.name):
+        return _with_new_content(attempt, table, rows)
+    overlap = baseline.overlap(table.name)
+    rows = _without_known_versions(attempt, declared, overlap, rows)
     if overlap and overlap[-1].reload_of(table.name):
-        # A reload leaves out what it knows by its content, under whatever transaction it finds it.
-        seen = rows["_source_version"] < overlap[-1].snapshot.xmax
-        known = _alive(attempt, table)
-        same = same_row(rows, known, (*declared.column_names, *table.extra))
-        rows = rows.join(known, same & seen, "left_anti")
-    if _ids_came_round(attempt):
+        # A reload skips rows with known content, whatever their transaction id: compare those by content here too.
+        visible = rows["_source_version"] < overlap[-1].snapshot.xmax
+        known = _live_rows(attempt, table)
+        same = same_row(rows, known, (*declared.column_names, *table.undeclared))
+        rows = rows.join(known, same & visible, "left_anti")
+    if _ids_wrapped_around(attempt):
         rows = _without_frozen(attempt, table, rows)
     return rows
 
 
-def _with_other_content(attempt: Attempt, table: FoundTable, rows: DataFrame) -> DataFrame:
-    """Return those of `rows` that differ from what the lake knows, in a declared column or as a whole.
+def _with_new_content(attempt: IngestAttempt, table: ResolvedTable, rows: DataFrame) -> DataFrame:
+    """Return those of `rows` whose content is not in the lake.
 
-    An undeclared column counts for a row that was written since the last batch: a new column with a default would
-    otherwise bring every row once more.
+    Undeclared columns are only compared for rows written since the last batch: otherwise adding a column with a default
+    would ingest every row again.
     """
-    chain, known = attempt.chain, _alive(attempt, table)
+    baseline, known = attempt.baseline, _live_rows(attempt, table)
     same = same_row(rows, known, table.declared.column_names)
-    if table.extra and chain.previous and not chain.reload:
-        unwritten = rows["_source_version"] < chain.previous.snapshot.xmin
-        landed = rows["_source_version"] == known["_source_version"]
-        same &= unwritten | landed | same_row(rows, known, table.extra)
+    if table.undeclared and baseline.previous and not baseline.reload:
+        unwritten = rows["_source_version"] < baseline.previous.snapshot.xmin
+        same_version = rows["_source_version"] == known["_source_version"]
+        same &= unwritten | same_version | same_row(rows, known, table.undeclared)
     return rows.join(known, same, "left_anti")
 
 
-def _without_frozen(attempt: Attempt, table: FoundTable, rows: DataFrame) -> DataFrame:
-    """Return `rows` without those that were written under the same 32-bit transaction id in an earlier epoch.
+def _without_frozen(attempt: IngestAttempt, table: ResolvedTable, rows: DataFrame) -> DataFrame:
+    """Return `rows` without those written under the same 32-bit transaction id in an earlier epoch.
 
-    Postgres keeps the id of a row that it has frozen, and after 2^32 transactions it looks like a recent one.
+    Postgres keeps the xmin of a frozen row, which after 2^32 transactions looks like a recent one.
     """
-    known = _alive(attempt, table)
-    same_id = rows["_source_version"] % TRANSACTION_IDS == F.pmod(known["_source_version"], F.lit(TRANSACTION_IDS))
+    known = _live_rows(attempt, table)
+    same_id = rows["_source_version"] % TRANSACTION_ID_RANGE == F.pmod(
+        known["_source_version"], F.lit(TRANSACTION_ID_RANGE)
+    )
     earlier = known["_source_version"] < rows["_source_version"]
     same = same_row(rows, known, table.declared.column_names)
     return rows.join(known, same & same_id & earlier, "left_anti")
 
 
-def _without_landed(
-    attempt: Attempt, table: SourceTable, overlap: tuple[IngestedBatch, ...], rows: DataFrame
+def _without_known_versions(
+    attempt: IngestAttempt, table: SourceTable, overlap: tuple[IngestedBatch, ...], rows: DataFrame
 ) -> DataFrame:
-    """Return `rows` without those whose primary key and `_source_version` a batch of the `overlap` has landed."""
+    """Return `rows` without those whose primary key and `_source_version` are in a batch of the `overlap`."""
     batches = [batch for batch in overlap if table.name in batch.tables]
     if not batches:
         return rows
     identity = (*table.key, "_source_version")
-    landed = (
+    known_versions = (
         rows.sparkSession.read.schema(schema((*table.columns, *RAW_LINEAGE)))
         .parquet(*(f"s3://{attempt.bucket}/{batch.tables[table.name].path}" for batch in batches))
-        .where(F.col("_source_version") >= attempt.chain.since(table.name))
+        .where(F.col("_source_version") >= attempt.baseline.since(table.name))
         .select(*identity)
     )
-    return rows.join(landed, same_row(rows, landed, identity), "left_anti")
+    return rows.join(known_versions, same_row(rows, known_versions, identity), "left_anti")
 
 
-def _may_lack_rows(chain: Baseline, table: FoundTable, count: Count) -> bool:
-    """Return whether a row of the last batch may be gone.
+def _may_have_deletes(baseline: Baseline, table: ResolvedTable, count: Count) -> bool:
+    """Return whether a row may have been deleted since the last batch.
 
-    When as many rows are unchanged as were alive then, those are the same rows: nothing has to be compared.
+    If as many rows are unchanged as existed then, they are the same rows, and nothing has to be compared.
     """
-    return chain.alive(table.name) not in {0, count.unchanged}
+    return baseline.alive(table.name) not in {0, count.unchanged}
 
 
-def _gone(attempt: Attempt, table: FoundTable) -> DataFrame | None:
-    """Return a tombstone for each row that was alive at the last batch and is not in the snapshot; None without one.
+def _tombstones(attempt: IngestAttempt, table: ResolvedTable) -> DataFrame | None:
+    """Return a tombstone for each row that existed at the last batch and is not in the snapshot; None if there is none.
 
-    The keys are looked for first: of the rows themselves, which may be wide, only those are read that are gone.
+    Keys are compared first, so that of the rows, which may be wide, only the deleted ones are read.
     """
-    alive, last, key = attempt.chain.alive(table.name), _alive(attempt, table), list(table.declared.key)
+    alive, last, key = attempt.baseline.alive(table.name), _live_rows(attempt, table), list(table.declared.key)
     present = attempt.extract.keys(table)
-    gone = last.select(*key).join(present, same_row(last, present, key), "left_anti").persist(StorageLevel.DISK_ONLY)
-    deletes = gone.count()
+    deleted = last.select(*key).join(present, same_row(last, present, key), "left_anti").persist(StorageLevel.DISK_ONLY)
+    deletes = deleted.count()
     share = table.declared.deletable_share if attempt.deletable_share is None else attempt.deletable_share
     if deletes > share * alive:
         raise MassDeletionError(table.name, deletes, alive, share)
-    return last.join(gone, key, "left_semi").withColumn("_op", F.lit("D")) if deletes else None
+    return last.join(deleted, key, "left_semi").withColumn("_op", F.lit("D")) if deletes else None
 
 
-def _alive(attempt: Attempt, table: FoundTable) -> DataFrame:
-    """Return the last landed version of every row that is not gone, in the columns of a batch."""
+def _live_rows(attempt: IngestAttempt, table: ResolvedTable) -> DataFrame:
+    """Return the last ingested version of every row that is not deleted, with the columns of a batch."""
     declared = table.declared
-    latest = latest_of(attempt.extract.spark, attempt.bucket, declared, attempt.chain.known, undeclared=table.extra)
+    latest = latest_versions(
+        attempt.extract.spark, attempt.bucket, declared, attempt.baseline.batches, undeclared=table.undeclared
+    )
     alive = latest.where("_op = 'U'")
-    return conform(alive, table.name, (*declared.columns, *RAW_LINEAGE), keep=table.extra)
+    return conform(alive, table.name, (*declared.columns, *RAW_LINEAGE), keep=table.undeclared)
 
 
-def _write(rows: DataFrame, address: str, widest: int) -> dict[str, Any]:
-    """Write `rows`, the widest of which has so many bytes, and return what was counted."""
-    written = Observation()
+def _write(rows: DataFrame, address: str, max_row_bytes: int) -> dict[str, Any]:
+    """Write `rows`, the widest of which has `max_row_bytes`, and return their counts and range of `last_updated`."""
+    observation = Observation()
     observed = rows.observe(
-        written,
+        observation,
         F.count(F.lit(1)).alias("rows"),
         F.count_if(F.col("_op") == "D").alias("deletes"),
         F.min("last_updated").cast("string").alias("lowest"),
         F.max("last_updated").cast("string").alias("highest"),
     )
-    observed.write.mode("errorifexists").options(**_checks_of_size(widest)).parquet(address)
-    figures: dict[str, Any] = written.get
+    observed.write.mode("errorifexists").options(**_size_check_options(max_row_bytes)).parquet(address)
+    figures: dict[str, Any] = observation.get
     return figures
 
 
-def _checks_of_size(widest: int) -> dict[str, int]:
-    """Return the options by which Parquet's writer looks often enough at how much it holds in memory.
+def _size_check_options(max_row_bytes: int) -> dict[str, int]:
+    """Return the options that make the Parquet writer check its memory use often enough.
 
-    As a rule it looks after a hundred rows at the earliest; of wide rows that is too late.
+    By default it checks after a hundred rows at the earliest, which is too late for wide rows.
     """
-    rows = max(1, _UNCHECKED_BYTES // max(1, widest))
+    rows = max(1, _UNCHECKED_BYTES // max(1, max_row_bytes))
     if rows >= _ROWS_BETWEEN_CHECKS:
         return {}
     limits = (
@@ -213,5 +217,5 @@ def _checks_of_size(widest: int) -> dict[str, int]:
 
 
 def _fingerprint(rows: DataFrame) -> str:
-    """Return a short digest of the names and types of the columns."""
+    """Return a short digest of the column names and types."""
     return hashlib.sha256(rows.schema.simpleString().encode()).hexdigest()[:16]

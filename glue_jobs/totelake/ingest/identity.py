@@ -1,7 +1,7 @@
-"""What makes a source table the one that it is: what `xmin` cannot tell changes with it.
+"""The identity of a source table: it changes when rows change in ways that `xmin` does not show.
 
-A row that a transaction wrote has a new `xmin`. The rows of a table can be others without that: another table has taken
-its name, a child was attached, a column was dropped and added with a default. All of that is in Postgres' catalogs.
+A row written by a transaction has a new `xmin`. Rows also change without one: another table takes the name, a child is
+attached, a column is dropped and added with a default. All of that is in Postgres' catalogs.
 """
 
 import hashlib
@@ -13,10 +13,10 @@ import psycopg
 from totelake.lake.batches import TableIdentity
 from totelake.tables import SourceTable
 
-# One line for each column of each table and of its children. A value that ALTER TABLE … ADD COLUMN … DEFAULT gave to
-# the rows that were there lies in the catalog, and so does the expression of a generated column, which is not put into
-# words since that takes a lock. Temporary children show their rows to their own session only.
-_FOUND = """
+# One row for each column of each table and of its children. The catalog has the value that ALTER TABLE … ADD COLUMN …
+# DEFAULT gave to existing rows, and the expression of a generated column, which is not deparsed since that takes a
+# lock. The rows of temporary children are visible to their own session only.
+_COLUMNS = """
 WITH RECURSIVE family AS (
     SELECT table_.oid AS root, table_.oid AS member
     FROM pg_class AS table_
@@ -45,7 +45,7 @@ JOIN pg_attribute AS own ON own.attrelid = member.oid AND own.attnum > 0 AND NOT
 LEFT JOIN pg_attrdef AS value ON value.adrelid = member.oid AND value.adnum = own.attnum
 ORDER BY root.relname, root.oid = member.oid DESC, member.oid, own.attnum
 """
-# Unique indexes of columns alone, on all rows; of a partitioned table an index is valid when every partition has it.
+# Unique indexes on plain columns and all rows; that of a partitioned table is valid if every partition has it.
 _UNIQUE = """
 SELECT table_.relname, ARRAY(
     SELECT own.attname::text FROM pg_attribute AS own
@@ -60,8 +60,8 @@ KINDS = {"r": "table", "p": "partitioned table", "v": "view", "m": "materialized
 
 
 @dataclass(frozen=True, slots=True)
-class FoundColumn:
-    """A column as it was found: its type without and with its modifier, and whether it may be NULL."""
+class ActualColumn:
+    """A column in the database: its type without modifier, and whether it is nullable."""
 
     name: str
     type: str
@@ -69,31 +69,31 @@ class FoundColumn:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What the catalogs say of a table: `members` are itself and its children, by oid, each with its name and kind."""
+class ActualTable:
+    """A table in the database: `members` are the table and its children, by oid, each with its name and kind."""
 
     identity: TableIdentity
     members: dict[int, tuple[str, str]]
     filtered: bool
-    columns: tuple[FoundColumn, ...]
+    columns: tuple[ActualColumn, ...]
     unique: tuple[frozenset[str], ...]
 
     @property
     def children(self) -> list[str]:
-        """The tables that inherit from it and its partitions, as deep as they go."""
+        """Its inheriting tables and partitions, on all levels."""
         return [name for oid, (name, _) in self.members.items() if oid != self.identity.oid]
 
     def has_unique(self, key: tuple[str, ...]) -> bool:
-        """Return whether Postgres itself makes sure that every row has a `key`, and one of its own."""
+        """Return whether Postgres enforces that `key` is unique and not NULL."""
         nullable = {column.name for column in self.columns if column.nullable}
         covered = not self.children or self.identity.kind == KINDS[PARTITIONED_TABLE]
         return covered and nullable.isdisjoint(key) and any(columns <= set(key) for columns in self.unique)
 
 
-def find(connection: psycopg.Connection[Any], tables: list[SourceTable]) -> dict[str, Found]:
-    """Return, by name, what is found of `tables` in the schema `public`; one that is missing is left out.
+def inspect(connection: psycopg.Connection[Any], tables: list[SourceTable]) -> dict[str, ActualTable]:
+    """Return, by name, those of `tables` that exist in the schema `public`.
 
-    In a transaction that holds a lock on them it is what the transaction reads.
+    In a transaction that has locked them, they are the tables that the transaction reads.
     """
     declared = {table.name: table for table in tables}
     names = list(declared)
@@ -101,45 +101,45 @@ def find(connection: psycopg.Connection[Any], tables: list[SourceTable]) -> dict
     unique: dict[str, list[frozenset[str]]] = {name: [] for name in names}
     for name, columns in connection.execute(_UNIQUE, (names,)):
         unique[name].append(frozenset(columns))
-    lines: dict[str, list[tuple[Any, ...]]] = {}
-    for name, *line in connection.execute(_FOUND, (names,)):
-        lines.setdefault(name, []).append(tuple(line))
-    return {name: _found(declared[name], encoding, found, unique[name]) for name, found in lines.items()}
+    rows: dict[str, list[tuple[Any, ...]]] = {}
+    for name, *row in connection.execute(_COLUMNS, (names,)):
+        rows.setdefault(name, []).append(tuple(row))
+    return {name: _table(declared[name], encoding, columns, unique[name]) for name, columns in rows.items()}
 
 
-def _found(table: SourceTable, encoding: str, lines: list[tuple[Any, ...]], unique: list[frozenset[str]]) -> Found:
-    columns: list[FoundColumn] = []
+def _table(table: SourceTable, encoding: str, rows: list[tuple[Any, ...]], unique: list[frozenset[str]]) -> ActualTable:
+    columns: list[ActualColumn] = []
     described: list[str] = []
     members: dict[int, tuple[str, str]] = {}
     children: dict[int, list[str]] = {}
-    _, oid, _, kind, row_security, filtered, *_ = lines[0]
-    for is_root, member, member_name, member_kind, _, _, name, number, type_, full_type, not_null, value, made in lines:
+    _, oid, _, kind, row_security, filtered, *_ = rows[0]
+    for is_root, member, member_name, member_kind, _, _, name, number, type_, full_type, not_null, value, made in rows:
         members[member] = (member_name, member_kind)
         generated = f"generated {made}" if made else ""
-        said = " ".join(filter(None, [str(number), name, full_type, _default(value), generated]))
+        description = " ".join(filter(None, [str(number), name, full_type, _default(value), generated]))
         if is_root:
-            columns.append(FoundColumn(name, type_, nullable=not not_null))
-            described.append(said)
+            columns.append(ActualColumn(name, type_, nullable=not not_null))
+            described.append(description)
         else:
-            children.setdefault(member, []).append(said)
+            children.setdefault(member, []).append(description)
     identity = TableIdentity(
         oid=oid,
         kind=KINDS.get(kind, kind),
         encoding=encoding,
         row_security=row_security,
         columns=tuple(described),
-        children=tuple(_child(oid, *members[oid], said) for oid, said in children.items()),
+        children=tuple(_child(oid, *members[oid], columns) for oid, columns in children.items()),
         declared=tuple(f"{column.name} {column.type.spark}" for column in table.columns),
     )
-    return Found(identity, members, filtered, tuple(columns), tuple(unique))
+    return ActualTable(identity, members, filtered, tuple(columns), tuple(unique))
 
 
 def _child(oid: int, name: str, kind: str, columns: list[str]) -> str:
-    """Return what tells a child from every other, and from itself with other columns; partitions may be many."""
+    """Return the identity of a child table, with a digest of its columns since there may be many partitions."""
     digest = hashlib.sha256("\n".join(columns).encode()).hexdigest()[:16]
     return f"{oid} {name} {KINDS.get(kind, kind)} {digest}"
 
 
 def _default(value: str | None) -> str:
-    """Return what rows from before the column was added have in it, told apart from a column without such rows."""
+    """Return the value of an added column in earlier rows, an empty string if there is none."""
     return "" if value is None else f"default {value}"

@@ -1,4 +1,4 @@
-"""Whether a source table can be read as declared: its columns, its keys, its values, before any of them is read."""
+"""Checks of a source table before it is read: columns, readability, keys and values."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from totelake.ingest.identity import KINDS, PARTITIONED_TABLE, TABLE, Found, FoundColumn
+from totelake.ingest.identity import KINDS, PARTITIONED_TABLE, TABLE, ActualColumn, ActualTable
 from totelake.runtime.errors import DuplicateKeyError, SourceSchemaError, SourceValueError, UnreadableTableError
 from totelake.tables import BATCH_ID, RAW_LINEAGE, SourceTable
 from totelake.tables.model import DELETED_AT, INGESTED_SEQUENCE
 
 MOST_BYTES = 32 * 2**20
-"""The bytes that a row may have as text: what Spark and Parquet make of a row has to fit into memory several times."""
+"""The maximum size of a row as text: Spark and Parquet hold a row in memory several times."""
 
 
 _SHORT = {
@@ -28,18 +28,18 @@ _LENGTHS = {
     "bytea": "2 + 2 * octet_length({0})::bigint",
 }
 
-# The lake's own columns, of each row and of each version when several batches are read.
-_TAKEN = {column.name for column in (*RAW_LINEAGE, INGESTED_SEQUENCE, DELETED_AT, BATCH_ID)}
-_TAKEN |= {"_ctid", "_taken_at", "_age", "_copy"}
+# Columns that the lake adds, to each row or when several batches are read.
+_RESERVED = {column.name for column in (*RAW_LINEAGE, INGESTED_SEQUENCE, DELETED_AT, BATCH_ID)}
+_RESERVED |= {"_ctid", "_taken_at", "_age", "_copy"}
 _EXAMPLES = 5
 
 
 @dataclass(frozen=True, slots=True)
-class FoundTable:
-    """A source table as it was found, with the bytes of its rows and of a block of them."""
+class ResolvedTable:
+    """A declared source table with its actual definition, and its size and block size in bytes."""
 
     declared: SourceTable
-    found: Found
+    actual: ActualTable
     bytes: int
     block_size: int
 
@@ -50,70 +50,72 @@ class FoundTable:
 
     @property
     def relation(self) -> sql.Identifier:
-        """The table, as a statement names it."""
+        """The qualified identifier of the table."""
         return sql.Identifier("public", self.name)
 
     @property
-    def extra(self) -> tuple[str, ...]:
+    def undeclared(self) -> tuple[str, ...]:
         """The columns that are not declared."""
-        return undeclared(self.declared, self.found)
+        return undeclared_columns(self.declared, self.actual)
 
 
-def undeclared(table: SourceTable, found: Found) -> tuple[str, ...]:
-    """Return the columns of `found` that `table` does not declare, in their order."""
-    return tuple(column.name for column in found.columns if column.name not in table.column_names)
+def undeclared_columns(table: SourceTable, actual: ActualTable) -> tuple[str, ...]:
+    """Return the columns of `actual` that `table` does not declare, in order."""
+    return tuple(column.name for column in actual.columns if column.name not in table.column_names)
 
 
-def check_table(table: SourceTable, found: Found | None, role: str) -> None:
-    """Raise unless what was `found` has the declared columns, and the `role` can read all rows and their changes.
+def check_table(table: SourceTable, actual: ActualTable | None, role: str) -> None:
+    """Raise unless the `actual` table has the declared columns, and the `role` can read all rows and their changes.
 
-    Raises `SourceSchemaError`, and `UnreadableTableError` where it is about the rows.
+    Raises `SourceSchemaError` about the columns, `UnreadableTableError` about the rows.
     """
-    if found is None:
+    if actual is None:
         raise SourceSchemaError(table.name, ["the table is missing"])
-    _check_readable(table, found, role)
-    types = {column.name: column.type for column in found.columns}
-    faults = [f"column {column.name} is missing" for column in table.columns if column.name not in types]
-    faults += [
+    _check_readable(table, actual, role)
+    types = {column.name: column.type for column in actual.columns}
+    problems = [f"column {column.name} is missing" for column in table.columns if column.name not in types]
+    problems += [
         f"column {column.name} is {types[column.name]}, declared {column.type.source}"
         for column in table.columns
         if column.name in types and types[column.name] != column.type.source
     ]
-    extra = undeclared(table, found)
-    faults += [
-        f"column {name} is new and has the name of a column of the lake" for name in extra if name.lower() in _TAKEN
+    undeclared = undeclared_columns(table, actual)
+    problems += [
+        f"column {name} is new and has the name of a column that the lake adds"
+        for name in undeclared
+        if name.lower() in _RESERVED
     ]
     spellings = Counter(name.lower() for name in types)
-    faults += [
+    problems += [
         f"column {name} is new and differs from another column only in upper and lower case"
-        for name in extra
+        for name in undeclared
         if spellings[name.lower()] > 1
     ]
-    if faults:
-        raise SourceSchemaError(table.name, faults)
+    if problems:
+        raise SourceSchemaError(table.name, problems)
 
 
-def _check_readable(table: SourceTable, found: Found, role: str) -> None:
+def _check_readable(table: SourceTable, actual: ActualTable, role: str) -> None:
     unreadable = [
         f"{name} is a {KINDS.get(kind, kind)}, which does not show which transaction wrote a row"
-        for name, kind in found.members.values()
+        for name, kind in actual.members.values()
         if kind not in {TABLE, PARTITIONED_TABLE}
     ]
     if unreadable:
         remedy = (
-            "Put a table in its place, or declare the table behind it in totelake/tables/sources.py; a child can be "
+            "Replace it with a table, or declare the underlying table in totelake/tables/sources.py; a child can be "
             "detached (ALTER TABLE … NO INHERIT, DETACH PARTITION)."
         )
         raise UnreadableTableError(table.name, unreadable, remedy)
-    if found.filtered:
+    if actual.filtered:
         remedy = f'Let the role read all rows (ALTER ROLE "{role}" BYPASSRLS), or disable row security on the table.'
-        fault = f"row security applies to the role {role} and would hide rows from it"
-        raise UnreadableTableError(table.name, [fault], remedy)
+        problem = f"row security applies to the role {role} and would hide rows from it"
+        raise UnreadableTableError(table.name, [problem], remedy)
 
 
-def check_key(connection: psycopg.Connection[Any], table: FoundTable) -> None:
-    """Raise `DuplicateKeyError` when rows have the same key or none; a constraint that says so saves the search."""
-    if table.found.has_unique(table.declared.key):
+def check_key(connection: psycopg.Connection[Any], table: ResolvedTable) -> None:
+    """Raise `DuplicateKeyError` when rows have the same key or none; with a unique constraint no query is needed."""
+    if table.actual.has_unique(table.declared.key):
         return
     key = sql.SQL(", ").join(map(sql.Identifier, table.declared.key))
     statement = sql.SQL(
@@ -122,27 +124,29 @@ def check_key(connection: psycopg.Connection[Any], table: FoundTable) -> None:
     ).format(text=_key_text(table), table=table.relation, key=key, limit=_EXAMPLES)
     if rows := connection.execute(statement).fetchall():
         names = ", ".join(table.declared.key)
-        raise DuplicateKeyError(table.name, names, [key for key, _ in rows], rows[0][1], table.found.children)
+        raise DuplicateKeyError(table.name, names, [key for key, _ in rows], rows[0][1], table.actual.children)
 
 
-def check_values(connection: psycopg.Connection[Any], table: FoundTable, changed: sql.Composable) -> int:
-    """Return the bytes of the widest of the `changed` rows as text.
+def check_values(connection: psycopg.Connection[Any], table: ResolvedTable, changed: sql.Composable) -> int:
+    """Return the size in bytes, as text, of the widest of the `changed` rows.
 
     Raises `SourceValueError` when one of them has a value that the lake cannot store exactly, or is too wide.
     """
     width = _width(table)
-    refused = [
+    conditions = [
         (column.name, sql.SQL(column.type.unfit).format(sql.Identifier("t", column.name)), column.type.limits)
         for column in table.declared.columns
         if column.type.unfit
     ]
-    refused.append(("", sql.SQL("{} > {}").format(width, MOST_BYTES), f"rows of at most {MOST_BYTES:,} bytes"))
-    counts = sql.SQL(", ").join(sql.SQL("count(*) FILTER (WHERE {})").format(condition) for _, condition, _ in refused)
+    conditions.append(("", sql.SQL("{} > {}").format(width, MOST_BYTES), f"rows of at most {MOST_BYTES:,} bytes"))
+    counts = sql.SQL(", ").join(
+        sql.SQL("count(*) FILTER (WHERE {})").format(condition) for _, condition, _ in conditions
+    )
     statement = sql.SQL("SELECT coalesce(max({width}), 0), {counts} FROM {table} AS t WHERE {changed}").format(
         width=width, counts=counts, table=table.relation, changed=changed
     )
     [(widest, *numbers)] = connection.execute(statement).fetchall()
-    for (column, condition, limits), rows in zip(refused, numbers, strict=True):
+    for (column, condition, limits), rows in zip(conditions, numbers, strict=True):
         if rows:
             keys = _keys_where(connection, table, sql.SQL("{} AND ({})").format(changed, condition))
             named = column or _widest_column(connection, table, keys[0])
@@ -150,7 +154,7 @@ def check_values(connection: psycopg.Connection[Any], table: FoundTable, changed
     return int(widest)
 
 
-def _keys_where(connection: psycopg.Connection[Any], table: FoundTable, condition: sql.Composable) -> list[str]:
+def _keys_where(connection: psycopg.Connection[Any], table: ResolvedTable, condition: sql.Composable) -> list[str]:
     statement = sql.SQL("SELECT {text} FROM {table} AS t WHERE {condition} ORDER BY {key} LIMIT {limit}").format(
         text=_key_text(table),
         table=table.relation,
@@ -161,10 +165,10 @@ def _keys_where(connection: psycopg.Connection[Any], table: FoundTable, conditio
     return [key for (key,) in connection.execute(statement)]
 
 
-def _widest_column(connection: psycopg.Connection[Any], table: FoundTable, key: str) -> str:
-    """Return the column of the row with that `key` whose text is the longest."""
+def _widest_column(connection: psycopg.Connection[Any], table: ResolvedTable, key: str) -> str:
+    """Return the widest column, as text, of the row with that `key`."""
     widths = sql.SQL(", ").join(
-        sql.SQL("({}, {})").format(sql.Literal(column.name), _width_of(column)) for column in table.found.columns
+        sql.SQL("({}, {})").format(sql.Literal(column.name), _width_of(column)) for column in table.actual.columns
     )
     statement = sql.SQL(
         "SELECT width.name FROM {table} AS t CROSS JOIN LATERAL (VALUES {widths}) AS width (name, bytes)"
@@ -174,19 +178,19 @@ def _widest_column(connection: psycopg.Connection[Any], table: FoundTable, key: 
     return str(name)
 
 
-def _key_text(table: FoundTable) -> sql.Composed:
-    """Return the expression of a row's key as one text, `NULL` for what is missing of it."""
+def _key_text(table: ResolvedTable) -> sql.Composed:
+    """Return the expression of a row's key as one text, with `NULL` for NULL."""
     parts = (sql.SQL("coalesce({}::text, 'NULL')").format(sql.Identifier("t", name)) for name in table.declared.key)
     return sql.SQL(" || ', ' || ").join(parts)
 
 
-def _width(table: FoundTable) -> sql.Composed:
-    """Return the expression of how many bytes the text of a row has at most."""
-    return sql.SQL(" + ").join(sql.SQL("coalesce({}, 0)").format(_width_of(column)) for column in table.found.columns)
+def _width(table: ResolvedTable) -> sql.Composed:
+    """Return the expression of a row's maximum size in bytes as text."""
+    return sql.SQL(" + ").join(sql.SQL("coalesce({}, 0)").format(_width_of(column)) for column in table.actual.columns)
 
 
-def _width_of(column: FoundColumn) -> sql.Composable:
-    """Return the expression of a value's bytes as text; of text and bytea Postgres knows the length without reading."""
+def _width_of(column: ActualColumn) -> sql.Composable:
+    """Return the expression of a value's size as text; for text and bytea Postgres need not detoast the value."""
     if column.type in _SHORT:
         return sql.SQL("64")
     return sql.SQL(_LENGTHS.get(column.type, "octet_length({0}::text)::bigint")).format(

@@ -1,22 +1,22 @@
-"""The ingest stage: what changed in totesys since the last batch, at one snapshot, into the ingested bucket."""
+"""The ingest stage: the changes in totesys since the last batch, read at one snapshot, into the ingested bucket."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
 from totelake.ingest.baseline import Baseline
-from totelake.ingest.changes import Attempt, land, may_differ
+from totelake.ingest.changes import IngestAttempt, may_have_changed, write_changes
 from totelake.ingest.extract import Extract
 from totelake.ingest.source import Count, SourceReader, open_source
-from totelake.ingest.source_checks import FoundTable
+from totelake.ingest.source_checks import ResolvedTable
 from totelake.lake import catalog, freshness, objects
 from totelake.lake.batches import IngestedBatch, IngestedTable
 from totelake.lake.commit_log import CommitLog
 from totelake.lake.zones import INGESTED
-from totelake.runtime import failpoints, metrics, retry, worklog
+from totelake.runtime import failpoints, log, metrics, retry
 from totelake.runtime.connections import Login
 from totelake.runtime.glue import JobRun
-from totelake.runtime.metrics import Measured
+from totelake.runtime.metrics import StageMetrics
 from totelake.tables import SOURCE_TABLES
 
 _TABLES_AT_ONCE = 4
@@ -24,27 +24,27 @@ _TABLES_AT_ONCE = 4
 
 @retry.retried("ingest", database="totesys")
 def run(run: JobRun, login: Login, bucket: str) -> IngestedBatch | None:
-    """Commit one batch of what changed in totesys to `bucket`, and return it; None when nothing changed.
+    """Commit one batch of the changes in totesys to `bucket`, and return it; None when nothing changed.
 
-    The argument `deletable_share` of the run replaces the share of each table that may vanish at once; `reload` makes
-    it compare every row. Raises `SourceSchemaError` before a row is read when totesys is not as declared, and
-    `MassDeletionError` when too much of a table is gone.
+    The job argument `deletable_share` overrides each table's own; `reload` compares all rows by content. Raises
+    `SourceSchemaError` before a row is read when totesys does not match its declaration, and `MassDeletionError` when
+    too many rows of a table were deleted.
     """
-    log = CommitLog(bucket, IngestedBatch)
-    with metrics.stage("ingest") as measured:
-        catalog.register_committed(log, INGESTED)
-        with worklog.unit("ingest", stage="ingest") as figures, open_source(login) as source:
+    commit_log = CommitLog(bucket, IngestedBatch)
+    with metrics.stage("ingest") as stage_metrics:
+        catalog.register_committed(commit_log, INGESTED)
+        with log.span("ingest", stage="ingest") as figures, open_source(login) as source:
             failpoints.hit(failpoints.SNAPSHOT_EXPORTED)
-            batch = _read(run, login, source, log, measured=measured, figures=figures)
+            batch = _read(run, login, source, commit_log, stage_metrics=stage_metrics, figures=figures)
             is_new = bool(batch.tables or batch.reload or batch.reloaded)
             if is_new:
                 failpoints.hit(failpoints.BEFORE_LOG_CREATED)
-                log.commit(batch)
+                commit_log.commit(batch)
         if is_new:
             failpoints.hit(failpoints.LOG_CREATED)
             catalog.register(batch, INGESTED)
             failpoints.hit(failpoints.PARTITIONS_REGISTERED)
-        freshness.note(run, batch.snapshot.taken_at)
+        freshness.record_ingested_up_to(run, batch.snapshot.taken_at)
         return batch if is_new else None
 
 
@@ -52,120 +52,128 @@ def _read(
     run: JobRun,
     login: Login,
     source: SourceReader,
-    log: CommitLog[IngestedBatch],
+    commit_log: CommitLog[IngestedBatch],
     *,
-    measured: Measured,
+    stage_metrics: StageMetrics,
     figures: dict[str, Any],
 ) -> IngestedBatch:
-    """Write the files of the next batch and return it, also when nothing is in it."""
+    """Write the files of the next batch and return it, even if it is empty."""
     deletable_share = run.fraction("deletable_share")
-    found = source.find(list(SOURCE_TABLES.values()))
-    chain = _chain(run, source, log, found)
-    name = objects.batch_id(source.snapshot.taken_at, run.attempt_id)
-    figures |= {"batch_id": name, "full": chain.is_full, "reload": chain.reload}
-    counts = source.count(found, {table.name: chain.since(table.name) for table in found})
-    chain, counts = _without_impossible(chain, counts)
-    if chain.reloaded:
-        figures["reloaded"] = dict(chain.reloaded)
-    touched = [table for table in found if may_differ(chain, table, counts[table.name])]
+    tables = source.resolve(list(SOURCE_TABLES.values()))
+    baseline = _baseline(run, source, commit_log, tables)
+    batch_id = objects.batch_id(source.snapshot.taken_at, run.attempt_id)
+    figures |= {"batch_id": batch_id, "full": baseline.is_full, "reload": baseline.reload}
+    counts = source.count(tables, {table.name: baseline.since(table.name) for table in tables})
+    baseline, counts = _with_implausible_counts_compared(baseline, counts)
+    if baseline.reloaded:
+        figures["reloaded"] = dict(baseline.reloaded)
+    touched = [table for table in tables if may_have_changed(baseline, table, counts[table.name])]
     changed = [table for table in touched if counts[table.name].changed]
-    widest = _widest(chain, source.check_changes(changed, {table.name: chain.since(table.name) for table in changed}))
-    attempt = Attempt(Extract(run, login, source, widest), chain, name, deletable_share)
-    batch = _batch(run, attempt, found, _land_all(attempt, touched, counts), counts)
-    source.check_unaltered(found)
+    widest_changed = source.check_changes(changed, {table.name: baseline.since(table.name) for table in changed})
+    extract = Extract(run, login, source, _max_row_bytes(baseline, widest_changed))
+    attempt = IngestAttempt(extract, baseline, batch_id, deletable_share)
+    batch = _batch(run, attempt, tables, written=_write_all(attempt, touched, counts), counts=counts)
+    source.check_unaltered(tables)
     figures |= {"tables": len(batch.tables), "total_rows": sum(table.rows for table in batch.tables.values())}
-    _measure(measured, chain, batch, counts)
+    _measure(stage_metrics, baseline, batch, counts)
     return batch
 
 
-def _measure(measured: Measured, chain: Baseline, batch: IngestedBatch, counts: dict[str, Count]) -> None:
-    measured.record(metrics.ROWS_IN, {name: count.changed for name, count in counts.items() if count.changed})
-    measured.record(metrics.ROWS_OUT, {name: table.rows for name, table in batch.tables.items()})
-    measured.record(metrics.BYTES, sum(table.bytes for table in batch.tables.values()))
-    last = batch if batch.tables or chain.previous is None else chain.previous
+def _measure(stage_metrics: StageMetrics, baseline: Baseline, batch: IngestedBatch, counts: dict[str, Count]) -> None:
+    stage_metrics.record(metrics.ROWS_IN, {name: count.changed for name, count in counts.items() if count.changed})
+    stage_metrics.record(metrics.ROWS_OUT, {name: table.rows for name, table in batch.tables.items()})
+    stage_metrics.record(metrics.BYTES, sum(table.bytes for table in batch.tables.values()))
+    last = batch if batch.tables or baseline.previous is None else baseline.previous
     if changes := [table.highest_last_updated for table in last.tables.values() if table.highest_last_updated]:
         age = freshness.seconds_since(max(changes), until=batch.snapshot.taken_at)
-        measured.record(metrics.NEWEST_CHANGE, age)
+        stage_metrics.record(metrics.NEWEST_CHANGE, age)
 
 
-def _chain(run: JobRun, source: SourceReader, log: CommitLog[IngestedBatch], found: list[FoundTable]) -> Baseline:
-    previous = next(log.backwards(), None)
+def _baseline(
+    run: JobRun, source: SourceReader, commit_log: CommitLog[IngestedBatch], tables: list[ResolvedTable]
+) -> Baseline:
+    previous = next(commit_log.backwards(), None)
     if previous is None:
-        return Baseline(log, previous)
+        return Baseline(commit_log, previous)
     reload = source.snapshot.break_after(previous.snapshot)
     if run.flag("reload"):
-        reload = reload or "the run was told to compare every row"
+        reload = reload or "the job argument reload was given"
     if reload:
-        return Baseline(log, previous, reload)
-    reasons = {table.name: _reload_of(table, previous) for table in found}
-    return Baseline(log, previous, reloaded={name: reason for name, reason in reasons.items() if reason})
+        return Baseline(commit_log, previous, reload)
+    reasons = {table.name: _reload_of(table, previous) for table in tables}
+    return Baseline(commit_log, previous, reloaded={name: reason for name, reason in reasons.items() if reason})
 
 
-def _reload_of(table: FoundTable, previous: IngestedBatch) -> str | None:
-    """Return why the transaction ids of `table` do not tell all that changed since the `previous` batch, else None."""
+def _reload_of(table: ResolvedTable, previous: IngestedBatch) -> str | None:
+    """Return why transaction ids do not identify all changes of `table` since the `previous` batch, else None."""
     if table.name not in previous.alive:
         return "it was not ingested before"
     if table.name not in previous.identities:
-        return "the last batch, of an older version, does not say which table it read"
-    return table.found.identity.difference(previous.identities[table.name])
+        return "the last batch was written by an older version that did not record the table's identity"
+    return table.actual.identity.difference(previous.identities[table.name])
 
 
-def _without_impossible(chain: Baseline, counts: dict[str, Count]) -> tuple[Baseline, dict[str, Count]]:
-    """Return both so that no table has more unchanged rows than it had rows at the last batch: it is compared."""
-    impossible = {
-        name: f"{count.unchanged} rows seem unchanged since the last batch, which had {chain.alive(name)}"
+def _with_implausible_counts_compared(
+    baseline: Baseline, counts: dict[str, Count]
+) -> tuple[Baseline, dict[str, Count]]:
+    """Return both with every table compared by content that has more unchanged rows than rows at the last batch."""
+    implausible = {
+        name: f"{count.unchanged} rows seem unchanged since the last batch, which had {baseline.alive(name)}"
         for name, count in counts.items()
-        if chain.previous and count.unchanged > chain.alive(name)
+        if baseline.previous and count.unchanged > baseline.alive(name)
     }
-    all_changed = {name: replace(counts[name], changed=counts[name].rows) for name in impossible}
-    return replace(chain, reloaded={**chain.reloaded, **impossible}), counts | all_changed
+    all_changed = {name: replace(counts[name], changed=counts[name].rows) for name in implausible}
+    return replace(baseline, reloaded={**baseline.reloaded, **implausible}), counts | all_changed
 
 
-def _widest(chain: Baseline, changed: dict[str, int]) -> dict[str, int]:
-    """Return the bytes that a row of each table has had at most, of which `changed` are those of the changed rows."""
-    before = chain.previous.widest if chain.previous else {}
+def _max_row_bytes(baseline: Baseline, changed: dict[str, int]) -> dict[str, int]:
+    """Return the maximum size of a row of each table up to now, from those of the `changed` rows and before."""
+    before = baseline.previous.widest if baseline.previous else {}
     return {name: max(before.get(name, 0), changed.get(name, 0)) for name in before | changed}
 
 
-def _land_all(attempt: Attempt, found: list[FoundTable], counts: dict[str, Count]) -> dict[str, IngestedTable]:
+def _write_all(
+    attempt: IngestAttempt, tables: list[ResolvedTable], counts: dict[str, Count]
+) -> dict[str, IngestedTable]:
     with ThreadPoolExecutor(_TABLES_AT_ONCE) as pool:
-        landed = list(pool.map(lambda table: _land(attempt, table, counts[table.name]), found))
-    return {table.name: part for table, part in zip(found, landed, strict=True) if part}
+        written = list(pool.map(lambda table: _write_table(attempt, table, counts[table.name]), tables))
+    return {table.name: result for table, result in zip(tables, written, strict=True) if result}
 
 
-def _land(attempt: Attempt, table: FoundTable, count: Count) -> IngestedTable | None:
-    with worklog.unit("table_ingested", stage="ingest", table=table.name) as figures:
-        if reason := attempt.chain.reload_of(table.name):
+def _write_table(attempt: IngestAttempt, table: ResolvedTable, count: Count) -> IngestedTable | None:
+    with log.span("table_ingested", stage="ingest", table=table.name) as figures:
+        if reason := attempt.baseline.reload_of(table.name):
             figures["compared_by_content"] = reason
-        if table.extra:
-            figures["undeclared_columns"] = list(table.extra)
-        part = land(attempt, table, count)
-        if part:
+        if table.undeclared:
+            figures["undeclared_columns"] = list(table.undeclared)
+        result = write_changes(attempt, table, count)
+        if result:
             failpoints.hit(failpoints.TABLE_WRITTEN)
-        figures |= {"rows": part.rows if part else 0, "deletes": part.deletes if part else 0}
-        return part
+        figures |= {"rows": result.rows if result else 0, "deletes": result.deletes if result else 0}
+        return result
 
 
 def _batch(
     run: JobRun,
-    attempt: Attempt,
-    found: list[FoundTable],
-    tables: dict[str, IngestedTable],
+    attempt: IngestAttempt,
+    tables: list[ResolvedTable],
+    *,
+    written: dict[str, IngestedTable],
     counts: dict[str, Count],
 ) -> IngestedBatch:
-    chain = attempt.chain
+    baseline = attempt.baseline
     return IngestedBatch(
-        sequence=(chain.previous.sequence if chain.previous else 0) + 1,
+        sequence=(baseline.previous.sequence if baseline.previous else 0) + 1,
         batch_id=attempt.batch_id,
-        full=chain.is_full,
+        full=baseline.is_full,
         snapshot=attempt.extract.source.snapshot,
-        tables=tables,
+        tables=written,
         run_id=run.id,
         code_version=run.code_version,
         committed_at=objects.now(),
         alive={name: count.rows for name, count in counts.items()},
-        reload=chain.reload,
-        identities={table.name: table.found.identity for table in found},
-        reloaded=dict(chain.reloaded),
-        widest=dict(attempt.extract.widest),
+        reload=baseline.reload,
+        identities={table.name: table.actual.identity for table in tables},
+        reloaded=dict(baseline.reloaded),
+        widest=dict(attempt.extract.max_row_bytes),
     )

@@ -1,1 +1,1 @@
-"""The lake: commit log and its records, objects of a batch, catalog, versions of rows, quarantined rows."""
+"""The lake: commit log and records, files of a batch, catalog, row versions, quarantined rows."""

@@ -1,4 +1,4 @@
-"""What a commit record says: one batch of the ingested zone, or of the processed one."""
+"""The commit records: batches of the ingested and of the processed zone."""
 
 from collections import Counter
 from dataclasses import asdict, dataclass, field
@@ -7,9 +7,9 @@ from typing import Any, Self
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The moment of totesys that a batch shows: `xmin`, `xmax` and `xip` are 64-bit transaction ids.
+    """The totesys snapshot of a batch: `xmin`, `xmax` and `xip` are 64-bit transaction ids.
 
-    A restore or a promotion begins a new `timeline`, on which the ids of the old one are given out again.
+    A restore or a promotion starts a new `timeline`, which reuses transaction ids of the old one.
     """
 
     system_identifier: int
@@ -21,7 +21,7 @@ class Snapshot:
     taken_at: str
 
     def break_after(self, previous: Self) -> str | None:
-        """Return why the rows changed since `previous` cannot be told from transaction ids, None when they can."""
+        """Return why transaction ids do not identify the rows changed since `previous`, None when they do."""
         if (self.system_identifier, self.database_oid) != (previous.system_identifier, previous.database_oid):
             return "totesys is another cluster or database than at the last batch"
         if self.timeline != previous.timeline:
@@ -29,17 +29,16 @@ class Snapshot:
         if self.xmin < previous.xmin or self.xmax < previous.xmax:
             return "totesys is at an earlier point than at the last batch"
         if self.xmax - previous.xmin >= 2**31:
-            return "totesys went through more than 2^31 transactions since the last batch"
+            return "totesys has run more than 2^31 transactions since the last batch"
         return None
 
 
 @dataclass(frozen=True, slots=True)
 class TableIdentity:
-    """What a source table was at a batch's snapshot, beyond its rows.
+    """The identity and definition of a source table at a batch's snapshot.
 
-    `columns` have their number, name, full type, and the value that they were added with; `children` are the tables
-    that inherit from it and its partitions, each with a digest of its columns. `declared` are the columns that were
-    ingested.
+    `columns` have their number, name, full type, and the default with which they were added; `children` are inheriting
+    tables and partitions, each with a digest of its columns. `declared` are the columns that were ingested.
     """
 
     oid: int
@@ -51,7 +50,7 @@ class TableIdentity:
     declared: tuple[str, ...]
 
     def difference(self, previous: Self) -> str | None:
-        """Return why its rows may be others than those of `previous` although no transaction wrote them, else None."""
+        """Return why its rows may differ from those of `previous` although no transaction wrote them, else None."""
         if self.oid != previous.oid:
             return f"it is another table (oid {self.oid}) than at the last batch (oid {previous.oid})"
         for name, now, then in (
@@ -69,7 +68,7 @@ class TableIdentity:
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> Self:
-        """Return the identity that `record` describes."""
+        """Return the identity from its JSON `record`."""
         lists = {name: tuple(record[name]) for name in ("columns", "children", "declared")}
         return cls(**record | lists)
 
@@ -80,9 +79,9 @@ def _listed(values: list[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class IngestedTable:
-    """One table's part in an ingested batch: `rows` counts all of them, `deletes` the tombstones among them.
+    """One table of an ingested batch: `rows` is the number of rows, `deletes` of the tombstones among them.
 
-    `bytes` are those of its files. `undeclared` are the columns that are in them as text.
+    `bytes` is the size of its files. `undeclared` are the columns that they store as text.
     """
 
     path: str
@@ -97,7 +96,7 @@ class IngestedTable:
 
 @dataclass(frozen=True, slots=True)
 class ProcessedTable:
-    """One star table's part in a processed batch; `months` are a fact's partitions."""
+    """One star table of a processed batch; `months` are a fact's partitions."""
 
     path: str
     rows: int
@@ -107,7 +106,7 @@ class ProcessedTable:
 
 @dataclass(frozen=True, slots=True)
 class QuarantinedRows:
-    """The rows of one star table that are held back: `rows` of them, brought by the ingested batches `sequences`."""
+    """The quarantined rows of one star table: their files, number, and the ingested batches that they come from."""
 
     path: str
     rows: int
@@ -118,12 +117,12 @@ class QuarantinedRows:
 class IngestedBatch:
     """A committed batch of the ingested zone.
 
-    It is `full` when it could not go on from the transaction ids of a batch before it; where there was one, `reload`
-    says why not. `alive` counts the rows of every table that were in the snapshot.
+    It is `full` when it could not be based on the transaction ids of the previous batch; `reload` is the reason, if
+    there was one. `alive` is the number of rows of every table in the snapshot.
 
-    `identities` are those of all tables; a batch without them is from a version that did not check keys. `reloaded`
-    says of single tables why they were compared by content. `widest` are the bytes that a row of each table has had at
-    most, as text, up to this batch.
+    `identities` are those of all tables; a batch without them was written by a version that did not check keys.
+    `reloaded` has the reason for each table that was compared by content. `widest` is the maximum size in bytes, as
+    text, of a row of each table up to this batch.
     """
 
     sequence: int
@@ -141,16 +140,16 @@ class IngestedBatch:
     widest: dict[str, int] = field(default_factory=dict)
 
     def reload_of(self, table: str) -> str | None:
-        """Return why `table` was compared by content, None where its transaction ids told what changed."""
+        """Return why `table` was compared by content, None when its changes were found by transaction id."""
         return self.reload or self.reloaded.get(table)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the record as JSON's types."""
+        """Return the record as JSON types."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> Self:
-        """Return the batch that `record` describes."""
+        """Return the batch from its JSON `record`."""
         snapshot = record["snapshot"] | {"xip": tuple(record["snapshot"]["xip"])}
         tables = {
             name: IngestedTable(**table | {"undeclared": tuple(table.get("undeclared", ()))})
@@ -166,11 +165,11 @@ class IngestedBatch:
 class ProcessedBatch:
     """A committed batch of the processed zone: it covers the ingested sequences `first_ingested` to `last_ingested`.
 
-    `quarantined` counts for each table the rows that were first held back by this batch, `broken` the same by rule;
-    `held` says of each where all rows are that were held back when it was committed.
+    `quarantined` is the number of rows of each table that this batch quarantined first, `broken` the same by rule;
+    `held` are all rows of each table that were in quarantine when it was committed.
 
-    A batch that begins with the first ingested one begins the zone anew, and no earlier one is in force any more. It
-    may have `replayed` a batch for each one before it, and then is made up of those.
+    A batch that starts with the first ingested one is a full refresh of the zone, and supersedes all earlier batches.
+    It may consist of batches that `replayed` each of the earlier ones.
     """
 
     sequence: int
@@ -189,12 +188,17 @@ class ProcessedBatch:
 
     @property
     def parts(self) -> tuple[Self, ...]:
-        """The batches that it is made up of, in order: itself where it has replayed none."""
+        """The batches that it consists of, in order: itself unless it replayed others."""
         return self.replayed or (self,)
 
     @property
+    def is_full_refresh(self) -> bool:
+        """Whether it replaces all batches before it."""
+        return self.first_ingested == 1
+
+    @property
     def rows(self) -> Counter[str]:
-        """The rows of each table in its parts."""
+        """The number of rows of each table in its parts."""
         rows: Counter[str] = Counter()
         for part in self.parts:
             rows.update({name: table.rows for name, table in part.tables.items()})
@@ -202,16 +206,16 @@ class ProcessedBatch:
 
     @property
     def bytes(self) -> int:
-        """The bytes of the files of its parts."""
+        """The size in bytes of the files of its parts."""
         return sum(table.bytes for part in self.parts for table in part.tables.values())
 
     def to_json(self) -> dict[str, Any]:
-        """Return the record as JSON's types."""
+        """Return the record as JSON types."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> Self:
-        """Return the batch that `record` describes."""
+        """Return the batch from its JSON `record`."""
         tables = {
             name: ProcessedTable(**table | {"months": tuple(table["months"])})
             for name, table in record["tables"].items()
@@ -225,6 +229,6 @@ class ProcessedBatch:
 
 
 def active_batches(batches: list[ProcessedBatch]) -> list[ProcessedBatch]:
-    """Return those of `batches`, the oldest first, from the last one on that begins the zone anew."""
-    beginnings = [number for number, batch in enumerate(batches) if batch.first_ingested == 1]
-    return batches[beginnings[-1] :] if beginnings else batches
+    """Return those of `batches`, the oldest first, that no later full refresh supersedes."""
+    refreshes = [number for number, batch in enumerate(batches) if batch.is_full_refresh]
+    return batches[refreshes[-1] :] if refreshes else batches

@@ -1,4 +1,4 @@
-"""The commit log of a zone: `log/00000001.json`, `log/00000002.json`, … each created once and never changed."""
+"""The commit log of a zone: the immutable objects `log/00000001.json`, `log/00000002.json`, …."""
 
 import json
 from collections.abc import Iterator
@@ -13,36 +13,36 @@ from totelake.runtime.clients import Clients
 from totelake.runtime.errors import CommitConflictError, LogError
 
 _PREFIX = "log/"
-_READERS = 16
+_READER_THREADS = 16
 
 
-class Batch(Protocol):
-    """What every commit record has."""
+class CommitRecord(Protocol):
+    """The interface of every commit record."""
 
     @property
     def sequence(self) -> int:
-        """The record's number, from 1, without gaps."""
+        """The record's sequence number, from 1, without gaps."""
 
     @property
     def batch_id(self) -> str:
-        """The attempt that wrote the files."""
+        """The id of the attempt that wrote the files."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return the record as JSON's types."""
+        """Return the record as JSON types."""
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> Self:
-        """Return the batch that `record` describes."""
+        """Return the batch from its JSON `record`."""
 
 
-class CommitLog[B: Batch]:
+class CommitLog[B: CommitRecord]:
     """The committed batches of one bucket, in order."""
 
     def __init__(self, bucket: str, batch: type[B], aws: Clients = boto3) -> None:
-        """Open the log of `bucket`, whose records are of the type `batch`, with a client of `aws`."""
+        """Open the log of `bucket`, whose records have the type `batch`."""
         self.bucket = bucket
         self._batch = batch
-        self._s3 = aws.client("s3", config=Config(max_pool_connections=_READERS))
+        self._s3 = aws.client("s3", config=Config(max_pool_connections=_READER_THREADS))
 
     def last_sequence(self) -> int:
         """Return the highest committed sequence number, 0 when nothing has been committed."""
@@ -51,7 +51,7 @@ class CommitLog[B: Batch]:
         if keys != [_key(number) for number in range(1, len(keys) + 1)]:
             raise LogError(
                 f"s3://{self.bucket}/{_PREFIX}: the records are not numbered 1 to {len(keys)} without gaps. "
-                f"A record was removed or added by hand: restore it from its object version."
+                f"A record was removed or added manually: restore it from its object version."
             )
         return len(keys)
 
@@ -65,15 +65,15 @@ class CommitLog[B: Batch]:
 
     def since(self, sequence: int) -> list[B]:
         """Return the batches committed after `sequence`, in order."""
-        with ThreadPoolExecutor(_READERS) as readers:
+        with ThreadPoolExecutor(_READER_THREADS) as readers:
             return list(readers.map(self.read, range(sequence + 1, self.last_sequence() + 1)))
 
     def backwards(self) -> Iterator[B]:
-        """Yield the committed batches, the newest first, each read only when it is asked for."""
+        """Yield the committed batches lazily, the newest first."""
         return map(self.read, range(self.last_sequence(), 0, -1))
 
     def commit(self, batch: B) -> None:
-        """Make `batch` visible, all of it at once; raise `CommitConflictError` when its number is taken."""
+        """Commit `batch` atomically; raise `CommitConflictError` when its sequence number is taken."""
         body = json.dumps(batch.to_json(), indent=1).encode()
         try:
             self._s3.put_object(
@@ -86,7 +86,7 @@ class CommitLog[B: Batch]:
         except ClientError as error:
             if error.response["Error"]["Code"] not in {"PreconditionFailed", "ConditionalRequestConflict"}:
                 raise
-            # A request whose answer was lost is sent again, and then meets its own record.
+            # A request that the SDK retries, because its response was lost, conflicts with its own record.
             if self.last_sequence() < batch.sequence or self.read(batch.sequence).batch_id != batch.batch_id:
                 raise CommitConflictError(self.bucket, batch.sequence, batch.batch_id) from error
 

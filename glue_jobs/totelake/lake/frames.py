@@ -1,4 +1,4 @@
-"""Frames held to the schema of their table."""
+"""DataFrames with the declared schema of their table."""
 
 from collections.abc import Iterable
 from functools import cache, reduce
@@ -12,7 +12,7 @@ from totelake.tables import Column
 
 
 def schema(columns: Iterable[Column]) -> StructType:
-    """Return the Spark schema of `columns`; every field is nullable, as Parquet readers see it."""
+    """Return the Spark schema of `columns`; every field is nullable, as Spark reads Parquet."""
     return _schema(tuple(columns))
 
 
@@ -22,22 +22,22 @@ def _schema(columns: tuple[Column, ...]) -> StructType:
 
 
 def conform(frame: DataFrame, table: str, columns: Iterable[Column], *, keep: tuple[str, ...] = ()) -> DataFrame:
-    """Return `frame` with exactly `columns`, in their order and types, and after them the columns called `keep`.
+    """Return `frame` with exactly `columns`, in their order and types, followed by the columns `keep`.
 
     Raises `SchemaError` when the frame lacks one. A value that does not fit its type fails the query: ANSI mode.
     """
-    wanted, found = schema(columns), frame.schema
-    missing = [name for name in (*wanted.names, *keep) if name not in found.names]
+    declared, actual = schema(columns), frame.schema
+    missing = [name for name in (*declared.names, *keep) if name not in actual.names]
     if missing:
         raise SchemaError(table, missing)
-    return frame.to(StructType([*wanted, *(found[name] for name in keep)]))
+    return frame.to(StructType([*declared, *(actual[name] for name in keep)]))
 
 
 def quoted(name: str) -> str:
-    """Return the `name` of a column as Spark takes it for one name, whatever is in it."""
+    """Return the `name` of a column as a quoted Spark identifier."""
     return "`" + name.replace("`", "``") + "`"
 
 
 def same_row(left: DataFrame, right: DataFrame, columns: Iterable[str]) -> SparkColumn:
-    """Return the condition that two rows agree in all of `columns`, NULL being equal to NULL."""
+    """Return the condition that two rows are equal in all of `columns`, NULL being equal to NULL."""
     return reduce(SparkColumn.__and__, (left[name].eqNullSafe(right[name]) for name in map(quoted, columns)))

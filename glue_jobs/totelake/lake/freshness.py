@@ -1,7 +1,7 @@
-"""How old the warehouse is: up to which moment of totesys it is complete.
+"""The age of the warehouse: the time since the totesys snapshot up to which it is complete.
 
-An ingest that finds nothing new writes nothing, and has still seen that nothing changed up to its snapshot. It notes
-the moment in the workflow run; the load of the same run, which the ingest and the transform precede, finds it there.
+An ingest without changes writes no batch, but shows that nothing changed up to its snapshot. It stores the snapshot's
+time in the properties of the workflow run, where the later load of the same run reads it.
 """
 
 from datetime import UTC, datetime
@@ -12,33 +12,29 @@ from totelake.runtime.glue import JobRun
 _INGESTED_UP_TO = "ingested_up_to"
 
 
-def note(run: JobRun, taken_at: str) -> None:
-    """Note, once the ingest is done, that the ingested zone has everything up to the snapshot `taken_at`.
-
-    A run outside of a workflow has nobody to tell it to.
-    """
+def record_ingested_up_to(run: JobRun, taken_at: str) -> None:
+    """Record in the workflow run, if there is one, that the ingested zone is complete up to the snapshot `taken_at`."""
     if run.workflow:
-        run.workflow.note(**{_INGESTED_UP_TO: taken_at})
+        run.workflow.set_properties(**{_INGESTED_UP_TO: taken_at})
 
 
 def warehouse_age(run: JobRun, loaded: ProcessedBatch | None) -> float | None:
-    """Return how many seconds ago the moment was that the warehouse is complete up to, None before the first batch.
+    """Return the seconds since the snapshot up to which the warehouse is complete, None before the first batch.
 
-    It has everything up to `loaded`. The moment is the snapshot of that batch, or the later one that the ingest of the
-    same workflow run has noted. A load that was started by hand knows of no other ingest.
+    That is the snapshot of the batch `loaded` last, or the later one that the ingest of the same workflow run recorded.
     """
-    moments = [loaded.snapshot_taken_at] if loaded else []
-    if run.workflow and (noted := run.workflow.find(_INGESTED_UP_TO)):
-        moments.append(noted)
-    return seconds_since(max(moments)) if moments else None
+    times = [loaded.snapshot_taken_at] if loaded else []
+    if run.workflow and (ingested_up_to := run.workflow.get_property(_INGESTED_UP_TO)):
+        times.append(ingested_up_to)
+    return seconds_since(max(times)) if times else None
 
 
-def seconds_since(moment: str, until: str | None = None) -> float:
-    """Return the seconds from `moment` to `until`, or to now: times as commit records write them, or without a zone."""
-    end = _read(until) if until else datetime.now(UTC)
-    return (end - _read(moment)).total_seconds()
+def seconds_since(start: str, until: str | None = None) -> float:
+    """Return the seconds from `start` to `until` or now; both are ISO 8601, in UTC if they have no time zone."""
+    end = _parsed(until) if until else datetime.now(UTC)
+    return (end - _parsed(start)).total_seconds()
 
 
-def _read(moment: str) -> datetime:
-    read = datetime.fromisoformat(moment)
-    return read if read.tzinfo else read.replace(tzinfo=UTC)
+def _parsed(text: str) -> datetime:
+    parsed = datetime.fromisoformat(text)
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)

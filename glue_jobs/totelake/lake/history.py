@@ -1,4 +1,4 @@
-"""Every version of one record of totesys that the lake holds, from batch to batch."""
+"""The history of a totesys record: its versions in the lake."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,8 +14,8 @@ from totelake.tables import RAW_LINEAGE, SOURCE_TABLES
 
 
 @dataclass(frozen=True, slots=True)
-class Version:
-    """A record as the ingested batch `sequence` found it, or last known when the batch found it `deleted`."""
+class RecordVersion:
+    """A version of a record from the ingested batch `sequence`; of a `deleted` record, its last version."""
 
     sequence: int
     batch_id: str
@@ -24,7 +24,7 @@ class Version:
     values: dict[str, Any]
 
 
-def versions(bucket: str, table: str, key: int, aws: Clients = boto3) -> list[Version]:
+def versions(bucket: str, table: str, key: int, aws: Clients = boto3) -> list[RecordVersion]:
     """Return the versions of the record `key` of the source `table` in the ingested `bucket`, the oldest first.
 
     Raises `UnknownTableError` when no such table is ingested.
@@ -40,9 +40,9 @@ def versions(bucket: str, table: str, key: int, aws: Clients = boto3) -> list[Ve
     ]
 
 
-def _version(batch: IngestedBatch, row: dict[str, Any]) -> Version:
+def _version(batch: IngestedBatch, row: dict[str, Any]) -> RecordVersion:
     lineage = {column.name for column in RAW_LINEAGE}
-    return Version(
+    return RecordVersion(
         sequence=batch.sequence,
         batch_id=batch.batch_id,
         seen_at=batch.snapshot.taken_at,

@@ -1,4 +1,4 @@
-"""Where the files of a batch are, and what they weigh."""
+"""The files of a batch: batch id, paths, sizes and rows."""
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -13,12 +13,12 @@ from totelake.runtime.clients import Clients
 
 
 def batch_id(taken_at: str, attempt_id: str) -> str:
-    """Return the name of what one attempt writes: the time of its snapshot, then the id that no other attempt has.
+    """Return the id of the batch that one attempt writes: the time of its snapshot, then the unique `attempt_id`.
 
     `taken_at` is ISO 8601 in UTC with milliseconds.
     """
-    moment = "".join(character for character in taken_at if character.isalnum())
-    return f"{moment}-{attempt_id}"
+    timestamp = "".join(character for character in taken_at if character.isalnum())
+    return f"{timestamp}-{attempt_id}"
 
 
 def table_path(table: str, batch: str) -> str:
@@ -27,7 +27,7 @@ def table_path(table: str, batch: str) -> str:
 
 
 def files_below(bucket: str, path: str, s3: Any = None) -> dict[str, int]:
-    """Return the objects below `path`, named from there on, with their bytes; `s3` is a client to ask."""
+    """Return the sizes in bytes of the objects below `path`, by key relative to it; `s3` is the client, if given."""
     pages = (s3 or boto3.client("s3")).get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=path)
     return {item["Key"].removeprefix(path): item["Size"] for page in pages for item in page.get("Contents", [])}
 
@@ -36,14 +36,14 @@ def rows_below(
     bucket: str, path: str, column: str, values: Iterable[Any], aws: Clients = boto3
 ) -> Iterator[dict[str, Any]]:
     """Yield the rows of the Parquet files below `path` whose `column` has one of `values`."""
-    s3, wanted = aws.client("s3"), pa.array(list(values))
+    s3, accepted = aws.client("s3"), pa.array(list(values))
     for name in files_below(bucket, path, s3):
         body = s3.get_object(Bucket=bucket, Key=path + name)["Body"].read()
-        # Arrow's threads can outlive what they read: then the process aborts when it ends, after it has done its work.
+        # Arrow's threads may still run when the process exits, which then aborts although its work is complete.
         rows = parquet.ParquetFile(BytesIO(body)).read(use_threads=False)
-        yield from rows.filter(compute.is_in(rows[column].cast(wanted.type), wanted)).to_pylist()
+        yield from rows.filter(compute.is_in(rows[column].cast(accepted.type), accepted)).to_pylist()
 
 
 def now() -> str:
-    """Return the present moment as commit records write it."""
+    """Return the current time in the format of commit records."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

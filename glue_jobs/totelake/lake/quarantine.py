@@ -1,4 +1,4 @@
-"""The rows that are held back now, as the processed zone tells without Spark."""
+"""The rows in quarantine, read from the processed zone without Spark."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ from totelake.tables import STAR_TABLES
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """A fault of a row that is held back: the rule of `table` that the `value` of `column` breaks.
+class RuleViolation:
+    """A violation by a quarantined row: the rule of `table` that the `value` of `column` breaks.
 
-    `key` is the record's in totesys, `sequence` the ingested batch that brought it, `row` the whole row as JSON.
+    `key` is the record's key in totesys, `sequence` the ingested batch of the row, `row` the whole row as JSON.
     """
 
     table: str
@@ -30,15 +30,15 @@ class Fault:
 
 
 def open_rows(bucket: str, held: QuarantinedRows, aws: Clients = boto3) -> Iterator[dict[str, Any]]:
-    """Yield the lines of the set `held` of the processed `bucket` whose rows wait, one for each fault of a row."""
+    """Yield the open lines of the set `held` in the processed `bucket`, one for each violation by a row."""
     return objects.rows_below(bucket, held.path, "superseded", [False], aws)
 
 
-def faults(bucket: str, aws: Clients = boto3) -> list[Fault]:
-    """Return the faults of all rows that the last batch of the processed `bucket` holds back, by table and key."""
+def violations(bucket: str, aws: Clients = boto3) -> list[RuleViolation]:
+    """Return the violations by all rows in quarantine in the processed `bucket`, sorted by table and key."""
     last = next(CommitLog(bucket, ProcessedBatch, aws).backwards(), None)
-    found = [
-        Fault(
+    unsorted = [
+        RuleViolation(
             table,
             row[STAR_TABLES[table].natural_key[0]],
             row["rule"],
@@ -50,4 +50,4 @@ def faults(bucket: str, aws: Clients = boto3) -> list[Fault]:
         for table, held in (last.held if last else {}).items()
         for row in open_rows(bucket, held, aws)
     ]
-    return sorted(found, key=lambda fault: (fault.table, fault.key, fault.sequence))
+    return sorted(unsorted, key=lambda violation: (violation.table, violation.key, violation.sequence))

@@ -1,4 +1,4 @@
-"""The versions of records that a zone holds, and the latest of each."""
+"""The row versions in a zone, and the latest version of each record."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -20,7 +20,7 @@ _TAKEN_AT = "_taken_at"
 _EXACT_DECIMAL = r"^-?\d{1,20}(\.\d{1,18}0*)?$"
 
 
-def all_of(
+def all_versions(
     spark: SparkSession,
     bucket: str,
     table: SourceTable,
@@ -28,45 +28,44 @@ def all_of(
     *,
     undeclared: tuple[str, ...] = (),
 ) -> DataFrame:
-    """Return the version of every row of `table` that `batches` brought, with the sequence of the batch that did.
+    """Return every row version of `table` in `batches` of the ingested `bucket`.
 
-    `bucket` is the ingested one. Columns: the declared ones, those called `undeclared` as text, `_op`,
-    `_source_version`, `_ingested_sequence`, and `_deleted_at`, which is the time of the batch's snapshot where the
-    batch found the row gone.
+    Columns: the declared ones, those of `undeclared` as text, `_op`, `_source_version`, `_ingested_sequence` of the
+    batch, and `_deleted_at`, which for a tombstone is the time of the batch's snapshot.
     """
-    bringing = _bringing(table.name, batches)
+    containing = _containing(table.name, batches)
     columns = (*table.columns, *(Column(name, VARCHAR, "") for name in undeclared))
-    if not bringing:
+    if not containing:
         return spark.createDataFrame([], schema((*columns, *RAW_LINEAGE, INGESTED_SEQUENCE, DELETED_AT)))
-    alike = _alike(table.name, [column.name for column in columns], bringing)
-    rows = reduce(DataFrame.unionByName, (_read(spark, bucket, table, columns, some) for some in alike))
-    if len(bringing) == 1:
-        numbered = rows.withColumn(SEQUENCE, F.lit(bringing[0].sequence)).withColumn(
-            _TAKEN_AT, F.lit(_taken_at(bringing[0]))
+    groups = _grouped_by_format(table.name, [column.name for column in columns], containing)
+    rows = reduce(DataFrame.unionByName, (_read(spark, bucket, table, columns, group) for group in groups))
+    if len(containing) == 1:
+        numbered = rows.withColumn(SEQUENCE, F.lit(containing[0].sequence)).withColumn(
+            _TAKEN_AT, F.lit(_taken_at(containing[0]))
         )
     else:
-        # An Arrow table reaches Spark without starting a Python worker.
-        told = {
-            BATCH_ID.name: [batch.batch_id for batch in bringing],
-            SEQUENCE: pa.array([batch.sequence for batch in bringing], pa.int32()),
-            _TAKEN_AT: pa.array([_taken_at(batch) for batch in bringing], pa.timestamp("us")),
+        # createDataFrame from an Arrow table starts no Python worker.
+        by_batch = {
+            BATCH_ID.name: [batch.batch_id for batch in containing],
+            SEQUENCE: pa.array([batch.sequence for batch in containing], pa.int32()),
+            _TAKEN_AT: pa.array([_taken_at(batch) for batch in containing], pa.timestamp("us")),
         }
-        numbered = rows.join(F.broadcast(spark.createDataFrame(pa.table(told))), BATCH_ID.name, "inner")
-    gone = F.when(F.col("_op") == "D", F.col(_TAKEN_AT).cast(DELETED_AT.type.spark))
-    return numbered.withColumn(DELETED_AT.name, gone).drop(BATCH_ID.name, _TAKEN_AT)
+        numbered = rows.join(F.broadcast(spark.createDataFrame(pa.table(by_batch))), BATCH_ID.name, "inner")
+    deleted_at = F.when(F.col("_op") == "D", F.col(_TAKEN_AT).cast(DELETED_AT.type.spark))
+    return numbered.withColumn(DELETED_AT.name, deleted_at).drop(BATCH_ID.name, _TAKEN_AT)
 
 
-def _alike(table: str, names: list[str], batches: list[IngestedBatch]) -> list[list[IngestedBatch]]:
-    """Return the batches, those together whose files are read in the same way.
+def _grouped_by_format(table: str, names: list[str], batches: list[IngestedBatch]) -> list[list[IngestedBatch]]:
+    """Return the batches in groups whose files are read in the same way.
 
-    They wrote the same of the columns `names` as text, because those were not declared then, and either all of them or
-    none had its keys checked.
+    The batches of a group wrote the same subset of the columns `names` as text, because it was not declared then, and
+    either all or none of them had their keys checked.
     """
-    alike: dict[tuple[frozenset[str], bool], list[IngestedBatch]] = {}
+    groups: dict[tuple[frozenset[str], bool], list[IngestedBatch]] = {}
     for batch in batches:
         as_text = frozenset(batch.tables[table].undeclared).intersection(names)
-        alike.setdefault((as_text, bool(batch.identities)), []).append(batch)
-    return list(alike.values())
+        groups.setdefault((as_text, bool(batch.identities)), []).append(batch)
+    return list(groups.values())
 
 
 def _read(
@@ -76,10 +75,10 @@ def _read(
     columns: tuple[Column, ...],
     batches: list[IngestedBatch],
 ) -> DataFrame:
-    """Return the rows that `batches`, which are `_alike`, wrote of `table`, with `columns`.
+    """Return the rows of `table` in `batches`, a group of `_grouped_by_format`, with `columns`.
 
-    A column is NULL that is not declared and that they did not write as text, and a text that does not fit the type in
-    which the column was declared later.
+    An undeclared column is NULL if the batches did not write it as text. A text is NULL if it does not fit the type
+    with which its column was declared later.
     """
     as_text = batches[0].tables[table.name].undeclared
     written = [
@@ -99,20 +98,20 @@ def _read(
         if column.name in as_text or column.name not in present
     }
     read = rows.withColumns(others)
-    return read if batches[0].identities else _one_of_each(read, table)
+    return read if batches[0].identities else _without_duplicates(read, table)
 
 
 def _from_text(column: Column) -> SparkColumn:
-    """Return the value of a `column` that is there as text, NULL where it does not fit its type exactly."""
+    """Return the value of a `column` that is stored as text, NULL if it does not fit its type exactly."""
     text = F.col(quoted(column.name))
     value = text.try_cast(column.type.spark)
     return F.when(text.rlike(_EXACT_DECIMAL), value) if column.type.spark.startswith("decimal") else value
 
 
-def _one_of_each(rows: DataFrame, table: SourceTable) -> DataFrame:
-    """Return one version of each record from each batch.
+def _without_duplicates(rows: DataFrame, table: SourceTable) -> DataFrame:
+    """Return one version of each record per batch.
 
-    Older versions committed batches in which a key occurs more than once, and a batch cannot be changed.
+    Older versions of totelake committed batches in which a key occurs more than once, and batches are immutable.
     """
     chosen = Window.partitionBy(*table.key, BATCH_ID.name).orderBy(
         F.col("_op").desc(), F.col("_source_version").desc(), F.xxhash64(*table.column_names)
@@ -120,8 +119,8 @@ def _one_of_each(rows: DataFrame, table: SourceTable) -> DataFrame:
     return rows.withColumn("_copy", F.row_number().over(chosen)).where("_copy = 1").drop("_copy")
 
 
-def is_gone() -> SparkColumn:
-    """Return the condition that a version says that the record was deleted."""
+def is_deleted() -> SparkColumn:
+    """Return the condition that a row version is a deletion."""
     return F.col(DELETED_AT.name).isNotNull()
 
 
@@ -129,7 +128,7 @@ def _taken_at(batch: IngestedBatch) -> datetime:
     return datetime.fromisoformat(batch.snapshot.taken_at).replace(tzinfo=None)
 
 
-def latest_of(
+def latest_versions(
     spark: SparkSession,
     bucket: str,
     table: SourceTable,
@@ -137,39 +136,38 @@ def latest_of(
     *,
     undeclared: tuple[str, ...] = (),
 ) -> DataFrame:
-    """Return the latest version of every row of `table` that `batches` brought, in the columns of `all_of`."""
-    bringing = _bringing(table.name, batches)
-    rows = all_of(spark, bucket, table, bringing, undeclared=undeclared)
-    return rows if len(bringing) == 1 else latest(rows, table.key)
+    """Return the latest version of every row of `table` in `batches`, with the columns of `all_versions`."""
+    containing = _containing(table.name, batches)
+    rows = all_versions(spark, bucket, table, containing, undeclared=undeclared)
+    return rows if len(containing) == 1 else latest(rows, table.key)
 
 
-def _bringing[B: (IngestedBatch, ProcessedBatch)](table: str, batches: Iterable[B]) -> list[B]:
+def _containing[B: (IngestedBatch, ProcessedBatch)](table: str, batches: Iterable[B]) -> list[B]:
     return [batch for batch in batches if table in batch.tables]
 
 
 def written_versions(spark: SparkSession, bucket: str, table: StarTable, paths: Iterable[str]) -> DataFrame:
-    """Return the rows of `table` in the files below `paths` of the processed `bucket`."""
-    addresses = [f"s3://{bucket}/{path}" for path in paths]
-    if not addresses:
+    """Return the row versions of `table` in the files below `paths` of the processed `bucket`."""
+    urls = [f"s3://{bucket}/{path}" for path in paths]
+    if not urls:
         return spark.createDataFrame([], schema(table.stored_columns))
-    # The folders of months say what is in the rows already.
+    # The partition column `month` is not needed: it is derived from the rows.
     files = spark.read.schema(schema(table.stored_columns)).option("recursiveFileLookup", "true")
-    return files.parquet(*addresses)
+    return files.parquet(*urls)
 
 
-def written_rows(spark: SparkSession, bucket: str, table: StarTable, batches: Iterable[ProcessedBatch]) -> DataFrame:
-    """Return the latest row of each key of a dimension that `batches` wrote to the processed `bucket`."""
-    paths = [batch.tables[table.name].path for batch in _bringing(table.name, batches)]
+def latest_written(spark: SparkSession, bucket: str, table: StarTable, batches: Iterable[ProcessedBatch]) -> DataFrame:
+    """Return the latest row of each key of a dimension in `batches` of the processed `bucket`."""
+    paths = [batch.tables[table.name].path for batch in _containing(table.name, batches)]
     rows = written_versions(spark, bucket, table, paths)
     return rows if len(paths) == 1 else latest(rows, table.key)
 
 
 def latest(rows: DataFrame, key: tuple[str, ...]) -> DataFrame:
-    """Return for each `key` the row of the youngest batch.
+    """Return for each `key` the row of the latest batch.
 
-    Batches order the versions of a record, transaction ids do not: of two transactions the one with the lower id can
-    be the later one to write the row. One batch shows one snapshot, in which a record has one version: the rows of one
-    batch alone are the latest as they are.
+    Versions of a record are ordered by batch, not by transaction id: the transaction with the lower id can be the later
+    one to write the row. Within a batch, a snapshot, a record has one version.
     """
-    youngest = Window.partitionBy(*key).orderBy(F.col(SEQUENCE).desc())
-    return rows.withColumn("_age", F.row_number().over(youngest)).where("_age = 1").drop("_age")
+    newest_first = Window.partitionBy(*key).orderBy(F.col(SEQUENCE).desc())
+    return rows.withColumn("_age", F.row_number().over(newest_first)).where("_age = 1").drop("_age")

@@ -1,4 +1,4 @@
-"""The warehouse's current state held against totesys: counts, hashes over ranges of keys, and the keys that differ."""
+"""The reconcile stage: compares the warehouse with totesys by counts and hashes over key ranges, then by key."""
 
 from totelake.reconcile.stage import Databases, run
 

@@ -1,8 +1,8 @@
-"""What the warehouse's current state has to show of totesys, in plain SQL, independent of the transforms.
+"""The expected state of the warehouse, as SQL on totesys, independent of the transforms.
 
-For each star table but the calendar there are two statements, one for each database, which have equal rows when the
-warehouse shows what totesys holds: the same columns in the same order, the first one the key. To be comparable, numbers
-lose the zeros at their end, and a day that totesys holds as text stays text, so that no day can fail to be read.
+For each star table but the calendar there are two queries, one for each database, which have equal rows if the
+warehouse is right: the same columns in the same order, the first one the key. To be comparable, numbers have no
+trailing zeros, and a date that is text in totesys stays text, so that no date fails to parse.
 """
 
 from collections.abc import Mapping
@@ -18,12 +18,12 @@ from totelake.warehouse.names import SCHEMA, current_view, listed
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a star table's rows are in totesys: `tables` have a part in a row, the first one drives it.
+    """The origin of a star table's rows in totesys: `tables` are joined, the first one is the driving table.
 
-    Each row of that one is a row of the star and gives it its key, whether or not what it refers to is there.
+    Each of its rows is a row of the star and has its key, whether or not the rows that it references exist.
 
-    `joined` is what follows FROM, where that is more than the first table; `columns` says how a column comes about
-    that is not just the column of its name.
+    `joined` is the FROM clause, if there is more than one table; `columns` are the expressions of columns that are not
+    the source column of the same name.
     """
 
     tables: tuple[str, ...]
@@ -32,13 +32,13 @@ class Origin:
 
 
 def _stamps(table: str) -> dict[str, str]:
-    """Return the columns that split the two timestamps of `table`, cut off after the millisecond."""
+    """Return the expressions of the dates and times of the two timestamps of `table`, truncated to milliseconds."""
     stamps = {"created": f"{table}.created_at", "last_updated": f"{table}.last_updated"}
     days = {f"{name}_date": f"{stamp}::date" for name, stamp in stamps.items()}
     return days | {f"{name}_time": f"date_trunc('milliseconds', {stamp})::time" for name, stamp in stamps.items()}
 
 
-# As the digits of their bytes: a name in a statement would have to be known to the encoding of the database.
+# Names as hexadecimal digits: the encoding of the database may not have all of their characters.
 _WITH_CURRENCY_NAMES = sql.SQL(
     "currency LEFT JOIN (VALUES {}) AS iso_4217 (code, name) ON code = upper(currency_code)"
 ).format(
@@ -80,43 +80,43 @@ _ORIGINS = {
 
 TABLES = tuple(table for table in STAR_TABLES.values() if table.source)
 ORIGINS = {table.name: _ORIGINS.get(table.name, Origin((table.source,))) for table in TABLES if table.source}
-"""Where the rows of each star table are in totesys: those of its source, unless `_ORIGINS` has an entry."""
+"""The origin of each star table's rows in totesys: its source, unless `_ORIGINS` has an entry."""
 
 
 def key_of(table: StarTable) -> str:
-    """Return the column that tells the records of `table` apart: one integer in every table, and its first column."""
+    """Return the natural key of `table`: one integer column, the first one, in every table."""
     (key,) = table.natural_key
     return key
 
 
 def in_totesys(table: StarTable) -> sql.Composed:
-    """Return the statement, for totesys, of the rows that `table` has to show now."""
+    """Return the query on totesys for the rows that `table` must currently have."""
     return _select(table, {column.name: _origin_of(table, column) for column in table.columns}, _from(table))
 
 
 def in_warehouse(table: StarTable) -> sql.Composed:
-    """Return the statement, for the warehouse, of the rows that `table` does show now."""
-    shown = {
+    """Return the query on the warehouse for the current rows of `table`."""
+    values = {
         column.name: sql.SQL("{}::text" if _is_text_in_totesys(table, column) else "{}").format(
             sql.Identifier(column.name)
         )
         for column in table.columns
     }
-    return _select(table, shown, sql.Identifier(current_view(table)))
+    return _select(table, values, sql.Identifier(current_view(table)))
 
 
 def in_redshift(table: StarTable) -> sql.Composed:
-    """Return the statement, for a warehouse in Redshift, of the rows that `table` does show now, as they are."""
+    """Return the query on a warehouse in Redshift for the current rows of `table`, without conversions."""
     return sql.SQL("SELECT {} FROM {}").format(
         listed(column.name for column in table.columns), sql.Identifier(SCHEMA, current_view(table))
     )
 
 
 def versions_in_totesys(table: StarTable) -> sql.Composed:
-    """Return the statement, for totesys, of what each row of `in_totesys` is made of.
+    """Return the query on totesys for the versions of the source rows of each row of `in_totesys`.
 
-    Columns: the key, then for each table of the origin the key of its row, NULL where nothing is referred to, and the
-    xmin of that row, NULL where it is not there.
+    Columns: the key, then for each table of the origin the key of its row, NULL without a reference, and the xmin of
+    that row, NULL if it does not exist.
     """
     driving, *joined = ORIGINS[table.name].tables
     keys = {driving: SOURCE_TABLES[driving].key[0]} | {name: _reference(driving, name) for name in joined}
@@ -135,7 +135,7 @@ def versions_in_totesys(table: StarTable) -> sql.Composed:
 
 
 def _reference(table: str, to: str) -> str:
-    """Return the column by which the source `table` refers to another one."""
+    """Return the foreign key of the source `table` to another one."""
     [reference] = [column.name for column in SOURCE_TABLES[table].columns if column.references == to]
     return reference
 
@@ -161,7 +161,7 @@ def _select(table: StarTable, values: Mapping[str, sql.Composable], relation: sq
 
 
 def _is_text_in_totesys(table: StarTable, column: Column) -> bool:
-    """Whether `column` is a day that totesys holds as text."""
+    """Whether `column` is a date that is text in totesys."""
     source = SOURCE_TABLES[ORIGINS[table.name].tables[0]]
     texts = {declared.name for declared in source.columns if declared.type == VARCHAR}
     return column.type == DATE and column.name in texts

@@ -1,7 +1,7 @@
-"""Why a record may differ and nothing is wrong: what shows that a run to come will bring it.
+"""Explains differences that are no errors: changes that a later run will load, and quarantined rows.
 
-The batch that the warehouse loaded last knows which transactions its snapshot saw, and the raw zone which version of
-each record was the last to land. What neither has seen is what the next ingest finds.
+The snapshot of the last loaded batch shows which transactions it includes, and the ingested zone has the last version
+of each record up to it. Changes that are in neither will be ingested by the next run.
 """
 
 from collections import defaultdict
@@ -12,12 +12,12 @@ from enum import StrEnum
 from totelake.lake.batches import IngestedBatch, ProcessedBatch, Snapshot
 from totelake.lake.commit_log import CommitLog
 from totelake.reconcile import expected
-from totelake.reconcile.compare import Difference, Version, What
-from totelake.reconcile.lake_state import held_back, last_landed
+from totelake.reconcile.compare import DifferenceKind, RowDifference, SourceVersion
+from totelake.reconcile.lake_state import last_ingested, quarantined_keys
 
 
 class Reason(StrEnum):
-    """Why a difference is none that counts."""
+    """The reason why a difference is not an error."""
 
     NEWER = "newer than the last batch"
     DELETED = "deleted in totesys since the last batch"
@@ -25,8 +25,8 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
-    """What the warehouse was last loaded from: a batch of each zone."""
+class LoadedBatches:
+    """The batches of both zones that the warehouse was last loaded from."""
 
     processed: ProcessedBatch
     ingested: IngestedBatch
@@ -34,72 +34,74 @@ class Loaded:
 
 def last_loaded(
     entry: tuple[int, int] | None, ingested: CommitLog[IngestedBatch], processed: CommitLog[ProcessedBatch]
-) -> Loaded | None:
-    """Return what a warehouse shows whose ledger ends with this `entry`, a processed sequence and an ingested one."""
-    return Loaded(processed.read(entry[0]), ingested.read(entry[1])) if entry else None
+) -> LoadedBatches | None:
+    """Return the batches of the last ledger `entry`, a processed sequence and an ingested one; None without entry."""
+    return LoadedBatches(processed.read(entry[0]), ingested.read(entry[1])) if entry else None
 
 
-class Evidence:
-    """What the lake says of records that differ between what was loaded and totesys as it is now."""
+class Explainer:
+    """Finds the reasons of differences between the loaded batches and the current totesys."""
 
-    def __init__(self, ingested: str, processed: str, loaded: Loaded, now: Snapshot) -> None:
-        """Look for it in the buckets `ingested` and `processed`; `now` is the snapshot at which totesys is read."""
+    def __init__(self, ingested: str, processed: str, loaded: LoadedBatches, now: Snapshot) -> None:
+        """Take the buckets `ingested` and `processed`, and `now`, the snapshot at which totesys is read."""
         self._bucket, self._batch, self._now = ingested, loaded.ingested, now
-        self._held = held_back(processed, loaded.processed)
-        # After a restore transaction ids say nothing: then no row is known to be newer, and each one counts.
-        self._ids_go_on = now.break_after(loaded.ingested.snapshot) is None
+        self._quarantined = quarantined_keys(processed, loaded.processed)
+        # After a restore transaction ids are not comparable: then no row is known to be newer, and each one counts.
+        self._ids_are_comparable = now.break_after(loaded.ingested.snapshot) is None
 
-    def at_once(self, table: str, difference: Difference) -> Reason | None:
-        """Return the reason that shows without a look at the raw zone, None where none does."""
-        if any(self._was_not_seen(version) for version in difference.versions):
+    def reason_without_lake(self, table: str, difference: RowDifference) -> Reason | None:
+        """Return the reason, if it is known without reading the ingested zone, else None."""
+        if any(self._is_invisible(version) for version in difference.versions):
             return Reason.NEWER
-        if difference.what in {What.MISSING, What.DIFFERENT} and difference.key in self._held.get(table, ()):
-            return Reason.HELD
-        return None
+        is_outdated = difference.kind in {DifferenceKind.MISSING, DifferenceKind.DIFFERENT}
+        return Reason.HELD if is_outdated and difference.key in self._quarantined.get(table, ()) else None
 
-    def from_raw_zone(self, table: str, differences: Collection[Difference]) -> dict[int, Reason]:
-        """Return, by their keys, the reasons that the raw zone gives for `differences` that have none at once.
+    def reasons_from_lake(self, table: str, differences: Collection[RowDifference]) -> dict[int, Reason]:
+        """Return, by key, the reasons from the ingested zone for `differences` without a reason so far.
 
-        A record that is gone from totesys, or that another one refers to and is gone, has still to be found gone while
-        the last of it that landed is no tombstone.
-        A row of totesys may also have been unseen when its transaction is older than others that were seen, since a
-        snapshot does not name the subtransactions of those that it found open. It was if it has not landed.
+        The deletion of a record, or of one that it references, is pending if its last ingested version is no tombstone.
+        A row may also have been invisible although its transaction id is below visible ones, since a snapshot does not
+        list the subtransactions of open transactions. It was if that version has not been ingested.
         """
         driving = expected.ORIGINS[table].tables[0]
-        gone = {difference.key for difference in differences if difference.what == What.EXTRA}
-        asked: dict[str, set[int]] = defaultdict(set, {driving: set(gone)})
+        gone = {difference.key for difference in differences if difference.kind == DifferenceKind.EXTRA}
+        keys_by_table: dict[str, set[int]] = defaultdict(set, {driving: set(gone)})
         for version in (version for difference in differences for version in difference.versions):
-            if version.xmin is None or self._may_be_unseen(version):
-                asked[version.table].add(version.key)
-        landed = {name: last_landed(self._bucket, name, keys, self._batch.sequence) for name, keys in asked.items()}
+            if version.xmin is None or self._may_be_pending(version):
+                keys_by_table[version.table].add(version.key)
+        ingested = {
+            name: last_ingested(self._bucket, name, keys, self._batch.sequence) for name, keys in keys_by_table.items()
+        }
 
-        def is_newer(version: Version) -> bool:
-            last = landed[version.table].get(version.key) if self._may_be_unseen(version) else None
-            return self._may_be_unseen(version) and (last is None or last.version != self._widened(version))
+        def is_newer(version: SourceVersion) -> bool:
+            last = ingested[version.table].get(version.key) if self._may_be_pending(version) else None
+            return self._may_be_pending(version) and (last is None or last.version != self._extended(version))
 
-        def lives(table: str, key: int) -> bool:
-            return key in landed[table] and not landed[table][key].is_tombstone
+        def is_ingested(table: str, key: int) -> bool:
+            return key in ingested[table] and not ingested[table][key].is_tombstone
 
         newer = {difference.key for difference in differences if any(map(is_newer, difference.versions))}
-        deleted = {key for key in gone if lives(driving, key)} | {
+        deleted = {key for key in gone if is_ingested(driving, key)} | {
             difference.key
             for difference in differences
-            if any(version.xmin is None and lives(version.table, version.key) for version in difference.versions)
+            if any(version.xmin is None and is_ingested(version.table, version.key) for version in difference.versions)
         }
         return dict.fromkeys(newer, Reason.NEWER) | dict.fromkeys(deleted, Reason.DELETED)
 
-    def _was_not_seen(self, version: Version) -> bool:
-        """Whether the snapshot of the last batch says that it did not see `version`."""
-        seen, transaction = self._batch.snapshot, self._widened(version)
-        return self._ids_go_on and transaction is not None and (transaction >= seen.xmax or transaction in seen.xip)
+    def _is_invisible(self, version: SourceVersion) -> bool:
+        """Whether `version` is certainly not visible in the snapshot of the last batch."""
+        last, transaction = self._batch.snapshot, self._extended(version)
+        if not self._ids_are_comparable or transaction is None:
+            return False
+        return transaction >= last.xmax or transaction in last.xip
 
-    def _may_be_unseen(self, version: Version) -> bool:
-        """Whether the next ingest would take `version`, had it not landed."""
-        transaction = self._widened(version)
-        return self._ids_go_on and transaction is not None and transaction >= self._batch.snapshot.xmin
+    def _may_be_pending(self, version: SourceVersion) -> bool:
+        """Whether `version` counts as changed for the next ingest."""
+        transaction = self._extended(version)
+        return self._ids_are_comparable and transaction is not None and transaction >= self._batch.snapshot.xmin
 
-    def _widened(self, version: Version) -> int | None:
-        """Return the transaction that wrote `version` in 64 bits, as `_source_version` has it; None of no row."""
+    def _extended(self, version: SourceVersion) -> int | None:
+        """Return the xmin of `version`, extended to 64 bits like `_source_version`; None without a row."""
         if version.xmin is None:
             return None
         return self._now.xmax - ((self._now.xmax - version.xmin) & 0xFFFFFFFF)

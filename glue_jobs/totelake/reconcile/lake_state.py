@@ -1,4 +1,4 @@
-"""What the lake holds of single records: what was last landed of them, and which of them are held back."""
+"""The state of single records in the lake: their last ingested version, and which are in quarantine."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -10,34 +10,34 @@ from totelake.tables import SOURCE_TABLES, STAR_TABLES
 
 
 @dataclass(frozen=True, slots=True)
-class LakeState:
-    """What was last landed of a record: a row, or the tombstone of one, and its version."""
+class IngestedState:
+    """The last ingested version of a record, and whether it is a tombstone."""
 
     is_tombstone: bool
     version: int
 
 
-def last_landed(bucket: str, table: str, keys: Collection[int], up_to: int) -> dict[int, LakeState]:
-    """Return what was last landed of the records of a source table with these `keys`, up to the batch `up_to`.
+def last_ingested(bucket: str, table: str, keys: Collection[int], up_to: int) -> dict[int, IngestedState]:
+    """Return the last ingested versions of the records of a source table with these `keys`, up to the batch `up_to`.
 
-    `bucket` is the ingested one. The batches are read backwards, until every key has been met.
+    `bucket` is the ingested one. The batches are read backwards, until there is a version of every key.
     """
     (key,) = SOURCE_TABLES[table].key
     log = CommitLog(bucket, IngestedBatch)
-    found: dict[int, LakeState] = {}
+    states: dict[int, IngestedState] = {}
     for sequence in range(up_to, 0, -1):
-        missing = keys - found.keys()
+        missing = keys - states.keys()
         if not missing:
             break
-        part = log.read(sequence).tables.get(table)
-        if part:
-            rows = objects.rows_below(bucket, part.path, key, missing)
-            found |= {row[key]: LakeState(row["_op"] == "D", row["_source_version"]) for row in rows}
-    return found
+        ingested = log.read(sequence).tables.get(table)
+        if ingested:
+            rows = objects.rows_below(bucket, ingested.path, key, missing)
+            states |= {row[key]: IngestedState(row["_op"] == "D", row["_source_version"]) for row in rows}
+    return states
 
 
-def held_back(bucket: str, batch: ProcessedBatch) -> dict[str, frozenset[int]]:
-    """Return for each star table the keys of the records of which `batch` holds back the latest row.
+def quarantined_keys(bucket: str, batch: ProcessedBatch) -> dict[str, frozenset[int]]:
+    """Return for each star table the keys of the records that are in quarantine after `batch`.
 
     `bucket` is the processed one.
     """

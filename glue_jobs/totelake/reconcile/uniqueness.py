@@ -1,4 +1,4 @@
-"""Whether a database itself makes sure that no two rows have one key: as a rule it does, and nothing has to be read."""
+"""The conditions that a database enforces unique keys: usually it does, and no duplicates have to be searched for."""
 
 from psycopg import sql
 
@@ -6,7 +6,7 @@ from totelake.reconcile import expected
 from totelake.tables import SOURCE_TABLES, StarTable
 from totelake.warehouse.names import SCHEMA
 
-# A unique index of the key alone, on all rows. It says nothing of the tables that inherit from its own.
+# A unique index on the key alone and all rows. It does not cover inheriting tables.
 _IS_UNIQUE = sql.SQL("""(
     EXISTS (
         SELECT FROM pg_index AS index_
@@ -22,18 +22,18 @@ _FALSE, _TRUE = sql.SQL("1 = 0"), sql.SQL("1 = 1")
 
 
 def in_totesys(table: StarTable) -> sql.Composable:
-    """Return the condition that each record is one row of `in_totesys`: of all tables that have a part in it."""
+    """Return the condition that each record is one row of `in_totesys`, from the keys of all its tables."""
     tables = (SOURCE_TABLES[name] for name in expected.ORIGINS[table.name].tables)
     return sql.SQL(" AND ").join(_is_unique(source.name, source.key[0]) for source in tables)
 
 
 def in_warehouse(table: StarTable) -> sql.Composable:
-    """Return the condition that each record is one row of `in_warehouse`; the view of a fact has one of each."""
+    """Return the condition that each record is one row of `in_warehouse`; always true for the view of a fact."""
     return _TRUE if table.is_fact else _is_unique(table.name, expected.key_of(table))
 
 
 def in_redshift(table: StarTable) -> sql.Composable:
-    """Return the condition that each record is one row of `in_redshift`, which enforces no key."""
+    """Return the condition that each record is one row of `in_redshift`; Redshift enforces no keys."""
     return _TRUE if table.is_fact else _FALSE
 
 

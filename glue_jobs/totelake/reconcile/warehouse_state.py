@@ -1,4 +1,4 @@
-"""What a warehouse shows now, as it is read to be compared: one way for each kind of warehouse."""
+"""The current state of a warehouse, opened for the comparison, for each kind of warehouse."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -11,7 +11,7 @@ from psycopg import sql
 from totelake.reconcile import expected, uniqueness
 from totelake.reconcile.dialects import (
     REDSHIFT_AS_TEXTS,
-    Form,
+    Dialect,
     Side,
     as_postgres,
     as_texts,
@@ -37,31 +37,31 @@ _LAST_ENTRY = sql.SQL("SELECT processed_sequence, last_ingested FROM {} ORDER BY
 NAME = "the warehouse"
 
 type LastEntry = tuple[int, int] | None
-"""The processed sequence that was loaded last, and the last ingested one in it; None before a load."""
+"""The last loaded processed sequence, and the last ingested one that it covers; None before the first load."""
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """A warehouse at one point: the `last` entry of its ledger, and its side beside a totesys in a server encoding.
+class WarehouseState:
+    """A warehouse at one snapshot, with the `last` entry of its ledger.
 
-    `side` returns that and `form` the form that totesys must have beside it.
+    For the server encoding of totesys, `side` returns the warehouse's side, and `dialect` the dialect for totesys.
     """
 
     last: LastEntry
     side: Callable[[str], Side]
-    form: Callable[[str], Form]
+    dialect: Callable[[str], Dialect]
 
 
 @singledispatch
-def opened(warehouse: Warehouse) -> AbstractContextManager[Shown]:
-    """Open the `warehouse` to read what it shows, all of it as it was when it was opened."""
+def open_state(warehouse: Warehouse) -> AbstractContextManager[WarehouseState]:
+    """Open the `warehouse` to read its state at one snapshot."""
     raise NotImplementedError(type(warehouse).__name__)
 
 
-@opened.register
+@open_state.register
 @contextmanager
-def _(warehouse: Postgres) -> Iterator[Shown]:
-    """Hold one snapshot, which the ledger's statement takes."""
+def _(warehouse: Postgres) -> Iterator[WarehouseState]:
+    """Keep one snapshot open, which the query of the ledger takes."""
     with (
         named_blockers(warehouse.login, APPLICATION_NAME, database=NAME, stage="reconcile"),
         psycopg.connect(warehouse.login.conninfo, autocommit=True) as connection,
@@ -70,23 +70,23 @@ def _(warehouse: Postgres) -> Iterator[Shown]:
         entry = None
         if connection.execute(_HAS_LEDGER, (f"{SCHEMA}.{LEDGER}",)).fetchone() == (True,):
             entry = connection.execute(_LAST_ENTRY).fetchone()
-        own, run = encoding_of(connection), partial(in_savepoint, connection)
-        yield Shown(
+        encoding, run = encoding_of(connection), partial(in_savepoint, connection)
+        yield WarehouseState(
             entry,
             side=lambda totesys: Side(
-                NAME, run, expected.in_warehouse, uniqueness.in_warehouse, as_postgres(own, totesys)
+                NAME, run, expected.in_warehouse, uniqueness.in_warehouse, as_postgres(encoding, totesys)
             ),
-            form=lambda totesys: as_postgres(totesys, own),
+            dialect=lambda totesys: as_postgres(totesys, encoding),
         )
 
 
-@opened.register
+@open_state.register
 @contextmanager
-def _(warehouse: Redshift) -> Iterator[Shown]:
-    """Ask with every statement whether the ledger is still the same: there is no snapshot to hold."""
+def _(warehouse: Redshift) -> Iterator[WarehouseState]:
+    """Check with every statement that the ledger is unchanged, since no snapshot can be kept open."""
     api = warehouse.api
     entry = ledger.last_entry(api) if ledger.exists(api) else NOTHING_LOADED
-    run = partial(ledger.rows_while, api, entry)
+    run = partial(ledger.rows_if_unchanged, api, entry)
     loaded = None if entry == NOTHING_LOADED else (entry.sequence, entry.last_ingested)
     side = Side(NAME, run, expected.in_redshift, uniqueness.in_redshift, REDSHIFT_AS_TEXTS)
-    yield Shown(loaded, side=lambda _: side, form=as_texts)
+    yield WarehouseState(loaded, side=lambda _: side, dialect=as_texts)

@@ -1,1 +1,1 @@
-"""What every job needs: its arguments and Spark session, connections, retries, errors, locks, log and metrics."""
+"""The runtime of every job: arguments and Spark session, connections, retries, errors, locks, log and metrics."""

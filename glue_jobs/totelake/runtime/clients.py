@@ -1,10 +1,10 @@
-"""Where the clients of AWS come from: a job takes boto3's own, other programs pass in theirs."""
+"""The factory of AWS clients: boto3 itself in a job, a session that other programs pass in."""
 
 from typing import Any, Protocol
 
 
 class Clients(Protocol):
-    """What makes boto3 clients: the module boto3 itself, a `boto3.Session`, or an object like them."""
+    """A factory of boto3 clients: the module boto3, a `boto3.Session`, or an object with the same method."""
 
     def client(self, service_name: str, *, config: Any = None) -> Any:
-        """Return a client of a service, with the `botocore.config.Config` where one is given."""
+        """Return a client of a service, with the `botocore.config.Config` if one is given."""

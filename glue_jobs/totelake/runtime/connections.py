@@ -1,4 +1,4 @@
-"""Where a database is and how to log in to it: a Glue connection, and the secret that it names."""
+"""Database connections: address and credentials, from a Glue connection and its secret."""
 
 import json
 import re
@@ -12,19 +12,19 @@ import psycopg
 from totelake.runtime.errors import ConnectionSettingsError
 
 CERTIFICATES = Path("databases-ca.pem")
-"""The certificates that those of the databases are held to, where a connection's address says `verify-full`.
+"""The CA certificates that verify the databases' certificates when a connection's URL has `sslmode=verify-full`.
 
-Glue puts the file into the driver's folder, and the driver sends it into the folder of every executor, so the one name
-is right for libpq and pgjdbc wherever they connect from.
+Glue puts the file into the driver's working directory, and the driver distributes it to that of every executor, so the
+relative path is right for libpq and pgjdbc everywhere.
 """
 
 LOCK_TIMEOUT_SECONDS = 30
-"""How long a statement waits for a lock before it fails and the stage is tried again."""
+"""How long a statement waits for a lock before it fails and the stage is retried."""
 
 APPLICATION_NAME = "totelake"
 
-# What a role or a database may set otherwise and what would then change the values or the rows that are read, the text
-# in which they arrive, or whether the run is cut off while it waits for Spark.
+# Settings that a role or a database may override, which would change the values or rows that are read, their text
+# format, or whether the session is ended while the run waits for Spark.
 _SESSION = {
     "row_security": "off",  # a policy that would filter rows is an error
     "DateStyle": "ISO,YMD",
@@ -43,8 +43,8 @@ _JDBC_URL = re.compile(
     r"jdbc:postgresql://(?P<host>[A-Za-z0-9._-]+):(?P<port>[0-9]+)/(?P<database>[^?]+)(?:\?(?P<options>.*))?"
 )
 
-# The options that the address of a connection may have, and what libpq calls them. Others of pgjdbc's load classes,
-# write files, or change what the jobs set for each session themselves.
+# The options that a connection's URL may have, with libpq's names. Other options of pgjdbc load classes, write files,
+# or override the session settings of the jobs.
 _OPTIONS = {
     "connectTimeout": "connect_timeout",
     "sslmode": "sslmode",
@@ -53,8 +53,8 @@ _OPTIONS = {
 }
 _LIBPQ_VALUES = {"true": "1", "false": "0"}
 
-# Where no certificate says who the server is, and nothing is encrypted: SCRAM tells the password to no server, and only
-# one that knows it can end it.
+# Without encryption no certificate authenticates the server. SCRAM never sends the password, and only a server that
+# knows it can complete the handshake.
 _UNENCRYPTED = ("sslmode", "disable")
 _REQUIRE_SCRAM = ("requireAuth", "scram-sha-256")
 _LIBPQ_NAMES = _OPTIONS | {"requireAuth": "require_auth"}
@@ -62,9 +62,9 @@ _LIBPQ_NAMES = _OPTIONS | {"requireAuth": "require_auth"}
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A Postgres database and a role in it; the password never shows in a representation.
+    """A Postgres database and a role in it; the representation leaves the password out.
 
-    `options` are those of the JDBC address, by the names that pgjdbc has for them.
+    `options` are those of the JDBC URL, with pgjdbc's names.
     """
 
     host: str
@@ -76,19 +76,19 @@ class Login:
 
     @property
     def place(self) -> str:
-        """The role and where its database is, for messages."""
+        """The role and the address of its database, for messages."""
         return f"{self.user} at {self.host}:{self.port}/{self.database}"
 
     @property
     def jdbc_url(self) -> str:
-        """The address for JDBC, without user and password."""
-        # Spark spells the names of connection properties in lower case, where pgjdbc would not know this one.
+        """The URL for JDBC, without user and password."""
+        # As a connection property Spark would lower-case the name, and pgjdbc would ignore it.
         query = urlencode([*self._driver_options, ("ApplicationName", APPLICATION_NAME)])
         return f"jdbc:postgresql://{self.host}:{self.port}/{quote(self.database, safe='')}?{query}"
 
     @property
     def conninfo(self) -> str:
-        """The address for libpq (psycopg and ADBC), with user and password."""
+        """The connection string for libpq (psycopg and ADBC), with user and password."""
         return psycopg.conninfo.make_conninfo(
             host=self.host,
             port=self.port,
@@ -107,7 +107,7 @@ class Login:
 
 
 def session_options(**more: str) -> str:
-    """Return the settings with which every session begins, and those in `more`, as libpq and pgjdbc take them."""
+    """Return the settings of every session, and those in `more`, as the option `options` of libpq and pgjdbc."""
     settings = _SESSION | more
     return " ".join(f"-c {name}={_escaped(value)}" for name, value in settings.items())
 
@@ -117,10 +117,10 @@ def _escaped(value: str) -> str:
 
 
 def login(connection: str) -> Login:
-    """Return the login that the Glue `connection` and its secret describe.
+    """Return the login from the Glue `connection` and its secret.
 
     The connection has the properties JDBC_CONNECTION_URL and SECRET_ID; the secret is `{"username": …, "password": …}`.
-    Raises `ConnectionSettingsError` when either lacks something, or the address has an option that is not allowed.
+    Raises `ConnectionSettingsError` when either is incomplete, or the URL has an option that is not allowed.
     """
     properties = boto3.client("glue").get_connection(Name=connection)["Connection"]["ConnectionProperties"]
     if missing := {"JDBC_CONNECTION_URL", "SECRET_ID"} - properties.keys():
@@ -143,7 +143,7 @@ def login(connection: str) -> Login:
 
 
 def _options(connection: str, query: str) -> tuple[tuple[str, str], ...]:
-    """Return the options in the query of a JDBC address.
+    """Return the options in the query of a JDBC URL.
 
     Raises `ConnectionSettingsError` for one that is not allowed or given twice.
     """
@@ -153,8 +153,8 @@ def _options(connection: str, query: str) -> tuple[tuple[str, str], ...]:
         if name not in _OPTIONS:
             raise ConnectionSettingsError(
                 connection,
-                f"its JDBC_CONNECTION_URL has the option {name!r}, which the jobs do not hand to the driver; "
-                f"remove it: the address may have {', '.join(_OPTIONS)}",
+                f"its JDBC_CONNECTION_URL has the option {name!r}, which is not allowed; "
+                f"remove it: the allowed options are {', '.join(_OPTIONS)}",
             )
         if names.count(name) > 1:
             raise ConnectionSettingsError(connection, f"its JDBC_CONNECTION_URL has the option {name} more than once")

@@ -1,8 +1,7 @@
-"""Faults from outside, told apart: which of them may pass by themselves, and which do not.
+"""Maps driver and SDK errors to totelake errors, and so tells transient errors from permanent ones.
 
-What goes wrong with a database reaches a stage as psycopg's error, as Java's out of Spark, or as the text of ADBC's out
-of an executor; what goes wrong with AWS as boto's or as Java's. `explain` makes an error of totelake of it, whose type
-says whether it may pass.
+A database error reaches a stage as a psycopg error, as a Java exception from Spark, or as the text of an ADBC error
+from an executor; an AWS error as a boto error or a Java exception.
 """
 
 import re
@@ -23,34 +22,34 @@ from totelake.runtime.errors import (
     TotelakeError,
 )
 
-type _Fault = type[TotelakeError]
+type _ErrorType = type[TotelakeError]
 
 
 @runtime_checkable
 class Located(Protocol):
-    """What a database is reached by."""
+    """The address of a database."""
 
     @property
     def place(self) -> str:
-        """Where the database is and by which role it is reached."""
+        """The role and the address of the database, for messages."""
 
 
-_OF_DATABASE: tuple[_Fault, ...] = (
+_DATABASE_ERRORS: tuple[_ErrorType, ...] = (
     DatabaseReadOnlyError,
     DatabaseRefusedError,
     DatabaseInterruptedError,
     DatabaseUnavailableError,
 )
-# Where a chain of errors tells of several, the first of these decides.
-_FAULTS: tuple[_Fault, ...] = (StorageFullError, *_OF_DATABASE, AwsUnavailableError)
+# Of several error types in a chain of causes, the first of these applies.
+_PRECEDENCE: tuple[_ErrorType, ...] = (StorageFullError, *_DATABASE_ERRORS, AwsUnavailableError)
 
-_FULL = re.compile("no space left on device", re.IGNORECASE)
-_WRITING = re.compile(r"(while writing rows to s3://\S+?)\.?(\s|\Z)")  # Spark's words around that
+_DISK_FULL = re.compile("no space left on device", re.IGNORECASE)
+_WRITING = re.compile(r"(while writing rows to s3://\S+?)\.?(\s|\Z)")  # Spark's context of a failed write
 
-# By the beginning of the SQLSTATE, the first that fits: postgresql.org/docs/current/errcodes-appendix.html
-_SQLSTATES: dict[str, _Fault] = {
+# By prefix of the SQLSTATE, the first match applies: postgresql.org/docs/current/errcodes-appendix.html
+_SQLSTATES: dict[str, _ErrorType] = {
     "53100": StorageFullError,
-    "08004": DatabaseRefusedError,  # pgjdbc: the server wants another kind of login
+    "08004": DatabaseRefusedError,  # pgjdbc: the server requires another authentication method
     "28": DatabaseRefusedError,  # wrong password, no such role, no line in pg_hba.conf
     "3D000": DatabaseRefusedError,  # no such database
     "42501": DatabaseRefusedError,  # permission denied
@@ -67,8 +66,8 @@ _SQLSTATES: dict[str, _Fault] = {
     "57P": DatabaseUnavailableError,  # shutdown, crash of another session, starting up, session timeout
 }
 
-# By words, where no SQLSTATE comes along: libpq's errors while a session begins or breaks, and all of ADBC's.
-_WORDS: dict[_Fault, re.Pattern[str]] = {
+# By message, where there is no SQLSTATE: libpq's errors while a session starts or breaks, and all of ADBC's.
+_MESSAGES: dict[_ErrorType, re.Pattern[str]] = {
     DatabaseReadOnlyError: re.compile(r"cannot execute .+ in a read-only transaction", re.IGNORECASE),
     DatabaseRefusedError: re.compile(
         r"password authentication failed|no password supplied|no pg_hba.conf entry|not permitted to log in"
@@ -90,114 +89,114 @@ _WORDS: dict[_Fault, re.Pattern[str]] = {
     ),
 }
 
-# The snapshot went with whoever exported it: the SQLSTATEs of that, 42704 and 22023, mean other things as well.
-_SNAPSHOT_GONE = re.compile(r"snapshot \".*\" does not exist|invalid snapshot identifier|could not import the snapshot")
-_ADBC = re.compile(r"^adbc_driver_manager\.\w+: (?P<said>.+?)(?:\n\s*\n|\Z)", re.MULTILINE | re.DOTALL)
+# The exporting session has ended, and its snapshot with it. The SQLSTATEs, 42704 and 22023, have other meanings too.
+_SNAPSHOT_LOST = re.compile(r"snapshot \".*\" does not exist|invalid snapshot identifier|could not import the snapshot")
+_ADBC = re.compile(r"^adbc_driver_manager\.\w+: (?P<message>.+?)(?:\n\s*\n|\Z)", re.MULTILINE | re.DOTALL)
 
-_AWS_LOST = (boto.ConnectionError, boto.HTTPClientError, boto.IncompleteReadError)
-_AWS_BUSY = re.compile(
+_AWS_CONNECTION_ERRORS = (boto.ConnectionError, boto.HTTPClientError, boto.IncompleteReadError)
+_AWS_THROTTLED = re.compile(
     r"throttl|slowdown|requestlimitexceeded|toomanyrequests|requesttimeout|active(statements|sessions)exceeded",
     re.IGNORECASE,
 )
 _SERVER_ERROR = 500
-_JAVA_LOST = re.compile(
+_JAVA_CONNECTION_ERRORS = re.compile(
     r"java\.net\.(ConnectException|SocketException|SocketTimeoutException|NoRouteToHostException)"
     r"|org\.apache\.hadoop\.(net\.ConnectTimeoutException|fs\.s3a\.AWS(ServiceThrottled|Status500)Exception)"
 )
 
 
 def explain(error: BaseException, database: str, located: Located | None) -> TotelakeError | None:
-    """Return the error of totelake that says what `error` is, None when it is one already or is not known.
+    """Return the totelake error for `error`, None when it is one already or no mapping applies.
 
-    `located` is how the stage's database is reached, and `database` what it is called.
+    `located` has the address of the stage's database, and `database` is its name in messages.
     """
     if isinstance(error, TotelakeError):
         return None
-    found = min(_faults(error), key=lambda found: _FAULTS.index(found[0]), default=None)
-    if found is None:
+    first = min(_candidates(error), key=lambda candidate: _PRECEDENCE.index(candidate[0]), default=None)
+    if first is None:
         return None
-    return _made(*found, f"{database} ({located.place})" if located else database)
+    return _build(*first, f"{database} ({located.place})" if located else database)
 
 
-def said_by(database: str, text: str) -> TotelakeError | None:
-    """Return the error of totelake that the `text` of a database's error is, None when it is not known."""
-    fault = _database_fault(None, text)
-    return _made(fault, text, database) if fault else None
+def explain_message(database: str, text: str) -> TotelakeError | None:
+    """Return the totelake error for the `text` of a database error, None when no mapping applies."""
+    error_type = _classify_database(None, text)
+    return _build(error_type, text, database) if error_type else None
 
 
-def told(error: psycopg.Error) -> str:
-    """Return what the server says of `error` in one line: its message, detail, hint and context."""
+def server_message(error: psycopg.Error) -> str:
+    """Return the server's message, detail, hint and context of `error` in one line."""
     diagnosis = error.diag
     parts = (diagnosis.message_primary, diagnosis.message_detail, diagnosis.message_hint, diagnosis.context)
-    said = [" ".join(part.split()).removesuffix(".") for part in parts if part]
-    return "; ".join(said) or " ".join(str(error).split())
+    lines = [" ".join(part.split()).removesuffix(".") for part in parts if part]
+    return "; ".join(lines) or " ".join(str(error).split())
 
 
-def _made(fault: _Fault, said: str, database: str) -> TotelakeError:
-    text = " ".join(said.split()).removesuffix(".")
-    return fault(database, text) if fault in _OF_DATABASE else fault(text)
+def _build(error_type: _ErrorType, message: str, database: str) -> TotelakeError:
+    text = " ".join(message.split()).removesuffix(".")
+    return error_type(database, text) if error_type in _DATABASE_ERRORS else error_type(text)
 
 
-def _faults(error: BaseException | None) -> Iterator[tuple[_Fault, str]]:
-    """Yield what is known of `error` and of all that led to it, each with its words."""
+def _candidates(error: BaseException | None) -> Iterator[tuple[_ErrorType, str]]:
+    """Yield the error type and message of `error` and of each of its causes, where a mapping applies."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
         if isinstance(error, Py4JJavaError):
-            yield from _java_faults(error.java_exception)
-        elif fault := _fault(error):
-            yield fault, told(error) if isinstance(error, psycopg.Error) else str(error)
+            yield from _java_candidates(error.java_exception)
+        elif error_type := _classify(error):
+            yield error_type, server_message(error) if isinstance(error, psycopg.Error) else str(error)
         error = error.__cause__ or error.__context__
 
 
-def _fault(error: BaseException) -> _Fault | None:
+def _classify(error: BaseException) -> _ErrorType | None:
     text = str(error)
     if isinstance(error, psycopg.Error):
-        return _database_fault(error.sqlstate, text)
-    if _FULL.search(text):
+        return _classify_database(error.sqlstate, text)
+    if _DISK_FULL.search(text):
         return StorageFullError
     if isinstance(error, boto.ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        busy = _AWS_BUSY.search(error.response.get("Error", {}).get("Code", ""))
+        busy = _AWS_THROTTLED.search(error.response.get("Error", {}).get("Code", ""))
         return AwsUnavailableError if busy or status >= _SERVER_ERROR else None
-    return AwsUnavailableError if isinstance(error, _AWS_LOST) else None
+    return AwsUnavailableError if isinstance(error, _AWS_CONNECTION_ERRORS) else None
 
 
-def _java_faults(error: Any) -> Iterator[tuple[_Fault, str]]:
-    """Yield what is known of a Java exception and its causes; Spark's own only repeat the words of their causes."""
+def _java_candidates(error: Any) -> Iterator[tuple[_ErrorType, str]]:
+    """Yield the same for a Java exception and its causes; Spark's own exceptions only repeat their causes' messages."""
     of_database, written = False, ""
     while error is not None:
         name, text = error.getClass().getName(), error.getMessage() or ""
-        fault: _Fault | None = None
+        error_type: _ErrorType | None = None
         if writing := _WRITING.search(text):
             written = f" {writing[1]}"
         if name == "org.postgresql.util.PSQLException":
             of_database = True
-            fault = _database_fault(error.getSQLState(), text)
+            error_type = _classify_database(error.getSQLState(), text)
         elif name == "org.apache.spark.api.python.PythonException" and (adbc := _ADBC.search(text)):
-            text = adbc["said"]
-            fault = _database_fault(None, text)
+            text = adbc["message"]
+            error_type = _classify_database(None, text)
         elif not name.startswith("org.apache.spark."):
-            fault = _java_fault(name, text, of_database=of_database)
-        if fault:
-            yield fault, (text or name) + (written if fault is StorageFullError else "")
+            error_type = _classify_java(name, text, of_database=of_database)
+        if error_type:
+            yield error_type, (text or name) + (written if error_type is StorageFullError else "")
         error = error.getCause()
 
 
-def _java_fault(name: str, text: str, *, of_database: bool) -> _Fault | None:
-    if _FULL.search(text):
+def _classify_java(name: str, text: str, *, of_database: bool) -> _ErrorType | None:
+    if _DISK_FULL.search(text):
         return StorageFullError
-    if of_database:  # what is below pgjdbc's error, which has the same SQLSTATE for a host that is not known
+    if of_database:  # a cause of pgjdbc's error, whose SQLSTATE does not distinguish an unknown host
         return DatabaseRefusedError if name == "java.net.UnknownHostException" and "Temporary" not in text else None
-    return AwsUnavailableError if _JAVA_LOST.fullmatch(name) else None
+    return AwsUnavailableError if _JAVA_CONNECTION_ERRORS.fullmatch(name) else None
 
 
-def _database_fault(sqlstate: str | None, text: str) -> _Fault | None:
-    """Return what a database's error is: by its SQLSTATE, by its words where it has none."""
-    if _SNAPSHOT_GONE.search(text):
+def _classify_database(sqlstate: str | None, text: str) -> _ErrorType | None:
+    """Return the type of a database error by its SQLSTATE, or by its message if it has none."""
+    if _SNAPSHOT_LOST.search(text):
         return DatabaseInterruptedError
-    if _FULL.search(text):
+    if _DISK_FULL.search(text):
         return StorageFullError
     if sqlstate:
-        return next((fault for code, fault in _SQLSTATES.items() if sqlstate.startswith(code)), None)
-    return next((fault for fault, words in _WORDS.items() if words.search(text)), None)
+        return next((error_type for code, error_type in _SQLSTATES.items() if sqlstate.startswith(code)), None)
+    return next((error_type for error_type, words in _MESSAGES.items() if words.search(text)), None)

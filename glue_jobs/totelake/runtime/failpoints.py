@@ -1,16 +1,15 @@
-"""The points of a run between which it can be cut off, each with a name.
+"""Failpoints: named points of a run at which tests kill the process.
 
-Nothing that was done before a boundary may be lost, and nothing doubled, when the process dies at it. Whoever wants to
-see that watches the boundaries and kills the process at one of them; no one else watches.
+When the process dies at a failpoint, no data is lost and none is duplicated. Outside of tests nothing watches them.
 
-snapshot exported       ingest: the source's snapshot is held, no row has been read
-table written           ingest, transform: the files of one table are there
-before log created      ingest, transform: all files are there, no record names them
-log created             ingest, transform: the batch is committed, the catalog does not know it
-partitions registered   ingest, transform: the stage has done everything
+snapshot exported       ingest: the source's snapshot is open, no row has been read
+table written           ingest, transform: the files of one table are written
+before log created      ingest, transform: all files are written, no commit record lists them
+log created             ingest, transform: the batch is committed, its partitions are not registered
+partitions registered   ingest, transform: the stage is complete
 table staged            load: one table of the batch is in staging
 before merge committed  load: everything is merged, in a transaction that is open
-merge committed         load: the batch is there, its staging tables too
+merge committed         load: the batch is loaded, its staging tables still exist
 """
 
 from collections.abc import Callable, Iterator
@@ -30,15 +29,15 @@ type Watcher = Callable[[str], None]
 _watchers: list[Watcher] = []
 
 
-def hit(boundary: str) -> None:
-    """Tell whoever watches that the run has come to `boundary`; tables are written by several threads at once."""
+def hit(failpoint: str) -> None:
+    """Call the watchers with the `failpoint` that the run has reached, from any of the threads that write tables."""
     for watcher in _watchers:
-        watcher(boundary)
+        watcher(failpoint)
 
 
 @contextmanager
 def watched(watcher: Watcher) -> Iterator[None]:
-    """Call `watcher` with the name of every boundary that this process reaches within the block."""
+    """Call `watcher` with the name of every failpoint that this process reaches within the block."""
     _watchers.append(watcher)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Waiting for locks of a database: who blocks a session is logged, and named when the wait was too long."""
+"""Lock waits in a database: the blocking sessions are logged, and named in the error when the wait times out."""
 
 import threading
 from collections.abc import Iterator
@@ -6,15 +6,15 @@ from contextlib import contextmanager
 
 import psycopg
 
-from totelake.runtime import worklog
+from totelake.runtime import log
 from totelake.runtime.connections import Login
 from totelake.runtime.error_mapping import explain
 from totelake.runtime.errors import DatabaseInterruptedError
 
 _POLL_SECONDS = 0.5
 _JOIN_SECONDS = 10.0
-# A prepared transaction has no process: Postgres gives it the number 0. What sessions of other roles do is hidden from
-# a role without pg_read_all_stats; who they are is not.
+# A prepared transaction has no process: Postgres lists it under pid 0. Without pg_read_all_stats a role sees who the
+# sessions of other roles are, not what they do.
 _BLOCKERS = """
 SELECT DISTINCT blocker, blocking.usename, blocking.application_name, blocking.state, blocking.xact_start
 FROM pg_stat_activity AS waiting
@@ -29,33 +29,33 @@ ORDER BY blocker
 
 @contextmanager
 def named_blockers(login: Login, application_name: str, *, database: str, stage: str) -> Iterator[None]:
-    """Log who blocks a session of the block that waits for a lock, and name them when `lock_timeout` ends the wait.
+    """Log the sessions that block the block's own, and name them in the error when `lock_timeout` ends the wait.
 
-    The sessions are those of `login` under `application_name`; `database` is what errors call it, as in
-    `attempts.retried`. Raises `DatabaseInterruptedError` with the blockers in place of the database's own error.
+    The block's sessions are those of `login` under `application_name`; `database` is its name in errors, as in
+    `retry.retried`. Raises `DatabaseInterruptedError` with the blockers in place of the database's own error.
     """
-    watch = _Watch(login, application_name, stage)
-    watcher = threading.Thread(target=watch.run, name="lock watch", daemon=True)
-    watcher.start()
+    monitor = _BlockerMonitor(login, application_name, stage)
+    thread = threading.Thread(target=monitor.run, name="blocker monitor", daemon=True)
+    thread.start()
     try:
         yield
     except Exception as error:
         explained = explain(error, database, login) or error
-        if watch.blockers and isinstance(explained, DatabaseInterruptedError) and _is_lock_timeout(error, explained):
-            said = f"{explained.said}, blocked by {watch.blockers}"
-            raise DatabaseInterruptedError(explained.database, said) from error
+        if monitor.blockers and isinstance(explained, DatabaseInterruptedError) and _is_lock_timeout(error, explained):
+            message = f"{explained.message}, blocked by {monitor.blockers}"
+            raise DatabaseInterruptedError(explained.database, message) from error
         raise
     finally:
-        watch.ended.set()
-        watcher.join(_JOIN_SECONDS)  # it may ask a server that does not answer any more
+        monitor.ended.set()
+        thread.join(_JOIN_SECONDS)  # it may be waiting for a server that no longer answers
 
 
 def _is_lock_timeout(error: Exception, explained: DatabaseInterruptedError) -> bool:
-    return isinstance(error, psycopg.errors.LockNotAvailable) or "lock timeout" in explained.said
+    return isinstance(error, psycopg.errors.LockNotAvailable) or "lock timeout" in explained.message
 
 
-class _Watch:
-    """Asks every half second who blocks the sessions of an application; `blockers` are the last that were seen."""
+class _BlockerMonitor:
+    """Queries every half second what blocks the sessions of an application; `blockers` describes the latest ones."""
 
     def __init__(self, login: Login, application_name: str, stage: str) -> None:
         self._login = login
@@ -65,26 +65,26 @@ class _Watch:
         self.ended = threading.Event()
 
     def run(self) -> None:
-        """Ask until `ended` is set; a database that cannot be asked is the watched sessions' own error."""
+        """Query until `ended` is set; when the database fails, the monitored sessions raise the error."""
         if self.ended.wait(_POLL_SECONDS):
-            return  # as a rule: then it needs no connection
+            return  # a short block needs no connection
         try:
             with psycopg.connect(self._login.conninfo, autocommit=True, connect_timeout=5) as connection:
                 while not self.ended.wait(_POLL_SECONDS):
-                    self._ask(connection)
+                    self._query(connection)
         except psycopg.Error as error:
-            worklog.say("lock_watch", status="ended", stage=self._stage, error=f"{type(error).__name__}: {error}")
+            log.event("lock_watch", status="ended", stage=self._stage, error=f"{type(error).__name__}: {error}")
 
-    def _ask(self, connection: psycopg.Connection) -> None:
+    def _query(self, connection: psycopg.Connection) -> None:
         rows = connection.execute(_BLOCKERS, {"name": self._name}).fetchall()
-        blockers = "; ".join(_described(*row) for row in rows)
+        blockers = "; ".join(_description(*row) for row in rows)
         if blockers and blockers != self.blockers:
-            worklog.say("lock_wait", status="waiting", stage=self._stage, blocked_by=blockers)
+            log.event("lock_wait", status="waiting", stage=self._stage, blocked_by=blockers)
         self.blockers = blockers or self.blockers
 
 
-def _described(process: int, role: str | None, application: str | None, state: str | None, since: object) -> str:
+def _description(process: int, role: str | None, application: str | None, state: str | None, since: object) -> str:
     if not process:
         return "a prepared transaction (see pg_prepared_xacts)"
-    said = [f"role {role or 'unknown'}", *([application] if application else []), *([state] if state else [])]
-    return f"process {process} ({', '.join(said)}{f', in a transaction since {since}' if since else ''})"
+    details = [f"role {role or 'unknown'}", *([application] if application else []), *([state] if state else [])]
+    return f"process {process} ({', '.join(details)}{f', in a transaction since {since}' if since else ''})"

@@ -1,4 +1,4 @@
-"""The attempts of a run: a stage that a passing fault cut off is tried again, within a bound."""
+"""Retries: a stage that a transient error ended is run again, up to a limit."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,28 +16,28 @@ from tenacity import (
     wait_exponential_jitter,
 )
 
-from totelake.runtime import worklog
+from totelake.runtime import log
 from totelake.runtime.error_mapping import Located, explain
 from totelake.runtime.errors import TransientError
 from totelake.runtime.glue import JobRun
 
-# A server restarts in seconds and fails over in a minute or so. Waits of 1, 2, 4, 8, 16, 30 and 30 seconds outlast it;
-# each is up to a second longer, so that jobs that fell together do not come again together.
-ATTEMPTS = 8
-FIRST_WAIT = 1.0
-_LONGEST_WAIT = 30.0
-# Glue ends a run after an hour: an attempt that begins in the first third can still become whole.
-LAST_BEGIN = 20 * 60.0
+# A server restarts in seconds and fails over in about a minute. Waits of 1, 2, 4, 8, 16, 30 and 30 seconds outlast
+# that; jitter of up to a second prevents a thundering herd.
+MAX_ATTEMPTS = 8
+INITIAL_WAIT = 1.0
+_MAX_WAIT = 30.0
+# Glue ends a run after an hour: an attempt that begins in the first third can still complete.
+LATEST_START = 20 * 60.0
 
 
 def retried[**P, T](
     stage: str, *, database: str = ""
 ) -> Callable[[Callable[Concatenate[JobRun, P], T]], Callable[Concatenate[JobRun, P], T]]:
-    """Return the decorator that calls the function of a `stage` again after a fault that may pass.
+    """Return the decorator that calls the function of a `stage` again after a `TransientError`.
 
-    Each call gets the run with a number of its own in `JobRun.attempt`. The argument that is `Located`
-    says where the database of the stage is, and `database` is what errors call it. After the bound the `TransientError`
-    goes on; every other error goes on at once.
+    Each call gets the run with its own number in `JobRun.attempt`. Errors name the stage's `database`, with the address
+    of the argument that is `Located`. After the last attempt the `TransientError` propagates; every other error
+    propagates immediately.
     """
 
     def decorate(function: Callable[Concatenate[JobRun, P], T]) -> Callable[Concatenate[JobRun, P], T]:
@@ -64,18 +64,18 @@ def retried[**P, T](
 
 
 def _retrying(stage: str) -> Retrying:
-    def announce(state: RetryCallState) -> None:
+    def log_retry(state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
         seconds = round(state.upcoming_sleep, 3)
         failed = {"attempt": state.attempt_number, "error": f"{type(error).__name__}: {error}"}
-        worklog.say("retry", status="waiting", stage=stage, **failed, next_attempt_in_seconds=seconds)
+        log.event("retry", status="waiting", stage=stage, **failed, next_attempt_in_seconds=seconds)
         if session := SparkSession.getActiveSession():
-            session.catalog.clearCache()  # what the attempt had persisted would stay until the run ends
+            session.catalog.clearCache()  # DataFrames that the attempt persisted would stay until the run ends
 
     return Retrying(
         retry=retry_if_exception_type(TransientError),
-        stop=stop_after_attempt(ATTEMPTS) | stop_before_delay(LAST_BEGIN),
-        wait=wait_exponential_jitter(multiplier=FIRST_WAIT, max=_LONGEST_WAIT * FIRST_WAIT, jitter=FIRST_WAIT),
-        before_sleep=announce,
+        stop=stop_after_attempt(MAX_ATTEMPTS) | stop_before_delay(LATEST_START),
+        wait=wait_exponential_jitter(multiplier=INITIAL_WAIT, max=_MAX_WAIT * INITIAL_WAIT, jitter=INITIAL_WAIT),
+        before_sleep=log_retry,
         reraise=True,
     )

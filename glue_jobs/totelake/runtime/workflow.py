@@ -1,4 +1,4 @@
-"""The workflow run that a job run belongs to: what one job notes in its properties, the later ones find there."""
+"""The workflow run that a job run belongs to; its properties pass values from one job to the later ones."""
 
 from dataclasses import dataclass
 
@@ -7,17 +7,17 @@ import boto3
 
 @dataclass(frozen=True, slots=True)
 class WorkflowRun:
-    """A run of the workflow `name`; Glue logs its properties, so nothing secret goes into them."""
+    """A run of the workflow `name`; Glue logs its properties, so they must not hold secrets."""
 
     name: str
     id: str
 
-    def note(self, **properties: str) -> None:
-        """Set these properties of the run, for the jobs that come after this one."""
+    def set_properties(self, **properties: str) -> None:
+        """Set properties of the run, for the jobs that run after this one."""
         boto3.client("glue").put_workflow_run_properties(Name=self.name, RunId=self.id, RunProperties=properties)
 
-    def find(self, name: str) -> str | None:
-        """Return the property `name` of the run, None when no job has noted it."""
-        found = boto3.client("glue").get_workflow_run_properties(Name=self.name, RunId=self.id)
-        value: str | None = found["RunProperties"].get(name)
+    def get_property(self, name: str) -> str | None:
+        """Return the property `name` of the run, None when no job has set it."""
+        response = boto3.client("glue").get_workflow_run_properties(Name=self.name, RunId=self.id)
+        value: str | None = response["RunProperties"].get(name)
         return value

@@ -1,4 +1,4 @@
-"""Every source table and every star table, each declared once."""
+"""The declarations of every source table and every star table."""
 
 from totelake.tables.model import BATCH_ID, RAW_LINEAGE, Column, SourceTable, StarTable, Type
 from totelake.tables.sources import SOURCE_TABLES

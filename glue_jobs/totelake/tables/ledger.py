@@ -1,11 +1,11 @@
-"""The ledger of a warehouse: one row per processed batch that was loaded. Its columns, declared once."""
+"""The declaration of the warehouse's ledger: one row per processed batch that was loaded."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerColumn:
-    """One column of the ledger: its type in each kind of warehouse, and its constraints in Postgres."""
+    """A column of the ledger: its type in Postgres and in Redshift, and its constraints in Postgres."""
 
     name: str
     postgres: str
@@ -16,7 +16,7 @@ class LedgerColumn:
 
 LEDGER = "load_ledger"
 LEDGER_COMMENT = "One row per processed batch that was loaded, written in the same transaction as its rows."
-# COPY takes the columns of a Parquet file by their place, so this is the order everywhere.
+# COPY maps the columns of a Parquet file by position, so this is the order everywhere.
 LEDGER_COLUMNS = (
     LedgerColumn(
         "processed_sequence",
@@ -29,21 +29,21 @@ LEDGER_COLUMNS = (
         "batch_id",
         "varchar",
         "VARCHAR(256)",
-        "Attempt that wrote the batch: snapshot time and run.",
+        "Id of the attempt that wrote the batch: snapshot time and run.",
         "NOT NULL UNIQUE",
     ),
     LedgerColumn(
         "first_ingested",
         "integer",
         "INTEGER",
-        "Number of the first ingested batch that it covers; 1 rebuilds the warehouse.",
+        "Number of the first ingested batch that it covers; 1 is a full refresh of the warehouse.",
     ),
     LedgerColumn("last_ingested", "integer", "INTEGER", "Number of the last ingested batch that it covers."),
     LedgerColumn(
         "snapshot_taken_at",
         "timestamptz",
         "TIMESTAMP",
-        "When totesys was as the warehouse shows it after this batch.",
+        "Time of the totesys snapshot that the warehouse shows after this batch.",
     ),
     LedgerColumn("rows", "jsonb", "VARCHAR(65535)", "Rows of each table in the batch."),
     LedgerColumn("run_id", "varchar", "VARCHAR(256)", "Run that loaded it."),

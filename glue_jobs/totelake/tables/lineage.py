@@ -1,4 +1,4 @@
-"""Where the columns of the stars come from, and where those of totesys go, from the declarations."""
+"""Column lineage between totesys and the star tables, from the declarations."""
 
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -11,52 +11,52 @@ from totelake.tables.stars import STAR_TABLES
 
 
 @dataclass(frozen=True, slots=True)
-class Place[Table: SourceTable | StarTable]:
-    """A column in its table."""
+class TableColumn[Table: SourceTable | StarTable]:
+    """A column and its table."""
 
     table: Table
     column: Column
 
     @property
     def name(self) -> str:
-        """The column as `table.column`."""
+        """The qualified name, `table.column`."""
         return f"{self.table.name}.{self.column.name}"
 
 
-type SourceColumn = Place[SourceTable]
-type StarColumn = Place[StarTable]
+type SourceColumn = TableColumn[SourceTable]
+type StarColumn = TableColumn[StarTable]
 
 
-def found(reference: str) -> str:
-    """Return the name of the column that holds the key found by the column `reference`, NULL where none was."""
+def matched_key(reference: str) -> str:
+    """Return the name of the column with the key that a lookup by `reference` matched, NULL without a match."""
     return f"_{reference}_found"
 
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """The two keys that lead from a star's source to a table whose columns the star shows as well."""
+    """The join from a star's source table to another source table: the foreign key and the key that it references."""
 
     reference: SourceColumn
     key: SourceColumn
 
     @property
-    def found(self) -> str:
-        """The column, beside those of the star, in which a transform says which key was found."""
-        return found(self.reference.column.name)
+    def matched_key(self) -> str:
+        """The column, in addition to those of the star, with the key that the transform's lookup matched."""
+        return matched_key(self.reference.column.name)
 
     @property
     def rules(self) -> dict[str, str]:
-        """The rules that the reference has to keep, each with what it demands."""
+        """The rules of the foreign key, each with its requirement."""
         column = self.reference.column
         return rules.declared(column, column.type)
 
 
 @dataclass(frozen=True, slots=True)
 class Lineage:
-    """Where a column of a star comes from.
+    """The lineage of one column of a star table.
 
-    `origin` is the column of totesys whose value it shows, None where no column of totesys makes it. `lookup` leads to
-    the table of the origin where that is not the source of the star.
+    `origin` is the totesys column that it is derived from, None if it has none. `lookup` is the join to the origin's
+    table if that is not the source of the star.
     """
 
     star: StarColumn
@@ -65,85 +65,85 @@ class Lineage:
 
     @property
     def through(self) -> tuple[SourceColumn, ...]:
-        """The two keys of the lookup, none where the origin is in the star's own source."""
+        """The two keys of the lookup, none if the origin is in the star's own source."""
         return (self.lookup.reference, self.lookup.key) if self.lookup else ()
 
     @property
     def sources(self) -> tuple[SourceColumn, ...]:
-        """All columns of totesys that change it when they change."""
+        """All totesys columns that affect its value."""
         return (self.origin, *self.through) if self.origin else ()
 
     @property
     def how(self) -> str:
-        """What is done to the origin: looked up, copied or renamed, computed, cast."""
+        """The transformation of the origin: looked up, copied or renamed, computed, cast."""
         table, column = self.star.table, self.star.column
         if self.origin is None:
-            return _made(table, column)
-        done = [f"looked up through {self.lookup.reference.name}"] if self.lookup else []
+            return _without_origin(table, column)
+        steps = [f"looked up through {self.lookup.reference.name}"] if self.lookup else []
         if column.computed:
-            done.append(f"computed: {column.computed}")
+            steps.append(f"computed: {column.computed}")
         elif column.name != self.origin.column.name:
-            done.append("renamed")
+            steps.append("renamed")
         if self.is_cast:
-            done.append(f"cast from {self.origin.column.type.hive} to {column.type.hive}")
-        return ", ".join(done or ["copied"])
+            steps.append(f"cast from {self.origin.column.type.hive} to {column.type.hive}")
+        return ", ".join(steps or ["copied"])
 
     @property
     def is_cast(self) -> bool:
-        """Whether the value of the origin is put into another type."""
-        return self.origin is not None and not self.star.column.computed and self._arriving != self.star.column.type
+        """Whether the value of the origin is cast to another type."""
+        return self.origin is not None and not self.star.column.computed and self._input_type != self.star.column.type
 
     @property
     def rules(self) -> dict[str, str]:
-        """The rules that its values have to keep, each with what it demands; the warehouse's own number has none."""
+        """The rules of its values, each with its requirement; a surrogate key has none."""
         column = self.star.column
-        return {} if column.name == self.star.table.surrogate else rules.declared(column, self._arriving)
+        return {} if column.name == self.star.table.surrogate else rules.declared(column, self._input_type)
 
     @property
-    def _arriving(self) -> Type:
+    def _input_type(self) -> Type:
         column = self.star.column
         return column.type if column.computed or self.origin is None else self.origin.column.type
 
 
-def _made(table: StarTable, column: Column) -> str:
+def _without_origin(table: StarTable, column: Column) -> str:
     if column.name == table.surrogate:
         return "numbered by the warehouse"
     return "added by the pipeline" if column in table.lineage else "computed: from the calendar"
 
 
 def _lineage(table: StarTable, column: Column) -> Lineage:
-    star = Place(table, column)
+    star = TableColumn(table, column)
     if not table.source or column not in table.columns:
         return Lineage(star)
     driving = SOURCE_TABLES[table.source]
     table_name, _, name = (column.origin or column.name).rpartition(".")
-    shown = SOURCE_TABLES[table_name] if table_name else driving
-    return Lineage(star, _column(shown, name), None if shown is driving else _lookup(driving, shown))
+    origin = SOURCE_TABLES[table_name] if table_name else driving
+    return Lineage(star, _column(origin, name), None if origin is driving else _lookup(driving, origin))
 
 
-def _lookup(driving: SourceTable, shown: SourceTable) -> Lookup:
-    [reference] = [column for column in driving.columns if column.references == shown.name]
-    return Lookup(Place(driving, reference), _column(shown, shown.key[0]))
+def _lookup(driving: SourceTable, referenced: SourceTable) -> Lookup:
+    [reference] = [column for column in driving.columns if column.references == referenced.name]
+    return Lookup(TableColumn(driving, reference), _column(referenced, referenced.key[0]))
 
 
 def _column(table: SourceTable, name: str) -> SourceColumn:
     [column] = [column for column in table.columns if column.name == name]
-    return Place(table, column)
+    return TableColumn(table, column)
 
 
 SOURCE_COLUMNS = {
-    place.name: place
+    source.name: source
     for table in SOURCE_TABLES.values()
-    for place in (Place(table, column) for column in table.columns)
+    for source in (TableColumn(table, column) for column in table.columns)
 }
-"""Every column of totesys, by its name as `table.column`."""
+"""Every totesys column, by its qualified name `table.column`."""
 
 LINEAGE = {
     lineage.star.name: lineage
     for table in STAR_TABLES.values()
     for lineage in (_lineage(table, column) for column in table.warehouse_columns)
 }
-"""Where every column of the warehouse comes from, by its name as `table.column`."""
+"""The lineage of every warehouse column, by its qualified name `table.column`."""
 
 LOOKUPS = {
     name: tuple(
@@ -151,29 +151,29 @@ LOOKUPS = {
     )
     for name, table in STAR_TABLES.items()
 }
-"""The lookups that the rows of each star table are made with."""
+"""The lookups of each star table."""
 
 
 def rules_of_reference(source: SourceColumn) -> dict[str, str]:
-    """Return the rules that the column `source` has to keep for what stars look up by it, none where none does."""
+    """Return the rules of the column `source` as the foreign key of lookups, none if it is in no lookup."""
     lookups = (lookup for lookups in LOOKUPS.values() for lookup in lookups if lookup.reference == source)
-    return {rule: demanded for lookup in lookups for rule, demanded in lookup.rules.items()}
+    return {rule: requirement for lookup in lookups for rule, requirement in lookup.rules.items()}
 
 
-def shown_in(source: SourceColumn) -> list[Lineage]:
-    """Return the columns of the stars that the column `source` changes."""
+def dependents(source: SourceColumn) -> list[Lineage]:
+    """Return the lineage of the star columns that depend on the column `source`."""
     return [lineage for lineage in LINEAGE.values() if source in lineage.sources]
 
 
 def find(name: str) -> tuple[list[SourceColumn], list[Lineage]]:
-    """Return the columns of totesys and of the warehouse that are called `name`: `table.column`, or the column alone.
+    """Return the totesys and warehouse columns with the `name` `table.column`, or with that column name alone.
 
-    The table may be the view of what is current. Raises `UnknownColumnError`.
+    The table may be a `current_…` view. Raises `UnknownColumnError`.
     """
     wanted = name.lower().removeprefix("current_")
-    called = {full: full if "." in wanted else full.partition(".")[2] for full in (*SOURCE_COLUMNS, *LINEAGE)}
-    sources = [place for full, place in SOURCE_COLUMNS.items() if called[full] == wanted]
-    stars = [lineage for full, lineage in LINEAGE.items() if called[full] == wanted]
+    names = {full: full if "." in wanted else full.partition(".")[2] for full in (*SOURCE_COLUMNS, *LINEAGE)}
+    sources = [source for full, source in SOURCE_COLUMNS.items() if names[full] == wanted]
+    stars = [lineage for full, lineage in LINEAGE.items() if names[full] == wanted]
     if not (sources or stars):
-        raise UnknownColumnError(name, get_close_matches(wanted, dict.fromkeys(called.values())))
+        raise UnknownColumnError(name, get_close_matches(wanted, dict.fromkeys(names.values())))
     return sources, stars

@@ -1,4 +1,4 @@
-"""The words in which a table is declared."""
+"""The model of a table declaration: types, columns, source tables and star tables."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -6,15 +6,14 @@ from functools import cached_property
 
 @dataclass(frozen=True, slots=True)
 class Type:
-    """One column type, as each system that holds the column spells it.
+    """A column type, with its name in each system.
 
-    `source` is what Postgres' `format_type(type, NULL)` says of a column of totesys. `staging` is the type in which
-    Arrow reaches the warehouse, before the merge casts it to `postgres`. `copied` is the one in which Redshift's COPY
-    takes it out of Parquet, where that is not `redshift` itself.
+    `source` is the result of Postgres' `format_type(type, NULL)` for a totesys column. `staging` is the type of the
+    Postgres staging table, before the merge casts it to `postgres`. `copied` is the type of the Redshift staging table,
+    which COPY fills from Parquet, if that is not `redshift` itself.
 
-    `extracted` is the SQL expression as which totesys returns a value `{0}`, so that no driver chooses the type.
-    `unfit` is the condition, where there is one, of a value that the lake cannot store exactly, and `limits` says which
-    it can.
+    `extracted` is the SQL expression that reads a value `{0}` from totesys, so that no driver chooses the type.
+    `unfit` is the SQL condition, if any, of a value that the lake cannot store exactly; `limits` describes the others.
     """
 
     spark: str
@@ -30,19 +29,19 @@ class Type:
 
     @property
     def presto(self) -> str:
-        """What a view of Athena's calls it, where a table of Hive's says `hive`."""
+        """The name of the type in an Athena view."""
         return {"int": "integer", "string": "varchar", "timestamp": "timestamp(3)"}.get(self.hive, self.hive)
 
 
 INTEGER = Type("int", "int", "integer", "integer", "integer", redshift="INTEGER")
 BIGINT = Type("bigint", "bigint", "bigint", "bigint", "bigint", redshift="BIGINT")
 BOOLEAN = Type("boolean", "boolean", "boolean", "boolean", "boolean", redshift="BOOLEAN")
-# Redshift's VARCHAR alone is one of 256 bytes, and a longer value would fail its batch: as long as it can be.
+# Redshift's VARCHAR without a length has 256 bytes, and a longer value would fail its batch: the maximum length.
 VARCHAR = Type(
     "string", "string", "varchar", "text", "character varying", redshift="VARCHAR(65535)", extracted="{0}::text"
 )
 DATE = Type("date", "date", "date", "date", "date", redshift="DATE")
-# As text: java.sql.Timestamp has no date between 4 and 15 October 1582, and takes a year before Christ for one after.
+# As text: java.sql.Timestamp has no date between 4 and 15 October 1582, and reads a year BC as one AD.
 TIMESTAMP = Type(
     "timestamp_ntz",
     "timestamp",
@@ -54,10 +53,10 @@ TIMESTAMP = Type(
     unfit="{0} < '0001-01-01' OR {0} >= '10000-01-01'",
     limits="a time from the year 1 to the year 9999",
 )
-# Neither Athena nor Parquet readers agree on a time of day: in the lake it is text, `HH:mm:ss.SSS`.
+# Athena and Parquet readers support times of day differently: in the lake it is text, `HH:mm:ss.SSS`.
 TIME = Type("string", "string", "time(3)", "text", redshift="TIME", copied="VARCHAR(12)")
-# Postgres' numeric, whatever bounds the column has: 20 digits before and 18 after the point. Zeros at the end are no
-# digits; `min_scale` of NaN and infinity is NULL.
+# Postgres' numeric, whatever precision the column has: 20 digits before and 18 after the point, not counting trailing
+# zeros. `min_scale` of NaN and infinity is NULL.
 NUMERIC = Type(
     "decimal(38,18)",
     "decimal(38,18)",
@@ -72,20 +71,20 @@ NUMERIC = Type(
 
 
 def decimal(precision: int, scale: int) -> Type:
-    """Return the exact decimal type of `precision` digits, `scale` of them after the point."""
+    """Return the decimal type of `precision` digits, `scale` of them after the point."""
     bounded = f"decimal({precision},{scale})"
     return Type(bounded, bounded, f"numeric({precision},{scale})", "numeric", redshift=f"DECIMAL({precision},{scale})")
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column, and the rules that its values keep.
+    """A column, and the rules of its values.
 
-    `references` names the table whose key it holds, `accepted` are all the values that it may have, and `between` the
-    least and the greatest.
+    `references` is the table whose key it references, `accepted` the permitted values, `between` the inclusive range.
 
-    A column of a star shows the column `origin` of its table's source, or `table.column` of a table that the source
-    refers to; the one of its own name where nothing is said. `computed` says what of it, where that is not its value.
+    `origin` of a star column is the column of its table's source, or the `table.column` of a table that the source
+    references; by default the source column of the same name. `computed` describes how the value is derived from it,
+    if it is not copied.
     """
 
     name: str
@@ -101,9 +100,9 @@ class Column:
 
 @dataclass(frozen=True)
 class SourceTable:
-    """A table of totesys, as it is expected to be found.
+    """The declaration of a totesys table.
 
-    When more than `deletable_share` of its rows are gone since the last batch, that is taken for an accident.
+    `deletable_share` is the fraction of its rows that may be deleted between two batches.
     """
 
     name: str
@@ -114,7 +113,7 @@ class SourceTable:
 
     @cached_property
     def column_names(self) -> tuple[str, ...]:
-        """The names of the columns, in the order of the declaration."""
+        """The names of the columns, in declaration order."""
         return tuple(column.name for column in self.columns)
 
     @property
@@ -124,22 +123,21 @@ class SourceTable:
 
     @property
     def partition_columns(self) -> tuple[Column, ...]:
-        """The columns that are folders in the lake."""
+        """The partition columns in the lake."""
         return (BATCH_ID,)
 
 
 @dataclass(frozen=True)
 class StarTable:
-    """A table of the warehouse's star schemas.
+    """The declaration of a table of the star schemas.
 
-    A row of it is a row of the source table `source`; where that is empty, nothing in totesys makes its rows.
+    Each row comes from a row of the source table `source`; if that is empty, the rows do not come from totesys.
 
-    `key` is the primary key in the warehouse. `natural_key` is the key of the record in totesys; where the two differ
-    the warehouse numbers the rows itself (`surrogate`) and keeps every version of a record: the table is a fact.
+    `key` is the primary key in the warehouse. `natural_key` is the key of the record in totesys; if the two differ, the
+    warehouse assigns a surrogate key and keeps every version of a record: the table is a fact.
 
-    Redshift spreads the rows over its nodes by the column `distributed_by`, and keeps all of them on every node where
-    that is None: for a table that is small and that others refer to. It keeps them in the order of `sorted_by`, the
-    natural key where nothing else is said.
+    In Redshift `distributed_by` is the distribution key; with None the table has DISTSTYLE ALL, for small tables that
+    others reference. `sorted_by` is the sort key, by default the natural key.
     """
 
     name: str
@@ -152,7 +150,7 @@ class StarTable:
     sorted_by: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Take the key for the natural key where no other is given, and that for the order of the rows."""
+        """Default the natural key to the key, and the sort key to the natural key."""
         if not self.natural_key:
             object.__setattr__(self, "natural_key", self.key)
         if not self.sorted_by:
@@ -165,17 +163,17 @@ class StarTable:
 
     @property
     def identity(self) -> tuple[str, ...]:
-        """The columns that tell a version from every other: a batch brings one version of a record at most."""
+        """The columns that identify a version: a batch has at most one version of a record."""
         return (*self.natural_key, INGESTED_SEQUENCE.name)
 
     @property
     def surrogate(self) -> str | None:
-        """The column that the warehouse numbers itself, if there is one."""
+        """The surrogate key column, None for a dimension."""
         return self.key[0] if self.is_fact else None
 
     @property
     def lineage(self) -> tuple[Column, ...]:
-        """The columns that say where a row came from: last in the table, their names begin with `_`."""
+        """The lineage columns: last in the table, with names that begin with `_`."""
         version = (SOURCE_VERSION,) if self.is_fact else ()
         return (*version, INGESTED_SEQUENCE, DELETED_AT)
 
@@ -187,38 +185,38 @@ class StarTable:
     @property
     def warehouse_columns(self) -> tuple[Column, ...]:
         """The columns of the table in the warehouse, the surrogate key first."""
-        numbered = "Number that the warehouse gives the row; it says nothing of its age."
-        surrogate = (Column(self.surrogate, INTEGER, numbered),) if self.surrogate else ()
+        description = "Surrogate key, assigned by the warehouse; its order has no meaning."
+        surrogate = (Column(self.surrogate, INTEGER, description),) if self.surrogate else ()
         return (*surrogate, *self.stored_columns)
 
     @property
     def partition_columns(self) -> tuple[Column, ...]:
-        """The columns that are folders in the lake, outermost first."""
+        """The partition columns in the lake, outermost first."""
         return (BATCH_ID, MONTH) if self.is_fact else (BATCH_ID,)
 
 
 OPERATION = Column(
     "_op",
     VARCHAR,
-    "U: the row as it was at the batch's snapshot. D: it was gone by then, and this is its last version.",
+    "U: the row at the batch's snapshot. D: a tombstone, the last version of a row that was deleted by then.",
 )
 SOURCE_VERSION = Column(
     "_source_version",
     BIGINT,
-    "Transaction that wrote this version of the row in totesys: its xmin, widened to 64 bits.",
+    "Transaction that wrote this version of the row in totesys: its xmin, extended to 64 bits.",
 )
 INGESTED_SEQUENCE = Column(
     "_ingested_sequence",
     INTEGER,
-    "Number of the ingested batch that brought this version; versions of one record are in this order.",
+    "Number of the ingested batch with this version; it orders the versions of a record.",
 )
 DELETED_AT = Column(
     "_deleted_at",
     TIMESTAMP,
-    "Time, in UTC, of the snapshot in which the record was first seen to be gone from totesys.",
+    "Time, in UTC, of the first snapshot in which the record no longer existed in totesys.",
     nullable=True,
 )
-BATCH_ID = Column("batch_id", VARCHAR, "Attempt that wrote the files: snapshot time and run.")
+BATCH_ID = Column("batch_id", VARCHAR, "Id of the attempt that wrote the files: snapshot time and run.")
 MONTH = Column("month", VARCHAR, "Month of the created date, yyyy-MM.")
 
 RAW_LINEAGE = (OPERATION, SOURCE_VERSION)

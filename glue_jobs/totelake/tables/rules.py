@@ -1,4 +1,4 @@
-"""The rules that a column of a star declares: what breaks one is held back in quarantine."""
+"""The rules of a star column, from its declaration; rows that break one are quarantined."""
 
 from totelake.tables.model import DATE, VARCHAR, Column, Type
 from totelake.tables.stars import CALENDAR_TABLE, FIRST_DAY, LAST_DAY
@@ -13,11 +13,11 @@ NOT_NULL, PARSES, FITS, ACCEPTED, RANGE, REFERENCE = (
 )
 
 
-def declared(column: Column, arriving: Type) -> dict[str, str]:
-    """Return the rules of `column`, each with what it demands, when its values arrive in the type `arriving`."""
+def declared(column: Column, input_type: Type) -> dict[str, str]:
+    """Return the rules of `column` for values of the type `input_type`, each with its requirement."""
     rules = {} if column.nullable else {NOT_NULL: "has a value"}
-    if arriving != column.type:
-        is_text = (arriving, column.type) == (VARCHAR, DATE)
+    if input_type != column.type:
+        is_text = (input_type, column.type) == (VARCHAR, DATE)
         rules |= {PARSES: "a day, yyyy-mm-dd"} if is_text else {FITS: f"fits {column.type.hive} exactly"}
     if column.accepted:
         rules[ACCEPTED] = f"one of {', '.join(column.accepted)}"

@@ -1,10 +1,10 @@
-"""The tables of totesys that are ingested."""
+"""The declarations of the totesys tables."""
 
 from totelake.tables.model import BOOLEAN, INTEGER, NUMERIC, TIMESTAMP, VARCHAR, Column, SourceTable
 
 _STAMPS = (
-    Column("created_at", TIMESTAMP, "When the record was made, without time zone."),
-    Column("last_updated", TIMESTAMP, "When the record says it was last changed; some changes forget to say."),
+    Column("created_at", TIMESTAMP, "When the record was created, without time zone."),
+    Column("last_updated", TIMESTAMP, "When the record was last changed; some changes do not update it."),
 )
 
 SALES_ORDER = SourceTable(
@@ -20,9 +20,9 @@ SALES_ORDER = SourceTable(
         Column("units_sold", INTEGER, "Tote bags sold."),
         Column("unit_price", NUMERIC, "Price of one bag, in the order's currency."),
         Column("currency_id", INTEGER, "Currency of the price.", references="currency"),
-        Column("agreed_delivery_date", VARCHAR, "Day of delivery, yyyy-mm-dd as text."),
-        Column("agreed_payment_date", VARCHAR, "Day on which payment is due, yyyy-mm-dd as text."),
-        Column("agreed_delivery_location_id", INTEGER, "Address to deliver to.", references="address"),
+        Column("agreed_delivery_date", VARCHAR, "Delivery date, yyyy-mm-dd as text."),
+        Column("agreed_payment_date", VARCHAR, "Payment due date, yyyy-mm-dd as text."),
+        Column("agreed_delivery_location_id", INTEGER, "Delivery address.", references="address"),
     ),
 )
 
@@ -35,13 +35,13 @@ PURCHASE_ORDER = SourceTable(
         *_STAMPS,
         Column("staff_id", INTEGER, "Member of staff who placed the order.", references="staff"),
         Column("counterparty_id", INTEGER, "Supplier.", references="counterparty"),
-        Column("item_code", VARCHAR, "Supplier's code of the item."),
+        Column("item_code", VARCHAR, "Supplier's item code."),
         Column("item_quantity", INTEGER, "Items ordered."),
         Column("item_unit_price", NUMERIC, "Price of one item, in the order's currency."),
         Column("currency_id", INTEGER, "Currency of the price.", references="currency"),
-        Column("agreed_delivery_date", VARCHAR, "Day of delivery, yyyy-mm-dd as text."),
-        Column("agreed_payment_date", VARCHAR, "Day on which payment is due, yyyy-mm-dd as text."),
-        Column("agreed_delivery_location_id", INTEGER, "Address to deliver to.", references="address"),
+        Column("agreed_delivery_date", VARCHAR, "Delivery date, yyyy-mm-dd as text."),
+        Column("agreed_payment_date", VARCHAR, "Payment due date, yyyy-mm-dd as text."),
+        Column("agreed_delivery_location_id", INTEGER, "Delivery address.", references="address"),
     ),
 )
 
@@ -53,27 +53,27 @@ PAYMENT = SourceTable(
         Column("payment_id", INTEGER, "Payment number."),
         *_STAMPS,
         Column("transaction_id", INTEGER, "Transaction that the payment settles.", references="transaction"),
-        Column("counterparty_id", INTEGER, "Who pays or is paid.", references="counterparty"),
+        Column("counterparty_id", INTEGER, "Payer or payee.", references="counterparty"),
         Column("payment_amount", NUMERIC, "Amount, in the payment's currency."),
         Column("currency_id", INTEGER, "Currency of the amount.", references="currency"),
         Column("payment_type_id", INTEGER, "Receipt, payment or refund.", references="payment_type"),
         Column("paid", BOOLEAN, "Whether the money has moved."),
-        Column("payment_date", VARCHAR, "Day on which payment is due, yyyy-mm-dd as text."),
-        Column("company_ac_number", INTEGER, "Account of the company, eight digits."),
-        Column("counterparty_ac_number", INTEGER, "Account of the counterparty, eight digits."),
+        Column("payment_date", VARCHAR, "Payment due date, yyyy-mm-dd as text."),
+        Column("company_ac_number", INTEGER, "Account number of the company, eight digits."),
+        Column("counterparty_ac_number", INTEGER, "Account number of the counterparty, eight digits."),
     ),
 )
 
 TRANSACTION = SourceTable(
     name="transaction",
-    grain="One row per sale or purchase that money moves for.",
+    grain="One row per sale or purchase with a payment.",
     key=("transaction_id",),
     columns=(
         Column("transaction_id", INTEGER, "Transaction number."),
         Column("transaction_type", VARCHAR, "SALE or PURCHASE."),
-        Column("sales_order_id", INTEGER, "Order, when it is a sale.", nullable=True, references="sales_order"),
+        Column("sales_order_id", INTEGER, "Sales order of a sale.", nullable=True, references="sales_order"),
         Column(
-            "purchase_order_id", INTEGER, "Order, when it is a purchase.", nullable=True, references="purchase_order"
+            "purchase_order_id", INTEGER, "Purchase order of a purchase.", nullable=True, references="purchase_order"
         ),
         *_STAMPS,
     ),
@@ -86,10 +86,10 @@ COUNTERPARTY = SourceTable(
     deletable_share=0.5,
     columns=(
         Column("counterparty_id", INTEGER, "Counterparty number."),
-        Column("counterparty_legal_name", VARCHAR, "Name in law."),
-        Column("legal_address_id", INTEGER, "Address in law.", references="address"),
-        Column("commercial_contact", VARCHAR, "Whom to talk to about money.", nullable=True),
-        Column("delivery_contact", VARCHAR, "Whom to talk to about deliveries.", nullable=True),
+        Column("counterparty_legal_name", VARCHAR, "Legal name."),
+        Column("legal_address_id", INTEGER, "Legal address.", references="address"),
+        Column("commercial_contact", VARCHAR, "Contact for commercial matters.", nullable=True),
+        Column("delivery_contact", VARCHAR, "Contact for deliveries.", nullable=True),
         *_STAMPS,
     ),
 )

@@ -1,4 +1,4 @@
-"""The tables of the warehouse: dimensions and facts."""
+"""The declarations of the star tables: dimensions and facts."""
 
 from datetime import date
 
@@ -9,7 +9,7 @@ FIRST_DAY, LAST_DAY = date(2020, 1, 1), date(2050, 12, 31)
 
 DIM_DATE = StarTable(
     name=CALENDAR_TABLE,
-    grain=f"One row per day from {FIRST_DAY} to {LAST_DAY}, whatever happened on it.",
+    grain=f"One row per day from {FIRST_DAY} to {LAST_DAY}.",
     key=("date_id",),
     columns=(
         Column("date_id", DATE, "The day."),
@@ -25,7 +25,7 @@ DIM_DATE = StarTable(
 
 DIM_STAFF = StarTable(
     name="dim_staff",
-    grain="One row per member of staff, as last known.",
+    grain="One row per member of staff, latest version.",
     key=("staff_id",),
     source="staff",
     columns=(
@@ -36,9 +36,9 @@ DIM_STAFF = StarTable(
         Column(
             "location",
             VARCHAR,
-            "City of the department, 'Undefined' where it has none.",
+            "City of the department, 'Undefined' if it has none.",
             origin="department.location",
-            computed="'Undefined' where it is NULL",
+            computed="'Undefined' if it is NULL",
         ),
         Column("email_address", VARCHAR, "E-mail address."),
     ),
@@ -46,7 +46,7 @@ DIM_STAFF = StarTable(
 
 DIM_LOCATION = StarTable(
     name="dim_location",
-    grain="One row per address, as last known.",
+    grain="One row per address, latest version.",
     key=("location_id",),
     source="address",
     columns=(
@@ -63,7 +63,7 @@ DIM_LOCATION = StarTable(
 
 DIM_CURRENCY = StarTable(
     name="dim_currency",
-    grain="One row per currency, as last known.",
+    grain="One row per currency, latest version.",
     key=("currency_id",),
     source="currency",
     columns=(
@@ -75,7 +75,7 @@ DIM_CURRENCY = StarTable(
 
 DIM_DESIGN = StarTable(
     name="dim_design",
-    grain="One row per design, as last known.",
+    grain="One row per design, latest version.",
     key=("design_id",),
     source="design",
     columns=(
@@ -88,49 +88,57 @@ DIM_DESIGN = StarTable(
 
 DIM_COUNTERPARTY = StarTable(
     name="dim_counterparty",
-    grain="One row per customer or supplier, as last known.",
+    grain="One row per customer or supplier, latest version.",
     key=("counterparty_id",),
     source="counterparty",
     columns=(
         Column("counterparty_id", INTEGER, "Counterparty number in totesys."),
-        Column("counterparty_legal_name", VARCHAR, "Name in law."),
+        Column("counterparty_legal_name", VARCHAR, "Legal name."),
         Column(
             "counterparty_legal_address_line_1",
             VARCHAR,
-            "First line of the address in law.",
+            "First line of the legal address.",
             origin="address.address_line_1",
         ),
         Column(
             "counterparty_legal_address_line_2",
             VARCHAR,
-            "Second line of it.",
+            "Second line of the legal address.",
             nullable=True,
             origin="address.address_line_2",
         ),
-        Column("counterparty_legal_district", VARCHAR, "District of it.", nullable=True, origin="address.district"),
-        Column("counterparty_legal_city", VARCHAR, "City of it.", origin="address.city"),
+        Column(
+            "counterparty_legal_district",
+            VARCHAR,
+            "District of the legal address.",
+            nullable=True,
+            origin="address.district",
+        ),
+        Column("counterparty_legal_city", VARCHAR, "City of the legal address.", origin="address.city"),
         Column(
             "counterparty_legal_postal_code",
             VARCHAR,
-            "Postal code of it, leading zeros kept.",
+            "Postal code of the legal address, leading zeros kept.",
             origin="address.postal_code",
         ),
-        Column("counterparty_legal_country", VARCHAR, "Country of it.", origin="address.country"),
-        Column("counterparty_legal_phone_number", VARCHAR, "Telephone number of it.", origin="address.phone"),
+        Column("counterparty_legal_country", VARCHAR, "Country of the legal address.", origin="address.country"),
+        Column(
+            "counterparty_legal_phone_number", VARCHAR, "Phone number of the legal address.", origin="address.phone"
+        ),
     ),
 )
 
 DIM_TRANSACTION = StarTable(
     name="dim_transaction",
-    grain="One row per sale or purchase that money moves for, as last known.",
+    grain="One row per sale or purchase with a payment, latest version.",
     key=("transaction_id",),
     source="transaction",
     distributed_by="transaction_id",
     columns=(
         Column("transaction_id", INTEGER, "Transaction number in totesys."),
         Column("transaction_type", VARCHAR, "SALE or PURCHASE.", accepted=("SALE", "PURCHASE")),
-        Column("sales_order_id", INTEGER, "Order, when it is a sale.", nullable=True),
-        Column("purchase_order_id", INTEGER, "Order, when it is a purchase.", nullable=True),
+        Column("sales_order_id", INTEGER, "Sales order of a sale.", nullable=True),
+        Column("purchase_order_id", INTEGER, "Purchase order of a purchase.", nullable=True),
     ),
 )
 
@@ -138,7 +146,7 @@ _PAYMENT_TYPES = ("SALES_RECEIPT", "SALES_REFUND", "PURCHASE_PAYMENT", "PURCHASE
 
 DIM_PAYMENT_TYPE = StarTable(
     name="dim_payment_type",
-    grain="One row per kind of payment, as last known.",
+    grain="One row per kind of payment, latest version.",
     key=("payment_type_id",),
     source="payment_type",
     columns=(
@@ -148,28 +156,26 @@ DIM_PAYMENT_TYPE = StarTable(
 )
 
 _STAMPS = (
-    Column(
-        "created_date", DATE, "Day the record was made.", references="dim_date", origin="created_at", computed="its day"
-    ),
+    Column("created_date", DATE, "Creation date.", references="dim_date", origin="created_at", computed="its date"),
     Column(
         "created_time",
         TIME,
-        "Time the record was made, to the millisecond.",
+        "Creation time of day, to the millisecond.",
         origin="created_at",
         computed="its time of day",
     ),
     Column(
         "last_updated_date",
         DATE,
-        "Day the record says it was last changed.",
+        "Date of the last change, from last_updated.",
         references="dim_date",
         origin="last_updated",
-        computed="its day",
+        computed="its date",
     ),
     Column(
         "last_updated_time",
         TIME,
-        "Time the record says it was last changed.",
+        "Time of day of the last change, from last_updated.",
         origin="last_updated",
         computed="its time of day",
     ),
@@ -186,15 +192,17 @@ FACT_SALES_ORDER = StarTable(
     columns=(
         Column("sales_order_id", INTEGER, "Order number in totesys."),
         *_STAMPS,
-        Column("sales_staff_id", INTEGER, "Who made the sale.", references="dim_staff", origin="staff_id"),
+        Column(
+            "sales_staff_id", INTEGER, "Member of staff who made the sale.", references="dim_staff", origin="staff_id"
+        ),
         Column("counterparty_id", INTEGER, "Customer.", references="dim_counterparty"),
         Column("units_sold", INTEGER, "Tote bags sold.", between=(1_000, 100_000)),
         Column("unit_price", decimal(10, 2), "Price of one bag, in the order's currency.", between=(2, 4)),
         Column("currency_id", INTEGER, "Currency of the price.", references="dim_currency"),
         Column("design_id", INTEGER, "Design that was sold.", references="dim_design"),
-        Column("agreed_payment_date", DATE, "Day on which payment is due.", references="dim_date"),
-        Column("agreed_delivery_date", DATE, "Day of delivery.", references="dim_date"),
-        Column("agreed_delivery_location_id", INTEGER, "Where to deliver.", references="dim_location"),
+        Column("agreed_payment_date", DATE, "Payment due date.", references="dim_date"),
+        Column("agreed_delivery_date", DATE, "Delivery date.", references="dim_date"),
+        Column("agreed_delivery_location_id", INTEGER, "Delivery address.", references="dim_location"),
     ),
 )
 
@@ -209,15 +217,15 @@ FACT_PURCHASE_ORDER = StarTable(
     columns=(
         Column("purchase_order_id", INTEGER, "Order number in totesys."),
         *_STAMPS,
-        Column("staff_id", INTEGER, "Who placed the order.", references="dim_staff"),
+        Column("staff_id", INTEGER, "Member of staff who placed the order.", references="dim_staff"),
         Column("counterparty_id", INTEGER, "Supplier.", references="dim_counterparty"),
-        Column("item_code", VARCHAR, "Supplier's code of the item."),
+        Column("item_code", VARCHAR, "Supplier's item code."),
         Column("item_quantity", INTEGER, "Items ordered.", between=(1, 1_000)),
         Column("item_unit_price", NUMERIC, "Price of one item, in the order's currency.", between=(3, 1_000)),
         Column("currency_id", INTEGER, "Currency of the price.", references="dim_currency"),
-        Column("agreed_delivery_date", DATE, "Day of delivery.", references="dim_date"),
-        Column("agreed_payment_date", DATE, "Day on which payment is due.", references="dim_date"),
-        Column("agreed_delivery_location_id", INTEGER, "Where to deliver.", references="dim_location"),
+        Column("agreed_delivery_date", DATE, "Delivery date.", references="dim_date"),
+        Column("agreed_payment_date", DATE, "Payment due date.", references="dim_date"),
+        Column("agreed_delivery_location_id", INTEGER, "Delivery address.", references="dim_location"),
     ),
 )
 
@@ -232,13 +240,13 @@ FACT_PAYMENT = StarTable(
     columns=(
         Column("payment_id", INTEGER, "Payment number in totesys."),
         *_STAMPS,
-        Column("transaction_id", INTEGER, "What the payment settles.", references="dim_transaction"),
-        Column("counterparty_id", INTEGER, "Who pays or is paid.", references="dim_counterparty"),
+        Column("transaction_id", INTEGER, "Transaction that the payment settles.", references="dim_transaction"),
+        Column("counterparty_id", INTEGER, "Payer or payee.", references="dim_counterparty"),
         Column("payment_amount", NUMERIC, "Amount, in the payment's currency.", between=(1, 1_000_000)),
         Column("currency_id", INTEGER, "Currency of the amount.", references="dim_currency"),
         Column("payment_type_id", INTEGER, "Receipt, payment or refund.", references="dim_payment_type"),
         Column("paid", BOOLEAN, "Whether the money has moved."),
-        Column("payment_date", DATE, "Day on which payment is due.", references="dim_date"),
+        Column("payment_date", DATE, "Payment due date.", references="dim_date"),
     ),
 )
 

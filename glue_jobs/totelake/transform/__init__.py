@@ -1,4 +1,4 @@
-"""The transform stage: the star schemas' part in everything that was ingested since the last time."""
+"""The transform stage: builds the star tables from the batches ingested since the last run."""
 
 from totelake.transform.stage import run
 

@@ -1,4 +1,4 @@
-"""One attempt at a processed batch: what it covers, and what it finds there."""
+"""One attempt at a processed batch: the batches that it covers and builds on, and its results by table."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,12 +12,12 @@ from totelake.transform.star_tables import CALENDAR
 
 
 @dataclass(frozen=True)
-class Attempt:
+class TransformAttempt:
     """One attempt at a processed batch.
 
-    `known` is everything ingested, of which the batches after the first `covered` are pending; `written` is everything
-    in force that was processed before. `ingested` and `processed` are the buckets. Of the rows of a table that are new,
-    no more than `quarantine_share` may break its rules.
+    `known` are all ingested batches, those after the first `covered` ones are pending; `written` are the active
+    processed batches. `ingested` and `processed` are the buckets. `quarantine_share` is the fraction of the new rows of
+    a table that may break its rules.
     """
 
     spark: SparkSession
@@ -30,7 +30,7 @@ class Attempt:
 
     @property
     def covered(self) -> int:
-        """The ingested sequence up to which earlier batches covered."""
+        """The last ingested sequence that earlier batches cover."""
         return self.written[-1].last_ingested if self.written else 0
 
     @property
@@ -39,8 +39,8 @@ class Attempt:
         return self.known[self.covered :]
 
     @property
-    def held(self) -> Mapping[str, QuarantinedRows]:
-        """The rows of each table that were held back when the last batch was committed."""
+    def quarantined(self) -> Mapping[str, QuarantinedRows]:
+        """The quarantined rows of each table at the commit of the last batch."""
         return self.written[-1].held if self.written else {}
 
     @cached_property
@@ -49,23 +49,23 @@ class Attempt:
         tables = {table for batch in self.pending for table in batch.tables}
         return frozenset(tables if self.written else tables | {CALENDAR})
 
-    def address(self, path: str) -> str:
-        """Return where `path` is in the processed bucket."""
+    def url(self, path: str) -> str:
+        """Return the URL of `path` in the processed bucket."""
         return f"s3://{self.processed}/{path}"
 
-    def quarantine(self, table: StarTable) -> str:
-        """Return the folder, below the bucket, of the rows of `table` that this attempt holds back."""
+    def quarantine_path(self, table: StarTable) -> str:
+        """Return the path, below the bucket, of the quarantined rows of `table`."""
         return f"quarantine/{table.name}/batch_id={self.batch_id}/"
 
 
 @dataclass(frozen=True, slots=True)
 class TableResult:
-    """What came of one table: `table` is None where no row was written, `held` where none is held back.
+    """The result of one table: `table` is None if no row was written, `quarantined` if none is in quarantine.
 
-    `quarantined` counts the rows that are held back for the first time, `broken` the same by rule.
+    `newly_quarantined` is the number of rows quarantined for the first time, `broken` the same by rule.
     """
 
     table: ProcessedTable | None = None
-    held: QuarantinedRows | None = None
-    quarantined: int = 0
+    quarantined: QuarantinedRows | None = None
+    newly_quarantined: int = 0
     broken: dict[str, int] = field(default_factory=dict)

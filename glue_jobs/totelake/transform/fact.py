@@ -1,4 +1,4 @@
-"""A fact's part in a processed batch: every new version of its records, and those that need not wait any more."""
+"""Builds a fact of a processed batch: every new version of its records, and those released from quarantine."""
 
 from collections.abc import Mapping
 
@@ -7,90 +7,96 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 from totelake.lake.batches import QuarantinedRows
-from totelake.lake.versions import SEQUENCE, all_of, is_gone, written_versions
+from totelake.lake.versions import SEQUENCE, all_versions, is_deleted, written_versions
 from totelake.tables import SOURCE_TABLES, STAR_TABLES, StarTable
 from totelake.transform import files, quarantine
-from totelake.transform.attempt import Attempt, TableResult
-from totelake.transform.rules import is_broken, judge, only_lacks_references
+from totelake.transform.attempt import TableResult, TransformAttempt
+from totelake.transform.rules import breaks_rules, check_rules, lacks_only_references
 from totelake.transform.star_tables import Transform
 
 
-def pending_versions(attempt: Attempt, transform: Transform) -> DataFrame | None:
-    """Return the versions that the batch has to judge: the pending ones and those held back; None where none is."""
+def pending_versions(attempt: TransformAttempt, transform: Transform) -> DataFrame | None:
+    """Return the versions to check: the pending ones and those in quarantine; None if there are none."""
     table = STAR_TABLES[transform.table]
-    held = attempt.held.get(table.name)
-    if attempt.changed.isdisjoint(transform.sources) and not held:
+    quarantined = attempt.quarantined.get(table.name)
+    if attempt.changed.isdisjoint(transform.sources) and not quarantined:
         return None
-    return transform.function(_versions(attempt, transform, table, held))
+    return transform.function(_versions(attempt, transform, table, quarantined))
 
 
 def build_fact(
-    attempt: Attempt, table: StarTable, versions: DataFrame, missing: Mapping[str, DataFrame]
+    attempt: TransformAttempt, table: StarTable, versions: DataFrame, missing: Mapping[str, DataFrame]
 ) -> TableResult:
-    """Write those of `versions` that keep the rules, and hold back the others.
+    """Write those of `versions` that satisfy the rules, and quarantine the others.
 
-    `missing` is what they refer to in vain, see `rules.judge`. A deletion is never held back for its values: the last
-    version that was written stands in for it. Raises `QuarantineError` when too many new rows break a rule.
+    `missing` are the missing keys that they reference, see `rules.check_rules`. For a deletion that breaks a rule, a
+    tombstone of the last written version is synthesized. Raises `QuarantineError` when too many new rows break a rule.
     """
-    judged = judge(versions, table, missing)
-    is_new = (F.col(SEQUENCE) > attempt.covered) & ~is_gone()
-    figures = files.write(judged, attempt, table, is_new=is_new)
+    checked = check_rules(versions, table, missing)
+    is_new = (F.col(SEQUENCE) > attempt.covered) & ~is_deleted()
+    figures = files.write(checked, attempt, table, is_new=is_new)
     if not figures.broken:
-        return TableResult(files.describe(attempt, table, figures.sound))
-    broken = judged.where(is_broken()).persist(StorageLevel.DISK_ONLY)
+        return TableResult(files.describe(attempt, table, figures.valid))
+    broken = checked.where(breaks_rules()).persist(StorageLevel.DISK_ONLY)
     quarantine.check(attempt, table, broken.where(is_new), rows=figures.new, broken=figures.broken_new)
-    deletions = broken.where(is_gone())
-    tombstones = _synthesized_tombstones(attempt, table, deletions, wrote=figures.sound > 0).persist(
+    deletions = broken.where(is_deleted())
+    tombstones = _synthesized_tombstones(attempt, table, deletions, has_written=figures.valid > 0).persist(
         StorageLevel.DISK_ONLY
     )
     if synthesized := tombstones.count():
         files.append(tombstones, attempt, table)
-    waiting = broken.join(tombstones.select(*table.identity), list(table.identity), "left_anti")
-    lines = quarantine.lines(_superseded(waiting, judged, table), table)
+    to_quarantine = broken.join(tombstones.select(*table.identity), list(table.identity), "left_anti")
+    lines = quarantine.lines(_superseded(to_quarantine, checked, table), table)
     return TableResult(
-        files.describe(attempt, table, figures.sound + synthesized),
-        held=quarantine.write(lines, attempt, table),
-        quarantined=figures.broken_new,
+        files.describe(attempt, table, figures.valid + synthesized),
+        quarantined=quarantine.write(lines, attempt, table),
+        newly_quarantined=figures.broken_new,
         broken=quarantine.count(broken.where(is_new)),
     )
 
 
-def _versions(attempt: Attempt, transform: Transform, table: StarTable, held: QuarantinedRows | None) -> DataFrame:
-    """Return the pending versions of the source table, and those that are held back."""
+def _versions(
+    attempt: TransformAttempt, transform: Transform, table: StarTable, quarantined: QuarantinedRows | None
+) -> DataFrame:
+    """Return the versions of the source table that are pending or in quarantine."""
     source = SOURCE_TABLES[transform.sources[0]]
-    pending = all_of(attempt.spark, attempt.ingested, source, attempt.pending)
-    if not held:
+    pending = all_versions(attempt.spark, attempt.ingested, source, attempt.pending)
+    if not quarantined:
         return pending
-    bringing = [attempt.known[sequence - 1] for sequence in held.sequences]
-    waiting = quarantine.read(attempt.spark, attempt.processed, held).select(*table.identity).distinct()
-    brought = all_of(attempt.spark, attempt.ingested, source, bringing)
-    return pending.unionByName(brought.join(waiting, list(table.identity), "left_semi").select(*pending.columns))
+    batches = [attempt.known[sequence - 1] for sequence in quarantined.sequences]
+    identities = quarantine.read(attempt.spark, attempt.processed, quarantined).select(*table.identity).distinct()
+    versions = all_versions(attempt.spark, attempt.ingested, source, batches)
+    return pending.unionByName(versions.join(identities, list(table.identity), "left_semi").select(*pending.columns))
 
 
-def _synthesized_tombstones(attempt: Attempt, table: StarTable, deletions: DataFrame, *, wrote: bool) -> DataFrame:
-    """Return for each of the broken `deletions` the version written before it, unless that is a deletion itself."""
+def _synthesized_tombstones(
+    attempt: TransformAttempt, table: StarTable, deletions: DataFrame, *, has_written: bool
+) -> DataFrame:
+    """Return for each of the rule-breaking `deletions` a tombstone of the version before it, unless that is deleted."""
     paths = [batch.tables[table.name].path for batch in attempt.written if table.name in batch.tables]
-    written = written_versions(attempt.spark, attempt.processed, table, paths + [files.path(attempt, table)] * wrote)
-    gone = files.marks(deletions, table)
-    youngest = Window.partitionBy(*table.natural_key, f"_gone{SEQUENCE}").orderBy(F.col(SEQUENCE).desc())
-    before = written.join(gone, list(table.natural_key), "inner").where(F.col(SEQUENCE) < F.col(f"_gone{SEQUENCE}"))
-    last = before.withColumn("_age", F.row_number().over(youngest)).where((F.col("_age") == 1) & ~is_gone())
-    return files.marked(last, table)
+    if has_written:
+        paths.append(files.path(attempt, table))
+    written = written_versions(attempt.spark, attempt.processed, table, paths)
+    marks = files.deletion_marks(deletions, table)
+    newest_first = Window.partitionBy(*table.natural_key, f"_gone{SEQUENCE}").orderBy(F.col(SEQUENCE).desc())
+    before = written.join(marks, list(table.natural_key), "inner").where(F.col(SEQUENCE) < F.col(f"_gone{SEQUENCE}"))
+    last = before.withColumn("_age", F.row_number().over(newest_first)).where((F.col("_age") == 1) & ~is_deleted())
+    return files.as_tombstones(last, table)
 
 
-def _superseded(broken: DataFrame, judged: DataFrame, table: StarTable) -> DataFrame:
+def _superseded(broken: DataFrame, checked: DataFrame, table: StarTable) -> DataFrame:
     """Return `broken` with the column `superseded`.
 
-    A version that only lacks what it refers to waits for that, whatever came after it. Any other waits until there is a
-    later one, and a deletion as long as a version of its record does.
+    A later version of a record supersedes a version, unless that only lacks referenced rows. A deletion is superseded
+    if no version of its record stays open.
     """
     key = list(table.natural_key)
-    newest = judged.groupBy(*key).agg(F.max(SEQUENCE).alias("_newest"))
+    newest = checked.groupBy(*key).agg(F.max(SEQUENCE).alias("_newest"))
     later = F.col(SEQUENCE) < F.col("_newest")
-    versions = broken.where(~is_gone()).join(newest, key, "left")  # a key that is NULL meets none
-    superseded = F.coalesce(later, F.lit(False)) & ~only_lacks_references()
+    versions = broken.where(~is_deleted()).join(newest, key, "left")  # a NULL key has no match
+    superseded = F.coalesce(later, F.lit(False)) & ~lacks_only_references()
     versions = versions.withColumn(quarantine.SUPERSEDED, superseded).drop("_newest")
-    waiting = versions.where(~F.col(quarantine.SUPERSEDED)).select(*key).distinct().withColumn("_waits", F.lit(1))
-    deletions = broken.where(is_gone()).join(waiting, key, "left")
-    deletions = deletions.withColumn(quarantine.SUPERSEDED, F.col("_waits").isNull()).drop("_waits")
+    open_keys = versions.where(~F.col(quarantine.SUPERSEDED)).select(*key).distinct().withColumn("_open", F.lit(1))
+    deletions = broken.where(is_deleted()).join(open_keys, key, "left")
+    deletions = deletions.withColumn(quarantine.SUPERSEDED, F.col("_open").isNull()).drop("_open")
     return versions.unionByName(deletions)

@@ -1,4 +1,4 @@
-"""The files of one star table in one attempt, and what is counted while they are written."""
+"""Writes the files of a star table, and counts the rows while writing."""
 
 from dataclasses import dataclass
 
@@ -9,67 +9,66 @@ from totelake.lake import objects
 from totelake.lake.batches import ProcessedTable
 from totelake.lake.frames import conform
 from totelake.tables import StarTable
-from totelake.transform.attempt import Attempt
-from totelake.transform.rules import is_broken, typed
+from totelake.transform.attempt import TransformAttempt
+from totelake.transform.rules import breaks_rules, typed
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """How many rows kept the rules and were written, and how many are `broken`.
+    """The number of `valid` rows, which were written, and of `broken` ones, which break a rule.
 
-    `new` are those that are there for the first time and stand for a record that is there, `broken_new` those of them
-    that are broken.
+    `new` rows appear for the first time and are no deletions; `broken_new` are those of them that break a rule.
     """
 
-    sound: int
+    valid: int
     broken: int
     new: int
     broken_new: int
 
 
-def write(judged: DataFrame, attempt: Attempt, table: StarTable, *, is_new: Column) -> Figures:
-    """Write the rows that keep the rules, and count them and the others."""
+def write(checked: DataFrame, attempt: TransformAttempt, table: StarTable, *, is_new: Column) -> Figures:
+    """Write the rows that satisfy the rules, and count them and the others."""
     counts = Observation()
     if table.is_fact:
-        # Before the rows are counted: what is counted in the stage that writes is counted once, whatever Spark repeats.
-        judged = judged.withColumn("month", _month()).repartition("month")
-    observed = judged.observe(
+        # Before the rows are counted: counts in the Spark stage that writes are right even if Spark retries tasks.
+        checked = checked.withColumn("month", _month()).repartition("month")
+    observed = checked.observe(
         counts,
-        F.count_if(~is_broken()).alias("sound"),
-        F.count_if(is_broken()).alias("broken"),
+        F.count_if(~breaks_rules()).alias("valid"),
+        F.count_if(breaks_rules()).alias("broken"),
         F.count_if(is_new).alias("new"),
-        F.count_if(is_new & is_broken()).alias("broken_new"),
+        F.count_if(is_new & breaks_rules()).alias("broken_new"),
     )
-    _write(observed.where(~is_broken()), attempt, table, mode="errorifexists")
+    _write(observed.where(~breaks_rules()), attempt, table, mode="errorifexists")
     return Figures(**counts.get)
 
 
-def append(rows: DataFrame, attempt: Attempt, table: StarTable) -> None:
-    """Write `rows`, which are sound, beside those that the attempt has written."""
+def append(rows: DataFrame, attempt: TransformAttempt, table: StarTable) -> None:
+    """Write `rows`, which are valid, in addition to those that the attempt has written."""
     if table.is_fact:
         rows = rows.withColumn("month", _month())
     _write(rows, attempt, table, mode="append")
 
 
-def marks(deletions: DataFrame, table: StarTable) -> DataFrame:
-    """Return the natural keys of `deletions`, and their lineage as columns whose names begin with `_gone`."""
+def deletion_marks(deletions: DataFrame, table: StarTable) -> DataFrame:
+    """Return the natural keys of `deletions`, and their lineage in columns whose names begin with `_gone`."""
     lineage = (F.col(column.name).alias(f"_gone{column.name}") for column in table.lineage)
     return deletions.select(*table.natural_key, *lineage)
 
 
-def marked(rows: DataFrame, table: StarTable) -> DataFrame:
-    """Return `rows`, joined with `marks`, as the rows of deletions: with the lineage of those."""
+def as_tombstones(rows: DataFrame, table: StarTable) -> DataFrame:
+    """Return `rows`, joined with `deletion_marks`, as tombstones: with the lineage of the deletions."""
     lineage = {column.name: F.col(f"_gone{column.name}") for column in table.lineage}
     return rows.withColumns(lineage).select(*(column.name for column in table.stored_columns))
 
 
-def path(attempt: Attempt, table: StarTable) -> str:
-    """Return the folder of the files, below the bucket."""
+def path(attempt: TransformAttempt, table: StarTable) -> str:
+    """Return the path of the files, below the bucket."""
     return objects.table_path(table.name, attempt.batch_id)
 
 
-def describe(attempt: Attempt, table: StarTable, rows: int) -> ProcessedTable | None:
-    """Return what the record of the batch says of the files with `rows` rows, None where there is no row."""
+def describe(attempt: TransformAttempt, table: StarTable, rows: int) -> ProcessedTable | None:
+    """Return the entry of the commit record for files with `rows` rows, None without rows."""
     if not rows:
         return None
     files = objects.files_below(attempt.processed, path(attempt, table))
@@ -81,13 +80,13 @@ def _month() -> Column:
     return F.date_format("created_date", "yyyy-MM")
 
 
-def _write(rows: DataFrame, attempt: Attempt, table: StarTable, *, mode: str) -> None:
+def _write(rows: DataFrame, attempt: TransformAttempt, table: StarTable, *, mode: str) -> None:
     months = ("month",) if table.is_fact else ()
-    exact(rows, table, keep=months).write.mode(mode).partitionBy(*months).parquet(attempt.address(path(attempt, table)))
+    exact(rows, table, keep=months).write.mode(mode).partitionBy(*months).parquet(attempt.url(path(attempt, table)))
 
 
 def exact(rows: DataFrame, table: StarTable, *, keep: tuple[str, ...] = ()) -> DataFrame:
-    """Return `rows`, which keep the rules, with the columns of `table` in their types, and those called `keep`."""
+    """Return `rows`, which are valid, with the columns of `table` in their types, and the columns `keep`."""
     kinds = dict(rows.dtypes)
     others = [column for column in table.stored_columns if kinds[column.name] != column.type.spark]
     converted = rows.withColumns({column.name: typed(column, kinds[column.name]) for column in others})

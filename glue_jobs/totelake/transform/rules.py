@@ -1,4 +1,4 @@
-"""Whether a row keeps the rules that its table declares."""
+"""Checks rows against the declared rules of their table."""
 
 from collections.abc import Mapping
 
@@ -17,79 +17,81 @@ REFERRED = "_referred"
 _DAY = "yyyy-MM-dd"
 
 
-def judge(rows: DataFrame, table: StarTable, missing: Mapping[str, DataFrame]) -> DataFrame:
-    """Return `rows` with the column `_broken`: what each row has wrong, an empty array where nothing is.
+def check_rules(rows: DataFrame, table: StarTable, missing: Mapping[str, DataFrame]) -> DataFrame:
+    """Return `rows` with the column `_broken`: the array of each row's violations, empty if there are none.
 
-    A fault is the rule, the column and its value as text. A column that may not be NULL has to have a value; text has
-    to be a day in the form yyyy-mm-dd where a date is declared, and any other value has to fit its type without losing
-    a digit; it has to be one of those accepted, and in its range, which for a day is the calendar's; what it refers to
-    has to be there. `missing` has those keys that are referred to in vain, by dimension: each once, in a frame with the
-    column `_referred`. Where a table is looked up and has no such row, that is the fault, of the column that refers to
-    it, and not what is NULL for it.
+    A violation has the rule, the column and its value as text. Rules: a column is not NULL unless nullable; text is a
+    date yyyy-mm-dd where a date is declared, and any other value fits its type exactly; a value is an accepted one, and
+    in its range, which for a date is the calendar's; a reference exists. `missing` are the missing keys by dimension:
+    each once, in a frame with the column `_referred`. A lookup without a match is a violation by the foreign key, not
+    by the columns that are NULL because of it.
     """
     kinds = dict(rows.dtypes)
-    faults = [fault for lookup in LOOKUPS[table.name] for fault in _faults_of_lookup(lookup)]
+    violations = [violation for lookup in LOOKUPS[table.name] for violation in _violations_of_lookup(lookup)]
     for column in table.stored_columns:
         kind, lookup = kinds[column.name], LINEAGE[f"{table.name}.{column.name}"].lookup
-        faults += [F.when(_finds(lookup), fault) if lookup else fault for fault in _faults_of_value(column, kind)]
+        violations += [
+            F.when(_has_match(lookup), violation) if lookup else violation
+            for violation in _violations_of_value(column, kind)
+        ]
         if column.references == CALENDAR_TABLE:
             outside = ~typed(column, kind).between(FIRST_DAY, LAST_DAY)
-            faults.append(_fault(outside, RANGE, column))
+            violations.append(_violation(outside, RANGE, column))
         elif column.references and column.references in missing:
-            lacks = f"_{column.name}_lacks"
-            lacking = missing[column.references].withColumnRenamed(REFERRED, lacks)
-            rows = rows.join(lacking, rows[column.name] == lacking[lacks], "left")
-            faults.append(_fault(F.col(lacks).isNotNull(), REFERENCE, column))
-    return rows.withColumn(BROKEN, F.array_compact(F.array(*faults)))
+            missing_column = f"_{column.name}_lacks"
+            missing_keys = missing[column.references].withColumnRenamed(REFERRED, missing_column)
+            rows = rows.join(missing_keys, rows[column.name] == missing_keys[missing_column], "left")
+            violations.append(_violation(F.col(missing_column).isNotNull(), REFERENCE, column))
+    return rows.withColumn(BROKEN, F.array_compact(F.array(*violations)))
 
 
-def is_broken() -> SparkColumn:
-    """Return the condition that a judged row breaks a rule."""
+def breaks_rules() -> SparkColumn:
+    """Return the condition that a checked row breaks a rule."""
     return F.size(BROKEN) > 0
 
 
-def only_lacks_references() -> SparkColumn:
-    """Return the condition that a broken row would keep the rules if what it refers to were there."""
-    return F.forall(BROKEN, lambda fault: fault["rule"] == REFERENCE)
+def lacks_only_references() -> SparkColumn:
+    """Return the condition that missing references are the only violations of a row."""
+    return F.forall(BROKEN, lambda violation: violation["rule"] == REFERENCE)
 
 
 def typed(column: Column, kind: str) -> SparkColumn:
-    """Return the value of `column`, which is of Spark's type `kind`, in its declared type; NULL where it is none."""
+    """Return the value of `column`, which has the Spark type `kind`, in its declared type; NULL if it does not fit."""
     value = F.col(column.name)
     if column.type == DATE and kind == "string":
         return F.try_to_date(value, _DAY)
     return value if kind == column.type.spark else value.try_cast(column.type.spark)
 
 
-def _finds(lookup: Lookup) -> SparkColumn:
-    """Return the condition that a row has found what it looks up, or that there is nothing to look up."""
+def _has_match(lookup: Lookup) -> SparkColumn:
+    """Return the condition that the lookup of a row has a match, or that its foreign key is NULL."""
     reference = lookup.reference.column
-    finds = F.col(lookup.found).isNotNull()
-    return finds | F.col(reference.name).isNull() if reference.nullable else finds
+    has_match = F.col(lookup.matched_key).isNotNull()
+    return has_match | F.col(reference.name).isNull() if reference.nullable else has_match
 
 
-def _faults_of_lookup(lookup: Lookup) -> list[SparkColumn]:
+def _violations_of_lookup(lookup: Lookup) -> list[SparkColumn]:
     reference = lookup.reference.column
-    lacks = F.col(reference.name).isNotNull() & F.col(lookup.found).isNull()
-    faults = [] if reference.nullable else [_fault(F.col(reference.name).isNull(), NOT_NULL, reference)]
-    return [*faults, _fault(lacks, REFERENCE, reference)]
+    missing_column = F.col(reference.name).isNotNull() & F.col(lookup.matched_key).isNull()
+    violations = [] if reference.nullable else [_violation(F.col(reference.name).isNull(), NOT_NULL, reference)]
+    return [*violations, _violation(missing_column, REFERENCE, reference)]
 
 
-def _faults_of_value(column: Column, kind: str) -> list[SparkColumn]:
+def _violations_of_value(column: Column, kind: str) -> list[SparkColumn]:
     value, converted = F.col(column.name), typed(column, kind)
-    faults = [] if column.nullable else [_fault(value.isNull(), NOT_NULL, column)]
+    violations = [] if column.nullable else [_violation(value.isNull(), NOT_NULL, column)]
     if column.type == DATE and kind == "string":
-        faults.append(_fault(value.isNotNull() & converted.isNull(), PARSES, column))
+        violations.append(_violation(value.isNotNull() & converted.isNull(), PARSES, column))
     elif kind != column.type.spark:
-        faults.append(_fault(value.isNotNull() & ~converted.eqNullSafe(value), FITS, column))
+        violations.append(_violation(value.isNotNull() & ~converted.eqNullSafe(value), FITS, column))
     if column.accepted:
-        faults.append(_fault(~value.isin(*column.accepted), ACCEPTED, column))
+        violations.append(_violation(~value.isin(*column.accepted), ACCEPTED, column))
     if column.between:
-        faults.append(_fault(~value.between(*column.between), RANGE, column))
-    return faults
+        violations.append(_violation(~value.between(*column.between), RANGE, column))
+    return violations
 
 
-def _fault(broken: SparkColumn, rule: str, column: Column) -> SparkColumn:
-    # As text it is one request to Spark; put together from columns it is a dozen.
-    said = F.expr(f"struct('{rule}' AS rule, '{column.name}' AS column, string({column.name}) AS value)")
-    return F.when(broken, said)
+def _violation(broken: SparkColumn, rule: str, column: Column) -> SparkColumn:
+    # As a SQL expression it is one call to the JVM; as column functions it is a dozen.
+    details = F.expr(f"struct('{rule}' AS rule, '{column.name}' AS column, string({column.name}) AS value)")
+    return F.when(broken, details)

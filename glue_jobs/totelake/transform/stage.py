@@ -1,4 +1,4 @@
-"""The transform stage: the star schemas' part in everything that was ingested since the last time."""
+"""The transform stage: builds the star tables from the batches ingested since the last run."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -10,12 +10,12 @@ from totelake.lake import catalog, objects
 from totelake.lake.batches import IngestedBatch, ProcessedBatch, QuarantinedRows, active_batches
 from totelake.lake.commit_log import CommitLog
 from totelake.lake.zones import PROCESSED
-from totelake.runtime import failpoints, metrics, retry, worklog
+from totelake.runtime import failpoints, log, metrics, retry
 from totelake.runtime.errors import LogError
 from totelake.runtime.glue import JobRun
-from totelake.runtime.metrics import Measured
+from totelake.runtime.metrics import StageMetrics
 from totelake.tables import STAR_TABLES
-from totelake.transform.attempt import Attempt, TableResult
+from totelake.transform.attempt import TableResult, TransformAttempt
 from totelake.transform.dimension import build_dimension
 from totelake.transform.fact import build_fact, pending_versions
 from totelake.transform.quarantine import DEFAULT_SHARE
@@ -27,7 +27,7 @@ _TABLES_AT_ONCE = 4
 
 @dataclass(frozen=True, slots=True)
 class _Stage:
-    """One run of the stage: the buckets, everything that is `known` to be ingested, and the number it commits under."""
+    """One run of the stage: the buckets, all ingested batches (`known`), and the sequence number to commit."""
 
     run: JobRun
     ingested: str
@@ -39,9 +39,9 @@ class _Stage:
     def batch(
         self, written: tuple[ProcessedBatch, ...], last_ingested: int, quarantine_share: float | None = None
     ) -> ProcessedBatch:
-        """Write the batch that goes on from those `written`, up to the sequence `last_ingested`."""
+        """Write the batch after those `written`, up to the ingested sequence `last_ingested`."""
         known = self.known[:last_ingested]
-        attempt = Attempt(
+        attempt = TransformAttempt(
             self.run.spark,
             self.ingested,
             self.processed,
@@ -50,77 +50,80 @@ class _Stage:
             written,
             self.quarantine_share if quarantine_share is None else quarantine_share,
         )
-        return self._batch(attempt, _parts(attempt))
+        return self._batch(attempt, _results(attempt))
 
     def replayed(self, written: tuple[ProcessedBatch, ...]) -> ProcessedBatch:
-        """Write each of the batches `written` once more, then what is pending, and return the batch made up of them.
+        """Write each of the batches `written` again, then the pending ones, and return the batch that consists of them.
 
-        What was held back once is held back again, however much it is.
+        Rows that break a rule are quarantined again, without a limit.
         """
         parts: tuple[ProcessedBatch, ...] = ()
         for last in (batch.last_ingested for batch in written):
             progress = {"last_ingested": last, "of": len(self.known)}
-            with worklog.unit("batch_replayed", stage="transform", **progress) as figures:
+            with log.span("batch_replayed", stage="transform", **progress) as figures:
                 parts = (*parts, self.batch(parts, last, quarantine_share=1))
                 figures["total_rows"] = parts[-1].rows.total()
         if len(self.known) > parts[-1].last_ingested:
             parts = (*parts, self.batch(parts, len(self.known)))
         return replace(parts[-1], first_ingested=1, tables={}, quarantined={}, broken={}, replayed=parts)
 
-    def _batch(self, attempt: Attempt, parts: dict[str, TableResult]) -> ProcessedBatch:
+    def _batch(self, attempt: TransformAttempt, results: dict[str, TableResult]) -> ProcessedBatch:
         return ProcessedBatch(
             sequence=self.sequence,
             batch_id=attempt.batch_id,
             first_ingested=attempt.covered + 1,
             last_ingested=attempt.known[-1].sequence,
             snapshot_taken_at=attempt.known[-1].snapshot.taken_at,
-            tables={name: part.table for name, part in parts.items() if part.table},
+            tables={name: result.table for name, result in results.items() if result.table},
             run_id=self.run.id,
             code_version=self.run.code_version,
             committed_at=objects.now(),
-            quarantined={name: part.quarantined for name, part in parts.items() if part.quarantined},
-            broken={name: part.broken for name, part in parts.items() if part.broken},
-            held={name: part.held for name, part in parts.items() if part.held},
+            quarantined={name: rows for name, result in results.items() if (rows := result.newly_quarantined)},
+            broken={name: result.broken for name, result in results.items() if result.broken},
+            held={name: result.quarantined for name, result in results.items() if result.quarantined},
         )
 
 
 @retry.retried("transform")
 def run(run: JobRun, ingested: str, processed: str) -> ProcessedBatch | None:
-    """Commit one batch that covers everything ingested since the last one; return it, or None when nothing is pending.
+    """Commit one batch that covers all ingested batches since the last one, and return it; None if nothing is pending.
 
-    `ingested` and `processed` are the buckets. Facts get every new version, dimensions the rows that differ from what
-    was last written; rows that break a rule are held back. With the argument `rebuild` the batch replaces all batches
-    before it: each is made once more, from the same ingested batches. Raises `QuarantineError` when more rows of a
-    table break its rules than the argument `quarantine_share` lets pass.
+    `ingested` and `processed` are the buckets. Facts get every new version, dimensions the rows that differ from those
+    written before; rows that break a rule are quarantined. With the job argument `rebuild` the batch replaces all
+    earlier ones: each is written again, from the same ingested batches. Raises `QuarantineError` when more rows of a
+    table break its rules than the job argument `quarantine_share` permits.
     """
-    ingested_log, log = CommitLog(ingested, IngestedBatch), CommitLog(processed, ProcessedBatch)
-    with metrics.stage("transform") as measured:
-        catalog.register_committed(log, PROCESSED)
-        batch = _run(run, ingested_log, log, measured)
+    ingested_log, processed_log = CommitLog(ingested, IngestedBatch), CommitLog(processed, ProcessedBatch)
+    with metrics.stage("transform") as stage_metrics:
+        catalog.register_committed(processed_log, PROCESSED)
+        batch = _run(run, ingested_log, processed_log, stage_metrics)
         if batch:
             failpoints.hit(failpoints.LOG_CREATED)
-            measured.publish()  # before anything else can fail: the next attempt would find nothing to measure
+            stage_metrics.publish()  # before anything else can fail: a retry would have nothing pending to measure
             catalog.register(batch, PROCESSED)
             failpoints.hit(failpoints.PARTITIONS_REGISTERED)
         return batch
 
 
 def _run(
-    run: JobRun, ingested: CommitLog[IngestedBatch], log: CommitLog[ProcessedBatch], measured: Measured
+    run: JobRun,
+    ingested: CommitLog[IngestedBatch],
+    processed_log: CommitLog[ProcessedBatch],
+    stage_metrics: StageMetrics,
 ) -> ProcessedBatch | None:
     share, rebuild = run.fraction("quarantine_share"), run.flag("rebuild")
-    with worklog.unit("transform", stage="transform", rebuild=rebuild) as figures:
-        last = next(log.backwards(), None)
-        figures["pending_batches"] = _pending(ingested, log, last)
+    with log.span("transform", stage="transform", rebuild=rebuild) as figures:
+        last = next(processed_log.backwards(), None)
+        figures["pending_batches"] = _pending(ingested, processed_log, last)
         if not figures["pending_batches"] and not (rebuild and last):
             figures["total_rows"] = 0
-            _measure(measured, (), None, last.held if last else {})
+            _measure(stage_metrics, (), None, last.held if last else {})
             return None
-        batches = log.since(0)
+        batches = processed_log.since(0)
         stage = _Stage(
             run,
             ingested.bucket,
-            log.bucket,
+            processed_log.bucket,
             known=tuple(ingested.since(0)),
             sequence=len(batches) + 1,
             quarantine_share=DEFAULT_SHARE if share is None else share,
@@ -129,13 +132,13 @@ def _run(
         batch = stage.replayed(written) if rebuild and written else stage.batch(written, len(stage.known))
         figures |= {"batch_id": batch.batch_id, "quarantined": batch.quarantined, "total_rows": batch.rows.total()}
         failpoints.hit(failpoints.BEFORE_LOG_CREATED)
-        log.commit(batch)
-        _measure(measured, stage.known[batch.first_ingested - 1 :], batch, batch.held)
+        processed_log.commit(batch)
+        _measure(stage_metrics, stage.known[batch.first_ingested - 1 :], batch, batch.held)
         return batch
 
 
 def _measure(
-    measured: Measured,
+    stage_metrics: StageMetrics,
     covered: tuple[IngestedBatch, ...],
     batch: ProcessedBatch | None,
     held: Mapping[str, QuarantinedRows],
@@ -144,49 +147,50 @@ def _measure(
     for ingested in covered:
         rows_in.update({name: table.rows for name, table in ingested.tables.items()})
     broken = batch.broken if batch else {}
-    measured.record(metrics.ROWS_IN, rows_in)
-    measured.record(metrics.ROWS_OUT, batch.rows if batch else {})
-    measured.record(metrics.BYTES, batch.bytes if batch else 0)
-    measured.record(
+    stage_metrics.record(metrics.ROWS_IN, rows_in)
+    stage_metrics.record(metrics.ROWS_OUT, batch.rows if batch else {})
+    stage_metrics.record(metrics.BYTES, batch.bytes if batch else 0)
+    stage_metrics.record(
         metrics.QUARANTINED_ROWS,
         {(table, rule): rows for table, rules in broken.items() for rule, rows in rules.items()},
     )
-    measured.record(metrics.HELD_ROWS, sum(waiting.rows for waiting in held.values()))
+    stage_metrics.record(metrics.HELD_ROWS, sum(quarantined.rows for quarantined in held.values()))
 
 
 def _pending(
     ingested: CommitLog[IngestedBatch], processed: CommitLog[ProcessedBatch], last: ProcessedBatch | None
 ) -> int:
-    """Return how many ingested batches no processed one covers yet, of which `last` is the last."""
+    """Return the number of ingested batches that no processed batch, `last` being the last one, covers yet."""
     covered, committed = last.last_ingested if last else 0, ingested.last_sequence()
     if committed < covered:
         raise LogError(
-            f"s3://{ingested.bucket}: the log ends with {committed}, and s3://{processed.bucket} covers it up to "
+            f"s3://{ingested.bucket}: the log ends with {committed}, but s3://{processed.bucket} covers it up to "
             f"{covered}. The ingested bucket lost records, or is another one: restore them before the next run."
         )
     return committed - covered
 
 
-def _parts(attempt: Attempt) -> dict[str, TableResult]:
-    """Write all tables: the dimensions first, since facts are held against their keys."""
+def _results(attempt: TransformAttempt) -> dict[str, TableResult]:
+    """Write all tables: the dimensions first, since the references of facts are checked against their keys."""
     facts = [transform for transform in TRANSFORMS.values() if STAR_TABLES[transform.table].is_fact]
     dimensions = [transform for transform in TRANSFORMS.values() if not STAR_TABLES[transform.table].is_fact]
     pending = {transform.table: pending_versions(attempt, transform) for transform in facts}
     versions = {name: frame for name, frame in pending.items() if frame is not None}
     with ThreadPoolExecutor(_TABLES_AT_ONCE) as pool:
-        makers = [partial(build_dimension, attempt, transform) for transform in dimensions]
-        parts = dict(pool.map(_build, [transform.table for transform in dimensions], makers))
-        with missing_references(attempt, versions, parts) as missing:
-            makers = [partial(build_fact, attempt, STAR_TABLES[name], versions[name], missing) for name in versions]
-            parts |= dict(pool.map(_build, versions, makers))
-    return parts
+        builders = [partial(build_dimension, attempt, transform) for transform in dimensions]
+        results = dict(pool.map(_build, [transform.table for transform in dimensions], builders))
+        with missing_references(attempt, versions, results) as missing:
+            builders = [partial(build_fact, attempt, STAR_TABLES[name], versions[name], missing) for name in versions]
+            results |= dict(pool.map(_build, versions, builders))
+    return results
 
 
-def _build(table: str, make: Callable[[], TableResult]) -> tuple[str, TableResult]:
-    with worklog.unit("table_transformed", stage="transform", table=table) as figures:
-        part = make()
-        if part.table:
+def _build(table: str, build: Callable[[], TableResult]) -> tuple[str, TableResult]:
+    with log.span("table_transformed", stage="transform", table=table) as figures:
+        result = build()
+        if result.table:
             failpoints.hit(failpoints.TABLE_WRITTEN)
-        rows = part.table.rows if part.table else 0
-        figures |= {"rows": rows, "quarantined": part.quarantined, "held": part.held.rows if part.held else 0}
-        return table, part
+        rows = result.table.rows if result.table else 0
+        open_rows = result.quarantined.rows if result.quarantined else 0
+        figures |= {"rows": rows, "quarantined": result.newly_quarantined, "held": open_rows}
+        return table, result

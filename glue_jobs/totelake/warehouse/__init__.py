@@ -1,6 +1,6 @@
-"""The warehouse: what a load asks of it, and the two kinds that there are, one package each."""
+"""The warehouse: the interface that a load uses, and a package for each kind, Postgres and Redshift."""
 
 from totelake.warehouse.contract import FilesByTable, OpenWarehouse, Warehouse
-from totelake.warehouse.kinds import ARGUMENTS, named_in
+from totelake.warehouse.kinds import ARGUMENTS, from_arguments
 
-__all__ = ["ARGUMENTS", "FilesByTable", "OpenWarehouse", "Warehouse", "named_in"]
+__all__ = ["ARGUMENTS", "FilesByTable", "OpenWarehouse", "Warehouse", "from_arguments"]

@@ -1,4 +1,4 @@
-"""What every table, column and view of a warehouse says of itself, from the declarations."""
+"""The comments on the tables, columns and views of a warehouse, from the declarations."""
 
 from psycopg import sql
 
@@ -7,7 +7,7 @@ from totelake.warehouse.names import SCHEMA, current_view
 
 
 def on_table(table: StarTable) -> list[sql.Composed]:
-    """Return the statements that describe `table` and its columns."""
+    """Return the statements that comment on `table` and its columns."""
     return [
         sql.SQL("COMMENT ON TABLE {} IS {}").format(sql.Identifier(SCHEMA, table.name), sql.Literal(table.grain)),
         *(
@@ -20,8 +20,10 @@ def on_table(table: StarTable) -> list[sql.Composed]:
 
 
 def on_view(table: StarTable) -> sql.Composed:
-    """Return the statement that describes the view of what `table` shows now."""
+    """Return the statement that comments on the current view of `table`."""
     return sql.SQL("COMMENT ON VIEW {} IS {}").format(
         sql.Identifier(SCHEMA, current_view(table)),
-        sql.Literal(f"{table.name} as it is now: one row per {', '.join(table.natural_key)}, deleted ones left out."),
+        sql.Literal(
+            f"Current state of {table.name}: one row per {', '.join(table.natural_key)}, without deleted ones."
+        ),
     )

@@ -1,4 +1,4 @@
-"""What a load asks of a warehouse, whichever kind it is."""
+"""The interface of a warehouse that a load uses, for each kind of warehouse."""
 
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
@@ -8,42 +8,42 @@ from totelake.lake.commit_log import CommitLog
 from totelake.tables import StarTable
 
 if TYPE_CHECKING:
-    from totelake.runtime.glue import JobRun  # it brings Spark, and not all who ask for a name need that
+    from totelake.runtime.glue import JobRun  # it imports Spark, which not every importer needs
 
 type FilesByTable = dict[StarTable, list[ProcessedTable]]
-"""What batches have of each star table, the dimensions before the facts that refer to them."""
+"""The files of batches by star table, dimensions before the facts that reference them."""
 
 
 class OpenWarehouse(Protocol):
-    """A warehouse that one run is loading; it has all its tables, each with the columns that it declares."""
+    """A warehouse opened for a load, with all its tables in their declared shape."""
 
-    def pending(self, log: CommitLog[ProcessedBatch]) -> list[ProcessedBatch]:
-        """Return the batches of `log` that the ledger lacks, in order; raise `LedgerError` when the two disagree."""
+    def pending(self, commit_log: CommitLog[ProcessedBatch]) -> list[ProcessedBatch]:
+        """Return the batches of `commit_log` that the ledger lacks, in order; raise `LedgerError` if they disagree."""
 
-    def load(self, batches: list[ProcessedBatch], parts: FilesByTable, *, full_refresh: bool) -> dict[str, int]:
-        """Load `batches`, whose rows are `parts`, in one transaction; return the rows inserted or changed by table.
+    def load(self, batches: list[ProcessedBatch], files: FilesByTable, *, full_refresh: bool) -> dict[str, int]:
+        """Load `batches` from `files` in one transaction; return the number of rows inserted or changed by table.
 
-        With `full_refresh` they replace everything that is there. Raises `StagingError` when what arrived is not what
-        the batches hold, and then nothing is changed.
+        With `full_refresh` they replace all rows. Raises `StagingError`, and changes nothing, when the staged rows do
+        not match the batches.
         """
 
     def after_load(self, table: StarTable, rows: int) -> None:
-        """Do what is due after `rows` of `table` were committed, such as to renew its statistics."""
+        """Do the maintenance due after `rows` of `table` were committed, such as updating its statistics."""
 
     def ensure_schema(self) -> None:
-        """Make what a load leaves to its end, for a run that finds nothing to load."""
+        """Create what a load creates at its end, for a run with nothing to load."""
 
 
 class Warehouse(Protocol):
-    """A warehouse as a job's arguments name it."""
+    """A warehouse, as specified by a job's arguments."""
 
     @property
     def place(self) -> str:
-        """Where it is and by which role it is reached, as errors tell it."""
+        """Its address and role, for messages."""
 
     def opened(self, run: "JobRun", bucket: str) -> AbstractContextManager[OpenWarehouse]:
-        """Open the warehouse for a load of `run` from the processed `bucket`, and make the tables that it lacks.
+        """Open the warehouse for a load of `run` from the processed `bucket`, and create missing tables.
 
-        Raises `AlreadyRunningError` when another load keeps this one out, `WarehouseSchemaError` when a table has other
-        columns than it declares, or lost all its rows; what is lost, a run with the argument `rebuild` restores.
+        Raises `AlreadyRunningError` when another load is running, `WarehouseSchemaError` when a table has other columns
+        than declared, or lost all its rows; lost rows are restored by a run with the argument `rebuild`.
         """

@@ -1,7 +1,7 @@
-"""The view `current_<table>` of each star table, in each system that has it: records as they are in totesys now.
+"""The view `current_<table>` of each star table in Postgres, Redshift and Athena: the current records of totesys.
 
-Of a fact it shows the latest version of each record, by the number of the ingested batch and not by `_source_version`:
-two transactions can write a row in the opposite order of their numbers. Deleted records are left out.
+For a fact it has the latest version of each record, by ingested batch and not by `_source_version`: two transactions
+can write a row in the opposite order of their ids. Deleted records are excluded.
 """
 
 from psycopg import sql
@@ -12,22 +12,24 @@ from totelake.warehouse.names import SCHEMA, current_columns, current_view, list
 
 def create_in_postgres(table: StarTable) -> sql.Composed:
     """Return the statement that creates the view in Postgres."""
-    # Backwards, so that the index of the identity has the rows in this order.
+    # Descending, to match a backward scan of the identity's index.
     return _create(
         table,
         sql.SQL(
-            '(SELECT DISTINCT ON ({key}) * FROM {table} ORDER BY {downwards}, "_ingested_sequence" DESC) AS latest'
+            '(SELECT DISTINCT ON ({key}) * FROM {table} ORDER BY {descending}, "_ingested_sequence" DESC) AS latest'
         ).format(
             key=listed(table.natural_key),
             table=sql.Identifier(SCHEMA, table.name),
-            downwards=sql.SQL(", ").join(sql.SQL("{} DESC").format(sql.Identifier(name)) for name in table.natural_key),
+            descending=sql.SQL(", ").join(
+                sql.SQL("{} DESC").format(sql.Identifier(name)) for name in table.natural_key
+            ),
         ),
     )
 
 
 def create_in_redshift(table: StarTable) -> sql.Composed:
     """Return the statement that creates the view in Redshift."""
-    # The condition on _age is in a query of its own, so that _deleted_at is asked of the latest version only.
+    # The condition on _age is in an inner query, so that _deleted_at is tested on the latest version only.
     return _create(
         table,
         sql.SQL(
@@ -53,20 +55,20 @@ def _create(table: StarTable, latest_versions: sql.Composed) -> sql.Composed:
 
 
 def columns_in_athena(table: StarTable) -> list[Column]:
-    """Return the columns of the view in Athena: the warehouse's, without the surrogate key that only it assigns."""
-    shown = current_columns(table)
-    return [column for column in table.stored_columns if column.name in shown]
+    """Return the columns of the view in Athena: the warehouse's, without the surrogate key, which the lake lacks."""
+    names = current_columns(table)
+    return [column for column in table.stored_columns if column.name in names]
 
 
 def query_in_athena(table: StarTable) -> str:
     """Return the query of the view in Athena's SQL.
 
-    The catalog has only the partitions of active batches, so a zone that was rebuilt counts once.
+    The catalog has the partitions of active batches only, so superseded batches do not count.
     """
     names = ", ".join(_quoted(column.name) for column in columns_in_athena(table))
     key = ", ".join(map(_quoted, table.natural_key))
-    youngest = f"row_number() OVER (PARTITION BY {key} ORDER BY {_quoted(INGESTED_SEQUENCE.name)} DESC)"
-    versions = f"SELECT *, {youngest} AS version FROM {_quoted(table.name)}"  # noqa: S608 - declared names
+    newest_first = f"row_number() OVER (PARTITION BY {key} ORDER BY {_quoted(INGESTED_SEQUENCE.name)} DESC)"
+    versions = f"SELECT *, {newest_first} AS version FROM {_quoted(table.name)}"  # noqa: S608 - declared names
     return f"SELECT {names} FROM ({versions}) WHERE version = 1 AND {_quoted(DELETED_AT.name)} IS NULL"  # noqa: S608
 
 

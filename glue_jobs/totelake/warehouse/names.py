@@ -1,4 +1,4 @@
-"""What the parts of a warehouse are called, whichever kind of warehouse it is."""
+"""The names of schemas, tables, views and columns in every kind of warehouse."""
 
 from collections.abc import Iterable
 
@@ -10,17 +10,17 @@ from totelake.tables.model import DELETED_AT
 
 SCHEMA = "public"
 STAGING_SCHEMA = "staging"
-MOST_DUPLICATES = 5
-"""How many keys that are staged more than once an error names."""
+MAX_DUPLICATES = 5
+"""The maximum number of duplicate staged keys in an error."""
 
 
 def current_view(table: StarTable) -> str:
-    """Return the name of the view with each record of `table` as it is in totesys now, deleted ones left out."""
+    """Return the name of the view of the current records of `table`, without deleted ones."""
     return f"current_{table.name}"
 
 
 def current_columns(table: StarTable) -> list[str]:
-    """Return the columns of that view; in it nothing is deleted."""
+    """Return the columns of that view: all but the deletion time."""
     surrogate = [table.surrogate] if table.surrogate else []
     return [*surrogate, *(column.name for column in table.stored_columns if column != DELETED_AT)]
 

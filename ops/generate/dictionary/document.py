@@ -6,7 +6,7 @@ from ops.generate.dictionary import diagrams
 from ops.generate.dictionary.bookkeeping import QUARANTINE_COLUMNS
 from totelake.tables import SOURCE_TABLES, STAR_TABLES, Column, SourceTable, StarTable
 from totelake.tables.ledger import LEDGER, LEDGER_COLUMNS, LEDGER_COMMENT
-from totelake.tables.lineage import LINEAGE, LOOKUPS, SOURCE_COLUMNS, Lineage, Lookup, SourceColumn, shown_in
+from totelake.tables.lineage import LINEAGE, LOOKUPS, SOURCE_COLUMNS, Lineage, Lookup, SourceColumn, dependents
 from totelake.warehouse.names import current_view
 
 _HEAD = """\
@@ -123,7 +123,7 @@ def _source_row(source: SourceColumn) -> tuple[str, ...]:
         "yes" if column.nullable else "no",
         _link(column.references) if column.references else "",
         column.description,
-        ", ".join(_code([lineage.star.name]) for lineage in shown_in(source)) or "only in the lake",
+        ", ".join(_code([lineage.star.name]) for lineage in dependents(source)) or "only in the lake",
     )
 
 

@@ -1,4 +1,4 @@
-"""The platform's own metrics: each declared once, and published by the stages."""
+"""The custom CloudWatch metrics of the platform: each declared once, and published by the stages."""
 
 from totelake.runtime.metrics.declarations import (
     BYTES,
@@ -18,7 +18,7 @@ from totelake.runtime.metrics.declarations import (
     WAREHOUSE_AGE,
     Metric,
 )
-from totelake.runtime.metrics.publication import Measured, count, stage
+from totelake.runtime.metrics.publication import StageMetrics, count, stage
 
 __all__ = [
     "BYTES",
@@ -36,8 +36,8 @@ __all__ = [
     "SECONDS",
     "STAGES",
     "WAREHOUSE_AGE",
-    "Measured",
     "Metric",
+    "StageMetrics",
     "count",
     "stage",
 ]

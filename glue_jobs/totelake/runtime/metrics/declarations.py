@@ -1,7 +1,7 @@
-"""Every metric of the platform's own, in CloudWatch's namespace `Totelake`.
+"""The custom metrics of the platform, in the CloudWatch namespace `Totelake`.
 
-CloudWatch takes a name with other dimensions for another metric, and alarms cannot add metrics up. So what is told for
-each table is also told as the sum that alarms look at.
+To CloudWatch the same name with other dimensions is another metric, and an alarm cannot add metrics up. So a metric per
+table is also published as the total that alarms use.
 """
 
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ SUM, GAUGE = ("Sum",), ("Maximum", "Minimum", "Average")
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A figure that `stages` publish for each combination of `dimensions`, in `unit`, a word of CloudWatch's.
+    """A metric that `stages` publish for each combination of `dimensions`, in the CloudWatch `unit`.
 
-    `statistics` are those that mean something. Where there is a `total`, the sum goes out under these dimensions too.
+    `statistics` are the meaningful ones. With `total`, the sum is published under these dimensions too.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Metric:
 
     @property
     def own_dimensions(self) -> tuple[str, ...]:
-        """The dimensions that tell its figures within a stage apart."""
+        """The dimensions other than the stage."""
         return tuple(name for name in self.dimensions if name != STAGE)
 
     @property
@@ -44,7 +44,7 @@ ROWS_IN = Metric(
     "Count",
     (STAGE, "Table"),
     SUM,
-    "Rows that a stage had to deal with: changed in totesys, in ingested or processed batches, compared by reconcile.",
+    "Rows that a stage read: changed in totesys, in ingested or processed batches, compared by reconcile.",
     stages=("ingest", "transform", "load", "reconcile"),
     total=(STAGE,),
 )
@@ -65,14 +65,14 @@ BYTES = Metric(
     "Bytes of Parquet that ingest and transform wrote, and that the load read.",
     stages=("ingest", "transform", "load"),
 )
-SECONDS = Metric("Seconds", "Seconds", (STAGE,), GAUGE, "How long a stage took that came to its end.")
-HEARTBEAT = Metric("Heartbeat", "Count", (STAGE,), SUM, "One for each run of a stage that came to its end.")
+SECONDS = Metric("Seconds", "Seconds", (STAGE,), GAUGE, "Duration of a stage that completed.")
+HEARTBEAT = Metric("Heartbeat", "Count", (STAGE,), SUM, "One for each run of a stage that completed.")
 NEWEST_CHANGE = Metric(
     "AgeOfNewestChange",
     "Seconds",
     (),
     GAUGE,
-    "From the highest last_updated that the last batch saw to the ingest's snapshot; grows while totesys is quiet.",
+    "From the highest last_updated in the last batch to the ingest's snapshot; grows while totesys does not change.",
     stages=("ingest",),
 )
 WAREHOUSE_AGE = Metric(
@@ -80,7 +80,7 @@ WAREHOUSE_AGE = Metric(
     "Seconds",
     (),
     GAUGE,
-    "How long ago, when a load ended, the moment of totesys was that the warehouse is complete up to.",
+    "Age of the totesys snapshot that the warehouse shows, at the end of a load.",
     stages=("load",),
 )
 QUARANTINED_ROWS = Metric(
@@ -88,19 +88,17 @@ QUARANTINED_ROWS = Metric(
     "Count",
     ("Table", "Rule"),
     SUM,
-    "Rows that were held back for the first time; one that breaks two rules counts for both.",
+    "Rows quarantined for the first time; one that breaks two rules counts for both.",
     stages=("transform",),
     total=(),
 )
-HELD_ROWS = Metric(
-    "HeldRows", "Count", (), GAUGE, "Rows that wait in quarantine, after a transform.", stages=("transform",)
-)
+HELD_ROWS = Metric("HeldRows", "Count", (), GAUGE, "Rows in quarantine after a transform.", stages=("transform",))
 RECONCILE_DIFFERENCES = Metric(
     "ReconcileDifferences",
     "Count",
     ("Table",),
     SUM,
-    "Records that the warehouse shows otherwise than totesys, and no run to come explains.",
+    "Records that differ between the warehouse and totesys, and that no pending batch explains.",
     stages=("reconcile",),
     total=(),
 )
@@ -109,7 +107,7 @@ RECONCILE_EXPLAINED = Metric(
     "Count",
     ("Table",),
     SUM,
-    "Records that differ because a run to come brings them.",
+    "Records that differ because a later run will load them.",
     stages=("reconcile",),
     total=(),
 )
@@ -118,7 +116,7 @@ DRIFT_DIFFERENCES = Metric(
     "Count",
     (),
     SUM,
-    "Differences between what the crawler found in the lake and what is declared, the accepted ones left out.",
+    "Differences between the schemas that the crawler found in the lake and the declared ones, without accepted ones.",
     stages=("drift",),
 )
 

@@ -1,4 +1,4 @@
-"""One pure function for each star table, named for it; its parameters are named for the tables that it reads."""
+"""The transforms: one pure function per star table, with its name; its parameters are named for the source tables."""
 
 import inspect
 from collections.abc import Callable
@@ -14,7 +14,7 @@ CALENDAR = "calendar"
 
 @dataclass(frozen=True, slots=True)
 class Transform:
-    """How a star table is built; the first of its `sources` drives it, the others are joined to that one."""
+    """The transform of a star table; the first of its `sources` is the driving table, the others are joined to it."""
 
     table: str
     function: Callable[..., DataFrame]

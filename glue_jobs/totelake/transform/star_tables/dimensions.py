@@ -1,4 +1,4 @@
-"""The dimensions: one row per record, as last known; it is deleted when the record that drives it is."""
+"""The dimensions: one row per record, the latest version; it is deleted when the driving record is."""
 
 import json
 
@@ -6,7 +6,7 @@ import pycountry
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
-from totelake.tables.lineage import found
+from totelake.tables.lineage import matched_key
 
 
 def dim_date(calendar: DataFrame) -> DataFrame:
@@ -25,8 +25,8 @@ def dim_date(calendar: DataFrame) -> DataFrame:
 
 
 def dim_staff(staff: DataFrame, department: DataFrame) -> DataFrame:
-    """One row per member of staff, with the department that they are in."""
-    return _looked_up(staff, "department_id", department, "department_id").select(
+    """One row per member of staff, with their department."""
+    return _with_lookup(staff, "department_id", department, "department_id").select(
         "staff_id",
         "first_name",
         "last_name",
@@ -34,7 +34,7 @@ def dim_staff(staff: DataFrame, department: DataFrame) -> DataFrame:
         F.coalesce("location", F.lit("Undefined")).alias("location"),
         "email_address",
         "department_id",
-        found("department_id"),
+        matched_key("department_id"),
         "_deleted_at",
     )
 
@@ -55,7 +55,7 @@ def dim_location(address: DataFrame) -> DataFrame:
 
 
 def dim_currency(currency: DataFrame) -> DataFrame:
-    """One row per currency, under its name in ISO 4217."""
+    """One row per currency, with its ISO 4217 name."""
     return currency.select("currency_id", "currency_code", _currency_name().alias("currency_name"), "_deleted_at")
 
 
@@ -65,8 +65,8 @@ def dim_design(design: DataFrame) -> DataFrame:
 
 
 def dim_counterparty(counterparty: DataFrame, address: DataFrame) -> DataFrame:
-    """One row per counterparty, with the address that it has in law."""
-    return _looked_up(counterparty, "legal_address_id", address, "address_id").select(
+    """One row per counterparty, with its legal address."""
+    return _with_lookup(counterparty, "legal_address_id", address, "address_id").select(
         "counterparty_id",
         "counterparty_legal_name",
         F.col("address_line_1").alias("counterparty_legal_address_line_1"),
@@ -77,7 +77,7 @@ def dim_counterparty(counterparty: DataFrame, address: DataFrame) -> DataFrame:
         F.col("country").alias("counterparty_legal_country"),
         F.col("phone").alias("counterparty_legal_phone_number"),
         "legal_address_id",
-        found("legal_address_id"),
+        matched_key("legal_address_id"),
         "_deleted_at",
     )
 
@@ -94,19 +94,19 @@ def dim_payment_type(payment_type: DataFrame) -> DataFrame:
     return payment_type.select("payment_type_id", "payment_type_name", "_deleted_at")
 
 
-def _looked_up(rows: DataFrame, reference: str, table: DataFrame, key: str) -> DataFrame:
-    """Return all `rows`, each beside the row of `table` whose `key` its `reference` names, or beside NULLs.
+def _with_lookup(rows: DataFrame, reference: str, table: DataFrame, key: str) -> DataFrame:
+    """Return all `rows`, left-joined by the foreign key `reference` with the `key` of `table`.
 
-    The column `found(reference)` has that key. A row of `table` that is gone is only found by rows that are gone too.
+    The column `matched_key(reference)` has that key. Only deleted rows match a deleted row of `table`.
     """
-    there = table.withColumnsRenamed({key: found(reference), "_deleted_at": "_lost_at"})
-    is_there = F.col("_lost_at").isNull() | F.col("_deleted_at").isNotNull()
-    return rows.join(there, (F.col(reference) == F.col(found(reference))) & is_there, "left")
+    referenced = table.withColumnsRenamed({key: matched_key(reference), "_deleted_at": "_lost_at"})
+    is_available = F.col("_lost_at").isNull() | F.col("_deleted_at").isNotNull()
+    return rows.join(referenced, (F.col(reference) == F.col(matched_key(reference))) & is_available, "left")
 
 
 def _currency_name() -> Column:
-    """Return the ISO 4217 name of `currency_code`, NULL for a code that the standard does not know."""
+    """Return the ISO 4217 name of `currency_code`, NULL for a code that the standard does not have."""
     names = {currency.alpha_3: currency.name for currency in pycountry.currencies}
-    # As JSON the names are one literal; as a map of literals they are hundreds, which takes seconds to compile.
-    known = F.from_json(F.lit(json.dumps(names)), "map<string, string>")
-    return F.try_element_at(known, F.upper("currency_code"))
+    # As JSON the names are one literal; a map has hundreds, which take seconds to compile.
+    names_by_code = F.from_json(F.lit(json.dumps(names)), "map<string, string>")
+    return F.try_element_at(names_by_code, F.upper("currency_code"))

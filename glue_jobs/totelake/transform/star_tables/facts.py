@@ -1,4 +1,4 @@
-"""The facts: one row for every version of a record. Dates that are text in totesys stay so until they are judged."""
+"""The facts: one row per version of a record. Dates that are text in totesys stay text until the rules are checked."""
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
@@ -44,7 +44,7 @@ def fact_purchase_order(purchase_order: DataFrame) -> DataFrame:
 
 
 def fact_payment(payment: DataFrame) -> DataFrame:
-    """One row per recorded change to a payment; account numbers stay behind."""
+    """One row per recorded change to a payment, without account numbers."""
     return payment.select(
         "payment_id",
         *_stamps(),
@@ -60,7 +60,7 @@ def fact_payment(payment: DataFrame) -> DataFrame:
 
 
 def _stamps() -> tuple[Column, ...]:
-    """Return created_at and last_updated as a date and a time of day each, to the millisecond."""
+    """Return created_at and last_updated, each as a date and a time of day to the millisecond."""
     return (
         F.to_date("created_at").alias("created_date"),
         F.date_format("created_at", _TIME).alias("created_time"),

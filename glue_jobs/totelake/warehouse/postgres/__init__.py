@@ -1,4 +1,4 @@
-"""The warehouse in Postgres: its definition, and how batches get in."""
+"""The warehouse in Postgres: its definition, and the load."""
 
 from totelake.warehouse.postgres.definition import ddl
 from totelake.warehouse.postgres.shape import apply

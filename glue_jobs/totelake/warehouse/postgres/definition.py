@@ -1,4 +1,4 @@
-"""The warehouse as Postgres defines it: tables, keys, indexes, views and comments, all from the declarations."""
+"""The definition of the warehouse in Postgres: tables, keys, views and comments, from the declarations."""
 
 import hashlib
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from totelake.warehouse.names import SCHEMA, STAGING_SCHEMA, as_text, listed
 
 
 def ddl() -> str:
-    """Return the statements that make the warehouse, in order; where all of it is there they change nothing."""
+    """Return the idempotent statements that create the warehouse, in order."""
     idempotent = [
         sql.SQL("DO $$ BEGIN\n    {};\nEXCEPTION WHEN duplicate_object THEN NULL;\nEND $$").format(add)
         for add in (key.add for key in foreign_keys())
@@ -22,17 +22,17 @@ def ddl() -> str:
 
 
 def statements() -> list[sql.Composed]:
-    """Return the statements that make everything but the foreign keys, each of them idempotent."""
-    made = [
+    """Return the idempotent statements that create everything but the foreign keys."""
+    created = [
         sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(STAGING_SCHEMA)),
         _create_ledger(),
         sql.SQL("COMMENT ON TABLE {} IS {}").format(sql.Identifier(SCHEMA, LEDGER), sql.Literal(LEDGER_COMMENT)),
     ]
     for table in STAR_TABLES.values():
-        made += [_create_table(table), *comments.on_table(table), current_views.create_in_postgres(table)]
-        made.append(comments.on_view(table))
-    mark = sql.Literal(staging_comment(made))
-    return [*made, sql.SQL("COMMENT ON SCHEMA {} IS {}").format(sql.Identifier(STAGING_SCHEMA), mark)]
+        created += [_create_table(table), *comments.on_table(table), current_views.create_in_postgres(table)]
+        created.append(comments.on_view(table))
+    mark = sql.Literal(staging_comment(created))
+    return [*created, sql.SQL("COMMENT ON SCHEMA {} IS {}").format(sql.Identifier(STAGING_SCHEMA), mark)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Key:
 
     @property
     def definition(self) -> str:
-        """The key as `pg_get_constraintdef` tells it."""
+        """The key as `pg_get_constraintdef` returns it."""
         return f"{self.kind} ({', '.join(self.columns)})"
 
     @property
@@ -56,7 +56,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class ForeignKey:
-    """A reference of a fact to a dimension, which is a constraint of its own name."""
+    """A foreign key of a fact to a dimension."""
 
     table: str
     column: str
@@ -70,7 +70,7 @@ class ForeignKey:
 
     @property
     def definition(self) -> str:
-        """The key as `pg_get_constraintdef` tells it."""
+        """The key as `pg_get_constraintdef` returns it."""
         return f"FOREIGN KEY ({self.column}) REFERENCES {self.dimension}({', '.join(self.key)})"
 
     @property
@@ -93,16 +93,16 @@ class ForeignKey:
 
 
 def keys() -> list[Key]:
-    """Return the primary key of each table, and what else is unique in it."""
-    found = [Key(LEDGER, "PRIMARY KEY", ("processed_sequence",)), Key(LEDGER, "UNIQUE", ("batch_id",))]
+    """Return the primary and unique keys of each table."""
+    result = [Key(LEDGER, "PRIMARY KEY", ("processed_sequence",)), Key(LEDGER, "UNIQUE", ("batch_id",))]
     for table in STAR_TABLES.values():
-        found += [Key(table.name, "PRIMARY KEY", table.key)]
-        found += [Key(table.name, "UNIQUE", table.identity)] if table.surrogate else []
-    return found
+        result += [Key(table.name, "PRIMARY KEY", table.key)]
+        result += [Key(table.name, "UNIQUE", table.identity)] if table.surrogate else []
+    return result
 
 
 def foreign_keys() -> list[ForeignKey]:
-    """Return every reference of a star table."""
+    """Return the foreign keys of all star tables."""
     return [
         ForeignKey(table.name, column.name, column.references, STAR_TABLES[column.references].key)
         for table in STAR_TABLES.values()
@@ -111,10 +111,10 @@ def foreign_keys() -> list[ForeignKey]:
     ]
 
 
-def staging_comment(made: Iterable[sql.Composed]) -> str:
-    """Return what the staging schema says of itself; its digest tells whether a warehouse has the statements `made`."""
-    digest = hashlib.sha256(as_text(made).encode()).hexdigest()[:16]
-    return f"Where loads copy to; empty between them. Definition of the warehouse: {digest}."
+def staging_comment(created: Iterable[sql.Composed]) -> str:
+    """Return the comment on the staging schema, with a digest of the statements that `created` the warehouse."""
+    digest = hashlib.sha256(as_text(created).encode()).hexdigest()[:16]
+    return f"Staging tables of loads; empty between loads. Definition of the warehouse: {digest}."
 
 
 def _add(table: str, constraint: sql.Composed) -> sql.Composed:

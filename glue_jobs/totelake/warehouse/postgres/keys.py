@@ -1,18 +1,18 @@
-"""The keys of a warehouse in Postgres: those that are missing are added, and a load says which these were."""
+"""The keys of a warehouse in Postgres: adds missing ones, and logs them."""
 
 import psycopg
 from psycopg import sql
 
-from totelake.runtime import worklog
-from totelake.runtime.error_mapping import told
+from totelake.runtime import log
+from totelake.runtime.error_mapping import server_message
 from totelake.runtime.errors import WarehouseKeysError, WarehouseReferenceError
 from totelake.tables import STAR_TABLES
 from totelake.tables.ledger import LEDGER
 from totelake.warehouse.names import SCHEMA
 from totelake.warehouse.postgres.definition import Key, foreign_keys, keys
 
-# ON CONFLICT needs an index that is unique, valid and not partial, and refuses one that is checked at the end.
-_FOUND_KEYS = """
+# ON CONFLICT needs an index that is unique, valid, not partial and not deferrable.
+_KEYS = """
 SELECT c.relname, array_agg(a.attname::text), i.indisprimary, i.indimmediate, i.indexrelid::regclass::text
 FROM pg_index AS i
 JOIN pg_class AS c ON c.oid = i.indrelid
@@ -22,7 +22,7 @@ WHERE c.relnamespace = %s::regnamespace AND c.relname = ANY(%s) AND k.place <= i
     AND i.indisunique AND i.indisvalid AND i.indisready AND i.indpred IS NULL AND i.indexprs IS NULL
 GROUP BY c.relname, i.indexrelid, i.indisprimary, i.indimmediate
 """
-_FOUND_FOREIGN_KEYS = """
+_FOREIGN_KEYS = """
 SELECT c.relname, k.conname, pg_get_constraintdef(k.oid)
 FROM pg_constraint AS k JOIN pg_class AS c ON c.oid = k.conrelid
 WHERE k.contype = 'f' AND c.relnamespace = %s::regnamespace AND c.relname = ANY(%s)
@@ -40,51 +40,51 @@ ORDER BY 1, 2
 
 
 def restore(connection: psycopg.Connection) -> None:
-    """Add the primary and unique keys that are missing, without which a merge cannot tell what is there.
+    """Add missing primary and unique keys, which a merge needs to find existing rows.
 
-    A deferrable one is replaced. Raises `WarehouseKeysError` when the rows of a table do not allow its key.
+    A deferrable one is replaced. Raises `WarehouseKeysError` when the rows of a table violate its key.
     """
-    rows = connection.execute(_FOUND_KEYS, (SCHEMA, [LEDGER, *STAR_TABLES])).fetchall()
-    found = {(table, frozenset(columns), primary) for table, columns, primary, immediate, _ in rows if immediate}
+    rows = connection.execute(_KEYS, (SCHEMA, [LEDGER, *STAR_TABLES])).fetchall()
+    existing = {(table, frozenset(columns), primary) for table, columns, primary, immediate, _ in rows if immediate}
     deferrable = {(table, frozenset(columns)): name for table, columns, _, immediate, name in rows if not immediate}
     for key in keys():
         columns = frozenset(key.columns)
-        enough = (True,) if key.kind == "PRIMARY KEY" else (True, False)
-        late = deferrable.get((key.table, columns))
+        primary_or_unique = (True,) if key.kind == "PRIMARY KEY" else (True, False)
+        to_drop = deferrable.get((key.table, columns))
         drop = sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(
-            sql.Identifier(SCHEMA, key.table), sql.SQL(late or "")
+            sql.Identifier(SCHEMA, key.table), sql.SQL(to_drop or "")
         )
-        statements = [drop] if late else []
-        if not any((key.table, columns, primary) in found for primary in enough):
+        statements = [drop] if to_drop else []
+        if not any((key.table, columns, primary) in existing for primary in primary_or_unique):
             statements.append(key.add)
         if statements:
-            _change(connection, key, statements)
+            _replace(connection, key, statements)
 
 
-def _change(connection: psycopg.Connection, key: Key, statements: list[sql.Composed]) -> None:
-    """Run the `statements` that put `key` in its place."""
+def _replace(connection: psycopg.Connection, key: Key, statements: list[sql.Composed]) -> None:
+    """Run the `statements` that add or replace `key`."""
     try:
         with connection.transaction():
             for statement in statements:
                 connection.execute(statement)
     except psycopg.OperationalError:
-        raise  # a lock, or the server: nothing that is wrong with the table
+        raise  # a lock timeout or a server problem, not one of the table
     except psycopg.Error as error:
-        raise WarehouseKeysError(key.table, key.definition, key.add.as_string(), told(error)) from error
-    worklog.say("key_restored", status="ok", stage="load", table=key.table, key=key.definition)
+        raise WarehouseKeysError(key.table, key.definition, key.add.as_string(), server_message(error)) from error
+    log.event("key_restored", status="ok", stage="load", table=key.table, key=key.definition)
 
 
 def add_foreign_keys(connection: psycopg.Connection) -> None:
-    """Add the foreign keys that are missing, which holds every row there is against its dimensions.
+    """Add missing foreign keys, which validates every row against its dimensions.
 
-    One that is not as it was declared, such as NOT VALID or to another table, is replaced. On a full table that is one
-    join for each key, where a key that is there costs a look-up for each row inserted. It keeps writers of the two
-    tables out, not readers.
+    One that differs from its declaration, such as NOT VALID or to another table, is replaced. On a full table this is
+    one join per key, while an existing key costs a lookup for each row inserted. It blocks writers of the two tables,
+    not readers.
     """
-    rows = connection.execute(_FOUND_FOREIGN_KEYS, (SCHEMA, list(STAR_TABLES)))
-    found = {(table, name): definition for table, name, definition in rows}
+    rows = connection.execute(_FOREIGN_KEYS, (SCHEMA, list(STAR_TABLES)))
+    existing = {(table, name): definition for table, name, definition in rows}
     for key in foreign_keys():
-        definition = found.get((key.table, key.name))
+        definition = existing.get((key.table, key.name))
         if definition == key.definition:
             continue
         if definition is not None:
@@ -93,9 +93,9 @@ def add_foreign_keys(connection: psycopg.Connection) -> None:
 
 
 def drop_foreign_keys(connection: psycopg.Connection) -> None:
-    """Drop the foreign keys that refer to star tables, so that these can be emptied.
+    """Drop the foreign keys that reference star tables, so that these can be truncated.
 
-    Those of a star table that was renamed are among them. Raises `WarehouseReferenceError` when there are others.
+    This includes those of a star table that was renamed. Raises `WarehouseReferenceError` when there are others.
     """
     declared = {key.name for key in foreign_keys()}
     rows = connection.execute(_REFERENCES, {"schema": SCHEMA, "stars": list(STAR_TABLES)}).fetchall()
@@ -103,5 +103,5 @@ def drop_foreign_keys(connection: psycopg.Connection) -> None:
     if others := [row for row in rows if row[2] not in declared and not row[5]]:
         raise WarehouseReferenceError([(table, name, star, text) for table, name, _, star, text, _ in others])
     for table, name, *_ in ours:
-        # Both are quoted already, by the server.
+        # The server has quoted both.
         connection.execute(sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(sql.SQL(table), sql.SQL(name)))

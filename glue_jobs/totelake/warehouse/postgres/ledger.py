@@ -1,4 +1,4 @@
-"""The ledger as Postgres keeps it: its last entry, and how a batch gets in."""
+"""The ledger in Postgres: reads the last entry, inserts and deletes entries."""
 
 import psycopg
 from psycopg import sql
@@ -9,7 +9,7 @@ from totelake.lake.batches import ProcessedBatch
 from totelake.lake.commit_log import CommitLog
 from totelake.tables.ledger import LEDGER
 from totelake.warehouse import ledger
-from totelake.warehouse.ledger import NOTHING_LOADED, Entry
+from totelake.warehouse.ledger import NOTHING_LOADED, LedgerEntry
 from totelake.warehouse.names import SCHEMA
 
 _TABLE = sql.Identifier(SCHEMA, LEDGER)
@@ -18,35 +18,35 @@ _LAST = sql.SQL(
     " (SELECT min(processed_sequence) FROM {ledger} WHERE first_ingested = 1) AS first"
     " FROM {ledger} ORDER BY processed_sequence DESC LIMIT 1"
 ).format(ledger=_TABLE)
-_ENTER = sql.SQL(
+_INSERT = sql.SQL(
     "INSERT INTO {ledger} (processed_sequence, batch_id, first_ingested, last_ingested, snapshot_taken_at, rows,"
     " run_id, code_version) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"
 ).format(ledger=_TABLE)
 
 
-def pending(connection: psycopg.Connection, log: CommitLog[ProcessedBatch]) -> list[ProcessedBatch]:
-    """Return the batches of `log` that are not in the ledger, as `totelake.warehouse.ledger.pending` does."""
-    return ledger.pending(_last(connection), log)
+def pending(connection: psycopg.Connection, commit_log: CommitLog[ProcessedBatch]) -> list[ProcessedBatch]:
+    """Return the batches of `commit_log` that the ledger lacks, as `totelake.warehouse.ledger.pending` does."""
+    return ledger.pending(_last(connection), commit_log)
 
 
-def forget(connection: psycopg.Connection) -> None:
-    """Remove all entries, in the transaction that `connection` has open."""
+def delete_entries(connection: psycopg.Connection) -> None:
+    """Delete all entries, in the open transaction of `connection`."""
     connection.execute(sql.SQL("DELETE FROM {}").format(_TABLE))
 
 
-def enter(connection: psycopg.Connection, batch: ProcessedBatch, run_id: str, code_version: str) -> None:
-    """Write `batch` into the ledger, in the transaction that `connection` has open.
+def insert(connection: psycopg.Connection, batch: ProcessedBatch, run_id: str, code_version: str) -> None:
+    """Insert the entry of `batch`, in the open transaction of `connection`.
 
     Raises `LedgerError` when it does not follow the last entry.
     """
     _last(connection).check_follows(batch)
     ingested = (batch.first_ingested, batch.last_ingested)
-    told = (batch.snapshot_taken_at, Jsonb(batch.rows), run_id, code_version)
-    connection.execute(_ENTER, (batch.sequence, batch.batch_id, *ingested, *told))
+    loaded = (batch.snapshot_taken_at, Jsonb(batch.rows), run_id, code_version)
+    connection.execute(_INSERT, (batch.sequence, batch.batch_id, *ingested, *loaded))
 
 
-def _last(connection: psycopg.Connection) -> Entry:
-    with connection.cursor(row_factory=class_row(Entry)) as cursor:
+def _last(connection: psycopg.Connection) -> LedgerEntry:
+    with connection.cursor(row_factory=class_row(LedgerEntry)) as cursor:
         last = cursor.execute(_LAST).fetchone() or NOTHING_LOADED
     last.check()
     return last

@@ -1,4 +1,4 @@
-"""How batches get into Postgres: executors copy them to staging, one transaction merges them and enters the ledger."""
+"""The load into Postgres: executors copy batches to staging, one transaction merges them and inserts ledger entries."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +11,7 @@ import psycopg
 from totelake.lake.batches import ProcessedBatch, ProcessedTable
 from totelake.lake.commit_log import CommitLog
 from totelake.lake.versions import written_versions
-from totelake.runtime import failpoints, worklog
+from totelake.runtime import failpoints, log
 from totelake.runtime.connections import Login
 from totelake.runtime.glue import JobRun
 from totelake.runtime.locks import named_blockers
@@ -21,14 +21,14 @@ from totelake.warehouse.postgres import keys, ledger, shape, staging
 from totelake.warehouse.postgres.merge import analyze, merge
 from totelake.warehouse.postgres.session import (
     application_name,
-    copying_conninfo,
+    executor_conninfo,
     open_warehouse,
-    refusals,
+    statement_errors,
 )
 
 _TABLES_AT_ONCE = 4
-# Above this a table's statistics are renewed at once; below it autovacuum is soon enough.
-_MANY_ROWS = 10_000
+# Above this number of rows a table is analyzed immediately; below it autovacuum is soon enough.
+_ANALYZE_ROWS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,75 +39,74 @@ class Postgres:
 
     @property
     def place(self) -> str:
-        """The role, and where its database is."""
+        """The role and the address of its database."""
         return self.login.place
 
     @contextmanager
     def opened(self, run: JobRun, bucket: str) -> Iterator[OpenWarehouse]:
-        """Connect as the only load; the foreign keys that are missing wait for the end of the load."""
+        """Connect as the only load; missing foreign keys are added at the end of the load."""
         name = application_name(run.id)
         with (
-            refusals(self.login),
+            statement_errors(self.login),
             named_blockers(self.login, name, database="the warehouse", stage="load"),
             open_warehouse(self.login, run.id) as connection,
         ):
             shape.apply(connection, with_foreign_keys=False, rebuild=run.flag("rebuild"))
-            yield _Load(run, bucket, self.login, connection)
+            yield _PostgresLoad(run, bucket, self.login, connection)
 
 
 @dataclass(frozen=True, slots=True)
-class _Load:
-    """One run of the stage: the zone that it reads, and the warehouse with the connection that controls it."""
+class _PostgresLoad:
+    """One run of the stage: the bucket that it reads, and the connection that controls the warehouse."""
 
     run: JobRun
     bucket: str
     login: Login
     connection: psycopg.Connection
 
-    def pending(self, log: CommitLog[ProcessedBatch]) -> list[ProcessedBatch]:
-        """Return the batches of `log` that the ledger lacks, in order."""
-        return ledger.pending(self.connection, log)
+    def pending(self, commit_log: CommitLog[ProcessedBatch]) -> list[ProcessedBatch]:
+        """Return the batches of `commit_log` that the ledger lacks, in order."""
+        return ledger.pending(self.connection, commit_log)
 
-    def load(self, batches: list[ProcessedBatch], parts: FilesByTable, *, full_refresh: bool) -> dict[str, int]:
-        """Load `batches` in one transaction; return how many rows that inserted or changed in each table."""
-        tables = list(parts)
+    def load(self, batches: list[ProcessedBatch], files: FilesByTable, *, full_refresh: bool) -> dict[str, int]:
+        """Load `batches` in one transaction; return the number of rows inserted or changed by table."""
+        tables = list(files)
         batch_id = batches[-1].batch_id if batches else None
         with staging.staging_tables(self.connection, tables, uuid4().hex[:12]) as staged:
             with ThreadPoolExecutor(_TABLES_AT_ONCE) as pool:
-                list(pool.map(lambda table: self._stage(table, parts[table], staged[table.name]), tables))
-            with refusals(self.login, batch_id=batch_id), self.connection.transaction():
+                list(pool.map(lambda table: self._stage(table, files[table], staged[table.name]), tables))
+            with statement_errors(self.login, batch_id=batch_id), self.connection.transaction():
                 if full_refresh:
                     shape.empty(self.connection)
-                    ledger.forget(self.connection)
+                    ledger.delete_entries(self.connection)
                 merged = {
-                    table.name: self._merge(table, parts[table], staged[table.name], batch_id) for table in tables
+                    table.name: self._merge(table, files[table], staged[table.name], batch_id) for table in tables
                 }
                 keys.add_foreign_keys(self.connection)
                 for batch in batches:
-                    ledger.enter(self.connection, batch, self.run.id, self.run.code_version)
+                    ledger.insert(self.connection, batch, self.run.id, self.run.code_version)
                 failpoints.hit(failpoints.BEFORE_MERGE_COMMITTED)
             failpoints.hit(failpoints.MERGE_COMMITTED)
         return merged
 
     def after_load(self, table: StarTable, rows: int) -> None:
-        """Renew the statistics of `table` after many rows."""
-        if rows > _MANY_ROWS:
+        """Analyze `table` after many rows."""
+        if rows > _ANALYZE_ROWS:
             analyze(self.connection, table)
 
     def ensure_schema(self) -> None:
-        """Make what the warehouse lacks, foreign keys included."""
+        """Create what the warehouse lacks, including foreign keys."""
         shape.apply(self.connection)
 
-    def _stage(self, table: StarTable, parts: list[ProcessedTable], staging_table: str) -> None:
-        told = sum(part.rows for part in parts)
-        with worklog.unit("stage_table", stage="load", table=table.name, rows=told):
-            rows = written_versions(self.run.spark, self.bucket, table, [part.path for part in parts])
-            staging.copy(rows, copying_conninfo(self.login, self.connection, self.run.id), staging_table)
+    def _stage(self, table: StarTable, files: list[ProcessedTable], staging_table: str) -> None:
+        with log.span("stage_table", stage="load", table=table.name, rows=sum(part.rows for part in files)):
+            rows = written_versions(self.run.spark, self.bucket, table, [part.path for part in files])
+            staging.copy(rows, executor_conninfo(self.login, self.connection, self.run.id), staging_table)
             failpoints.hit(failpoints.TABLE_STAGED)
 
-    def _merge(self, table: StarTable, parts: list[ProcessedTable], staging_table: str, batch_id: str | None) -> int:
-        with worklog.unit("merge_table", stage="load", table=table.name) as figures:
-            staging.check(self.connection, table, staging_table, sum(part.rows for part in parts))
-            with refusals(self.login, table.name, batch_id):
+    def _merge(self, table: StarTable, files: list[ProcessedTable], staging_table: str, batch_id: str | None) -> int:
+        with log.span("merge_table", stage="load", table=table.name) as figures:
+            staging.check(self.connection, table, staging_table, sum(part.rows for part in files))
+            with statement_errors(self.login, table.name, batch_id):
                 rows = figures["rows"] = merge(self.connection, table, staging_table)
             return rows

@@ -1,4 +1,4 @@
-"""Staging: where the executors copy a batch to, a fresh table for every table of every attempt."""
+"""Staging tables, into which the executors copy a batch: new ones for every attempt."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,20 +15,20 @@ from pyspark.util import PythonEvalType
 
 from totelake.runtime.errors import StagingError
 from totelake.tables import StarTable
-from totelake.warehouse.names import MOST_DUPLICATES, STAGING_SCHEMA, listed
+from totelake.warehouse.names import MAX_DUPLICATES, STAGING_SCHEMA, listed
 
 _IDENTIFIER_LENGTH = 63
-# What a killed driver left running may still hold its staging table for a moment; the next load drops that one.
+# Executors of a killed driver may still lock a staging table for a moment; then the next load drops it.
 _DROP_WAIT = "5s"
 _STAGING_TABLES = "SELECT relname FROM pg_class WHERE relnamespace = %s::regnamespace AND relkind = 'r'"
 
 
 @contextmanager
 def staging_tables(connection: psycopg.Connection, tables: list[StarTable], attempt: str) -> Iterator[dict[str, str]]:
-    """Make an empty staging table for each of `tables`, yield their names by table, and drop them after the block.
+    """Create an empty staging table for each of `tables`, yield their names by table, and drop them after the block.
 
-    `attempt` is in the names, so no executor of another attempt writes to them. What attempts that died left behind is
-    dropped first.
+    `attempt` is in the names, so executors of another attempt cannot write to them. Staging tables that killed attempts
+    left are dropped first.
     """
     drop_all(connection)
     staged = {table.name: f"{table.name}_{attempt}"[:_IDENTIFIER_LENGTH] for table in tables}
@@ -42,7 +42,7 @@ def staging_tables(connection: psycopg.Connection, tables: list[StarTable], atte
 
 
 def drop_all(connection: psycopg.Connection) -> None:
-    """Drop every staging table that nobody works on."""
+    """Drop every staging table that is not locked."""
     for (name,) in connection.execute(_STAGING_TABLES, (STAGING_SCHEMA,)).fetchall():
         try:
             with connection.transaction():
@@ -53,33 +53,33 @@ def drop_all(connection: psycopg.Connection) -> None:
 
 
 def copy(rows: DataFrame, conninfo: str, staging_table: str) -> None:
-    """Copy `rows` into `staging_table` of the database at `conninfo`, one COPY for each partition.
+    """Copy `rows` into `staging_table` of the database at `conninfo`, with one COPY per partition.
 
-    A partition that Spark tries again can be there twice; what is there is never less than `rows`.
+    A partition that Spark retries may be copied twice, but no row is left out.
     """
     copied = _map_in_arrow(rows, _copier(conninfo, staging_table), "rows bigint")
     copied.write.format("noop").mode("overwrite").save()
 
 
 def check(connection: psycopg.Connection, table: StarTable, staging_table: str, expected: int) -> None:
-    """Raise `StagingError` unless the staged rows are `expected` different ones."""
-    # DISTINCT ON sorts. DISTINCT would hash, which on 5 million rows without statistics does not end in minutes.
+    """Raise `StagingError` unless the number of distinct staged rows is `expected`."""
+    # DISTINCT ON sorts. DISTINCT would hash, which takes more than minutes for 5 million rows without statistics.
     count = sql.SQL("SELECT count(*) FROM (SELECT DISTINCT ON ({}) true FROM {}) AS staged").format(
         listed(table.identity), sql.Identifier(STAGING_SCHEMA, staging_table)
     )
-    (found,) = connection.execute(count).fetchone() or (0,)
-    if found != expected:
+    (actual,) = connection.execute(count).fetchone() or (0,)
+    if actual != expected:
         raise StagingError(
-            table.name, expected, found, table.identity, _duplicates(connection, table, staging_table, expected)
+            table.name, expected, actual, table.identity, _duplicates(connection, table, staging_table, expected)
         )
 
 
 def _duplicates(
     connection: psycopg.Connection, table: StarTable, staging_table: str, expected: int
 ) -> list[tuple[tuple[object, ...], int]]:
-    """Return a few keys that are there more than once, none when not even the `expected` number of rows arrived.
+    """Return a few duplicate keys, none if fewer rows than `expected` were staged.
 
-    A partition that Spark tried again is there twice, and so are its keys: with rows missing they tell nothing.
+    The keys of a partition that Spark retried are duplicates too: while rows are missing they mean nothing.
     """
     staging = sql.Identifier(STAGING_SCHEMA, staging_table)
     (rows,) = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(staging)).fetchone() or (0,)
@@ -87,8 +87,8 @@ def _duplicates(
         return []
     query = sql.SQL(
         "SELECT {key}, count(*) FROM {staging} GROUP BY {key} HAVING count(*) > 1"
-        " ORDER BY count(*) DESC, {key} LIMIT {most}"
-    ).format(key=listed(table.identity), staging=staging, most=sql.Literal(MOST_DUPLICATES))
+        " ORDER BY count(*) DESC, {key} LIMIT {limit}"
+    ).format(key=listed(table.identity), staging=staging, limit=sql.Literal(MAX_DUPLICATES))
     return [(tuple(values), copies) for *values, copies in connection.execute(query)]
 
 
@@ -102,13 +102,13 @@ def _create(table: StarTable, staging_table: str) -> sql.Composed:
     )
 
 
-type _OnBatches = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
+type _BatchFunction = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
 
-def _copier(conninfo: str, staging_table: str) -> _OnBatches:
+def _copier(conninfo: str, staging_table: str) -> _BatchFunction:
     """Return the function that streams the record batches of one partition into `staging_table`.
 
-    It carries a string and no `Login`, so that executors import neither this package nor what it imports.
+    Its closure has a string instead of a `Login`, so that executors need not import this package and its dependencies.
     """
 
     def copy_partition(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -124,11 +124,11 @@ def _copier(conninfo: str, staging_table: str) -> _OnBatches:
     return copy_partition
 
 
-def _map_in_arrow(rows: DataFrame, function: _OnBatches, schema: str) -> DataFrame:
-    """Return `rows.mapInArrow(function, schema)`, which insists on pandas although nothing in it uses pandas.
+def _map_in_arrow(rows: DataFrame, function: _BatchFunction, schema: str) -> DataFrame:
+    """Return `rows.mapInArrow(function, schema)` without its check that pandas is installed, which it does not use.
 
-    Spark's other way to write Arrow, a Python data source, took 2 s longer for the first table and half again as long
-    for a large one.
+    A Python data source, Spark's alternative to write Arrow, took 2 s longer for the first table and 50 % longer for a
+    large one.
     """
     mapped = UserDefinedFunction(function, schema, evalType=PythonEvalType.SQL_MAP_ARROW_ITER_UDF)
     column = mapped(*(rows[name] for name in rows.columns))

@@ -1,4 +1,4 @@
-"""The warehouse in Redshift, spoken to through its Data API only: its definition, and how batches get in."""
+"""The warehouse in Redshift, accessed through the Data API only: its definition, and the load."""
 
 from totelake.warehouse.redshift.definition import ddl
 

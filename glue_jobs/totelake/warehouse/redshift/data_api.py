@@ -1,7 +1,7 @@
-"""The Redshift Data API: statements that run as one transaction, and what comes of them.
+"""The Redshift Data API: runs statements as one transaction, and returns their results.
 
-It holds no connection. Statements are handed in, run whatever becomes of who handed them in, and are asked after. See
-docs.aws.amazon.com/redshift-data/latest/APIReference: up to 40 statements at a time, each of up to 100 KB.
+It is asynchronous and without a connection: submitted statements run to their end whatever happens to the client, which
+polls their status. See docs.aws.amazon.com/redshift-data/latest/APIReference: up to 40 statements of up to 100 KB each.
 """
 
 import time
@@ -15,34 +15,34 @@ from uuid import uuid4
 import boto3
 from psycopg import sql
 
-from totelake.runtime import worklog
-from totelake.runtime.error_mapping import said_by
+from totelake.runtime import log
+from totelake.runtime.error_mapping import explain_message
 from totelake.runtime.errors import StatementError
 
-BATCH = 40
-"""How many statements may run as one transaction."""
+MAX_STATEMENTS = 40
+"""The maximum number of statements in one transaction."""
 
-# The first is over before most statements have ended; a load of minutes is asked after every few seconds.
-_FIRST_WAIT, _GROWTH, _LONGEST_WAIT = 0.05, 1.5, 5.0
-SAY_AFTER_SECONDS = 60.0
-"""After how long, and how often from then on, a log line says that statements have not ended."""
+# Exponential backoff between polls: short statements are noticed quickly, long ones polled every few seconds.
+_INITIAL_WAIT, _BACKOFF, _MAX_WAIT = 0.05, 1.5, 5.0
+LOG_WAIT_SECONDS = 60.0
+"""The interval at which statements that are still running are logged."""
 _ENDED = {"FINISHED", "FAILED", "ABORTED"}
 
-_MOST_TEXT = 2_000
+_MAX_LOGGED_CHARACTERS = 2_000
 
 type Row = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """Statements that were committed, and where their results are."""
+class CommittedStatements:
+    """The statements of a committed transaction, with access to their results."""
 
     client: Any
     id: str
     statements: tuple[dict[str, Any], ...]
 
     def results(self) -> list[list[Row]]:
-        """Return the rows of every statement that has any, in their order."""
+        """Return the rows of every statement with a result set, in order."""
         return [list(self._rows(each["Id"])) for each in self.statements if each.get("HasResultSet")]
 
     def _rows(self, statement: str) -> Iterator[Row]:
@@ -53,7 +53,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class DataApi:
-    """A database of a serverless workgroup, and the secret by which the Data API logs in to it."""
+    """A database of a serverless workgroup, and the secret with its credentials."""
 
     workgroup: str
     database: str
@@ -64,12 +64,11 @@ class DataApi:
         """The workgroup and the database, for messages."""
         return f"database {self.database} of the Redshift workgroup {self.workgroup}"
 
-    def run(self, statements: Sequence[sql.Composable], name: str = "totelake") -> Outcome:
-        """Run up to `BATCH` statements as one transaction and wait for its end.
+    def run(self, statements: Sequence[sql.Composable], name: str = "totelake") -> CommittedStatements:
+        """Run up to `MAX_STATEMENTS` statements as one transaction and wait for its end.
 
-        Whoever lists the statements of the workgroup sees them by their `name`. Raises `StatementError`, which knows
-        the statement that failed, or the `TransientError` that a repetition may get past; nothing of them is then
-        there.
+        `name` is shown in the workgroup's list of statements. Raises `StatementError` with the statement that failed,
+        or a `TransientError`; the transaction is then rolled back.
         """
         submitted = self._client.batch_execute_statement(
             WorkgroupName=self.workgroup,
@@ -77,10 +76,10 @@ class DataApi:
             SecretArn=self.secret,
             Sqls=[statement.as_string() for statement in statements],
             StatementName=name,
-            # The same one when the SDK sends the request again because its answer was lost.
+            # Idempotency key: the SDK sends the same one when it retries the request.
             ClientToken=uuid4().hex,
         )
-        return self._ended(submitted["Id"])
+        return self._wait(submitted["Id"])
 
     def rows(self, statement: sql.Composable) -> list[Row]:
         """Return the rows of one statement."""
@@ -91,36 +90,36 @@ class DataApi:
     def _client(self) -> Any:
         return boto3.client("redshift-data")
 
-    def _ended(self, identifier: str) -> Outcome:
-        """Wait until the statements have ended, and log that every minute: Redshift waits for a lock without bound."""
+    def _wait(self, identifier: str) -> CommittedStatements:
+        """Wait until the statements have ended, and log every minute: Redshift has no lock timeout."""
         began = logged = time.monotonic()
-        for asked in count():
-            told = self._client.describe_statement(Id=identifier)
-            if told["Status"] in _ENDED:
+        for poll in count():
+            description = self._client.describe_statement(Id=identifier)
+            if description["Status"] in _ENDED:
                 break
-            if (now := time.monotonic()) - logged >= SAY_AFTER_SECONDS:
+            if (now := time.monotonic()) - logged >= LOG_WAIT_SECONDS:
                 logged = now
-                _say_waiting(identifier, told, now - began)
-            time.sleep(min(_LONGEST_WAIT, _FIRST_WAIT * _GROWTH ** min(asked, 20)))
-        statements = tuple(told.get("SubStatements", ()))
-        if told["Status"] == "FINISHED":
-            return Outcome(self._client, identifier, statements)
-        failed = [place for place, each in enumerate(statements) if each["Status"] in {"FAILED", "ABORTED"}]
-        said = told.get("Error") or "cancelled on user's request"
-        raise said_by(f"the warehouse ({self.place})", said) or StatementError(
-            self.place, said, failed[0] if failed else None
+                _log_wait(identifier, description, now - began)
+            time.sleep(min(_MAX_WAIT, _INITIAL_WAIT * _BACKOFF ** min(poll, 20)))
+        statements = tuple(description.get("SubStatements", ()))
+        if description["Status"] == "FINISHED":
+            return CommittedStatements(self._client, identifier, statements)
+        failed = [index for index, each in enumerate(statements) if each["Status"] in {"FAILED", "ABORTED"}]
+        message = description.get("Error") or "cancelled on user's request"
+        raise explain_message(f"the warehouse ({self.place})", message) or StatementError(
+            self.place, message, failed[0] if failed else None
         )
 
 
-def _say_waiting(identifier: str, told: dict[str, Any], seconds: float) -> None:
-    """Log which statement is under way for so long, and where Redshift says who blocks it."""
-    started = [each["QueryString"] for each in told.get("SubStatements", ()) if each["Status"] == "STARTED"]
-    worklog.say(
+def _log_wait(identifier: str, description: dict[str, Any], seconds: float) -> None:
+    """Log the running statement, and the query that shows the sessions blocking it."""
+    started = [each["QueryString"] for each in description.get("SubStatements", ()) if each["Status"] == "STARTED"]
+    log.event(
         "statement_wait",
         status="waiting",
         stage="load",
         seconds=round(seconds),
         statement_id=identifier,
-        statement=" ".join(started)[:_MOST_TEXT],
+        statement=" ".join(started)[:_MAX_LOGGED_CHARACTERS],
         blockers="SELECT txn_owner, pid, txn_start, lock_mode, relation FROM svv_transactions",
     )

@@ -1,7 +1,7 @@
-"""The warehouse as Redshift defines it: tables with distribution and sort keys, views and comments.
+"""The definition of the warehouse in Redshift: tables with distribution and sort keys, views and comments.
 
-Redshift keeps primary and foreign keys as hints for its planner and enforces neither: they are declared because the
-transaction of a load makes sure of both, see `transaction`.
+Redshift uses primary and foreign keys as planner hints and does not enforce them: the transaction of a load does, see
+`transaction`.
 """
 
 import hashlib
@@ -16,26 +16,26 @@ from totelake.warehouse.names import SCHEMA, STAGING_SCHEMA, as_text, listed
 
 
 def ddl() -> str:
-    """Return the statements that make the warehouse, in order; where all of it is there they change nothing."""
+    """Return the idempotent statements that create the warehouse, in order."""
     return as_text(statements())
 
 
 def statements() -> list[sql.Composed]:
-    """Return the statements that make the warehouse, each of them idempotent; the last one marks it as made."""
-    made = [
+    """Return the idempotent statements that create the warehouse; the last one records their digest."""
+    created = [
         sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(STAGING_SCHEMA)),
         _create_ledger(),
     ]
     for table in STAR_TABLES.values():
-        made += [_create_table(table), _create_staging_table(table), current_views.create_in_redshift(table)]
-        made += [*comments.on_table(table), comments.on_view(table)]
-    text = sql.Literal(ledger_comment(made))
-    return [*made, sql.SQL("COMMENT ON TABLE {} IS {}").format(sql.Identifier(SCHEMA, LEDGER), text)]
+        created += [_create_table(table), _create_staging_table(table), current_views.create_in_redshift(table)]
+        created += [*comments.on_table(table), comments.on_view(table)]
+    text = sql.Literal(ledger_comment(created))
+    return [*created, sql.SQL("COMMENT ON TABLE {} IS {}").format(sql.Identifier(SCHEMA, LEDGER), text)]
 
 
-def ledger_comment(made: Iterable[sql.Composed] | None = None) -> str:
-    """Return what the ledger says of itself: its digest tells whether a warehouse has the statements `made`."""
-    parts = statements()[:-1] if made is None else made
+def ledger_comment(created: Iterable[sql.Composed] | None = None) -> str:
+    """Return the comment on the ledger, with a digest of the statements that `created` the warehouse."""
+    parts = statements()[:-1] if created is None else created
     digest = hashlib.sha256(as_text(parts).encode()).hexdigest()[:16]
     return f"{LEDGER_COMMENT} Definition of the warehouse: {digest}."
 
@@ -65,20 +65,20 @@ def _column(column: Column) -> sql.Composed:
 
 
 def _create_staging_table(table: StarTable) -> sql.Composed:
-    """Return the table for what COPY takes out of Parquet, rows where those of the star table are, for their join."""
+    """Return the staging table that COPY fills from Parquet, distributed like the star table for a collocated join."""
     columns = sql.SQL(",\n    ").join(
         sql.SQL("{} {}").format(sql.Identifier(column.name), sql.SQL(column.type.copied or column.type.redshift))
         for column in table.stored_columns
     )
     return sql.SQL("CREATE TABLE IF NOT EXISTS {} (\n    {}\n) {}").format(
-        sql.Identifier(STAGING_SCHEMA, table.name), columns, _distribution(table, otherwise="EVEN")
+        sql.Identifier(STAGING_SCHEMA, table.name), columns, _distribution(table, default="EVEN")
     )
 
 
-def _distribution(table: StarTable, otherwise: str = "ALL") -> sql.Composable:
+def _distribution(table: StarTable, default: str = "ALL") -> sql.Composable:
     if table.distributed_by:
         return sql.SQL("DISTSTYLE KEY DISTKEY ({})").format(sql.Identifier(table.distributed_by))
-    return sql.SQL("DISTSTYLE " + otherwise)
+    return sql.SQL("DISTSTYLE " + default)
 
 
 def _create_ledger() -> sql.Composed:

@@ -1,6 +1,6 @@
-"""What COPY reads: for each table a manifest of exactly the batches' files, and the new entries of the ledger as one.
+"""The files that COPY reads: a manifest of the batches' files for each table, and the new ledger entries.
 
-They are written below the job's `--TempDir`, each load its own, and are of no use once the load has ended.
+Each load writes its own below the job's `--TempDir`; they are not needed after it.
 """
 
 import json
@@ -25,7 +25,7 @@ _LEDGER_SCHEMA = pa.schema([(column.name, _ARROW[column.redshift.partition("(")[
 
 @dataclass(frozen=True)
 class CopyFiles:
-    """The folder `s3://bucket/prefix` for what one load has COPY read."""
+    """The files of one load for COPY, below `s3://bucket/prefix`."""
 
     bucket: str
     prefix: str
@@ -36,31 +36,29 @@ class CopyFiles:
 
     @classmethod
     def of_load(cls, temporary: str) -> "CopyFiles":
-        """Return a new folder below `temporary`, the job's `--TempDir`."""
+        """Return those of a new load, below `temporary`, the job's `--TempDir`."""
         bucket, _, prefix = temporary.removeprefix("s3://").partition("/")
         return cls(bucket, f"{prefix.rstrip('/')}/copy/{uuid4().hex}/".lstrip("/"))
 
-    def manifest(self, processed: str, table: str, parts: list[ProcessedTable]) -> str | None:
-        """List the files of `parts` in the `processed` bucket; return the manifest's address, None without a file."""
+    def manifest(self, processed: str, table: str, tables: list[ProcessedTable]) -> str | None:
+        """Write the manifest of the files of `tables` in the `processed` bucket; return its URL, None without files."""
         files = {
             f"s3://{processed}/{part.path}{name}": size
-            for part in parts
+            for part in tables
             for name, size in objects.files_below(processed, part.path, self._s3).items()
         }
         return self._manifest(table, files) if files else None
 
     def ledger_manifest(self, batches: list[ProcessedBatch], run: JobRun) -> str:
-        """Write the entries of `batches` as a Parquet file; return the address of its manifest."""
+        """Write the ledger entries of `batches` as a Parquet file; return the URL of its manifest."""
         file = pa.BufferOutputStream()
         parquet.write_table(pa.Table.from_pylist([_entry(batch, run) for batch in batches], _LEDGER_SCHEMA), file)
         body = file.getvalue().to_pybytes()
         return self._manifest("ledger", {self._put("ledger.parquet", body): len(body)})
 
     def _manifest(self, name: str, files: dict[str, int]) -> str:
-        """Write what docs.aws.amazon.com/redshift/latest/dg/loading-data-files-using-manifest.html asks of Parquet."""
-        entries = [
-            {"url": address, "mandatory": True, "meta": {"content_length": size}} for address, size in files.items()
-        ]
+        """Write a manifest; format: docs.aws.amazon.com/redshift/latest/dg/loading-data-files-using-manifest.html."""
+        entries = [{"url": url, "mandatory": True, "meta": {"content_length": size}} for url, size in files.items()]
         return self._put(f"{name}.manifest", json.dumps({"entries": entries}).encode())
 
     def _put(self, name: str, body: bytes) -> str:

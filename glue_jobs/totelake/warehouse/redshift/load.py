@@ -1,7 +1,7 @@
-"""How batches get into Redshift: COPY, merge and ledger, as one transaction that the Data API runs.
+"""The load into Redshift: COPY, merge and ledger entry in one transaction that the Data API runs.
 
-What is handed in runs to its end whatever becomes of the job. A job that is killed, or whose answer is lost, leaves a
-transaction that commits whole or not at all, and whoever comes next meets its line in the ledger.
+A submitted transaction runs to its end even if the job is killed or loses the response. It commits atomically, and the
+next run finds its entry in the ledger.
 """
 
 from collections.abc import Iterator
@@ -18,13 +18,13 @@ from totelake.runtime.glue import JobRun
 from totelake.tables import StarTable
 from totelake.warehouse import ledger
 from totelake.warehouse.contract import FilesByTable, OpenWarehouse
-from totelake.warehouse.ledger import Entry
+from totelake.warehouse.ledger import LedgerEntry
 from totelake.warehouse.redshift import ledger as redshift_ledger
 from totelake.warehouse.redshift import shape, transaction
-from totelake.warehouse.redshift.data_api import BATCH, DataApi
+from totelake.warehouse.redshift.data_api import MAX_STATEMENTS, DataApi
 from totelake.warehouse.redshift.files import CopyFiles
 from totelake.warehouse.redshift.merge import staging
-from totelake.warehouse.redshift.transaction import Purpose, Step
+from totelake.warehouse.redshift.transaction import Purpose, TransactionStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Redshift:
     """A warehouse in Redshift Serverless.
 
     `copy_role` is the ARN of the role with which COPY reads S3, and `temporary` the job's `--TempDir`, into which the
-    job writes what COPY is to read.
+    job writes the files for COPY.
     """
 
     workgroup: str
@@ -48,119 +48,118 @@ class Redshift:
 
     @property
     def api(self) -> DataApi:
-        """The way to it."""
+        """The client of its Data API."""
         return DataApi(self.workgroup, self.database, self.secret)
 
     @contextmanager
     def opened(self, run: JobRun, bucket: str) -> Iterator[OpenWarehouse]:
-        """Make what the warehouse lacks; loads keep each other out in their transactions."""
+        """Create what the warehouse lacks; loads exclude each other in their transactions."""
         api = self.api
         shape.apply(api, rebuild=run.flag("rebuild"))
-        yield _Load(run, bucket, self, api)
+        yield _RedshiftLoad(run, bucket, self, api)
 
 
 @dataclass(slots=True)
-class _Load:
-    """One run of the stage: the zone that it reads, and the last entry of the ledger that it knows of."""
+class _RedshiftLoad:
+    """One run of the stage: the bucket that it reads, and the last ledger entry that it has read or written."""
 
     run: JobRun
     bucket: str
     warehouse: Redshift
     api: DataApi
-    last: Entry | None = None
+    last: LedgerEntry | None = None
 
-    def pending(self, log: CommitLog[ProcessedBatch]) -> list[ProcessedBatch]:
-        """Return the batches of `log` that the ledger lacks, in order."""
+    def pending(self, commit_log: CommitLog[ProcessedBatch]) -> list[ProcessedBatch]:
+        """Return the batches of `commit_log` that the ledger lacks, in order."""
         self.last = redshift_ledger.last_entry(self.api)
         self.last.check()
-        return ledger.pending(self.last, log)
+        return ledger.pending(self.last, commit_log)
 
-    def load(self, batches: list[ProcessedBatch], parts: FilesByTable, *, full_refresh: bool) -> dict[str, int]:
-        """Load `batches` in one transaction; return how many rows that inserted or changed in each table.
+    def load(self, batches: list[ProcessedBatch], files: FilesByTable, *, full_refresh: bool) -> dict[str, int]:
+        """Load `batches` in one transaction; return the number of rows inserted or changed by table.
 
-        Raises `DatabaseInterruptedError` when another load has changed the ledger since it was read: whoever then tries
-        again finds what is left to do.
+        Raises `DatabaseInterruptedError` when another load has changed the ledger since it was read: a retry loads the
+        remaining batches.
         """
         last = self.last or redshift_ledger.last_entry(self.api)
-        files = CopyFiles.of_load(self.warehouse.temporary)
-        listed = {table: files.manifest(self.bucket, table.name, found) for table, found in parts.items()}
+        copy_files = CopyFiles.of_load(self.warehouse.temporary)
+        manifests = {table: copy_files.manifest(self.bucket, table.name, tables) for table, tables in files.items()}
         role = self.warehouse.copy_role
-        copies = transaction.copies(role, {table: address for table, address in listed.items() if address})
-        entries = files.ledger_manifest(batches, self.run) if batches else None
-        self._empty_staging(parts)
-        steps = self._within_bounds(
-            [*transaction.opening(last), *copies, *transaction.merging(parts, role, entries, full_refresh=full_refresh)]
+        copies = transaction.copies(role, {table: url for table, url in manifests.items() if url})
+        entries = copy_files.ledger_manifest(batches, self.run) if batches else None
+        self._empty_staging(files)
+        steps = self._within_limit(
+            [*transaction.opening(last), *copies, *transaction.merging(files, role, entries, full_refresh=full_refresh)]
         )
         try:
-            outcome = self.api.run([step.statement for step in steps], f"totelake load {self.run.id}")
+            committed = self.api.run([step.statement for step in steps], f"totelake load {self.run.id}")
         except StatementError as error:
             failed = steps[error.statement].purpose if error.statement is not None else None
-            raise self._explained(failed, error, batches, parts, copies, full_refresh=full_refresh) from error
+            raise self._explain(failed, error, batches, files, copies, full_refresh=full_refresh) from error
         failpoints.hit(failpoints.MERGE_COMMITTED)
         if batches:
             self.last = _entry_after(last, batches, full_refresh=full_refresh)
-        self._empty_staging(parts)
-        return {table: int(rows) for table, rows in outcome.results()[-1]} if parts else {}
+        self._empty_staging(files)
+        return {table: int(rows) for table, rows in committed.results()[-1]} if files else {}
 
     def after_load(self, table: StarTable, rows: int) -> None:
-        """Leave it to Redshift, which renews the statistics of its tables in the background."""
+        """Do nothing: Redshift analyzes its tables in the background."""
 
     def ensure_schema(self) -> None:
-        """Leave the warehouse as it is: it has had everything since it was opened."""
+        """Do nothing: the schema is complete since the warehouse was opened."""
 
-    def _within_bounds(self, steps: list[Step]) -> list[Step]:
-        """Return the `steps` of a transaction, all of them or, where they are too many for one, without the copies.
+    def _within_limit(self, steps: list[TransactionStep]) -> list[TransactionStep]:
+        """Return the `steps` of the transaction, without the copies if there are too many for one.
 
-        The rows are then copied before it: nobody reads what is in staging, and the transaction makes sure that it is
-        all there.
+        The rows are then copied before it: nothing else reads staging, and the transaction checks that it is complete.
         """
-        if len(steps) <= BATCH:
+        if len(steps) <= MAX_STATEMENTS:
             return steps
         self._copy([step for step in steps if step.purpose == Purpose.COPY])
         return [step for step in steps if step.purpose != Purpose.COPY]
 
-    def _copy(self, copies: list[Step]) -> None:
-        for start in range(0, len(copies), BATCH):
-            self.api.run([step.statement for step in copies[start : start + BATCH]])
+    def _copy(self, copies: list[TransactionStep]) -> None:
+        for start in range(0, len(copies), MAX_STATEMENTS):
+            self.api.run([step.statement for step in copies[start : start + MAX_STATEMENTS]])
 
-    def _empty_staging(self, parts: FilesByTable) -> None:
-        # Not within the transaction: Redshift commits when it meets a TRUNCATE.
-        if parts:
-            self.api.run([sql.SQL("TRUNCATE {}").format(staging(table)) for table in parts])
+    def _empty_staging(self, files: FilesByTable) -> None:
+        # Not within the transaction: TRUNCATE commits in Redshift.
+        if files:
+            self.api.run([sql.SQL("TRUNCATE {}").format(staging(table)) for table in files])
 
-    def _explained(
+    def _explain(
         self,
         failed: Purpose | None,
         error: StatementError,
         batches: list[ProcessedBatch],
-        parts: FilesByTable,
-        copies: list[Step],
+        files: FilesByTable,
+        copies: list[TransactionStep],
         *,
         full_refresh: bool,
     ) -> TotelakeError:
-        """Return what it means that a step with the purpose `failed` did."""
-        if failed == Purpose.LEDGER_IS_THE_SAME:
-            return redshift_ledger.went_on(self.api)
+        """Return the error for a failed step with the purpose `failed`."""
+        if failed == Purpose.LEDGER_UNCHANGED:
+            return redshift_ledger.changed_meanwhile(self.api)
         if failed == Purpose.NO_ORPHANS:
-            return OrphanError(batches[-1].batch_id, [table.name for table in parts if table.is_fact])
-        if failed == Purpose.ALL_ARRIVED:
-            # With the transaction went what it had counted: the same files are copied and counted once more.
-            self._empty_staging(parts)
+            return OrphanError(batches[-1].batch_id, [table.name for table in files if table.is_fact])
+        if failed == Purpose.STAGING_COMPLETE:
+            # The counts were rolled back with the transaction: the same files are copied and counted again.
+            self._empty_staging(files)
             self._copy(copies)
-            staged: dict[str, int] = dict(self.api.rows(transaction.count_staged(parts, full_refresh=full_refresh)))
-            for table, found in parts.items():
-                if staged[table.name] != (expected := sum(part.rows for part in found)):
+            staged: dict[str, int] = dict(self.api.rows(transaction.count_staged(files, full_refresh=full_refresh)))
+            for table, tables in files.items():
+                if staged[table.name] != (expected := sum(part.rows for part in tables)):
                     rows = self.api.rows(transaction.duplicates(table, full_refresh=full_refresh))
-                    self._empty_staging(parts)
-                    duplicates = [(tuple(values), int(number)) for *values, number in rows]
-                    key = transaction.merged_by(table, full_refresh=full_refresh)
+                    self._empty_staging(files)
+                    duplicates = [(tuple(values), int(copies)) for *values, copies in rows]
+                    key = transaction.staging_key(table, full_refresh=full_refresh)
                     return StagingError(table.name, expected, staged[table.name], key, duplicates)
-            self._empty_staging(parts)
+            self._empty_staging(files)
         return error
 
 
-def _entry_after(last: Entry, batches: list[ProcessedBatch], *, full_refresh: bool) -> Entry:
-    """Return the last entry of the ledger that ended with `last`, now that it has `batches`."""
+def _entry_after(last: LedgerEntry, batches: list[ProcessedBatch], *, full_refresh: bool) -> LedgerEntry:
+    """Return the last ledger entry after the load of `batches`, from the `last` entry before it."""
     end = replace(last, sequence=batches[-1].sequence, batch_id=batches[-1].batch_id)
     entries = len(batches) if full_refresh else last.entries + len(batches)
     return replace(end, last_ingested=batches[-1].last_ingested, entries=entries)

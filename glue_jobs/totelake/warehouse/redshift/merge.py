@@ -1,4 +1,4 @@
-"""The statements that bring what is in staging into the star tables."""
+"""The statements that merge the staged rows into the star tables."""
 
 from psycopg import sql
 
@@ -7,40 +7,40 @@ from totelake.tables.model import VARCHAR
 from totelake.warehouse.names import SCHEMA, STAGING_SCHEMA, listed
 
 
-def drop_held(table: StarTable) -> sql.Composed:
-    """Return the statement that takes out of staging what `table` has already, so that what is left is what is new.
+def delete_known(table: StarTable) -> sql.Composed:
+    """Return the statement that deletes the rows from staging that `table` already has, so that new rows remain.
 
-    A version of a fact is there when its identity is; a row of a dimension, when nothing that describes it differs.
-    Redshift's MERGE has no condition for that, and would write rows that are the same.
+    A version of a fact exists if its identity does; a row of a dimension, if all columns but the batch are equal.
+    Redshift's MERGE has no condition for that, and would write equal rows.
     """
-    decisive = table.identity if table.is_fact else [name for name in _names(table) if name != "_ingested_sequence"]
-    columns = [column for column in table.stored_columns if column.name in decisive]
-    return sql.SQL("DELETE FROM {staging} USING {table} AS held WHERE {same}").format(
+    compared = table.identity if table.is_fact else [name for name in _names(table) if name != "_ingested_sequence"]
+    columns = [column for column in table.stored_columns if column.name in compared]
+    return sql.SQL("DELETE FROM {staging} USING {table} AS existing WHERE {same}").format(
         staging=staging(table),
         table=sql.Identifier(SCHEMA, table.name),
         same=sql.SQL(" AND ").join(_same(table, column) for column in columns),
     )
 
 
-def bring_in(table: StarTable) -> sql.Composed:
-    """Return the statement that brings what is left in staging into `table`."""
+def merge_staged(table: StarTable) -> sql.Composed:
+    """Return the statement that merges the remaining staged rows into `table`."""
     return _append(table, staging(table)) if table.is_fact else _merge(table)
 
 
-def bring_in_anew(table: StarTable) -> sql.Composed:
-    """Return the statement that fills the empty `table`; of several rows of a dimension the last batch's counts."""
+def insert_staged(table: StarTable) -> sql.Composed:
+    """Return the statement that fills the empty `table`; of several rows of a dimension the last batch's is used."""
     if table.is_fact:
         return _append(table, staging(table))
     latest = sql.SQL(
         "(SELECT * FROM (SELECT *,"
         ' ROW_NUMBER() OVER (PARTITION BY {key} ORDER BY "_ingested_sequence" DESC) AS "_age"'
-        ' FROM {staging}) AS versions WHERE "_age" = 1) AS offered'
+        ' FROM {staging}) AS versions WHERE "_age" = 1) AS latest'
     ).format(key=listed(table.key), staging=staging(table))
     return _append(table, latest)
 
 
 def staging(table: StarTable) -> sql.Identifier:
-    """Return the name of the table into which COPY puts the rows of `table`."""
+    """Return the identifier of the staging table of `table`."""
     return sql.Identifier(STAGING_SCHEMA, table.name)
 
 
@@ -54,38 +54,38 @@ def _append(table: StarTable, rows: sql.Composable) -> sql.Composed:
 
 
 def _merge(table: StarTable) -> sql.Composed:
-    """Return the MERGE by key; staging has one row for a key, or the transaction has ended before."""
-    offered = {column.name: _cast(column, sql.Identifier("offered", column.name)) for column in table.stored_columns}
+    """Return the MERGE by key; an earlier step has checked that staging has one row per key."""
+    staged = {column.name: _cast(column, sql.Identifier("staged", column.name)) for column in table.stored_columns}
     return sql.SQL(
-        "MERGE INTO {table} USING {staging} AS offered ON {matched}"
+        "MERGE INTO {table} USING {staging} AS staged ON {matched}"
         " WHEN MATCHED THEN UPDATE SET {changes}"
         " WHEN NOT MATCHED THEN INSERT ({columns}) VALUES ({values})"
     ).format(
         table=sql.Identifier(SCHEMA, table.name),
         staging=staging(table),
         matched=sql.SQL(" AND ").join(
-            sql.SQL("{} = {}").format(sql.Identifier(table.name, name), offered[name]) for name in table.key
+            sql.SQL("{} = {}").format(sql.Identifier(table.name, name), staged[name]) for name in table.key
         ),
         changes=sql.SQL(", ").join(
             sql.SQL("{} = {}").format(sql.Identifier(name), value)
-            for name, value in offered.items()
+            for name, value in staged.items()
             if name not in table.key
         ),
-        columns=listed(offered),
-        values=sql.SQL(", ").join(offered.values()),
+        columns=listed(staged),
+        values=sql.SQL(", ").join(staged.values()),
     )
 
 
 def _same(table: StarTable, column: Column) -> sql.Composed:
-    """Return the condition that a column is the same on both sides; Redshift has no IS NOT DISTINCT FROM."""
-    held, staged = sql.Identifier("held", column.name), sql.Identifier(table.name, column.name)
-    equal = sql.SQL("{} = {}").format(held, _cast(column, staged))
+    """Return the condition that a column is equal in both tables; Redshift has no IS NOT DISTINCT FROM."""
+    existing, staged = sql.Identifier("existing", column.name), sql.Identifier(table.name, column.name)
+    equal = sql.SQL("{} = {}").format(existing, _cast(column, staged))
     if column.type == VARCHAR:
-        # Redshift compares texts without the spaces at their ends, and counts these among their length.
-        equal += sql.SQL(" AND LEN({}) = LEN({})").format(held, staged)
+        # Redshift ignores trailing spaces in comparisons, but not in lengths.
+        equal += sql.SQL(" AND LEN({}) = LEN({})").format(existing, staged)
     if not column.nullable:
         return equal
-    return sql.SQL("({} OR ({} IS NULL AND {} IS NULL))").format(equal, held, staged)
+    return sql.SQL("({} OR ({} IS NULL AND {} IS NULL))").format(equal, existing, staged)
 
 
 def _cast(column: Column, staged: sql.Identifier) -> sql.Composable:

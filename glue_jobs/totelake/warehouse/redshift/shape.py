@@ -1,4 +1,4 @@
-"""A warehouse in Redshift held to its definition: what it lacks is made, what differs or lost its rows is an error."""
+"""Applies the definition to a warehouse: creates what is missing, raises errors for differences and lost rows."""
 
 import json
 from collections import defaultdict
@@ -8,28 +8,28 @@ from psycopg import sql
 from totelake.runtime.errors import WarehouseColumnsError, WarehouseTablesError
 from totelake.tables import STAR_TABLES, StarTable
 from totelake.tables.ledger import LEDGER
-from totelake.warehouse.losses import filled, losses
+from totelake.warehouse.lost_tables import lost_tables, non_empty
 from totelake.warehouse.names import SCHEMA, relations
 from totelake.warehouse.redshift import ledger
-from totelake.warehouse.redshift.data_api import BATCH, DataApi, Row
+from totelake.warehouse.redshift.data_api import MAX_STATEMENTS, DataApi, Row
 from totelake.warehouse.redshift.definition import ledger_comment, statements
 
-_FOUND_COLUMNS = sql.SQL(
+_COLUMNS = sql.SQL(
     "SELECT table_name, column_name, data_type, character_maximum_length, numeric_precision, numeric_scale, is_nullable"
     " FROM information_schema.columns WHERE table_schema = {} ORDER BY table_name, ordinal_position"
 ).format(SCHEMA)
-_FOUND_RELATIONS = sql.SQL(
+_RELATIONS = sql.SQL(
     "SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = {} AND table_name IN ({})"
 ).format(SCHEMA, sql.SQL(", ").join(map(sql.Literal, relations())))
-_FOUND_COMMENT = sql.SQL(
+_COMMENT = sql.SQL(
     "SELECT d.description FROM pg_description AS d JOIN pg_class AS c ON c.oid = d.objoid AND d.objsubid = 0"
     " JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE n.nspname = {} AND c.relname = {}"
 ).format(SCHEMA, LEDGER)
 
-_TABLE = "BASE TABLE"
+_BASE_TABLE = "BASE TABLE"
 
-# The catalog's words for the types that the declarations spell in Redshift's way.
-_SPELLED_OUT = {
+# The catalog's names of types that the declarations give with Redshift's names.
+_FULL_NAMES = {
     "VARCHAR": "character varying",
     "DECIMAL": "numeric",
     "TIME": "time without time zone",
@@ -38,47 +38,47 @@ _SPELLED_OUT = {
 
 
 def apply(api: DataApi, *, rebuild: bool = False) -> None:
-    """Make what the warehouse behind `api` lacks.
+    """Create what the warehouse of `api` lacks.
 
-    A warehouse that lacks nothing is only read. Raises `WarehouseSchemaError` when a table is there with other columns
-    than it declares, and when one lost all its rows or is missing although rows of it were loaded. For a `rebuild` it
-    is made, and the ledger forgets its entries first: whatever becomes of the rebuild, the next load brings all.
+    A complete warehouse is only read. Raises `WarehouseSchemaError` when a table has other columns than declared, or is
+    missing or empty although rows of it were loaded. A `rebuild` creates such a table, and deletes all ledger entries
+    first, so that the next load loads every batch even if the rebuild fails.
     """
-    columns, found, comment = api.run([_FOUND_COLUMNS, _FOUND_RELATIONS, _FOUND_COMMENT]).results()
-    kinds = {str(name): str(kind) for name, kind in found}
+    columns, actual, comment = api.run([_COLUMNS, _RELATIONS, _COMMENT]).results()
+    kinds = {str(name): str(kind) for name, kind in actual}
     _check_kinds(kinds)
     _check_columns(columns)
-    lost = _losses(api, kinds)
+    lost = _lost_tables(api, kinds)
     if lost and not rebuild:
         raise WarehouseTablesError(lost)
     if lost and LEDGER in kinds:
-        api.run([ledger.forget()])
+        api.run([ledger.delete_entries()])
     if kinds.keys() != set(relations()) or comment != [(ledger_comment(),)]:
-        made = statements()
-        for start in range(0, len(made), BATCH):
-            api.run(made[start : start + BATCH])
+        create = statements()
+        for start in range(0, len(create), MAX_STATEMENTS):
+            api.run(create[start : start + MAX_STATEMENTS])
 
 
-def _losses(api: DataApi, kinds: dict[str, str]) -> dict[str, str]:
-    """Return the tables that lost all their rows."""
+def _lost_tables(api: DataApi, kinds: dict[str, str]) -> dict[str, str]:
+    """Return the problem of each table that lost all its rows."""
     tables = [name for name in (LEDGER, *STAR_TABLES) if name in kinds]
-    # Whoever loads has locked the ledger: it is read first, so that what is read of the tables is what they have left.
-    if not tables or (LEDGER in tables and not api.rows(filled([LEDGER]))):
+    # A load locks the ledger. It is read first, so that the tables are read after the load has committed.
+    if not tables or (LEDGER in tables and not api.rows(non_empty([LEDGER]))):
         return {}
-    with_rows = _names(api.rows(filled(tables)))
+    with_rows = _names(api.rows(non_empty(tables)))
     entries: list[Row] = []
     if LEDGER in tables and not with_rows.issuperset(STAR_TABLES):
-        # Its entries are many. They are read together with the tables, since a load may have ended in between.
-        entries, rows = api.run([ledger.rows_of_entries(), filled(tables)]).results()
+        # The entries may be many, so they are read only now; again with the tables, since a load may have committed.
+        entries, rows = api.run([ledger.rows_of_entries(), non_empty(tables)]).results()
         with_rows = _names(rows)
-    return losses(tables, with_rows, lambda: [json.loads(rows) for (rows,) in entries])
+    return lost_tables(tables, with_rows, lambda: [json.loads(rows) for (rows,) in entries])
 
 
 def _check_kinds(kinds: dict[str, str]) -> None:
-    """Raise the error when something else has the name of a table."""
-    if taken := {name: kinds[name] for name in (LEDGER, *STAR_TABLES) if kinds.get(name, _TABLE) != _TABLE}:
+    """Raise the error when another relation has the name of a table."""
+    if taken := {name: kinds[name] for name in (LEDGER, *STAR_TABLES) if kinds.get(name, _BASE_TABLE) != _BASE_TABLE}:
         raise WarehouseTablesError(
-            {name: f"is a {kind} and no table: rename or drop it first" for name, kind in taken.items()}
+            {name: f"is a {kind}, not a table: rename or drop it first" for name, kind in taken.items()}
         )
 
 
@@ -87,13 +87,13 @@ def _names(rows: list[Row]) -> set[str]:
 
 
 def _check_columns(rows: list[tuple[object, ...]]) -> None:
-    """Hold the tables that are there against their declarations."""
-    found: dict[str, dict[str, str]] = defaultdict(dict)
+    """Compare the existing tables with their declarations."""
+    actual: dict[str, dict[str, str]] = defaultdict(dict)
     for table, name, kind, length, precision, scale, nullable in rows:
         if table in STAR_TABLES:
             bounds = f"({length})" if length else f"({precision},{scale})" if kind == "numeric" else ""
-            found[str(table)][str(name)] = f"{kind}{bounds}" + (" NOT NULL" if nullable == "NO" else "")
-    for table, columns in found.items():
+            actual[str(table)][str(name)] = f"{kind}{bounds}" + (" NOT NULL" if nullable == "NO" else "")
+    for table, columns in actual.items():
         WarehouseColumnsError.check(table, columns, _declared_columns(STAR_TABLES[table]))
 
 
@@ -101,6 +101,6 @@ def _declared_columns(table: StarTable) -> dict[str, str]:
     declared = {table.surrogate: "integer NOT NULL"} if table.surrogate else {}
     for column in table.stored_columns:
         name, bracket, bounds = column.type.redshift.partition("(")
-        kind = _SPELLED_OUT.get(name, name.lower()) + bracket + bounds
+        kind = _FULL_NAMES.get(name, name.lower()) + bracket + bounds
         declared[column.name] = kind if column.nullable else f"{kind} NOT NULL"
     return declared

@@ -1,7 +1,7 @@
-"""The one transaction of a load: all of its statements, in order, and what it means when one of them fails.
+"""The transaction of a load: its statements in order, each with its purpose.
 
-Redshift enforces no key and the Data API runs statements without looking at what they return. So the transaction holds
-itself to what must be true: a condition that is not met divides by zero, and everything is rolled back.
+Redshift enforces no keys, and the Data API cannot branch on results. So the transaction has assertions: statements that
+divide by zero if their condition does not hold, which rolls everything back.
 """
 
 from dataclasses import dataclass
@@ -12,128 +12,135 @@ from psycopg import sql
 from totelake.tables import STAR_TABLES, StarTable
 from totelake.tables.ledger import LEDGER
 from totelake.warehouse.contract import FilesByTable
-from totelake.warehouse.ledger import Entry
-from totelake.warehouse.names import MOST_DUPLICATES, SCHEMA, listed
+from totelake.warehouse.ledger import LedgerEntry
+from totelake.warehouse.names import MAX_DUPLICATES, SCHEMA, listed
 from totelake.warehouse.redshift import ledger
-from totelake.warehouse.redshift.merge import bring_in, bring_in_anew, drop_held, staging
+from totelake.warehouse.redshift.merge import delete_known, insert_staged, merge_staged, staging
 
 
 class Purpose(Enum):
-    """What a statement of the transaction is for."""
+    """The purpose of a statement in the transaction."""
 
     LOCK = auto()
-    LEDGER_IS_THE_SAME = auto()
+    LEDGER_UNCHANGED = auto()
     EMPTY = auto()
     COPY = auto()
-    ALL_ARRIVED = auto()
-    DROP_HELD = auto()
-    BRING_IN = auto()
+    STAGING_COMPLETE = auto()
+    DELETE_KNOWN = auto()
+    MERGE = auto()
     NO_ORPHANS = auto()
-    ENTER = auto()
+    ENTER_LEDGER = auto()
     COUNT = auto()
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class TransactionStep:
     """One statement of the transaction."""
 
     purpose: Purpose
     statement: sql.Composable
 
 
-def copies(role: str, manifests: dict[StarTable, str]) -> list[Step]:
-    """Return the steps that copy what `manifests` list into staging, as the `role` that may read it."""
-    return [Step(Purpose.COPY, _copy(staging(table), role, address)) for table, address in manifests.items()]
+def copies(role: str, manifests: dict[StarTable, str]) -> list[TransactionStep]:
+    """Return the steps that copy the files of `manifests` into staging, with the `role` that may read them."""
+    return [TransactionStep(Purpose.COPY, _copy(staging(table), role, address)) for table, address in manifests.items()]
 
 
-def opening(last: Entry) -> list[Step]:
-    """Return the steps with which a load begins: alone, and with the ledger still ending with the `last` entry.
+def opening(last: LedgerEntry) -> list[TransactionStep]:
+    """Return the first steps of a load: lock the ledger, and assert that `last` is still its last entry.
 
-    A transaction sees the database as it is at its first statement but LOCK: what the load before it committed is seen.
+    The snapshot of a transaction is taken at its first statement after LOCK, so it includes the load before it.
     """
     return [
-        Step(Purpose.LOCK, sql.SQL("LOCK {}").format(ledger.TABLE)),
-        Step(Purpose.LEDGER_IS_THE_SAME, ledger.is_unchanged(last)),
+        TransactionStep(Purpose.LOCK, sql.SQL("LOCK {}").format(ledger.TABLE)),
+        TransactionStep(Purpose.LEDGER_UNCHANGED, ledger.assert_unchanged(last)),
     ]
 
 
-def merging(parts: FilesByTable, role: str, entries: str | None, *, full_refresh: bool) -> list[Step]:
-    """Return the steps that bring what is staged of `parts` into the star tables, and its batches into the ledger.
+def merging(files: FilesByTable, role: str, entries: str | None, *, full_refresh: bool) -> list[TransactionStep]:
+    """Return the steps that merge the staged rows of `files` into the star tables, and insert the ledger entries.
 
-    `entries` is the address of the manifest of the ledger's new entries.
+    `entries` is the URL of the manifest of the new ledger entries.
     """
-    steps = [Step(Purpose.ALL_ARRIVED, _all_arrived(parts, full_refresh=full_refresh))] if parts else []
+    steps = (
+        [TransactionStep(Purpose.STAGING_COMPLETE, _staging_complete(files, full_refresh=full_refresh))]
+        if files
+        else []
+    )
     if full_refresh:
         emptied = [sql.Identifier(SCHEMA, name) for name in (*STAR_TABLES, LEDGER)]
-        steps += [Step(Purpose.EMPTY, sql.SQL("DELETE FROM {}").format(name)) for name in emptied]
-        steps += [Step(Purpose.BRING_IN, bring_in_anew(table)) for table in parts]
+        steps += [TransactionStep(Purpose.EMPTY, sql.SQL("DELETE FROM {}").format(name)) for name in emptied]
+        steps += [TransactionStep(Purpose.MERGE, insert_staged(table)) for table in files]
     else:
-        for table in parts:
-            steps += [Step(Purpose.DROP_HELD, drop_held(table)), Step(Purpose.BRING_IN, bring_in(table))]
-    if any(table.is_fact for table in parts):
-        steps.append(Step(Purpose.NO_ORPHANS, _no_orphans(parts)))
+        for table in files:
+            steps += [
+                TransactionStep(Purpose.DELETE_KNOWN, delete_known(table)),
+                TransactionStep(Purpose.MERGE, merge_staged(table)),
+            ]
+    if any(table.is_fact for table in files):
+        steps.append(TransactionStep(Purpose.NO_ORPHANS, _no_orphans(files)))
     if entries:
-        steps.append(Step(Purpose.ENTER, _copy(ledger.TABLE, role, entries)))
-    if parts:
-        steps.append(Step(Purpose.COUNT, count_staged(parts, full_refresh=full_refresh)))
+        steps.append(TransactionStep(Purpose.ENTER_LEDGER, _copy(ledger.TABLE, role, entries)))
+    if files:
+        steps.append(TransactionStep(Purpose.COUNT, count_staged(files, full_refresh=full_refresh)))
     return steps
 
 
-def count_staged(parts: FilesByTable, *, full_refresh: bool) -> sql.Composed:
-    """Return the query of how many rows are staged for each table, counting each version or key once.
+def count_staged(files: FilesByTable, *, full_refresh: bool) -> sql.Composed:
+    """Return the query for the number of rows staged for each table, counting each version or key once.
 
     Its two columns are the table and the number.
     """
     return sql.SQL(" UNION ALL ").join(
-        sql.SQL("SELECT {} AS star_table, COUNT(*) AS staged FROM (SELECT DISTINCT {} FROM {}) AS rows_of_it").format(
-            sql.Literal(table.name), _told_apart_by(table, full_refresh=full_refresh), staging(table)
-        )
-        for table in parts
+        sql.SQL(
+            "SELECT {} AS star_table, COUNT(*) AS staged FROM (SELECT DISTINCT {} FROM {}) AS distinct_rows"
+        ).format(sql.Literal(table.name), _key_columns(table, full_refresh=full_refresh), staging(table))
+        for table in files
     )
 
 
 def duplicates(table: StarTable, *, full_refresh: bool) -> sql.Composed:
-    """Return the query of a few values of `merged_by` that staging has more than once, each with how often."""
+    """Return the query for a few duplicate values of `staging_key` in staging, each with its count."""
     return sql.SQL(
         "SELECT {key}, COUNT(*) AS copies FROM {staging} GROUP BY {key} HAVING COUNT(*) > 1"
         " ORDER BY copies DESC, {key} LIMIT {most}"
     ).format(
-        key=_told_apart_by(table, full_refresh=full_refresh), staging=staging(table), most=sql.Literal(MOST_DUPLICATES)
+        key=_key_columns(table, full_refresh=full_refresh), staging=staging(table), most=sql.Literal(MAX_DUPLICATES)
     )
 
 
-def merged_by(table: StarTable, *, full_refresh: bool) -> tuple[str, ...]:
-    """Return the columns of which staging may have no two equal rows: MERGE wants one row for each key."""
+def staging_key(table: StarTable, *, full_refresh: bool) -> tuple[str, ...]:
+    """Return the columns that must be unique in staging: MERGE needs one row per key."""
     return table.identity if table.is_fact or full_refresh else table.key
 
 
 def _copy(table: sql.Identifier, role: str, manifest: str) -> sql.Composed:
-    # It goes by the place of a column: docs.aws.amazon.com/redshift/latest/dg/copy-usage_notes-copy-from-columnar.html
+    # Columns map by position: docs.aws.amazon.com/redshift/latest/dg/copy-usage_notes-copy-from-columnar.html
     return sql.SQL("COPY {} FROM {} IAM_ROLE {} FORMAT AS PARQUET MANIFEST").format(table, manifest, role)
 
 
-def _all_arrived(parts: FilesByTable, *, full_refresh: bool) -> sql.Composed:
-    """Return the statement that fails unless staging holds what the commit records say, each row once."""
+def _staging_complete(files: FilesByTable, *, full_refresh: bool) -> sql.Composed:
+    """Return the statement that fails unless staging has the rows of the commit records, each once."""
     wrong = sql.SQL(" UNION ALL ").join(
         sql.SQL(
             "SELECT CASE WHEN COALESCE(SUM(copies), 0) = {expected} AND COALESCE(MAX(copies), 1) = 1 THEN 0 ELSE 1 END"
             " AS wrong FROM (SELECT COUNT(*) AS copies FROM {staging} GROUP BY {columns}) AS staged"
         ).format(
-            expected=sum(part.rows for part in found),
+            expected=sum(part.rows for part in tables),
             staging=staging(table),
-            columns=_told_apart_by(table, full_refresh=full_refresh),
+            columns=_key_columns(table, full_refresh=full_refresh),
         )
-        for table, found in parts.items()
+        for table, tables in files.items()
     )
     return sql.SQL("SELECT 1 / (CASE WHEN SUM(wrong) = 0 THEN 1 ELSE 0 END) FROM ({}) AS arrived").format(wrong)
 
 
-def _told_apart_by(table: StarTable, *, full_refresh: bool) -> sql.Composed:
-    return listed(merged_by(table, full_refresh=full_refresh))
+def _key_columns(table: StarTable, *, full_refresh: bool) -> sql.Composed:
+    return listed(staging_key(table, full_refresh=full_refresh))
 
 
-def _no_orphans(parts: FilesByTable) -> sql.Composed:
-    """Return the statement that fails when a fact that was brought in refers to a row that is not there."""
+def _no_orphans(files: FilesByTable) -> sql.Composed:
+    """Return the statement that fails when a merged fact references a missing dimension row."""
     orphans = sql.SQL(" UNION ALL ").join(
         sql.SQL(
             "SELECT 1 AS orphan FROM {staging} AS fact"
@@ -145,7 +152,7 @@ def _no_orphans(parts: FilesByTable) -> sql.Composed:
             key=sql.Identifier(STAR_TABLES[column.references].key[0]),
             column=sql.Identifier(column.name),
         )
-        for table in parts
+        for table in files
         for column in table.columns
         if column.references
     )
