@@ -431,7 +431,7 @@ def test_row_in_quarantine_is_explained(reconcile_with, totesys, load_changes):
     load_changes()
 
     assert explained_differences(reconcile_with()) == {
-        "fact_sales_order": [(DifferenceKind.DIFFERENT, Reason.HELD, [71])]
+        "fact_sales_order": [(DifferenceKind.DIFFERENT, Reason.QUARANTINED, [71])]
     }
     change(totesys, "UPDATE sales_order SET agreed_payment_date = '2024-02-29' WHERE sales_order_id = 71")
     load_changes()
@@ -461,7 +461,10 @@ def test_row_without_its_department_is_explained_until_it_is_quarantined(reconci
 
     reports = reconcile_with()
     assert explained_differences(reports) == {
-        "dim_staff": [(DifferenceKind.DIFFERENT, Reason.HELD, [911]), (DifferenceKind.MISSING, Reason.HELD, [912])]
+        "dim_staff": [
+            (DifferenceKind.DIFFERENT, Reason.QUARANTINED, [911]),
+            (DifferenceKind.MISSING, Reason.QUARANTINED, [912]),
+        ]
     }
     assert reports["dim_staff"].rows_in_totesys == reports["dim_staff"].rows_in_warehouse + 1
     change(totesys, "DELETE FROM staff WHERE staff_id > 910")

@@ -29,9 +29,9 @@ class RuleViolation:
     row: str
 
 
-def open_rows(bucket: str, held: QuarantinedRows, aws: Clients = boto3) -> Iterator[dict[str, Any]]:
-    """Yield the open lines of the set `held` in the processed `bucket`, one for each violation by a row."""
-    return objects.rows_below(bucket, held.path, "superseded", [False], aws)
+def open_rows(bucket: str, quarantined: QuarantinedRows, aws: Clients = boto3) -> Iterator[dict[str, Any]]:
+    """Yield the open lines of the set `quarantined` in the processed `bucket`, one for each violation by a row."""
+    return objects.rows_below(bucket, quarantined.path, "superseded", [False], aws)
 
 
 def violations(bucket: str, aws: Clients = boto3) -> list[RuleViolation]:
@@ -47,7 +47,7 @@ def violations(bucket: str, aws: Clients = boto3) -> list[RuleViolation]:
             row["_ingested_sequence"],
             row["row"],
         )
-        for table, held in (last.held if last else {}).items()
-        for row in open_rows(bucket, held, aws)
+        for table, quarantined in (last.held if last else {}).items()
+        for row in open_rows(bucket, quarantined, aws)
     ]
     return sorted(unsorted, key=lambda violation: (violation.table, violation.key, violation.sequence))

@@ -21,7 +21,7 @@ class Reason(StrEnum):
 
     NEWER = "newer than the last batch"
     DELETED = "deleted in totesys since the last batch"
-    HELD = "held in quarantine"
+    QUARANTINED = "held in quarantine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Explainer:
         if any(self._is_invisible(version) for version in difference.versions):
             return Reason.NEWER
         is_outdated = difference.kind in {DifferenceKind.MISSING, DifferenceKind.DIFFERENT}
-        return Reason.HELD if is_outdated and difference.key in self._quarantined.get(table, ()) else None
+        return Reason.QUARANTINED if is_outdated and difference.key in self._quarantined.get(table, ()) else None
 
     def reasons_from_lake(self, table: str, differences: Collection[RowDifference]) -> dict[int, Reason]:
         """Return, by key, the reasons from the ingested zone for `differences` without a reason so far.
@@ -64,8 +64,8 @@ class Explainer:
         list the subtransactions of open transactions. It was if that version has not been ingested.
         """
         driving = expected.ORIGINS[table].tables[0]
-        gone = {difference.key for difference in differences if difference.kind == DifferenceKind.EXTRA}
-        keys_by_table: dict[str, set[int]] = defaultdict(set, {driving: set(gone)})
+        extra = {difference.key for difference in differences if difference.kind == DifferenceKind.EXTRA}
+        keys_by_table: dict[str, set[int]] = defaultdict(set, {driving: set(extra)})
         for version in (version for difference in differences for version in difference.versions):
             if version.xmin is None or self._may_be_pending(version):
                 keys_by_table[version.table].add(version.key)
@@ -81,7 +81,7 @@ class Explainer:
             return key in ingested[table] and not ingested[table][key].is_tombstone
 
         newer = {difference.key for difference in differences if any(map(is_newer, difference.versions))}
-        deleted = {key for key in gone if is_ingested(driving, key)} | {
+        deleted = {key for key in extra if is_ingested(driving, key)} | {
             difference.key
             for difference in differences
             if any(version.xmin is None and is_ingested(version.table, version.key) for version in difference.versions)

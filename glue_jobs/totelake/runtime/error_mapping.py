@@ -60,7 +60,7 @@ _SQLSTATES: dict[str, _ErrorType] = {
     "40001": DatabaseInterruptedError,  # serialization failure; on a standby, conflict with recovery
     "40P01": DatabaseInterruptedError,  # deadlock
     "55P03": DatabaseInterruptedError,  # lock timeout
-    "57014": DatabaseInterruptedError,  # statement timeout, or cancelled by hand
+    "57014": DatabaseInterruptedError,  # statement timeout, or cancelled manually
     "08": DatabaseUnavailableError,
     "53300": DatabaseUnavailableError,  # too many connections
     "57P": DatabaseUnavailableError,  # shutdown, crash of another session, starting up, session timeout

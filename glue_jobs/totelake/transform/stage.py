@@ -141,7 +141,7 @@ def _measure(
     stage_metrics: StageMetrics,
     covered: tuple[IngestedBatch, ...],
     batch: ProcessedBatch | None,
-    held: Mapping[str, QuarantinedRows],
+    quarantined: Mapping[str, QuarantinedRows],
 ) -> None:
     rows_in: Counter[str] = Counter()
     for ingested in covered:
@@ -154,7 +154,7 @@ def _measure(
         metrics.QUARANTINED_ROWS,
         {(table, rule): rows for table, rules in broken.items() for rule, rows in rules.items()},
     )
-    stage_metrics.record(metrics.HELD_ROWS, sum(quarantined.rows for quarantined in held.values()))
+    stage_metrics.record(metrics.HELD_ROWS, sum(rows.rows for rows in quarantined.values()))
 
 
 def _pending(

@@ -26,7 +26,7 @@ def current_columns(table: StarTable) -> list[str]:
 
 
 def relations() -> list[str]:
-    """Return the names of all tables and views in the schema of the stars."""
+    """Return the names of all tables and views in the schema of the star tables."""
     return [LEDGER, *STAR_TABLES, *map(current_view, STAR_TABLES.values())]
 
 
@@ -36,5 +36,5 @@ def listed(columns: Iterable[str]) -> sql.Composed:
 
 
 def as_text(parts: Iterable[sql.Composed]) -> str:
-    """Return `parts` as one script."""
+    """Return the statements `parts` as one script."""
     return "".join(f"{part.as_string()};\n\n" for part in parts)

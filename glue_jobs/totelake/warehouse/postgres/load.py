@@ -33,7 +33,7 @@ _ANALYZE_ROWS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Postgres:
-    """A warehouse in Postgres, and how to log in to it."""
+    """A warehouse in Postgres, with its login."""
 
     login: Login
 
