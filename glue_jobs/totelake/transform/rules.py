@@ -72,9 +72,9 @@ def _has_match(lookup: Lookup) -> SparkColumn:
 
 def _violations_of_lookup(lookup: Lookup) -> list[SparkColumn]:
     reference = lookup.reference.column
-    missing_column = F.col(reference.name).isNotNull() & F.col(lookup.matched_key).isNull()
+    unmatched = F.col(reference.name).isNotNull() & F.col(lookup.matched_key).isNull()
     violations = [] if reference.nullable else [_violation(F.col(reference.name).isNull(), NOT_NULL, reference)]
-    return [*violations, _violation(missing_column, REFERENCE, reference)]
+    return [*violations, _violation(unmatched, REFERENCE, reference)]
 
 
 def _violations_of_value(column: Column, kind: str) -> list[SparkColumn]:
