@@ -182,7 +182,7 @@ class LocalAws:
         athena.install()
         if self._redshift_database:
             redshift.install(self._redshift_database)
-        schedules.start()
+        schedules.start(self.url)
         alarms.start()
 
     def _route(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 from moto.utilities.arns import parse_arn
 
 from local_aws.iam import IamError
@@ -166,5 +166,5 @@ def _send_to_dead_letter_queue(
     try:
         session = assume_role(target.schedule_arn, target.settings, execution_id)
         send(session, target.dead_letter_queue, MessageBody=text, MessageAttributes=attributes)
-    except IamError as error:
+    except (IamError, ClientError, BotoCoreError) as error:
         _LOG.error("schedule %s could not send the event to its dead-letter queue: %s", target.schedule_arn, error)

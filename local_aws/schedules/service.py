@@ -5,7 +5,7 @@ import threading
 from dataclasses import dataclass
 from datetime import datetime
 
-from local_aws.schedules import rules, scheduler
+from local_aws.schedules import endpoint, rules, scheduler
 from local_aws.schedules.clock import Clock, SystemClock
 from local_aws.schedules.timetable import Source, Timetable
 
@@ -31,10 +31,14 @@ def register(name: str, source: Source) -> None:
     _SOURCES[name] = source
 
 
-def start(clock: Clock | None = None) -> None:
-    """Start firing EventBridge Scheduler's schedules, scheduled rules and registered sources; idempotent."""
+def start(endpoint_url: str, clock: Clock | None = None) -> None:
+    """Start firing EventBridge Scheduler's schedules, scheduled rules and registered sources; idempotent.
+
+    Schedules call their targets at `endpoint_url`.
+    """
     if _running:
         return
+    endpoint.use(endpoint_url)
     clock = clock or SystemClock()
     scheduler.install()
     rules.install()

@@ -1,6 +1,7 @@
 """The targets of schedules: any operation of any service (universal targets), topics, queues and event buses.
 
-They are called with the role of the schedule, and its permissions are enforced.
+They are called by requests to the endpoint, signed with the role of the schedule: its permissions and bucket
+policies are enforced.
 """
 
 import json
@@ -9,8 +10,8 @@ from typing import Any
 
 from moto.utilities.arns import parse_arn
 
-from local_aws.iam import Call, Session, assume
-from local_aws.schedules.in_process import client
+from local_aws.iam import Session, assume
+from local_aws.schedules import endpoint
 
 _UNIVERSAL = "arn:aws:scheduler:::aws-sdk:"
 _BOTO_NAMES = {"eventbridge": "events", "sfn": "stepfunctions", "cloudwatchlogs": "logs"}
@@ -46,7 +47,7 @@ def assume_role(schedule_arn: str, settings: Mapping[str, Any], execution_id: st
 def call(session: Session, schedule_arn: str, settings: Mapping[str, Any], text: str) -> None:
     """Call the target in `settings` with the input `text` and the permissions of `session`.
 
-    Raises ClientError for errors of the service, IamError for missing permissions.
+    Raises ClientError for errors of the service and for missing permissions.
     """
     arn = settings["Arn"]
     if arn.startswith(_UNIVERSAL):
@@ -54,7 +55,7 @@ def call(session: Session, schedule_arn: str, settings: Mapping[str, Any], text:
         return
     target = parse_arn(arn)
     if target.service == "sns":
-        _execute(session, _operation(session, target, "Publish", {"TopicArn": arn, "Message": text}))
+        _perform(session, target.service, target.region, "Publish", {"TopicArn": arn, "Message": text})
     elif target.service == "sqs":
         send(session, arn, MessageBody=text, **settings.get("SqsParameters") or {})
     elif target.service == "events":
@@ -66,33 +67,28 @@ def call(session: Session, schedule_arn: str, settings: Mapping[str, Any], text:
 def send(session: Session, queue_arn: str, **message: Any) -> None:
     """Send a message to a queue, with the permissions of `session`."""
     queue = parse_arn(queue_arn)
-    url = client("sqs", queue.region).get_queue_url(QueueName=queue.resource_id)["QueueUrl"]
-    _execute(session, _operation(session, queue, "SendMessage", {"QueueUrl": url, **message}))
+    url = endpoint.queue_url(queue.account, queue.resource_id)
+    _perform(session, queue.service, queue.region, "SendMessage", {"QueueUrl": url, **message})
 
 
 def _call_operation(session: Session, arn: str, region: str, text: str) -> None:
     service, _, action = arn.removeprefix(_UNIVERSAL).partition(":")
     operation = action[:1].upper() + action[1:]
-    _execute(session, Call(_BOTO_NAMES.get(service, service), operation, json.loads(text), region, session.account))
+    _perform(session, _BOTO_NAMES.get(service, service), region, operation, json.loads(text))
 
 
 def _put_event(session: Session, arn: str, parameters: Mapping[str, str], text: str) -> None:
     entry = {"EventBusName": arn, "Detail": text, **parameters}
-    response = _execute(session, _operation(session, parse_arn(arn), "PutEvents", {"Entries": [entry]}))
-    result = response["Entries"][0]
-    if "ErrorCode" in result:
-        raise UnknownTargetError(arn, f"{result['ErrorCode']}: {result['ErrorMessage']}")
+    region = parse_arn(arn).region
+    answer = _perform(session, "events", region, "PutEvents", {"Entries": [entry]})["Entries"][0]
+    if "ErrorCode" in answer:
+        raise UnknownTargetError(arn, f"{answer['ErrorCode']}: {answer['ErrorMessage']}")
 
 
-def _operation(session: Session, target: Any, operation: str, parameters: dict[str, Any]) -> Call:
-    return Call(target.service, operation, parameters, target.region, session.account)
-
-
-def _execute(session: Session, call: Call) -> Any:
-    """Execute a call and return the response; raises IamError unless the role of `session` allows it."""
-    api = client(call.service, call.region)
-    methods = {operation: method for method, operation in api.meta.method_to_api_mapping.items()}
-    if call.operation not in methods:
-        raise UnknownTargetError(f"{call}", f"{call.service} has no operation {call.operation}")
-    session.authorize(call)
-    return getattr(api, methods[call.operation])(**call.parameters)
+def _perform(session: Session, service: str, region: str, operation: str, parameters: Mapping[str, Any]) -> Any:
+    """Call an operation of a service, as `session`."""
+    api = endpoint.client(session, service, region)
+    methods = {name: method for method, name in api.meta.method_to_api_mapping.items()}
+    if operation not in methods:
+        raise UnknownTargetError(f"{service}:{operation}", f"{service} has no operation {operation}")
+    return getattr(api, methods[operation])(**parameters)

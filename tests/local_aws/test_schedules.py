@@ -594,8 +594,9 @@ def test_schedules_can_be_stopped_and_restarted(client: Any) -> None:
     time.sleep(0.8)
     assert queue.is_empty()
 
-    schedules.start()
-    schedules.start()
+    url = client("sqs").meta.endpoint_url
+    schedules.start(url)
+    schedules.start(url)
 
     assert queue.take()["Body"] == "tick"
     assert queue.is_empty()

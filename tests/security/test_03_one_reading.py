@@ -9,6 +9,9 @@ from botocore.awsrequest import AWSRequest
 from botocore.httpsession import URLLib3Session
 
 from local_aws.address import REGION
+from local_aws.schedules.clock import SystemClock
+from local_aws.schedules.invocation import Target as ScheduleTarget
+from local_aws.schedules.invocation import invoke
 from tests import roles
 from tests.security.buckets import BUCKET, COMMITTED, bucket, files, read
 from tests.security.conftest import AttackTarget
@@ -60,6 +63,23 @@ def test_request_with_parameters_of_two_s3_operations_is_rejected(target, bucket
         target, assume("uploader"), "s3", "PUT", path, b"<LegalHold><Status>OFF</Status></LegalHold>"
     )
     assert "UploadPart has no query parameter legal-hold" in response
+
+
+@pytest.mark.parametrize("source", [None, f"{BUCKET}/other"])
+def test_schedule_replaces_no_commit_record(target, bucket, source):
+    """The bucket policy applies to the calls of a schedule, whatever its role allows."""
+    bucket.put_object(Bucket=BUCKET, Key="other", Body=b"evil")
+    role = roles.create(target.client("iam"), "scheduled", service="scheduler.amazonaws.com")
+    content = {"Body": "evil"} if source is None else {"CopySource": source}
+    for key in (COMMITTED, "harmless"):
+        settings = {
+            "Arn": f"arn:aws:scheduler:::aws-sdk:s3:{'putObject' if source is None else 'copyObject'}",
+            "Input": json.dumps({"Bucket": BUCKET, "Key": key, **content}),
+            "RoleArn": role,
+        }
+        schedule = ScheduleTarget.of(f"arn:aws:scheduler:{REGION}:{roles.ACCOUNT}:schedule/default/nightly", settings)
+        invoke(schedule, datetime.now(UTC), SystemClock())
+    assert (read(bucket, COMMITTED), read(bucket, "harmless")) == (b"committed", b"evil")
 
 
 def test_string_in_the_body_does_not_determine_the_operation(target):
