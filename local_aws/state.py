@@ -1,5 +1,6 @@
 """The paths in the state folder of a local world."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,11 @@ class State:
     """The folder with the persistent state of a local world."""
 
     root: Path
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether the folder belongs to the user of this process: another one could put anything into it, or links."""
+        return self.root.stat().st_uid == os.geteuid()
 
     @property
     def world_file(self) -> Path:

@@ -118,7 +118,7 @@ def _log_traceback(state: State) -> str | None:
 
     Returns None without a local environment, which has no log.
     """
-    if not state.world_file.exists():
+    if not state.world_file.exists() or not state.is_ours:
         return None
     log = state.logs / "totelake.log"
     log.parent.mkdir(parents=True, exist_ok=True)

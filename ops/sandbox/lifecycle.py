@@ -5,7 +5,6 @@ so Terraform is applied again after each start; the files of the state folder pe
 """
 
 import contextlib
-import os
 import shutil
 import socket
 import subprocess
@@ -112,9 +111,8 @@ def _make_private(state: State) -> None:
     Raises `NotASandboxError` when it belongs to another user, or is neither a state folder nor empty.
     """
     state.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    is_own = state.root.stat().st_uid == os.geteuid()
     other_files = (path for path in state.root.iterdir() if path != _lock_file(state))
-    if not is_own or (not state.world_file.exists() and any(other_files)):
+    if not state.is_ours or (not state.world_file.exists() and any(other_files)):
         raise NotASandboxError(state.root)
     state.root.chmod(0o700)
 

@@ -11,7 +11,7 @@ from local_aws import files
 from local_aws.address import HOST, REGION
 from local_aws.process_environment import without_proxy
 from local_aws.state import State
-from ops.sandbox.errors import DamagedSandboxError, NoSandboxError
+from ops.sandbox.errors import DamagedSandboxError, NoSandboxError, NotASandboxError
 from totesys import roles
 
 SUPERUSER = "postgres"
@@ -52,8 +52,10 @@ class SandboxSettings:
 
     @classmethod
     def load(cls, state: State) -> Self:
-        """Return the saved settings; raise `NoSandboxError` or `DamagedSandboxError`."""
+        """Return the saved settings; raise `NoSandboxError`, `DamagedSandboxError` or `NotASandboxError`."""
         try:
+            if not state.is_ours:
+                raise NotASandboxError(state.root)
             return cls(**json.loads(state.world_file.read_bytes()))
         except FileNotFoundError as error:
             raise NoSandboxError(state.root) from error

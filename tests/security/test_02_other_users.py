@@ -175,6 +175,39 @@ def test_folder_of_another_user_is_rejected(tmp_path):
 
 
 @needs_root
+@pytest.mark.parametrize("command", [["up"], ["status"], ["down"], ["down", "--purge", "--yes"], ["query", "SELECT 1"]])
+def test_no_command_uses_the_state_folder_of_another_user(tmp_path, command):
+    """Its lock file names a process of the caller, and its log is a link to a file of the caller."""
+    folder, mine = tmp_path / "world", tmp_path / "mine.txt"
+    mine.write_text("mine\n")
+    (folder / "logs").mkdir(parents=True)
+    (folder / "logs/totelake.log").symlink_to(mine)
+    SandboxSettings.new(*processes.free_ports(2)).save(State(folder))
+    victim = subprocess.Popen(["sleep", "600"])
+    try:
+        with processes.locked(folder / "endpoint.lock"):
+            (folder / "endpoint.lock").write_text(str(victim.pid))
+            for path in (folder, *folder.rglob("*")):
+                os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
+            called = [sys.executable, "-m", "ops.cli", *command, "--state", str(folder)]
+            done = subprocess.run(called, check=False, capture_output=True, text=True)
+        assert (done.returncode, "belongs to another user" in done.stderr) == (1, True)
+        assert (victim.poll(), mine.read_text()) == (None, "mine\n")
+    finally:
+        victim.kill()
+        victim.wait()
+
+
+def test_lock_file_is_not_a_symbolic_link(tmp_path):
+    """Locking truncates the file."""
+    (tmp_path / "mine.txt").write_text("mine")
+    (tmp_path / "lock").symlink_to(tmp_path / "mine.txt")
+    with pytest.raises(OSError, match="symbolic links"), processes.locked(tmp_path / "lock"):
+        pass
+    assert (tmp_path / "mine.txt").read_text() == "mine"
+
+
+@needs_root
 def test_another_user_cannot_read_files_in_the_state_folder():
     """Not even a file with mode 0644."""
     folder = Path("/var/tmp") / f"totelake-world-{os.getpid()}"  # noqa: S108 - pytest's own folders are closed anyway

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+from datetime import UTC, datetime
 
 import pytest
 from botocore.auth import S3SigV4Auth, SigV4Auth
