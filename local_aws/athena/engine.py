@@ -2,6 +2,7 @@
 
 import json
 import re
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
@@ -44,6 +45,8 @@ class Engine:
         self._catalog = catalog
         self._database = database
         self._connection = duckdb.connect()
+        # By itself DuckDB puts what does not fit into memory into the caller's folder, where other users can read it.
+        self._scratch = tempfile.TemporaryDirectory(prefix="totelake-athena-")
         self._relations: dict[tuple[str, str], Relation] = {}
         self._definitions: list[exp.Create] = []
         self._files: list[Path] = []
@@ -74,6 +77,7 @@ class Engine:
     def close(self) -> None:
         """Close the database."""
         self._connection.close()
+        self._scratch.cleanup()
 
     def _rows(self, query: exp.Expr) -> Iterator[tuple[Any, ...]]:
         try:
@@ -84,6 +88,7 @@ class Engine:
 
     def _create_views(self) -> None:
         """Create the views of the relations, after restricting DuckDB to their files and locking its settings."""
+        self._connection.execute("SET temp_directory = ?", [self._scratch.name])
         self._connection.execute("SET TimeZone = 'UTC'")
         self._connection.execute("SET integer_division = true")
         self._connection.execute("PRAGMA enable_profiling = 'no_output'")

@@ -18,13 +18,17 @@ from queue import Queue
 import psutil
 import psycopg
 import pytest
+import sqlglot
 from adbc_driver_postgresql import dbapi
 from botocore.auth import S3SigV4QueryAuth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.httpsession import URLLib3Session
+from moto.core import DEFAULT_ACCOUNT_ID
 
 from local_aws import processes
 from local_aws.address import REGION
+from local_aws.athena.catalog import Catalog
+from local_aws.athena.engine import Engine
 from local_aws.state import State
 from ops.sandbox import health, lifecycle
 from ops.sandbox.errors import NotASandboxError, NotRunningError
@@ -222,6 +226,23 @@ def test_another_user_cannot_read_files_in_the_state_folder():
         assert subprocess.run(reads, check=True, capture_output=True, text=True).stdout == "a secret\n"
     finally:
         shutil.rmtree(folder)
+
+
+def test_another_user_cannot_read_what_a_query_puts_out_of_memory(monkeypatch, tmp_path):
+    """DuckDB's own place for it is the folder that the endpoint was started in, and open to all."""
+    monkeypatch.chdir(tmp_path)
+    engine = Engine(Catalog(DEFAULT_ACCOUNT_ID, REGION), "any")
+    engine._connection.execute("SET memory_limit = '60MB'")
+    engine._connection.execute("SET threads = 1")
+    rows = "SELECT CAST(x AS VARCHAR) || ' is a secret' FROM UNNEST(SEQUENCE(1, 1000000)) AS t(x) ORDER BY 1"
+    try:
+        next(engine.run(sqlglot.parse_one(rows, read="athena")).rows)
+        found = engine._connection.cursor().execute("SELECT path FROM duckdb_temporary_files()").fetchall()
+        folders = {Path(path).resolve().parent for (path,) in found}
+        assert [folder.stat().st_mode & 0o777 for folder in folders] == [0o700]
+    finally:
+        engine.close()
+    assert not any(folder.exists() for folder in folders)
 
 
 @contextmanager
