@@ -39,6 +39,7 @@ class RequestHandler(MotoRequestHandler):  # type: ignore[misc] # moto is not ty
     """Logs failed requests only; invalid HTTP gets an error response in XML."""
 
     path: str
+    requestline: str
     timeout = 60  # seconds to wait for more data of a request
     error_content_type = "application/xml"
     error_message_format = (
@@ -61,9 +62,9 @@ class RequestHandler(MotoRequestHandler):  # type: ignore[misc] # moto is not ty
             super().run_wsgi()
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Log a request if it failed."""
+        """Log a request as it was sent, without colours, if it failed."""
         if not str(code).isdigit() or int(code) >= _FIRST_ERROR:
-            super().log_request(code, size)
+            self.log("info", '"%s" %s %s', self.requestline, str(code), size)
 
 
 class LocalAws:

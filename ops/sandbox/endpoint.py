@@ -20,12 +20,25 @@ from botocore.credentials import Credentials
 from local_aws import processes, schedules
 from local_aws.server import LocalAws
 from local_aws.state import State
+from local_aws.visible_text import visible
 from ops.sandbox import aws, databases, health
 from ops.sandbox.errors import SandboxError
 from ops.sandbox.folder_watch import FolderWatch
 from ops.sandbox.settings import SandboxSettings
 
 _LOG = logging.getLogger("ops.sandbox.endpoint")
+
+
+class LogFormatter(logging.Formatter):
+    """Writes each message on one line, with control characters as escapes: what it quotes may come from anybody."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        """Return the line of a message."""
+        return visible(super().formatMessage(record)).replace("\n", r"\n")
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's name
+        """Return the lines of a traceback."""
+        return visible(super().formatException(ei))
 
 
 def local_aws(state: State, owner: Credentials, listener: socket.socket | None = None) -> LocalAws:
@@ -78,7 +91,9 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--state", type=Path, required=True)
     parser.add_argument("--listener", type=int, required=True, help="file descriptor of the listening socket")
     arguments = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(LogFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     state = State(arguments.state.resolve())
     try:
         settings = SandboxSettings.load(state)

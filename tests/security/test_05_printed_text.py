@@ -3,6 +3,9 @@
 import email
 import email.policy
 import json
+import logging
+import socket
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from io import StringIO
@@ -35,6 +38,7 @@ from ops.cli.commands import jobs, sandbox, warehouse
 from ops.deploy import __main__ as delivery
 from ops.deploy.errors import DeployError
 from ops.sandbox import deployment, lifecycle, workflow_run
+from ops.sandbox.endpoint import LogFormatter
 from ops.sandbox.errors import SandboxError
 from ops.sandbox.job_logs import LogLine
 from ops.sandbox.job_run import FinishedJobRun
@@ -310,6 +314,32 @@ def test_logged_traceback_has_no_control_characters(terminal, monkeypatch, tmp_p
         raise ValueError("\x1b]52;c;cm0=\x07")
 
     assert r"ValueError: \x1b]52;c;cm0=\x07" in (state.logs / "totelake.log").read_text()
+
+
+@pytest.mark.parametrize("path", ["/%E2%80%AEtxt", "/%C2%9B31m", "/%0Aforged", "/%1B[31m", "/\u202etxt", "/\x1b[31m"])
+def test_endpoint_logs_a_refused_request_on_one_line_without_control_characters(target, caplog, path):
+    """Refused requests are logged too, and need no key."""
+    with socket.create_connection(("127.0.0.1", target.port)) as connection:
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{target.port}\r\n\r\n".encode())
+        assert b"403" in connection.recv(4096)
+
+    printed = [LogFormatter("%(levelname)s %(message)s").format(record) for record in caplog.records]
+    assert [line.isprintable() for line in printed] == [True]
+
+
+def test_message_forges_no_line_of_the_endpoint_log():
+    """Line feeds in a message are escaped; those of a traceback are kept."""
+    try:
+        pytest.fail("a\x1b]0;x\x07b")
+    except pytest.fail.Exception:
+        error = sys.exc_info()
+    record = logging.LogRecord("x", logging.ERROR, "", 0, "failed: %s", ("no\n2026 INFO all is well\u202e",), error)
+
+    first, *rest = LogFormatter("%(levelname)s %(message)s").format(record).split("\n")
+
+    assert first == r"ERROR failed: no\n2026 INFO all is well\u202e"
+    assert rest[0].startswith("Traceback")
+    assert rest[-1] == r"Failed: a\x1b]0;x\x07b"
 
 
 def test_log_lines_are_split_at_line_feeds_only():
