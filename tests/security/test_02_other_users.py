@@ -8,6 +8,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -33,7 +34,7 @@ from local_aws.state import State
 from ops.sandbox import health, lifecycle
 from ops.sandbox.errors import NotASandboxError, NotRunningError
 from ops.sandbox.health import Health
-from ops.sandbox.postgres import Cluster, programs
+from ops.sandbox.postgres import Cluster, machine, programs, storage
 from ops.sandbox.settings import WAREHOUSE_OWNER, SandboxSettings
 from tests.security.conftest import BUCKET, SCRIPT
 from totelake.runtime.connections import Login
@@ -226,6 +227,29 @@ def test_another_user_cannot_read_files_in_the_state_folder():
         assert subprocess.run(reads, check=True, capture_output=True, text=True).stdout == "a secret\n"
     finally:
         shutil.rmtree(folder)
+
+
+@needs_root
+def test_another_user_changes_nothing_of_where_the_data_of_postgres_is(monkeypatch):
+    """By the note beside it, the next world would take the data for abandoned, and stop its server."""
+    before = os.umask(0o000)
+    try:
+        with tempfile.TemporaryDirectory() as closed, tempfile.TemporaryDirectory(prefix="totelake-machine-") as open_:
+            Path(open_).chmod(0o755)
+            monkeypatch.setattr(Path, "chmod", lambda *_: None)  # another user may come before
+            monkeypatch.setenv(machine.VARIABLE, f"{open_}/totelake")
+            data = storage.choose(Path(closed, "postgres"))
+            made = [path for path in (data.parent, *data.parent.parents) if path.is_relative_to(f"{open_}/totelake")]
+            assert [path.stat().st_mode & 0o777 for path in made] == [0o755] * 3
+            changed = subprocess.run(
+                ["sh", "-c", 'echo /gone > "$1"', "sh", data.parent / "world"],
+                check=False,
+                capture_output=True,
+                user=NOBODY,
+            )
+            assert b"ermission denied" in changed.stderr
+    finally:
+        os.umask(before)
 
 
 def test_another_user_cannot_read_what_a_query_puts_out_of_memory(monkeypatch, tmp_path):

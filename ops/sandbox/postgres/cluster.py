@@ -69,7 +69,7 @@ class Cluster:
         shutil.rmtree(_unfinished(self.folder), ignore_errors=True)
         data = storage.choose(self.folder)
         unfinished = _unfinished(data)
-        unfinished.mkdir()
+        unfinished.mkdir(mode=0o755)
         unfinished.chmod(0o755)  # independent of the umask; its contents have modes of their own
         self._initialize(unfinished, password)
         (unfinished / "data").replace(data)
@@ -143,7 +143,7 @@ class Cluster:
         """Run initdb in `folder`/data."""
         data, password_file = folder / "data", folder / "password"
         data.mkdir(mode=0o700)
-        password_file.touch(mode=0o600)
+        password_file.touch(mode=0o600, exist_ok=False)
         password_file.write_text(password + "\n", encoding="utf-8")
         account.change_owner(data)
         account.change_owner(password_file)

@@ -52,5 +52,5 @@ def make(path: Path) -> None:
     if path.is_dir():
         return
     make(path.parent)
-    path.mkdir(exist_ok=True)
+    path.mkdir(mode=0o755, exist_ok=True)
     path.chmod(0o755)

@@ -9,6 +9,7 @@ import shutil
 import time
 from pathlib import Path
 
+from local_aws import files
 from ops.sandbox.postgres import account, machine, process
 from ops.sandbox.postgres.errors import PostgresError
 
@@ -30,7 +31,7 @@ def choose(folder: Path) -> Path:
     remove_abandoned()
     location = machine.folder("data") / secrets.token_hex(8)
     machine.make(location)
-    (location / _CLAIM).write_text(str(folder), encoding="utf-8")
+    _write_claim(location, folder)
     return location / _DATA
 
 
@@ -116,6 +117,11 @@ def _owner(location: Path) -> Path | None:
         return None
 
 
+def _write_claim(location: Path, folder: Path) -> None:
+    """Record `folder` as the owner, in a file that only this user can change, whatever the umask is."""
+    files.replace(location / _CLAIM, str(folder).encode())
+
+
 def _is_linked(location: Path) -> bool:
     owner = _owner(location)
     return owner is not None and owner.is_symlink() and owner.readlink() == location / _DATA
@@ -129,7 +135,7 @@ def _claim(folder: Path, location: Path) -> None:
             f"{folder} is a copy of {owner}, and both link to the same data in {location}. Remove the copied state "
             "folder: its databases were not copied."
         )
-    (location / _CLAIM).write_text(str(folder), encoding="utf-8")
+    _write_claim(location, folder)
 
 
 def _backup(folder: Path) -> Path:
