@@ -1,16 +1,10 @@
-"""S3 whose objects are files: reads, conditional writes, multipart uploads, copies and rejected keys."""
+"""S3 whose objects are files: reads, conditional writes, deletions, restarts and memory."""
 
-import errno
-import hashlib
 import os
-import socket
 import threading
-import uuid
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import psutil
 import pytest
@@ -18,67 +12,12 @@ from botocore.exceptions import ClientError
 from moto.s3.responses import S3Response
 
 from local_aws import s3
-from local_aws.s3 import storage, uploads
 from local_aws.s3.folder import BucketFolder
 from local_aws.state import State
-from tests.local_aws.s3_endpoint import REGION, client, served, spawned
+from tests.local_aws.s3_bucket import MIB, S3Bucket, bucket, endpoint, error_of, md5
+from tests.local_aws.s3_endpoint import client, served, spawned
 
-MIB = 1 << 20
-PART = 5 * MIB
-
-
-@dataclass(frozen=True)
-class S3Bucket:
-    """A bucket of an endpoint, its folder, and boto3's S3 operations with the bucket's name filled in."""
-
-    state: State
-    port: int
-    name: str
-
-    def __getattr__(self, operation_name: str) -> Any:
-        """Return an operation of boto3 for this bucket."""
-        operation = getattr(client(self.port), operation_name)
-        return lambda **arguments: operation(Bucket=self.name, **arguments)
-
-    @property
-    def folder(self) -> Path:
-        """The folder of the bucket."""
-        return self.state.lake / self.name
-
-    def create(self) -> "S3Bucket":
-        """Create the bucket."""
-        self.create_bucket(CreateBucketConfiguration={"LocationConstraint": REGION})
-        return self
-
-    def write(self, key: str, content: bytes = b"written by Spark") -> Path:
-        """Write a file directly, as another program does."""
-        path = self.folder / key
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-        return path
-
-    def read(self, key: str) -> bytes:
-        """Return the content of an object."""
-        content: bytes = self.get_object(Key=key)["Body"].read()
-        return content
-
-    def keys(self, **arguments: Any) -> list[str]:
-        """Return the keys of one page of a listing."""
-        return [each["Key"] for each in self.list_objects_v2(**arguments).get("Contents", [])]
-
-    def upload(self, key: str, *parts: bytes) -> dict[str, Any]:
-        """Upload the parts of an object; return the arguments of CompleteMultipartUpload."""
-        upload = self.create_multipart_upload(Key=key)["UploadId"]
-        sent = [
-            {"PartNumber": n, "ETag": self.upload_part(Key=key, UploadId=upload, PartNumber=n, Body=part)["ETag"]}
-            for n, part in enumerate(parts, start=1)
-        ]
-        return {"Key": key, "UploadId": upload, "MultipartUpload": {"Parts": sent}}
-
-
-def md5(content: bytes) -> bytes:
-    """Return the MD5 of some bytes."""
-    return hashlib.md5(content, usedforsecurity=False).digest()
+__all__ = ["bucket", "endpoint"]
 
 
 def try_create(bucket: S3Bucket, key: str, content: bytes) -> bool:
@@ -91,28 +30,6 @@ def try_create(bucket: S3Bucket, key: str, content: bytes) -> bool:
             raise
         return False
     return True
-
-
-def error_of(call: Any, **arguments: Any) -> tuple[int, str, str]:
-    """Return the status, code and message of a call that fails."""
-    with pytest.raises(ClientError) as error:
-        call(**arguments)
-    response = error.value.response
-    return response["ResponseMetadata"]["HTTPStatusCode"], response["Error"]["Code"], response["Error"]["Message"]
-
-
-@pytest.fixture(scope="module")
-def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[State, int]]:
-    """Serve a state folder; yield it and the port."""
-    state = State(tmp_path_factory.mktemp("state"))
-    with served(state) as port:
-        yield state, port
-
-
-@pytest.fixture
-def bucket(endpoint: tuple[State, int]) -> S3Bucket:
-    """Create a bucket that no other test uses."""
-    return S3Bucket(*endpoint, f"b-{uuid.uuid4().hex}").create()
 
 
 def test_put_object_writes_a_plain_file(bucket: S3Bucket) -> None:
@@ -201,16 +118,6 @@ def test_conditional_put_does_not_overwrite_a_file_of_another_program(
     monkeypatch.setattr(BucketFolder, "_make_room", make_room_and_lose_the_race)
     assert not try_create(bucket, "log/00000001.json", b"{}")
     assert bucket.read("log/00000001.json") == b"written by Spark"
-
-
-def test_conditional_completion_of_an_upload_does_not_overwrite(bucket: S3Bucket) -> None:
-    """Also a file of another program; the upload can still be completed later."""
-    finish = bucket.upload("x", b"parts")
-    path = bucket.write("x")
-    assert error_of(bucket.complete_multipart_upload, **finish, IfNoneMatch="*")[0] == 412
-    path.unlink()
-    bucket.complete_multipart_upload(**finish, IfNoneMatch="*")
-    assert bucket.read("x") == b"parts"
 
 
 def test_if_match_requires_the_current_etag(bucket: S3Bucket) -> None:
@@ -302,160 +209,6 @@ def test_replacing_a_file_removes_its_hadoop_checksum(bucket: S3Bucket) -> None:
     crc = bucket.write("t/.part-0.crc")
     bucket.put_object(Key="t/part-0", Body=b"new")
     assert not crc.exists()
-
-
-def test_multipart_upload_becomes_one_file(bucket: S3Bucket) -> None:
-    """Its ETag is that of a multipart upload; the parts are removed."""
-    parts = [os.urandom(PART), os.urandom(PART), b"end"]
-    bucket.complete_multipart_upload(**bucket.upload("big/object", *parts))
-    assert (bucket.folder / "big/object").read_bytes() == b"".join(parts)
-    digest = md5(b"".join(md5(part) for part in parts)).hex()
-    assert bucket.head_object(Key="big/object")["ETag"] == f'"{digest}-3"'
-    bucket.copy_object(Key="copy", CopySource={"Bucket": bucket.name, "Key": "big/object"})
-    for key in ("big/object", "copy"):
-        assert bucket.read(key) == b"".join(parts)  # boto3 verifies the checksum
-    assert not any((bucket.state.s3_meta / "uploads").iterdir())
-
-
-def test_boto3_uploads_and_downloads_large_files(bucket: S3Bucket, tmp_path: Path) -> None:
-    """The transfer manager uploads parts in parallel and verifies checksums."""
-    source, back = tmp_path / "source", tmp_path / "back"
-    source.write_bytes(os.urandom(20 * MIB))
-    client(bucket.port).upload_file(str(source), bucket.name, "large", ExtraArgs={"Metadata": {"k": "v"}})
-    client(bucket.port).download_file(bucket.name, "large", str(back))
-    assert back.read_bytes() == source.read_bytes()
-    assert bucket.head_object(Key="large")["Metadata"] == {"k": "v"}
-
-
-def test_completing_an_upload_is_idempotent(bucket: S3Bucket) -> None:
-    """As for a retry after a lost response."""
-    finish = bucket.upload("x", b"parts")
-    assert bucket.complete_multipart_upload(**finish)["ETag"] == bucket.complete_multipart_upload(**finish)["ETag"]
-
-
-def test_invalid_multipart_upload_is_rejected(bucket: S3Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Unknown uploads, unknown parts, parts in the wrong order, and parts that are too small."""
-    finish = bucket.upload("x", b"one", b"two")
-    parts = finish["MultipartUpload"]["Parts"]
-
-    def completion_error(listed: list[dict[str, Any]]) -> str:
-        return error_of(bucket.complete_multipart_upload, **finish | {"MultipartUpload": {"Parts": listed}})[1]
-
-    assert completion_error([{"PartNumber": 1, "ETag": '"0"'}]) == "InvalidPart"
-    assert completion_error(parts[::-1]) == "InvalidPartOrder"
-    assert completion_error(parts) == "EntityTooSmall"
-    monkeypatch.setattr(uploads, "S3_UPLOAD_PART_MIN_SIZE", 1)
-    bucket.abort_multipart_upload(Key="x", UploadId=finish["UploadId"])
-    assert completion_error(parts) == "NoSuchUpload"
-    assert error_of(bucket.upload_part, Key="x", UploadId="none", PartNumber=1, Body=b"")[1] == "NoSuchUpload"
-    assert not any((bucket.state.s3_meta / "uploads").iterdir())
-    assert bucket.keys() == []
-
-
-def test_copy_is_an_independent_file(bucket: S3Bucket) -> None:
-    """It has the metadata of the source, unless the request replaces it."""
-    bucket.put_object(Key="a", Body=b"content", ContentType="text/plain", Metadata={"k": "v"})
-    bucket.copy_object(Key="b/c", CopySource={"Bucket": bucket.name, "Key": "a"})
-    bucket.write("a", b"changed")
-    copied = bucket.get_object(Key="b/c")
-    assert (copied["Body"].read(), copied["ContentType"], copied["Metadata"]) == (b"content", "text/plain", {"k": "v"})
-    bucket.copy_object(
-        Key="b/c", CopySource={"Bucket": bucket.name, "Key": "b/c"}, MetadataDirective="REPLACE", Metadata={"k": "w"}
-    )
-    assert bucket.head_object(Key="b/c")["Metadata"] == {"k": "w"}
-    assert bucket.read("b/c") == b"content"
-
-
-def test_upload_part_copy_copies_a_range(bucket: S3Bucket) -> None:
-    """From a file of another program."""
-    bucket.write("digits", b"0123456789")
-    upload = bucket.create_multipart_upload(Key="x")["UploadId"]
-    part = bucket.upload_part_copy(
-        Key="x",
-        UploadId=upload,
-        PartNumber=1,
-        CopySource={"Bucket": bucket.name, "Key": "digits"},
-        CopySourceRange="bytes=2-4",
-    )["CopyPartResult"]
-    bucket.complete_multipart_upload(
-        Key="x", UploadId=upload, MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
-    )
-    assert bucket.read("x") == b"234"
-
-
-@pytest.mark.parametrize(
-    "key",
-    ["../x", "/x", "a//b", "a/../../x", "./x", "a/./b", "..", "nul\0", "z" * 256, "é" * 128, "t/.part.crc", "..//"],
-)
-def test_key_that_cannot_be_a_file_is_rejected(bucket: S3Bucket, key: str) -> None:
-    """No path outside the bucket's folder is written, and reading returns 404."""
-    bucket.put_object(Key="good", Body=b"")
-    before = sorted(bucket.state.root.rglob("*"))
-    for error in (
-        error_of(bucket.put_object, Key=key, Body=b""),
-        error_of(bucket.create_multipart_upload, Key=key),
-        error_of(bucket.copy_object, Key=key, CopySource={"Bucket": bucket.name, "Key": "good"}),
-    ):
-        assert error[:2] == (400, "InvalidRequest")
-    assert "stores objects as files" in error_of(bucket.put_object, Key=key, Body=b"", IfNoneMatch="*")[2]
-    assert error_of(bucket.get_object, Key=key)[0] == 404
-    bucket.delete_object(Key=key)
-    assert bucket.keys(Prefix=key) == []
-    assert sorted(bucket.state.root.rglob("*")) == before
-
-
-def test_key_below_another_key_is_rejected(bucket: S3Bucket) -> None:
-    """A path cannot be both file and folder; an empty folder is replaced."""
-    bucket.put_object(Key="a/b", Body=b"x")
-    for key in ("a", "a/b/c", "a/b/c/d", "a/b/"):
-        for condition in ({}, {"IfNoneMatch": "*"}):
-            status, code, message = error_of(bucket.put_object, Key=key, Body=b"", **condition)
-            assert (status, code) == (400, "InvalidRequest")
-            assert "stores objects as files" in message
-    (bucket.folder / "empty/below").mkdir(parents=True)
-    bucket.put_object(Key="empty", Body=b"x", IfNoneMatch="*")
-    assert bucket.keys() == ["a/b", "empty"]
-
-
-def test_symlinks_are_not_followed(bucket: S3Bucket, tmp_path: Path) -> None:
-    """Neither for reading nor for writing."""
-    (tmp_path / "secret").write_text("secret")
-    (bucket.folder / "link").symlink_to(tmp_path)
-    (bucket.folder / "file").symlink_to(tmp_path / "secret")
-    assert error_of(bucket.put_object, Key="link/x", Body=b"")[:2] == (400, "InvalidRequest")
-    assert error_of(bucket.get_object, Key="link/secret")[0] == 404
-    assert error_of(bucket.get_object, Key="file")[0] == 404
-    assert bucket.keys() == bucket.keys(Prefix="link/") == []
-    assert [path.name for path in tmp_path.iterdir()] == ["secret"]
-
-
-def test_full_disk_leaves_the_object_unchanged(bucket: S3Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error is InsufficientStorage, and no partial file is left."""
-    bucket.put_object(Key="x", Body=b"old")
-
-    def fill(_: bytes, file: BinaryIO) -> str:
-        file.write(b"n")
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(storage, "_copy", fill)
-    status, code, message = error_of(bucket.put_object, Key="x", Body=b"new")
-    assert (status, code) == (507, "InsufficientStorage")
-    assert "disk of the lake is full" in message
-    assert bucket.read("x") == b"old"
-    assert not list((bucket.state.s3_meta / "incoming").iterdir())
-
-
-def test_interrupted_put_writes_no_object(bucket: S3Bucket) -> None:
-    """As when the client is killed."""
-    with socket.create_connection(("127.0.0.1", bucket.port)) as connection:
-        connection.sendall(
-            f"PUT /{bucket.name}/x HTTP/1.1\r\nHost: 127.0.0.1:{bucket.port}\r\nContent-Length: 1000\r\n"
-            "Authorization: AWS4-HMAC-SHA256 Credential=local/20260101/eu-west-2/s3/aws4_request\r\n\r\nhalf".encode()
-        )
-        connection.shutdown(socket.SHUT_WR)
-        while connection.recv(4096):
-            pass
-    assert bucket.keys() == []
 
 
 def test_objects_survive_a_restart(tmp_path: Path) -> None:
