@@ -1,4 +1,4 @@
-"""Schedules on the local AWS: expressions, firing times, targets, retries and dead-letter queues."""
+"""Schedules on the local AWS: firing times, targets, retries and dead-letter queues."""
 
 import json
 import threading
