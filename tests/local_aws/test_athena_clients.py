@@ -114,7 +114,7 @@ def test_results_are_paginated(shop):
     assert both[1]["Data"] == [{"VarCharValue": "1"}, {"VarCharValue": FIRST["name"]}]
     with pytest.raises(ClientError, match="MaxResults"):
         shop.athena.get_query_results(QueryExecutionId=identifier, MaxResults=1001)
-    with pytest.raises(ClientError, match="NextToken x is not one"):
+    with pytest.raises(ClientError, match="NextToken x is invalid"):
         shop.athena.get_query_results(QueryExecutionId=identifier, NextToken="x")
 
 

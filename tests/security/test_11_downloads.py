@@ -204,6 +204,6 @@ def test_download_of_the_jdbc_driver_does_not_execute_modules_of_the_callers_fol
     java.write_text("#!/bin/sh\nexit 1\n")
     java.chmod(0o755)
     monkeypatch.setattr(spark, "_launch_variables", lambda: {"JAVA_HOME": str(java.parents[1])})
-    with pytest.raises(SparkSetupError, match="could it be fetched"):
+    with pytest.raises(SparkSetupError, match="could not be fetched"):
         spark.jdbc_jar(tmp_path / "postgresql.jar")
     assert not planted.exists()
