@@ -16,10 +16,10 @@ def status_of(quarantined):
 
 def test_status_counts_quarantined_rows():
     """With the command that shows them."""
-    assert "3 rows broke a rule and were held back; see: totelake quarantine" in status_of(3)
+    assert "3 rows broke a rule and were quarantined; see: totelake quarantine" in status_of(3)
 
 
 def test_status_without_quarantined_rows_does_not_mention_them():
     """Only the row count."""
     assert "1,200" in status_of(0)
-    assert "held back" not in status_of(0)
+    assert "quarantine" not in status_of(0)
