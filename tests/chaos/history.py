@@ -30,12 +30,12 @@ _ALL_TOGETHER = (failpoints.TABLE_WRITTEN, failpoints.TABLE_STAGED)
 def run_history(testbed: PipelineTestbed, seed: int) -> HistoryResult:
     """Run the history of `seed` in `testbed` and return its result."""
     choice, result = Random(seed), HistoryResult(seed)
-    beginning = EMPTY if choice.random() < _FROM_EMPTY else BASE
-    testbed.restore_state(beginning)
-    result.lines.append(f"starts from {beginning}")
+    state = EMPTY if choice.random() < _FROM_EMPTY else BASE
+    testbed.restore_state(state)
+    result.lines.append(f"starts from {state}")
     writers = Writers(testbed.totesys, choice, result, testbed.last_snapshot)
     for _ in range(choice.choice(_ROUNDS)):
-        writers.act()
+        writers.run_transactions()
         _run(testbed, choice, result, writers.rejections())
     writers.finish()
     for stage in STAGES:

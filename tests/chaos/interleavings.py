@@ -61,7 +61,7 @@ def prove(
         Sessions(pipeline.url) as sessions,
     ):
         for number in groups:
-            if proof.has_begun and time.monotonic() >= until:
+            if proof.has_run and time.monotonic() >= until:
                 break
             choice = random.Random(f"{seed}/group {number}")
             tables = choice.sample(sorted(SOURCE_TABLES), _TABLES)
@@ -79,14 +79,14 @@ class _Proof:
     def __init__(self, pipeline: AuditedPipeline, seed: int) -> None:
         self._pipeline = pipeline
         self._seed = seed
-        self._began = time.monotonic()
+        self._started = time.monotonic()
         self._tally: Counter[str] = Counter()
         self._events: Counter[str] = Counter()
         self._losers: set[int | None] = set()
         self._alive: dict[RowId, Values] = {}
 
     @property
-    def has_begun(self) -> bool:
+    def has_run(self) -> bool:
         """Whether a group was run."""
         return self._tally["interleavings"] > 0
 
@@ -94,7 +94,7 @@ class _Proof:
         """Return the figures so far."""
         tally = self._tally | Counter(watermark_losers=len(self._losers))
         counted = {field.name: tally[field.name] for field in fields(LateCommits) if field.type is int}
-        return LateCommits(**counted, seconds=time.monotonic() - self._began, events=dict(self._events))
+        return LateCommits(**counted, seconds=time.monotonic() - self._started, events=dict(self._events))
 
     def run(
         self,
@@ -109,7 +109,7 @@ class _Proof:
         self._alive = trail.snapshot().all_rows | self._alive
         for part, steps in enumerate(steps_by_part):
             _do(sessions, steps)
-            restructured.act()
+            restructured.apply_changes()
             if choice.random() < _SHARE_HIDDEN:
                 self._ingest_hidden(restructured)
             following = steps_by_part[part + 1] if part + 1 < BATCHES else []

@@ -77,7 +77,7 @@ class RestructuredTable:
         restructuring.make_copy(connection, table)
         restructuring.make_child(connection, table)
 
-    def act(self) -> None:
+    def apply_changes(self) -> None:
         """Write some rows, sometimes truncate the table, usually restructure it, and write some rows again."""
         self._write()
         if self._choice.random() < 0.3:

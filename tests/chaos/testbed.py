@@ -209,12 +209,12 @@ def make_testbed(number: int, server: str, folder: Path) -> Iterator[PipelineTes
         spark = SparkSession.builder.getOrCreate()
         with empty_lake(buckets, spark) as lake:
             testbed = PipelineTestbed(number, server, folder, lake, SharedJvm(spark, folder / "jobs.log"), admin)
-            _begin(testbed)
+            _initialize(testbed)
             yield testbed
         spark.stop()
 
 
-def _begin(testbed: PipelineTestbed) -> None:
+def _initialize(testbed: PipelineTestbed) -> None:
     number, admin = testbed.number, testbed.admin
     for offset, (name, owner) in enumerate((("totesys", roles.OWNER), ("warehouse", WAREHOUSE_OWNER))):
         statement = sql.SQL("CREATE DATABASE {} OWNER {} OID {}")

@@ -56,7 +56,7 @@ class Writers:
         self._last_snapshot = last_snapshot
         self._late: list[psycopg.Connection] = []
 
-    def act(self) -> None:
+    def run_transactions(self) -> None:
         """Run some transactions; open ones may end, and new ones may stay open."""
         for connection in list(self._late):
             if self._choice.random() < _ENDS:
