@@ -134,7 +134,7 @@ def test_last_attempt_determines_the_state():
     assert (run.actions[0].seconds, run.actions[0].error) == (5.0, None)
 
 
-def test_a_completed_run_with_a_failed_job_did_not_succeed():
+def test_completed_run_with_a_failed_job_did_not_succeed():
     """Its status in Glue is COMPLETED."""
     run = run_with(
         node("JOB", "ingest", JobDetails={"JobRuns": [attempt("FAILED", ErrorMessage="No route to host")]}),
@@ -148,7 +148,7 @@ def test_a_completed_run_with_a_failed_job_did_not_succeed():
     ]
 
 
-def test_a_failed_crawl_is_a_failed_action():
+def test_failed_crawl_is_a_failed_action():
     """Crawlers have their own states."""
     run = run_with(node("CRAWLER", "raw", CrawlerDetails={"Crawls": [{"State": "FAILED", "ErrorMessage": "Denied"}]}))
 

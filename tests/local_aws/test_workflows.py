@@ -92,7 +92,7 @@ def test_and_trigger_waits_for_all_jobs_and_any_trigger_fires_once_after_the_fir
     assert len(nodes[after_all]["JobDetails"]["JobRuns"][0]["PredecessorRuns"]) == 2
 
 
-def test_a_predicate_is_evaluated_after_the_last_attempt(world: Any):
+def test_predicate_is_evaluated_after_the_last_attempt(world: Any):
     """The first attempt fails and the second succeeds, so a trigger on failure does not fire."""
     name = workflow(world, "attempts")
     mark = world.aws.state.root / "attempted"

@@ -230,13 +230,13 @@ def test_another_user_cannot_read_files_in_the_state_folder():
 
 
 @needs_root
-def test_another_user_changes_nothing_of_where_the_data_of_postgres_is(monkeypatch):
-    """By the note beside it, the next world would take the data for abandoned, and stop its server."""
+def test_another_user_cannot_change_the_note_of_the_postgres_data(monkeypatch):
+    """A changed note would make the next environment treat the data as abandoned, and stop its server."""
     before = os.umask(0o000)
     try:
         with tempfile.TemporaryDirectory() as closed, tempfile.TemporaryDirectory(prefix="totelake-machine-") as open_:
             Path(open_).chmod(0o755)
-            monkeypatch.setattr(Path, "chmod", lambda *_: None)  # another user may come before
+            monkeypatch.setattr(Path, "chmod", lambda *_: None)  # another user may act before
             monkeypatch.setenv(machine.VARIABLE, f"{open_}/totelake")
             data = storage.choose(Path(closed, "postgres"))
             made = [path for path in (data.parent, *data.parent.parents) if path.is_relative_to(f"{open_}/totelake")]
@@ -252,8 +252,8 @@ def test_another_user_changes_nothing_of_where_the_data_of_postgres_is(monkeypat
         os.umask(before)
 
 
-def test_another_user_cannot_read_what_a_query_puts_out_of_memory(monkeypatch, tmp_path):
-    """DuckDB's own place for it is the folder that the endpoint was started in, and open to all."""
+def test_another_user_cannot_read_files_that_a_query_spills_to_disk(monkeypatch, tmp_path):
+    """DuckDB's default folder for them is the endpoint's working directory, which others may read."""
     monkeypatch.chdir(tmp_path)
     engine = Engine(Catalog(DEFAULT_ACCOUNT_ID, REGION), "any")
     engine._connection.execute("SET memory_limit = '60MB'")
