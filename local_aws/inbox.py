@@ -15,10 +15,11 @@ from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.utils import format_datetime, formataddr
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, override
 
-from moto.sns.models import Subscription
+from moto.sns.models import SNSBackend, Subscription
 
+from local_aws import mounting
 from local_aws.state import State
 from local_aws.visible_text import visible
 
@@ -26,7 +27,6 @@ DEFAULT_SUBJECT = "AWS Notification Message"
 """The subject of an e-mail whose message was published without one, as on AWS."""
 
 _SENDER = "no-reply@sns.amazonaws.com"
-_MOTO_PUBLISH = Subscription.publish
 _TICK = timedelta(microseconds=1)
 
 
@@ -41,17 +41,9 @@ class Email:
     body: str
 
 
-def install(state: State) -> None:
-    """Deliver messages to e-mail subscriptions to the inbox of `state`; idempotent."""
-    mailbox = _Mailbox(state.inbox)
-
-    def publish(subscription: Any, message: str, message_id: str, **details: Any) -> None:
-        if subscription.protocol not in ("email", "email-json"):
-            _MOTO_PUBLISH(subscription, message, message_id, **details)
-        elif _passes_filter(subscription, message, details.get("message_attributes")):
-            mailbox.put(_email(subscription, message, message_id, details))
-
-    Subscription.publish = publish
+def mount(state: State) -> None:
+    """Mount SNS, which delivers messages to e-mail subscriptions to the inbox of `state`."""
+    mounting.mount("sns", backend=LocalSNSBackend, models=[EmailSubscription], mailbox=_Mailbox(state.inbox))
 
 
 def messages(state: State) -> list[Email]:
@@ -80,6 +72,47 @@ class _Mailbox:
         with self._lock:
             self._last = max(datetime.now(UTC), self._last + _TICK)
             return self._last
+
+
+class EmailSubscription(Subscription):  # type: ignore[misc] # moto is not typed
+    """A subscription of protocol `email` or `email-json`."""
+
+    mailbox: _Mailbox
+
+    @override
+    def publish(
+        self,
+        message: str,
+        message_id: str,
+        subject: str | None = None,
+        message_attributes: dict[str, Any] | None = None,
+        group_id: str | None = None,
+        deduplication_id: str | None = None,
+        message_structure: str | None = None,
+    ) -> None:
+        """Deliver a message into the inbox, unless the filter policy rejects it."""
+        if _passes_filter(self, message, message_attributes):
+            details = {
+                "subject": subject,
+                "message_attributes": message_attributes,
+                "message_structure": message_structure,
+            }
+            self.mailbox.put(_email(self, message, message_id, details))
+
+
+class LocalSNSBackend(SNSBackend):  # type: ignore[misc] # moto is not typed
+    """SNS whose e-mail subscriptions end in the local inbox."""
+
+    mailbox: ClassVar[_Mailbox]
+
+    @override
+    def subscribe(self, topic_arn: str, endpoint: str, protocol: str) -> Subscription:
+        """Make a subscription, or return the one that there is."""
+        subscription = super().subscribe(topic_arn, endpoint, protocol)
+        if protocol in ("email", "email-json"):
+            subscription = mounting.specialized(subscription, EmailSubscription)
+            subscription.mailbox = self.mailbox
+        return subscription
 
 
 def _passes_filter(subscription: Any, message: str, attributes: Mapping[str, Any] | None) -> bool:

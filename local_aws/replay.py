@@ -4,14 +4,14 @@ import hashlib
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import Future
 from typing import Any
 
-type StartResponse = Callable[..., Any]
-type WsgiApp = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
+from local_aws.wsgi import StartResponse, WsgiApp
+
 type Invocation = tuple[str, ...]
-type Response = tuple[str, list[Invocation], list[bytes]]
+type ReplayedResponse = tuple[str, list[Invocation], list[bytes]]
 
 _MAX_RESPONSES = 512
 _S3_CREDENTIAL = re.compile(r"Credential=[^,]*/s3/aws4_request")
@@ -29,7 +29,7 @@ class Replay:
         """Wrap `app`."""
         self._app = app
         self._lock = threading.Lock()
-        self._responses: OrderedDict[Invocation, Future[Response]] = OrderedDict()
+        self._responses: OrderedDict[Invocation, Future[ReplayedResponse]] = OrderedDict()
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Serve a request, or repeat its response."""
@@ -43,7 +43,7 @@ class Replay:
         target = environ.get("HTTP_X_AMZ_TARGET", "")
         uri = environ["REQUEST_URI"]
         invocation = (invocation_id, authorization, environ["REQUEST_METHOD"], uri, target, content)
-        new: Future[Response] = Future()
+        new: Future[ReplayedResponse] = Future()
         with self._lock:
             future = self._responses.setdefault(invocation, new)
             if len(self._responses) > _MAX_RESPONSES:
@@ -54,7 +54,7 @@ class Replay:
         start_response(status, headers)
         return body
 
-    def _execute(self, environ: dict[str, Any], invocation: Invocation, future: "Future[Response]") -> None:
+    def _execute(self, environ: dict[str, Any], invocation: Invocation, future: "Future[ReplayedResponse]") -> None:
         try:
             response = self._call_app(environ)
         except BaseException as error:
@@ -65,7 +65,7 @@ class Replay:
             self._forget(invocation)
         future.set_result(response)
 
-    def _call_app(self, environ: dict[str, Any]) -> Response:
+    def _call_app(self, environ: dict[str, Any]) -> ReplayedResponse:
         started: list[tuple[str, list[Invocation]]] = []
         body = list(self._app(environ, lambda status, headers, *_: started.append((status, headers))))
         status, headers = started[-1]

@@ -14,25 +14,25 @@ from urllib.parse import urlsplit
 import boto3
 from botocore.config import Config
 from botocore.credentials import Credentials
-from moto.moto_api._internal import moto_api_backend
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import make_server
 
-from local_aws import alarms, athena, events, glue, redshift, s3, schedules
+from local_aws import athena, events, glue, inbox, mounting, redshift, s3, schedules
 from local_aws.address import HOST, REGION
+from local_aws.alarms import Alarms
 from local_aws.gate import Gate, execution, headers
-from local_aws.glue import crawlers
+from local_aws.glue import Glue, World
 from local_aws.iam import session_policies
 from local_aws.replay import Replay
+from local_aws.schedules import Schedules
 from local_aws.state import State
 
-type WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
-type Page = Callable[[dict[str, Any]], Mapping[str, Any]]
+type ExtraPage = Callable[[dict[str, Any]], Mapping[str, Any]]
 """Called with the WSGI environment of a request; returns the response, which is sent as JSON."""
 
 _LOG = logging.getLogger(__name__)
 _FIRST_ERROR = 400
-_NO_PAGES: Mapping[str, Page] = MappingProxyType({})
+_NO_PAGES: Mapping[str, ExtraPage] = MappingProxyType({})
 
 
 class RequestHandler(MotoRequestHandler):  # type: ignore[misc] # moto is not typed
@@ -80,7 +80,7 @@ class LocalAws:
         owner: Credentials,
         *,
         listener: socket.socket | None = None,
-        pages: Mapping[str, Page] = _NO_PAGES,
+        pages: Mapping[str, ExtraPage] = _NO_PAGES,
         unsigned: Collection[str] = (),
         redshift_database: Callable[[str, str], str] | None = None,
         seconds_per_minute: float = 60.0,
@@ -96,13 +96,10 @@ class LocalAws:
         """
         self.state = state
         self.owner = owner
-        self.moto: WsgiApp = Replay(DomainDispatcherApplication(create_backend_app))
+        self.moto = Replay(mounting.application(execution.CheckedResponse, execution.for_owner_only))
         """The application without the gate, for tests that show the effect of the gate."""
         self._pages = pages
-        self._redshift_database = redshift_database
-        self._seconds_per_minute = seconds_per_minute
         self._thread: threading.Thread | None = None
-        moto_api_backend.reset()
         with listener or socket.create_server((HOST, 0)) as socket_:  # the server duplicates the descriptor
             self.port = int(socket_.getsockname()[1])
             """The port of the server."""
@@ -114,7 +111,7 @@ class LocalAws:
                 request_handler=RequestHandler,
                 fd=socket_.fileno(),
             )
-        self._start_services()
+        self._mount(redshift_database, seconds_per_minute)
 
     @property
     def url(self) -> str:
@@ -151,10 +148,9 @@ class LocalAws:
             self._server.serve_forever()
         finally:
             _LOG.info("stopping")
-            alarms.stop()
-            schedules.stop()
-            crawlers.stop_all()
-            glue.shutdown()
+            self.alarms.stop()
+            self.schedules.stop()
+            self.glue.close()
             self._server.server_close()
             _LOG.info("stopped")
 
@@ -174,17 +170,27 @@ class LocalAws:
         if self._thread:
             self._thread.join()
 
-    def _start_services(self) -> None:
-        session_policies.install()
-        s3.install(self.state)
-        glue.install(self.state, self.url, seconds_per_minute=self._seconds_per_minute)
-        events.install(self.state)
-        crawlers.install()
-        athena.install()
-        if self._redshift_database:
-            redshift.install(self._redshift_database)
-        schedules.start(self.url)
-        alarms.start()
+    def _mount(self, redshift_database: Callable[[str, str], str] | None, seconds_per_minute: float) -> None:
+        """Mount the services, with nothing of those of an earlier local AWS, and start what runs by itself."""
+        mounting.unmount_all()
+        session_policies.mount()
+        s3.mount(self.state)
+        inbox.mount(self.state)
+        self.glue = Glue(World(self.state, self.url, seconds_per_minute=seconds_per_minute))
+        """The Glue that is served."""
+        glue.mount(self.glue)
+        events.mount({("glue", "workflow"): self.glue.receive_event}, schedules.check)
+        athena.mount()
+        if redshift_database:
+            redshift.mount(redshift_database)
+        schedules.mount(self.url)
+        sources = {"Glue triggers": self.glue.schedule_entries, "Glue crawlers": self.glue.crawls.entries}
+        self.schedules = Schedules(sources)
+        """The schedules, which fire."""
+        self.schedules.start()
+        self.alarms = Alarms()
+        """The alarms, which are evaluated."""
+        self.alarms.start()
 
     def _route(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")

@@ -63,7 +63,7 @@ def postgres_side(url: str) -> WarehouseUnderTest:
 
 def redshift_side(url: str, temporary: str) -> WarehouseUnderTest:
     """Return a warehouse in the local Redshift, emulated by the database at `url`; COPY reads from `temporary`."""
-    redshift.install(lambda _, database: conninfo.make_conninfo(url, dbname=database))
+    redshift.mount(lambda _, database: conninfo.make_conninfo(url, dbname=database))
     password = uuid4().hex
     secret = boto3.client("secretsmanager").create_secret(
         Name=f"redshift-{uuid4().hex}", SecretString=f'{{"username": "admin", "password": "{password}"}}'

@@ -1,5 +1,5 @@
-"""CloudWatch's alarms made real: metrics are held against them, and whoever they are to tell hears of it."""
+"""CloudWatch alarms that are evaluated: they follow their metrics and notify their topics."""
 
-from local_aws.alarms.service import look, start, stop
+from local_aws.alarms.service import Alarms, evaluate
 
-__all__ = ["look", "start", "stop"]
+__all__ = ["Alarms", "evaluate"]

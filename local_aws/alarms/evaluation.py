@@ -1,7 +1,7 @@
-"""What state an alarm is in, by the data of its metric in its last periods.
+"""The state of an alarm, by the data points of its metric in its last evaluation periods.
 
-On AWS periods end at full minutes, and CloudWatch looks at more of them than it evaluates before it takes data for
-missing: here they end now, and missing is missing. So a local alarm is as soon as it can be. (Choice.)
+On AWS periods end at full minutes, and CloudWatch retrieves more of them than it evaluates before it treats data as
+missing. Here they end now, and no further ones are retrieved, so a local alarm fires earlier. (Choice.)
 """
 
 import operator
@@ -28,16 +28,16 @@ _STATISTICS: dict[str, Callable[[Sequence[float]], float]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
-    """One figure of a metric; `at` is in UTC."""
+class DataPoint:
+    """One data point of a metric; `at` is in UTC."""
 
     at: datetime
     value: float
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """The state that an alarm should be in, and why; a state of None leaves it as it is."""
+class AlarmEvaluation:
+    """The new state of an alarm and its reason; a state of None leaves the state unchanged."""
 
     state: str | None
     reason: str
@@ -45,9 +45,9 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class _Period:
-    """One period of an alarm: its value, None where there is no data, and whether it counts as breaching.
+    """One evaluation period: its value, None where there is no data, and whether it counts as breaching.
 
-    Where that cannot be told, `breaching` is None.
+    `breaching` is None where missing data counts as neither.
     """
 
     ended: datetime
@@ -55,33 +55,35 @@ class _Period:
     breaching: bool | None
 
 
-def judge(alarm: Any, points: Sequence[Point], since: datetime, now: datetime) -> Verdict:
-    """Judge moto's `alarm` on one metric, whose `points` are those of that metric; it has been there `since` then.
+def evaluate_alarm(alarm: Any, points: Sequence[DataPoint], since: datetime, now: datetime) -> AlarmEvaluation:
+    """Evaluate moto's `alarm` on the data `points` of its metric; it was configured at `since`.
 
-    A period that began before that lacks nothing when it has no data: nobody looked. (Choice; AWS alarms at once.)
+    Missing data is not breaching in a period that began before that. (Choice; AWS alarms at once.)
     """
-    if reason := _beyond(alarm):
-        return Verdict(INSUFFICIENT, reason)
+    if reason := _unsupported(alarm):
+        return AlarmEvaluation(INSUFFICIENT, reason)
     count, needed = int(alarm.evaluation_periods), int(alarm.datapoints_to_alarm or alarm.evaluation_periods)
     periods = [_period(alarm, points, since, now - number * _length(alarm)) for number in range(count)]
     breaching = [period for period in periods if period.breaching]
     if len(breaching) >= needed:
-        return Verdict(ALARM, _told(alarm, breaching, count))
+        return AlarmEvaluation(ALARM, _reason(alarm, breaching, count))
     sound = [period for period in periods if period.breaching is False]
     may_breach = alarm.treat_missing_data == "breaching" and count - len(sound) >= needed
     if (sound or breaching) and not may_breach:
-        return Verdict(OK, _told(alarm, sound or breaching, count))
+        return AlarmEvaluation(OK, _reason(alarm, sound or breaching, count))
     if alarm.treat_missing_data == "ignore":
-        return Verdict(None, "No data, and missing data is ignored.")
-    return Verdict(INSUFFICIENT, f"Insufficient Data: no datapoints were received for {count} periods.")
+        return AlarmEvaluation(None, "No data, and missing data is ignored.")
+    return AlarmEvaluation(INSUFFICIENT, f"Insufficient Data: no datapoints were received for {count} periods.")
 
 
-def _beyond(alarm: Any) -> str | None:
-    """Return why nobody can judge the alarm here, None when it can be judged."""
+def _unsupported(alarm: Any) -> str | None:
+    """Return why the alarm cannot be evaluated locally, None when it can."""
     if expressions := [query.expression for query in alarm.metric_data_queries if query.expression]:
         return f"The local AWS evaluates no expressions, and this alarm has {', '.join(expressions)}."
     if alarm.statistic not in _STATISTICS or alarm.comparison_operator not in _COMPARE:
-        return f"The local AWS knows no {alarm.extended_statistic or alarm.statistic} {alarm.comparison_operator}."
+        return (
+            f"The local AWS does not support {alarm.extended_statistic or alarm.statistic} {alarm.comparison_operator}."
+        )
     return None
 
 
@@ -89,7 +91,7 @@ def _length(alarm: Any) -> timedelta:
     return timedelta(seconds=int(alarm.period))
 
 
-def _period(alarm: Any, points: Sequence[Point], since: datetime, ended: datetime) -> _Period:
+def _period(alarm: Any, points: Sequence[DataPoint], since: datetime, ended: datetime) -> _Period:
     began = ended - _length(alarm)
     values = [point.value for point in points if began < point.at <= ended]
     if values:
@@ -99,8 +101,8 @@ def _period(alarm: Any, points: Sequence[Point], since: datetime, ended: datetim
     return _Period(ended, None, None if treatment and began < since else treatment)
 
 
-def _told(alarm: Any, periods: list[_Period], count: int) -> str:
-    """Return the reason in CloudWatch's words."""
+def _reason(alarm: Any, periods: list[_Period], count: int) -> str:
+    """Return the reason of a state as CloudWatch words it."""
     threshold = f"the threshold ({float(alarm.threshold)})"
     values = [f"{period.value} ({period.ended:%d/%m/%y %H:%M:%S})" for period in periods if period.value is not None]
     crossed = "" if periods[0].breaching else "not "

@@ -1,4 +1,4 @@
-"""What an alarm says when its state changes: a document for programs, a letter for people, as CloudWatch has them."""
+"""The notification of a state change, as CloudWatch sends it: JSON for programs, text for e-mails."""
 
 import json
 from datetime import datetime
@@ -10,14 +10,14 @@ _REGIONS = {"eu-west-2": "EU (London)", "eu-west-1": "EU (Ireland)", "us-east-1"
 
 
 def subject(alarm: Any) -> str:
-    """Return the subject of the mail; SNS takes a hundred characters."""
+    """Return the subject of the e-mail; SNS allows a hundred characters."""
     return f'{alarm.state_value}: "{alarm.name}" in {_region(alarm)}'[:100]
 
 
 def structured(alarm: Any, old: str, moment: datetime) -> str:
-    """Return the message for every protocol; `old` is the state that the alarm was in until `moment`."""
+    """Return the message for every protocol; `old` is the state of the alarm until `moment`."""
     document = json.dumps(_document(alarm, old, moment))
-    return json.dumps({"default": document, "email": _letter(alarm, old, moment), "email-json": document})
+    return json.dumps({"default": document, "email": _email_text(alarm, old, moment), "email-json": document})
 
 
 def _region(alarm: Any) -> str:
@@ -56,7 +56,7 @@ def _document(alarm: Any, old: str, moment: datetime) -> dict[str, Any]:
     }
 
 
-def _letter(alarm: Any, old: str, moment: datetime) -> str:
+def _email_text(alarm: Any, old: str, moment: datetime) -> str:
     dimensions = ", ".join(f"{dimension.name} = {dimension.value}" for dimension in alarm.dimensions)
     return "\n".join(
         [

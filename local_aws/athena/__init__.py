@@ -10,6 +10,6 @@ quotient and the average of decimals are double, a double divided by zero is an 
 Athena lacks is not refused.
 """
 
-from local_aws.athena.api import install
+from local_aws.athena.api import mount
 
-__all__ = ["install"]
+__all__ = ["mount"]

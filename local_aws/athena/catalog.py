@@ -18,12 +18,12 @@ NAME = "awsdatacatalog"
 VIEW = "VIRTUAL_VIEW"
 _PREFIX, _SUFFIX = "/* Presto View: ", " */"
 
-type Columns = dict[str, str]
+type ColumnTypes = dict[str, str]
 """Hive types of columns, by column name."""
 
 
 @dataclass(frozen=True, slots=True)
-class Partition:
+class CatalogPartition:
     """A registered partition: the values of its keys, and the location of its files."""
 
     values: tuple[str, ...]
@@ -31,20 +31,20 @@ class Partition:
 
 
 @dataclass(frozen=True, slots=True)
-class Relation:
+class QueryRelation:
     """A table or a view of the catalog; `view` is the encoded definition of a view, None for a table."""
 
     database: str
     name: str
-    columns: Columns
+    columns: ColumnTypes
     comments: dict[str, str]
-    keys: Columns
-    partitions: tuple[Partition, ...]
+    keys: ColumnTypes
+    partitions: tuple[CatalogPartition, ...]
     location: str
     view: str | None
 
     @property
-    def schema(self) -> Columns:
+    def schema(self) -> ColumnTypes:
         """All columns, partition keys last."""
         return self.columns | self.keys
 
@@ -59,7 +59,7 @@ class Relation:
         return definition
 
 
-class Catalog:
+class QueryCatalog:
     """The catalog of one account and region."""
 
     def __init__(self, account: str, region: str) -> None:
@@ -75,7 +75,7 @@ class Catalog:
         """Return whether a database exists."""
         return database.lower() in self.databases()
 
-    def relations(self, database: str) -> list[Relation]:
+    def relations(self, database: str) -> list[QueryRelation]:
         """Return the tables and views of a database, sorted by name; raises QueryError for an unknown database."""
         try:
             tables = list(self._backend.get_database(database.lower()).tables.values())
@@ -83,14 +83,14 @@ class Catalog:
             raise QueryError("SCHEMA_NOT_FOUND", f"Schema '{database}' does not exist") from error
         return sorted((_relation(table) for table in tables), key=lambda relation: relation.name)
 
-    def relation(self, database: str, name: str) -> Relation | None:
+    def relation(self, database: str, name: str) -> QueryRelation | None:
         """Return a table or a view; None when it does not exist."""
         try:
             return _relation(self._backend.get_table(database.lower(), name.lower()))
         except (DatabaseNotFoundException, TableNotFoundException):
             return None
 
-    def files(self, table: Relation) -> list[Path]:
+    def files(self, table: QueryRelation) -> list[Path]:
         """Return the files of a table: in the folders of its registered partitions, or in its own folder.
 
         Raises QueryError when a folder is not in a bucket.
@@ -104,7 +104,7 @@ class Catalog:
         return files
 
     def put_view(
-        self, database: str, name: str, definition: dict[str, Any], columns: Columns, *, replace: bool
+        self, database: str, name: str, definition: dict[str, Any], columns: ColumnTypes, *, replace: bool
     ) -> None:
         """Create a view; with `replace`, replace one of the same name. Raises QueryError when the name exists."""
         view = {
@@ -128,7 +128,7 @@ class Catalog:
         """Delete a view."""
         self._backend.delete_table(database, name)
 
-    def _check_location(self, table: Relation, partition: Partition) -> None:
+    def _check_location(self, table: QueryRelation, partition: CatalogPartition) -> None:
         """Raise QueryError unless the partition's folder is named by its values: DuckDB reads them from the name."""
         names = [f"{key}={value}" for key, value in zip(table.keys, partition.values, strict=True)]
         if [unquote(part) for part in partition.location.rstrip("/").split("/")[-len(names) :]] != names:
@@ -138,7 +138,7 @@ class Catalog:
                 f"{partition.location}: locally the folder of a partition must be named by its values",
             )
 
-    def _files_in(self, table: Relation, location: str) -> list[Path]:
+    def _files_in(self, table: QueryRelation, location: str) -> list[Path]:
         try:
             return list(Location.of(location, self._account).files())
         except LocationError as error:
@@ -150,19 +150,19 @@ def encode_view(definition: dict[str, Any]) -> str:
     return f"{_PREFIX}{base64.b64encode(json.dumps(definition).encode()).decode()}{_SUFFIX}"
 
 
-def _relation(table: Any) -> Relation:
+def _relation(table: Any) -> QueryRelation:
     attributes = table.as_dict()
     storage = attributes.get("StorageDescriptor") or {}
     columns = storage.get("Columns") or []
     keys = attributes.get("PartitionKeys") or []
-    return Relation(
+    return QueryRelation(
         table.database_name,
         table.name,
         {column["Name"].lower(): column["Type"] for column in columns},
         {column["Name"].lower(): column.get("Comment", "") for column in [*columns, *keys]},
         {key["Name"].lower(): key["Type"] for key in keys},
         tuple(
-            Partition(tuple(partition.values), partition.partition_input["StorageDescriptor"]["Location"])
+            CatalogPartition(tuple(partition.values), partition.partition_input["StorageDescriptor"]["Location"])
             for partition in list(table.partitions.values())
         ),
         storage.get("Location") or "",

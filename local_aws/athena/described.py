@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from local_aws.athena.executions import Execution
+from local_aws.athena.executions import QueryExecution
 
 _ENGINE = {"SelectedEngineVersion": "AUTO", "EffectiveEngineVersion": "Athena engine version 3"}
 
 
-def execution(execution: Execution) -> dict[str, Any]:
+def execution(execution: QueryExecution) -> dict[str, Any]:
     """Return the QueryExecution structure of an execution."""
     request = execution.request
     status = {
@@ -33,14 +33,14 @@ def execution(execution: Execution) -> dict[str, Any]:
     return description | ({"ExecutionParameters": request.parameters} if request.parameters else {})
 
 
-def runtime_statistics(execution: Execution) -> dict[str, Any]:
+def runtime_statistics(execution: QueryExecution) -> dict[str, Any]:
     """Return the QueryRuntimeStatistics structure of an execution: its timeline and row counts."""
     statistics = _statistics(execution)
     timeline = {name: value for name, value in statistics.items() if name.endswith("InMillis")}
     return {"Timeline": timeline, "Rows": {"InputBytes": execution.scanned, "OutputRows": execution.rows}}
 
 
-def _statistics(execution: Execution) -> dict[str, Any]:
+def _statistics(execution: QueryExecution) -> dict[str, Any]:
     total_seconds = (execution.completed - execution.submitted).total_seconds() if execution.completed else 0.0
     return {
         "EngineExecutionTimeInMillis": _millis(execution.engine_seconds),

@@ -18,7 +18,7 @@ from sqlglot.optimizer.scope import traverse_scope
 from sqlglot.schema import MappingSchema
 
 from local_aws.athena import dialect, hive_types
-from local_aws.athena.catalog import NAME, Catalog, Relation
+from local_aws.athena.catalog import NAME, QueryCatalog, QueryRelation
 from local_aws.athena.errors import QueryError, find_column, from_duckdb
 
 _KEYWORD = re.compile(r"\w+")
@@ -30,7 +30,7 @@ _UNRESOLVED = re.compile(r"(?:Column '|Unknown column: )([^'\s]+)'?(?:.*Line: (\
 
 
 @dataclass(frozen=True, slots=True)
-class QueryResult:
+class EngineResult:
     """The result of a query: its columns with DuckDB's types, and an iterator of its rows."""
 
     columns: list[tuple[str, str]]
@@ -40,14 +40,14 @@ class QueryResult:
 class Engine:
     """An in-memory DuckDB for one query in `database`; it can open only the files of the query's tables."""
 
-    def __init__(self, catalog: Catalog, database: str) -> None:
+    def __init__(self, catalog: QueryCatalog, database: str) -> None:
         """Create an engine without tables."""
         self._catalog = catalog
         self._database = database
         self._connection = duckdb.connect()
         # By itself DuckDB puts what does not fit into memory into the caller's folder, where other users can read it.
         self._scratch = tempfile.TemporaryDirectory(prefix="totelake-athena-")
-        self._relations: dict[tuple[str, str], Relation] = {}
+        self._relations: dict[tuple[str, str], QueryRelation] = {}
         self._definitions: list[exp.Create] = []
         self._files: list[Path] = []
 
@@ -55,7 +55,7 @@ class Engine:
         """Interrupt the running query."""
         self._connection.interrupt()
 
-    def run(self, query: exp.Expr) -> QueryResult:
+    def run(self, query: exp.Expr) -> EngineResult:
         """Run a query and return its result; raise `QueryError` when it fails."""
         tree = self._resolve(query, self._database, ())
         try:
@@ -67,7 +67,7 @@ class Engine:
             (dialect.column_name(name, index), str(type_))
             for index, (name, type_, *_) in enumerate(result.description or ())
         ]
-        return QueryResult(columns, self._rows(query))
+        return EngineResult(columns, self._rows(query))
 
     def bytes_scanned(self) -> int:
         """Return the size of the column chunks that the last query read, in bytes."""
@@ -125,7 +125,7 @@ class Engine:
         _check_columns(tree, relations, query)
         return tree
 
-    def _relation(self, table: exp.Table, database: str, parents: tuple[tuple[str, str], ...]) -> Relation:
+    def _relation(self, table: exp.Table, database: str, parents: tuple[tuple[str, str], ...]) -> QueryRelation:
         if not isinstance(table.this, exp.Identifier):
             raise QueryError("NOT_SUPPORTED", f"table functions are not supported locally: {table.this.sql('trino')}")
         if table.catalog and table.catalog.lower() != NAME:
@@ -142,7 +142,7 @@ class Engine:
             self._define(relation, parents)
         return self._relations[schema, name]
 
-    def _define(self, relation: Relation, parents: tuple[tuple[str, str], ...]) -> None:
+    def _define(self, relation: QueryRelation, parents: tuple[tuple[str, str], ...]) -> None:
         key = (relation.database, relation.name)
         if relation.view is not None:
             default_database = str(relation.definition["schema"])
@@ -161,7 +161,7 @@ class Engine:
         self._relations[key] = relation
 
 
-def _view_query(view: Relation) -> exp.Query:
+def _view_query(view: QueryRelation) -> exp.Query:
     """Return the query of a view; raise QueryError when its definition is not a query."""
     try:
         query, *others = sqlglot.parse(str(view.definition.get("originalSql")), read="athena")
@@ -178,7 +178,7 @@ def _tables(tree: exp.Expr) -> list[exp.Table]:
     return [source for source in sources if isinstance(source, exp.Table)]
 
 
-def _check_columns(tree: exp.Expr, relations: list[Relation], query: exp.Expr) -> None:
+def _check_columns(tree: exp.Expr, relations: list[QueryRelation], query: exp.Expr) -> None:
     """Resolve the columns as Trino does: unlike DuckDB, without aliases in WHERE and GROUP BY.
 
     Raises QueryError for an unknown or ambiguous column.
@@ -202,11 +202,11 @@ def _check_columns(tree: exp.Expr, relations: list[Relation], query: exp.Expr) -
         raise QueryError("COLUMN_NOT_FOUND", f"Column '{name}' {_CANNOT_RESOLVE}", column) from error
 
 
-def _database(relation: Relation) -> str:
+def _database(relation: QueryRelation) -> str:
     return relation.database
 
 
-def _column_types(table: Relation) -> dict[str, exp.DataType]:
+def _column_types(table: QueryRelation) -> dict[str, exp.DataType]:
     """Return the types of a table's columns; raise QueryError for an invalid one."""
     types = {}
     for name, hive_type in table.schema.items():
@@ -218,7 +218,7 @@ def _column_types(table: Relation) -> dict[str, exp.DataType]:
     return types
 
 
-def _table_query(table: Relation, types: Mapping[str, exp.DataType], files: list[Path]) -> exp.Select:
+def _table_query(table: QueryRelation, types: Mapping[str, exp.DataType], files: list[Path]) -> exp.Select:
     """Return the query for a table's rows; DuckDB prunes `files` by filters on the partition keys."""
     if not files:
         nulls = [exp.alias_(exp.Cast(this=exp.Null(), to=type_), name, quoted=True) for name, type_ in types.items()]

@@ -12,10 +12,10 @@ import duckdb
 from sqlglot import exp
 
 from local_aws.athena import results, utility, values
-from local_aws.athena.catalog import Catalog
+from local_aws.athena.catalog import QueryCatalog
 from local_aws.athena.engine import Engine
 from local_aws.athena.errors import QueryError, from_duckdb
-from local_aws.athena.statements import Show, Statement
+from local_aws.athena.statements import AthenaStatement, ShowStatement
 from local_aws.athena.values import ColumnInfo
 
 QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELLED = "QUEUED", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"
@@ -27,7 +27,7 @@ type Write = Callable[[str, bytes], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class QueryRequest:
     """A submitted query, with the result location and the scan limit of its workgroup."""
 
     text: str
@@ -41,10 +41,10 @@ class Request:
 
 
 @dataclass(slots=True)
-class Execution:
+class QueryExecution:
     """A query execution: its state and result."""
 
-    request: Request
+    request: QueryRequest
     type: str = "DML"
     subtype: str = "SELECT"
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
@@ -71,7 +71,7 @@ class Execution:
         """Whether the state is final."""
         return self.state in {SUCCEEDED, FAILED, CANCELLED}
 
-    def start(self, statement: Statement, catalog: Catalog, write: Write) -> None:
+    def start(self, statement: AthenaStatement, catalog: QueryCatalog, write: Write) -> None:
         """Execute a statement in a thread, and write its result to `output`."""
         self.type, self.subtype = statement.type, statement.subtype
         self._thread = threading.Thread(
@@ -90,7 +90,7 @@ class Execution:
             engine.interrupt()
             self._thread.join(_INTERRUPT_SECONDS)
 
-    def _run(self, statement: Statement, catalog: Catalog, write: Write) -> None:
+    def _run(self, statement: AthenaStatement, catalog: QueryCatalog, write: Write) -> None:
         if not self.ended:
             self.state = RUNNING
         started = time.monotonic()
@@ -111,9 +111,9 @@ class Execution:
         else:
             self._end(SUCCEEDED)
 
-    def _execute(self, statement: Statement, catalog: Catalog) -> Iterable[bytes]:
+    def _execute(self, statement: AthenaStatement, catalog: QueryCatalog) -> Iterable[bytes]:
         match statement.tree:
-            case Show():
+            case ShowStatement():
                 self.columns, lines = utility.show(statement.tree, catalog, self.request.database)
                 return results.lines(lines)
             case exp.Create():
@@ -124,7 +124,7 @@ class Execution:
                 return self._select(query, catalog)
         return []
 
-    def _select(self, query: exp.Expr, catalog: Catalog) -> list[bytes]:
+    def _select(self, query: exp.Expr, catalog: QueryCatalog) -> list[bytes]:
         self._engine = Engine(catalog, self.request.database)
         try:
             if self.ended:
@@ -151,3 +151,32 @@ class Execution:
         if not self.ended:
             self.completed, self.reason, self.error = datetime.now(UTC), reason, error
             self.state = state
+
+
+class QueryExecutions:
+    """All executions of one region, by id."""
+
+    def __init__(self) -> None:
+        """Begin without executions."""
+        self._lock = threading.Lock()
+        self._executions: dict[str, QueryExecution] = {}
+        self._by_token: dict[str, QueryExecution] = {}
+
+    def submit(self, request: QueryRequest, token: str | None) -> tuple[QueryExecution, bool]:
+        """Return a new execution, or the one that was submitted with the same token, and whether it is new."""
+        with self._lock:
+            if token and token in self._by_token:
+                return self._by_token[token], False
+            execution = QueryExecution(request)
+            self._executions[execution.id] = execution
+            if token:
+                self._by_token[token] = execution
+        return execution, True
+
+    def get(self, identifier: str) -> QueryExecution | None:
+        """Return an execution; None when there is none with this id."""
+        return self._executions.get(identifier)
+
+    def newest_first(self) -> list[QueryExecution]:
+        """Return all executions, the latest first."""
+        return list(reversed(self._executions.values()))

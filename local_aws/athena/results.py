@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from local_aws.athena.values import ColumnInfo
 
-type Row = list[str | None]
+type ResultRow = list[str | None]
 
 
 def table(names: Iterable[str], rows: Iterable[Iterable[str | None]]) -> Iterator[bytes]:
@@ -25,25 +25,25 @@ def lines(texts: Iterable[str]) -> Iterator[bytes]:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ResultPage:
     """A page of rows of a result, and the byte offset of the next page in the file; None on the last page."""
 
-    rows: list[Row]
+    rows: list[ResultRow]
     following: int | None
 
 
-def page(file: Path, columns: list[ColumnInfo], start: int, limit: int) -> Page:
+def page(file: Path, columns: list[ColumnInfo], start: int, limit: int) -> ResultPage:
     """Return up to `limit` rows of a result from the byte offset `start` of its `file`."""
     with file.open("rb") as content:
         content.seek(start)
-        rows: list[Row] = []
+        rows: list[ResultRow] = []
         lines = _LineReader(content, start)
         for row in _rows(lines, len(columns), is_csv=file.suffix == ".csv"):
             rows.append(row)
             if len(rows) == limit:
                 break
         is_last = lines.position == file.stat().st_size
-        return Page(rows, None if is_last else lines.position)
+        return ResultPage(rows, None if is_last else lines.position)
 
 
 class _LineReader:
@@ -59,7 +59,7 @@ class _LineReader:
             yield line.decode()
 
 
-def _rows(lines: _LineReader, width: int, *, is_csv: bool) -> Iterator[Row]:
+def _rows(lines: _LineReader, width: int, *, is_csv: bool) -> Iterator[ResultRow]:
     if not is_csv:
         for line in lines:
             yield [line.rstrip("\n")]

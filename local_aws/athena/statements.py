@@ -35,7 +35,7 @@ logging.getLogger("sqlglot").setLevel(logging.ERROR)  # it warns of SHOW, which 
 
 
 @dataclass(frozen=True, slots=True)
-class Show:
+class ShowStatement:
     """A SHOW or DESCRIBE statement, with its database, table and pattern, if given."""
 
     kind: str
@@ -45,15 +45,15 @@ class Show:
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
+class AthenaStatement:
     """A statement: its syntax tree, and Athena's statement type and substatement type."""
 
-    tree: exp.Expr | Show
+    tree: exp.Expr | ShowStatement
     type: str
     subtype: str
 
 
-def parse(text: str, parameters: list[str] | None = None) -> Statement:
+def parse(text: str, parameters: list[str] | None = None) -> AthenaStatement:
     """Return the statement in `text`, with its placeholders replaced by `parameters`.
 
     Raises Athena's error for an invalid request when the text is not a single valid statement, and `QueryError` when
@@ -71,23 +71,25 @@ def parse(text: str, parameters: list[str] | None = None) -> Statement:
         raise refused(f"Only one sql statement is allowed. Got: {text}", "MALFORMED_QUERY")
     tree = _bind(trees[0], parameters or [])
     if isinstance(tree, exp.Query):
-        return Statement(tree, "DML", "SELECT")
+        return AthenaStatement(tree, "DML", "SELECT")
     if isinstance(tree, exp.Create) and tree.kind == "VIEW" and not tree.args.get("exists"):
-        return Statement(tree, "DDL", "CREATE_VIEW")
+        return AthenaStatement(tree, "DDL", "CREATE_VIEW")
     if isinstance(tree, exp.Drop) and tree.kind == "VIEW" and len(tree.args["tables"]) == 1:
-        return Statement(tree, "DDL", "DROP_VIEW")
+        return AthenaStatement(tree, "DDL", "DROP_VIEW")
     if isinstance(tree, exp.Condition | exp.Alias):
         first, *_ = text.split(maxsplit=1)
         raise refused(f"line 1:1: mismatched input '{first}': not the start of a statement", "MALFORMED_QUERY")
     raise QueryError("NOT_SUPPORTED", f"line 1:1: only {SUPPORTED} are supported locally")
 
 
-def _parse_show(text: str) -> Statement | None:
+def _parse_show(text: str) -> AthenaStatement | None:
     for kind, pattern in _SHOW_PATTERNS:
         if match := pattern.fullmatch(text.strip().rstrip(";").strip()):
             groups = match.groupdict()
-            show = Show(kind, _unquote(groups.get("database")), _unquote(groups.get("table")), groups.get("pattern"))
-            return Statement(show, "UTILITY", "DESCRIBE_TABLE" if kind == "DESCRIBE" else f"SHOW_{kind}")
+            show = ShowStatement(
+                kind, _unquote(groups.get("database")), _unquote(groups.get("table")), groups.get("pattern")
+            )
+            return AthenaStatement(show, "UTILITY", "DESCRIBE_TABLE" if kind == "DESCRIBE" else f"SHOW_{kind}")
     return None
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from sqlglot import exp
 
 from local_aws.athena import values
-from local_aws.athena.catalog import NAME, Catalog, Relation
+from local_aws.athena.catalog import NAME, QueryCatalog, QueryRelation
 from local_aws.athena.engine import Engine
 from local_aws.athena.errors import QueryError
-from local_aws.athena.statements import Show
+from local_aws.athena.statements import ShowStatement
 from local_aws.athena.values import ColumnInfo
 
 _WIDTH, _BLANK = 20, "\t \t "
@@ -22,13 +22,13 @@ _COLUMNS = {
 }
 
 
-def show(statement: Show, catalog: Catalog, database: str) -> tuple[list[ColumnInfo], list[str]]:
+def show(statement: ShowStatement, catalog: QueryCatalog, database: str) -> tuple[list[ColumnInfo], list[str]]:
     """Return the columns and lines of the result; raise `QueryError` when the database or table does not exist."""
     columns = [values.describe_column(name, "string") for name in _COLUMNS[statement.kind]]
     return columns, _lines(statement, catalog, statement.database or database)
 
 
-def create_view(create: exp.Create, catalog: Catalog, database: str) -> None:
+def create_view(create: exp.Create, catalog: QueryCatalog, database: str) -> None:
     """Create a view in the catalog, with the columns of its query, which is resolved in `database`."""
     name = create.find(exp.Table)
     if name is None or not isinstance(create.expression, exp.Query):
@@ -50,7 +50,7 @@ def create_view(create: exp.Create, catalog: Catalog, database: str) -> None:
     catalog.put_view(view_database, name.name.lower(), definition, hive_columns, replace=is_replace)
 
 
-def drop_view(drop: exp.Drop, catalog: Catalog, database: str) -> None:
+def drop_view(drop: exp.Drop, catalog: QueryCatalog, database: str) -> None:
     """Delete a view from the catalog; raise `QueryError` for a table."""
     name = drop.args["tables"][0]
     view_database = _database_of(name, catalog, database)
@@ -62,14 +62,14 @@ def drop_view(drop: exp.Drop, catalog: Catalog, database: str) -> None:
     catalog.drop_view(relation.database, relation.name)
 
 
-def _database_of(name: exp.Table, catalog: Catalog, database: str) -> str:
+def _database_of(name: exp.Table, catalog: QueryCatalog, database: str) -> str:
     full_database = (name.db or database).lower()
     if not catalog.has(full_database):
         raise QueryError("SCHEMA_NOT_FOUND", f"Schema '{full_database}' does not exist", name)
     return full_database
 
 
-def _lines(show: Show, catalog: Catalog, database: str) -> list[str]:
+def _lines(show: ShowStatement, catalog: QueryCatalog, database: str) -> list[str]:
     if show.kind == "DATABASES":
         return _matching(catalog.databases(), show.pattern)
     if show.kind in {"TABLES", "VIEWS"}:
@@ -90,7 +90,7 @@ def _matching(names: Iterable[str], pattern: str | None) -> list[str]:
     return [name for name in names if re.fullmatch(expression, name)]
 
 
-def _partitions(table: Relation) -> list[str]:
+def _partitions(table: QueryRelation) -> list[str]:
     if not table.keys:
         raise QueryError("INVALID_TABLE_PROPERTY", f"{table.database}.{table.name} is not partitioned")
     return sorted(
@@ -99,7 +99,7 @@ def _partitions(table: Relation) -> list[str]:
     )
 
 
-def _description(relation: Relation) -> list[str]:
+def _description(relation: QueryRelation) -> list[str]:
     """Return the columns in Hive's form, with partition keys repeated at the end."""
     lines = [_line(name, type_, relation) for name, type_ in relation.schema.items()]
     if relation.keys:
@@ -109,6 +109,6 @@ def _description(relation: Relation) -> list[str]:
     return lines
 
 
-def _line(name: str, type_: str, relation: Relation) -> str:
+def _line(name: str, type_: str, relation: QueryRelation) -> str:
     comment = " ".join(relation.comments.get(name, "").split())
     return "\t".join(part.ljust(_WIDTH) for part in (name, type_, comment))

@@ -1,7 +1,7 @@
 """Workgroups and named queries: operations that moto lacks, and errors for unknown names."""
 
 import json
-from typing import Any
+from typing import Any, override
 
 from moto.athena.models import WorkGroup
 from moto.athena.responses import AthenaResponse
@@ -10,18 +10,6 @@ from moto.core.responses import ActionResult
 from local_aws.athena.errors import refused
 
 _PRIMARY = "primary"
-
-_moto_get_workgroup = AthenaResponse.get_work_group
-_moto_get_query = AthenaResponse.get_named_query
-
-
-def install() -> None:
-    """Replace moto's operations."""
-    AthenaResponse.get_work_group = _get_work_group
-    AthenaResponse.update_work_group = _update_work_group
-    AthenaResponse.get_named_query = _get_named_query
-    AthenaResponse.batch_get_named_query = _batch_get_named_query
-    AthenaResponse.delete_named_query = _delete_named_query
 
 
 def named(response: AthenaResponse, name: str | None) -> WorkGroup:
@@ -49,58 +37,63 @@ def result_settings(workgroup: WorkGroup, requested: dict[str, Any]) -> dict[str
     return settings
 
 
-def _get_work_group(response: AthenaResponse) -> str:
-    named(response, response._get_param("WorkGroup"))  # noqa: SLF001 - moto's way
-    body: str = _moto_get_workgroup(response)
-    return body
+class WorkgroupResponse(AthenaResponse):  # type: ignore[misc] # moto is not typed
+    """The operations on workgroups and named queries."""
 
+    @override
+    def get_work_group(self) -> str:
+        """Handle GetWorkGroup."""
+        named(self, self._get_param("WorkGroup"))
+        described: str = super().get_work_group()
+        return described
 
-def _update_work_group(response: AthenaResponse) -> ActionResult:
-    workgroup = named(response, response._get_param("WorkGroup"))  # noqa: SLF001 - moto's way
-    updates = response._get_param("ConfigurationUpdates") or {}  # noqa: SLF001
-    results = updates.pop("ResultConfigurationUpdates", {})
-    own = workgroup.configuration.setdefault("ResultConfiguration", {})
-    for update, configuration in ((updates, workgroup.configuration), (results, own)):
-        for name, value in update.items():
-            if name.startswith("Remove"):
-                configuration.pop(name.removeprefix("Remove"), None)
-            else:
-                configuration[name] = value
-    workgroup.description = response._get_param("Description") or workgroup.description  # noqa: SLF001
-    return ActionResult({})
+    def update_work_group(self) -> ActionResult:
+        """Handle UpdateWorkGroup."""
+        workgroup = named(self, self._get_param("WorkGroup"))
+        updates = self._get_param("ConfigurationUpdates") or {}
+        results = updates.pop("ResultConfigurationUpdates", {})
+        own = workgroup.configuration.setdefault("ResultConfiguration", {})
+        for update, configuration in ((updates, workgroup.configuration), (results, own)):
+            for name, value in update.items():
+                if name.startswith("Remove"):
+                    configuration.pop(name.removeprefix("Remove"), None)
+                else:
+                    configuration[name] = value
+        workgroup.description = self._get_param("Description") or workgroup.description
+        return ActionResult({})
 
+    @override
+    def get_named_query(self) -> str:
+        """Handle GetNamedQuery."""
+        self._named_query_id()
+        described: str = super().get_named_query()
+        return described
 
-def _get_named_query(response: AthenaResponse) -> str:
-    _query_id(response)
-    body: str = _moto_get_query(response)
-    return body
+    def batch_get_named_query(self) -> ActionResult:
+        """Handle BatchGetNamedQuery."""
+        queries, identifiers = self.athena_backend.named_queries, self._get_param("NamedQueryIds")
+        found = [
+            {
+                "NamedQueryId": query.id,
+                "Name": query.name,
+                "Description": query.description,
+                "Database": query.database,
+                "QueryString": query.query_string,
+                "WorkGroup": query.workgroup.name,
+            }
+            for query in (queries[identifier] for identifier in identifiers if identifier in queries)
+        ]
+        unknown = [{"NamedQueryId": identifier} for identifier in identifiers if identifier not in queries]
+        return ActionResult({"NamedQueries": found, "UnprocessedNamedQueryIds": unknown})
 
+    def delete_named_query(self) -> str:
+        """Handle DeleteNamedQuery."""
+        self.athena_backend.named_queries.pop(self._named_query_id())
+        return json.dumps({})
 
-def _batch_get_named_query(response: AthenaResponse) -> ActionResult:
-    queries, query_ids = response.athena_backend.named_queries, response._get_param("NamedQueryIds")  # noqa: SLF001
-    named_queries = [
-        {
-            "NamedQueryId": query.id,
-            "Name": query.name,
-            "Description": query.description,
-            "Database": query.database,
-            "QueryString": query.query_string,
-            "WorkGroup": query.workgroup.name,
-        }
-        for query in (queries[query_id] for query_id in query_ids if query_id in queries)
-    ]
-    unknown = [{"NamedQueryId": query_id} for query_id in query_ids if query_id not in queries]
-    return ActionResult({"NamedQueries": named_queries, "UnprocessedNamedQueryIds": unknown})
-
-
-def _delete_named_query(response: AthenaResponse) -> str:
-    response.athena_backend.named_queries.pop(_query_id(response))
-    return json.dumps({})
-
-
-def _query_id(response: AthenaResponse) -> str:
-    """Return the id of the requested named query; raise Athena's error when it does not exist."""
-    query_id: str = response._get_param("NamedQueryId")  # noqa: SLF001 - moto's way
-    if query_id not in response.athena_backend.named_queries:
-        raise refused(f"NamedQuery {query_id} does not exist")
-    return query_id
+    def _named_query_id(self) -> str:
+        """Return the id of the requested query; raise Athena's error when there is none."""
+        query_id: str = self._get_param("NamedQueryId")
+        if query_id not in self.athena_backend.named_queries:
+            raise refused(f"NamedQuery {query_id} does not exist")
+        return query_id

@@ -1,6 +1,6 @@
-"""EventBridge made real: what services and PutEvents report reaches the targets of the rules that match it."""
+"""EventBridge that delivers: events of services and of PutEvents reach the targets of the rules that they match."""
 
-from local_aws.events.bus import emit, emit_scheduled, install
-from local_aws.events.targets import register
+from local_aws.events.bus import emit, emit_scheduled, mount
+from local_aws.events.targets import Receiver
 
-__all__ = ["emit", "emit_scheduled", "install", "register"]
+__all__ = ["Receiver", "emit", "emit_scheduled", "mount"]

@@ -1,4 +1,4 @@
-"""What a target gets to read of an event: all of it, a part, a constant text, or a template filled in."""
+"""The input of a target: the event, a part of it, a constant text, or a filled template."""
 
 import json
 import re
@@ -13,26 +13,26 @@ _MISSING = object()
 
 
 def render(target: Mapping[str, Any], event: Mapping[str, Any], rule: Any) -> str:
-    """Give the text that `target` receives for `event`.
+    """Return the text that `target` receives for `event`.
 
-    A template is not required to be JSON: what stands in it arrives as it stands, quotation marks included, as on AWS.
+    A template need not be JSON: its text is delivered unchanged, including quotation marks, as on AWS.
     """
     if target.get("Input") is not None:
         return str(target["Input"])
     if target.get("InputPath") is not None:
-        part = _find(target["InputPath"], event)
+        part = _value_at(target["InputPath"], event)
         return json.dumps(None if part is _MISSING else part)
     transformer = target.get("InputTransformer")
     if transformer is None:
         return json.dumps(event)
     paths = transformer.get("InputPathsMap") or {}
-    values = {name: _find(path, event) for name, path in paths.items()} | _predefined(event, rule)
+    values = {name: _value_at(path, event) for name, path in paths.items()} | _predefined(event, rule)
     return _fill(transformer["InputTemplate"], values)
 
 
-def _find(path: str, event: Mapping[str, Any]) -> Any:
-    found = parse(path).find(event)
-    return found[0].value if found else _MISSING
+def _value_at(path: str, event: Mapping[str, Any]) -> Any:
+    matches = parse(path).find(event)
+    return matches[0].value if matches else _MISSING
 
 
 def _predefined(event: Mapping[str, Any], rule: Any) -> dict[str, Any]:
@@ -46,10 +46,10 @@ def _predefined(event: Mapping[str, Any], rule: Any) -> dict[str, Any]:
 
 
 def _fill(template: str, values: Mapping[str, Any]) -> str:
-    """Put values in the place of their `<name>`, as JSON, or as text where the name stands within quotation marks.
+    """Replace each `<name>` by its value: as JSON, or as text within quotation marks.
 
-    AWS says only that a variable whose path is not in the event "isn't created": here it is nothing within quotation
-    marks and null outside them, so that a JSON template stays JSON. (Choice.)
+    AWS documents only that a variable whose path is not in the event "isn't created": here it is empty within quotation
+    marks and null outside them, so that a JSON template remains valid JSON. (Choice.)
     """
     quoted = False
     filled = []

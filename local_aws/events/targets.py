@@ -1,4 +1,4 @@
-"""The targets that an event reaches: SNS topics, SQS queues, log groups, and what other services have registered."""
+"""The targets of events: SNS topics, SQS queues, log groups, and those of the receivers that are mounted."""
 
 import json
 import logging
@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from moto.events.models import events_backends
 from moto.logs import logs_backends
 from moto.sns import sns_backends
 from moto.sqs import sqs_backends
@@ -18,19 +19,10 @@ type Receiver = Callable[[str, str], None]
 """Called with the name of the resource that is the target, and the id of the event."""
 
 _LOG = logging.getLogger(__name__)
-_RECEIVERS: dict[tuple[str, str], Receiver] = {}
-
-
-def register(service: str, resource_type: str, receiver: Receiver) -> None:
-    """Let targets of a service whose ARNs name a `resource_type` receive events; a second receiver replaces the first.
-
-    The receiver must return soon and may not wait for a lock that its service holds while it emits an event.
-    """
-    _RECEIVERS[service, resource_type] = receiver
 
 
 def deliver(rule: Any, target: Mapping[str, Any], event: Mapping[str, Any]) -> bool:
-    """Send `event` to `target` as its Input, InputPath or InputTransformer says; False when the target is not known."""
+    """Send `event` to `target` as its Input, InputPath or InputTransformer says; False for an unknown target."""
     arn = parse_arn(target["Arn"])
     if arn.service == "sns":
         sns_backends[arn.account][arn.region].publish(message=render(target, event, rule), arn=target["Arn"])
@@ -38,11 +30,16 @@ def deliver(rule: Any, target: Mapping[str, Any], event: Mapping[str, Any]) -> b
         _send_to_queue(target, render(target, event, rule))
     elif arn.service == "logs" and arn.resource_type == "log-group":
         _write_to_log_group(arn, render(target, event, rule))
-    elif receive := _RECEIVERS.get((arn.service, arn.resource_type)):
+    elif receive := _receivers(rule).get((arn.service, arn.resource_type)):
         receive(arn.resource_id, str(event["id"]))
     else:
         return False
     return True
+
+
+def _receivers(rule: Any) -> Mapping[tuple[str, str], Receiver]:
+    receivers: Mapping[tuple[str, str], Receiver] = events_backends[rule.account_id][rule.region_name].receivers
+    return receivers
 
 
 def send_to_dead_letter_queue(rule: Any, target: Mapping[str, Any], event: Mapping[str, Any], error: Exception) -> None:

@@ -2,9 +2,8 @@
 
 import json
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from http import HTTPStatus
-from typing import Any
 from xml.sax.saxutils import escape
 
 from botocore.exceptions import BotoCoreError
@@ -14,8 +13,7 @@ from local_aws.gate import headers
 from local_aws.gate.errors import GateError
 from local_aws.gate.signatures import S3, Environ
 from local_aws.iam import IamError
-
-type StartResponse = Callable[..., Any]
+from local_aws.wsgi import StartResponse
 
 _FIRST_SERVER_ERROR = 500
 

@@ -1,5 +1,9 @@
 """A last check before moto executes an operation: it must be the operation that was authorized."""
 
+from collections.abc import Callable
+from typing import Any, override
+
+from flask import request
 from moto.core.authorization import ActionAuthenticatorMixin
 
 from local_aws.gate.signatures import S3, Environ
@@ -11,9 +15,24 @@ _PERMISSIONS = {"HeadBucket": "ListBucket", "SelectObject": "GetObject"}
 """moto names S3 operations by their permission, except these."""
 
 
-def install() -> None:
-    """Make moto call this check before each operation; idempotent."""
-    ActionAuthenticatorMixin._authenticate_and_authorize_action = _check  # noqa: SLF001 - it is there to be replaced
+class CheckedResponse(ActionAuthenticatorMixin):  # type: ignore[misc] # moto is not typed
+    """A response that checks each operation just before it is executed."""
+
+    @override
+    def _authenticate_and_authorize_action(self, iam_request_cls: type, resource: str = "*") -> None:
+        _check(self, resource)
+
+
+def for_owner_only(handler: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a handler that raises AccessDeniedError for roles: for one outside of a response nothing is checked."""
+
+    def handle(*arguments: Any, **named: Any) -> Any:
+        session = caller(request.environ)
+        if session is not None:
+            raise AccessDeniedError(session.arn, request.path, handler.__name__)
+        return handler(*arguments, **named)
+
+    return handle
 
 
 def expect(environ: Environ, call: Call, session: Session | None) -> None:
@@ -32,7 +51,7 @@ def is_of_role(environ: Environ) -> bool:
     return caller(environ) is not None
 
 
-def _check(response: ActionAuthenticatorMixin, _request_class: type, resource: str = "*") -> None:
+def _check(response: ActionAuthenticatorMixin, resource: str) -> None:
     """Raise AccessDeniedError when moto executes another operation of a role than was authorized."""
     environ = response.normalized_request.environ
     session = caller(environ)

@@ -35,7 +35,7 @@ _KEY_LIFETIME = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class UploadForm:
     """A form upload: its bucket, its fields by lower-case name, and the size of its file in bytes."""
 
     bucket: str

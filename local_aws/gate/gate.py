@@ -9,7 +9,7 @@ the platform has none.
 import json
 import logging
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -21,14 +21,13 @@ from moto.core import DEFAULT_ACCOUNT_ID
 
 from local_aws.address import REGION
 from local_aws.gate import bodies, chunks, execution, forms, headers, normalization, origins, requests, signatures
-from local_aws.gate.error_responses import StartResponse, error_response
+from local_aws.gate.error_responses import error_response
 from local_aws.gate.errors import BodyMismatchError, GateError, InternalFailureError, MalformedRequestError
 from local_aws.gate.keys import Caller, find_caller
 from local_aws.gate.signatures import S3, Environ, Scope, Signer
 from local_aws.iam import AccessDeniedError, Call, IamError, Need, Session, s3_operations
 from local_aws.s3 import policy
-
-type WsgiApp = Callable[[Environ, StartResponse], Iterable[bytes]]
+from local_aws.wsgi import StartResponse, WsgiApp
 
 _LOG = logging.getLogger(__name__)
 
@@ -64,7 +63,6 @@ class Gate:
         self._owner = owner
         self._unsigned = unsigned
         self._started = started or datetime.now(UTC)
-        execution.install()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Pass a request on, or respond with an error as AWS would."""
@@ -85,10 +83,10 @@ class Gate:
             return error_response(_gate_error(error, environ), environ, service, start_response)
 
     def _authorize_and_serve(
-        self, environ: Environ, start_response: StartResponse, credentials: forms.Form | signatures.Signature
+        self, environ: Environ, start_response: StartResponse, credentials: forms.UploadForm | signatures.Signature
     ) -> Iterable[bytes]:
         """Serve a request, if it is correctly signed and its caller is authorized."""
-        form = credentials if isinstance(credentials, forms.Form) else None
+        form = credentials if isinstance(credentials, forms.UploadForm) else None
         scope, caller = self._authenticate(environ, credentials)
         normalization.normalize(environ, scope, is_form=form is not None)
         if scope.service == S3:
@@ -109,10 +107,12 @@ class Gate:
                 return self._serve_existence_check(environ, start_response, call, caller.session)
         return self._serve(environ, start_response)
 
-    def _authenticate(self, environ: Environ, credentials: forms.Form | signatures.Signature) -> tuple[Scope, Caller]:
+    def _authenticate(
+        self, environ: Environ, credentials: forms.UploadForm | signatures.Signature
+    ) -> tuple[Scope, Caller]:
         """Verify the signature of a request; return its scope and its caller."""
         caller = find_caller(credentials.scope.access_key, credentials.token, self._owner)
-        if isinstance(credentials, forms.Form):
+        if isinstance(credentials, forms.UploadForm):
             credentials.verify(caller.secret)
         else:
             credentials.check_time(self._started)
@@ -177,10 +177,10 @@ def _status_error(status: str) -> GateError:
     return MalformedRequestError(message, code="InvalidAction", json_code="UnknownOperationException")
 
 
-def _signed_form_or_signature(environ: Environ) -> forms.Form | signatures.Signature:
+def _signed_form_or_signature(environ: Environ) -> forms.UploadForm | signatures.Signature:
     """Return the signed form of a form upload, or the signature of another request."""
     if forms.is_form(environ):
-        return forms.Form.read(environ, bodies.receive(environ))
+        return forms.UploadForm.read(environ, bodies.receive(environ))
     return signatures.read(environ)
 
 
@@ -202,7 +202,7 @@ def _verify(environ: Environ, signature: signatures.Signature, secret: str) -> N
         raise BodyMismatchError
 
 
-def _call(environ: Environ, scope: Scope, form: forms.Form | None, account: str) -> Call:
+def _call(environ: Environ, scope: Scope, form: forms.UploadForm | None, account: str) -> Call:
     """Return the API call of a request."""
     if form is not None:
         parameters = {"Bucket": form.bucket, "Key": form.key, "ACL": form.fields.get("acl")}

@@ -1,4 +1,4 @@
-"""Runs on disk: one line of JSON each time a run begins or ends, so that they are known after a restart."""
+"""The history of runs on disk: a line of JSON for each start and end, so that a restart preserves them."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class History:
-    """A file of records with an `id`; of those with the same id the last one counts."""
+    """A file of records with an `id`; the last record of an id counts."""
 
     def __init__(self, path: Path) -> None:
         """Use this file, which need not exist."""

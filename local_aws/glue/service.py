@@ -1,4 +1,4 @@
-"""The local Glue of one world, put together: what its API, its schedules and its events call."""
+"""The local Glue of one world, which its API, its schedules and its events call."""
 
 import logging
 import threading
@@ -7,24 +7,25 @@ from datetime import datetime
 from typing import Any
 
 from local_aws import events
-from local_aws.glue import triggers
-from local_aws.glue.batches import Batch, Batches
+from local_aws.glue.crawlers import Crawls
+from local_aws.glue.drivers.warm import Spare, wanted
 from local_aws.glue.errors import AlreadyExistsError, EntityNotFoundError, InvalidInputError
-from local_aws.glue.executor import Executor
-from local_aws.glue.graph import Plan, Trigger
 from local_aws.glue.history import History
-from local_aws.glue.job_runs import FAILED, STOPPED, SUCCEEDED, TIMEOUT, JobRun, now
-from local_aws.glue.jobs import Jobs
-from local_aws.glue.resume import seed
-from local_aws.glue.triggers import Triggers
-from local_aws.glue.warm import Spare, wanted
-from local_aws.glue.workflow_runs import WorkflowRun
-from local_aws.glue.workflows import WorkflowRuns
+from local_aws.glue.jobs.executor import Executor
+from local_aws.glue.jobs.runner import Jobs
+from local_aws.glue.jobs.runs import FAILED, STOPPED, SUCCEEDED, TIMEOUT, GlueJobRun, now
+from local_aws.glue.workflows import triggers
+from local_aws.glue.workflows.event_batches import EventBatch, EventBatches
+from local_aws.glue.workflows.graph import Plan, Trigger
+from local_aws.glue.workflows.resume import seed
+from local_aws.glue.workflows.runner import WorkflowRuns
+from local_aws.glue.workflows.runs import GlueWorkflowRun
+from local_aws.glue.workflows.triggers import Triggers
 from local_aws.glue.world import World
-from local_aws.schedules import Entry
+from local_aws.schedules import ScheduleEntry
 
 _SEVERITIES = {SUCCEEDED: "INFO", STOPPED: "INFO", FAILED: "ERROR", TIMEOUT: "WARN"}
-_WORDS = {SUCCEEDED: "Job run succeeded", STOPPED: "Job run stopped"}
+_MESSAGES = {SUCCEEDED: "Job run succeeded", STOPPED: "Job run stopped"}
 
 _LOG = logging.getLogger(__name__)
 
@@ -33,20 +34,22 @@ class Glue:
     """Jobs, triggers and workflows of one world."""
 
     def __init__(self, world: World) -> None:
-        """Put the parts together; the runs of an earlier endpoint are read from the state folder."""
+        """Assemble it; the runs of an earlier endpoint are read from the state folder."""
         self.world = world
         self.lock = threading.RLock()
         self.spare = Spare(world) if wanted() else None
         self.executor = Executor(world, self.spare)
         folder = world.state.jobs
-        self.jobs = Jobs(self.executor, History(folder / "job-runs.jsonl"), self.lock, self._announce)
+        self.jobs = Jobs(self.executor, History(folder / "job-runs.jsonl"), self.lock, self._emit_state_change)
         self.triggers = Triggers(self.lock, self.jobs.definitions.get, self.workflow)
-        self.runs = WorkflowRuns(self.jobs, History(folder / "workflow-runs.jsonl"), self.lock)
-        self.batches = Batches(self._start_by_events)
+        self.crawls = Crawls()
+        self.runs = WorkflowRuns(self.jobs, self.crawls, History(folder / "workflow-runs.jsonl"), self.lock)
+        self.batches = EventBatches(self._start_by_events)
         self._workflows: dict[str, dict[str, Any]] = {}
 
     def close(self) -> None:
-        """End every process that was started here; nothing starts after that."""
+        """End every crawl and every process that it started; nothing starts after that."""
+        self.crawls.stop_all()
         self.batches.close()
         self.runs.interrupt()
         self.executor.close()
@@ -71,12 +74,12 @@ class Glue:
             }
 
     def delete_workflow(self, name: str) -> None:
-        """Remove a workflow; its runs go on, and one that does not exist is no error."""
+        """Remove a workflow; its runs continue, and a missing one is not an error."""
         with self.lock:
             self._workflows.pop(name, None)
 
     def workflow(self, name: str) -> dict[str, Any]:
-        """Return a workflow's own members; raises EntityNotFoundError."""
+        """Return the definition of a workflow; raises EntityNotFoundError."""
         try:
             return self._workflows[name]
         except KeyError:
@@ -86,15 +89,15 @@ class Glue:
         """Return the names of all workflows."""
         return list(self._workflows)
 
-    def workflow_run(self, name: str, run_id: str) -> WorkflowRun:
+    def workflow_run(self, name: str, run_id: str) -> GlueWorkflowRun:
         """Return a run of a workflow, up to date."""
         self.workflow(name)
         return self.runs.refresh(self.runs.get(name, run_id))
 
     def start_workflow(
-        self, name: str, properties: Mapping[str, str], *, batch: Batch | None = None, by_hand: bool = True
-    ) -> WorkflowRun:
-        """Begin a run of a workflow with its default properties and these over them."""
+        self, name: str, properties: Mapping[str, str], *, batch: EventBatch | None = None, is_requested: bool = True
+    ) -> GlueWorkflowRun:
+        """Start a run of a workflow with its default properties, overridden by these."""
         with self.lock:
             workflow = self.workflow(name)
             return self.runs.start(
@@ -103,11 +106,11 @@ class Glue:
                 {**(workflow.get("DefaultRunProperties") or {}), **properties, **(batch.properties if batch else {})},
                 workflow.get("MaxConcurrentRuns"),
                 batch=batch.condition if batch else None,
-                by_hand=by_hand,
+                is_requested=is_requested,
             )
 
-    def resume_workflow(self, name: str, run_id: str, node_ids: list[str]) -> tuple[WorkflowRun, list[str]]:
-        """Begin a run that repeats the named nodes of a completed one and all that follows; return it and their ids."""
+    def resume_workflow(self, name: str, run_id: str, node_ids: list[str]) -> tuple[GlueWorkflowRun, list[str]]:
+        """Start a run that repeats nodes of a completed one and all downstream; return it and the first nodes' ids."""
         with self.lock:
             workflow, previous = self.workflow(name), self.workflow_run(name, run_id)
             begin, repeated = seed(previous, node_ids)
@@ -131,7 +134,7 @@ class Glue:
             self.triggers.set_state(name, triggers.DEACTIVATED)
 
     def notify(self, workflow: str, event_id: str) -> None:
-        """Hand an event to the EVENT trigger of a workflow; raises EntityNotFoundError where there is no active one."""
+        """Pass an event to the EVENT trigger of a workflow; raises EntityNotFoundError where there is no active one."""
         with self.lock:
             self.workflow(workflow)
             start = self.triggers.plan(workflow).start
@@ -140,46 +143,61 @@ class Glue:
             condition = start.definition["EventBatchingCondition"]
         self.batches.add(workflow, event_id, condition["BatchSize"], condition["BatchWindow"])
 
-    def schedule_entries(self) -> Iterable[Entry]:
-        """Return what the schedules' thread fires for SCHEDULED triggers; Glue reads cron in UTC."""
-        for definition in self.triggers.scheduled():
-            yield Entry(f"glue-trigger/{definition['Name']}", definition["Schedule"], self._due(definition["Name"]))
+    def receive_event(self, workflow: str, event_id: str) -> None:
+        """Pass an event to a workflow in another thread: the lock may be held while an event is emitted."""
+        thread = threading.Thread(
+            target=self._notify_logged, args=(workflow, event_id), name=f"notify-{workflow}", daemon=True
+        )
+        thread.start()
 
-    def _due(self, name: str) -> Any:
+    def _notify_logged(self, workflow: str, event_id: str) -> None:
+        try:
+            self.notify(workflow, event_id)
+        except Exception:  # noqa: BLE001 - the end of a thread: there is no caller that could report it
+            _LOG.exception("event %s did not start the Glue workflow %s", event_id, workflow)
+
+    def schedule_entries(self) -> Iterable[ScheduleEntry]:
+        """Yield the schedules of active SCHEDULED triggers; Glue evaluates cron in UTC."""
+        for definition in self.triggers.scheduled():
+            yield ScheduleEntry(
+                f"glue-trigger/{definition['Name']}", definition["Schedule"], self._fire_when_active(definition["Name"])
+            )
+
+    def _fire_when_active(self, name: str) -> Any:
         def fire(_: datetime) -> None:
             with self.lock:
                 definition = self.triggers.definition(name)
                 if definition["State"] == triggers.ACTIVATED:
-                    self._fire(definition, by_hand=False)
+                    self._fire(definition, is_requested=False)
 
         return fire
 
-    def _fire(self, definition: Mapping[str, Any], *, by_hand: bool = True) -> None:
-        """Fire a start trigger: its workflow runs, or where it has none, what it names."""
+    def _fire(self, definition: Mapping[str, Any], *, is_requested: bool = True) -> None:
+        """Fire a start trigger: run its workflow, or without one, its actions."""
         workflow = definition.get("WorkflowName")
         if workflow:
-            self.start_workflow(workflow, {}, by_hand=by_hand)
+            self.start_workflow(workflow, {}, is_requested=is_requested)
             return
         plan = self.triggers.plan(None)
         start: Trigger = next(trigger for trigger in plan.triggers if trigger.name == definition["Name"])
         followers = [trigger for trigger in plan.triggers if not trigger.starts]
         self.runs.chain(Plan((start, *followers)), start)
 
-    def _start_by_events(self, workflow: str, batch: Batch) -> None:
+    def _start_by_events(self, workflow: str, batch: EventBatch) -> None:
         try:
-            self.start_workflow(workflow, {}, batch=batch, by_hand=False)
+            self.start_workflow(workflow, {}, batch=batch, is_requested=False)
         except EntityNotFoundError:
             _LOG.exception("events %s are lost", ", ".join(batch.events))
 
-    def _announce(self, run: JobRun) -> None:
-        """Put the job's change of state on the event bus; there is none for runs in ERROR."""
+    def _emit_state_change(self, run: GlueJobRun) -> None:
+        """Emit the state change of a run; runs in ERROR emit none."""
         if run.state in _SEVERITIES:
             detail = {
                 "jobName": run.job_name,
                 "severity": _SEVERITIES[run.state],
                 "state": run.state,
                 "jobRunId": run.id,
-                "message": _WORDS.get(run.state) or run.error_message or f"Job run is in state {run.state}",
+                "message": _MESSAGES.get(run.state) or run.error_message or f"Job run is in state {run.state}",
             }
             events.emit("aws.glue", "Glue Job State Change", detail)
 

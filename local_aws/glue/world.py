@@ -1,4 +1,4 @@
-"""What the parts of the local Glue have to know of the world that they are in."""
+"""The world of a local Glue: its folder, endpoint, region and account."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -13,7 +13,7 @@ from local_aws.state import State
 
 @dataclass(frozen=True)
 class World:
-    """A local world: its folder, its endpoint, and the region and account that it plays.
+    """A local world: its folder, its endpoint, and its region and account.
 
     `seconds_per_minute` is how long a minute of a job's timeout takes; tests make it short.
     """
@@ -25,7 +25,7 @@ class World:
     seconds_per_minute: float = 60.0
 
     def environment(self) -> dict[str, str]:
-        """Return the variables by which any client of AWS finds this world's endpoint; they open nothing there."""
+        """Return the variables by which any client of AWS finds this world's endpoint; they hold no credentials."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint_url,
             "AWS_REGION": self.region,

@@ -142,7 +142,7 @@ _OPERATIONS: dict[str, dict[str, Resources]] = {
         "GetConnection": _connection,
         "GetDatabase": _database("Name"),
         "GetTable": _table(lambda call: call["Name"]),
-        "GetTables": _database("DatabaseName"),  # the tables are filtered: see local_aws/glue/catalog.py
+        "GetTables": _database("DatabaseName"),  # the tables are filtered: see local_aws/glue/operations/tables.py
         "CreateTable": _table(_named_in_input),
         "UpdateTable": _table(_named_in_input),
         "DeleteTable": _table(lambda call: call["Name"]),

@@ -16,14 +16,14 @@ from local_aws.iam.conditions import (
 )
 from local_aws.iam.errors import UnsupportedPolicyError
 
-type Statement = Mapping[str, Any]
+type PolicyStatement = Mapping[str, Any]
 
 
 VERSION_WITH_VARIABLES = "2012-10-17"
 """The version of the policy language with policy variables."""
 
 
-class Verdict(Enum):
+class PolicyDecision(Enum):
     """The result of a policy evaluation; NOT_ALLOWED is an implicit deny."""
 
     ALLOWED = "allowed"
@@ -32,12 +32,12 @@ class Verdict(Enum):
 
 
 @lru_cache(maxsize=256)
-def statements(document: str) -> tuple[Statement, ...]:
+def statements(document: str) -> tuple[PolicyStatement, ...]:
     """Return the statements of a policy document; cached by its text."""
     return tuple(as_list(json.loads(document).get("Statement")))
 
 
-def verdict(documents: Iterable[str], action: str, resource: str, context: Context) -> Verdict:
+def verdict(documents: Iterable[str], action: str, resource: str, context: Context) -> PolicyDecision:
     """Return the verdict of the policies: a deny overrides every allow.
 
     Raises UnsupportedPolicyError when a statement on that action has an unsupported condition or variable.
@@ -51,8 +51,8 @@ def verdict(documents: Iterable[str], action: str, resource: str, context: Conte
         and _conditions_met(statement, context)
     }
     if effects - {"Allow"}:  # an unknown effect denies too
-        return Verdict.DENIED
-    return Verdict.ALLOWED if "Allow" in effects else Verdict.NOT_ALLOWED
+        return PolicyDecision.DENIED
+    return PolicyDecision.ALLOWED if "Allow" in effects else PolicyDecision.NOT_ALLOWED
 
 
 def trusts(document: str, service: str, context: Context) -> bool:
@@ -67,7 +67,7 @@ def trusts(document: str, service: str, context: Context) -> bool:
     return effects == {"Allow"}
 
 
-def matches_element(statement: Statement, element: str, value: str) -> bool:
+def matches_element(statement: PolicyStatement, element: str, value: str) -> bool:
     """Return whether a statement's Action or Resource (or NotAction, NotResource) covers `value`."""
     if element == "Action":  # case-insensitive
         value = value.lower()
@@ -78,7 +78,7 @@ def matches_element(statement: Statement, element: str, value: str) -> bool:
     return matches != (f"Not{element}" in statement)
 
 
-def covers_resource(statement: Statement, resource: str, context: Context) -> bool:
+def covers_resource(statement: PolicyStatement, resource: str, context: Context) -> bool:
     """Return whether a statement covers `resource`; raises UnsupportedPolicyError for an unsupported variable."""
     patterns = {
         element: [substitute_variables(str(pattern), context) for pattern in as_list(statement[element])]
@@ -89,20 +89,20 @@ def covers_resource(statement: Statement, resource: str, context: Context) -> bo
 
 
 @lru_cache(maxsize=256)
-def _statements_with_variables(document: str) -> tuple[Statement, ...]:
+def _statements_with_variables(document: str) -> tuple[PolicyStatement, ...]:
     """Return the statements of a policy; raises UnsupportedPolicyError for variables in a version without them."""
     if "${" in json.dumps(statements(document)) and json.loads(document).get("Version") != VERSION_WITH_VARIABLES:
         raise UnsupportedPolicyError(f"A policy with variables whose Version is not {VERSION_WITH_VARIABLES}")
     return statements(document)
 
 
-def _conditions_met(statement: Statement, context: Context) -> bool:
+def _conditions_met(statement: PolicyStatement, context: Context) -> bool:
     conditions = statement.get("Condition", {})
     require_known_keys(conditions, context)
     return are_met(conditions, context)
 
 
-def _applies_to(statement: Statement, service: str) -> bool:
+def _applies_to(statement: PolicyStatement, service: str) -> bool:
     """Return whether a trust policy statement applies to a service: an Allow only by name, a Deny also by `*`."""
     principal = statement.get("Principal")
     principals = principal if isinstance(principal, dict) else {}

@@ -19,7 +19,7 @@ from local_aws.iam.errors import (
     UnknownOperationError,
     UnsupportedPolicyError,
 )
-from local_aws.iam.policies import Verdict, trusts, verdict
+from local_aws.iam.policies import PolicyDecision, trusts, verdict
 
 TEMPORARY_KEY_PREFIX = "ASIA"
 """The prefix of the access keys of sessions."""
@@ -110,8 +110,8 @@ class Session:
             for resource in need.resources:
                 for documents, kind in policies:
                     result = verdict(documents, need.action, resource, {**context, **need.context})
-                    if result is not Verdict.ALLOWED:
-                        explicitly = result is Verdict.DENIED
+                    if result is not PolicyDecision.ALLOWED:
+                        explicitly = result is PolicyDecision.DENIED
                         raise AccessDeniedError(self.arn, need.action, resource, kind, explicitly=explicitly)
 
 

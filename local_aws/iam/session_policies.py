@@ -1,8 +1,7 @@
 """Session policies in STS: moto drops them, and the id of the assumed role."""
 
 from collections.abc import Callable
-from functools import wraps
-from typing import Any
+from typing import Any, override
 
 from moto.core.responses import ActionResult
 from moto.iam.exceptions import NotFoundException
@@ -10,20 +9,40 @@ from moto.iam.models import iam_backends
 from moto.iam.policy_validation import IAMPolicyDocumentValidator
 from moto.sts.responses import TokenResponse
 
+from local_aws import mounting
 from local_aws.iam.calls import PARTITION
 
-type Operation = Callable[[TokenResponse], ActionResult]
 
-_ASSUME_ROLE: Operation = TokenResponse.assume_role
-_WITH_WEB_IDENTITY: Operation = TokenResponse.assume_role_with_web_identity
-_WITH_SAML: Operation = TokenResponse.assume_role_with_saml
+class LocalTokenResponse(TokenResponse):  # type: ignore[misc] # moto is not typed
+    """STS whose operations that create sessions store their limits, for `roles.session` to read."""
+
+    @override
+    def assume_role(self) -> ActionResult:
+        """Handle AssumeRole."""
+        return self._limited(super().assume_role)
+
+    @override
+    def assume_role_with_web_identity(self) -> ActionResult:
+        """Handle AssumeRoleWithWebIdentity."""
+        return self._limited(super().assume_role_with_web_identity)
+
+    @override
+    def assume_role_with_saml(self) -> ActionResult:
+        """Handle AssumeRoleWithSAML."""
+        return self._limited(super().assume_role_with_saml)
+
+    def _limited(self, assume: Callable[[], ActionResult]) -> ActionResult:
+        policy = self._get_param("Policy")
+        if policy:
+            check(policy)
+        result = assume()
+        record_limits(result.result["Credentials"], policy, self._get_param("PolicyArns"))
+        return result
 
 
-def install() -> None:
-    """Make the operations that create sessions store their limits, for `roles.session` to read."""
-    TokenResponse.assume_role = _recording(_ASSUME_ROLE)
-    TokenResponse.assume_role_with_web_identity = _recording(_WITH_WEB_IDENTITY)
-    TokenResponse.assume_role_with_saml = _recording(_WITH_SAML)
+def mount() -> None:
+    """Mount STS."""
+    mounting.mount("sts", response=LocalTokenResponse)
 
 
 def check(policy: str) -> None:
@@ -38,16 +57,3 @@ def record_limits(assumed: Any, policy: str | None, managed: Any = None) -> None
         assumed.role_id = iam_backends[assumed.account_id][PARTITION].get_role(assumed.role_arn.rpartition("/")[2]).id
     except NotFoundException:
         assumed.role_id = None
-
-
-def _recording(operation: Operation) -> Operation:
-    @wraps(operation)
-    def assume(response: TokenResponse) -> ActionResult:
-        policy = response._get_param("Policy")  # noqa: SLF001 - moto's way
-        if policy:
-            check(policy)
-        result = operation(response)
-        record_limits(result.result["Credentials"], policy, response._get_param("PolicyArns"))  # noqa: SLF001
-        return result
-
-    return assume

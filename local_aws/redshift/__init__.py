@@ -6,7 +6,7 @@ at TRUNCATE. COPY reads Parquet from the local S3 by a manifest. It has no sessi
 CSV, and logs in as the owner of the database once the secret that is named exists.
 """
 
-from local_aws.redshift.api import install
+from local_aws.redshift.api import mount
 from local_aws.redshift.dialect import RedshiftSyntaxError, check
 
-__all__ = ["RedshiftSyntaxError", "check", "install"]
+__all__ = ["RedshiftSyntaxError", "check", "mount"]

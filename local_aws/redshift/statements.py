@@ -19,7 +19,7 @@ SUBMITTED, STARTED, FINISHED, FAILED, ABORTED = "SUBMITTED", "STARTED", "FINISHE
 
 
 @dataclass(slots=True)
-class Statement:
+class DataStatement:
     """A statement: its text, status and result."""
 
     id: str
@@ -43,20 +43,22 @@ class Statement:
 
 
 @dataclass(slots=True)
-class Batch:
+class StatementBatch:
     """Statements that run as one transaction, in order; `request` has the parameters of the request."""
 
     request: dict[str, Any]
-    whole: Statement
-    parts: list[Statement]
+    whole: DataStatement
+    parts: list[DataStatement]
+    user_id: str | None = None
+    """The `aws:userid` of the session that submitted it; None for one that no role limits."""
     _connection: psycopg.Connection[Any] | None = None
 
     @classmethod
-    def of(cls, request: dict[str, Any], texts: list[str]) -> "Batch":
+    def of(cls, request: dict[str, Any], texts: list[str], user_id: str | None = None) -> "StatementBatch":
         """Return a batch of the statements `texts` with a new id."""
         identifier = str(uuid.uuid4())
-        parts = [Statement(f"{identifier}:{number}", text) for number, text in enumerate(texts, 1)]
-        return cls(request, Statement(identifier, "\n".join(texts)), parts)
+        parts = [DataStatement(f"{identifier}:{number}", text) for number, text in enumerate(texts, 1)]
+        return cls(request, DataStatement(identifier, "\n".join(texts)), parts, user_id)
 
     def start(self, url: Callable[[], str], account: str) -> None:
         """Start the batch in a thread, on the database at `url`, with the buckets of `account`."""
@@ -88,7 +90,7 @@ class Batch:
         else:
             self._end(FINISHED)
 
-    def _execute(self, connection: psycopg.Connection[Any], part: Statement, account: str) -> None:
+    def _execute(self, connection: psycopg.Connection[Any], part: DataStatement, account: str) -> None:
         part.set_status(STARTED)
         tree, postgres_sql = dialect.translate(part.text)
         if isinstance(tree, exp.Copy):

@@ -16,30 +16,38 @@ not at all. These are choices, where objects and files differ:
 
 import shutil
 
-from moto.s3 import models, responses
+from moto.s3.models import s3_backends
 
-from local_aws.s3 import policy
+from local_aws import mounting
 from local_aws.s3.backend import LakeBackend
-from local_aws.s3.records import Records
+from local_aws.s3.objects import FileKey
+from local_aws.s3.records import ObjectRecords
 from local_aws.s3.requests import LakeResponse
+from local_aws.s3.storage import LakeBucket
+from local_aws.s3.uploads import Upload
 from local_aws.state import State
 
-__all__ = ["install"]
+__all__ = ["mount"]
 
 
-def install(state: State) -> None:
-    """Make moto's S3 keep its objects in `state.lake`; call it before the server answers its first request.
+def mount(state: State) -> None:
+    """Mount S3, which keeps its objects in `state.lake`.
 
-    What an earlier process left half done is removed. There may be one process with this on a state folder at a time.
+    Unfinished files of an earlier process are removed. Only one process at a time may serve a state folder.
     """
     state.lake.mkdir(parents=True, exist_ok=True)
     for passing in ("incoming", "uploads", "versions"):
         shutil.rmtree(state.s3_meta / passing, ignore_errors=True)
         (state.s3_meta / passing).mkdir(parents=True)
-    records = Records(state.s3_meta / "objects")
+    records = ObjectRecords(state.s3_meta / "objects")
     records.sweep(state.lake)
-    models.s3_backends.clear()
-    models.s3_backends.bucket_accounts.clear()
-    models.s3_backends.backend = type("S3Backend", (LakeBackend,), {"state": state, "records": records})
-    models.FakeBucket.get_permission = policy.permission
-    responses.S3Response = LakeResponse  # moto looks it up when it builds its routes, at the first request
+    mounting.mount(
+        "s3",
+        backend=LakeBackend,
+        response=LakeResponse,
+        models=(LakeBucket, FileKey, Upload),
+        state=state,
+        records=records,
+        reported=set(),
+    )
+    s3_backends.bucket_accounts.clear()

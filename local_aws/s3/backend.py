@@ -11,15 +11,15 @@ from moto.s3.exceptions import AccessDeniedByLock, InvalidContinuationToken, Met
 from moto.s3.models import FakeBucket, FakeDeleteMarker, FakeTableStorageBucket
 
 from local_aws.s3 import policy
-from local_aws.s3.folder import BucketFolder, Version
-from local_aws.s3.listing import Page, after_prefix, common_prefix, successor
+from local_aws.s3.folder import BucketFolder, ObjectVersion
+from local_aws.s3.listing import ListingPage, after_prefix, common_prefix, successor
 from local_aws.s3.multipart import LakeUploads
 from local_aws.s3.objects import FileKey
 from local_aws.s3.storage import EVENTS
 
 
 class LakeBackend(LakeUploads):
-    """S3 whose objects are the files in `state.lake`; `install` creates one subclass for each world."""
+    """S3 whose objects are the files in `state.lake`; `mount` creates one subclass for each world."""
 
     @override
     def get_object(
@@ -150,17 +150,17 @@ class LakeBackend(LakeUploads):
 
     def page(
         self, bucket: FakeBucket, prefix: str | None, delimiter: str | None, start: str, limit: int | None
-    ) -> tuple[list[FileKey], Page]:
+    ) -> tuple[list[FileKey], ListingPage]:
         """Return the objects of one page of a listing, and the page; without `limit`, all."""
         if isinstance(bucket, FakeTableStorageBucket):
             raise MethodNotAllowed
-        result: tuple[list[FileKey], Page] = bucket.keys.page(
+        result: tuple[list[FileKey], ListingPage] = bucket.keys.page(
             prefix or "", delimiter, start, sys.maxsize if limit is None else limit
         )
         return result
 
 
-def _all_versions(folder: BucketFolder, prefix: str, start: str) -> Iterator[tuple[str, Version]]:
+def _all_versions(folder: BucketFolder, prefix: str, start: str) -> Iterator[tuple[str, ObjectVersion]]:
     """Yield each version of each key, with `is_latest` set."""
     for key, versions in folder.histories(prefix, start):
         for version in versions:
@@ -168,7 +168,7 @@ def _all_versions(folder: BucketFolder, prefix: str, start: str) -> Iterator[tup
             yield key, version
 
 
-def _is_listed(folder: BucketFolder, version: Version, version_id: str) -> bool:
+def _is_listed(folder: BucketFolder, version: ObjectVersion, version_id: str) -> bool:
     """Return whether a version is the one with this id or newer; False when that one no longer exists."""
     ids = [each.version_id for each in reversed(folder.versions(version.name))]
     return version_id in ids and ids.index(version.version_id) <= ids.index(version_id)

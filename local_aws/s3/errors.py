@@ -62,7 +62,7 @@ class VersioningLockedError(LakeError):
         )
 
 
-class StorageFullError(LakeError):
+class LakeFullError(LakeError):
     """The disk is full; nothing was written."""
 
     code = "InsufficientStorage"
@@ -112,7 +112,7 @@ def map_os_errors(key: str) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in _DISK_FULL:
-            raise StorageFullError(key) from error
+            raise LakeFullError(key) from error
         if error.errno in _UNUSABLE_PATH:
             raise UnusableKeyError(key, _UNUSABLE_PATH[error.errno]) from error
         raise StorageError(key, error) from error

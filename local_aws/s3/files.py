@@ -8,10 +8,10 @@ from pathlib import Path
 from moto.s3.models import FakeBucket
 
 from local_aws.s3.errors import map_os_errors
-from local_aws.s3.listing import Listing, Page, is_checksum_file
+from local_aws.s3.listing import Listing, ListingPage, is_checksum_file
 from local_aws.s3.objects import FileKey
 from local_aws.s3.paths import KeyPaths
-from local_aws.s3.records import Records, Stamp
+from local_aws.s3.records import ObjectRecords, Stamp
 
 
 @dataclass
@@ -21,7 +21,7 @@ class Files:
     bucket: FakeBucket
     folder: Path
     archive: Path
-    records: Records
+    records: ObjectRecords
     _cache: dict[int, FileKey] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -43,7 +43,7 @@ class Files:
         """Return a listing of the keys of this bucket."""
         return Listing(self._paths.locate, self._is_marker)
 
-    def page(self, prefix: str, delimiter: str | None, start: str, limit: int) -> tuple[list[FileKey], Page]:
+    def page(self, prefix: str, delimiter: str | None, start: str, limit: int) -> tuple[list[FileKey], ListingPage]:
         """Return the objects of one page of a listing, without those removed meanwhile, and the page."""
         listing = self.listing()
         page = listing.page(prefix, delimiter, start, limit)

@@ -27,7 +27,7 @@ from local_aws.s3.records import Record, Stamp
 
 EMPTY_ETAG = hashlib.md5(b"", usedforsecurity=False).hexdigest()
 
-type Version = FileKey | FakeDeleteMarker
+type ObjectVersion = FileKey | FakeDeleteMarker
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +51,17 @@ class Preconditions:
 class BucketFolder(Files):
     """The objects of `bucket` with their versions: noncurrent ones are moved to the folder `archive`."""
 
-    _older: dict[str, list[Version]] = field(default_factory=dict)
+    _older: dict[str, list[ObjectVersion]] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
-    def version(self, key: str, version_id: str | None) -> Version | None:
+    def version(self, key: str, version_id: str | None) -> ObjectVersion | None:
         """Return a version of `key`, by default the latest one."""
         versions = self.versions(key)
         if version_id is None:
             return versions[-1] if versions else None
         return next((each for each in versions if each.version_id == version_id), None)
 
-    def versions(self, key: str) -> list[Version]:
+    def versions(self, key: str) -> list[ObjectVersion]:
         """Return all versions of `key`, oldest first; the last one is the current one."""
         with self._lock:
             current = self.current(key)
@@ -126,7 +126,7 @@ class BucketFolder(Files):
             self._older[key].append(marker)
             return marker
 
-    def delete_version(self, key: str, version_id: str, *, bypass: bool) -> Version | None:
+    def delete_version(self, key: str, version_id: str, *, bypass: bool) -> ObjectVersion | None:
         """Delete one version of `key` permanently and return it; the previous version may become the current one."""
         with self._lock, map_os_errors(key):
             version = self.version(key, version_id)
@@ -180,7 +180,7 @@ class BucketFolder(Files):
         self._cache.pop(key.stamp.inode, None)
         self._older.setdefault(str(key.name), []).append(key)
 
-    def _restore_previous(self, key: str, older: list[Version]) -> bool:
+    def _restore_previous(self, key: str, older: list[ObjectVersion]) -> bool:
         """Make the latest noncurrent version current, unless it is a delete marker; return if a current one exists."""
         if self.current(key) is not None:
             return True
@@ -219,7 +219,7 @@ class BucketFolder(Files):
         """Return whether there is any object or noncurrent version."""
         return bool(self._older) or next(self.listing().names(), None) is not None
 
-    def histories(self, prefix: str, start: str) -> Iterator[tuple[str, list[Version]]]:
+    def histories(self, prefix: str, start: str) -> Iterator[tuple[str, list[ObjectVersion]]]:
         """Yield the keys with `prefix` from `start` (inclusive), in order, each with its versions, latest first."""
         older = sorted(key for key in list(self._older) if key.startswith(prefix) and key >= start)
         for key, _ in groupby(merge(older, self.listing().names(prefix, start))):

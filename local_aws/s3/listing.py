@@ -25,7 +25,7 @@ def after_prefix(prefix: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ListingPage:
     """The keys and common prefixes of one page, in order; `next_start` is the start of the next one, None if last."""
 
     keys: list[str]
@@ -51,16 +51,16 @@ class Listing:
         """Yield the keys with `prefix` from `start` (inclusive), in the order of their code points, as S3 does."""
         yield from self._below(prefix[: prefix.rfind("/") + 1], prefix, max(prefix, start))
 
-    def page(self, prefix: str, delimiter: str | None, start: str, limit: int) -> Page:
+    def page(self, prefix: str, delimiter: str | None, start: str, limit: int) -> ListingPage:
         """Return at most `limit` keys and common prefixes from `start` (inclusive)."""
         keys: list[str] = []
         prefixes: list[str] = []
         if limit <= 0:
-            return Page(keys, prefixes, None)
+            return ListingPage(keys, prefixes, None)
         while True:
             for name in self.names(prefix, start):
                 if len(keys) + len(prefixes) == limit:
-                    return Page(keys, prefixes, start)
+                    return ListingPage(keys, prefixes, start)
                 group = common_prefix(name, prefix, delimiter)
                 if group is not None:
                     prefixes.append(group)
@@ -69,7 +69,7 @@ class Listing:
                 keys.append(name)
                 start = successor(name)
             else:
-                return Page(keys, prefixes, None)
+                return ListingPage(keys, prefixes, None)
 
     def path(self, key: str) -> Path:
         """Return the path of the file of a key that this listing has yielded."""

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from threading import Lock
-from typing import Any, Self
+from typing import Any, Self, override
 
 from moto.s3.models import FakeBucket, FakeKey
 from moto.utilities.utils import LowercaseDict
@@ -137,12 +137,14 @@ class FileKey(FakeKey):  # type: ignore[misc] # moto is not typed
         """Return the persisted attributes of this object."""
         return {name: dict(value) if name == "_metadata" else value for name, value in self._persisted()}
 
+    @override
     def set_metadata(self, metadata: Any, replace: bool = False) -> None:
         """Add to the object's metadata."""
         super().set_metadata(metadata, replace)
         self._metadata = self._metadata  # moto changes it in place; the assignment persists it
 
     @property
+    @override
     def value(self) -> bytes:
         """The whole content in memory, which parts of moto need."""
         return b"".join(self.body())
@@ -152,7 +154,8 @@ class FileKey(FakeKey):  # type: ignore[misc] # moto is not typed
         """Ignore the value: the content is the file."""
 
     @property
-    def last_modified_ISO8601(self) -> datetime:  # noqa: N802 - moto's name
+    @override
+    def last_modified_ISO8601(self) -> datetime:
         """The time of the last change; as a datetime, since moto would format it here and parse it again later."""
         return self.last_modified.replace(tzinfo=UTC)
 
@@ -171,6 +174,7 @@ class FileKey(FakeKey):  # type: ignore[misc] # moto is not typed
         opened.__dict__.update(self.__dict__, _persist=None, content=self.body())
         return opened
 
+    @override
     def dispose(self, garbage: bool = False) -> None:
         """Do nothing: moto discards only its model of the file."""
 

@@ -7,7 +7,6 @@ with an unsupported variable in its resources covers every resource, which is lo
 
 import logging
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 from typing import Any
 
 from flask import has_request_context, request
@@ -64,11 +63,8 @@ def _bucket(call: Call, resource: str) -> FakeBucket | None:
     return s3_backends[call.account][PARTITION].buckets.get(name)
 
 
-def permission(_bucket: FakeBucket, _action: str, resource: str) -> PermissionResult:
-    """Return the verdict of `check` on one key of a DeleteObjects request.
-
-    Replaces FakeBucket.get_permission, which moto also calls for other requests: `check` has already decided on them.
-    """
+def permission(resource: str) -> PermissionResult:
+    """Return the verdict of `check` on one key of a DeleteObjects request."""
     denied = has_request_context() and resource in request.environ.get(_DENIED, ())
     return PermissionResult.DENIED if denied else PermissionResult.NEUTRAL
 
@@ -126,6 +122,9 @@ def _name(statement: Mapping[str, Any]) -> str:
     return str(statement.get("Sid", statement["Effect"]))
 
 
-@lru_cache
 def _warn_once(statement: str, outcome: str) -> None:
+    reported: set[tuple[str, str]] = s3_backends.backend.reported
+    if (statement, outcome) in reported:
+        return
+    reported.add((statement, outcome))
     log.warning("the bucket policy statement %s is %s is not supported", statement, outcome)

@@ -35,7 +35,7 @@ class Stamp:
         return cls(status.st_ino, 0, 0)
 
 
-class Records:
+class ObjectRecords:
     """The records in one folder; `sweep` removes those whose file no longer exists."""
 
     def __init__(self, folder: Path) -> None:

@@ -10,16 +10,19 @@ from types import MappingProxyType
 from typing import Any, BinaryIO, ClassVar, override
 from uuid import uuid4
 
+from moto.iam.access_control import PermissionResult
 from moto.s3 import notifications
 from moto.s3.exceptions import InvalidBucketName, InvalidBucketState, InvalidStorageClass, MalformedXML
 from moto.s3.models import FakeBucket, FakeTableStorageBucket, S3Backend
 from moto.s3.utils import STORAGE_CLASS
 
+from local_aws import mounting
+from local_aws.s3 import policy
 from local_aws.s3.errors import UnusableKeyError, VersioningLockedError, map_os_errors
 from local_aws.s3.folder import BucketFolder, Preconditions
 from local_aws.s3.locks import object_retention
 from local_aws.s3.objects import FileBody, FileKey
-from local_aws.s3.records import Record, Records, Stamp
+from local_aws.s3.records import ObjectRecords, Record, Stamp
 from local_aws.state import State
 
 Content = bytes | str | FileBody
@@ -45,11 +48,25 @@ def write_context(preconditions: Preconditions, metadata: Mapping[str, str]) -> 
         _METADATA.reset(tokens[1])
 
 
+class LakeBucket(FakeBucket):  # type: ignore[misc] # moto is not typed
+    """A bucket whose policy is evaluated with its conditions."""
+
+    @override
+    def get_permission(self, action: str, resource: str) -> PermissionResult:
+        """Return the verdict on one key of a DeleteObjects request.
+
+        moto also calls it for other requests, on which `policy.check` has already decided.
+        """
+        return policy.permission(resource)
+
+
 class LakeStorage(S3Backend):  # type: ignore[misc] # moto is not typed
-    """S3 whose buckets are the folders in `state.lake`; `install` creates one subclass for each world."""
+    """S3 whose buckets are the folders in `state.lake`; `mount` creates one subclass for each world."""
 
     state: ClassVar[State]
-    records: ClassVar[Records]
+    records: ClassVar[ObjectRecords]
+    reported: ClassVar[set[tuple[str, str]]]
+    """The statements of bucket policies that are not supported, and their handling, each of which is logged once."""
 
     @override
     def create_bucket(self, bucket_name: str, region_name: str, bucket_namespace: str | None = None) -> FakeBucket:
@@ -175,6 +192,7 @@ class LakeStorage(S3Backend):  # type: ignore[misc] # moto is not typed
     def _mount(self, bucket: FakeBucket) -> FakeBucket:
         """Store the bucket's objects in its folder."""
         archive = self.state.s3_meta / "versions" / bucket.name
+        bucket = mounting.specialized(bucket, LakeBucket)
         bucket.keys = BucketFolder(bucket, self.state.lake / bucket.name, archive, self.records)
         return bucket
 

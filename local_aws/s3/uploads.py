@@ -8,7 +8,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO, Self, override
 
 from moto.s3.exceptions import EntityTooSmall, InvalidPart, InvalidPartOrder, MalformedXML, NoSuchUpload
 from moto.s3.models import FakeBucket, FakeMultipart
@@ -19,7 +19,7 @@ from local_aws.s3.objects import FileKey
 from local_aws.s3.records import Stamp
 
 
-class _Crc32:
+class _Crc32Checksum:
     """CRC-32 with the interface of hashlib."""
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class _Crc32:
 
 
 # CRC32C and CRC64NVME are not in the standard library: an object that is uploaded with them has no checksum.
-_ALGORITHMS: dict[str, Callable[[], Any]] = {"CRC32": _Crc32, "SHA1": hashlib.sha1, "SHA256": hashlib.sha256}
+_ALGORITHMS: dict[str, Callable[[], Any]] = {"CRC32": _Crc32Checksum, "SHA1": hashlib.sha1, "SHA256": hashlib.sha256}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,7 @@ class Upload(FakeMultipart):  # type: ignore[misc] # moto is not typed
         self._folder.mkdir(parents=True)
         return self
 
+    @override
     def set_part(self, part_id: int, value: bytes | Iterable[bytes]) -> FileKey:
         """Store one part, replacing an earlier one of the same number."""
         if part_id < 1:
@@ -112,6 +113,7 @@ class Upload(FakeMultipart):  # type: ignore[misc] # moto is not typed
         etag = f"{hashlib.md5(md5s, usedforsecurity=False).hexdigest()}-{len(parts)}"
         return Assembled(etag, self._checksum(object_checksum, part_digests))
 
+    @override
     def dispose(self) -> None:
         """Remove the files of the parts."""
         shutil.rmtree(self._folder, ignore_errors=True)

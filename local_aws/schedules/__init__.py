@@ -1,7 +1,9 @@
-"""Schedules that fire: EventBridge Scheduler, rules with a schedule, and whatever else registers its entries."""
+"""Schedules that fire: EventBridge Scheduler, rules with a schedule, and those of other services."""
 
 from local_aws.schedules.expressions import ScheduleExpressionError, next_fire
-from local_aws.schedules.service import register, start, stop, upcoming
-from local_aws.schedules.timetable import Entry
+from local_aws.schedules.rules import check
+from local_aws.schedules.scheduler import mount
+from local_aws.schedules.service import Schedules
+from local_aws.schedules.timetable import ScheduleEntry, Source
 
-__all__ = ["Entry", "ScheduleExpressionError", "next_fire", "register", "start", "stop", "upcoming"]
+__all__ = ["ScheduleEntry", "ScheduleExpressionError", "Schedules", "Source", "check", "mount", "next_fire"]

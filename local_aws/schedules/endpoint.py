@@ -5,18 +5,12 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
+from moto.scheduler.models import scheduler_backends
 
 from local_aws.iam import Session
 
 _PATIENCE = 10.0
 """Seconds: an endpoint that is being stopped answers no more, and waits for the schedule that fires."""
-
-_urls: list[str] = []
-
-
-def use(url: str) -> None:
-    """Have schedules call the endpoint at `url`; may be called again."""
-    _urls[:] = [url]
 
 
 def client(session: Session, service: str, region: str) -> Any:
@@ -24,7 +18,7 @@ def client(session: Session, service: str, region: str) -> Any:
     return _boto3().client(
         service,
         region_name=region,
-        endpoint_url=_urls[0],
+        endpoint_url=_url(),
         aws_access_key_id=session.access_key,
         aws_secret_access_key=session.secret_key,
         aws_session_token=session.token,
@@ -35,7 +29,12 @@ def client(session: Session, service: str, region: str) -> Any:
 
 def queue_url(account: str, name: str) -> str:
     """Return the address of a queue."""
-    return f"{_urls[0]}/{account}/{name}"
+    return f"{_url()}/{account}/{name}"
+
+
+def _url() -> str:
+    url: str = scheduler_backends.backend.endpoint_url
+    return url
 
 
 @cache

@@ -3,27 +3,42 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar, override
 
 from moto.scheduler.exceptions import ValidationException
 from moto.scheduler.models import EventBridgeSchedulerBackend, scheduler_backends
 
+from local_aws import mounting
 from local_aws.schedules.clock import Clock
 from local_aws.schedules.expressions import ScheduleExpressionError, validate
 from local_aws.schedules.invocation import Target, invoke
-from local_aws.schedules.timetable import Entry
-
-_MOTO_CREATE = EventBridgeSchedulerBackend.create_schedule
-_MOTO_UPDATE = EventBridgeSchedulerBackend.update_schedule
+from local_aws.schedules.timetable import ScheduleEntry
 
 
-def install() -> None:
-    """Make CreateSchedule and UpdateSchedule reject expressions that AWS would reject; idempotent."""
-    EventBridgeSchedulerBackend.create_schedule = _create_schedule
-    EventBridgeSchedulerBackend.update_schedule = _update_schedule
+class LocalSchedulerBackend(EventBridgeSchedulerBackend):  # type: ignore[misc] # moto is not typed
+    """EventBridge Scheduler that rejects the schedule expressions that AWS would reject."""
+
+    endpoint_url: ClassVar[str]
+
+    @override
+    def create_schedule(self, *, schedule_expression: str, schedule_expression_timezone: str, **settings: Any) -> Any:
+        """Create a schedule."""
+        expression = _checked(schedule_expression, schedule_expression_timezone)
+        return super().create_schedule(**expression, **settings)
+
+    @override
+    def update_schedule(self, *, schedule_expression: str, schedule_expression_timezone: str, **settings: Any) -> Any:
+        """Replace a schedule."""
+        expression = _checked(schedule_expression, schedule_expression_timezone)
+        return super().update_schedule(**expression, **settings)
 
 
-def entries(clock: Clock) -> Iterator[Entry]:
+def mount(endpoint_url: str) -> None:
+    """Mount EventBridge Scheduler, which calls the targets of schedules at `endpoint_url`."""
+    mounting.mount("scheduler", backend=LocalSchedulerBackend, endpoint_url=endpoint_url)
+
+
+def entries(clock: Clock) -> Iterator[ScheduleEntry]:
     """Yield the enabled schedules of all regions; a rate without a start date fires immediately, as AWS documents."""
     for account in list(scheduler_backends.values()):
         for backend in list(account.values()):
@@ -33,9 +48,9 @@ def entries(clock: Clock) -> Iterator[Entry]:
                         yield _entry(backend, schedule, clock)
 
 
-def _entry(backend: Any, schedule: Any, clock: Clock) -> Entry:
+def _entry(backend: Any, schedule: Any, clock: Clock) -> ScheduleEntry:
     flexible_window = schedule.flexible_time_window or {}
-    return Entry(
+    return ScheduleEntry(
         key=schedule.arn,
         expression=schedule.schedule_expression,
         timezone=schedule.schedule_expression_timezone,
@@ -61,18 +76,9 @@ def _time(seconds: float | str | None) -> datetime | None:
     return None if seconds is None else datetime.fromtimestamp(float(seconds), UTC)
 
 
-def _create_schedule(backend: Any, **settings: Any) -> Any:
-    _check(settings)
-    return _MOTO_CREATE(backend, **settings)
-
-
-def _update_schedule(backend: Any, **settings: Any) -> Any:
-    _check(settings)
-    return _MOTO_UPDATE(backend, **settings)
-
-
-def _check(settings: dict[str, Any]) -> None:
+def _checked(expression: str, timezone: str) -> dict[str, str]:
     try:
-        validate(settings["schedule_expression"], settings["schedule_expression_timezone"] or "UTC")
+        validate(expression, timezone or "UTC")
     except ScheduleExpressionError as error:
         raise ValidationException(message=str(error)) from error
+    return {"schedule_expression": expression, "schedule_expression_timezone": timezone}

@@ -2,10 +2,10 @@
 
 import logging
 import threading
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from local_aws.schedules import endpoint, rules, scheduler
+from local_aws.schedules import rules, scheduler
 from local_aws.schedules.clock import Clock, SystemClock
 from local_aws.schedules.timetable import Source, Timetable
 
@@ -13,54 +13,38 @@ _LOG = logging.getLogger(__name__)
 _POLL_SECONDS = 0.5
 """The interval at which the thread looks for created, changed or deleted schedules."""
 
-_SOURCES: dict[str, Source] = {}
 
+class Schedules:
+    """The schedules of EventBridge Scheduler, the rules with a schedule, and those of `sources`, by name."""
 
-@dataclass(slots=True)
-class _Service:
-    clock: Clock
-    timetable: Timetable
-    thread: threading.Thread
+    def __init__(self, sources: Mapping[str, Source], clock: Callable[[], Clock] = SystemClock) -> None:
+        """Prepare to fire; `clock` makes the clock of each start."""
+        self._sources = dict(sources)
+        self._make_clock = clock
+        self._clock: Clock | None = None
+        self._thread: threading.Thread | None = None
+        self._timetable: Timetable | None = None
 
+    def start(self) -> None:
+        """Start firing; idempotent."""
+        if self._thread:
+            return
+        self._clock = clock = self._make_clock()
+        own = {"EventBridge Scheduler": lambda: scheduler.entries(clock), "EventBridge rules": rules.entries}
+        self._timetable = Timetable({**self._sources, **own})
+        self._thread = threading.Thread(target=_run, args=(self._timetable, clock), name="schedules", daemon=True)
+        self._thread.start()
 
-_running: list[_Service] = []
+    def stop(self) -> None:
+        """Stop firing, cancel pending retries, and return when the thread has ended."""
+        if self._thread and self._clock:
+            self._clock.stop()
+            self._thread.join()
+        self._thread = self._clock = self._timetable = None
 
-
-def register(name: str, source: Source) -> None:
-    """Add a source of entries, before or after the start; it replaces an earlier source of the same name."""
-    _SOURCES[name] = source
-
-
-def start(endpoint_url: str, clock: Clock | None = None) -> None:
-    """Start firing EventBridge Scheduler's schedules, scheduled rules and registered sources; idempotent.
-
-    Schedules call their targets at `endpoint_url`.
-    """
-    if _running:
-        return
-    endpoint.use(endpoint_url)
-    clock = clock or SystemClock()
-    scheduler.install()
-    rules.install()
-    register("EventBridge Scheduler", lambda: scheduler.entries(clock))
-    register("EventBridge rules", rules.entries)
-    timetable = Timetable(_SOURCES)
-    thread = threading.Thread(target=_run, args=(timetable, clock), name="schedules", daemon=True)
-    _running.append(_Service(clock, timetable, thread))
-    thread.start()
-
-
-def stop() -> None:
-    """Stop firing, cancel pending retries, and return when the thread has ended."""
-    while _running:
-        service = _running.pop()
-        service.clock.stop()
-        service.thread.join()
-
-
-def upcoming() -> dict[str, datetime]:
-    """Return the time in UTC at which each schedule or scheduled rule fires next, by its ARN."""
-    return {key: due for service in _running for key, due in service.timetable.upcoming().items()}
+    def upcoming(self) -> dict[str, datetime]:
+        """Return the time in UTC at which each schedule or scheduled rule fires next, by its ARN."""
+        return self._timetable.upcoming() if self._timetable else {}
 
 
 def _run(timetable: Timetable, clock: Clock) -> None:

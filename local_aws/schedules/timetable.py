@@ -14,7 +14,7 @@ _INSTANT = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ScheduleEntry:
     """An entry that fires on a schedule.
 
     `key` is unique and constant; an entry whose other fields change is scheduled from scratch. `fire` is called in its
@@ -59,7 +59,7 @@ class Entry:
         return None if time is None or (self.ends is not None and time > self.ends) else time
 
 
-type Source = Callable[[], Iterable[Entry]]
+type Source = Callable[[], Iterable[ScheduleEntry]]
 """Returns the current entries; called on every tick."""
 
 
@@ -67,7 +67,7 @@ type Source = Callable[[], Iterable[Entry]]
 class _Plan:
     """An entry with its next scheduled time and the due time in its window; None when it never fires again."""
 
-    entry: Entry
+    entry: ScheduleEntry
     scheduled: datetime | None
     due: datetime | None
 
@@ -102,7 +102,7 @@ class Timetable:
         """Return the next scheduled time of each entry by key, without entries that never fire again."""
         return {key: plan.scheduled for key, plan in list(self._plans.items()) if plan.scheduled is not None}
 
-    def _entries(self) -> Iterator[Entry]:
+    def _entries(self) -> Iterator[ScheduleEntry]:
         for name, source in list(self._sources.items()):
             try:
                 yield from list(source())
@@ -110,13 +110,13 @@ class Timetable:
                 _LOG.exception("the schedules of %s could not be read", name)
 
 
-def _plan(entry: Entry, scheduled: datetime | None) -> _Plan:
+def _plan(entry: ScheduleEntry, scheduled: datetime | None) -> _Plan:
     if scheduled is None:
         return _Plan(entry, None, None)
     return _Plan(entry, scheduled, scheduled + entry.window * random.random())  # noqa: S311 - not a secret
 
 
-def _first_time(entry: Entry, now: datetime) -> datetime | None:
+def _first_time(entry: ScheduleEntry, now: datetime) -> datetime | None:
     try:
         return entry.first(now)
     except ScheduleExpressionError as error:
@@ -124,7 +124,7 @@ def _first_time(entry: Entry, now: datetime) -> datetime | None:
         return None
 
 
-def _run(entry: Entry, scheduled: datetime, *, last: bool) -> None:
+def _run(entry: ScheduleEntry, scheduled: datetime, *, last: bool) -> None:
     def fire() -> None:
         try:
             entry.fire(scheduled.astimezone(UTC))

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from local_aws import files, spark
+from local_aws import files
 from local_aws.errors import LocalAwsError
+from local_aws.spark import archive, installation, jdbc
 from local_aws.visible_text import visible
 
 type Steps = Callable[[str], AbstractContextManager[Callable[[str], None]]]
@@ -66,17 +67,17 @@ def code_version() -> str:
 
 def make(steps: Steps) -> None:
     """Build the products that are not up to date, each as one step."""
-    if spark.JDBC_JAR.exists():
-        spark.jdbc_jar()  # only checks its hash
+    if installation.JDBC_JAR.exists():
+        jdbc.jdbc_jar()  # only checks its hash
     else:
         with steps("Download the JDBC driver of Postgres"):
-            spark.jdbc_jar()
+            jdbc.jdbc_jar()
     if not _package_is_current():
         with steps("Zip the package of the jobs"):
             package()
-    if spark.can_archive() and not spark.archive_is_current(spark.JDBC_JAR, spark.ARCHIVE):
+    if installation.can_archive() and not installation.archive_is_current(installation.JDBC_JAR, installation.ARCHIVE):
         with steps("Archive Spark's classes, for a faster start"):
-            spark.archive()
+            archive.make_archive()
 
 
 def main() -> None:

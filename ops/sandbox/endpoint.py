@@ -17,7 +17,7 @@ from urllib.parse import parse_qs
 
 from botocore.credentials import Credentials
 
-from local_aws import processes, schedules
+from local_aws import processes
 from local_aws.server import LocalAws
 from local_aws.state import State
 from local_aws.visible_text import visible
@@ -54,9 +54,9 @@ def local_aws(state: State, owner: Credentials, listener: socket.socket | None =
         return {**identity, "proof": health.proof(owner.secret_key, int(environ["SERVER_PORT"]), nonce)}
 
     def next_starts_page(_environ: dict[str, Any]) -> dict[str, Any]:
-        return {arn: moment.isoformat() for arn, moment in schedules.upcoming().items()}
+        return {arn: moment.isoformat() for arn, moment in served.schedules.upcoming().items()}
 
-    return LocalAws(
+    served = LocalAws(
         state,
         owner,
         listener=listener,
@@ -64,6 +64,7 @@ def local_aws(state: State, owner: Credentials, listener: socket.socket | None =
         unsigned={health.PATH},
         redshift_database=databases.redshift_databases(state),
     )
+    return served
 
 
 def serve(state: State, owner: Credentials, listener: socket.socket) -> None:

@@ -49,7 +49,7 @@ class StoppableEndpoint:
 
     def __init__(self, state: State) -> None:
         """Store the buckets in the `state` folder and start."""
-        s3.install(state)
+        s3.mount(state)
         self.port = 0
         self.start()
 

@@ -207,7 +207,7 @@ def test_current_state_equals_the_source(world, two_runs):
 def test_stages_of_a_run_share_one_jvm(world, two_runs):
     """They have the same deployment, and each leaves the JVM reusable."""
     log = (world.state / "logs" / "endpoint.log").read_text()
-    processes_of_stages = re.findall(r"job run \S+ of totelake-local-(\w+) is led by process (\d+)", log)[-3:]
+    processes_of_stages = re.findall(r"job run \S+ of totelake-local-(\w+) runs in process (\d+)", log)[-3:]
 
     assert [stage for stage, _ in processes_of_stages] == ["ingest", "transform", "load"]
     assert len({process for _, process in processes_of_stages}) == 1

@@ -20,7 +20,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from local_aws import spark, toolchain
+from local_aws import toolchain
+from local_aws.spark.jdbc import jdbc_jar
 from ops.deploy import build
 from ops.sandbox.postgres import Cluster
 from tests.postgres_servers import PASSWORD
@@ -104,7 +105,7 @@ def _environment(folder: Path) -> dict[str, str]:
     """Return the environment in which Spark starts an executor as a separate process in its own folder."""
     settings = {"spark.executor.memory": "512m", "spark.task.maxFailures": "1", "spark.ui.enabled": "false"}
     conf = " ".join(f"--conf {name}={value}" for name, value in settings.items())
-    submit = f"--master local-cluster[1,1,512] --jars {spark.jdbc_jar()} {conf} pyspark-shell"
+    submit = f"--master local-cluster[1,1,512] --jars {jdbc_jar()} {conf} pyspark-shell"
     own = {"PYSPARK_SUBMIT_ARGS": submit, "PYTHONPATH": str(build.ROOT / "glue_jobs"), "SPARK_LOCAL_IP": "127.0.0.1"}
     java = toolchain.java_home()
     own |= {"JAVA_HOME": str(java)} if java else {}

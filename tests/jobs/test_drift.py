@@ -14,7 +14,6 @@ import pytest
 from moto.cloudwatch.models import cloudwatch_backends
 from moto.core import DEFAULT_ACCOUNT_ID
 
-from local_aws.glue import crawlers as local_crawlers
 from tests import roles
 from tests.lakes import declare, job_run
 from totelake import drift
@@ -77,7 +76,6 @@ class IngestedBucket:
 @pytest.fixture
 def bucket(lake_root):
     """Return an empty ingested bucket with a crawler configured by `crawlers/ingested.json`."""
-    local_crawlers.install()
     glue, name = boto3.client("glue"), f"ingested-{uuid4().hex[:8]}"
     boto3.client("s3").create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-2"})
     declare(INGESTED, name)

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from local_aws import alarms, inbox
-from local_aws.schedules.clock import SystemClock
 
 MINUTE = timedelta(minutes=1)
 
@@ -49,7 +48,7 @@ class MonitoredMetric:
 
     def evaluate(self, minutes=0.0):
         """Evaluate all alarms as of `minutes` from now, and return the state of this one."""
-        alarms.look(datetime.now(UTC) + minutes * MINUTE)
+        alarms.evaluate(datetime.now(UTC) + minutes * MINUTE)
         [alarm] = self.cloudwatch.describe_alarms(AlarmNames=[self.name])["MetricAlarms"]
         self.reason = alarm["StateReason"]
         return alarm["StateValue"]
@@ -208,10 +207,11 @@ def test_alarm_with_disabled_actions_changes_its_state_and_sends_nothing(monitor
 def test_endpoint_evaluates_alarms_periodically(monitored, world):
     """Within seconds of the data point, until it is stopped."""
     monitored.alarm()
-    alarms.start()
-    alarms.start(SystemClock())
+    own = alarms.Alarms()
+    own.start()
+    own.start()
     try:
         monitored.publish(1)
         world.wait(lambda: monitored.mails, bool, seconds=10)
     finally:
-        alarms.stop()
+        own.stop()

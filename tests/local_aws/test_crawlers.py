@@ -14,9 +14,8 @@ import pytest
 from botocore.exceptions import ClientError
 from moto.glue.exceptions import CrawlerRunningException
 
-from local_aws.glue import crawlers
-from local_aws.glue.crawlers import api
 from local_aws.schedules.timetable import Timetable
+from local_aws.server import LocalAws
 from tests.local_aws.crawled_lake import LEVEL_3, SALES, CrawledLake, aws, client, lake, state
 
 __all__ = ["aws", "client", "lake", "state"]
@@ -116,7 +115,9 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     return may_read
 
 
-def test_running_crawler_cannot_be_started_updated_or_deleted(lake: CrawledLake, slow: threading.Event) -> None:
+def test_running_crawler_cannot_be_started_updated_or_deleted(
+    lake: CrawledLake, slow: threading.Event, aws: LocalAws
+) -> None:
     """Its state is RUNNING until the crawl has ended."""
     lake.put("tables/sales/x.parquet", SALES)
     lake.crawler().glue.start_crawler(Name=lake.name)
@@ -132,7 +133,7 @@ def test_running_crawler_cannot_be_started_updated_or_deleted(lake: CrawledLake,
         with pytest.raises(ClientError, match="CrawlerRunningException"):
             getattr(lake.glue, operation)(Name=lake.name, **settings)
     with pytest.raises(CrawlerRunningException):
-        crawlers.start(lake.name, None)
+        aws.glue.crawls.start(lake.name, None)
     slow.set()
     lake.wait()
 
@@ -164,13 +165,13 @@ def test_stopped_crawl_is_cancelled_and_writes_nothing(lake: CrawledLake, slow: 
         lake.glue.stop_crawler(Name=lake.name)
 
 
-def test_start_calls_back_with_the_crawl_at_its_end(lake: CrawledLake) -> None:
+def test_start_calls_back_with_the_crawl_at_its_end(lake: CrawledLake, aws: LocalAws) -> None:
     """It is the crawl that `start` returned."""
     lake.put("tables/sales/x.parquet", SALES)
     lake.crawler()
-    ended: queue.Queue[crawlers.Crawl] = queue.Queue()
+    ended: queue.Queue[Any] = queue.Queue()
 
-    crawl = crawlers.start(lake.name, ended.put)
+    crawl = aws.glue.crawls.start(lake.name, ended.put)
 
     assert ended.get(timeout=10) is crawl
     assert (crawl.crawler_name, crawl.state, crawl.error_message) == (lake.name, "SUCCEEDED", None)
@@ -217,13 +218,13 @@ def test_update_changes_only_the_given_settings(lake: CrawledLake) -> None:
     assert set(lake.tables()) == {"new_sales"}
 
 
-def test_schedule_starts_a_crawl(lake: CrawledLake) -> None:
+def test_schedule_starts_a_crawl(lake: CrawledLake, aws: LocalAws) -> None:
     """Not while it is stopped; an invalid expression is rejected."""
     lake.put("tables/sales/x.parquet", SALES)
     lake.crawler(Schedule="cron(15 12 * * ? *)", Configuration=LEVEL_3)
     assert lake.glue.get_crawler(Name=lake.name)["Crawler"]["Schedule"]["State"] == "SCHEDULED"
     arn = f"arn:aws:glue:eu-west-2:123456789012:crawler/{lake.name}"
-    timetable = Timetable({"crawlers": lambda: [entry for entry in api._entries() if entry.key == arn]})
+    timetable = Timetable({"crawlers": lambda: [entry for entry in aws.glue.crawls.entries() if entry.key == arn]})
     noon = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
     lake.glue.stop_crawler_schedule(CrawlerName=lake.name)

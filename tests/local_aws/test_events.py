@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from moto.events.models import events_backends
 
 from local_aws import events
-from local_aws.events import targets
 from local_aws.server import LocalAws
 from local_aws.state import State
 from tests.local_aws.conftest import OWNER
@@ -260,7 +260,7 @@ def test_failing_target_does_not_affect_the_others(client: Any, source: str, cap
 def test_workflow_target_gets_its_name_and_the_event_id(
     client: Any, source: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A Glue workflow's ARN as target calls the receiver that Glue has registered."""
+    """A Glue workflow's ARN as target calls the receiver of Glue."""
     notified = threading.Event()
     calls = []
 
@@ -268,8 +268,7 @@ def test_workflow_target_gets_its_name_and_the_event_id(
         calls.append(call)
         notified.set()
 
-    monkeypatch.setattr(targets, "_RECEIVERS", {})
-    events.register("glue", "workflow", notify_event)
+    monkeypatch.setattr(events_backends.backend, "receivers", {("glue", "workflow"): notify_event})
     listener = Listener(client, {"source": [source]})
     listener.targets(
         {"Arn": "arn:aws:glue:eu-west-2:123456789012:workflow/nightly", "RoleArn": "arn:aws:iam::1:role/x"}

@@ -2,8 +2,8 @@
 
 import pytest
 
-from local_aws.glue import arguments
 from local_aws.glue.errors import InvalidInputError
+from local_aws.glue.jobs import arguments
 
 
 def test_arguments_take_precedence_from_fixed_to_run_to_trigger_to_default():
@@ -47,11 +47,11 @@ def test_conf_without_a_value_is_rejected():
     [
         ("psycopg[binary]==3.3.9", None),
         ("Typing_Extensions", None),
-        ("psycopg==3.0", "psycopg==3.0 is wanted and 3.3.9 is installed"),
+        ("psycopg==3.0", "psycopg==3.0 is required and 3.3.9 is installed"),
         ("absent==1", "absent==1 is not installed"),
         ("s3://bucket/wheels/0a1b/psycopg-3.3.9-py3-none-any.whl", None),
         ("s3://bucket/wheels/0a1b/typing_extensions-4.1-py3-none-any.whl", None),
-        ("s3://b/psycopg-3.0-cp313-cp313-manylinux_2_28.whl", "psycopg==3.0 is wanted and 3.3.9 is installed"),
+        ("s3://b/psycopg-3.0-cp313-cp313-manylinux_2_28.whl", "psycopg==3.0 is required and 3.3.9 is installed"),
     ],
 )
 def test_missing_modules_are_listed_with_their_versions(requirement: str, problem: str | None):

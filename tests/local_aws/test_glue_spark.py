@@ -18,11 +18,13 @@ import pyarrow.parquet as pq
 import pytest
 from pyspark.java_gateway import launch_gateway
 
-from local_aws import glue, jvm_state, spark
+from local_aws import spark
 from local_aws.errors import SparkSetupError
-from local_aws.glue import warm_jvm
-from local_aws.glue.warm import Spare
-from local_aws.jvm_state import JvmState
+from local_aws.glue.drivers import warm_jvm
+from local_aws.glue.drivers.warm import Spare
+from local_aws.spark import archive as class_archive
+from local_aws.spark import installation, jdbc, jvm_state
+from local_aws.spark.jvm_state import JvmState
 from local_aws.state import State
 from tests import roles
 
@@ -105,7 +107,7 @@ def test_spark_job_reads_and_writes_the_lake(world: Any, job: str):
 def spare(world: Any) -> Iterator[Spare]:
     """Give the local Glue a warm spare for one test, and deploy code that may share it."""
     world.deployed(SCRIPT, PARCEL, LEFT, ACCESS, SESSION, "print('fine')")
-    service = glue.service()
+    service = world.aws.glue
     started = Spare(service.world)
     service.executor.spare = started
     started.prepare()
@@ -199,7 +201,7 @@ def test_stopped_run_discards_the_warm_jvm(world: Any, spare: Spare):
 
 def test_warm_jvm_is_replaced_after_its_maximum_number_of_runs(world: Any, spare: Spare):
     """The last run succeeds, and a new spare is started."""
-    service = glue.service()
+    service = world.aws.glue
     service.executor.spare = Spare(service.world, most_runs=1)
     service.executor.spare.prepare()
     waiting = service.executor.spare.process_id
@@ -340,7 +342,7 @@ def test_spark_can_access_only_the_folders_that_the_role_allows(world: Any, spar
 def test_class_archive_is_used_only_with_the_same_java_and_spark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """The sidecar file holds the versions that created it."""
     archive = tmp_path / "spark.jsa"
-    monkeypatch.setattr(spark, "ARCHIVE", archive)
+    monkeypatch.setattr(installation, "ARCHIVE", archive)
 
     def used() -> bool:
         variables = spark.environment(State(tmp_path / "state"))
@@ -349,9 +351,9 @@ def test_class_archive_is_used_only_with_the_same_java_and_spark(tmp_path: Path,
     archive.touch()
     assert not used()
     sidecar = tmp_path / "spark.jsa.json"
-    sidecar.write_text(json.dumps(spark.archive_inputs(spark.JDBC_JAR)))
+    sidecar.write_text(json.dumps(installation.archive_inputs(installation.JDBC_JAR)))
     assert used()
-    sidecar.write_text(json.dumps({**spark.archive_inputs(spark.JDBC_JAR), "pyspark": "another"}))
+    sidecar.write_text(json.dumps({**installation.archive_inputs(installation.JDBC_JAR), "pyspark": "another"}))
     assert not used()
 
 
@@ -392,10 +394,10 @@ def test_class_archive_can_be_created_at_a_path_with_a_space(tmp_path: Path, mon
         options.extend(next(word for word in submitted if "extraJavaOptions" in word).partition("=")[2:])
         return subprocess.CompletedProcess([], 1, "nothing was made")
 
-    monkeypatch.setattr(spark, "_run_driver", run)
+    monkeypatch.setattr(installation, "run_driver", run)
     target = tmp_path / "my clone" / "spark.jsa"
     with pytest.raises(SparkSetupError, match="nothing was made"):
-        spark.archive(tmp_path / "none.jar", target)
+        class_archive.make_archive(tmp_path / "none.jar", target)
     unfinished = target.with_name(f".{target.name}.{os.getpid()}")
     assert f"-XX:ArchiveClassesAtExit={unfinished}" in shlex.split(options[0])
 
@@ -403,10 +405,10 @@ def test_class_archive_can_be_created_at_a_path_with_a_space(tmp_path: Path, mon
 def test_missing_jdbc_driver_error_names_package_target_and_cause(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """The message has the Maven package, the path to put it at, and the resolver's output."""
     failed = subprocess.CompletedProcess[str]([], 1, "unresolved dependency: not found")
-    monkeypatch.setattr(spark, "_run_driver", lambda *_: failed)
+    monkeypatch.setattr(installation, "run_driver", lambda *_: failed)
     target = tmp_path / "postgresql.jar"
     with pytest.raises(SparkSetupError, match="unresolved dependency") as error:
-        spark.jdbc_jar(target)
-    assert spark.JDBC_PACKAGE in str(error.value)
+        jdbc.jdbc_jar(target)
+    assert jdbc.JDBC_PACKAGE in str(error.value)
     assert str(target) in str(error.value)
     assert not target.exists()

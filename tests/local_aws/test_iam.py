@@ -158,7 +158,7 @@ def test_secret_is_authorized_by_name_and_by_arn(clients_with: ClientsWithPolicy
 
 def test_redshift_statement_requires_permissions_on_workgroup_and_secret(clients_with: ClientsWithPolicy, world: Any):
     """The Data API reads the secret with the caller's permissions."""
-    redshift.install(lambda *_: "postgresql://127.0.0.1:1/nowhere")
+    redshift.mount(lambda *_: "postgresql://127.0.0.1:1/nowhere")
     secret = world.aws.client("secretsmanager").create_secret(Name=f"s-{uuid.uuid4().hex}", SecretString="s")["ARN"]
     may_run = allow("redshift-data:BatchExecuteStatement", f"arn:aws:redshift-serverless:{REGION}:*:workgroup/mine")
     may_ask, may_log_in = allow("redshift-data:DescribeStatement", "*"), allow("secretsmanager:GetSecretValue", secret)

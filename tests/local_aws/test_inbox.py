@@ -36,7 +36,7 @@ def client() -> Iterator[Callable[[str], Any]]:
 def state(tmp_path: Any) -> State:
     """Return a new state folder whose inbox receives the e-mails."""
     fresh = State(tmp_path / "world")
-    inbox.install(fresh)
+    inbox.mount(fresh)
     return fresh
 
 
@@ -90,7 +90,7 @@ def test_email_subscription_is_confirmed_immediately(client: Any, state: State, 
 
 def test_event_that_matches_a_rule_arrives_as_email(client: Any, state: State, topic: str) -> None:
     """From the event through rule, topic and subscription to the inbox."""
-    events.install(state)
+    events.mount()
     source = f"test.{uuid.uuid4().hex}"
     name = f"rule-{uuid.uuid4().hex}"
     client("events").put_rule(Name=name, EventPattern=json.dumps({"source": [source]}))

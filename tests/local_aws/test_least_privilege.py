@@ -13,7 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from local_aws import iam
-from local_aws.iam.policies import Verdict, verdict
+from local_aws.iam.policies import PolicyDecision, verdict
 from ops.deploy import build, terraform
 from ops.sandbox import deployment
 from ops.sandbox.settings import SandboxSettings
@@ -233,7 +233,7 @@ def test_permissions_for_vpc_and_kms_are_necessary_and_sufficient(vpc_job_policy
 
     def not_allowed(policy: Policy) -> list[Any]:
         text = json.dumps(policy)
-        return [each for each in BY_AWS if verdict([text], *each) is not Verdict.ALLOWED]
+        return [each for each in BY_AWS if verdict([text], *each) is not PolicyDecision.ALLOWED]
 
     assert not_allowed(vpc_job_policy) == []
     actions = {action for action, _, _ in BY_AWS}

@@ -32,7 +32,7 @@ def url(make_database):
 @pytest.fixture
 def api(local_aws, url):
     """Return a client of the Data API."""
-    redshift.install(lambda *_: url)
+    redshift.mount(lambda *_: url)
     return local_aws.client("redshift-data")
 
 

@@ -263,5 +263,5 @@ def test_second_install_starts_with_an_empty_state(tmp_path: Path) -> None:
     """Objects of the first state folder are not visible."""
     with served(State(tmp_path / "one")) as port:
         S3Bucket(State(tmp_path / "one"), port, "lake").create().put_object(Key="x", Body=b"")
-        s3.install(State(tmp_path / "two"))
+        s3.mount(State(tmp_path / "two"))
         assert S3Bucket(State(tmp_path / "two"), port, "lake").create().keys() == []

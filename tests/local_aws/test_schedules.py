@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local_aws import schedules
-from local_aws.schedules import Entry
+from local_aws.schedules import ScheduleEntry
 from local_aws.schedules.invocation import Target, invoke
 from local_aws.schedules.timetable import Timetable
 from local_aws.server import LocalAws
@@ -58,7 +58,7 @@ class RecordedSchedule:
         """Create the entry with `expression`, and record its firing times."""
         self.fired: list[datetime] = []
         self.finished = threading.Event()
-        self.entry = Entry("recorded", expression, self.fired.append, finish=self.finished.set, **settings)
+        self.entry = ScheduleEntry("recorded", expression, self.fired.append, finish=self.finished.set, **settings)
         self.entries = [self.entry]
         self.timetable = Timetable({"test": lambda: self.entries})
 
@@ -143,7 +143,7 @@ def test_changed_schedule_is_reset_and_deleted_schedule_does_not_fire() -> None:
     """Each tick uses the current entries of the sources."""
     recorded = RecordedSchedule("cron(30 * * * ? *)")
     recorded.run("2025-03-01T10:00", 1)
-    recorded.entries = [Entry("recorded", "cron(20 * * * ? *)", recorded.fired.append)]
+    recorded.entries = [ScheduleEntry("recorded", "cron(20 * * * ? *)", recorded.fired.append)]
     assert recorded.run("2025-03-01T10:02", 40) == ["10:20"]
     recorded.entries = []
     assert recorded.run("2025-03-01T11:00", 60) == ["10:20"]
@@ -152,9 +152,9 @@ def test_changed_schedule_is_reset_and_deleted_schedule_does_not_fire() -> None:
 def test_failing_source_does_not_stop_the_others() -> None:
     """Nor does an invalid expression."""
     recorded = RecordedSchedule("cron(30 * * * ? *)")
-    recorded.entries.append(Entry("bad", "cron(nonsense)", recorded.fired.append))
+    recorded.entries.append(ScheduleEntry("bad", "cron(nonsense)", recorded.fired.append))
 
-    def broken() -> list[Entry]:
+    def broken() -> list[ScheduleEntry]:
         raise RuntimeError
 
     recorded.timetable._sources["broken"] = broken
@@ -163,11 +163,17 @@ def test_failing_source_does_not_stop_the_others() -> None:
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Any]]:
-    """Yield a function that returns clients of an endpoint with running schedules."""
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
+    """Serve a local AWS with running schedules."""
     with LocalAws(State(tmp_path_factory.mktemp("state")), OWNER) as aws:
         roles.create(aws.client("iam"), "schedule", service="scheduler.amazonaws.com")
-        yield aws.client
+        yield aws
+
+
+@pytest.fixture(scope="module")
+def client(served: LocalAws) -> Callable[[str], Any]:
+    """Return a function that returns clients of it."""
+    return served.client
 
 
 class Queue:
@@ -463,17 +469,16 @@ def test_stop_ends_the_retries(client: Any, call_outcomes: list[Exception | None
     assert queue.is_empty()
 
 
-def test_schedules_can_be_stopped_and_restarted(client: Any) -> None:
+def test_schedules_can_be_stopped_and_restarted(client: Any, served: LocalAws) -> None:
     """Nothing fires while they are stopped; starting is idempotent."""
     queue = Queue(client)
-    schedules.stop()
+    served.schedules.stop()
     create(client, "rate(1 day)", {"Arn": queue.arn, "Input": "tick"})
     time.sleep(0.8)
     assert queue.is_empty()
 
-    url = client("sqs").meta.endpoint_url
-    schedules.start(url)
-    schedules.start(url)
+    served.schedules.start()
+    served.schedules.start()
 
     assert queue.take()["Body"] == "tick"
     assert queue.is_empty()

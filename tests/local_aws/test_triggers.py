@@ -6,8 +6,6 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local_aws import glue
-
 CONDITION = {"LogicalOperator": "EQUALS", "JobName": "t-watched", "State": "SUCCEEDED"}
 
 
@@ -152,7 +150,7 @@ def test_schedule_fires_its_trigger_while_the_trigger_is_active(world: Any):
     world.trigger("t-daily-start", "t-daily", job, Type="SCHEDULED", Schedule="cron(0 6 * * ? *)")
 
     def entries() -> dict[str, Any]:
-        return {entry.key: entry for entry in glue.service().schedule_entries()}
+        return {entry.key: entry for entry in world.aws.glue.schedule_entries()}
 
     entry = entries()["glue-trigger/t-daily-start"]
     assert entry.expression == "cron(0 6 * * ? *)"
@@ -177,9 +175,9 @@ def test_event_trigger_starts_a_run_when_the_batch_is_full(world: Any):
         "BatchSize": 2,
         "BatchWindow": 900,
     }
-    glue.notify_event("t-batch", "event-1")
+    world.aws.glue.notify("t-batch", "event-1")
     assert world.glue.get_workflow_runs(Name="t-batch")["Runs"] == []
-    glue.notify_event("t-batch", "event-2")
+    world.aws.glue.notify("t-batch", "event-2")
     (run,) = world.glue.get_workflow_runs(Name="t-batch")["Runs"]
     assert run["StartingEventBatchCondition"] == {"BatchSize": 2, "BatchWindow": 0}
     assert run["WorkflowRunProperties"] == {"aws:eventIds": "[event-1,event-2]"}
@@ -191,7 +189,7 @@ def test_event_trigger_starts_a_run_when_the_window_closes(world: Any):
     world.glue.create_workflow(Name="t-window")
     batching = {"BatchSize": 2, "BatchWindow": 1}
     world.trigger("t-window-start", "t-window", world.job("t-window-1"), Type="EVENT", EventBatchingCondition=batching)
-    glue.notify_event("t-window", "event-1")
+    world.aws.glue.notify("t-window", "event-1")
     (run,) = world.wait(lambda: world.glue.get_workflow_runs(Name="t-window")["Runs"], bool)
     assert run["StartingEventBatchCondition"] == {"BatchSize": 1, "BatchWindow": 1}
     world.workflow_ended("t-window", run["WorkflowRunId"])

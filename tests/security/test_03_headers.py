@@ -138,7 +138,6 @@ def test_only_authorized_keys_and_versions_are_deleted(bucket, keys, authorized)
 )
 def test_role_can_execute_only_the_authorized_s3_action(target, bucket, executed, authorized):
     """Checked by the permission of the operation that moto executes."""
-    execution.install()
     mine = assume_role(target, "reading", "s3:GetObject", "*")
     call = Call("s3", "GetObject", {"Bucket": BUCKET, "Key": "a"}, REGION, roles.ACCOUNT)
     environ: dict[str, Any] = {}
@@ -151,10 +150,10 @@ def test_role_can_execute_only_the_authorized_s3_action(target, bucket, executed
         current_account=roles.ACCOUNT,
     )
     if authorized:
-        execution._check(response, object, f"arn:aws:s3:::{BUCKET}/a")
+        execution._check(response, f"arn:aws:s3:::{BUCKET}/a")
     else:
         with pytest.raises(AccessDeniedError):
-            execution._check(response, object, f"arn:aws:s3:::{BUCKET}/a")
+            execution._check(response, f"arn:aws:s3:::{BUCKET}/a")
 
 
 @pytest.mark.parametrize("service", ["s3", "glue", "sns"])

@@ -11,11 +11,11 @@ import pyspark
 import pytest
 from py4j.java_gateway import GatewayParameters, JavaGateway, JavaObject, launch_gateway
 
-from local_aws import glue, iam
-from local_aws.glue.job_runs import JobRun
-from local_aws.glue.preparation import prepare
-from local_aws.glue.warm import Spare
-from local_aws.jvm_state import JAVA_OPTIONS, JvmState
+from local_aws import iam
+from local_aws.glue.drivers.warm import Spare
+from local_aws.glue.jobs.preparation import prepare
+from local_aws.glue.jobs.runs import GlueJobRun
+from local_aws.spark.jvm_state import JAVA_OPTIONS, JvmState
 from tests import roles
 from tests.local_aws.conftest import REGION, GlueFixtures
 
@@ -141,7 +141,7 @@ CHANGES: dict[str, Any] = {
 @pytest.mark.parametrize("name", CHANGES)
 def test_change_of_jvm_wide_state_is_detected(jvm: Any, name: str, monkeypatch: pytest.MonkeyPatch):
     """Including a thread with the name and the id of an existing one."""
-    monkeypatch.setattr("local_aws.jvm_state._THREADS_SECONDS", 0.1)
+    monkeypatch.setattr("local_aws.spark.jvm_state._THREADS_SECONDS", 0.1)
     state = JvmState(jvm)
     assert state.differences() == []
     CHANGES[name](jvm)
@@ -185,7 +185,7 @@ VICTIM = "import os, time; time.sleep(1); print(os.getsid(0))"
 @pytest.fixture(scope="module")
 def spare(world: GlueFixtures) -> Iterator[Spare]:
     """Give the local Glue a warm spare."""
-    service = glue.service()
+    service = world.aws.glue
     service.executor.spare = Spare(service.world)
     service.executor.spare.prepare()
     yield service.executor.spare
@@ -286,8 +286,8 @@ def test_run_with_a_session_policy_does_not_share_a_jvm(world: GlueFixtures, tmp
 
     def deployment(policy: str | None) -> str | None:
         session = iam.assume("role", name="session", policy=policy, **caller)
-        run = JobRun("jr_1", "shared", "STARTING", {})
-        return prepare(glue.service().world, session, run, command, tmp_path).deployment
+        run = GlueJobRun("jr_1", "shared", "STARTING", {})
+        return prepare(world.aws.glue.world, session, run, command, tmp_path).deployment
 
     assert deployment(None) is not None
     assert deployment(roles.policy(roles.ANYTHING)) is None

@@ -359,7 +359,7 @@ def test_invalid_json_line_is_ignored(line):
 def mailbox(tmp_path) -> State:
     """Return the state folder whose inbox receives messages to e-mail subscriptions."""
     state = State(tmp_path / "world")
-    inbox.install(state)
+    inbox.mount(state)
     return state
 
 

@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 from pyarrow import parquet
 
-from local_aws.glue.mounts import mount_table
+from local_aws.glue.jobs.mounts import mount_table
 from local_aws.iam import Session
 from ops.sandbox.lake import LakeClient
 from ops.sandbox.settings import SandboxSettings

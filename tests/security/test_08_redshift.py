@@ -59,7 +59,7 @@ def test_name_that_postgres_would_truncate_is_rejected(url_of):
 def database_for(local_aws, make_database):
     """Return a function that runs a statement and returns the arguments with which its database was requested."""
     url, places = make_database(owner=WAREHOUSE_OWNER), []
-    redshift.install(lambda *place: places.append(place) or url)
+    redshift.mount(lambda *place: places.append(place) or url)
     client = local_aws.client("redshift-data")
 
     def submit(**where):
@@ -341,7 +341,7 @@ def copy(lake, make_database):
     """Return a function that runs COPY with a manifest, and returns the table's rows and the error."""
     aws, _ = lake
     url = make_database(owner=WAREHOUSE_OWNER)
-    redshift.install(lambda *_: url)
+    redshift.mount(lambda *_: url)
     client = aws.client("redshift-data")
 
     def run(manifest, table="paid"):

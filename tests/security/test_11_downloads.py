@@ -10,8 +10,8 @@ import zipfile
 
 import pytest
 
-from local_aws import spark
 from local_aws.errors import SparkSetupError
+from local_aws.spark import installation, jdbc
 from ops.deploy import build, terraform
 from ops.deploy.environment_terraform import Configuration
 from ops.deploy.terraform import provider, release
@@ -23,7 +23,7 @@ LOCKS = [build.ROOT / folder / ".terraform.lock.hcl" for folder in ("terraform",
 @pytest.fixture
 def resolver(monkeypatch):
     """Return a function that makes Spark's resolver return a jar with given content."""
-    monkeypatch.setattr(spark, "JDBC_SHA256", hashlib.sha256(JAR).hexdigest())
+    monkeypatch.setattr(jdbc, "JDBC_SHA256", hashlib.sha256(JAR).hexdigest())
 
     def resolve_to(content):
         def run(_arguments, variables):
@@ -32,7 +32,7 @@ def resolver(monkeypatch):
             (build.Path(folder) / "jars/org.postgresql_postgresql-42.7.13.jar").write_bytes(content)
             return subprocess.CompletedProcess([], 0, "")
 
-        monkeypatch.setattr(spark, "_run_driver", run)
+        monkeypatch.setattr(installation, "run_driver", run)
 
     return resolve_to
 
@@ -47,20 +47,20 @@ def test_jdbc_driver_with_a_wrong_hash_is_not_installed(resolver, tmp_path):
     """From any repository; the error names the file, both hashes and the solution."""
     resolver(b"another")
     with pytest.raises(SparkSetupError, match=hash_error("org.postgresql_postgresql-42.7.13.jar", b"another")) as error:
-        spark.jdbc_jar(tmp_path / "postgresql.jar")
+        jdbc.jdbc_jar(tmp_path / "postgresql.jar")
     assert "remove it from Maven's local repository" in str(error.value)
     assert list(tmp_path.iterdir()) == []
 
     resolver(JAR)
-    assert spark.jdbc_jar(tmp_path / "postgresql.jar").read_bytes() == JAR
+    assert jdbc.jdbc_jar(tmp_path / "postgresql.jar").read_bytes() == JAR
 
 
 def test_modified_jdbc_driver_is_not_used(resolver, tmp_path, monkeypatch):
     """Every start of an environment verifies it."""
     jar = tmp_path / "postgresql.jar"
     jar.write_bytes(b"changed")
-    monkeypatch.setattr(spark, "JDBC_JAR", jar)
-    monkeypatch.setattr(spark.jdbc_jar, "__defaults__", (jar,))
+    monkeypatch.setattr(installation, "JDBC_JAR", jar)
+    monkeypatch.setattr(jdbc.jdbc_jar, "__defaults__", (jar,))
 
     with pytest.raises(SparkSetupError, match=hash_error("postgresql.jar", b"changed")):
         build.make(pytest.fail)
@@ -203,7 +203,7 @@ def test_download_of_the_jdbc_driver_does_not_execute_modules_of_the_callers_fol
     java.parent.mkdir(parents=True)
     java.write_text("#!/bin/sh\nexit 1\n")
     java.chmod(0o755)
-    monkeypatch.setattr(spark, "_launch_variables", lambda: {"JAVA_HOME": str(java.parents[1])})
+    monkeypatch.setattr(installation, "launch_variables", lambda: {"JAVA_HOME": str(java.parents[1])})
     with pytest.raises(SparkSetupError, match="could not be fetched"):
-        spark.jdbc_jar(tmp_path / "postgresql.jar")
+        jdbc.jdbc_jar(tmp_path / "postgresql.jar")
     assert not planted.exists()

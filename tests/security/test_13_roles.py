@@ -18,8 +18,6 @@ from botocore.httpsession import URLLib3Session
 
 from local_aws import iam, redshift
 from local_aws.address import REGION
-from local_aws.glue import catalog, crawlers
-from local_aws.iam import session_policies
 from tests import roles
 from tests.security.conftest import BUCKET, SCRIPT, AttackTarget
 from tests.security.signed_requests import error_code
@@ -242,7 +240,6 @@ def crawled(target: AttackTarget, assume_role_with) -> Callable[..., str]:
     """Return a function that crawls files with a role that has one denial, and returns the crawl's error."""
 
     def crawl(name: str, denied: dict[str, Any], *files: str) -> str:
-        crawlers.install()
         assume_role_with(roles.ANYTHING, denied, role=name)
         for file in files:
             content = io.BytesIO()
@@ -278,7 +275,6 @@ def test_crawl_fails_at_a_denied_prefix(crawled):
 @pytest.fixture
 def assume_limited(target: AttackTarget, send: Send) -> Callable[..., tuple[Credentials | None, str]]:
     """Return a function that assumes a role with all permissions, and returns credentials and error code."""
-    session_policies.install()
 
     def assume(operation: str = "AssumeRole", **members: str) -> tuple[Credentials | None, str]:
         arn = roles.create(target.client("iam"), "full")
@@ -353,7 +349,6 @@ def test_session_is_invalid_after_its_role_is_deleted(
 
 def test_session_of_a_missing_role_is_invalid(target: AttackTarget):
     """Also if a role with that name is created later."""
-    session_policies.install()
     arn = f"arn:aws:iam::{roles.ACCOUNT}:role/later"
     issued = target.client("sts").assume_role(RoleArn=arn, RoleSessionName="session")["Credentials"]
     roles.create(target.client("iam"), "later")
@@ -364,7 +359,6 @@ def test_session_of_a_missing_role_is_invalid(target: AttackTarget):
 
 def test_get_tables_returns_only_the_allowed_tables(target: AttackTarget, assume_role_with):
     """Without a permission on any table of the database, it returns none."""
-    catalog.install()
     owner = target.client("glue")
     owner.create_database(DatabaseInput={"Name": "shop"})
     for name in ("orders", "staff"):
@@ -395,7 +389,7 @@ WAREHOUSE = {"WorkgroupName": "warehouse", "Database": "warehouse", "Sql": "SELE
 @pytest.fixture
 def api(target: AttackTarget, assume_role_with):
     """Return a function that returns a Data API client of a session that may access its own statements only."""
-    redshift.install(lambda *_: "postgresql://127.0.0.1:1/nowhere")
+    redshift.mount(lambda *_: "postgresql://127.0.0.1:1/nowhere")
     own_actions = [f"redshift-data:{name}Statement" for name in ("Describe", "Cancel")] + [
         "redshift-data:GetStatementResult"
     ]
@@ -447,7 +441,7 @@ def test_client_token_is_specific_to_its_caller(api):
 
 def test_permission_on_all_workgroups_does_not_include_clusters(target: AttackTarget, assume_role_with):
     """A statement without a workgroup goes to the named cluster."""
-    redshift.install(lambda *_: "postgresql://127.0.0.1:1/nowhere")
+    redshift.mount(lambda *_: "postgresql://127.0.0.1:1/nowhere")
     workgroups = f"arn:aws:redshift-serverless:{REGION}:{roles.ACCOUNT}:workgroup/*"
     api = target.client("redshift-data", assume_role_with(allow("redshift-data:ExecuteStatement", workgroups)))
 
@@ -483,7 +477,7 @@ def test_login_without_a_secret_requires_permission_for_temporary_credentials(
     target: AttackTarget, assume_role_with, statement: dict[str, Any], where: dict[str, str], *, logs_in: bool
 ):
     """Of the workgroup, or of the cluster's database, as the IAM identity or as a database user."""
-    redshift.install(lambda *_: "postgresql://127.0.0.1:1/nowhere")
+    redshift.mount(lambda *_: "postgresql://127.0.0.1:1/nowhere")
     api = target.client("redshift-data", assume_role_with(allow("redshift-data:ExecuteStatement"), statement))
 
     assert error_code(api.execute_statement, **where) == ("" if logs_in else "AccessDeniedException")
@@ -491,7 +485,7 @@ def test_login_without_a_secret_requires_permission_for_temporary_credentials(
 
 def test_denied_secret_cannot_be_used_by_its_name(target: AttackTarget, assume_role_with):
     """SecretArn also accepts a name or a partial ARN."""
-    redshift.install(lambda *_: "postgresql://127.0.0.1:1/nowhere")
+    redshift.mount(lambda *_: "postgresql://127.0.0.1:1/nowhere")
     arn = target.client("secretsmanager").create_secret(Name="denied", SecretString="{}")["ARN"]
     statements = allow("redshift-data:*"), allow("secretsmanager:*"), deny("secretsmanager:GetSecretValue", arn)
     api = target.client("redshift-data", assume_role_with(*statements))

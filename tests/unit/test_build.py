@@ -7,8 +7,9 @@ from io import BytesIO
 
 import pytest
 
-from local_aws import files, spark
+from local_aws import files
 from local_aws.errors import SparkSetupError
+from local_aws.spark import installation, jdbc
 from ops.deploy import build
 
 
@@ -70,9 +71,9 @@ def test_replace_leaves_no_temporary_file(tmp_path):
 def test_only_stale_artifacts_are_built(tmp_path, monkeypatch):
     """A second call builds nothing; after a change of the package only the zip is built."""
     monkeypatch.setattr(build, "PACKAGE", tmp_path / "totelake.zip")
-    monkeypatch.setattr(spark, "JDBC_JAR", tmp_path / "postgresql.jar")
-    monkeypatch.setattr(spark, "jdbc_jar", (tmp_path / "postgresql.jar").touch)
-    monkeypatch.setattr(spark, "archive_is_current", lambda _jar, _archive: True)
+    monkeypatch.setattr(installation, "JDBC_JAR", tmp_path / "postgresql.jar")
+    monkeypatch.setattr(jdbc, "jdbc_jar", (tmp_path / "postgresql.jar").touch)
+    monkeypatch.setattr(installation, "archive_is_current", lambda _jar, _archive: True)
     built = []
 
     @contextmanager

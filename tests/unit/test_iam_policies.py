@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from local_aws.iam.errors import UnsupportedPolicyError
-from local_aws.iam.policies import Verdict, trusts, verdict
+from local_aws.iam.policies import PolicyDecision, trusts, verdict
 from tests.roles import policy
 
 KEY = "arn:aws:s3:::lake/log/1.json"
@@ -19,7 +19,7 @@ def statement(action: str = "s3:GetObject", resource: str = KEY, effect: str = "
 
 def verdict_of(
     *statements: dict[str, Any], action: str = "s3:GetObject", resource: str = KEY, **context: Any
-) -> Verdict:
+) -> PolicyDecision:
     """Return the verdict of a policy of these statements on the action; context keys are written `aws__key`."""
     keys = {name.replace("__", ":").lower(): value for name, value in context.items()}
     return verdict([policy(*statements)], action, resource, keys)
@@ -27,11 +27,11 @@ def verdict_of(
 
 def test_action_is_denied_by_default_and_a_deny_takes_precedence():
     """In any order of the statements."""
-    assert verdict_of() is Verdict.NOT_ALLOWED
-    assert verdict_of(statement()) is Verdict.ALLOWED
-    assert verdict_of(statement(effect="Deny"), statement()) is Verdict.DENIED
-    assert verdict_of(statement(), statement(effect="Deny")) is Verdict.DENIED
-    assert verdict_of(statement(), statement(effect="deny")) is Verdict.DENIED
+    assert verdict_of() is PolicyDecision.NOT_ALLOWED
+    assert verdict_of(statement()) is PolicyDecision.ALLOWED
+    assert verdict_of(statement(effect="Deny"), statement()) is PolicyDecision.DENIED
+    assert verdict_of(statement(), statement(effect="Deny")) is PolicyDecision.DENIED
+    assert verdict_of(statement(), statement(effect="deny")) is PolicyDecision.DENIED
 
 
 @pytest.mark.parametrize(
@@ -50,16 +50,16 @@ def test_action_is_denied_by_default_and_a_deny_takes_precedence():
 )
 def test_actions_and_resources_are_patterns(action: str, resource: str, matches: bool):
     """Resources are case-sensitive, actions are not."""
-    assert (verdict_of(statement(action, resource)) is Verdict.ALLOWED) == matches
+    assert (verdict_of(statement(action, resource)) is PolicyDecision.ALLOWED) == matches
 
 
 def test_not_action_and_not_resource_match_all_others():
     """An element that is listed does not match."""
     others = {"Effect": "Allow", "NotAction": "s3:Delete*", "NotResource": "arn:aws:s3:::lake/tables/*"}
 
-    assert verdict_of(others) is Verdict.ALLOWED
-    assert verdict_of(others, action="s3:DeleteObject") is Verdict.NOT_ALLOWED
-    assert verdict_of(others, resource="arn:aws:s3:::lake/tables/1") is Verdict.NOT_ALLOWED
+    assert verdict_of(others) is PolicyDecision.ALLOWED
+    assert verdict_of(others, action="s3:DeleteObject") is PolicyDecision.NOT_ALLOWED
+    assert verdict_of(others, resource="arn:aws:s3:::lake/tables/1") is PolicyDecision.NOT_ALLOWED
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_not_action_and_not_resource_match_all_others():
 )
 def test_conditions_are_evaluated_as_in_aws(condition: dict[str, Any], context: dict[str, Any], holds: bool):
     """A key that is missing in the request fails an operator, except a negation or IfExists."""
-    assert (verdict_of(statement(Condition=condition), **context) is Verdict.ALLOWED) == holds
+    assert (verdict_of(statement(Condition=condition), **context) is PolicyDecision.ALLOWED) == holds
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_unknown_condition_raises(condition: dict[str, Any]):
         verdict_of(statement(Condition=condition), **known)
     with pytest.raises(UnsupportedPolicyError, match="is not supported"):
         verdict_of(statement(Condition=condition, effect="Deny"), statement(), **known)
-    assert verdict_of(statement(Condition=condition), action="s3:PutObject", **known) is Verdict.NOT_ALLOWED
+    assert verdict_of(statement(Condition=condition), action="s3:PutObject", **known) is PolicyDecision.NOT_ALLOWED
 
 
 def test_variable_in_a_resource_is_replaced_by_its_value():
@@ -136,12 +136,12 @@ def test_variable_in_a_resource_is_replaced_by_its_value():
     own = statement(resource="arn:aws:s3:::lake/${aws:userid}/*")
     all_others = {"Effect": "Deny", "Action": "s3:*", "NotResource": "arn:aws:s3:::lake/${AWS:UserId}/*"}
 
-    def of(owner: str, user_id: str | None = "AROA:me", version: str = "2012-10-17") -> Verdict:
+    def of(owner: str, user_id: str | None = "AROA:me", version: str = "2012-10-17") -> PolicyDecision:
         document = json.dumps({"Version": version, "Statement": [own, all_others]})
         return verdict([document], "s3:GetObject", f"arn:aws:s3:::lake/{owner}/1", {"aws:userid": user_id})
 
-    assert of("AROA:me") is Verdict.ALLOWED
-    assert of("AROA:you") is Verdict.DENIED
+    assert of("AROA:me") is PolicyDecision.ALLOWED
+    assert of("AROA:you") is PolicyDecision.DENIED
     for arguments in ({"user_id": "AROA:*"}, {"user_id": None}, {"version": "2008-10-17"}):
         with pytest.raises(UnsupportedPolicyError, match="ariable"):
             of("AROA:me", **arguments)

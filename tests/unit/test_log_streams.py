@@ -5,7 +5,7 @@ import itertools
 
 import pytest
 
-from local_aws.glue.log_streams import Pump, pieces
+from local_aws.glue.jobs.log_streams import Pump, pieces
 
 MARK = b"\0word\n"
 

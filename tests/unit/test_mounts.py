@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local_aws.glue.mounts import mount_table
+from local_aws.glue.jobs.mounts import mount_table
 from local_aws.iam import Session
 from tests.roles import policy
 

@@ -3,6 +3,7 @@
 import pytest
 
 from local_aws import spark, toolchain
+from local_aws.spark import installation
 from local_aws.state import State
 from ops.deploy.terraform import process
 
@@ -29,7 +30,7 @@ def test_every_spark_uses_the_downloaded_java(downloaded, tmp_path, monkeypatch)
     monkeypatch.setattr(toolchain, "java_home", lambda: downloaded / "java")
 
     assert spark.environment(State(tmp_path))["JAVA_HOME"] == str(downloaded / "java")
-    assert spark.archive_inputs(tmp_path / "none.jar")["java"] == str(downloaded / "java")
+    assert installation.archive_inputs(tmp_path / "none.jar")["java"] == str(downloaded / "java")
 
 
 def test_machine_java_is_left_to_the_environment(tmp_path, monkeypatch):
@@ -42,10 +43,10 @@ def test_machine_java_is_left_to_the_environment(tmp_path, monkeypatch):
 def test_class_archive_needs_a_java_with_its_own(downloaded, monkeypatch):
     """A JDK without a CDS archive of its classes cannot make one of Spark's."""
     monkeypatch.setattr(toolchain, "java_home", lambda: downloaded / "java")
-    assert not spark.can_archive()
+    assert not installation.can_archive()
     (downloaded / "java/lib/server").mkdir(parents=True)
     (downloaded / "java/lib/server/classes.jsa").touch()
-    assert spark.can_archive()
+    assert installation.can_archive()
 
 
 def test_downloaded_terraform_is_run(downloaded, monkeypatch):

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-type State = Literal["RUNNING", "CANCELLING", "CANCELLED", "SUCCEEDED", "FAILED"]
-type Kind = Literal["TABLE", "PARTITION"]
-type Action = Literal["ADD", "UPDATE", "DELETE"]
+type CrawlState = Literal["RUNNING", "CANCELLING", "CANCELLED", "SUCCEEDED", "FAILED"]
+type ChangedKind = Literal["TABLE", "PARTITION"]
+type Change = Literal["ADD", "UPDATE", "DELETE"]
 
 LOG_GROUP = "/aws-glue/crawlers"
 """The log group of all crawlers; each has a stream by its name."""
@@ -18,26 +18,26 @@ LOG_GROUP = "/aws-glue/crawlers"
 _HISTORY = {"CANCELLING": "RUNNING", "CANCELLED": "STOPPED", "SUCCEEDED": "COMPLETED"}
 
 
-class CrawlError(Exception):
-    """A crawl cannot go on; the message is the crawl's error message."""
+class CrawlFailedError(Exception):
+    """A crawl cannot continue; the message is the crawl's error message."""
 
 
 class CrawlCancelledError(Exception):
-    """Somebody stopped the crawl."""
+    """The crawl was stopped."""
 
 
 @dataclass(slots=True)
 class Crawl:
-    """A run of the crawler `crawler_name`; state, completion and counts change while it goes on. Times are in UTC."""
+    """A run of the crawler `crawler_name`; state, completion and counts change while it runs. Times are in UTC."""
 
     crawler_name: str
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
-    state: State = "RUNNING"
+    state: CrawlState = "RUNNING"
     started_on: datetime = field(default_factory=lambda: datetime.now(UTC))
     completed_on: datetime | None = None
     error_message: str | None = None
     log_group: str = LOG_GROUP
-    changes: Counter[tuple[Kind, Action]] = field(default_factory=Counter)
+    changes: Counter[tuple[ChangedKind, Change]] = field(default_factory=Counter)
     cancelled: threading.Event = field(default_factory=threading.Event, repr=False)
 
     @property
@@ -61,7 +61,7 @@ class Crawl:
         return _HISTORY.get(self.state, self.state)
 
     def summary(self) -> str:
-        """Tell as JSON what was added, updated and deleted."""
+        """Return the numbers of added, updated and deleted tables and partitions as JSON."""
         counts: dict[str, dict[str, int]] = {}
         for (kind, action), count in self.changes.items():
             counts.setdefault(kind, {})[action] = count

@@ -1,11 +1,11 @@
-"""Tables and partitions of Parquet as the Data Catalog takes them."""
+"""The definitions of Parquet tables and partitions in the Data Catalog."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from local_aws.glue.crawlers.grouping import FoundPartition, FoundTable
+from local_aws.glue.crawlers.grouping import CrawledPartition, CrawledTable
 from local_aws.glue.crawlers.lake import Statistics
-from local_aws.glue.crawlers.schema import Schema
+from local_aws.glue.crawlers.schema import HiveSchema
 
 _FORMAT = {
     "InputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
@@ -22,43 +22,43 @@ _SERDE = {
 }
 
 
-def table_input(name: str, found: FoundTable, crawler: str) -> dict[str, Any]:
+def table_input(name: str, source: CrawledTable, crawler: str) -> dict[str, Any]:
     """Define a table as a crawler does; partition keys are strings."""
-    parameters = _parameters(found.statistics, crawler)
-    if found.partition_keys:
+    parameters = _parameters(source.statistics, crawler)
+    if source.partition_keys:
         parameters["partition_filtering.enabled"] = "true"
     return {
         "Name": name,
         "Owner": "owner",
         "Retention": 0,
         "TableType": "EXTERNAL_TABLE",
-        "StorageDescriptor": _storage(found.location, found.schema, parameters),
-        "PartitionKeys": [{"Name": key, "Type": "string"} for key in found.partition_keys],
+        "StorageDescriptor": _storage(source.location, source.schema, parameters),
+        "PartitionKeys": [{"Name": key, "Type": "string"} for key in source.partition_keys],
         "Parameters": parameters,
     }
 
 
-def partition_input(found: FoundPartition, schema: Schema, crawler: str) -> dict[str, Any]:
+def partition_input(source: CrawledPartition, schema: HiveSchema, crawler: str) -> dict[str, Any]:
     """Define a partition with its own schema or the one that it inherits."""
-    parameters = _parameters(found.statistics, crawler)
+    parameters = _parameters(source.statistics, crawler)
     return {
-        "Values": list(found.values),
-        "StorageDescriptor": _storage(found.location, schema, parameters),
+        "Values": list(source.values),
+        "StorageDescriptor": _storage(source.location, schema, parameters),
         "Parameters": parameters,
     }
 
 
-def columns_of(schema: Schema) -> list[dict[str, str]]:
+def columns_of(schema: HiveSchema) -> list[dict[str, str]]:
     """Write a schema as the catalog's list of columns."""
     return [{"Name": name, "Type": kind} for name, kind in schema.items()]
 
 
-def schema_of(definition: Mapping[str, Any]) -> Schema:
+def schema_of(definition: Mapping[str, Any]) -> HiveSchema:
     """Read the schema of a table or of a partition."""
     return {column["Name"]: column["Type"] for column in definition.get("StorageDescriptor", {}).get("Columns", [])}
 
 
-def _storage(location: str, schema: Schema, parameters: dict[str, str]) -> dict[str, Any]:
+def _storage(location: str, schema: HiveSchema, parameters: dict[str, str]) -> dict[str, Any]:
     return {
         "Columns": columns_of(schema),
         "Location": location,

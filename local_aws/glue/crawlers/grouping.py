@@ -1,8 +1,8 @@
-"""Which folders are tables and which are partitions of them.
+"""Grouping of data folders into tables and partitions.
 
-Without a table level, a folder is a table when everything below it is alike, and its tables lie further down when it is
-not ("How does a crawler determine when to create partitions?", Glue's developer guide; the guide speaks of the majority
-of schemas, which is all of them here (choice)).
+Without a table level, a folder is a table when all schemas below it are similar, else its subfolders are examined
+("How does a crawler determine when to create partitions?", Glue's developer guide; the guide speaks of the majority of
+schemas, which is all of them here (choice)).
 """
 
 from collections import Counter
@@ -12,43 +12,42 @@ from urllib.parse import unquote
 
 from local_aws.glue.crawlers.lake import DataFolder, Statistics, location
 from local_aws.glue.crawlers.log import CrawlLog
-from local_aws.glue.crawlers.schema import Schema, are_alike, merged
-from local_aws.glue.crawlers.settings import S3Target, Settings
+from local_aws.glue.crawlers.schema import HiveSchema, are_alike, merged
+from local_aws.glue.crawlers.settings import CrawlerSettings, S3Target
 
-type Parts = tuple[str, ...]
+type PathParts = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class FoundPartition:
-    """A folder below a table, with the values that it stands for."""
+class CrawledPartition:
+    """A folder of a table, with its partition values."""
 
     values: tuple[str, ...]
     location: str
-    schema: Schema
+    schema: HiveSchema
     statistics: Statistics
 
 
 @dataclass(frozen=True, slots=True)
-class FoundTable:
+class CrawledTable:
     """A folder that is a table; `name` is the folder's, as the catalog would write it."""
 
     name: str
     location: str
-    schema: Schema
+    schema: HiveSchema
     partition_keys: tuple[str, ...]
-    partitions: tuple[FoundPartition, ...]
+    partitions: tuple[CrawledPartition, ...]
     statistics: Statistics
 
 
 def tables(
-    target: S3Target, folders: list[DataFolder], known: Iterable[str], settings: Settings, journal: CrawlLog
-) -> Iterator[FoundTable]:
+    target: S3Target, folders: list[DataFolder], known: Iterable[str], settings: CrawlerSettings, journal: CrawlLog
+) -> Iterator[CrawledTable]:
     """Group the data folders of a target into tables.
 
-    `known` are the locations of tables that are sure to be tables: folders below them belong to them, and no table lies
-    above them.
+    `known` are the locations of existing tables: folders below them belong to them, and no table is above them.
     """
-    members: dict[Parts, list[DataFolder]] = {}
+    members: dict[PathParts, list[DataFolder]] = {}
     fixed = {parts for parts in map(_parts, known) if parts[:1] == (target.bucket,)}
     loose = []
     for folder in folders:
@@ -62,7 +61,7 @@ def tables(
         elif len(folder.parts) >= settings.table_level - 1:  # the bucket is level 1
             members.setdefault(folder.parts[: settings.table_level - 1], []).append(folder)
         else:
-            journal.warn(f"{folder.location} was skipped: it lies above table level {settings.table_level}.")
+            journal.warn(f"{folder.location} was skipped: it is above table level {settings.table_level}.")
     if loose:
         below = {parts[1:] for parts in fixed}
         members |= _by_schema(target.parts, loose, below, combine=settings.combine_compatible)
@@ -70,35 +69,35 @@ def tables(
         yield _table(target.bucket, parts, folders_of_table, journal)
 
 
-def _parts(address: str) -> Parts:
+def _parts(address: str) -> PathParts:
     return tuple(part for part in address.partition("://")[2].split("/") if part)
 
 
-def _is_below(parts: Parts, root: Parts) -> bool:
+def _is_below(parts: PathParts, root: PathParts) -> bool:
     return parts[: len(root)] == root
 
 
 def _by_schema(
-    root: Parts, folders: list[DataFolder], known: set[Parts], *, combine: bool
-) -> dict[Parts, list[DataFolder]]:
-    """Find the highest folders below which everything is alike.
+    root: PathParts, folders: list[DataFolder], known: set[PathParts], *, combine: bool
+) -> dict[PathParts, list[DataFolder]]:
+    """Return the topmost folders below which all schemas are similar, as tables.
 
-    Files that lie in a folder beside tables are a table of that folder; AWS makes one of each file. (Choice.)
+    Files beside subfolders with tables are one table; AWS makes one of each file. (Choice.)
     """
     is_above_another = any(parts != root and _is_below(parts, root) for parts in known)
     if not is_above_another and are_alike([folder.schema for folder in folders], combine_compatible=combine):
         return {root: folders}
-    children: dict[Parts, list[DataFolder]] = {}
+    children: dict[PathParts, list[DataFolder]] = {}
     for folder in folders:
         children.setdefault(folder.parts[: len(root) + 1], []).append(folder)
-    found: dict[Parts, list[DataFolder]] = {root: children.pop(root)} if root in children else {}
-    for child, inside in children.items():
-        found |= _by_schema(child, inside, known, combine=combine)
-    return found
+    tables_by_folder: dict[PathParts, list[DataFolder]] = {root: children.pop(root)} if root in children else {}
+    for child, members_of_child in children.items():
+        tables_by_folder |= _by_schema(child, members_of_child, known, combine=combine)
+    return tables_by_folder
 
 
-def _table(bucket: str, root: Parts, folders: list[DataFolder], journal: CrawlLog) -> FoundTable:
-    """Make a table of its folders; all partitions are as deep as most are, and those that are not are left out."""
+def _table(bucket: str, root: PathParts, folders: list[DataFolder], journal: CrawlLog) -> CrawledTable:
+    """Return the table of these folders; partitions at another depth than most are skipped."""
     depth = Counter(len(folder.parts) for folder in folders).most_common(1)[0][0]
     for folder in folders:
         if len(folder.parts) != depth:
@@ -109,11 +108,11 @@ def _table(bucket: str, root: Parts, folders: list[DataFolder], journal: CrawlLo
     schema = {name: kind for name, kind in merged(folder.schema for folder in folders).items() if name not in keys}
     partitions = [_partition(folder, len(root), keys) for folder in folders] if keys else []
     name = root[-1] if root else bucket
-    return FoundTable(_catalog_name(name), location(bucket, root), schema, keys, tuple(partitions), statistics)
+    return CrawledTable(_catalog_name(name), location(bucket, root), schema, keys, tuple(partitions), statistics)
 
 
-def _partition_keys(paths: list[Parts]) -> tuple[str, ...]:
-    """Name the levels of partition folders: by their key where all are `key=value`, else `partition_0` and so on."""
+def _partition_keys(paths: list[PathParts]) -> tuple[str, ...]:
+    """Return the partition keys: those of `key=value` folders, else `partition_0` and so on."""
     keys = []
     for number, level in enumerate(zip(*paths, strict=True)):
         names = {part.partition("=")[0].lower() if "=" in part else "" for part in level}
@@ -121,13 +120,13 @@ def _partition_keys(paths: list[Parts]) -> tuple[str, ...]:
     return tuple(keys)
 
 
-def _partition(folder: DataFolder, depth: int, keys: tuple[str, ...]) -> FoundPartition:
+def _partition(folder: DataFolder, depth: int, keys: tuple[str, ...]) -> CrawledPartition:
     values = tuple(
         unquote(part.partition("=")[2]) if part.lower().startswith(f"{key}=") else part
         for key, part in zip(keys, folder.parts[depth:], strict=True)
     )
     schema = {name: kind for name, kind in folder.schema.items() if name not in keys}
-    return FoundPartition(values, folder.location, schema, folder.statistics)
+    return CrawledPartition(values, folder.location, schema, folder.statistics)
 
 
 def _catalog_name(folder: str) -> str:

@@ -1,4 +1,4 @@
-"""The history of a crawler, as ListCrawls gives it: newest first, filtered, in pages."""
+"""The history of a crawler for ListCrawls: newest first, filtered, in pages."""
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
@@ -17,13 +17,13 @@ _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "NE": operator.ne,
 }
 _DPU_HOUR = 0.0
-"""A local crawl bills nothing."""
+"""A local crawl costs nothing."""
 
 
 def page(
     crawls: Sequence[Crawl], filters: Sequence[Mapping[str, str]], limit: int, token: str | None
 ) -> tuple[list[dict[str, Any]], str | None]:
-    """Give one page of the crawls that pass all filters, and the token of the next page.
+    """Return one page of the crawls that pass all filters, and the token of the next page.
 
     Times are compared in milliseconds since 1970. Raises InvalidInputException for a filter that cannot be applied.
     """

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from local_aws.address import REGION
-from local_aws.glue.crawlers.crawl import Crawl, CrawlError
+from local_aws.glue.crawlers.crawl import Crawl, CrawlFailedError
 from local_aws.glue.crawlers.log import CrawlLog
-from local_aws.glue.crawlers.schema import Schema, hive_schema, merged
+from local_aws.glue.crawlers.schema import HiveSchema, hive_schema, merged
 from local_aws.glue.crawlers.settings import S3Target
 from local_aws.iam import Call, Session
 from local_aws.s3.locations import Location, LocationError
@@ -26,7 +26,7 @@ class Statistics:
     size: int = 0
 
     def __add__(self, other: "Statistics") -> "Statistics":
-        """Give both together."""
+        """Return the sum."""
         return Statistics(self.objects + other.objects, self.records + other.records, self.size + other.size)
 
 
@@ -36,34 +36,34 @@ class DataFolder:
 
     bucket: str
     parts: tuple[str, ...]
-    schema: Schema
+    schema: HiveSchema
     statistics: Statistics
 
     @property
     def location(self) -> str:
-        """Its address in S3."""
+        """Its URL in S3."""
         return location(self.bucket, self.parts)
 
 
 def location(bucket: str, parts: tuple[str, ...]) -> str:
-    """Give the address of a folder in S3, with a slash at its end."""
+    """Return the URL of a folder in S3, with a trailing slash."""
     return "/".join(("s3:/", bucket, *parts, ""))
 
 
 def data_folders(
     session: Session, target: S3Target, seen: frozenset[str], crawl: Crawl, journal: CrawlLog
 ) -> Iterator[DataFolder]:
-    """Walk a target and give its folders that hold Parquet files, except those whose location has been `seen`.
+    """Walk a target and yield its folders with Parquet files, except those whose location is in `seen`.
 
-    Names that begin with `_` or `.` are hidden. Other formats are named in the log and left alone. Raises CrawlError
-    when the bucket does not exist, or the target leads out of it, and AccessDeniedError when `session` may not list a
-    folder or read an object that is looked into.
+    Names that begin with `_` or `.` are hidden. Files of other formats are logged and skipped. Raises CrawlFailedError
+    when the bucket does not exist, or the target is outside of it, and AccessDeniedError when `session` may not list a
+    folder or read an object.
     """
     _authorize(session, "ListObjectsV2", target.bucket, Prefix="/".join([*target.parts, ""]))
     try:
         root = Location.of(location(target.bucket, target.parts), session.account).folder
     except LocationError as error:
-        raise CrawlError(str(error)) from error
+        raise CrawlFailedError(str(error)) from error
     for folder, subfolders, names in os.walk(root):
         crawl.check()
         subfolders[:] = sorted(name for name in subfolders if not _is_hidden(name))
@@ -79,18 +79,18 @@ def data_folders(
             for name in sorted(names)
             if not _is_hidden(name)
             and not target.excludes(f"{relative}/{name}".lstrip("/"))
-            and not Path(folder, name).is_symlink()  # which is no object
+            and not Path(folder, name).is_symlink()  # not an object
         ]
         for path in paths:
             _authorize(session, "GetObject", target.bucket, Key="/".join([*parts, path.name]))
-        found = [footer for path in paths if (footer := _footer(path, crawl, journal, address)) is not None]
-        if found:
-            statistics = sum((part for _, part in found), Statistics())
-            yield DataFolder(target.bucket, parts, merged(schema for schema, _ in found), statistics)
+        footers = [footer for path in paths if (footer := _footer(path, crawl, journal, address)) is not None]
+        if footers:
+            statistics = sum((part for _, part in footers), Statistics())
+            yield DataFolder(target.bucket, parts, merged(schema for schema, _ in footers), statistics)
 
 
 def _authorize(session: Session, operation: str, bucket: str, **parameters: str) -> None:
-    """Raise AccessDeniedError unless the role may do to S3 what the crawl does to the lake's folder."""
+    """Raise AccessDeniedError unless the role allows the operation of S3 that an access to the folder stands for."""
     session.authorize(Call("s3", operation, {"Bucket": bucket, **parameters}, REGION, session.account))
 
 
@@ -98,8 +98,8 @@ def _is_hidden(name: str) -> bool:
     return name.startswith(("_", "."))
 
 
-def _footer(path: Path, crawl: Crawl, journal: CrawlLog, folder: str) -> tuple[Schema, Statistics] | None:
-    """Read what a Parquet file says of itself; None, with a line in the log, when it is not Parquet."""
+def _footer(path: Path, crawl: Crawl, journal: CrawlLog, folder: str) -> tuple[HiveSchema, Statistics] | None:
+    """Return the schema and statistics in the footer of a Parquet file; None, with a log line, for other formats."""
     crawl.check()
     try:
         metadata = pq.read_metadata(path)

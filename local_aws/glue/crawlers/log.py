@@ -1,4 +1,4 @@
-"""The log of a crawl, in CloudWatch Logs, in the words that Glue uses."""
+"""The log of a crawl in CloudWatch Logs, in the format of Glue."""
 
 import json
 import time
@@ -26,15 +26,15 @@ class CrawlLog:
         self._write("BENCHMARK", text)
 
     def info(self, text: str) -> None:
-        """Write a line about something that was found or done."""
+        """Write a line about a result."""
         self._write("INFO", text)
 
     def warn(self, text: str) -> None:
-        """Write a line about something that was left out."""
+        """Write a line about something that was skipped."""
         self._write("WARN", text)
 
     def error(self, text: str) -> None:
-        """Write a line about what ended the crawl."""
+        """Write a line about the failure of the crawl."""
         self._write("ERROR", text)
 
     def run_summary(self) -> None:

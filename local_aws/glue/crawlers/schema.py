@@ -6,11 +6,11 @@ from typing import Any
 
 import pyarrow as pa
 
-type Schema = dict[str, str]
+type HiveSchema = dict[str, str]
 """Hive types by column name, in the order of the columns."""
 
 _SIMILAR = 0.7
-"""The share of columns that two schemas must have in common to be one table's; AWS names no figure. (Choice.)"""
+"""The share of columns that two schemas must share to be of one table; AWS documents no number. (Choice.)"""
 
 _INTEGERS = ("tinyint", "smallint", "int", "bigint")
 _FLOATS = ("float", "double")
@@ -36,16 +36,16 @@ _TYPES = {
 }
 
 
-def hive_schema(schema: Any) -> Schema:
-    """Give the columns of an Arrow schema with lower-case names; of names that differ in case only, the first."""
-    columns: Schema = {}
+def hive_schema(schema: Any) -> HiveSchema:
+    """Return the columns of an Arrow schema with lower-case names; of names that differ in case only, the first."""
+    columns: HiveSchema = {}
     for field in schema:
         columns.setdefault(field.name.lower(), hive_type(field.type))
     return columns
 
 
 def hive_type(arrow: Any) -> str:
-    """Give the Hive type that holds an Arrow type; string for what Hive has no type for."""
+    """Return the Hive type of an Arrow type; string where Hive has none."""
     if arrow in _TYPES:
         return _TYPES[arrow]
     return next((write(arrow) for is_kind, write in _KINDS if is_kind(arrow)), "string")
@@ -84,17 +84,17 @@ _KINDS: tuple[tuple[Callable[[Any], bool], Callable[[Any], str]], ...] = (
 )
 
 
-def merged(schemas: Iterable[Schema]) -> Schema:
-    """Give all columns of all schemas, wide enough for all; string where types have nothing in common (choice)."""
-    columns: Schema = {}
+def merged(schemas: Iterable[HiveSchema]) -> HiveSchema:
+    """Return all columns of all schemas with the widest type; string for incompatible types (choice)."""
+    columns: HiveSchema = {}
     for schema in schemas:
         for name, kind in schema.items():
             columns[name] = (_wider(columns[name], kind) or "string") if name in columns else kind
     return columns
 
 
-def are_alike(schemas: list[Schema], *, combine_compatible: bool) -> bool:
-    """Tell whether schemas are of one table: types agree, and unless that is enough, most columns are shared."""
+def are_alike(schemas: list[HiveSchema], *, combine_compatible: bool) -> bool:
+    """Whether schemas belong to one table: types are compatible, and unless that is enough, most columns are shared."""
     first = schemas[0]
     return all(
         _is_compatible(first, other) and (combine_compatible or _shared(first, other) >= _SIMILAR)
@@ -102,16 +102,16 @@ def are_alike(schemas: list[Schema], *, combine_compatible: bool) -> bool:
     )
 
 
-def _is_compatible(one: Schema, other: Schema) -> bool:
+def _is_compatible(one: HiveSchema, other: HiveSchema) -> bool:
     return all(_wider(kind, other[name]) for name, kind in one.items() if name in other)
 
 
-def _shared(one: Schema, other: Schema) -> float:
+def _shared(one: HiveSchema, other: HiveSchema) -> float:
     return len(one.keys() & other.keys()) / max(len(one), len(other), 1)
 
 
 def _wider(one: str, other: str) -> str | None:
-    """Give the type that holds the values of both, if there is one."""
+    """Return the type that holds the values of both, if there is one."""
     if one == other:
         return one
     for widening in (_INTEGERS, _FLOATS):
@@ -119,7 +119,7 @@ def _wider(one: str, other: str) -> str | None:
             return max(one, other, key=widening.index)
     decimals = [_DECIMAL.fullmatch(kind) for kind in (one, other)]
     if all(decimals):
-        scale = max(int(found[2]) for found in decimals if found)
-        whole = max(int(found[1]) - int(found[2]) for found in decimals if found)
+        scale = max(int(match[2]) for match in decimals if match)
+        whole = max(int(match[1]) - int(match[2]) for match in decimals if match)
         return f"decimal({whole + scale},{scale})" if whole + scale <= _MAX_PRECISION else None
     return None

@@ -1,4 +1,4 @@
-"""What a crawler was told: where to look, what to leave out, and what to do about changes."""
+"""The settings of a crawler: targets, exclusions and policies."""
 
 import json
 import re
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from local_aws.glue.crawlers.crawl import CrawlError
+from local_aws.glue.crawlers.crawl import CrawlFailedError
 
 _GLOB = re.compile(r"\*\*|\*|\?|\[[^]]*\]|[{},]|\\.|[^*?\[{},\\]+|.")
 _SIGNS = {"**": ".*", "*": "[^/]*", "?": "[^/]"}
@@ -14,7 +14,7 @@ _SIGNS = {"**": ".*", "*": "[^/]*", "?": "[^/]"}
 
 @dataclass(frozen=True, slots=True)
 class S3Target:
-    """A folder of a bucket, `parts` being its path below the bucket, and what to leave out of it."""
+    """A folder of a bucket, with its path in `parts`, and its exclusions."""
 
     bucket: str
     parts: tuple[str, ...]
@@ -22,11 +22,11 @@ class S3Target:
 
     @classmethod
     def of(cls, target: Mapping[str, Any]) -> "S3Target":
-        """Read an S3 target of a crawler; CrawlError when its path is not of S3."""
+        """Read an S3 target of a crawler; CrawlFailedError when its path is not of S3."""
         scheme, _, path = target["Path"].partition("://")
         bucket, *parts = path.split("/")
         if scheme not in ("s3", "s3a", "s3n") or not bucket:
-            raise CrawlError(f"{target['Path']} is not a path of S3; write s3://bucket/folder/.")
+            raise CrawlFailedError(f"{target['Path']} is not a path of S3; write s3://bucket/folder/.")
         return cls(
             bucket,
             tuple(part for part in parts if part),
@@ -34,12 +34,12 @@ class S3Target:
         )
 
     def excludes(self, path: str) -> bool:
-        """Tell whether the object at `path`, relative to the target's folder, is to be left out."""
+        """Whether the object at `path`, relative to the target's folder, is excluded."""
         return any(pattern.fullmatch(path) for pattern in self.exclusions)
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class CrawlerSettings:
     """The settings of one crawl, as they were when it started."""
 
     database: str
@@ -56,11 +56,11 @@ class Settings:
     configuration: str
 
     @classmethod
-    def of(cls, crawler: Any) -> "Settings":
-        """Read the settings of a crawler of moto's; CrawlError when the crawler looks at anything but S3."""
+    def of(cls, crawler: Any) -> "CrawlerSettings":
+        """Return the settings of a crawler; raises CrawlFailedError for targets other than S3."""
         others = [kind for kind, targets in crawler.targets.items() if targets and kind != "S3Targets"]
         if others:
-            raise CrawlError(f"Local crawlers crawl S3 and not {', '.join(others)}.")
+            raise CrawlFailedError(f"Local crawlers crawl S3 and not {', '.join(others)}.")
         policy = {"UpdateBehavior": "UPDATE_IN_DATABASE", "DeleteBehavior": "DEPRECATE_IN_DATABASE"}
         policy |= crawler.schema_change_policy or {}
         recrawl = (crawler.recrawl_policy or {}).get("RecrawlBehavior", "CRAWL_EVERYTHING")

@@ -1,0 +1,123 @@
+"""The process of one job run: waits for its assignment, runs the script as `__main__`, and reports the outcome.
+
+It is started as a file, by `leader.py` or, with `--warm`, by `warm_jvm.py`, whose JVM it then uses. Its standard input
+carries one line of JSON, the assignment, and stays open while its parent process lives. At its end this process kills
+all processes of its session.
+"""
+
+import io
+import json
+import os
+import signal
+import sys
+import threading
+import tokenize
+import traceback
+import types
+from pathlib import Path
+from typing import Any
+
+
+def _kill_session() -> None:
+    """Kill every process of this session: the JVM, Python's workers, and this one last."""
+    from local_aws import processes  # noqa: PLC0415 - a successful run does not need it, and the import takes time
+
+    processes.kill_family(os.getsid(0), os.environ.get(processes.TAG, ""))
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _watch(lifeline: io.BufferedReader) -> None:
+    """Wait for the end of the parent process."""
+    while lifeline.read(1):
+        pass
+    _kill_session()
+
+
+def _connect() -> None:
+    """Connect to the running JVM: not before there is a run, since each connection has a thread in it."""
+    from pyspark import SparkContext  # noqa: PLC0415
+
+    SparkContext._ensure_initialized()  # noqa: SLF001 - there is no public way to the JVM without a context
+    for name in ("PYSPARK_GATEWAY_PORT", "PYSPARK_GATEWAY_SECRET"):
+        del os.environ[name]  # only for this process, and not for those that a script may start
+
+
+def _set_system_properties(settings: dict[str, str]) -> None:
+    """Set the settings of this run in the JVM: Spark's configuration starts from Java's system properties."""
+    from pyspark import SparkContext  # noqa: PLC0415
+
+    properties = SparkContext._jvm.java.lang.System  # noqa: SLF001
+    for name, value in settings.items():
+        properties.setProperty(name, value)
+
+
+def _apply_assignment(assignment: dict[str, Any], *, warm: bool) -> None:
+    """Become the process of this run: its folder, variables, path, arguments and settings."""
+    os.chdir(assignment["folder"])
+    os.environ.update(assignment["environment"])
+    if warm:
+        _connect()
+        # Python's workers inherit their variables from the JVM, which was started without those of the run.
+        workers = {f"spark.executorEnv.{name}": value for name, value in assignment["environment"].items()}
+        _set_system_properties(workers | assignment["settings"])
+    sys.argv[:] = [assignment["script"], *assignment["argv"]]
+    sys.path[:0] = [assignment["folder"], *assignment["python_path"]]
+
+
+def _run(script: str) -> None:
+    main = types.ModuleType("__main__")
+    main.__file__ = script
+    main.__builtins__ = __builtins__  # type: ignore[attr-defined]
+    sys.modules["__main__"] = main
+    with tokenize.open(script) as source:
+        code = compile(source.read(), script, "exec")
+    exec(code, main.__dict__)  # noqa: S102 - running the job's script is what this is for
+
+
+def _reason(error: BaseException) -> str:
+    """Return the last line of the traceback, without the module of the exception and without Java's frames."""
+    name = type(error).__qualname__
+    lines = [line for line in str(error).splitlines() if not line.startswith("\tat ")]
+    return f"{name}: {'\n'.join(lines).strip()}".removesuffix(": ")
+
+
+def _script_frames(error: BaseException, script: str) -> types.TracebackType | None:
+    """Return the traceback from the script's first frame on."""
+    trace = error.__traceback__
+    while trace and trace.tb_frame.f_code.co_filename != script:
+        trace = trace.tb_next
+    return trace
+
+
+def main() -> None:
+    """Run one assignment; the exit status is that of the script."""
+    lifeline = os.fdopen(os.dup(0), "rb", buffering=0)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    warm = "--warm" in sys.argv
+    if warm:
+        import pyspark.sql  # noqa: F401, PLC0415 - what every Spark job loads, before there is a job
+    line = bytearray()
+    while not line.endswith(b"\n"):
+        piece = lifeline.read(1)
+        if not piece:
+            _kill_session()
+        line += piece
+    assignment = json.loads(line)
+    threading.Thread(target=_watch, args=(lifeline,), daemon=True, name="lifeline").start()
+    _apply_assignment(assignment, warm=warm)
+    try:
+        _run(assignment["script"])
+    except SystemExit as error:
+        if error.code not in (None, 0):
+            Path(assignment["outcome"]).write_text(_reason(error), encoding="utf-8")
+        raise
+    except BaseException as error:  # noqa: BLE001 - whatever it is, it is how the run ended
+        Path(assignment["outcome"]).write_text(_reason(error), encoding="utf-8")
+        trace = _script_frames(error, assignment["script"])
+        traceback.print_exception(type(error), error, trace)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

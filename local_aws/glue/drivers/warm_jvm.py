@@ -1,0 +1,170 @@
+"""The process of a warm JVM of Spark: job runs use it one after another, each in a driver process of its own.
+
+It is started as a file in an empty folder, with a mark, the number of a pipe, and the maximum number of runs. Its
+standard input carries one line of JSON for each run, the assignment that `driver.py` reads, and stays open while the
+endpoint lives: when it ends, this process ends, and its drivers, whose input it holds, kill the rest of the session. A
+byte to the pipe acknowledges a line. After a successful run its context, mounts, settings, files and processes are
+removed. If the JVM is then in its initial state, the mark is written to standard output and standard error, which ends
+the output of that run, and another byte to the pipe. If it is not, after a failed run, and after the last one, this
+process exits with the status of the driver, and the JVM ends with it.
+"""
+
+import os
+import queue
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+from py4j.protocol import Py4JError
+from pyspark.java_gateway import launch_gateway
+
+from local_aws import processes
+from local_aws.spark.jvm_state import JvmState
+
+_DRIVER = Path(__file__).with_name("driver.py")
+_CLEAR_SECONDS = 30.0
+_MOST_HEAP_IN_USE = 0.25
+"""The share of the heap that may be in use after a run: py4j never releases objects that a driver still held."""
+
+_CONNECTIONS = 2
+"""Of Py4J to the JVM: that of the main thread, and that of the thread which reports collected objects."""
+
+type Driver = subprocess.Popen[bytes]
+type Lines = queue.SimpleQueue[bytes]
+
+
+def _listen(lines: Lines, busy: threading.Event, done: int) -> None:
+    """Read and acknowledge the lines of standard input, until the endpoint has ended."""
+    try:
+        for line in sys.stdin.buffer:
+            busy.set()
+            os.write(done, b"+")
+            lines.put(line)
+    finally:
+        os._exit(1)
+
+
+def _watch(java: Driver, busy: threading.Event) -> None:
+    """Exit when the JVM ends while idle; its end during a run fails the run."""
+    java.wait()
+    if not busy.is_set():
+        os._exit(1)
+
+
+def _start_driver() -> Driver:
+    """Start the driver of the next run, which imports its modules while it waits."""
+    return subprocess.Popen([sys.executable, "-P", "-u", str(_DRIVER), "--warm"], stdin=subprocess.PIPE, bufsize=0)
+
+
+def _run(driver: Driver, line: bytes) -> int:
+    """Run the assignment in `line` in `driver`, and return its exit status (negative: a signal)."""
+    if driver.stdin is None:
+        raise ValueError("the driver was started without a pipe")
+    driver.stdin.write(line)
+    status = driver.wait()
+    driver.stdin.close()
+    return status
+
+
+def _is_clean_after_run(jvm: Any, state: JvmState, files: set[Path]) -> bool:
+    """Call `_clear` and return whether no state of the run is left; exit with status 0 when that takes too long."""
+    limit = threading.Timer(_CLEAR_SECONDS, os._exit, (0,))
+    limit.start()
+    try:
+        left = [*_clear(jvm, files), *_changes(state)]
+    except (Py4JError, OSError) as error:
+        left = [str(error)]
+    finally:
+        limit.cancel()
+    if left:
+        sys.stderr.write(f"This JVM is not reused, since the run has left in it: {', '.join(left)}\n")
+    return not left
+
+
+def _clear(jvm: Any, files: set[Path]) -> list[str]:
+    """Stop a run's context, close its file systems, and remove all files but `files`.
+
+    Returns a message when the heap is still full: the next run is to have all of it.
+    """
+    if jvm.org.apache.spark.SparkEnv.get():
+        jvm.org.apache.spark.SparkContext.getOrCreate().stop()
+    jvm.org.apache.hadoop.fs.FileSystem.closeAll()
+    for path in set(Path.cwd().iterdir()) - files:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    jvm.java.lang.System.gc()
+    heap = jvm.java.lang.Runtime.getRuntime()
+    full = heap.totalMemory() - heap.freeMemory() >= _MOST_HEAP_IN_USE * heap.maxMemory()
+    return ["objects that fill the heap"] if full else []
+
+
+def connect_finalizer(gateway: Any) -> None:
+    """Have Py4J's thread that reports collected objects to the JVM connect to it; raise TimeoutError if it does not.
+
+    Each connection has a thread in the JVM. This one is made within about a second of the first report, and would count
+    as a thread that a run has left.
+    """
+    connections = gateway._gateway_client.deque  # noqa: SLF001 - Py4J does not name it
+    gateway.jvm.java.lang.Object()  # is collected at once
+    deadline = time.monotonic() + _CLEAR_SECONDS
+    while len(connections) < _CONNECTIONS:
+        if time.monotonic() > deadline:
+            raise TimeoutError("Py4J has not connected to report collected objects")
+        time.sleep(0.05)
+
+
+def _changes(state: JvmState) -> list[str]:
+    state.restore_settings()
+    return state.differences()
+
+
+def main(mark: str, done: int, runs: int) -> None:
+    """Start the JVM and serve runs."""
+    os.set_inheritable(done, False)
+    tag = os.environ[processes.TAG]
+    processes.adopt_orphans()
+    # SIGTERM is sent to all processes of a run: this one exits like the driver.
+    terminated, busy = threading.Event(), threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: terminated.set())
+    lines: Lines = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(lines, busy, done), daemon=True, name="listener").start()
+    gateway = launch_gateway()
+    java: Driver = gateway.proc
+    threading.Thread(target=_watch, args=(java, busy), daemon=True, name="watch").start()
+    files = set(Path.cwd().iterdir())
+    parameters = gateway.gateway_parameters
+    os.environ |= {"PYSPARK_GATEWAY_PORT": str(parameters.port), "PYSPARK_GATEWAY_SECRET": parameters.auth_token}
+    next_driver = _start_driver()
+    connect_finalizer(gateway)
+    state = JvmState(gateway.jvm)
+    for runs_left in reversed(range(runs)):
+        line = lines.get()
+        driver = next_driver if next_driver.poll() is None else _start_driver()
+        next_driver = _start_driver()
+        status = _run(driver, line)
+        if status or terminated.is_set() or not runs_left:
+            processes.exit_with_status(status)
+        unkilled = processes.kill_family(os.getpid(), tag, keep=(java.pid, next_driver.pid))
+        if unkilled or not _is_clean_after_run(gateway.jvm, state, files):
+            processes.exit_with_status(status)
+        busy.clear()
+        for output in (sys.stdout, sys.stderr):
+            output.write(f"\0{mark}\n")
+            output.flush()
+        os.write(done, b".")
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    except BaseException:  # noqa: BLE001 - whatever it is, it is how this process ended
+        traceback.print_exc()
+        os._exit(1)  # an orderly end would wait for standard input, which the listener holds

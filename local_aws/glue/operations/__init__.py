@@ -1,0 +1,1 @@
+"""The operations of Glue's API on jobs, triggers, workflows, connections and tables."""

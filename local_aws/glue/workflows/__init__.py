@@ -1,0 +1,1 @@
+"""Triggers and workflows: their graph, their runs, and how a run is resumed."""
