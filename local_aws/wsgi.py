@@ -3,5 +3,6 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
+type Environ = dict[str, Any]
 type StartResponse = Callable[..., Any]
-type WsgiApp = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
+type WsgiApp = Callable[[Environ, StartResponse], Iterable[bytes]]

@@ -13,7 +13,7 @@ from functools import partial
 from typing import IO, Any
 
 from local_aws.gate.errors import MalformedRequestError, TooLargeError
-from local_aws.gate.signatures import Environ
+from local_aws.wsgi import Environ
 
 MAX_BYTES_IN_MEMORY = 16 << 20
 """The size up to which a body is kept in memory."""
@@ -163,3 +163,10 @@ def drain(environ: Environ) -> None:
             if not data:
                 return
             remaining = None if remaining is None else remaining - len(data)
+
+
+def peek(environ: Environ) -> bytes:
+    """Return the body and leave it in `environ` to be read again."""
+    body: bytes = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    environ["wsgi.input"] = io.BytesIO(body)
+    return body

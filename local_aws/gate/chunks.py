@@ -14,7 +14,8 @@ from typing import IO
 from local_aws.gate import headers
 from local_aws.gate.bodies import MAX_BYTES_IN_MEMORY
 from local_aws.gate.errors import MalformedRequestError, SignatureMismatchError
-from local_aws.gate.signatures import ALGORITHM, Environ, Signature, Signer
+from local_aws.gate.signatures import ALGORITHM, Signature, Signer
+from local_aws.wsgi import Environ
 
 SIGNED = {"STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"}
 UNSIGNED = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"

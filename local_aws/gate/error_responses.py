@@ -11,9 +11,9 @@ from moto.core.utils import get_service_model
 
 from local_aws.gate import headers
 from local_aws.gate.errors import GateError
-from local_aws.gate.signatures import S3, Environ
+from local_aws.gate.signatures import S3
 from local_aws.iam import IamError
-from local_aws.wsgi import StartResponse
+from local_aws.wsgi import Environ, StartResponse
 
 _FIRST_SERVER_ERROR = 500
 

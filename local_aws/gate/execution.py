@@ -6,9 +6,10 @@ from typing import Any, override
 from flask import request
 from moto.core.authorization import ActionAuthenticatorMixin
 
-from local_aws.gate.signatures import S3, Environ
+from local_aws.gate.signatures import S3
 from local_aws.iam import AccessDeniedError, Call, Session, s3_operations
 from local_aws.iam.calls import AUTHORIZED_CALL
+from local_aws.wsgi import Environ
 
 _CALLER = "totelake.caller"
 _PERMISSIONS = {"HeadBucket": "ListBucket", "SelectObject": "GetObject"}

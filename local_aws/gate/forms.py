@@ -20,7 +20,8 @@ from werkzeug.formparser import parse_form_data
 from local_aws.gate import headers
 from local_aws.gate.bodies import Body
 from local_aws.gate.errors import FormRefusedError, SignatureMismatchError, SignatureVersionError, UnsignedError
-from local_aws.gate.signatures import ALGORITHM, Environ, Scope, Signer, check_time
+from local_aws.gate.signatures import ALGORITHM, Scope, Signer, check_time
+from local_aws.wsgi import Environ
 
 _NOT_IN_POLICY = {"x-amz-signature", "policy", "file"}
 _IGNORED = "x-ignore-"

@@ -24,10 +24,10 @@ from local_aws.gate import bodies, chunks, execution, forms, headers, normalizat
 from local_aws.gate.error_responses import error_response
 from local_aws.gate.errors import BodyMismatchError, GateError, InternalFailureError, MalformedRequestError
 from local_aws.gate.keys import Caller, find_caller
-from local_aws.gate.signatures import S3, Environ, Scope, Signer
+from local_aws.gate.signatures import S3, Scope, Signer
 from local_aws.iam import AccessDeniedError, Call, IamError, Need, Session, s3_operations
 from local_aws.s3 import policy
-from local_aws.wsgi import StartResponse, WsgiApp
+from local_aws.wsgi import Environ, StartResponse, WsgiApp
 
 _LOG = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from email import errors
 from werkzeug.http import parse_options_header
 
 from local_aws.gate.errors import MalformedRequestError
-from local_aws.gate.signatures import Environ
+from local_aws.wsgi import Environ
 
 MESSAGE = "totelake.headers"
 """The key in `environ` of the raw headers, an `HTTPMessage`: WSGI joins, drops and unfolds some."""

@@ -10,9 +10,10 @@ import re
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, unquote_to_bytes
 
-from local_aws.gate import bodies, headers, signatures
+from local_aws.gate import bodies, canonical, headers
 from local_aws.gate.errors import MalformedRequestError
-from local_aws.gate.signatures import ALGORITHM, S3, Environ, Scope
+from local_aws.gate.signatures import ALGORITHM, S3, Scope
+from local_aws.wsgi import Environ
 
 _FORMS = {headers.FORM, headers.FIELDS}
 _RPC_PATH = re.compile(r"/|/[0-9]{12}/[A-Za-z0-9_-]+(\.fifo)?")
@@ -42,7 +43,7 @@ def normalize(environ: Environ, scope: Scope, *, is_form: bool) -> None:
 
 
 def _normalize_s3(environ: Environ, *, is_form: bool) -> None:
-    path, query = signatures.canonical_path(environ), _query_without_headers(environ)
+    path, query = canonical.canonical_path(environ), _query_without_headers(environ)
     environ["QUERY_STRING"] = query
     environ["PATH_INFO"] = unquote_to_bytes(path).decode("latin-1")
     environ["RAW_URI"] = environ["REQUEST_URI"] = f"{path}?{query}" if query else path
@@ -66,7 +67,7 @@ def _normalize_s3(environ: Environ, *, is_form: bool) -> None:
 def _query_without_headers(environ: Environ) -> str:
     """Return the query string without the headers in that of a presigned URL, which are added to `environ`."""
     pairs, names = [], set()
-    for pair in signatures.canonical_query(environ).split("&"):
+    for pair in canonical.canonical_query(environ).split("&"):
         name, _, value = pair.partition("=")
         if name.lower() in names:
             raise MalformedRequestError(f"The parameter {name} is in the query string twice.", code="InvalidArgument")

@@ -6,7 +6,7 @@ A page that a developer visits can make the browser send requests to 127.0.0.1. 
 
 from local_aws.address import HOST
 from local_aws.gate.errors import ForeignRequestError
-from local_aws.gate.signatures import Environ
+from local_aws.wsgi import Environ
 
 _OWN_SITES = {"none", "same-origin"}
 """The values of `Sec-Fetch-Site` for an address that the user typed and for a page of this endpoint."""

@@ -15,13 +15,12 @@ from moto.core.routing import get_service_router
 from moto.core.utils import get_service_model
 from werkzeug.exceptions import HTTPException
 
-from local_aws.gate import bodies
+from local_aws.gate import bodies, s3_bodies
 from local_aws.gate.errors import MalformedRequestError
 from local_aws.gate.normalization import PRESIGNED
-from local_aws.gate.signatures import S3, Environ
+from local_aws.gate.signatures import S3
 from local_aws.iam import Call
-from local_aws.iam.conditions import as_list
-from local_aws.iam.policies import VERSION_WITH_VARIABLES
+from local_aws.wsgi import Environ
 
 _SERVICES = {"monitoring": "cloudwatch"}
 """API names of the services whose signing name differs."""
@@ -33,7 +32,6 @@ _QUERY_PROTOCOLS = {"ec2", "query"}
 """The protocols whose parameters are in a form or in the query string, and not in the path."""
 
 _MAX_DIGITS = 19
-_DELETE_FIELDS = {"Key", "VersionId"}
 _BUCKET_SETTINGS = {
     *("object-lock", "versioning", "lifecycle", "policy", "acl", "tagging", "website", "cors", "logging"),
     *("notification", "accelerate", "publicAccessBlock", "encryption", "replication", "ownershipControls", "inventory"),
@@ -83,7 +81,7 @@ def check_types(environ: Environ, signing_name: str) -> None:
         operation, _ = get_service_router(_SERVICES.get(signing_name, signing_name)).match(Request(environ))
     except (HTTPException, BotoCoreError, NotImplementedError):
         return  # unknown operation
-    errors = _json_report(operation, _body(environ)).splitlines()
+    errors = _json_report(operation, bodies.peek(environ)).splitlines()
     if type_errors := [each for each in errors if each.startswith("Invalid type for parameter")]:
         raise MalformedRequestError("\n".join(type_errors))
 
@@ -95,9 +93,9 @@ def validation_report(environ: Environ) -> str:
         environ["wsgi.input"].seek(0)
         operation, _ = get_service_router(_SERVICES.get(service, service)).match(Request(environ))
         if service == S3:
-            return _xml_report(operation, _body(environ))
+            return _xml_report(operation, bodies.peek(environ))
         if "HTTP_X_AMZ_TARGET" in environ:
-            return _json_report(operation, _body(environ))
+            return _json_report(operation, bodies.peek(environ))
     except (HTTPException, BotoCoreError, NotImplementedError, OSError, ValueError, LookupError, AttributeError):
         pass  # the failure was before the body was parsed
     return ""
@@ -136,7 +134,7 @@ def _operation_and_parameters(environ: Environ, service: str) -> tuple[str, Mapp
     unknown = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
     if _OTHER_SERVICE_PATHS.fullmatch(environ["PATH_INFO"]):
         return unknown, {}
-    body = b"" if service == S3 else _body(environ)  # S3's are objects
+    body = b"" if service == S3 else bodies.peek(environ)  # S3's are objects
     request = Request({**environ, "wsgi.input": io.BytesIO(body)})
     try:
         operation, parameters = get_service_router(service).match(request)
@@ -155,9 +153,9 @@ def _operation_and_parameters(environ: Environ, service: str) -> tuple[str, Mapp
     if service == S3:
         _check_implemented(operation, request, parameters)
     if operation.name == "PutBucketPolicy":
-        _check_policy(_body(environ))
+        s3_bodies.check_policy(bodies.peek(environ))
     if operation.name == "DeleteObjects":
-        parameters["Keys"] = _keys_to_delete(environ)
+        parameters["Keys"] = s3_bodies.keys_to_delete(environ)
     return operation.name, parameters
 
 
@@ -179,64 +177,6 @@ def _check_implemented(operation: Any, request: Request, parameters: Mapping[str
     for name in request.headers.keys():  # noqa: SIM118 - they are pairs
         if name.lower().startswith("x-amz-grant-") and name.lower() not in headers:
             raise MalformedRequestError(f"{operation.name} has no header {name}.", code="InvalidArgument")
-
-
-def _keys_to_delete(environ: Environ) -> list[tuple[str, str]]:
-    """Return the keys and version ids of a DeleteObjects request; rewrite its body to contain only these."""
-    malformed = MalformedRequestError("The XML you provided was not well-formed.", code="MalformedXML")
-    try:
-        root = ET.fromstring(_body(environ))  # noqa: S314 - signed with a key of this world
-    except (ET.ParseError, ValueError, LookupError) as error:
-        raise malformed from error
-    namespace = "{http://s3.amazonaws.com/doc/2006-03-01/}"
-    keys, rewritten = [], ET.Element("Delete")
-    for each in root:
-        names = [child.tag.removeprefix(namespace) for child in each]
-        texts = {name: child.text or "" for name, child in zip(names, each, strict=True) if not len(child)}
-        tag = each.tag.removeprefix(namespace)
-        if tag == "Quiet" and not names:
-            continue
-        if tag != "Object" or len(texts) != len(names) or not {"Key"} <= set(texts) <= _DELETE_FIELDS:
-            raise malformed
-        keys.append((texts["Key"], texts.get("VersionId", "")))
-        element = ET.SubElement(rewritten, "Object")
-        for name, text in zip(("Key", "VersionId"), keys[-1], strict=True):
-            if text:
-                ET.SubElement(element, name).text = text
-    if root.tag.removeprefix(namespace) != "Delete" or not keys:
-        raise malformed
-    # XML parsers read an unescaped carriage return as a line feed.
-    bodies.replace(environ, ET.tostring(rewritten, encoding="utf-8").replace(b"\r", b"&#13;"))
-    return keys
-
-
-def _check_policy(body: bytes) -> None:
-    """Raise `MalformedRequestError` for a bucket policy that cannot be evaluated."""
-    try:
-        policy = json.loads(body.decode())
-        statements = as_list(policy["Statement"])
-        is_policy = bool(statements) and all(map(_is_statement, statements))
-        has_unsupported_variables = "${" in json.dumps(statements) and policy.get("Version") != VERSION_WITH_VARIABLES
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        is_policy = has_unsupported_variables = False
-    if has_unsupported_variables:
-        message = f"A policy with variables needs the Version {VERSION_WITH_VARIABLES}; older ones do not replace them."
-        raise MalformedRequestError(message, code="MalformedPolicy")
-    if not is_policy:
-        message = "The policy must be JSON with statements that have Effect, Action and Resource."
-        raise MalformedRequestError(message, code="MalformedPolicy")
-
-
-def _is_statement(statement: Any) -> bool:
-    """Return whether a statement of a bucket policy has all required elements, each of the right type."""
-    conditions = statement.get("Condition", {}).values()
-    actions, resources = (as_list(statement.get(name, statement.get(f"Not{name}"))) for name in ("Action", "Resource"))
-    return (
-        statement["Effect"] in {"Allow", "Deny"}
-        and bool(actions and resources)
-        and all(isinstance(text, str) for text in (*actions, *resources))
-        and all(isinstance(tests, dict) for tests in conditions)
-    )
 
 
 def _unknown_parameters(operation: Any, request: Request) -> list[str]:
@@ -265,10 +205,3 @@ def _query_and_header_parameters(operation: Any, request: Request) -> dict[str, 
         elif location == "header" and key in request.headers:
             parameters[name] = request.headers[key]
     return parameters
-
-
-def _body(environ: Environ) -> bytes:
-    """Return the body and leave it in `environ` to be read again."""
-    body: bytes = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-    environ["wsgi.input"] = io.BytesIO(body)
-    return body

@@ -10,17 +10,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import cache
-from typing import Any, Self
-from urllib.parse import parse_qsl, quote, unquote_to_bytes
+from typing import Self
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.session import get_session
-from botocore.utils import normalize_url_path
 from moto.backend_index import backend_url_patterns
-from moto.core.request import PRESERVED_HEADER_NAMES_ENVIRON_KEY
 
+from local_aws.gate.canonical import canonical_request, headers_to_sign, query_pairs
 from local_aws.gate.errors import (
     IncompleteSignatureError,
     SignatureMismatchError,
@@ -28,8 +26,7 @@ from local_aws.gate.errors import (
     TimeSkewError,
     UnsignedError,
 )
-
-type Environ = dict[str, Any]
+from local_aws.wsgi import Environ
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 S3 = "s3"
@@ -48,8 +45,6 @@ mislead a client into signing for a time after the start of the endpoint.
 """
 
 _MAX_SECONDS = 7 * 24 * 60 * 60
-_UNPREFIXED_HEADERS = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
-"""The headers that WSGI does not prefix with `HTTP_`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +109,13 @@ class Signature:
 
     def verify(self, environ: Environ, secret: str, payload: str) -> None:
         """Raise `SignatureMismatchError` unless the request is signed with `secret`; `payload` is the body's hash."""
-        missing = [name for name in _headers_to_sign(environ) if name not in self.signed_headers]
+        missing = [name for name in headers_to_sign(environ) if name not in self.signed_headers]
         if missing:
             raise SignatureMismatchError(f"these headers must be signed: {', '.join(missing)}")
         signer = Signer(self.scope, self.timestamp, secret)
-        if not hmac.compare_digest(self.value, signer.of_request(_canonical_request(environ, self, payload))):
+        normalize_path = self.scope.service != S3
+        canonical = canonical_request(environ, self.signed_headers, payload, normalize_path=normalize_path)
+        if not hmac.compare_digest(self.value, signer.of_request(canonical)):
             raise SignatureMismatchError
 
 
@@ -157,7 +154,7 @@ def read(environ: Environ) -> Signature:
     `IncompleteSignatureError` for one that is incomplete, duplicate, or without a time.
     """
     header = environ.get("HTTP_AUTHORIZATION")
-    pairs = [pair for pair in _query_pairs(environ) if pair[0].startswith("X-Amz-")]
+    pairs = [pair for pair in query_pairs(environ) if pair[0].startswith("X-Amz-")]
     parameters = dict(pairs)
     if header is not None and "X-Amz-Signature" in parameters:
         raise IncompleteSignatureError("the request is signed both in a header and in the query string")
@@ -221,63 +218,6 @@ def _parse_time(timestamp: str) -> datetime:
         return datetime.strptime(timestamp, _TIMESTAMP).replace(tzinfo=UTC)
     except ValueError as error:
         raise IncompleteSignatureError(f"the time is not of the form {_TIMESTAMP}") from error
-
-
-def canonical_path(environ: Environ) -> str:
-    """Return the canonical path of a request: each segment is URL-encoded once."""
-    raw = environ["REQUEST_URI"].partition("?")[0]
-    return "/".join(quote(unquote_to_bytes(segment.encode("latin-1")), safe="") for segment in raw.split("/"))
-
-
-def canonical_query(environ: Environ) -> str:
-    """Return the canonical query string of a request: sorted, without its signature."""
-    pairs = sorted(
-        (_encoded(name), _encoded(value)) for name, value in _query_pairs(environ) if name != "X-Amz-Signature"
-    )
-    return "&".join(f"{name}={value}" for name, value in pairs)
-
-
-def _canonical_request(environ: Environ, signature: Signature, payload: str) -> str:
-    path = canonical_path(environ)
-    headers = [f"{name}:{_header(environ, name)}\n" for name in signature.signed_headers]
-    return "\n".join(
-        (
-            environ["REQUEST_METHOD"],
-            path if signature.scope.service == S3 else quote(normalize_url_path(path), safe="/~"),
-            canonical_query(environ),
-            "".join(headers),
-            ";".join(signature.signed_headers),
-            payload,
-        )
-    )
-
-
-def _query_pairs(environ: Environ) -> list[tuple[str, str]]:
-    """Return the parameters of the query string, decoded as Latin-1."""
-    return parse_qsl(environ["REQUEST_URI"].partition("?")[2], keep_blank_values=True, encoding="latin-1")
-
-
-def _encoded(text: str) -> str:
-    return quote(text, safe="", encoding="latin-1")
-
-
-def _header(environ: Environ, name: str) -> str:
-    value = environ.get(_UNPREFIXED_HEADERS.get(name) or f"HTTP_{name.upper().replace('-', '_')}")
-    if value is None:
-        raise SignatureMismatchError(f"the signed header {name} is missing")
-    # Only ASCII blanks: bytes of UTF-8 can be other blanks in Latin-1.
-    raw = re.sub("[ \t]+", " ", value).encode("latin-1")
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")
-
-
-def _headers_to_sign(environ: Environ) -> list[str]:
-    """Return the names of the headers that a signature must cover."""
-    original_names = environ.get(PRESERVED_HEADER_NAMES_ENVIRON_KEY, {})
-    amz = [name for name in environ if name.startswith("HTTP_X_AMZ_")]
-    return ["host", *(str(original_names.get(name, name[5:].replace("_", "-"))).lower() for name in amz)]
 
 
 @cache
