@@ -20,17 +20,9 @@ from totelake.lake.batches import IngestedBatch, ProcessedBatch
 from totelake.lake.commit_log import CommitLog
 from totelake.lake.zones import INGESTED, PROCESSED, Zone
 from totelake.runtime.connections import Login
-from totelake.runtime.glue import JobRun
+from totelake.runtime.glue import FOR_FEW_ROWS, JobRun
 from totelake.warehouse import load
 from totelake.warehouse.postgres.load import Postgres
-
-# For a dozen rows, code generation and adaptive plans cost more than they save.
-FEW_ROWS = {
-    "spark.sql.codegen.wholeStage": "false",
-    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
-    "spark.sql.adaptive.enabled": "false",
-    "spark.sql.shuffle.partitions": "1",
-}
 
 
 @contextmanager
@@ -42,9 +34,9 @@ def s3_endpoint(folder: Path) -> Iterator[tuple[Path, dict[str, str]]]:
 
 @contextmanager
 def few_rows(spark: SparkSession) -> Iterator[None]:
-    """Apply the settings `FEW_ROWS` to `spark` in the block, and restore the former ones after it."""
-    before = {name: spark.conf.get(name) for name in FEW_ROWS}
-    for name, value in FEW_ROWS.items():
+    """Apply the settings `FOR_FEW_ROWS` to `spark` in the block, and restore the former ones after it."""
+    before = {name: spark.conf.get(name) for name in FOR_FEW_ROWS}
+    for name, value in FOR_FEW_ROWS.items():
         spark.conf.set(name, value)
     try:
         yield

@@ -22,12 +22,13 @@ from local_aws.spark import environment
 from local_aws.state import State
 from tests.chaos import oracle, restructuring
 from tests.chaos.shared_jvm import Job, SharedJvm
-from tests.lakes import FEW_ROWS, Lake, empty_lake, job_run, s3_endpoint
+from tests.lakes import Lake, empty_lake, job_run, s3_endpoint
 from tests.postgres_servers import WAREHOUSE_OWNER, login_of
 from totelake import ingest, transform
 from totelake.lake.batches import IngestedBatch, ProcessedBatch
 from totelake.lake.commit_log import CommitLog
 from totelake.runtime.connections import Login
+from totelake.runtime.glue import FOR_FEW_ROWS
 from totelake.warehouse import load
 from totelake.warehouse.postgres.load import Postgres
 from totesys import roles, schema, seed
@@ -37,7 +38,7 @@ SALES_ORDERS = 12
 # A database recreated with the same OID is still the one of the last batch.
 _FIRST_OID = 60_000
 _SETTLES_WITHIN = 30.0
-_SETTINGS = FEW_ROWS | {
+_SETTINGS = FOR_FEW_ROWS | {
     "spark.default.parallelism": "1",
     "spark.shuffle.compress": "false",
     "spark.broadcast.compress": "false",

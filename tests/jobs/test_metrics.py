@@ -208,7 +208,7 @@ def test_every_log_span_has_rows_and_seconds(shared_lake, totesys, shared_reader
     for stage in TESTED_STAGES:
         publish(stage, shared_lake, shared_reader, warehouse)
 
-    assert spans(capsys) >= {*TESTED_STAGES, "table_ingested", "table_loaded", "stage_table", "table_reconciled"}
+    assert spans(capsys) >= {*TESTED_STAGES, "table_ingested", "table_loaded", "stage", "table_reconciled"}
 
 
 def spans(capsys):

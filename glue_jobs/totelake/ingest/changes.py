@@ -41,13 +41,10 @@ class IngestAttempt:
         return self.baseline.log.bucket
 
 
-def may_have_changed(baseline: Baseline, table: ResolvedTable, count: Count) -> bool:
-    """Return whether a row of `table` may be new or deleted."""
-    return bool(count.changed) or _may_have_deletes(baseline, table, count)
-
-
-def write_changes(attempt: IngestAttempt, table: ResolvedTable, count: Count) -> IngestedTable | None:
-    """Write the new row versions and the tombstones of `table`; return None when there are none.
+def write_changes(
+    attempt: IngestAttempt, table: ResolvedTable, count: Count, *, compare_keys: bool
+) -> IngestedTable | None:
+    """Write the new row versions and, with `compare_keys`, the tombstones of `table`; return None when there are none.
 
     Raises `MassDeletionError` when more rows were deleted than permitted.
     """
@@ -56,7 +53,7 @@ def write_changes(attempt: IngestAttempt, table: ResolvedTable, count: Count) ->
     may_repeat_versions = baseline.previous is not None and _may_repeat_versions(attempt, table)
     if may_repeat_versions:
         rows = _without_known(attempt, table, rows)
-    tombstones = _tombstones(attempt, table) if _may_have_deletes(baseline, table, count) else None
+    tombstones = _tombstones(attempt, table) if compare_keys else None
     if tombstones:
         rows = rows.unionByName(tombstones, allowMissingColumns=True)
     if may_repeat_versions or (baseline.previous and not count.changed):
@@ -149,14 +146,6 @@ def _without_known_versions(
         .select(*identity)
     )
     return rows.join(known_versions, same_row(rows, known_versions, identity), "left_anti")
-
-
-def _may_have_deletes(baseline: Baseline, table: ResolvedTable, count: Count) -> bool:
-    """Return whether a row may have been deleted since the last batch.
-
-    If as many rows are unchanged as existed then, they are the same rows, and nothing has to be compared.
-    """
-    return baseline.alive(table.name) not in {0, count.unchanged}
 
 
 def _tombstones(attempt: IngestAttempt, table: ResolvedTable) -> DataFrame | None:

@@ -130,6 +130,14 @@ class SourceReader:
         self._connection.execute(_SET_XMAX, (str(self.snapshot.xmax),))
         return {name: Count(rows, changed) for name, rows, changed in self._connection.execute(counts)}
 
+    def changed_keys(self, table: ResolvedTable, since: int) -> list[Any]:
+        """Return the keys of the rows of `table` that the transaction `since` or a later one wrote."""
+        [key] = table.declared.key
+        keys = sql.SQL("SELECT {key} FROM {table} AS t WHERE {changed}").format(
+            key=sql.Identifier("t", key), table=table.relation, changed=_changed(since)
+        )
+        return [value for (value,) in self._connection.execute(keys)]
+
     def check_changes(self, tables: list[ResolvedTable], since: Mapping[str, int]) -> dict[str, int]:
         """Return the size in bytes, as text, of the widest changed row of each of `tables`.
 

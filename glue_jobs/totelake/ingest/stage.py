@@ -5,7 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from totelake.ingest.baseline import Baseline
-from totelake.ingest.changes import IngestAttempt, may_have_changed, write_changes
+from totelake.ingest.changes import IngestAttempt, write_changes
+from totelake.ingest.deletions import tables_to_compare
 from totelake.ingest.extract import Extract
 from totelake.ingest.source import Count, SourceReader, open_source
 from totelake.ingest.source_checks import ResolvedTable
@@ -67,12 +68,16 @@ def _read(
     baseline, counts = _with_implausible_counts_compared(baseline, counts)
     if baseline.reloaded:
         figures["reloaded"] = dict(baseline.reloaded)
-    touched = [table for table in tables if may_have_changed(baseline, table, counts[table.name])]
+    compared = tables_to_compare(baseline, source, tables, counts)
+    touched = [table for table in tables if counts[table.name].changed or table.name in compared]
     changed = [table for table in touched if counts[table.name].changed]
     widest_changed = source.check_changes(changed, {table.name: baseline.since(table.name) for table in changed})
     extract = Extract(run, login, source, _max_row_bytes(baseline, widest_changed))
     attempt = IngestAttempt(extract, baseline, batch_id, deletable_share)
-    batch = _batch(run, attempt, tables, written=_write_all(attempt, touched, counts), counts=counts)
+    if touched:
+        run.expect(sum(_rows_to_read(baseline, counts[table.name], table.name, compared) for table in touched))
+    written = _write_all(attempt, touched, counts, compared)
+    batch = _batch(run, attempt, tables, written=written, counts=counts)
     source.check_unaltered(tables)
     figures |= {"tables": len(batch.tables), "total_rows": sum(table.rows for table in batch.tables.values())}
     _measure(stage_metrics, baseline, batch, counts)
@@ -132,21 +137,32 @@ def _max_row_bytes(baseline: Baseline, changed: dict[str, int]) -> dict[str, int
     return {name: max(before.get(name, 0), changed.get(name, 0)) for name in before | changed}
 
 
+def _rows_to_read(baseline: Baseline, count: Count, table: str, compared: frozenset[str]) -> int:
+    """Return the number of rows of `table` to be read from totesys and, if they are compared, from the lake."""
+    keys = count.rows + baseline.alive(table) if table in compared else 0
+    return count.changed + keys + (baseline.alive(table) if baseline.reload_of(table) else 0)
+
+
 def _write_all(
-    attempt: IngestAttempt, tables: list[ResolvedTable], counts: dict[str, Count]
+    attempt: IngestAttempt, tables: list[ResolvedTable], counts: dict[str, Count], compared: frozenset[str]
 ) -> dict[str, IngestedTable]:
+    def write(table: ResolvedTable) -> IngestedTable | None:
+        return _write_table(attempt, table, counts[table.name], compare_keys=table.name in compared)
+
     with ThreadPoolExecutor(_TABLES_AT_ONCE) as pool:
-        written = list(pool.map(lambda table: _write_table(attempt, table, counts[table.name]), tables))
+        written = list(pool.map(write, tables))
     return {table.name: result for table, result in zip(tables, written, strict=True) if result}
 
 
-def _write_table(attempt: IngestAttempt, table: ResolvedTable, count: Count) -> IngestedTable | None:
+def _write_table(
+    attempt: IngestAttempt, table: ResolvedTable, count: Count, *, compare_keys: bool
+) -> IngestedTable | None:
     with log.span("table_ingested", stage="ingest", table=table.name) as figures:
         if reason := attempt.baseline.reload_of(table.name):
             figures["compared_by_content"] = reason
         if table.undeclared:
             figures["undeclared_columns"] = list(table.undeclared)
-        result = write_changes(attempt, table, count)
+        result = write_changes(attempt, table, count, compare_keys=compare_keys)
         if result:
             failpoints.hit(failpoints.TABLE_WRITTEN)
         figures |= {"rows": result.rows if result else 0, "deletes": result.deletes if result else 0}

@@ -1,6 +1,6 @@
 """The files of a batch: batch id, paths, sizes and rows."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any
@@ -33,14 +33,20 @@ def files_below(bucket: str, path: str, s3: Any = None) -> dict[str, int]:
 
 
 def rows_below(
-    bucket: str, path: str, column: str, values: Iterable[Any], aws: Clients = boto3
+    bucket: str,
+    path: str,
+    column: str,
+    values: Iterable[Any],
+    aws: Clients = boto3,
+    *,
+    columns: Sequence[str] | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Yield the rows of the Parquet files below `path` whose `column` has one of `values`."""
+    """Yield the rows of the Parquet files below `path` whose `column` has one of `values`: all or only `columns`."""
     s3, accepted = aws.client("s3"), pa.array(list(values))
     for name in files_below(bucket, path, s3):
         body = s3.get_object(Bucket=bucket, Key=path + name)["Body"].read()
         # Arrow's threads may still run when the process exits, which then aborts although its work is complete.
-        rows = parquet.ParquetFile(BytesIO(body)).read(use_threads=False)
+        rows = parquet.ParquetFile(BytesIO(body)).read(columns, use_threads=False)
         yield from rows.filter(compute.is_in(rows[column].cast(accepted.type), accepted)).to_pylist()
 
 

@@ -156,10 +156,12 @@ def written_versions(spark: SparkSession, bucket: str, table: StarTable, paths: 
     return files.parquet(*urls)
 
 
-def latest_written(spark: SparkSession, bucket: str, table: StarTable, batches: Iterable[ProcessedBatch]) -> DataFrame:
-    """Return the latest row of each key of a dimension in `batches` of the processed `bucket`."""
+def latest_written(
+    spark: SparkSession, bucket: str, table: StarTable, batches: Iterable[ProcessedBatch], *, keys: DataFrame
+) -> DataFrame:
+    """Return the latest row of each of the `keys` of a dimension in `batches` of the processed `bucket`."""
     paths = [batch.tables[table.name].path for batch in _containing(table.name, batches)]
-    rows = written_versions(spark, bucket, table, paths)
+    rows = written_versions(spark, bucket, table, paths).join(keys, list(table.key), "left_semi")
     return rows if len(paths) == 1 else latest(rows, table.key)
 
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Protocol, runtime_checkable
 
+import adbc_driver_manager as adbc
 import psycopg
 from botocore import exceptions as boto
 from py4j.protocol import Py4JJavaError
@@ -155,6 +156,8 @@ def _classify(error: BaseException) -> _ErrorType | None:
         return _classify_database(error.sqlstate, text)
     if _DISK_FULL.search(text):
         return StorageFullError
+    if isinstance(error, adbc.Error):
+        return _classify_database(error.sqlstate, text)
     if isinstance(error, boto.ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         busy = _AWS_THROTTLED.search(error.response.get("Error", {}).get("Code", ""))
@@ -173,8 +176,8 @@ def _java_candidates(error: Any) -> Iterator[tuple[_ErrorType, str]]:
         if name == "org.postgresql.util.PSQLException":
             of_database = True
             error_type = _classify_database(error.getSQLState(), text)
-        elif name == "org.apache.spark.api.python.PythonException" and (adbc := _ADBC.search(text)):
-            text = adbc["message"]
+        elif name == "org.apache.spark.api.python.PythonException" and (copied := _ADBC.search(text)):
+            text = copied["message"]
             error_type = _classify_database(None, text)
         elif not name.startswith("org.apache.spark."):
             error_type = _classify_java(name, text, of_database=of_database)

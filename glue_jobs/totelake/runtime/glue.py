@@ -17,6 +17,17 @@ from totelake.runtime.workflow import WorkflowRun
 _FRACTION = re.compile(r"0(\.\d+)?|1(\.0+)?")
 _WORKFLOW_ARGUMENTS = ("WORKFLOW_NAME", "WORKFLOW_RUN_ID")
 
+FEW_ROWS = 20_000
+"""Up to this number of rows, generating and compiling classes takes Spark longer than processing the rows."""
+
+FOR_FEW_ROWS = {
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.shuffle.partitions": "1",
+}
+"""Session settings for few rows: no code generation, no adaptive plans, one partition."""
+
 
 @dataclass(frozen=True)
 class JobRun:
@@ -65,6 +76,12 @@ class JobRun:
         if CERTIFICATES.is_file():
             session.sparkContext.addFile(str(CERTIFICATES.resolve()))
         return session
+
+    def expect(self, rows: int) -> None:
+        """Configure the session for a stage that reads about `rows` rows."""
+        if rows <= FEW_ROWS:
+            for name, value in FOR_FEW_ROWS.items():
+                self.spark.conf.set(name, value)
 
 
 @contextmanager

@@ -27,7 +27,7 @@ def build_dimension(attempt: TransformAttempt, transform: Transform) -> TableRes
         return TableResult(quarantined=quarantined)
     rows = transform.function(*_states(attempt, transform))
     checked = check_rules(rows.withColumn(SEQUENCE, F.lit(attempt.pending[-1].sequence)), table, {})
-    before = latest_written(attempt.spark, attempt.processed, table, attempt.written)
+    before = latest_written(attempt.spark, attempt.processed, table, attempt.written, keys=rows.select(*table.key))
     if attempt.written:
         same = same_row(checked, before, (*(column.name for column in table.columns), DELETED_AT.name))
         checked = checked.join(before, same, "left_anti").persist(StorageLevel.DISK_ONLY)

@@ -35,11 +35,14 @@ def missing_references(
         yield {}
         return
     existing = [(name, _keys(attempt, name, dimensions[name])) for name in sorted({name for name, _ in references})]
-    referenced = _union(references).where(F.col(REFERRED).isNotNull()).distinct()
-    missing = referenced.join(_union(existing), [_DIMENSION, REFERRED], "left_anti").persist()
+    referenced = _union(references).where(F.col(REFERRED).isNotNull()).distinct().persist()
+    # Usually far more keys exist than are referenced: those that are, are selected before the two are compared.
+    matched = _union(existing).join(referenced, [_DIMENSION, REFERRED], "left_semi")
+    missing = referenced.join(matched, [_DIMENSION, REFERRED], "left_anti").persist()
     names = [row[_DIMENSION] for row in missing.select(_DIMENSION).distinct().collect()]
     yield {name: missing.where(F.col(_DIMENSION) == name).select(REFERRED) for name in names}
     missing.unpersist()
+    referenced.unpersist()
 
 
 def _union(frames: list[tuple[str, DataFrame]]) -> DataFrame:

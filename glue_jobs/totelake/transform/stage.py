@@ -129,6 +129,8 @@ def _run(
             quarantine_share=DEFAULT_SHARE if share is None else share,
         )
         written = tuple(part for batch in active_batches(batches) for part in batch.parts)
+        read = stage.known if rebuild else stage.known[len(stage.known) - figures["pending_batches"] :]
+        run.expect(sum(table.rows for known in read for table in known.tables.values()))
         batch = stage.replayed(written) if rebuild and written else stage.batch(written, len(stage.known))
         figures |= {"batch_id": batch.batch_id, "quarantined": batch.quarantined, "total_rows": batch.rows.total()}
         failpoints.hit(failpoints.BEFORE_LOG_CREATED)

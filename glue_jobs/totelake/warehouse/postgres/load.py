@@ -1,27 +1,28 @@
-"""The load into Postgres: executors copy batches to staging, one transaction merges them and inserts ledger entries."""
+"""The load into Postgres: files are copied to staging, one transaction merges them and inserts ledger entries."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from uuid import uuid4
 
+import boto3
 import psycopg
 
 from totelake.lake.batches import ProcessedBatch, ProcessedTable
 from totelake.lake.commit_log import CommitLog
-from totelake.lake.versions import written_versions
 from totelake.runtime import failpoints, log
 from totelake.runtime.connections import Login
 from totelake.runtime.glue import JobRun
 from totelake.runtime.locks import named_blockers
 from totelake.tables import StarTable
 from totelake.warehouse.contract import FilesByTable, OpenWarehouse
-from totelake.warehouse.postgres import keys, ledger, shape, staging
+from totelake.warehouse.postgres import copying, keys, ledger, shape, staging
 from totelake.warehouse.postgres.merge import analyze, merge
 from totelake.warehouse.postgres.session import (
     application_name,
-    executor_conninfo,
+    copy_conninfo,
     open_warehouse,
     statement_errors,
 )
@@ -73,8 +74,7 @@ class _PostgresLoad:
         tables = list(files)
         batch_id = batches[-1].batch_id if batches else None
         with staging.staging_tables(self.connection, tables, uuid4().hex[:12]) as staged:
-            with ThreadPoolExecutor(_TABLES_AT_ONCE) as pool:
-                list(pool.map(lambda table: self._stage(table, files[table], staged[table.name]), tables))
+            self._stage(files, staged)
             with statement_errors(self.login, batch_id=batch_id), self.connection.transaction():
                 if full_refresh:
                     shape.empty(self.connection)
@@ -98,15 +98,35 @@ class _PostgresLoad:
         """Create what the warehouse lacks, including foreign keys."""
         shape.apply(self.connection)
 
-    def _stage(self, table: StarTable, files: list[ProcessedTable], staging_table: str) -> None:
-        with log.span("stage_table", stage="load", table=table.name, rows=sum(part.rows for part in files)):
-            rows = written_versions(self.run.spark, self.bucket, table, [part.path for part in files])
-            staging.copy(rows, executor_conninfo(self.login, self.connection, self.run.id), staging_table)
-            failpoints.hit(failpoints.TABLE_STAGED)
+    def _stage(self, files: FilesByTable, staged: dict[str, str]) -> None:
+        """Copy the files of all tables to their staging tables."""
+        with log.span("stage", stage="load", tables=len(files)) as figures:
+            s3 = boto3.client("s3")
+            with ThreadPoolExecutor(_TABLES_AT_ONCE) as pool:
+                plans = pool.map(
+                    lambda table: copying.plan(self.bucket, table, files[table], staged[table.name], s3), files
+                )
+                copies = list(chain.from_iterable(plans))
+            figures |= {
+                "rows": sum(part.rows for parts in files.values() for part in parts),
+                "files": sum(len(copy.keys) for copy in copies),
+                "bytes": sum(copy.size for copy in copies),
+            }
+            conninfo = copy_conninfo(self.login, self.connection, self.run.id)
+            copying.run_copies(self.run, self.bucket, copies, conninfo)
 
     def _merge(self, table: StarTable, files: list[ProcessedTable], staging_table: str, batch_id: str | None) -> int:
+        """Merge one table; raise `StagingError` unless the staged rows are those of `files`, each once.
+
+        If all rows of a fact are new, its unique key has shown that no two are the same.
+        """
+        expected = sum(part.rows for part in files)
         with log.span("merge_table", stage="load", table=table.name) as figures:
-            staging.check(self.connection, table, staging_table, sum(part.rows for part in files))
+            checked_by_key = table.is_fact and staging.count(self.connection, staging_table) == expected
+            if not checked_by_key:
+                staging.check(self.connection, table, staging_table, expected)
             with statement_errors(self.login, table.name, batch_id):
                 rows = figures["rows"] = merge(self.connection, table, staging_table)
+            if checked_by_key and rows < expected:
+                staging.check(self.connection, table, staging_table, expected)
             return rows

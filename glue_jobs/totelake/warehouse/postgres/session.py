@@ -64,7 +64,7 @@ def open_warehouse(login: Login, run_id: str) -> Iterator[psycopg.Connection]:
         yield connection
 
 
-def executor_conninfo(login: Login, connection: psycopg.Connection, run_id: str) -> str:
+def copy_conninfo(login: Login, connection: psycopg.Connection, run_id: str) -> str:
     """Return the connection string for the executors of the load, with the settings for a copy."""
     options = session_options(**_ISOLATION, **dict.fromkeys(_timeout_settings(connection), "0"))
     return psycopg.conninfo.make_conninfo(login.conninfo, application_name=application_name(run_id), options=options)

@@ -1,0 +1,48 @@
+"""Tells which tables may have lost rows since the last batch, from row counts where few rows have changed."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+from totelake.ingest.baseline import Baseline
+from totelake.ingest.source import TRANSACTION_ID_RANGE, Count, SourceReader
+from totelake.ingest.source_checks import ResolvedTable
+from totelake.lake import keys
+
+# Looking up more keys, or reading more batches, takes longer than comparing all keys with Spark.
+MAX_KEYS = 10_000
+MAX_BATCHES = 200
+_TABLES_AT_ONCE = 4
+
+
+def tables_to_compare(
+    baseline: Baseline, source: SourceReader, tables: list[ResolvedTable], counts: dict[str, Count]
+) -> frozenset[str]:
+    """Return the names of those `tables` whose keys have to be compared, because rows may have been deleted.
+
+    If as many rows are unchanged as existed at the last batch, none was deleted. Otherwise inserted rows are among the
+    changed ones: the rows that existed then, plus the changed keys that did not, are the rows that there would be
+    without deletions.
+    """
+    fewer = [table for table in tables if baseline.alive(table.name) not in {0, counts[table.name].unchanged}]
+    countable = [table for table in fewer if _is_countable(baseline, source, table, counts[table.name])]
+    changed = {table.name: source.changed_keys(table, baseline.since(table.name)) for table in countable}
+
+    def rows_without_deletions(table: ResolvedTable) -> int:
+        written = changed[table.name]
+        existed = keys.alive_among(baseline.log.bucket, table.declared, baseline.batches, written)
+        return baseline.alive(table.name) + len(written) - existed
+
+    with ThreadPoolExecutor(_TABLES_AT_ONCE) as pool:
+        expected = dict(zip(changed, pool.map(rows_without_deletions, countable), strict=True))
+    return frozenset(table.name for table in fewer if expected.get(table.name) != counts[table.name].rows)
+
+
+def _is_countable(baseline: Baseline, source: SourceReader, table: ResolvedTable, count: Count) -> bool:
+    """Return whether few rows of `table` changed, and transaction ids identify them."""
+    batches = [batch for batch in baseline.batches if table.name in batch.tables]
+    return (
+        0 < count.changed <= MAX_KEYS
+        and len(batches) <= MAX_BATCHES
+        and all(batch.identities for batch in batches)  # older versions committed duplicate keys
+        and not baseline.reload_of(table.name)
+        and source.snapshot.xmax < TRANSACTION_ID_RANGE
+    )

@@ -1,0 +1,121 @@
+"""The copy into staging: the Parquet files of a batch, streamed into Postgres by ADBC without passing through Spark."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import boto3
+import pyarrow as pa
+from adbc_driver_postgresql import dbapi
+from pyarrow import parquet
+
+from totelake.lake import objects
+from totelake.lake.batches import ProcessedTable
+from totelake.runtime import failpoints
+from totelake.runtime.glue import JobRun
+from totelake.tables import StarTable
+from totelake.warehouse.names import STAGING_SCHEMA
+
+# Files of a table are copied together up to this size.
+COPY_BYTES = 16 * 2**20
+# Larger batches are copied by the executors, others by threads of the driver.
+DRIVER_BYTES = 256 * 2**20
+_ROWS_PER_BATCH = 32_768
+_MIN_THREADS = 2
+# The Arrow type that ADBC copies into a column, by its type in the staging table.
+_ARROW = {
+    "integer": pa.int32(),
+    "bigint": pa.int64(),
+    "boolean": pa.bool_(),
+    "text": pa.string(),
+    "date": pa.date32(),
+    "timestamp": pa.timestamp("us"),
+    "numeric": pa.decimal128(38, 18),
+}
+
+
+class Copy(NamedTuple):
+    """One COPY: the objects `keys`, of `size` bytes in total, into the `columns` of `staging_table`."""
+
+    staging_table: str
+    columns: pa.Schema
+    keys: tuple[str, ...]
+    size: int
+
+
+def plan(bucket: str, table: StarTable, parts: Iterable[ProcessedTable], staging_table: str, s3: Any) -> list[Copy]:
+    """Return the copies that bring all files of the `parts` of `table` into `staging_table`."""
+    columns = pa.schema([(column.name, _ARROW[column.type.staging]) for column in table.stored_columns])
+    copies: list[Copy] = []
+    for key, size in _files(bucket, parts, s3):
+        if copies and copies[-1].size + size <= COPY_BYTES:
+            last = copies.pop()
+            copies.append(last._replace(keys=(*last.keys, key), size=last.size + size))
+        else:
+            copies.append(Copy(staging_table, columns, (key,), size))
+    return copies
+
+
+def _files(bucket: str, parts: Iterable[ProcessedTable], s3: Any) -> Iterator[tuple[str, int]]:
+    """Yield the key and the bytes of each file of `parts`."""
+    for part in parts:
+        yield from ((f"{part.path}{name}", size) for name, size in objects.files_below(bucket, part.path, s3).items())
+
+
+def run_copies(run: JobRun, bucket: str, copies: list[Copy], conninfo: str) -> None:
+    """Run `copies` from `bucket` to the database at `conninfo`, the largest first.
+
+    A file that Spark retries may be copied twice, but no row is left out.
+    """
+    ingest = _ingester(conninfo)
+    if sum(planned.size for planned in copies) > DRIVER_BYTES:
+        targets = {f"s3://{bucket}/{key}": planned[:2] for planned in copies for key in planned.keys}
+        files = run.spark.sparkContext.binaryFiles(",".join(targets))
+        files.foreach(lambda file: ingest(*targets[file[0]], {file[0]: file[1]}))
+        failpoints.hit(failpoints.TABLE_STAGED)
+        return
+    s3 = boto3.client("s3")
+
+    def copy(planned: Copy) -> None:
+        files = {f"s3://{bucket}/{key}": s3.get_object(Bucket=bucket, Key=key)["Body"].read() for key in planned.keys}
+        ingest(planned.staging_table, planned.columns, files)
+
+    with ThreadPoolExecutor(max(_MIN_THREADS, os.cpu_count() or 1)) as pool:
+        for _ in pool.map(copy, sorted(copies, key=lambda planned: planned.size, reverse=True)):
+            failpoints.hit(failpoints.TABLE_STAGED)
+
+
+def _ingester(conninfo: str) -> Callable[[str, pa.Schema, dict[str, bytes]], None]:
+    """Return the function that copies files, their contents by URL, to a staging table with one COPY.
+
+    It is pickled by value and refers to libraries only, so that executors need not import this package.
+    """
+
+    def ingest(staging_table: str, columns: pa.Schema, files: dict[str, bytes]) -> None:
+        opened = [open_parquet(url, body) for url, body in files.items()]
+        batches = (
+            conformed(batch, columns)
+            for file in opened
+            for batch in file.iter_batches(_ROWS_PER_BATCH, use_threads=False)
+        )
+        with dbapi.connect(conninfo) as connection, connection.cursor() as cursor:
+            stream = pa.RecordBatchReader.from_batches(columns, batches)
+            cursor.adbc_ingest(staging_table, stream, mode="append", db_schema_name=STAGING_SCHEMA)
+            connection.commit()
+
+    def open_parquet(url: str, body: bytes) -> parquet.ParquetFile:
+        try:
+            return parquet.ParquetFile(pa.BufferReader(body))
+        except pa.ArrowInvalid as error:
+            raise pa.ArrowInvalid(f"{url}: {error}") from error
+
+    def conformed(batch: pa.RecordBatch, columns: pa.Schema) -> pa.RecordBatch:
+        present = batch.schema.names
+        arrays = [
+            batch.column(field.name).cast(field.type) if field.name in present else pa.nulls(batch.num_rows, field.type)
+            for field in columns
+        ]
+        return pa.record_batch(arrays, schema=columns)
+
+    return ingest
