@@ -136,7 +136,7 @@ def test_wrong_row_count_is_rejected(lake, copy, connection, expected):
     put(lake.processed, "tables/1.parquet", LOCATION, [location(1), location(2)])
     with staging.staging_tables(connection, [LOCATION], "1_test") as names:
         copy(LOCATION, names["dim_location"])
-        with pytest.raises(StagingError, match=f"dim_location: the batch holds {expected} rows, staging 2") as raised:
+        with pytest.raises(StagingError, match=f"dim_location: the batch has {expected} rows, staging 2") as raised:
             staging.check(connection, LOCATION, names["dim_location"], expected)
     assert (raised.value.expected, raised.value.found) == (expected, 2)
 
