@@ -11,8 +11,8 @@ import pytest
 
 from tests import star_batches
 from tests.star_batches import DIMENSIONS, FIRST, SMALL, order, payment
-from tests.unit.predefined_schema import PREDEFINED
-from tests.unit.test_warehouse_definition import actual_columns
+from tests.unit.totelake.predefined_schema import PREDEFINED
+from tests.unit.totelake.test_warehouse_definition import actual_columns
 from totelake.runtime import failpoints
 from totelake.runtime.errors import OrphanError, StagingError, StatementError
 from totelake.tables import STAR_TABLES

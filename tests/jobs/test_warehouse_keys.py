@@ -5,7 +5,7 @@ import pytest
 
 from tests.jobs.warehouse_kinds import postgres_only
 from tests.star_batches import DIMENSIONS, FIRST, SMALL, payment
-from tests.unit.predefined_schema import FOREIGN_KEYS, KEYS
+from tests.unit.totelake.predefined_schema import FOREIGN_KEYS, KEYS
 from totelake.runtime.errors import (
     OrphanError,
     WarehouseColumnsError,

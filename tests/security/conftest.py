@@ -19,7 +19,7 @@ from local_aws.address import REGION
 from local_aws.server import LocalAws, RequestHandler
 from local_aws.state import State
 from tests.local_aws.conftest import local_aws, world  # noqa: F401 - fixtures for attacks on jobs
-from tests.unit.test_setup import machine  # noqa: F401 - a fixture for attacks on downloads
+from tests.unit.ops.test_setup import machine  # noqa: F401 - a fixture for attacks on downloads
 
 BUCKET, SCRIPT = "artifacts", "jobs/ingest.py"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 NEEDED = ("sh", "sed", "cat", "cksum", "cp", "dirname", "ln", "mkdir", "mv", "rm")
 JAVA_17 = """echo 'openjdk version "17.0.15" 2025-04-15' >&2"""
 TERRAFORM = "echo 'Terraform v1.11.4'"

@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from tests.unit.predefined_schema import FOREIGN_KEYS, KEYS, PREDEFINED
+from tests.unit.totelake.predefined_schema import FOREIGN_KEYS, KEYS, PREDEFINED
 from totelake.runtime.errors import WarehouseSchemaError
 from totelake.warehouse import postgres
 

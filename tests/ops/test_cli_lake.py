@@ -6,7 +6,10 @@ from urllib.parse import urlsplit
 
 import pytest
 import typer
+from botocore.credentials import Credentials
 
+from local_aws.server import LocalAws
+from local_aws.state import State
 from ops.cli import lake_query
 from ops.cli.screen import Screen
 from ops.sandbox import deployment
@@ -18,15 +21,14 @@ QUERY = "SELECT id, name, price FROM sale WHERE id < 3 ORDER BY id"
 
 
 @pytest.fixture(scope="module")
-def shop(local_aws):
-    """Return a shop whose database serves as the processed zone, and close it after the last test."""
-    shop = Shop(local_aws)
-    for name in ("raw", "found"):
-        shop.glue.create_database(DatabaseInput={"Name": name})
-    yield shop
-    for name in ("raw", "found"):
-        shop.glue.delete_database(Name=name)
-    shop.close()
+def shop(tmp_path_factory):
+    """Return a shop whose database serves as the processed zone."""
+    with LocalAws(State(tmp_path_factory.mktemp("shop")), Credentials("local", "local")) as aws:
+        shop = Shop(aws)
+        for name in ("raw", "found"):
+            shop.glue.create_database(DatabaseInput={"Name": name})
+        yield shop
+        shop.close()
 
 
 @pytest.fixture

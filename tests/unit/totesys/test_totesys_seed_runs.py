@@ -5,7 +5,7 @@ from datetime import datetime
 import psycopg
 import pytest
 
-from tests.unit.test_totesys_seed import NOW, STATIC
+from tests.unit.totesys.test_totesys_seed import NOW, STATIC
 from totesys import roles, schema, seed
 from totesys.business import Business
 from totesys.errors import NotEmptyError

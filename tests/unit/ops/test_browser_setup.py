@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 NO_PLAYWRIGHT = "exit 1"
 ROOT_USER, OTHER_USER = "echo 0", "echo 1000"
 
