@@ -82,7 +82,7 @@ def test_only_stale_artifacts_are_built(tmp_path, monkeypatch):
         yield lambda _detail: None
 
     build.make(step)
-    assert built == ["Get the JDBC driver of Postgres", "Zip the package of the jobs"]
+    assert built == ["Download the JDBC driver of Postgres", "Zip the package of the jobs"]
     build.make(step)
     assert len(built) == 2
     build.PACKAGE.write_bytes(b"older package")
