@@ -138,7 +138,7 @@ def test_wrong_row_count_is_rejected(lake, copy, connection, expected):
         copy(LOCATION, names["dim_location"])
         with pytest.raises(StagingError, match=f"dim_location: the batch has {expected} rows, staging 2") as raised:
             staging.check(connection, LOCATION, names["dim_location"], expected)
-    assert (raised.value.expected, raised.value.found) == (expected, 2)
+    assert (raised.value.expected, raised.value.actual) == (expected, 2)
 
 
 def test_failed_copy_reports_the_cause_without_the_password(lake, copy, warehouse):

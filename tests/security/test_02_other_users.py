@@ -28,7 +28,7 @@ from moto.core import DEFAULT_ACCOUNT_ID
 
 from local_aws import processes
 from local_aws.address import REGION
-from local_aws.athena.catalog import Catalog
+from local_aws.athena.catalog import QueryCatalog
 from local_aws.athena.engine import Engine
 from local_aws.state import State
 from ops.sandbox import health, lifecycle
@@ -255,7 +255,7 @@ def test_another_user_cannot_change_the_note_of_the_postgres_data(monkeypatch):
 def test_another_user_cannot_read_files_that_a_query_spills_to_disk(monkeypatch, tmp_path):
     """DuckDB's default folder for them is the endpoint's working directory, which others may read."""
     monkeypatch.chdir(tmp_path)
-    engine = Engine(Catalog(DEFAULT_ACCOUNT_ID, REGION), "any")
+    engine = Engine(QueryCatalog(DEFAULT_ACCOUNT_ID, REGION), "any")
     engine._connection.execute("SET memory_limit = '60MB'")
     engine._connection.execute("SET threads = 1")
     rows = "SELECT CAST(x AS VARCHAR) || ' is a secret' FROM UNNEST(SEQUENCE(1, 1000000)) AS t(x) ORDER BY 1"

@@ -116,13 +116,13 @@ def test_declared_rules_are_checked_and_no_others(rows, calendar, spark, monkeyp
         for name in {column.references for column in STAR_TABLES[name].columns if column.references}
     }
     checked = set()
-    fault = rules._violation
+    violation = rules._Violation
 
-    def recorded(broken, rule, column):
+    def recorded(condition, rule, column):
         checked.add((column.name, rule))
-        return fault(broken, rule, column)
+        return violation(condition, rule, column)
 
-    monkeypatch.setattr(rules, "_violation", recorded)
+    monkeypatch.setattr(rules, "_Violation", recorded)
     rules.check_rules(made, STAR_TABLES[name], missing)
 
     declared = {
