@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,6 +38,12 @@ _MARKS_OF_FIXTURES = {
     "configuration": "terraform",
 }
 _MARKS_OF_FOLDERS = {"e2e": "world", "terraform": "terraform"}
+
+
+def pytest_configure() -> None:
+    """Accept SIGINT: in the background a shell ignores it, and so would the processes to which tests send it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

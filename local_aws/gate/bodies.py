@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import IO, Any
 
+from local_aws import checksums
 from local_aws.gate.errors import MalformedRequestError, TooLargeError
 from local_aws.wsgi import Environ
 
@@ -27,25 +28,10 @@ _READ_BYTES = 1 << 20
 _LENGTH = re.compile(r"[0-9]{1,19}")
 
 
-class _Crc32:
-    """CRC-32 with the interface of hashlib."""
-
-    def __init__(self, content: bytes = b"") -> None:
-        self._value = zlib.crc32(content)
-
-    def update(self, content: bytes) -> None:
-        self._value = zlib.crc32(content, self._value)
-
-    def digest(self) -> bytes:
-        return self._value.to_bytes(4, "big")
-
-
-# CRC32C and CRC64NVME are not in the standard library: they are stored with the object unchecked.
+# Others are stored with the object unchecked.
 _CHECKSUMS: dict[str, Callable[[], Any]] = {
     "HTTP_CONTENT_MD5": partial(hashlib.md5, usedforsecurity=False),
-    "HTTP_X_AMZ_CHECKSUM_CRC32": _Crc32,
-    "HTTP_X_AMZ_CHECKSUM_SHA1": partial(hashlib.sha1, usedforsecurity=False),
-    "HTTP_X_AMZ_CHECKSUM_SHA256": hashlib.sha256,
+    **{f"HTTP_X_AMZ_CHECKSUM_{name}": start for name, start in checksums.ALGORITHMS.items()},
 }
 
 

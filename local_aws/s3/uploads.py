@@ -3,9 +3,8 @@
 import hashlib
 import os
 import shutil
-import zlib
 from base64 import b64encode
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Self, override
@@ -14,26 +13,10 @@ from moto.s3.exceptions import EntityTooSmall, InvalidPart, InvalidPartOrder, Ma
 from moto.s3.models import FakeBucket, FakeMultipart
 from moto.settings import S3_UPLOAD_PART_MIN_SIZE
 
+from local_aws.checksums import ALGORITHMS
 from local_aws.s3.errors import map_os_errors
 from local_aws.s3.objects import FileKey
 from local_aws.s3.records import Stamp
-
-
-class _Crc32Checksum:
-    """CRC-32 with the interface of hashlib."""
-
-    def __init__(self) -> None:
-        self._value = 0
-
-    def update(self, chunk: bytes) -> None:
-        self._value = zlib.crc32(chunk, self._value)
-
-    def digest(self) -> bytes:
-        return self._value.to_bytes(4, "big")
-
-
-# CRC32C and CRC64NVME are not in the standard library: an object that is uploaded with them has no checksum.
-_ALGORITHMS: dict[str, Callable[[], Any]] = {"CRC32": _Crc32Checksum, "SHA1": hashlib.sha1, "SHA256": hashlib.sha256}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +80,7 @@ class Upload(FakeMultipart):  # type: ignore[misc] # moto is not typed
         Raises InvalidPart, InvalidPartOrder, EntityTooSmall and MalformedXML as S3 does.
         """
         parts = self._listed_parts(list(listed))
-        algorithm = _ALGORITHMS.get(self.metadata.get("x-amz-checksum-algorithm") or "")
+        algorithm = ALGORITHMS.get(self.metadata.get("x-amz-checksum-algorithm") or "")
         object_checksum = algorithm() if algorithm else None
         part_digests = []
         for part in parts:
@@ -140,6 +123,6 @@ class Upload(FakeMultipart):  # type: ignore[misc] # moto is not typed
         name = self.metadata["x-amz-checksum-algorithm"]
         if self.metadata.get("x-amz-checksum-type") == "FULL_OBJECT":
             return Checksum(name, "FULL_OBJECT", b64encode(object_checksum.digest()).decode(), 1)
-        composite = _ALGORITHMS[name]()
+        composite = ALGORITHMS[name]()
         composite.update(b"".join(part_digests))
         return Checksum(name, "COMPOSITE", b64encode(composite.digest()).decode(), len(part_digests))

@@ -35,7 +35,7 @@ _ARROW = {
 }
 
 
-class Copy(NamedTuple):
+class FileCopy(NamedTuple):
     """One COPY: the objects `keys`, of `size` bytes in total, into the `columns` of `staging_table`."""
 
     staging_table: str
@@ -44,16 +44,16 @@ class Copy(NamedTuple):
     size: int
 
 
-def plan(bucket: str, table: StarTable, parts: Iterable[ProcessedTable], staging_table: str, s3: Any) -> list[Copy]:
+def plan(bucket: str, table: StarTable, parts: Iterable[ProcessedTable], staging_table: str, s3: Any) -> list[FileCopy]:
     """Return the copies that bring all files of the `parts` of `table` into `staging_table`."""
     columns = pa.schema([(column.name, _ARROW[column.type.staging]) for column in table.stored_columns])
-    copies: list[Copy] = []
+    copies: list[FileCopy] = []
     for key, size in _files(bucket, parts, s3):
         if copies and copies[-1].size + size <= COPY_BYTES:
             last = copies.pop()
             copies.append(last._replace(keys=(*last.keys, key), size=last.size + size))
         else:
-            copies.append(Copy(staging_table, columns, (key,), size))
+            copies.append(FileCopy(staging_table, columns, (key,), size))
     return copies
 
 
@@ -63,7 +63,7 @@ def _files(bucket: str, parts: Iterable[ProcessedTable], s3: Any) -> Iterator[tu
         yield from ((f"{part.path}{name}", size) for name, size in objects.files_below(bucket, part.path, s3).items())
 
 
-def run_copies(run: JobRun, bucket: str, copies: list[Copy], conninfo: str) -> None:
+def run_copies(run: JobRun, bucket: str, copies: list[FileCopy], conninfo: str) -> None:
     """Run `copies` from `bucket` to the database at `conninfo`, the largest first.
 
     A file that Spark retries may be copied twice, but no row is left out.
@@ -77,7 +77,7 @@ def run_copies(run: JobRun, bucket: str, copies: list[Copy], conninfo: str) -> N
         return
     s3 = boto3.client("s3")
 
-    def copy(planned: Copy) -> None:
+    def copy(planned: FileCopy) -> None:
         files = {f"s3://{bucket}/{key}": s3.get_object(Bucket=bucket, Key=key)["Body"].read() for key in planned.keys}
         ingest(planned.staging_table, planned.columns, files)
 
