@@ -163,26 +163,52 @@ def test_run_leaves_no_state_in_the_warm_jvm(world: Any, job: str, spare: Spare)
         assert spare.process_id == waiting
 
 
+def failing_script(ending: str) -> str:
+    """Return a script that starts Spark and fails."""
+    return f"import os, sys; from pyspark.sql import SparkSession; SparkSession.builder.getOrCreate(); {ending}"
+
+
+def run_failing_script(world: Any, ending: str, message: str) -> None:
+    """Run a script of the deployment that fails, and assert how its run ends."""
+    script = failing_script(ending)
+    world.deployed(script, SESSION)
+    name = world.job(f"wrong-{time.monotonic_ns()}", script, kind="glueetl")
+    run = world.ended(name, world.start(name), seconds=60)
+    assert (run["JobRunState"], run["ErrorMessage"]) == ("FAILED", message)
+
+
 @pytest.mark.parametrize(
     ("ending", "message"),
     [
         ("raise ValueError('so')", "ValueError: so"),
         ("sys.exit(3)", "SystemExit: 3"),
         ("os._exit(4)", "Command failed with exit code 4"),
+    ],
+)
+def test_failed_run_leaves_the_warm_jvm_to_the_next(world: Any, spare: Spare, ending: str, message: str):
+    """Its context is stopped, and the next run makes one of its own."""
+    waiting = spare.process_id
+    run_failing_script(world, ending, message)
+    assert spare.process_id == waiting
+    name = world.job(f"after-{time.monotonic_ns()}", SESSION, kind="glueetl")
+    run_id = world.start(name)
+    assert world.ended(name, run_id, seconds=60)["JobRunState"] == "SUCCEEDED"
+    assert world.output(run_id) == [str(waiting)]
+
+
+@pytest.mark.parametrize(
+    ("ending", "message"),
+    [
         ("os.kill(os.getpid(), 9)", "Command was ended by signal 9"),
         ("os.kill(os.getpid(), 11)", "Command was ended by signal 11"),
     ],
 )
-def test_failed_run_discards_the_warm_jvm(world: Any, spare: Spare, ending: str, message: str):
+def test_killed_run_discards_the_warm_jvm(world: Any, spare: Spare, ending: str, message: str):
     """The run ends as in its own process, and a new spare is started."""
     waiting = spare.process_id
     assert waiting is not None
     processes = [psutil.Process(waiting), *psutil.Process(waiting).children(recursive=True)]
-    script = f"import os, sys; from pyspark.sql import SparkSession; SparkSession.builder.getOrCreate(); {ending}"
-    name = world.job(f"wrong-{waiting}", script, kind="glueetl")
-    run_id = world.start(name)
-    run = world.ended(name, run_id, seconds=60)
-    assert (run["JobRunState"], run["ErrorMessage"]) == ("FAILED", message)
+    run_failing_script(world, ending, message)
     assert spare.process_id not in (None, waiting)
     world.wait(lambda: [process for process in processes if process.is_running()], lambda running: not running)
     assert len(list(world.aws.state.jobs.glob("spare-*"))) == 1

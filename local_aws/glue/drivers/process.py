@@ -153,9 +153,10 @@ class WarmProcess(DriverProcess):
         return super().assign(assignment) and bool(self._done.read(1))
 
     def wait(self) -> int:
-        """Wait for the end of the run, and return its exit status; after a successful one the process continues."""
-        self.is_reusable = bool(self._done.read(1))
-        return 0 if self.is_reusable else self.end()
+        """Wait for the end of the run, and return its exit status; the process continues if the run left nothing."""
+        status = self._done.read(1)
+        self.is_reusable = bool(status)
+        return status[0] if status else self.end()
 
     def end(self) -> int:
         """End every process of the session, if that has not been done, and return the exit status of the first."""

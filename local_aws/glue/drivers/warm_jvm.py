@@ -3,10 +3,10 @@
 It is started as a file in an empty folder, with a mark, the number of a pipe, and the maximum number of runs. Its
 standard input carries one line of JSON for each run, the assignment that `driver.py` reads, and stays open while the
 endpoint lives: when it ends, this process ends, and its drivers, whose input it holds, kill the rest of the session. A
-byte to the pipe acknowledges a line. After a successful run its context, mounts, settings, files and processes are
-removed. If the JVM is then in its initial state, the mark is written to standard output and standard error, which ends
-the output of that run, and another byte to the pipe. If it is not, after a failed run, and after the last one, this
-process exits with the status of the driver, and the JVM ends with it.
+byte to the pipe acknowledges a line. After a run its context, mounts, settings, files and processes are removed. If the
+JVM is then in its initial state, the mark is written to standard output and standard error, which ends the output of
+that run, and the exit status of the driver, a byte, to the pipe. If it is not, after a run that was ended by a signal,
+and after the last one, this process exits with the status of the driver, and the JVM ends with it.
 """
 
 import os
@@ -150,7 +150,7 @@ def main(mark: str, done: int, runs: int) -> None:
         driver = next_driver if next_driver.poll() is None else _start_driver()
         next_driver = _start_driver()
         status = _run(driver, line)
-        if status or terminated.is_set() or not runs_left:
+        if status < 0 or terminated.is_set() or not runs_left:
             processes.exit_with_status(status)
         unkilled = processes.kill_family(os.getpid(), tag, keep=(java.pid, next_driver.pid))
         if unkilled or not _is_clean_after_run(gateway.jvm, state, files):
@@ -159,7 +159,7 @@ def main(mark: str, done: int, runs: int) -> None:
         for output in (sys.stdout, sys.stderr):
             output.write(f"\0{mark}\n")
             output.flush()
-        os.write(done, b".")
+        os.write(done, bytes((status,)))
 
 
 if __name__ == "__main__":
