@@ -34,6 +34,7 @@ from totelake.reconcile import expected
 from totelake.reconcile.report import Report
 from totelake.runtime.connections import Login
 from totelake.runtime.errors import ReconcileError
+from totelake.warehouse.names import SCHEMA
 from totelake.warehouse.postgres import apply, ledger
 from totelake.warehouse.postgres.load import Postgres
 from totesys import roles, schema, seed
@@ -61,7 +62,7 @@ def main() -> None:
         equal, cpu = measure(cluster, lambda: compare(databases))
         with psycopg.connect(warehouse.conninfo) as connection:
             connection.execute(
-                "UPDATE fact_sales_order SET units_sold = units_sold + 1 WHERE sales_order_id % 1000 = 0"
+                "UPDATE public.fact_sales_order SET units_sold = units_sold + 1 WHERE sales_order_id % 1000 = 0"
             )
         different, _ = measure(cluster, lambda: find_differences(databases))
     print(f"{rows:,} rows on each side, {os.cpu_count()} cores")
@@ -93,7 +94,7 @@ def fill_warehouse(totesys: Login, warehouse: Login) -> None:
             rows = sql.SQL("COPY (SELECT r.*{} FROM ({}) AS r) TO STDOUT")
             columns = (*(column.name for column in table.columns), *(("_source_version",) if table.is_fact else ()))
             into = sql.SQL("COPY {} ({}) FROM STDIN").format(
-                sql.Identifier(table.name),
+                sql.Identifier(SCHEMA, table.name),
                 sql.SQL(", ").join(map(sql.Identifier, (*columns, "_ingested_sequence"))),
             )
             with source.cursor() as reading, target.cursor() as writing:
