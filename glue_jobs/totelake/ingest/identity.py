@@ -15,9 +15,8 @@ from totelake.tables import SourceTable
 
 # One row for each column of each table and of its children. The catalog has the value that ALTER TABLE … ADD COLUMN …
 # DEFAULT gave to existing rows, and the expression of a generated column, which is not deparsed since that takes a
-# lock. The rows of temporary children are visible to their own session only. The search path does not have the schema
-# `public`, so Postgres writes it before the names of its tables and types; the identity has them without it.
-_COLUMNS = r"""
+# lock. The rows of temporary children are visible to their own session only.
+_COLUMNS = """
 WITH RECURSIVE family AS (
     SELECT table_.oid AS root, table_.oid AS member
     FROM pg_class AS table_
@@ -28,11 +27,9 @@ WITH RECURSIVE family AS (
     JOIN pg_inherits AS link ON link.inhparent = family.member
     JOIN pg_class AS child ON child.oid = link.inhrelid AND child.relpersistence <> 't'
 )
-SELECT root.relname, root.oid = member.oid, member.oid::bigint,
-       regexp_replace(member.oid::regclass::text, '^public\.', ''), member.relkind::text,
-       root.relrowsecurity, row_security_active(root.oid), own.attname, own.attnum,
-       regexp_replace(format_type(own.atttypid, NULL), '^public\.', ''),
-       regexp_replace(format_type(own.atttypid, own.atttypmod), '^public\.', ''),
+SELECT root.relname, root.oid = member.oid, member.oid::bigint, member.oid::regclass::text, member.relkind::text,
+       root.relrowsecurity, row_security_active(root.oid), own.attname, own.attnum, format_type(own.atttypid, NULL),
+       format_type(own.atttypid, own.atttypmod),
        own.attnotnull AND NOT EXISTS (
            SELECT FROM pg_constraint AS unchecked
            WHERE unchecked.conrelid = own.attrelid AND unchecked.contype = 'n'
