@@ -169,5 +169,5 @@ def test_batch_with_a_duplicate_key_is_named_and_replaced_by_a_rebuilt_zone(comm
 def test_missing_rows_in_staging_are_reported_without_a_key(commit, run_load):
     """No duplicate key is named."""
     commit({"dim_currency": [(1, "GBP", "Pound Sterling", 1, None)]}, counts={"dim_currency": 3})
-    with pytest.raises(StagingError, match=r"holds 3 rows, staging 1: 2 rows did not arrive. Nothing was merged; run"):
+    with pytest.raises(StagingError, match=r"has 3 rows, staging 1: 2 rows did not arrive. Nothing was merged; run"):
         run_load()
