@@ -51,7 +51,7 @@ def mount(
     """Serve a service by our subclasses of moto's backend and response, from the next request on and without resources.
 
     `attributes` are class attributes of the mounted backend: what all accounts and regions share. `models` are the
-    subclasses of moto's models that the backend creates. A service that is mounted already is mounted anew.
+    subclasses of moto's models that the backend creates. A mounted service is replaced.
     """
     registry = get_backend(service)
     moto_backend = _mounts[service].moto_backend if service in _mounts else registry.backend

@@ -49,9 +49,9 @@ def copy(request, lake, warehouse, monkeypatch):
         monkeypatch.setattr(copying, "DRIVER_BYTES", -1)
 
     def run(table, staging_table, path="tables/"):
-        part = ProcessedTable(path, rows=0, bytes=0)
-        copies = copying.plan(lake.processed, table, [part], staging_table, boto3.client("s3"))
-        copying.run_copies(job_run(), lake.processed, copies, warehouse.conninfo)
+        part, s3 = ProcessedTable(path, rows=0, bytes=0), boto3.client("s3")
+        copies = copying.plan(lake.processed, table, [part], staging_table, s3)
+        copying.run_copies(job_run(), lake.processed, copies, warehouse.conninfo, s3)
         return len(copies)
 
     return run

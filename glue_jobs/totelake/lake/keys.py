@@ -3,8 +3,6 @@
 from collections.abc import Collection, Iterable
 from typing import Any
 
-import boto3
-
 from totelake.lake import objects
 from totelake.lake.batches import IngestedBatch
 from totelake.tables import SourceTable
@@ -19,6 +17,6 @@ def alive_among(bucket: str, table: SourceTable, batches: Iterable[IngestedBatch
     operations: dict[Any, str] = {}
     for batch in batches:
         if written := batch.tables.get(table.name):
-            rows = objects.rows_below(bucket, written.path, key, keys, boto3, columns=(key, "_op"))
+            rows = objects.rows_below(bucket, written.path, key, keys, columns=(key, "_op"))
             operations |= {row[key]: row["_op"] for row in rows}
     return sum(operation != "D" for operation in operations.values())

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
-import boto3
 import pyarrow as pa
 from adbc_driver_postgresql import dbapi
 from pyarrow import parquet
@@ -63,8 +62,8 @@ def _files(bucket: str, parts: Iterable[ProcessedTable], s3: Any) -> Iterator[tu
         yield from ((f"{part.path}{name}", size) for name, size in objects.files_below(bucket, part.path, s3).items())
 
 
-def run_copies(run: JobRun, bucket: str, copies: list[FileCopy], conninfo: str) -> None:
-    """Run `copies` from `bucket` to the database at `conninfo`, the largest first.
+def run_copies(run: JobRun, bucket: str, copies: list[FileCopy], conninfo: str, s3: Any) -> None:
+    """Run `copies` from `bucket`, read with the client `s3`, to the database at `conninfo`, the largest first.
 
     A file that Spark retries may be copied twice, but no row is left out.
     """
@@ -75,7 +74,6 @@ def run_copies(run: JobRun, bucket: str, copies: list[FileCopy], conninfo: str) 
         files.foreach(lambda file: ingest(*targets[file[0]], {file[0]: file[1]}))
         failpoints.hit(failpoints.TABLE_STAGED)
         return
-    s3 = boto3.client("s3")
 
     def copy(planned: FileCopy) -> None:
         files = {f"s3://{bucket}/{key}": s3.get_object(Bucket=bucket, Key=key)["Body"].read() for key in planned.keys}

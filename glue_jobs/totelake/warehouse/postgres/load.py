@@ -113,7 +113,7 @@ class _PostgresLoad:
                 "bytes": sum(copy.size for copy in copies),
             }
             conninfo = copy_conninfo(self.login, self.connection, self.run.id)
-            copying.run_copies(self.run, self.bucket, copies, conninfo)
+            copying.run_copies(self.run, self.bucket, copies, conninfo, s3)
 
     def _merge(self, table: StarTable, files: list[ProcessedTable], staging_table: str, batch_id: str | None) -> int:
         """Merge one table; raise `StagingError` unless the staged rows are those of `files`, each once.
