@@ -32,6 +32,7 @@ type ExtraPage = Callable[[dict[str, Any]], Mapping[str, Any]]
 
 _LOG = logging.getLogger(__name__)
 _FIRST_ERROR = 400
+_SECONDS_TO_SHUTDOWN = 0.05
 _NO_PAGES: Mapping[str, ExtraPage] = MappingProxyType({})
 
 
@@ -145,7 +146,7 @@ class LocalAws:
     def serve(self) -> None:
         """Serve until `shutdown` is called, then stop running jobs and crawls."""
         try:
-            self._server.serve_forever()
+            self._server.serve_forever(poll_interval=_SECONDS_TO_SHUTDOWN)
         finally:
             _LOG.info("stopping")
             self.alarms.stop()

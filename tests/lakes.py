@@ -29,7 +29,6 @@ from totelake.warehouse.postgres.load import Postgres
 def s3_endpoint(folder: Path) -> Iterator[tuple[Path, dict[str, str]]]:
     """Serve AWS with its buckets below `folder`; yield the buckets' folder and the endpoint's environment variables."""
     with LocalAws(State(folder), Credentials("local", "local")) as aws:
-        aws.schedules.stop()  # it may serve until the session ends, when schedules are those of another local AWS
         yield aws.state.lake, aws.environment
 
 

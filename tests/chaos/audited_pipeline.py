@@ -1,6 +1,5 @@
 """A totesys with an audit trail, a lake, and the real ingest stage between them."""
 
-import logging
 import os
 import tempfile
 from collections.abc import Iterator
@@ -77,7 +76,6 @@ class AuditedPipeline:
 @contextmanager
 def audited_pipeline(spark: SparkSession | None = None) -> Iterator[AuditedPipeline]:
     """Yield an audited pipeline with the session `spark`, or with its own; remove it after the block."""
-    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # the endpoint would log every request
     with tempfile.TemporaryDirectory(prefix="totelake-interleavings-") as name, patch.dict(os.environ):
         folder = Path(name)
         session = spark or _spark(folder / "spark")

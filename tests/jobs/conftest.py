@@ -24,14 +24,14 @@ from totelake.warehouse.redshift import shape
 from totesys import roles, schema
 
 
-@pytest.fixture(scope="package", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _few_rows(spark: SparkSession) -> Iterator[None]:
     """Configure Spark for the few rows of these tests."""
     with few_rows(spark):
         yield
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def lake_root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Serve all buckets from an endpoint; return the folder that they are in."""
     with s3_endpoint(tmp_path_factory.mktemp("lake")) as (buckets, variables), pytest.MonkeyPatch.context() as process:

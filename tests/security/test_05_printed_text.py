@@ -319,6 +319,7 @@ def test_logged_traceback_has_no_control_characters(terminal, monkeypatch, tmp_p
 @pytest.mark.parametrize("path", ["/%E2%80%AEtxt", "/%C2%9B31m", "/%0Aforged", "/%1B[31m", "/\u202etxt", "/\x1b[31m"])
 def test_endpoint_logs_a_refused_request_on_one_line_without_control_characters(target, caplog, path):
     """Refused requests are logged too, and need no key."""
+    caplog.set_level(logging.INFO, "werkzeug")
     with socket.create_connection(("127.0.0.1", target.port)) as connection:
         connection.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{target.port}\r\n\r\n".encode())
         assert b"403" in connection.recv(4096)

@@ -7,6 +7,7 @@ from chispa import assert_df_equality
 
 from totelake.tables import STAR_TABLES
 from totelake.transform.files import exact
+from totelake.transform.rules import check_rules
 from totelake.transform.star_tables.facts import fact_payment, fact_purchase_order, fact_sales_order
 
 
@@ -30,7 +31,7 @@ def test_sales_order_is_transformed_to_a_fact_row(spark, rows):
     }
     table = STAR_TABLES["fact_sales_order"]
 
-    fact = exact(fact_sales_order(rows("sales_order", order)), table)
+    fact = exact(check_rules(fact_sales_order(rows("sales_order", order)), table, {}), table)
 
     created, changed = (date(2024, 11, 21), "08:05:09.007"), (date(2024, 11, 22), "18:59:59.999")
     sold, due = (3, 4, 50_000, Decimal("3.99"), 2, 9), (date(2024, 11, 28), date(2026, 8, 1), 11)

@@ -205,7 +205,7 @@ def test_failed_apply_raises_terraforms_error(copy_of: Callable[[], Path], varia
     """The error has Terraform's message, and there are no outputs."""
     folder = copy_of()
 
-    with pytest.raises(terraform.TerraformError, match="prefix is 3 to 40 lower-case letters"):
+    with pytest.raises(terraform.TerraformError, match="prefix must be 3 to 40 lower-case letters"):
         terraform.apply(folder, {**variables, "prefix": "No_Bucket"}, environment={})
     with pytest.raises(terraform.TerraformError, match="has not been applied"):
         terraform.outputs(folder)
