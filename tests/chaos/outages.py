@@ -19,7 +19,7 @@ from local_aws.state import State
 from ops.sandbox.postgres import Cluster
 from tests.postgres_servers import PASSWORD, WAREHOUSE_OWNER, as_role, login_of, superuser
 from totelake.runtime import failpoints
-from totelake.runtime.connections import Login
+from totelake.runtime.connections import Login, session_options
 from totesys import roles
 
 type Callback = Callable[[], object]
@@ -138,7 +138,8 @@ def assert_warehouse_matches_source(totesys: str, warehouse: str, committed: lis
 
     `totesys` and `warehouse` are URLs, `committed` the sequences and ids of the batches in the processed log.
     """
-    with psycopg.connect(totesys) as source, psycopg.connect(warehouse) as target:
+    options = session_options(search_path="public")
+    with psycopg.connect(totesys) as source, psycopg.connect(warehouse, options=options) as target:
         for relation, query in SOURCE.items():
             rows = target.execute(f"SELECT {WAREHOUSE[relation]} FROM {relation}").fetchall()
             assert sorted(rows, key=repr) == sorted(source.execute(query).fetchall(), key=repr), relation

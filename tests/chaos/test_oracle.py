@@ -9,13 +9,14 @@ from tests.chaos.testbed import BASE, PipelineTestbed
 from tests.chaos.verification import verify
 from tests.chaos.workers import WorkerPool, postgres_server
 from totelake.lake.zones import INGESTED, PROCESSED
+from totelake.runtime.connections import session_options
 
 
 def in_warehouse(statement: str) -> Callable[[PipelineTestbed], None]:
     """Return the damage done by executing `statement` in the warehouse."""
 
     def damage(testbed: PipelineTestbed) -> None:
-        with psycopg.connect(testbed.warehouse.conninfo) as connection:
+        with psycopg.connect(testbed.warehouse.conninfo, options=session_options(search_path="public")) as connection:
             assert connection.execute(statement.encode()).rowcount == 1
 
     return damage

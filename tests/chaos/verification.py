@@ -10,6 +10,7 @@ from tests.chaos import oracle
 from tests.chaos.testbed import PipelineTestbed
 from totelake.lake import catalog
 from totelake.lake.zones import INGESTED, PROCESSED, Zone
+from totelake.runtime.connections import session_options
 from totelake.tables import STAR_TABLES
 
 
@@ -20,7 +21,10 @@ def verify(testbed: PipelineTestbed, faults: list[str]) -> int:
     """
     batches, moments = testbed.batches(), [batch.last_ingested for batch in testbed.processed()]
     compared = Counter((batch.number, name) for batch in batches for name in batch.compared)
-    with psycopg.connect(testbed.totesys) as source, psycopg.connect(testbed.warehouse.conninfo) as warehouse:
+    with (
+        psycopg.connect(testbed.totesys) as source,
+        psycopg.connect(testbed.warehouse.conninfo, options=session_options(search_path="public")) as warehouse,
+    ):
         actual = oracle.actual(warehouse) | _quarantined(testbed)
         actual["compared by content"] = compared
         # Changes without a batch are expected too: if the next run missed them, every later run would.

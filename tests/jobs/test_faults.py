@@ -78,7 +78,7 @@ def is_ingested_once(lake, batch, totesys):
 
 def is_loaded_once(batch, warehouse):
     """Return whether the warehouse has all rows of `batch`, none twice, and its row in the ledger."""
-    with psycopg.connect(warehouse.conninfo) as connection:
+    with psycopg.connect(warehouse.conninfo, options="") as connection:
         distinct = {
             name: connection.execute(
                 sql.SQL("SELECT count(DISTINCT ({})) FROM {}").format(
@@ -192,7 +192,7 @@ def test_load_retries_after_a_deadlock(processed_lake, processed, warehouse, adm
     first, *_, last = sorted(processed.tables, key=lambda name: STAR_TABLES[name].is_fact)
     lock = "LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE"
     with (
-        psycopg.connect(warehouse.conninfo, autocommit=True) as watch,
+        psycopg.connect(warehouse.conninfo, autocommit=True, options="") as watch,
         psycopg.connect(superuser_of(admin, warehouse)) as other,
     ):
         other.execute("SET deadlock_timeout = '1min'")  # so that the load's session is the victim

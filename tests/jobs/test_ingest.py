@@ -40,7 +40,7 @@ def test_declared_tables_match_totesys(reader):
 def test_reader_role_cannot_write(reader):
     """Read-only is enforced by the database."""
     with psycopg.connect(reader.conninfo) as connection, pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
-        connection.execute("DELETE FROM payment")
+        connection.execute("DELETE FROM public.payment")
 
 
 def test_ingest_writes_nothing_when_nothing_changed(lake, reader):

@@ -220,9 +220,9 @@ def test_table_that_the_role_cannot_read_completely_is_named_and_the_others_are_
     error = error_of(source=source, shown=shown)
 
     assert error.failed == {
-        "dim_currency": 'the warehouse: relation "current_dim_currency" does not exist',
+        "dim_currency": 'the warehouse: relation "public.current_dim_currency" does not exist',
         "dim_design": 'the warehouse: query would be affected by row-level security policy for table "dim_design"',
-        "dim_payment_type": 'totesys: relation "payment_type" does not exist',
+        "dim_payment_type": 'totesys: relation "public.payment_type" does not exist',
         "dim_transaction": "totesys: permission denied for table transaction",
         "fact_sales_order": 'totesys: query would be affected by row-level security policy for table "sales_order"',
     }

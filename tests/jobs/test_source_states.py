@@ -249,6 +249,6 @@ def test_load_blocked_by_an_older_version_succeeds_after_a_rebuild(lake, totesys
     transform.run(job_run(rebuild="true"), lake.ingested, lake.processed)
     lake.load(warehouse)
 
-    with psycopg.connect(warehouse.conninfo) as connection:
+    with psycopg.connect(warehouse.conninfo, options="") as connection:
         rows = connection.execute("SELECT payment_type_id FROM current_dim_payment_type ORDER BY 1").fetchall()
     assert rows == [(1,), (2,), (3,), (4,), (9,)]

@@ -104,7 +104,7 @@ def test_foreign_key_of_another_table_that_blocks_a_rebuild_is_named(commit, run
     with pytest.raises(WarehouseReferenceError) as raised:
         run_load(rebuild="true")
     message = str(raised.value)
-    assert "in_currency of budget references dim_currency" in message
+    assert "in_currency of public.budget references dim_currency" in message
     drop, add = re.findall(r"`(ALTER TABLE [^`]+)`", message)
     assert execute("SELECT count(*) FROM fact_payment") == [(1,)]
 

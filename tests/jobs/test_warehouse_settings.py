@@ -64,7 +64,7 @@ def test_settings_of_a_role_or_a_database_change_nothing(commit, processed, side
     for rebuild in ("false", "false", "true"):
         load.run(JobRun("jr_é", "v-ü", {"rebuild": rebuild}), processed, side.warehouse)
 
-    without_timeout = connections.session_options(transaction_timeout="0")
+    without_timeout = connections.session_options(transaction_timeout="0", search_path="public")
     with psycopg.connect(side.url, client_encoding="UTF8", options=without_timeout) as connection:
         assert connection.execute("SELECT currency_name FROM dim_currency").fetchall() == [("Müller & Šťastný €",)]
         assert connection.execute("SELECT run_id, code_version FROM load_ledger").fetchall() == [("jr_é", "v-ü")]

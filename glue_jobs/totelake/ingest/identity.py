@@ -15,8 +15,9 @@ from totelake.tables import SourceTable
 
 # One row for each column of each table and of its children. The catalog has the value that ALTER TABLE … ADD COLUMN …
 # DEFAULT gave to existing rows, and the expression of a generated column, which is not deparsed since that takes a
-# lock. The rows of temporary children are visible to their own session only.
-_COLUMNS = """
+# lock. The rows of temporary children are visible to their own session only. The search path does not have the schema
+# `public`, so Postgres writes it before the names of its tables and types; an identity has them without it.
+_COLUMNS = r"""
 WITH RECURSIVE family AS (
     SELECT table_.oid AS root, table_.oid AS member
     FROM pg_class AS table_
@@ -27,9 +28,10 @@ WITH RECURSIVE family AS (
     JOIN pg_inherits AS link ON link.inhparent = family.member
     JOIN pg_class AS child ON child.oid = link.inhrelid AND child.relpersistence <> 't'
 )
-SELECT root.relname, root.oid = member.oid, member.oid::bigint, member.oid::regclass::text, member.relkind::text,
-       root.relrowsecurity, row_security_active(root.oid), own.attname, own.attnum, format_type(own.atttypid, NULL),
-       format_type(own.atttypid, own.atttypmod),
+SELECT root.relname, root.oid = member.oid, member.oid::bigint,
+       regexp_replace(member.oid::regclass::text, '^public\.', ''), member.relkind::text,
+       root.relrowsecurity, row_security_active(root.oid), own.attname, own.attnum,
+       format_type(own.atttypid, NULL), regexp_replace(format_type(own.atttypid, own.atttypmod), '^public\.', ''),
        own.attnotnull AND NOT EXISTS (
            SELECT FROM pg_constraint AS unchecked
            WHERE unchecked.conrelid = own.attrelid AND unchecked.contype = 'n'
@@ -37,7 +39,17 @@ SELECT root.relname, root.oid = member.oid, member.oid::bigint, member.oid::regc
        ),
        CASE WHEN length(own.attmissingval::text) > 100 THEN md5(own.attmissingval::text)
            ELSE own.attmissingval::text END,
-       CASE WHEN own.attgenerated <> '' THEN md5(value.adbin::text) END
+       CASE WHEN own.attgenerated <> '' THEN md5(value.adbin::text) END,
+       EXISTS (
+           WITH RECURSIVE base AS (
+               SELECT own.atttypid AS type
+               UNION
+               SELECT domain_.typbasetype FROM pg_type AS domain_ JOIN base ON base.type = domain_.oid
+               WHERE domain_.typbasetype <> 0
+           )
+           SELECT FROM pg_cast JOIN base ON base.type = castsource
+           WHERE casttarget = 'text'::regtype AND castfunc >= 16384  -- those below are part of Postgres
+       )
 FROM family
 JOIN pg_class AS root ON root.oid = family.root
 JOIN pg_class AS member ON member.oid = family.member
@@ -61,11 +73,20 @@ KINDS = {"r": "table", "p": "partitioned table", "v": "view", "m": "materialized
 
 @dataclass(frozen=True, slots=True)
 class ActualColumn:
-    """A column in the database: its type without modifier, and whether it is nullable."""
+    """A column in the database: its type without modifier, and whether it is nullable.
+
+    `has_own_cast`: a function that is not part of Postgres casts its values to text.
+    """
 
     name: str
     type: str
     nullable: bool
+    has_own_cast: bool = False
+
+    @property
+    def as_text(self) -> str:
+        """The template of its value as text: the type's own output, not the result of another role's function."""
+        return "CASE WHEN num_nulls({0}) = 0 THEN concat({0}) END" if self.has_own_cast else "{0}::text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +134,13 @@ def _table(table: SourceTable, encoding: str, rows: list[tuple[Any, ...]], uniqu
     members: dict[int, tuple[str, str]] = {}
     children: dict[int, list[str]] = {}
     _, oid, _, kind, row_security, filtered, *_ = rows[0]
-    for is_root, member, member_name, member_kind, _, _, name, number, type_, full_type, not_null, value, made in rows:
+    for is_root, member, member_name, member_kind, _, _, name, number, type_, full_type, *properties in rows:
+        not_null, value, made, has_own_cast = properties
         members[member] = (member_name, member_kind)
         generated = f"generated {made}" if made else ""
         description = " ".join(filter(None, [str(number), name, full_type, _default(value), generated]))
         if is_root:
-            columns.append(ActualColumn(name, type_, nullable=not not_null))
+            columns.append(ActualColumn(name, type_, nullable=not not_null, has_own_cast=has_own_cast))
             described.append(description)
         else:
             children.setdefault(member, []).append(description)

@@ -169,7 +169,8 @@ class SourceReader:
         Declared columns have the lake's type or are a text of the same value; all others are text.
         """
         extracted = [(column.name, column.type.extracted) for column in table.declared.columns]
-        extracted += [(name, "{0}::text") for name in table.undeclared]
+        undeclared = source_checks.undeclared_columns(table.declared, table.actual)
+        extracted += [(column.name, column.as_text) for column in undeclared]
         columns = (
             sql.SQL("{} AS {}").format(sql.SQL(expression).format(sql.Identifier("t", name)), sql.Identifier(name))
             for name, expression in extracted

@@ -55,13 +55,13 @@ class ResolvedTable:
 
     @property
     def undeclared(self) -> tuple[str, ...]:
-        """The columns that are not declared."""
-        return undeclared_columns(self.declared, self.actual)
+        """The names of the columns that are not declared."""
+        return tuple(column.name for column in undeclared_columns(self.declared, self.actual))
 
 
-def undeclared_columns(table: SourceTable, actual: ActualTable) -> tuple[str, ...]:
+def undeclared_columns(table: SourceTable, actual: ActualTable) -> list[ActualColumn]:
     """Return the columns of `actual` that `table` does not declare, in order."""
-    return tuple(column.name for column in actual.columns if column.name not in table.column_names)
+    return [column for column in actual.columns if column.name not in table.column_names]
 
 
 def check_table(table: SourceTable, actual: ActualTable | None, role: str) -> None:
@@ -79,7 +79,7 @@ def check_table(table: SourceTable, actual: ActualTable | None, role: str) -> No
         for column in table.columns
         if column.name in types and types[column.name] != column.type.source
     ]
-    undeclared = undeclared_columns(table, actual)
+    undeclared = [column.name for column in undeclared_columns(table, actual)]
     problems += [
         f"column {name} is new and has the name of a column that the lake adds"
         for name in undeclared
@@ -193,6 +193,5 @@ def _width_of(column: ActualColumn) -> sql.Composable:
     """Return the expression of a value's size as text; for text and bytea Postgres need not detoast the value."""
     if column.type in _SHORT:
         return sql.SQL("64")
-    return sql.SQL(_LENGTHS.get(column.type, "octet_length({0}::text)::bigint")).format(
-        sql.Identifier("t", column.name)
-    )
+    template = _LENGTHS.get(column.type, f"octet_length({column.as_text})::bigint")
+    return sql.SQL(template).format(sql.Identifier("t", column.name))

@@ -40,7 +40,7 @@ def _stamps(table: str) -> dict[str, str]:
 
 # Names as hexadecimal digits: the encoding of the database may not have all of their characters.
 _WITH_CURRENCY_NAMES = sql.SQL(
-    "currency LEFT JOIN (VALUES {}) AS iso_4217 (code, name) ON code = upper(currency_code)"
+    "public.currency LEFT JOIN (VALUES {}) AS iso_4217 (code, name) ON code = upper(currency_code)"
 ).format(
     sql.SQL(", ").join(
         sql.SQL("({}, {})").format(known.alpha_3, known.name.encode().hex()) for known in pycountry.currencies
@@ -50,7 +50,7 @@ _WITH_CURRENCY_NAMES = sql.SQL(
 _ORIGINS = {
     "dim_staff": Origin(
         ("staff", "department"),
-        sql.SQL("staff LEFT JOIN department USING (department_id)"),
+        sql.SQL("public.staff LEFT JOIN public.department USING (department_id)"),
         {
             "location": "CASE WHEN department.department_id IS NOT NULL"
             " THEN coalesce(department.location, 'Undefined') END"
@@ -64,7 +64,7 @@ _ORIGINS = {
     ),
     "dim_counterparty": Origin(
         ("counterparty", "address"),
-        sql.SQL("counterparty LEFT JOIN address ON address_id = legal_address_id"),
+        sql.SQL("public.counterparty LEFT JOIN public.address ON address_id = legal_address_id"),
         {
             **{
                 f"counterparty_legal_{name}": f"address.{name}"
@@ -102,7 +102,7 @@ def in_warehouse(table: StarTable) -> sql.Composed:
         )
         for column in table.columns
     }
-    return _select(table, values, sql.Identifier(current_view(table)))
+    return _select(table, values, sql.Identifier(SCHEMA, current_view(table)))
 
 
 def in_redshift(table: StarTable) -> sql.Composed:
@@ -142,7 +142,7 @@ def _reference(table: str, to: str) -> str:
 
 def _from(table: StarTable) -> sql.Composable:
     origin = ORIGINS[table.name]
-    return origin.joined or sql.Identifier(origin.tables[0])
+    return origin.joined or sql.Identifier("public", origin.tables[0])
 
 
 def _origin_of(table: StarTable, column: Column) -> sql.Composable:

@@ -24,7 +24,9 @@ LOCK_TIMEOUT_SECONDS = 30
 APPLICATION_NAME = "totelake"
 
 # Settings that a role or a database may override, which would change the values or rows that are read, their text
-# format, or whether the session is ended while the run waits for Spark.
+# format, or whether the session is ended while the run waits for Spark. With another schema in the search path, a role
+# that may create functions in it could make the session call its own: one whose parameters fit better is preferred to
+# that of Postgres.
 _SESSION = {
     "row_security": "off",  # a policy that would filter rows is an error
     "DateStyle": "ISO,YMD",
@@ -33,7 +35,7 @@ _SESSION = {
     "bytea_output": "hex",
     "extra_float_digits": "1",
     "quote_all_identifiers": "off",
-    "search_path": "public",
+    "search_path": "pg_catalog",
     "lock_timeout": f"{LOCK_TIMEOUT_SECONDS}s",
     "statement_timeout": "0",
     "idle_in_transaction_session_timeout": "0",

@@ -138,8 +138,10 @@ FOREIGN_KEYS = TO_DATE | {
 
 
 KEYS = """
-SELECT k.conrelid::regclass::text, a.attname, k.confrelid::regclass::text, f.attname
+SELECT referring.relname, a.attname, referred.relname, f.attname
 FROM pg_constraint AS k
+JOIN pg_class AS referring ON referring.oid = k.conrelid
+JOIN pg_class AS referred ON referred.oid = k.confrelid
 JOIN pg_attribute AS a ON a.attrelid = k.conrelid AND a.attnum = ALL (k.conkey)
 JOIN pg_attribute AS f ON f.attrelid = k.confrelid AND f.attnum = ALL (k.confkey)
 WHERE k.contype = 'f' AND k.convalidated

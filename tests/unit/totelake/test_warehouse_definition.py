@@ -16,7 +16,10 @@ FROM information_schema.columns
 WHERE table_schema = 'public' AND table_name NOT LIKE 'current!_%' ESCAPE '!' AND table_name <> 'load_ledger'
 ORDER BY table_name, ordinal_position
 """
-PRIMARY_KEYS = "SELECT conrelid::regclass::text, pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'p'"
+PRIMARY_KEYS = """
+SELECT c.relname, pg_get_constraintdef(k.oid) FROM pg_constraint AS k JOIN pg_class AS c ON c.oid = k.conrelid
+WHERE k.contype = 'p'
+"""
 
 
 @pytest.fixture
@@ -108,21 +111,21 @@ def test_reapplied_definition_changes_nothing(defined):
 
 def test_missing_objects_are_created_and_existing_ones_stay(defined):
     """A dropped view and a dropped key are created again; rows are not touched."""
-    defined.execute("INSERT INTO dim_currency VALUES (1, 'GBP', 'Pound Sterling', 1)")
-    defined.execute("DROP VIEW current_fact_payment")
-    defined.execute("ALTER TABLE fact_payment DROP CONSTRAINT fact_payment_transaction_id_fkey")
+    defined.execute("INSERT INTO public.dim_currency VALUES (1, 'GBP', 'Pound Sterling', 1)")
+    defined.execute("DROP VIEW public.current_fact_payment")
+    defined.execute("ALTER TABLE public.fact_payment DROP CONSTRAINT fact_payment_transaction_id_fkey")
 
     postgres.apply(defined)
 
-    assert defined.execute("SELECT to_regclass('current_fact_payment')").fetchone() == ("current_fact_payment",)
+    assert defined.execute("SELECT to_regclass('public.current_fact_payment') IS NOT NULL").fetchone() == (True,)
     assert len(defined.execute(KEYS).fetchall()) == len(FOREIGN_KEYS)
-    assert defined.execute("SELECT count(*) FROM dim_currency").fetchone() == (1,)
+    assert defined.execute("SELECT count(*) FROM public.dim_currency").fetchone() == (1,)
 
 
 def test_table_with_other_columns_is_rejected_by_name(connection):
     """Columns are missing, undeclared or of another type; nothing else is created."""
     connection.execute(
-        "CREATE TABLE dim_currency (currency_id int PRIMARY KEY, currency_code text NOT NULL, symbol text)"
+        "CREATE TABLE public.dim_currency (currency_id int PRIMARY KEY, currency_code text NOT NULL, symbol text)"
     )
 
     with pytest.raises(WarehouseSchemaError) as raised:
@@ -133,4 +136,4 @@ def test_table_with_other_columns_is_rejected_by_name(connection):
     assert raised.value.undeclared == ["symbol"]
     assert raised.value.retyped == {"currency_code": ("text NOT NULL", "character varying NOT NULL")}
     assert "dim_currency: column currency_name is missing" in str(raised.value)
-    assert connection.execute("SELECT to_regclass('load_ledger')").fetchone() == (None,)
+    assert connection.execute("SELECT to_regclass('public.load_ledger')").fetchone() == (None,)

@@ -70,7 +70,7 @@ def test_ledger_row_has_batch_rows_and_run(connection):
     """With the range, the snapshot, the rows of each table, the run and its code version."""
     ledger.insert(connection, BATCH, "jr_load", "v2")
     columns = "processed_sequence, batch_id, first_ingested, last_ingested, rows, run_id, code_version"
-    row = connection.execute(f"SELECT {columns}, loaded_at > snapshot_taken_at FROM load_ledger").fetchone()
+    row = connection.execute(f"SELECT {columns}, loaded_at > snapshot_taken_at FROM public.load_ledger").fetchone()
     assert row == (1, BATCH.batch_id, 1, 2, {"dim_currency": 3}, "jr_load", "v2", True)
 
 
@@ -90,7 +90,7 @@ def test_non_consecutive_batch_is_rejected(connection, batch):
         ledger.insert(connection, batch, "jr_load", "v2")
     with pytest.raises(LedgerError, match=batch.batch_id):
         ledger.pending(connection, MemoryCommitLog(BATCH, batch))
-    assert connection.execute("SELECT count(*) FROM load_ledger").fetchone() == (1,)
+    assert connection.execute("SELECT count(*) FROM public.load_ledger").fetchone() == (1,)
 
 
 def test_ledger_ahead_of_the_log_is_rejected(connection):
@@ -113,7 +113,7 @@ def test_ledger_with_a_gap_is_rejected(connection):
     """A row was deleted."""
     ledger.insert(connection, BATCH, "jr_load", "v2")
     ledger.insert(connection, NEXT, "jr_load", "v2")
-    connection.execute("DELETE FROM load_ledger WHERE processed_sequence = 1")
+    connection.execute("DELETE FROM public.load_ledger WHERE processed_sequence = 1")
     with pytest.raises(LedgerError, match="1 entries and ends with sequence 2"):
         ledger.pending(connection, MemoryCommitLog(BATCH, NEXT))
 

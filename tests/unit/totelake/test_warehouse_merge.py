@@ -34,11 +34,11 @@ ORDER = {
     "_ingested_sequence": 1,
 }
 DIMENSIONS = """
-INSERT INTO dim_date VALUES ('2024-11-21', 2024, 11, 21, 4, 'Thursday', 'November', 4, 1, NULL);
-INSERT INTO dim_staff VALUES (1, 'Pat', 'O''Keefe', 'HR', 'Leeds', 'pat@example.com', 1, NULL);
-INSERT INTO dim_counterparty VALUES (1, 'A', '1 Road', NULL, NULL, 'Leeds', '01138', 'UK', '1', 1, NULL);
-INSERT INTO dim_location VALUES (1, '1 Road', NULL, NULL, 'Leeds', '01138', 'UK', '1', 1, NULL);
-INSERT INTO dim_currency VALUES (1, 'GBP', 'Pound Sterling', 1, NULL);
+INSERT INTO public.dim_date VALUES ('2024-11-21', 2024, 11, 21, 4, 'Thursday', 'November', 4, 1, NULL);
+INSERT INTO public.dim_staff VALUES (1, 'Pat', 'O''Keefe', 'HR', 'Leeds', 'pat@example.com', 1, NULL);
+INSERT INTO public.dim_counterparty VALUES (1, 'A', '1 Road', NULL, NULL, 'Leeds', '01138', 'UK', '1', 1, NULL);
+INSERT INTO public.dim_location VALUES (1, '1 Road', NULL, NULL, 'Leeds', '01138', 'UK', '1', 1, NULL);
+INSERT INTO public.dim_currency VALUES (1, 'GBP', 'Pound Sterling', 1, NULL);
 """
 
 
@@ -86,7 +86,7 @@ def merge_completely(connection, staging_table) -> None:
 
 def all_rows(connection, relation, columns="*", order="1"):
     """Return all rows of `relation`."""
-    return connection.execute(f"SELECT {columns} FROM {relation} ORDER BY {order}").fetchall()
+    return connection.execute(f"SELECT {columns} FROM public.{relation} ORDER BY {order}").fetchall()
 
 
 def test_new_and_changed_dimension_rows_are_merged(connection):
@@ -128,7 +128,7 @@ def test_change_to_null_and_back_is_merged(connection):
 @pytest.mark.parametrize(("table", "row"), [(DIM_CURRENCY, CURRENCY), (FACT, ORDER)], ids=["dimension", "fact"])
 def test_rows_copied_twice_are_merged_once(dimensions, table, row):
     """Spark may retry a task whose first attempt reached Postgres."""
-    dimensions.execute("TRUNCATE dim_currency CASCADE" if table is DIM_CURRENCY else "TRUNCATE fact_purchase_order")
+    dimensions.execute(f"TRUNCATE public.{table.name} CASCADE")
     with staged(dimensions, table, row, row) as name:
         staging.check(dimensions, table, name, expected=1)
         assert merge(dimensions, table, name) == 1
@@ -210,7 +210,7 @@ def test_large_fact_is_merged_in_chunks(dimensions, monkeypatch):
 def test_fact_without_its_dimension_row_is_rejected(dimensions, keys_are_there):
     """With existing keys, and with keys added at the end of the transaction."""
     if not keys_are_there:
-        dimensions.execute("ALTER TABLE fact_purchase_order DROP CONSTRAINT fact_purchase_order_staff_id_fkey")
+        dimensions.execute("ALTER TABLE public.fact_purchase_order DROP CONSTRAINT fact_purchase_order_staff_id_fkey")
     orphan = {**ORDER, "staff_id": 99}
     violation = pytest.raises(psycopg.errors.ForeignKeyViolation, match="fact_purchase_order_staff_id_fkey")
     with staged(dimensions, FACT, orphan) as name, violation:
@@ -220,14 +220,14 @@ def test_fact_without_its_dimension_row_is_rejected(dimensions, keys_are_there):
 
 def test_merge_does_not_block_readers(dimensions, warehouse):
     """Tables and views are readable before a merge that adds foreign keys is committed."""
-    dimensions.execute("ALTER TABLE fact_purchase_order DROP CONSTRAINT fact_purchase_order_staff_id_fkey")
+    dimensions.execute("ALTER TABLE public.fact_purchase_order DROP CONSTRAINT fact_purchase_order_staff_id_fkey")
     changed = {**CURRENCY, "currency_name": "Sterling"}
     with (
         staged(dimensions, FACT, ORDER) as name,
         psycopg.connect(warehouse.conninfo, options="-c lock_timeout=1s") as reader,
         dimensions.transaction(),
     ):
-        dimensions.execute("UPDATE dim_currency SET currency_name = %s", (changed["currency_name"],))
+        dimensions.execute("UPDATE public.dim_currency SET currency_name = %s", (changed["currency_name"],))
         merge(dimensions, FACT, name)
         keys.add_foreign_keys(dimensions)
 

@@ -71,7 +71,7 @@ class ForeignKey:
     @property
     def definition(self) -> str:
         """The key as `pg_get_constraintdef` returns it."""
-        return f"FOREIGN KEY ({self.column}) REFERENCES {self.dimension}({', '.join(self.key)})"
+        return f"FOREIGN KEY ({self.column}) REFERENCES {SCHEMA}.{self.dimension}({', '.join(self.key)})"
 
     @property
     def add(self) -> sql.Composed:

@@ -13,14 +13,15 @@ from totelake.warehouse.postgres.definition import Key, foreign_keys, keys
 
 # ON CONFLICT needs an index that is unique, valid, not partial and not deferrable.
 _KEYS = """
-SELECT c.relname, array_agg(a.attname::text), i.indisprimary, i.indimmediate, i.indexrelid::regclass::text
+SELECT c.relname, array_agg(a.attname::text), i.indisprimary, i.indimmediate, quote_ident(key.relname)
 FROM pg_index AS i
 JOIN pg_class AS c ON c.oid = i.indrelid
+JOIN pg_class AS key ON key.oid = i.indexrelid
 CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k (attnum, place)
 JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
 WHERE c.relnamespace = %s::regnamespace AND c.relname = ANY(%s) AND k.place <= i.indnkeyatts
     AND i.indisunique AND i.indisvalid AND i.indisready AND i.indpred IS NULL AND i.indexprs IS NULL
-GROUP BY c.relname, i.indexrelid, i.indisprimary, i.indimmediate
+GROUP BY c.relname, key.relname, i.indexrelid, i.indisprimary, i.indimmediate
 """
 _FOREIGN_KEYS = """
 SELECT c.relname, k.conname, pg_get_constraintdef(k.oid)

@@ -11,6 +11,7 @@ from totelake.tables.ledger import LEDGER
 from totelake.warehouse import ledger
 from totelake.warehouse.ledger import NOTHING_LOADED, LedgerEntry
 from totelake.warehouse.names import SCHEMA
+from totelake.warehouse.postgres.session import as_triggers_expect
 
 _TABLE = sql.Identifier(SCHEMA, LEDGER)
 _LAST = sql.SQL(
@@ -31,7 +32,8 @@ def pending(connection: psycopg.Connection, commit_log: CommitLog[ProcessedBatch
 
 def delete_entries(connection: psycopg.Connection) -> None:
     """Delete all entries, in the open transaction of `connection`."""
-    connection.execute(sql.SQL("DELETE FROM {}").format(_TABLE))
+    with as_triggers_expect(connection):
+        connection.execute(sql.SQL("DELETE FROM {}").format(_TABLE))
 
 
 def insert(connection: psycopg.Connection, batch: ProcessedBatch, run_id: str, code_version: str) -> None:
@@ -42,7 +44,8 @@ def insert(connection: psycopg.Connection, batch: ProcessedBatch, run_id: str, c
     _last(connection).check_follows(batch)
     ingested = (batch.first_ingested, batch.last_ingested)
     loaded = (batch.snapshot_taken_at, Jsonb(batch.rows), run_id, code_version)
-    connection.execute(_INSERT, (batch.sequence, batch.batch_id, *ingested, *loaded))
+    with as_triggers_expect(connection):
+        connection.execute(_INSERT, (batch.sequence, batch.batch_id, *ingested, *loaded))
 
 
 def _last(connection: psycopg.Connection) -> LedgerEntry:

@@ -6,8 +6,9 @@ import psycopg
 from psycopg import sql
 
 from totelake.tables import Column, StarTable
-from totelake.tables.model import NUMERIC
+from totelake.tables.model import NUMERIC, VARCHAR
 from totelake.warehouse.names import SCHEMA, STAGING_SCHEMA, listed
+from totelake.warehouse.postgres.session import as_triggers_expect
 
 # About 120,000 rows. Foreign keys are checked when a statement ends; until then Postgres queues an event in memory for
 # every row and key.
@@ -19,7 +20,8 @@ def merge(connection: psycopg.Connection, table: StarTable, staging_table: str) 
     """Merge the rows of `staging_table` into `table`; return the number of rows inserted or changed."""
     if table.is_fact:
         return _insert_versions(connection, table, staging_table)
-    return connection.execute(_upsert(table, staging_table)).rowcount
+    with as_triggers_expect(connection):
+        return connection.execute(_upsert(table, staging_table)).rowcount
 
 
 def analyze(connection: psycopg.Connection, table: StarTable) -> None:
@@ -30,7 +32,9 @@ def analyze(connection: psycopg.Connection, table: StarTable) -> None:
 def _insert_versions(connection: psycopg.Connection, table: StarTable, staging_table: str) -> int:
     """Insert the versions that the fact `table` lacks, one block range at a time."""
     insert = _insert(table, staging_table)
-    return sum(connection.execute(insert, bounds).rowcount for bounds in _block_ranges(connection, staging_table))
+    ranges = list(_block_ranges(connection, staging_table))
+    with as_triggers_expect(connection):
+        return sum(connection.execute(insert, bounds).rowcount for bounds in ranges)
 
 
 def _block_ranges(connection: psycopg.Connection, staging_table: str) -> Iterator[tuple[str, str]]:
@@ -68,8 +72,8 @@ def _upsert(table: StarTable, staging_table: str) -> sql.Composed:
         changes=sql.SQL(", ").join(
             sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in (*compared, "_ingested_sequence")
         ),
-        existing=_prefixed("target", compared),
-        staged=_prefixed("excluded", compared),
+        existing=_values_of("target", table, compared),
+        staged=_values_of("excluded", table, compared),
     )
 
 
@@ -90,5 +94,8 @@ def _value(column: Column) -> sql.Composed:
     return sql.SQL("{}::{}").format(name, sql.SQL(column.type.postgres))
 
 
-def _prefixed(alias: str, columns: list[str]) -> sql.Composed:
-    return sql.SQL(", ").join(sql.Identifier(alias, name) for name in columns)
+def _values_of(alias: str, table: StarTable, columns: list[str]) -> sql.Composed:
+    """Return the values to compare; `varchar` has no equality of its own in `pg_catalog`, see `as_triggers_expect`."""
+    kinds = {column.name: column.type for column in table.stored_columns}
+    casts = {name: sql.SQL("::text" if kinds[name] == VARCHAR else "") for name in columns}
+    return sql.SQL(", ").join(sql.Identifier(alias, name) + cast for name, cast in casts.items())

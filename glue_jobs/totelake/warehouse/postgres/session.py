@@ -8,6 +8,7 @@ import psycopg
 from totelake.runtime.connections import Login, session_options
 from totelake.runtime.error_mapping import explain, server_message
 from totelake.runtime.errors import AlreadyRunningError, EncodingError, OrphanError, StatementError
+from totelake.warehouse.names import SCHEMA
 from totelake.warehouse.postgres.definition import foreign_keys
 
 _ENCODING = "UTF8"
@@ -22,6 +23,7 @@ _ISOLATION = {"default_transaction_isolation": "read committed"}
 # Timeouts that are disabled, by the server version that introduced them: the connection holds the lock while it waits
 # for Spark, and a large merge takes long.
 _TIMEOUTS = {"idle_session_timeout": 140000, "transaction_timeout": 170000}
+_SET_SEARCH_PATH = "SELECT pg_catalog.set_config('search_path', %s, true)"
 _HOLDER = """
 SELECT a.pid, a.application_name, a.backend_start
 FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
@@ -68,6 +70,20 @@ def copy_conninfo(login: Login, connection: psycopg.Connection, run_id: str) -> 
     """Return the connection string for the executors of the load, with the settings for a copy."""
     options = session_options(**_ISOLATION, **dict.fromkeys(_timeout_settings(connection), "0"))
     return psycopg.conninfo.make_conninfo(login.conninfo, application_name=application_name(run_id), options=options)
+
+
+@contextmanager
+def as_triggers_expect(connection: psycopg.Connection) -> Iterator[None]:
+    """Search `public` too, in the open transaction of `connection`, until the block ends.
+
+    Triggers that others created on the tables may name their own tables without a schema. A statement in the block must
+    use only functions and operators that `pg_catalog` has for exactly the types of the operands: Postgres prefers these
+    to all others, but a function in `public` that fits better to one that it would have to convert operands for.
+    """
+    (before,) = connection.execute("SELECT pg_catalog.current_setting('search_path')").fetchone() or ("",)
+    connection.execute(_SET_SEARCH_PATH, (SCHEMA,))
+    yield
+    connection.execute(_SET_SEARCH_PATH, (before,))  # if the block fails, the transaction restores it
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from totelake.warehouse.lost_tables import lost_tables, non_empty
 from totelake.warehouse.names import SCHEMA, STAGING_SCHEMA, as_text, relations
 from totelake.warehouse.postgres import keys
 from totelake.warehouse.postgres.definition import staging_comment, statements
+from totelake.warehouse.postgres.session import as_triggers_expect
 
 _APPLY_LOCK = (0x746F7465, 2)
 
@@ -71,7 +72,8 @@ def empty(connection: psycopg.Connection) -> None:
     _create_missing(connection)
     keys.drop_foreign_keys(connection)
     tables = sql.SQL(", ").join(sql.Identifier(SCHEMA, name) for name in STAR_TABLES)
-    connection.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY").format(tables))
+    with as_triggers_expect(connection):
+        connection.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY").format(tables))
     keys.restore(connection)
 
 

@@ -1,0 +1,167 @@
+"""Other roles of a database: their functions are not called in place of Postgres's.
+
+Postgres calls, of the functions with a name in all schemas of the search path, the one whose parameters fit best. Up to
+version 14 every role may create functions in the schema `public`, also after an upgrade.
+"""
+
+from dataclasses import replace
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from tests.postgres_servers import PASSWORD, as_role, login_of, superuser
+from totelake.ingest import source
+from totelake.runtime import connections
+from totelake.runtime.errors import AlreadyRunningError
+from totelake.tables import SOURCE_TABLES, STAR_TABLES
+from totelake.warehouse.names import STAGING_SCHEMA
+from totelake.warehouse.postgres import shape, staging
+from totelake.warehouse.postgres.merge import merge
+from totelake.warehouse.postgres.session import open_warehouse
+from totesys import roles
+
+STRANGER = "stranger"
+COPY_OF_A_VALUE = """
+CREATE FUNCTION public.octet_length(value varchar) RETURNS int LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('stolen', current_user || ' ' || value);
+    RETURN pg_catalog.octet_length(value::text);
+END $$;
+LISTEN stolen
+"""
+GRANT_EVERYTHING = """
+CREATE FUNCTION public.pg_try_advisory_lock(a int, b smallint) RETURNS bool LANGUAGE plpgsql AS $$
+BEGIN
+    GRANT ALL ON ALL TABLES IN SCHEMA public TO stranger;
+    RETURN true;
+END $$
+"""
+OTHER_EQUALITY = """
+CREATE FUNCTION public.same(a varchar, b varchar) RETURNS bool LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('called', current_user);
+    RETURN a::text = b::text;
+END $$;
+CREATE OPERATOR public.= (FUNCTION = public.same, LEFTARG = varchar, RIGHTARG = varchar);
+LISTEN called
+"""
+CAST_OF_ITS_OWN = """
+CREATE TYPE public.mood AS ENUM ('good', 'bad');
+CREATE FUNCTION public.mood_as_text(mood public.mood) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('called', current_user);
+    RETURN 'forged';
+END $$;
+CREATE CAST (public.mood AS text) WITH FUNCTION public.mood_as_text;
+CREATE DOMAIN public.temper AS public.mood;
+ALTER TABLE public.payment_type ADD COLUMN mood public.mood, ADD COLUMN temper public.temper DEFAULT 'bad';
+LISTEN called
+"""
+
+
+@pytest.fixture
+def as_stranger(postgres_server):
+    """Return a function that connects to a database as a role that may only create functions in `public`."""
+    with psycopg.connect(superuser(postgres_server, "postgres"), autocommit=True) as admin:
+        roles.ensure_login(admin, STRANGER, PASSWORD)
+    opened = []
+
+    def connect(url):
+        database = login_of(url).database
+        with psycopg.connect(superuser(postgres_server, database), autocommit=True) as admin:
+            names = [sql.Identifier(name) for name in (database, STRANGER)]
+            admin.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(*names))
+            admin.execute(sql.SQL("GRANT CREATE, USAGE ON SCHEMA public TO {}").format(names[1]))
+        opened.append(psycopg.connect(as_role(url, STRANGER), autocommit=True))
+        return opened[-1]
+
+    yield connect
+    for connection in opened:
+        connection.close()
+
+
+@pytest.fixture(params=["public", "pg_catalog"])
+def search_path(request, monkeypatch):
+    """Return the search path of the jobs: that with which the attacks succeed, and the one that they have."""
+    if request.param == "public":
+        monkeypatch.setitem(connections._SESSION, "search_path", "public")
+    assert connections._SESSION["search_path"] == request.param
+    return request.param
+
+
+def test_function_in_totesys_does_not_see_the_values_that_a_reader_checks(as_stranger, totesys_reader, search_path):
+    """It would be called for each value, with the permissions of the role that reads all tables."""
+    stranger = as_stranger(totesys_reader)
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        stranger.execute("SELECT * FROM public.staff")
+    stranger.execute(COPY_OF_A_VALUE)
+
+    since = {"staff": source.ALL_TRANSACTIONS}
+    with source.open_source(login_of(totesys_reader)) as reader:
+        tables = reader.resolve([SOURCE_TABLES["staff"]])
+        reader.count(tables, since)
+        reader.check_changes(tables, since)
+
+    stolen = [each.payload for each in stranger.notifies(timeout=1, stop_after=1)]
+    assert bool(stolen) == (search_path == "public")
+
+
+def test_function_in_the_warehouse_is_not_called_as_its_owner(as_stranger, warehouse_database, search_path):
+    """It would have the owner's permissions, and let two loads run at once."""
+    with psycopg.connect(warehouse_database) as owner:
+        owner.execute("CREATE TABLE fact_sales_order (sales_order_id int)")
+    stranger = as_stranger(warehouse_database)
+    stranger.execute(GRANT_EVERYTHING)
+
+    second = ""
+    with open_warehouse(login_of(warehouse_database), "jr_1"):
+        try:
+            with open_warehouse(login_of(warehouse_database), "jr_2"):
+                second = "opened"
+        except AlreadyRunningError:
+            second = "rejected"
+
+    allowed = "SELECT has_table_privilege('public.fact_sales_order', 'INSERT')"
+    assert (second, *stranger.execute(allowed).fetchone()) == (
+        ("opened", True) if search_path == "public" else ("rejected", False)
+    )
+
+
+def test_operator_in_the_warehouse_does_not_compare_the_rows_of_a_merge(as_stranger, warehouse_database):
+    """Whereas the merge's triggers, which are its owner's, find their tables in `public`."""
+    table, row = STAR_TABLES["dim_payment_type"], (1, "SALES_RECEIPT", 1, None)
+    login = login_of(warehouse_database)
+    with open_warehouse(login, "jr_1") as owner:
+        shape.apply(owner)
+        stranger = as_stranger(warehouse_database)
+        stranger.execute(OTHER_EQUALITY)
+        for version in (row, (1, "SALES_PAYMENT", 2, None)):
+            with staging.staging_tables(owner, [table], "test") as staged, owner.transaction():
+                name = sql.Identifier(STAGING_SCHEMA, staged[table.name])
+                owner.execute(sql.SQL("INSERT INTO {} VALUES (%s, %s, %s, %s)").format(name), version)
+                assert merge(owner, table, staged[table.name]) == 1
+        assert [*stranger.notifies(timeout=0.5)] == []
+
+        owner.execute("SET search_path = public")
+        owner.execute("SELECT payment_type_name = 'SALES_PAYMENT'::varchar FROM public.dim_payment_type")
+        [called] = stranger.notifies(timeout=5, stop_after=1)
+        assert called.payload == login.user
+
+
+def test_cast_of_a_source_tables_owner_is_not_called(totesys_database):
+    """It would run with the permissions of the reader; the values are those that the types display."""
+    with psycopg.connect(totesys_database, autocommit=True) as owner:
+        owner.execute(CAST_OF_ITS_OWN)
+        with source.open_source(replace(login_of(totesys_database), user=roles.READER)) as reader:
+            since = {"payment_type": source.ALL_TRANSACTIONS}
+            [table] = reader.resolve([SOURCE_TABLES["payment_type"]])
+            reader.count([table], since)
+            reader.check_changes([table], since)
+            options = reader.session_options(source.ALL_TRANSACTIONS)
+            with psycopg.connect(as_role(totesys_database, roles.READER), options=options) as extracting:
+                rows = extracting.execute(f"SELECT mood, temper FROM ({reader.changed_rows(table)}) AS t").fetchall()
+        assert set(rows) == {(None, "bad")}
+        assert [*owner.notifies(timeout=0.5)] == []
+        owner.execute("SELECT 'good'::public.mood::text")
+        assert len([*owner.notifies(timeout=5, stop_after=1)]) == 1
