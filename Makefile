@@ -1,6 +1,6 @@
 # `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup browser run test test-fast coverage chaos lint checks format lock generated docs images up down bootstrap plan deploy destroy clean
+.PHONY: help setup browser run test test-fast coverage bench chaos lint checks format lock generated docs images up down bootstrap plan deploy destroy clean
 PYTHON := .venv/bin/python
 TOTELAKE := $(PYTHON) -m ops.cli
 # Two test files in parallel, in the collected order, which starts with the slow ones.
@@ -39,6 +39,16 @@ coverage: lint browser  ## Run the tests with coverage, including subprocesses; 
 		--require-hashes --requirement $<
 	touch $@
 
+.venv-bench/installed: requirements-bench.lock | setup
+	$(PYTHON) -m venv --clear .venv-bench
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: \
+		--require-hashes --requirement $<
+	touch $@
+
+bench: .venv-bench/installed  ## Compare with other tools: N=100000 sales orders, REPETITIONS=3.
+	$(PYTHON) -m benchmarks.comparison $(if $(N),--sales-orders $(N)) $(if $(REPETITIONS),--repetitions $(REPETITIONS))
+	.venv-bench/bin/python -m benchmarks.plot
+
 chaos: setup  ## Fault injection: HISTORIES=1000 SEED=1, MINUTES=60, or REPLAY=seed for one history.
 	@$(PYTHON) -m tests.chaos $(if $(HISTORIES),--histories $(HISTORIES)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(if $(REPLAY),--replay $(REPLAY))
 
@@ -63,6 +73,7 @@ lock:  ## Resolve each requirements.in into its requirements.lock, with hashes (
 	@uv --version >/dev/null 2>&1 || { echo "totelake: uv is missing: install it (https://docs.astral.sh/uv/getting-started/installation)." >&2; exit 1; }
 	$(COMPILE) requirements.in --output-file requirements.lock
 	$(COMPILE) requirements-checks.in --output-file requirements-checks.lock
+	$(COMPILE) requirements-bench.in --output-file requirements-bench.lock
 	$(COMPILE) requirements-java.in --output-file requirements-java.lock
 	$(COMPILE) glue_jobs/requirements.in --constraint requirements.lock --python-platform x86_64-manylinux_2_28 \
 		--output-file glue_jobs/requirements.lock
