@@ -88,6 +88,31 @@ def test_run_ends_with_its_process(world: Any, name: str, script: str, state: st
     assert (run["JobRunState"], run.get("ErrorMessage")) == (state, message)
 
 
+ENDING = """
+import atexit, os, subprocess, sys, threading, time
+
+def finish():
+    time.sleep(0.5)
+    print("thread")
+
+atexit.register(print, "exit handler")
+threading.Thread(target=finish).start()
+child = os.fork()
+if not child:
+    sys.exit(5)
+print("child", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_threads_and_exit_handlers_of_a_script_end_before_its_process(world: Any):
+    """The output is complete, and a forked child has its own exit status."""
+    name = world.job("ending", ENDING)
+    run_id = world.start(name)
+    assert world.ended(name, run_id)["JobRunState"] == "SUCCEEDED", world.output(run_id, "error")
+    assert [line for line in world.output(run_id) if line != "exit handler"] == ["child 5", "thread"]
+    assert world.output(run_id)[-1] == "exit handler"
+
+
 def test_missing_script_fails_the_run(world: Any):
     """The message names the ScriptLocation."""
     url = f"s3://{world.bucket}/nothing.py"

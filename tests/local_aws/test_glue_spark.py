@@ -128,6 +128,20 @@ def test_runs_in_the_warm_spare_have_their_own_settings_package_folder_and_log(w
     assert [folder.name for folder in world.aws.state.jobs.glob("spare-*")] == [f"spare-{os.getpid()}-1"]
 
 
+OWN_BOTO3 = "import boto3, botocore; print(boto3.ORIGIN, botocore.__name__)"
+
+
+def test_package_of_a_job_takes_precedence_over_one_that_the_warm_spare_has_imported(world: Any, spare: Spare):
+    """A job may bring another version of boto3, which the waiting driver has imported."""
+    own = package(boto3="ORIGIN = 'the zip'")
+    world.deployed(OWN_BOTO3, own)
+    library = world.put("lib/own_boto3.zip", own)
+    name = world.job("own-boto3", OWN_BOTO3, kind="glueetl", DefaultArguments={"--extra-py-files": library})
+    waiting, run_id = spare.process_id, world.start("own-boto3")
+    assert world.ended(name, run_id, seconds=60)["JobRunState"] == "SUCCEEDED", world.output(run_id, "error")
+    assert (world.output(run_id), spare.process_id) == (["the zip botocore"], waiting)
+
+
 SESSION = "import os; print(os.getsid(0))"
 LEFT = """
 import subprocess, sys

@@ -5,6 +5,8 @@ carries one line of JSON, the assignment, and stays open while its parent proces
 all processes of its session.
 """
 
+import atexit
+import contextlib
 import io
 import json
 import os
@@ -14,6 +16,7 @@ import threading
 import tokenize
 import traceback
 import types
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +34,24 @@ def _watch(lifeline: io.BufferedReader) -> None:
     while lifeline.read(1):
         pass
     _kill_session()
+
+
+def _preload() -> frozenset[str]:
+    """Import what nearly every Spark job imports; return the names of the modules that are not Spark's."""
+    import pyspark.sql  # noqa: F401, PLC0415
+
+    spark = frozenset(sys.modules)
+    import boto3  # noqa: F401, PLC0415
+
+    return frozenset(sys.modules) - spark
+
+
+def _forget_replaced(modules: frozenset[str], path: list[str]) -> None:
+    """Forget the imported `modules` if the job brings a package of theirs in its own `path`."""
+    packages = {name.partition(".")[0] for name in modules} - sys.stdlib_module_names
+    if any(PathFinder.find_spec(name, path) for name in packages):
+        for name in modules:
+            sys.modules.pop(name, None)
 
 
 def _connect() -> None:
@@ -89,14 +110,32 @@ def _script_frames(error: BaseException, script: str) -> types.TracebackType | N
     return trace
 
 
+class _FastExit:
+    """Ends this process after its last exit handler, without the destruction of all modules, which takes 0.4 s."""
+
+    def __init__(self) -> None:
+        """Register the exit handler, which runs after all those that are registered later."""
+        self.status = 1
+        self._process_id = os.getpid()
+        atexit.register(self._exit)
+
+    def _exit(self) -> None:
+        if os.getpid() != self._process_id:
+            return  # a child of this process, with an exit status of its own
+        for output in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                output.flush()
+        os._exit(self.status)
+
+
 def main() -> None:
     """Run one assignment; the exit status is that of the script."""
+    fast_exit = _FastExit()
     lifeline = os.fdopen(os.dup(0), "rb", buffering=0)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     warm = "--warm" in sys.argv
-    if warm:
-        import pyspark.sql  # noqa: F401, PLC0415 - what every Spark job loads, before there is a job
+    preloaded = _preload() if warm else frozenset()
     line = bytearray()
     while not line.endswith(b"\n"):
         piece = lifeline.read(1)
@@ -106,9 +145,12 @@ def main() -> None:
     assignment = json.loads(line)
     threading.Thread(target=_watch, args=(lifeline,), daemon=True, name="lifeline").start()
     _apply_assignment(assignment, warm=warm)
+    _forget_replaced(preloaded, [assignment["folder"], *assignment["python_path"]])
     try:
         _run(assignment["script"])
+        fast_exit.status = 0
     except SystemExit as error:
+        fast_exit.status = error.code if isinstance(error.code, int) else int(error.code is not None)
         if error.code not in (None, 0):
             Path(assignment["outcome"]).write_text(_reason(error), encoding="utf-8")
         raise

@@ -148,10 +148,10 @@ def main(mark: str, done: int, runs: int) -> None:
     for runs_left in reversed(range(runs)):
         line = lines.get()
         driver = next_driver if next_driver.poll() is None else _start_driver()
-        next_driver = _start_driver()
         status = _run(driver, line)
         if status < 0 or terminated.is_set() or not runs_left:
             processes.exit_with_status(status)
+        next_driver = _start_driver()  # not before: its imports would delay the run
         unkilled = processes.kill_family(os.getpid(), tag, keep=(java.pid, next_driver.pid))
         if unkilled or not _is_clean_after_run(gateway.jvm, state, files):
             processes.exit_with_status(status)
