@@ -46,18 +46,18 @@ END $$;
 CREATE OPERATOR public.= (FUNCTION = public.same, LEFTARG = varchar, RIGHTARG = varchar);
 LISTEN called
 """
-CAST_OF_ITS_OWN = """
+TYPE_OF_ITS_OWN = """
 CREATE TYPE public.mood AS ENUM ('good', 'bad');
 CREATE FUNCTION public.mood_as_text(mood public.mood) RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM pg_notify('called', current_user);
     RETURN 'forged';
 END $$;
-CREATE CAST (public.mood AS text) WITH FUNCTION public.mood_as_text;
 CREATE DOMAIN public.temper AS public.mood;
 ALTER TABLE public.payment_type ADD COLUMN mood public.mood, ADD COLUMN temper public.temper DEFAULT 'bad';
 LISTEN called
 """
+CAST_OF_ITS_OWN = "CREATE CAST (public.mood AS text) WITH FUNCTION public.mood_as_text"
 
 
 @pytest.fixture
@@ -149,13 +149,21 @@ def test_operator_in_the_warehouse_does_not_compare_the_rows_of_a_merge(as_stran
         assert called.payload == login.user
 
 
-def test_cast_of_a_source_tables_owner_is_not_called(totesys_database):
-    """It would run with the permissions of the reader; the values are those that the types display."""
+@pytest.mark.parametrize("created", ["before the batch", "while the batch is read"])
+def test_cast_of_a_source_tables_owner_is_not_called(totesys_database, created):
+    """It would run with the permissions of the reader; the values are those that the types display.
+
+    The locks of a batch do not prevent a new cast.
+    """
     with psycopg.connect(totesys_database, autocommit=True) as owner:
-        owner.execute(CAST_OF_ITS_OWN)
+        owner.execute(TYPE_OF_ITS_OWN)
+        if created == "before the batch":
+            owner.execute(CAST_OF_ITS_OWN)
         with source.open_source(replace(login_of(totesys_database), user=roles.READER)) as reader:
             since = {"payment_type": source.ALL_TRANSACTIONS}
             [table] = reader.resolve([SOURCE_TABLES["payment_type"]])
+            if created == "while the batch is read":
+                owner.execute(CAST_OF_ITS_OWN)
             reader.count([table], since)
             reader.check_changes([table], since)
             options = reader.session_options(source.ALL_TRANSACTIONS)

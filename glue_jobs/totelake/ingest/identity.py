@@ -47,8 +47,8 @@ SELECT root.relname, root.oid = member.oid, member.oid::bigint,
                SELECT domain_.typbasetype FROM pg_type AS domain_ JOIN base ON base.type = domain_.oid
                WHERE domain_.typbasetype <> 0
            )
-           SELECT FROM pg_cast JOIN base ON base.type = castsource
-           WHERE casttarget = 'text'::regtype AND castfunc >= 16384  -- those below are part of Postgres
+           SELECT FROM pg_type JOIN base ON base.type = pg_type.oid
+           WHERE typbasetype = 0 AND pg_type.oid >= 16384  -- those below are part of Postgres
        )
 FROM family
 JOIN pg_class AS root ON root.oid = family.root
@@ -75,18 +75,19 @@ KINDS = {"r": "table", "p": "partitioned table", "v": "view", "m": "materialized
 class ActualColumn:
     """A column in the database: its type without modifier, and whether it is nullable.
 
-    `has_own_cast`: a function that is not part of Postgres casts its values to text.
+    `has_own_type`: its type, below domains, is not part of Postgres. The type's owner may create a cast to text at any
+    time, also while rows are read.
     """
 
     name: str
     type: str
     nullable: bool
-    has_own_cast: bool = False
+    has_own_type: bool = False
 
     @property
     def as_text(self) -> str:
         """The template of its value as text: the type's own output, not the result of another role's function."""
-        return "CASE WHEN num_nulls({0}) = 0 THEN concat({0}) END" if self.has_own_cast else "{0}::text"
+        return "CASE WHEN num_nulls({0}) = 0 THEN concat({0}) END" if self.has_own_type else "{0}::text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +136,12 @@ def _table(table: SourceTable, encoding: str, rows: list[tuple[Any, ...]], uniqu
     children: dict[int, list[str]] = {}
     _, oid, _, kind, row_security, filtered, *_ = rows[0]
     for is_root, member, member_name, member_kind, _, _, name, number, type_, full_type, *properties in rows:
-        not_null, value, made, has_own_cast = properties
+        not_null, value, made, has_own_type = properties
         members[member] = (member_name, member_kind)
         generated = f"generated {made}" if made else ""
         description = " ".join(filter(None, [str(number), name, full_type, _default(value), generated]))
         if is_root:
-            columns.append(ActualColumn(name, type_, nullable=not not_null, has_own_cast=has_own_cast))
+            columns.append(ActualColumn(name, type_, nullable=not not_null, has_own_type=has_own_type))
             described.append(description)
         else:
             children.setdefault(member, []).append(description)
