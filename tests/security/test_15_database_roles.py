@@ -12,8 +12,12 @@ from psycopg import sql
 
 from tests.postgres_servers import PASSWORD, as_role, login_of, superuser
 from totelake.ingest import source
+from totelake.reconcile import stage as reconcile_stage
+from totelake.reconcile.compare import Comparison
+from totelake.reconcile.dialects import as_postgres
+from totelake.reconcile.warehouse_state import WarehouseState
 from totelake.runtime import connections
-from totelake.runtime.errors import AlreadyRunningError
+from totelake.runtime.errors import AlreadyRunningError, ComparisonError
 from totelake.tables import SOURCE_TABLES, STAR_TABLES
 from totelake.warehouse.names import STAGING_SCHEMA
 from totelake.warehouse.postgres import shape, staging
@@ -58,6 +62,34 @@ ALTER TABLE public.payment_type ADD COLUMN mood public.mood, ADD COLUMN temper p
 LISTEN called
 """
 CAST_OF_ITS_OWN = "CREATE CAST (public.mood AS text) WITH FUNCTION public.mood_as_text"
+OTHER_RELATIONS = {
+    "view": """
+CREATE FUNCTION public.shown(id int) RETURNS int LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('called', current_user);
+    RETURN id;
+END $$;
+ALTER TABLE public.payment_type RENAME TO kept;
+CREATE VIEW public.payment_type AS SELECT public.shown(payment_type_id) AS payment_type_id, payment_type_name FROM kept;
+GRANT SELECT ON public.payment_type TO totelake_reader;
+LISTEN called
+""",
+    "type": """
+CREATE TYPE public.kind AS ENUM ('good', 'bad');
+CREATE FUNCTION public.kind_as_number(kind public.kind) RETURNS int LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('called', current_user);
+    RETURN 1;
+END $$;
+CREATE CAST (public.kind AS int) WITH FUNCTION public.kind_as_number AS IMPLICIT;
+CREATE TABLE public.new (payment_type_id public.kind PRIMARY KEY, payment_type_name varchar);
+INSERT INTO public.new VALUES ('good', 'SALES_RECEIPT');
+ALTER TABLE public.payment_type RENAME TO kept;
+ALTER TABLE public.new RENAME TO payment_type;
+GRANT SELECT ON public.payment_type TO totelake_reader;
+LISTEN called
+""",
+}
 
 
 @pytest.fixture
@@ -173,3 +205,24 @@ def test_cast_of_a_source_tables_owner_is_not_called(totesys_database, created):
         assert [*owner.notifies(timeout=0.5)] == []
         owner.execute("SELECT 'good'::public.mood::text")
         assert len([*owner.notifies(timeout=5, stop_after=1)]) == 1
+
+
+@pytest.mark.parametrize("statements", OTHER_RELATIONS.values(), ids=OTHER_RELATIONS)
+def test_relation_of_other_kind_or_types_is_not_compared(totesys_database, statements, monkeypatch):
+    """It would call its owner's functions with the permissions of the reader."""
+    equal = WarehouseState(None, side=lambda _: None, dialect=lambda encoding: as_postgres(encoding, encoding))
+    reader = replace(login_of(totesys_database), user=roles.READER)
+
+    def compare():
+        with reconcile_stage._open_sides(reader, equal) as (totesys, _, _):
+            Comparison(STAR_TABLES["dim_payment_type"], totesys, totesys)._read(totesys)
+
+    with psycopg.connect(totesys_database, autocommit=True) as owner:
+        owner.execute(statements)
+        with pytest.raises(ComparisonError, match=r"is a view|is public\.kind, declared integer"):
+            compare()
+        assert [*owner.notifies(timeout=0.5)] == []
+        monkeypatch.setattr(reconcile_stage, "_differences_from_declarations", lambda _: {})
+        compare()
+        [called] = owner.notifies(timeout=5, stop_after=1)
+        assert called.payload == roles.READER

@@ -72,20 +72,14 @@ def check_table(table: SourceTable, actual: ActualTable | None, role: str) -> No
     if actual is None:
         raise SourceSchemaError(table.name, ["the table is missing"])
     _check_readable(table, actual, role)
-    types = {column.name: column.type for column in actual.columns}
-    problems = [f"column {column.name} is missing" for column in table.columns if column.name not in types]
-    problems += [
-        f"column {column.name} is {types[column.name]}, declared {column.type.source}"
-        for column in table.columns
-        if column.name in types and types[column.name] != column.type.source
-    ]
+    problems = column_problems(table, actual)
     undeclared = [column.name for column in undeclared_columns(table, actual)]
     problems += [
         f"column {name} is new and has the name of a column that the lake adds"
         for name in undeclared
         if name.lower() in _RESERVED
     ]
-    spellings = Counter(name.lower() for name in types)
+    spellings = Counter(column.name.lower() for column in actual.columns)
     problems += [
         f"column {name} is new and differs from another column only in upper and lower case"
         for name in undeclared
@@ -95,13 +89,28 @@ def check_table(table: SourceTable, actual: ActualTable | None, role: str) -> No
         raise SourceSchemaError(table.name, problems)
 
 
-def _check_readable(table: SourceTable, actual: ActualTable, role: str) -> None:
-    unreadable = [
+def kind_problems(actual: ActualTable) -> list[str]:
+    """Return a problem for each of the table and its children that is not a table."""
+    return [
         f"{name} is a {KINDS.get(kind, kind)}, which does not show which transaction wrote a row"
         for name, kind in actual.members.values()
         if kind not in {TABLE, PARTITIONED_TABLE}
     ]
-    if unreadable:
+
+
+def column_problems(table: SourceTable, actual: ActualTable) -> list[str]:
+    """Return a problem for each declared column that is missing or has another type."""
+    types = {column.name: column.type for column in actual.columns}
+    problems = [f"column {column.name} is missing" for column in table.columns if column.name not in types]
+    return problems + [
+        f"column {column.name} is {types[column.name]}, declared {column.type.source}"
+        for column in table.columns
+        if column.name in types and types[column.name] != column.type.source
+    ]
+
+
+def _check_readable(table: SourceTable, actual: ActualTable, role: str) -> None:
+    if unreadable := kind_problems(actual):
         remedy = (
             "Replace it with a table, or declare the underlying table in totelake/tables/sources.py; a child can be "
             "detached (ALTER TABLE … NO INHERIT, DETACH PARTITION)."

@@ -1,7 +1,7 @@
 """The reconcile stage: compares every star table with totesys, at one snapshot of each database."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -9,6 +9,7 @@ import psycopg
 from psycopg import sql
 from psycopg.errors import InsufficientPrivilege, UndefinedTable
 
+from totelake.ingest import identity, source_checks
 from totelake.ingest.source import SourceReader
 from totelake.lake.batches import IngestedBatch, ProcessedBatch, Snapshot
 from totelake.lake.commit_log import CommitLog
@@ -20,11 +21,12 @@ from totelake.reconcile.report import Report
 from totelake.reconcile.warehouse_state import WarehouseState, open_state
 from totelake.runtime import log, metrics, retry
 from totelake.runtime.connections import APPLICATION_NAME, Login
+from totelake.runtime.error_mapping import server_message
 from totelake.runtime.errors import ComparisonError, ReconcileError
 from totelake.runtime.glue import JobRun
 from totelake.runtime.locks import named_blockers
 from totelake.runtime.metrics import StageMetrics
-from totelake.tables import SOURCE_TABLES
+from totelake.tables import SOURCE_TABLES, StarTable
 from totelake.warehouse import Warehouse
 
 _LOCK = sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE")
@@ -143,16 +145,46 @@ def _open_sides(login: Login, state: WarehouseState) -> Iterator[tuple[Side, Sid
         psycopg.connect(login.conninfo, autocommit=True) as connection,
     ):
         begin(connection)
-        _lock(connection)
+        problems = _lock(connection)
         source = SourceReader(login, connection)
+        problems |= _differences_from_declarations(connection)
         encoding, run = encoding_of(connection), partial(in_savepoint, connection)
-        totesys = Side("totesys", run, expected.in_totesys, uniqueness.in_totesys, state.dialect(encoding))
+        rows_of = partial(_in_totesys, problems)
+        totesys = Side("totesys", run, rows_of, uniqueness.in_totesys, state.dialect(encoding))
         yield totesys, state.side(encoding), source.snapshot
 
 
-def _lock(connection: psycopg.Connection[Row]) -> None:
-    """Lock the source tables before the snapshot is taken, against DDL and TRUNCATE, which affect what it shows."""
+def _lock(connection: psycopg.Connection[Row]) -> dict[str, str]:
+    """Lock the source tables before the snapshot is taken, against DDL and TRUNCATE, which affect what it shows.
+
+    Return the problem of each table that cannot be locked.
+    """
+    problems: dict[str, str] = {}
     for name in SOURCE_TABLES:
-        # A table that cannot be locked cannot be read either: the comparison of its star table reports it.
-        with suppress(InsufficientPrivilege, UndefinedTable), connection.transaction():
-            connection.execute(_LOCK.format(sql.Identifier("public", name)))
+        try:
+            with connection.transaction():
+                connection.execute(_LOCK.format(sql.Identifier("public", name)))
+        except (InsufficientPrivilege, UndefinedTable) as error:
+            problems[name] = server_message(error)
+    return problems
+
+
+def _differences_from_declarations(connection: psycopg.Connection[Row]) -> dict[str, str]:
+    """Return the problems of each locked table that is not a table, or whose declared columns have other types.
+
+    Reading a view, or comparing values of another role's type, may call functions of that role.
+    """
+    actual = identity.inspect(connection, list(SOURCE_TABLES.values()))
+    problems = {
+        name: [*source_checks.kind_problems(table), *source_checks.column_problems(SOURCE_TABLES[name], table)]
+        for name, table in actual.items()
+    }
+    return {name: "; ".join(listed) for name, listed in problems.items() if listed}
+
+
+def _in_totesys(problems: dict[str, str], table: StarTable) -> sql.Composed:
+    """Return the query on totesys for `table`; raise `ComparisonError` if one of its source tables has a problem."""
+    for name in expected.ORIGINS[table.name].tables:
+        if name in problems:
+            raise ComparisonError("totesys", problems[name])
+    return expected.in_totesys(table)
