@@ -4,6 +4,7 @@ Postgres calls, of the functions with a name in all schemas of the search path, 
 version 14 every role may create functions in the schema `public`, also after an upgrade.
 """
 
+from contextlib import suppress
 from dataclasses import replace
 
 import psycopg
@@ -13,14 +14,17 @@ from psycopg import sql
 from tests.postgres_servers import PASSWORD, as_role, login_of, superuser
 from totelake.ingest import source
 from totelake.reconcile import stage as reconcile_stage
+from totelake.reconcile import warehouse_state
 from totelake.reconcile.compare import Comparison
 from totelake.reconcile.dialects import as_postgres
-from totelake.reconcile.warehouse_state import WarehouseState
+from totelake.reconcile.warehouse_state import WarehouseState, open_state
 from totelake.runtime import connections
-from totelake.runtime.errors import AlreadyRunningError, ComparisonError
+from totelake.runtime.errors import AlreadyRunningError, ComparisonError, WarehouseOwnerError, WarehouseTablesError
 from totelake.tables import SOURCE_TABLES, STAR_TABLES
+from totelake.tables.ledger import LEDGER
 from totelake.warehouse.names import STAGING_SCHEMA
 from totelake.warehouse.postgres import shape, staging
+from totelake.warehouse.postgres.load import Postgres
 from totelake.warehouse.postgres.merge import merge
 from totelake.warehouse.postgres.session import open_warehouse
 from totesys import roles
@@ -89,6 +93,17 @@ ALTER TABLE public.new RENAME TO payment_type;
 GRANT SELECT ON public.payment_type TO totelake_reader;
 LISTEN called
 """,
+}
+FIRST_LEDGER = """
+CREATE FUNCTION public.same(value int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE NOTICE 'called by %', current_user;
+    RETURN value;
+END $$;
+"""
+LEDGERS = {
+    "view": f"CREATE VIEW public.{LEDGER} AS SELECT public.same(1) AS processed_sequence, 1 AS last_ingested",
+    "index": f"CREATE TABLE public.{LEDGER} (rows jsonb); CREATE INDEX ON public.{LEDGER} (public.same(1))",
 }
 
 
@@ -226,3 +241,40 @@ def test_relation_of_other_kind_or_types_is_not_compared(totesys_database, state
         compare()
         [called] = owner.notifies(timeout=5, stop_after=1)
         assert called.payload == roles.READER
+
+
+@pytest.mark.parametrize("statement", LEDGERS.values(), ids=LEDGERS)
+def test_relation_of_another_role_in_the_warehouse_is_not_read(as_stranger, warehouse_database, statement, monkeypatch):
+    """Before the first load it may take the name of the ledger; Postgres evaluates an index when it plans a query."""
+    stranger = as_stranger(warehouse_database)
+    stranger.execute(FIRST_LEDGER + statement)
+    stranger.execute(f"GRANT ALL ON public.{LEDGER} TO PUBLIC")
+    login, called = login_of(warehouse_database), []
+    connect = psycopg.connect
+
+    def connect_and_listen(*arguments, **named):
+        connection = connect(*arguments, **named)
+        connection.add_notice_handler(lambda notice: called.append(notice.message_primary))
+        return connection
+
+    monkeypatch.setattr(psycopg, "connect", connect_and_listen)
+
+    def load():
+        with open_warehouse(login, "jr_1") as owner:
+            shape.apply(owner)
+
+    def compare():
+        with open_state(Postgres(login)):
+            pass
+
+    for run in (load, compare):
+        with pytest.raises(WarehouseOwnerError, match=f"{LEDGER} belongs to {STRANGER}"):
+            run()
+    assert called == []
+
+    for module in (shape, warehouse_state):
+        monkeypatch.setattr(module, "checked_relations", lambda _: {LEDGER})
+    for run in (load, compare):
+        with suppress(psycopg.Error, WarehouseTablesError):
+            run()
+    assert f"called by {login.user}" in called

@@ -20,16 +20,18 @@ from totelake.reconcile.dialects import (
     in_savepoint,
 )
 from totelake.runtime.connections import APPLICATION_NAME
+from totelake.runtime.errors import ComparisonError
 from totelake.runtime.locks import named_blockers
+from totelake.tables import StarTable
 from totelake.tables.ledger import LEDGER
 from totelake.warehouse import Warehouse
 from totelake.warehouse.ledger import NOTHING_LOADED
-from totelake.warehouse.names import SCHEMA
+from totelake.warehouse.names import SCHEMA, current_view
 from totelake.warehouse.postgres.load import Postgres
+from totelake.warehouse.postgres.owners import checked_relations
 from totelake.warehouse.redshift import ledger
 from totelake.warehouse.redshift.load import Redshift
 
-_HAS_LEDGER = "SELECT to_regclass(%s) IS NOT NULL"
 _LAST_ENTRY = sql.SQL("SELECT processed_sequence, last_ingested FROM {} ORDER BY 1 DESC LIMIT 1").format(
     sql.Identifier(SCHEMA, LEDGER)
 )
@@ -61,20 +63,23 @@ def open_state(warehouse: Warehouse) -> AbstractContextManager[WarehouseState]:
 @open_state.register
 @contextmanager
 def _(warehouse: Postgres) -> Iterator[WarehouseState]:
-    """Keep one snapshot open, which the query of the ledger takes."""
+    """Keep one snapshot open, which the first query takes."""
     with (
         named_blockers(warehouse.login, APPLICATION_NAME, database=NAME, stage="reconcile"),
         psycopg.connect(warehouse.login.conninfo, autocommit=True) as connection,
     ):
         begin(connection)
-        entry = None
-        if connection.execute(_HAS_LEDGER, (f"{SCHEMA}.{LEDGER}",)).fetchone() == (True,):
-            entry = connection.execute(_LAST_ENTRY).fetchone()
+        existing = checked_relations(connection)
+        entry = connection.execute(_LAST_ENTRY).fetchone() if LEDGER in existing else None
         encoding, run = encoding_of(connection), partial(in_savepoint, connection)
         yield WarehouseState(
             entry,
             side=lambda totesys: Side(
-                NAME, run, expected.in_warehouse, uniqueness.in_warehouse, as_postgres(encoding, totesys)
+                NAME,
+                run,
+                partial(_in_postgres, existing),
+                uniqueness.in_warehouse,
+                as_postgres(encoding, totesys),
             ),
             dialect=lambda totesys: as_postgres(totesys, encoding),
         )
@@ -90,3 +95,11 @@ def _(warehouse: Redshift) -> Iterator[WarehouseState]:
     loaded = None if entry == NOTHING_LOADED else (entry.sequence, entry.last_ingested)
     side = Side(NAME, run, expected.in_redshift, uniqueness.in_redshift, REDSHIFT_AS_TEXTS)
     yield WarehouseState(loaded, side=lambda _: side, dialect=as_texts)
+
+
+def _in_postgres(existing: set[str], table: StarTable) -> sql.Composed:
+    """Return the query for `table`; raise `ComparisonError` if its view was not among the `existing`, checked ones."""
+    view = current_view(table)
+    if view not in existing:
+        raise ComparisonError(NAME, f'relation "{SCHEMA}.{view}" does not exist')
+    return expected.in_warehouse(table)

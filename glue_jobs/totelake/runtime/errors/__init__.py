@@ -29,6 +29,7 @@ TotelakeError                       (base)
 ├── WarehouseSchemaError            the warehouse's tables do not match the declarations and the ledger (warehouse)
 │   ├── WarehouseColumnsError       a table has other columns than its declaration (warehouse)
 │   ├── WarehouseTablesError        a table is missing or empty, although rows of it were loaded (warehouse)
+│   ├── WarehouseOwnerError         a table or view belongs to another role (warehouse)
 │   ├── WarehouseKeysError          a table lacks a key, and its rows violate it (warehouse)
 │   └── WarehouseReferenceError     foreign keys of other tables block a rebuild (warehouse)
 ├── LedgerError                     a batch would be loaded out of order, or ledger and commit log disagree (warehouse)
@@ -76,6 +77,7 @@ from totelake.runtime.errors.warehouse import (
     StatementError,
     WarehouseColumnsError,
     WarehouseKeysError,
+    WarehouseOwnerError,
     WarehouseReferenceError,
     WarehouseSchemaError,
     WarehouseTablesError,
@@ -118,6 +120,7 @@ __all__ = [
     "UnreadableTableError",
     "WarehouseColumnsError",
     "WarehouseKeysError",
+    "WarehouseOwnerError",
     "WarehouseReferenceError",
     "WarehouseSchemaError",
     "WarehouseTablesError",

@@ -59,6 +59,19 @@ class WarehouseTablesError(WarehouseSchemaError):
         self.problems = problems
 
 
+class WarehouseOwnerError(WarehouseSchemaError):
+    """Relations with the names of tables or views of the warehouse belong to other roles."""
+
+    def __init__(self, owners: dict[str, str]) -> None:
+        """Take the owner of each relation."""
+        listed = "; ".join(f"{relation} belongs to {owner}" for relation, owner in owners.items())
+        super().__init__(
+            f"Relations of the warehouse belong to other roles, whose functions they could call: {listed}. Nothing was "
+            "read or loaded. Rename or drop them, or change their owner (ALTER TABLE … OWNER TO …) if you trust it."
+        )
+        self.owners = owners
+
+
 class WarehouseKeysError(WarehouseSchemaError):
     """A table of the warehouse lacks a key, and it cannot be added."""
 

@@ -13,6 +13,7 @@ from totelake.warehouse.lost_tables import lost_tables, non_empty
 from totelake.warehouse.names import SCHEMA, STAGING_SCHEMA, as_text, relations
 from totelake.warehouse.postgres import keys
 from totelake.warehouse.postgres.definition import staging_comment, statements
+from totelake.warehouse.postgres.owners import checked_relations
 from totelake.warehouse.postgres.session import as_triggers_expect
 
 _APPLY_LOCK = (0x746F7465, 2)
@@ -96,7 +97,8 @@ def _relation_kinds(connection: psycopg.Connection) -> dict[str, str]:
 
 def _lost_tables(connection: psycopg.Connection) -> dict[str, str]:
     """Return the problem of each table that lost its rows; raise the error when another relation has a table's name."""
-    actual = _relation_kinds(connection)
+    existing = checked_relations(connection)
+    actual = {name: kind for name, kind in _relation_kinds(connection).items() if name in existing}
     tables = [name for name in (LEDGER, *STAR_TABLES) if name in actual]
     if taken := {name: actual[name] for name in tables if actual[name] not in _TABLE_KINDS}:
         raise WarehouseTablesError(
