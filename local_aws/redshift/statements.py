@@ -15,6 +15,9 @@ from sqlglot import exp
 from local_aws.redshift import dialect
 from local_aws.redshift.copying import Copy, CopyError
 
+_STRINGS_AS_GENERATED = "SET standard_conforming_strings = on"
+"""The setting with which a backslash does not escape the quote after it."""
+
 SUBMITTED, STARTED, FINISHED, FAILED, ABORTED = "SUBMITTED", "STARTED", "FINISHED", "FAILED", "ABORTED"
 
 
@@ -97,6 +100,7 @@ class StatementBatch:
             Copy.of(tree).run(connection, account)
             part.affected = 0  # the Data API returns 0 for every COPY
         else:
+            connection.execute(_STRINGS_AS_GENERATED)  # an earlier statement of the batch may have changed it
             cursor = connection.execute(postgres_sql.encode())
             if cursor.description:
                 part.columns, part.rows = [column.name for column in cursor.description], cursor.fetchall()

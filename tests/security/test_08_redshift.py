@@ -14,15 +14,18 @@ from psycopg import conninfo
 from pyarrow import parquet
 
 from local_aws import redshift
+from local_aws.redshift.statements import FINISHED, StatementBatch
 from local_aws.state import State
 from ops.sandbox import databases
 from ops.sandbox.postgres import SUPERUSER, Cluster, PostgresError, ensure_database
 from ops.sandbox.settings import SandboxSettings
 from tests.local_aws.conftest import REGION, local_aws
 from tests.postgres_servers import PASSWORD, WAREHOUSE_OWNER
+from tests.roles import ACCOUNT
 
 __all__ = ["local_aws"]
 
+TURNED_OFF = "SELECT set_config('standard_conforming_strings', 'off', false)"
 ROLE = "arn:aws:iam::123456789012:role/copy"
 
 
@@ -186,6 +189,21 @@ def test_statements_on_functions_roles_or_the_server_are_rejected(statement):
 def test_queries_and_statements_on_tables_views_and_schemas_are_accepted(statement):
     """They are all that the jobs need."""
     redshift.check(statement)
+
+
+@pytest.mark.parametrize("setting", ["SET standard_conforming_strings TO off", TURNED_OFF])
+def test_setting_of_an_earlier_statement_cannot_end_a_string(make_database, setting):
+    """With it a backslash would escape the quote after it, and the next string would be SQL."""
+    statement = r"SELECT '\\', '; CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $$ SELECT 1 $$; --'"
+    url = make_database()
+    batch = StatementBatch.of({}, [setting, statement])
+    batch.start(lambda: url, ACCOUNT)
+    while not batch.whole.has_ended:
+        time.sleep(0.02)
+
+    assert batch.whole.status == FINISHED, batch.whole.error
+    with psycopg.connect(url) as connection:
+        assert connection.execute("SELECT count(*) FROM pg_proc WHERE proname = 'f'").fetchone() == (0,)
 
 
 @pytest.fixture(scope="module")
