@@ -5,6 +5,7 @@ import io
 import os
 import re
 import subprocess
+import sys
 import tarfile
 import zipfile
 
@@ -15,6 +16,7 @@ from local_aws.spark import installation, jdbc
 from ops.deploy import build, terraform
 from ops.deploy.environment_terraform import Configuration
 from ops.deploy.terraform import provider, release
+from tests import browsers
 
 JAR = b"the driver"
 LOCKS = [build.ROOT / folder / ".terraform.lock.hcl" for folder in ("terraform", "terraform/bootstrap")]
@@ -207,3 +209,31 @@ def test_download_of_the_jdbc_driver_does_not_execute_modules_of_the_callers_fol
     with pytest.raises(SparkSetupError, match="could not be fetched"):
         jdbc.jdbc_jar(tmp_path / "postgresql.jar")
     assert not planted.exists()
+
+
+@pytest.fixture
+def window():
+    """Open a browser."""
+    with browsers.window() as opened:
+        yield opened
+
+
+def test_altered_script_is_not_executed_by_the_documentation(window, tmp_path):
+    """Without Mermaid the theme would load its latest version from the same host, whatever that contains."""
+    command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", str(tmp_path)]
+    subprocess.run(command, cwd=build.ROOT, check=True, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"})
+    (diagrams, *_) = (page for page in tmp_path.rglob("*.html") if '<pre class="mermaid">' in page.read_text())
+    requested = []
+
+    def altered(route):
+        requested.append(route.request.url)
+        route.fulfill(
+            content_type="text/javascript", body="altered = true", headers={"Access-Control-Allow-Origin": "*"}
+        )
+
+    window.page.route(lambda url: url.startswith("https:"), altered)
+    window.page.goto(diagrams.as_uri(), wait_until="networkidle")
+
+    assert len(requested) == 1
+    assert window.page.evaluate("typeof altered") == "undefined"
+    assert "Mermaid was not loaded" in str(window.faults)
