@@ -8,14 +8,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import Any, Self
+from typing import IO, Any, Self, cast
 from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
 from botocore.credentials import Credentials
 from moto.moto_server.werkzeug_app import MotoRequestHandler
-from werkzeug.serving import make_server
+from werkzeug.serving import DechunkedInput, make_server
 
 from local_aws import athena, events, glue, inbox, mounting, redshift, s3, schedules
 from local_aws.address import HOST, REGION
@@ -36,11 +36,34 @@ _SECONDS_TO_SHUTDOWN = 0.05
 _NO_PAGES: Mapping[str, ExtraPage] = MappingProxyType({})
 
 
+class _WholeReads:
+    """A stream of which a read returns as many bytes as requested, or raises `OSError` at its end.
+
+    From a shorter read werkzeug's `DechunkedInput` would return memory behind its buffer, or crash the process.
+    """
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        """Wrap `stream`."""
+        self._stream = stream
+
+    def read(self, size: int) -> bytes:
+        """Return `size` bytes."""
+        data = self._stream.read(size)
+        if len(data) < size:
+            raise OSError("A chunk is incomplete")
+        return data
+
+    def readline(self, size: int) -> bytes:
+        """Return a line of at most `size` bytes."""
+        return self._stream.readline(size)
+
+
 class RequestHandler(MotoRequestHandler):  # type: ignore[misc] # moto is not typed
     """Logs failed requests only; invalid HTTP gets an error response in XML."""
 
     path: str
     requestline: str
+    rfile: IO[bytes]
     timeout = 60  # seconds to wait for more data of a request
     error_content_type = "application/xml"
     error_message_format = (
@@ -50,7 +73,10 @@ class RequestHandler(MotoRequestHandler):  # type: ignore[misc] # moto is not ty
 
     def make_environ(self) -> dict[str, Any]:
         """Return the WSGI environment of a request, with its raw headers."""
-        return {**super().make_environ(), headers.MESSAGE: self.headers}
+        environ = {**super().make_environ(), headers.MESSAGE: self.headers}
+        if isinstance(environ["wsgi.input"], DechunkedInput):
+            environ["wsgi.input"] = DechunkedInput(cast("IO[bytes]", _WholeReads(self.rfile)))
+        return environ
 
     def run_wsgi(self) -> None:
         """Serve a request; an invalid target is an error of the client."""

@@ -62,6 +62,23 @@ def test_truncated_body_writes_nothing(target):
     assert target.script == b"the script"
 
 
+@pytest.mark.parametrize("size", ["8", "100000", "ffffffff", "f" * 16])
+def test_truncated_chunk_does_not_crash_the_endpoint(target, size):
+    """Of an unsigned request the body is read, too; the process would read memory behind its buffer."""
+    response = raw(
+        target,
+        f"PUT /{BUCKET}/{SCRIPT} HTTP/1.1\nHost: 127.0.0.1:{target.port}\nTransfer-Encoding: chunked\n\n{size}\nhalf",
+    )
+    assert "<Code>AccessDenied</Code>" in response
+    request = AWSRequest("PUT", f"http://127.0.0.1:{target.port}/{BUCKET}/{SCRIPT}")
+    request.headers["Transfer-Encoding"] = "chunked"
+    S3SigV4Auth(target.key, "s3", REGION).add_auth(request)
+    head = "".join(f"{name}: {value}\n" for name, value in request.headers.items())
+    response = raw(target, f"PUT /{BUCKET}/{SCRIPT} HTTP/1.1\nHost: 127.0.0.1:{target.port}\n{head}\n{size}\nhalf")
+    assert "<Code>IncompleteBody</Code>" in response
+    assert target.script == b"the script"
+
+
 @pytest.mark.parametrize(
     "head",
     [
