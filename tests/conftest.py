@@ -153,7 +153,9 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     from local_aws.state import State  # noqa: PLC0415
 
     packages = os.pathsep.join(str(REPOSITORY / folder) for folder in ("glue_jobs", "."))
-    variables = environment(State(tmp_path_factory.mktemp("spark"))) | {"PYTHONPATH": packages}
+    # Java's second compiler would take a third of the CPU time, and pays off only with more rows than tests have.
+    conf = {"spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -Xmn400m"}
+    variables = environment(State(tmp_path_factory.mktemp("spark")), conf=conf) | {"PYTHONPATH": packages}
     with pytest.MonkeyPatch.context() as process:
         for name, value in variables.items():
             process.setenv(name, value)
