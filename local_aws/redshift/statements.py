@@ -15,8 +15,12 @@ from sqlglot import exp
 from local_aws.redshift import dialect
 from local_aws.redshift.copying import Copy, CopyError
 
-_STRINGS_AS_GENERATED = "SET standard_conforming_strings = on"
-"""The setting with which a backslash does not escape the quote after it."""
+_STRINGS_AS_GENERATED = "SET standard_conforming_strings = on; SET client_encoding = 'UTF8'"
+"""The settings with which Postgres reads every string as it was generated.
+
+Without the first a backslash escapes the quote after it. In some encodings, such as SJIS, a backslash is the second
+byte of a character: it would not escape another one in an E'…' string.
+"""
 
 SUBMITTED, STARTED, FINISHED, FAILED, ABORTED = "SUBMITTED", "STARTED", "FINISHED", "FAILED", "ABORTED"
 
@@ -100,7 +104,7 @@ class StatementBatch:
             Copy.of(tree).run(connection, account)
             part.affected = 0  # the Data API returns 0 for every COPY
         else:
-            connection.execute(_STRINGS_AS_GENERATED)  # an earlier statement of the batch may have changed it
+            connection.execute(_STRINGS_AS_GENERATED)  # an earlier statement of the batch may have changed them
             cursor = connection.execute(postgres_sql.encode())
             if cursor.description:
                 part.columns, part.rows = [column.name for column in cursor.description], cursor.fetchall()

@@ -26,6 +26,7 @@ from tests.roles import ACCOUNT
 __all__ = ["local_aws"]
 
 TURNED_OFF = "SELECT set_config('standard_conforming_strings', 'off', false)"
+SJIS = "SELECT set_config('client_encoding', 'SJIS', false), set_config('backslash_quote', 'on', false)"
 ROLE = "arn:aws:iam::123456789012:role/copy"
 
 
@@ -191,10 +192,16 @@ def test_queries_and_statements_on_tables_views_and_schemas_are_accepted(stateme
     redshift.check(statement)
 
 
-@pytest.mark.parametrize("setting", ["SET standard_conforming_strings TO off", TURNED_OFF])
-def test_setting_of_an_earlier_statement_cannot_end_a_string(make_database, setting):
-    """With it a backslash would escape the quote after it, and the next string would be SQL."""
-    statement = r"SELECT '\\', '; CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $$ SELECT 1 $$; --'"
+@pytest.mark.parametrize(
+    ("setting", "string"),
+    [("SET standard_conforming_strings TO off", r"'\\'"), (TURNED_OFF, r"'\\'"), (SJIS, r"e'Á\\'")],
+)
+def test_setting_of_an_earlier_statement_cannot_end_a_string(make_database, setting, string):
+    """With it a backslash would escape the quote after it, and the next string would be SQL.
+
+    In SJIS, the second byte of Á in UTF-8 and the first of the two backslashes are one character.
+    """
+    statement = f"SELECT {string}, '; CREATE FUNCTION f() RETURNS int LANGUAGE sql AS $$ SELECT 1 $$; --'"
     url = make_database()
     batch = StatementBatch.of({}, [setting, statement])
     batch.start(lambda: url, ACCOUNT)
