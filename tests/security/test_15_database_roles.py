@@ -19,7 +19,13 @@ from totelake.reconcile.compare import Comparison
 from totelake.reconcile.dialects import as_postgres
 from totelake.reconcile.warehouse_state import WarehouseState, open_state
 from totelake.runtime import connections
-from totelake.runtime.errors import AlreadyRunningError, ComparisonError, WarehouseOwnerError, WarehouseTablesError
+from totelake.runtime.errors import (
+    AlreadyRunningError,
+    ComparisonError,
+    WarehouseKeysError,
+    WarehouseOwnerError,
+    WarehouseTablesError,
+)
 from totelake.tables import SOURCE_TABLES, STAR_TABLES
 from totelake.tables.ledger import LEDGER
 from totelake.warehouse.names import STAGING_SCHEMA
@@ -105,6 +111,22 @@ LEDGERS = {
     "view": f"CREATE VIEW public.{LEDGER} AS SELECT public.same(1) AS processed_sequence, 1 AS last_ingested",
     "index": f"CREATE TABLE public.{LEDGER} (rows jsonb); CREATE INDEX ON public.{LEDGER} (public.same(1))",
 }
+LOADED = f"""
+INSERT INTO public.{LEDGER}
+    (processed_sequence, batch_id, first_ingested, last_ingested, rows, run_id, code_version, snapshot_taken_at)
+VALUES (1, 'batch', 1, 1, '{{"fact_payment": 5}}', 'jr_0', 'v1', now())
+"""
+FACT_OF_ITS_OWN = """
+CREATE FUNCTION public.truncated() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE NOTICE 'called by %', current_user;
+    RETURN NULL;
+END $$;
+CREATE TABLE public.fact_payment (payment_record_id int);
+CREATE TRIGGER truncated BEFORE TRUNCATE ON public.fact_payment EXECUTE FUNCTION public.truncated();
+CREATE VIEW public.current_fact_payment AS SELECT 1 AS payment_record_id;
+GRANT ALL ON public.fact_payment TO PUBLIC
+"""
 
 
 @pytest.fixture
@@ -278,3 +300,23 @@ def test_relation_of_another_role_in_the_warehouse_is_not_read(as_stranger, ware
         with suppress(psycopg.Error, WarehouseTablesError):
             run()
     assert f"called by {login.user}" in called
+
+
+def test_table_of_another_role_does_not_take_the_place_of_a_lost_one(as_stranger, warehouse_database, monkeypatch):
+    """A rebuild checks the owners before it copies for minutes; its trigger would run with the owner's permissions."""
+    stranger = as_stranger(warehouse_database)
+    with open_warehouse(login_of(warehouse_database), "jr_1") as owner:
+        shape.apply(owner)
+        owner.execute(LOADED)
+        owner.execute("DROP TABLE public.fact_payment CASCADE")
+        shape.apply(owner, rebuild=True)
+        stranger.execute(FACT_OF_ITS_OWN)
+        with pytest.raises(WarehouseOwnerError, match=f"fact_payment belongs to {STRANGER}"), owner.transaction():
+            shape.empty(owner)
+
+        called = []
+        owner.add_notice_handler(lambda notice: called.append(notice.message_primary))
+        monkeypatch.setattr(shape, "checked_relations", lambda _: None)
+        with suppress(WarehouseKeysError), owner.transaction():
+            shape.empty(owner)
+        assert called == [f"called by {owner.info.user}"]

@@ -68,7 +68,8 @@ def empty(connection: psycopg.Connection) -> None:
     """Truncate the star tables and drop their foreign keys, in the open transaction of `connection`.
 
     Missing tables and keys are created. Surrogate keys restart. Readers wait until the transaction has ended. Raises
-    `WarehouseReferenceError` when a foreign key of another table references a star table.
+    `WarehouseReferenceError` when a foreign key of another table references a star table, and `WarehouseOwnerError`
+    when another role has created a missing table meanwhile.
     """
     _create_missing(connection)
     keys.drop_foreign_keys(connection)
@@ -79,11 +80,12 @@ def empty(connection: psycopg.Connection) -> None:
 
 
 def _create_missing(connection: psycopg.Connection) -> None:
-    """Create missing tables and views."""
+    """Create missing tables and views; raise `WarehouseOwnerError` when another role has created one of them."""
     missing = set(relations()) - _relation_kinds(connection).keys()
     comment = connection.execute(_COMMENT, (STAGING_SCHEMA,)).fetchone()
     if missing or comment != (staging_comment(statements()[:-1]),):
         connection.execute(as_text(statements()).encode())
+    checked_relations(connection)  # all exist now, so other roles can create none of them until the transaction ends
 
 
 def _create_staging_schema(connection: psycopg.Connection) -> None:
