@@ -100,7 +100,7 @@ GRANT SELECT ON public.payment_type TO totelake_reader;
 LISTEN called
 """,
 }
-FIRST_LEDGER = """
+FUNCTION = """
 CREATE FUNCTION public.same(value int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$
 BEGIN
     RAISE NOTICE 'called by %', current_user;
@@ -269,7 +269,7 @@ def test_relation_of_other_kind_or_types_is_not_compared(totesys_database, state
 def test_relation_of_another_role_in_the_warehouse_is_not_read(as_stranger, warehouse_database, statement, monkeypatch):
     """Before the first load it may take the name of the ledger; Postgres evaluates an index when it plans a query."""
     stranger = as_stranger(warehouse_database)
-    stranger.execute(FIRST_LEDGER + statement)
+    stranger.execute(FUNCTION + statement)
     stranger.execute(f"GRANT ALL ON public.{LEDGER} TO PUBLIC")
     login, called = login_of(warehouse_database), []
     connect = psycopg.connect
@@ -319,4 +319,34 @@ def test_table_of_another_role_does_not_take_the_place_of_a_lost_one(as_stranger
         monkeypatch.setattr(shape, "checked_relations", lambda _: None)
         with suppress(WarehouseKeysError), owner.transaction():
             shape.empty(owner)
+        assert called == [f"called by {owner.info.user}"]
+
+
+def test_staging_schema_of_another_role_is_not_used(as_stranger, postgres_server, warehouse_database, monkeypatch):
+    """Its owner can replace a staging table by a view, whose functions would run with the owner's permissions."""
+    stranger = as_stranger(warehouse_database)
+    database = login_of(warehouse_database).database
+    with psycopg.connect(superuser(postgres_server, database)) as admin:
+        names = [sql.Identifier(name) for name in (database, STRANGER)]
+        admin.execute(sql.SQL("GRANT CREATE ON DATABASE {} TO {}").format(*names))
+    with open_warehouse(login_of(warehouse_database), "jr_1") as owner:
+        shape.apply(owner)
+        (comment,) = owner.execute(shape._COMMENT, (STAGING_SCHEMA,)).fetchone()
+        owner.execute("DROP SCHEMA staging")
+        stranger.execute("CREATE SCHEMA staging; GRANT ALL ON SCHEMA staging TO PUBLIC")
+        stranger.execute(sql.SQL("COMMENT ON SCHEMA staging IS {}").format(comment))
+        for rebuild in (False, True):
+            with pytest.raises(WarehouseOwnerError, match=f"staging belongs to {STRANGER}"):
+                shape.apply(owner, rebuild=rebuild)
+
+        called = []
+        owner.add_notice_handler(lambda notice: called.append(notice.message_primary))
+        monkeypatch.setattr(shape, "checked_relations", lambda _: {*STAR_TABLES, LEDGER})
+        shape.apply(owner)
+        with staging.staging_tables(owner, [STAR_TABLES["dim_currency"]], "test") as staged:
+            stranger.execute(FUNCTION + "DROP TABLE staging.dim_currency_test")
+            stranger.execute("CREATE VIEW staging.dim_currency_test AS SELECT 1 WHERE public.same(1) = 1")
+            stranger.execute("GRANT SELECT ON staging.dim_currency_test TO PUBLIC")
+            assert staging.count(owner, staged["dim_currency"]) == 1
+            stranger.execute("DROP VIEW staging.dim_currency_test")
         assert called == [f"called by {owner.info.user}"]

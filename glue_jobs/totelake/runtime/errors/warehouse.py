@@ -60,14 +60,15 @@ class WarehouseTablesError(WarehouseSchemaError):
 
 
 class WarehouseOwnerError(WarehouseSchemaError):
-    """Relations with the names of tables or views of the warehouse belong to other roles."""
+    """Relations with the names of tables or views of the warehouse, or its staging schema, belong to other roles."""
 
     def __init__(self, owners: dict[str, str]) -> None:
-        """Take the owner of each relation."""
+        """Take the owner of each relation or schema."""
         listed = "; ".join(f"{relation} belongs to {owner}" for relation, owner in owners.items())
         super().__init__(
             f"Relations of the warehouse belong to other roles, whose functions they could call: {listed}. Nothing was "
-            "read or loaded. Rename or drop them, or change their owner (ALTER TABLE … OWNER TO …) if you trust it."
+            "read or loaded. Rename or drop them, or change their owner (ALTER TABLE … OWNER TO …, ALTER SCHEMA …) if "
+            "you trust it."
         )
         self.owners = owners
 

@@ -3,30 +3,34 @@
 import psycopg
 
 from totelake.runtime.errors import WarehouseOwnerError
-from totelake.warehouse.names import SCHEMA, relations
+from totelake.warehouse.names import SCHEMA, STAGING_SCHEMA, relations
 
-# Functions in a view, an index or a trigger run with the permissions of the role that reads or writes the relation. A
-# superuser has the privileges of every role, so those say nothing about whom it trusts.
-_RELATIONS = """
-SELECT c.relname, pg_get_userbyid(c.relowner),
-    own.oid = c.relowner OR owner.rolsuper OR database.datdba = c.relowner
-        OR NOT own.rolsuper AND pg_has_role(c.relowner, 'USAGE')
-FROM pg_class AS c
-JOIN pg_roles AS owner ON owner.oid = c.relowner
+# Functions in a view, an index or a trigger run with the permissions of the role that reads or writes the relation. The
+# owner of a schema can replace the tables in it by others. A superuser has the privileges of every role, so those say
+# nothing about whom it trusts.
+_OWNERS = """
+SELECT used.name, pg_get_userbyid(used.owner),
+    own.oid = used.owner OR owner.rolsuper OR database.datdba = used.owner
+        OR NOT own.rolsuper AND pg_has_role(used.owner, 'USAGE')
+FROM (
+    SELECT relname, relowner FROM pg_class WHERE relnamespace = %s::regnamespace AND relname = ANY(%s)
+    UNION ALL
+    SELECT nspname, nspowner FROM pg_namespace WHERE nspname = %s
+) AS used (name, owner)
+JOIN pg_roles AS owner ON owner.oid = used.owner
 JOIN pg_roles AS own ON own.rolname = current_user
 JOIN pg_database AS database ON database.datname = current_database()
-WHERE c.relnamespace = %s::regnamespace AND c.relname = ANY(%s)
-ORDER BY c.relname
+ORDER BY used.name
 """
 
 
 def checked_relations(connection: psycopg.Connection) -> set[str]:
     """Return the names of the declared tables and views that exist in the warehouse of `connection`.
 
-    Raises `WarehouseOwnerError` unless each belongs to the role of the connection, to one whose privileges it has, to
-    the owner of the database, or to a superuser.
+    Raises `WarehouseOwnerError` unless each, and the schema of the staging tables, belongs to the role of the
+    connection, to one whose privileges it has, to the owner of the database, or to a superuser.
     """
-    rows = connection.execute(_RELATIONS, (SCHEMA, relations())).fetchall()
+    rows = connection.execute(_OWNERS, (SCHEMA, relations(), STAGING_SCHEMA)).fetchall()
     if others := {name: owner for name, owner, is_trusted in rows if not is_trusted}:
         raise WarehouseOwnerError(others)
-    return {name for name, *_ in rows}
+    return {name for name, *_ in rows} - {STAGING_SCHEMA}

@@ -90,6 +90,7 @@ def _create_missing(connection: psycopg.Connection) -> None:
 
 def _create_staging_schema(connection: psycopg.Connection) -> None:
     connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(STAGING_SCHEMA)))
+    checked_relations(connection)  # another role may have created it meanwhile
 
 
 def _relation_kinds(connection: psycopg.Connection) -> dict[str, str]:
