@@ -12,6 +12,7 @@ from psycopg import sql
 from pyarrow import parquet
 from sqlglot import exp
 
+from local_aws import parquet_nesting
 from local_aws.s3.locations import Location, LocationError
 
 _COLUMNS = """
@@ -63,6 +64,7 @@ class Copy:
             file = _object(account, entry["url"])
             if entry.get("meta", {}).get("content_length") != file.stat().st_size:
                 raise CopyError(f"Spectrum Scan Error: {entry['url']} has another length than in the manifest")
+            parquet_nesting.check(file)
             yield entry["url"], parquet.ParquetFile(file)
 
 

@@ -1,13 +1,19 @@
 """Malformed requests: the response is an error in AWS's format, never HTML, and nothing is written."""
 
 import json
+import signal
 import socket
+import subprocess
+import sys
 
+import pyarrow as pa
 import pytest
 from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.httpsession import URLLib3Session
+from pyarrow import parquet
 
+from local_aws import parquet_nesting
 from local_aws.address import REGION
 from tests.security.conftest import BUCKET, SCRIPT, AttackTarget
 
@@ -199,3 +205,27 @@ def test_chunked_upload_is_written(target):
     head = f"PUT {path} HTTP/1.1\nHost: 127.0.0.1:{target.port}\nTransfer-Encoding: Chunked\n"
     assert " 200 " in raw(target, f"{head}\na\nnew script\n0\n\n")
     assert target.script == b"new script"
+
+
+def nested_parquet(levels: int) -> bytes:
+    """Return a Parquet file without rows, whose only column is in so many groups (Thrift's compact protocol)."""
+    group, column = b"\x35\x02\x18\x01g\x15\x02\x00", b"\x15\x02\x25\x02\x18\x01v\x00"
+    count = bytes((0xFC, levels + 2 & 0x7F | 0x80, levels + 2 >> 7 & 0x7F | 0x80, levels + 2 >> 14))
+    schema = b"\x48\x01s\x15\x02\x00" + group * levels + column
+    footer = b"\x15\x02\x19" + count + schema + b"\x16\x00\x19\x0c\x00"
+    return b"PAR1" + footer + len(footer).to_bytes(4, "little") + b"PAR1"
+
+
+@pytest.mark.parametrize("levels", [3, 300, 1000, 100_000])
+def test_deeply_nested_parquet_schema_does_not_crash_the_endpoint(tmp_path, levels):
+    """Arrow reads it recursively, in the process of the endpoint when a crawler or a COPY reads the file."""
+    path = tmp_path / "a[b]*.parquet"
+    path.write_bytes(nested_parquet(levels))
+    if levels < 500:
+        parquet_nesting.check(path)
+        assert parquet.read_metadata(path).num_columns == 1
+        return
+    with pytest.raises(pa.ArrowInvalid, match="nested more than 500 levels"):
+        parquet_nesting.check(path)
+    read = [sys.executable, "-c", "import sys, pyarrow.parquet as pq; pq.read_metadata(sys.argv[1])", str(path)]
+    assert subprocess.run(read, check=False).returncode == (-signal.SIGSEGV if levels == 100_000 else 0)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from local_aws import parquet_nesting
 from local_aws.address import REGION
 from local_aws.glue.crawlers.crawl import Crawl, CrawlFailedError
 from local_aws.glue.crawlers.log import CrawlLog
@@ -102,6 +103,7 @@ def _footer(path: Path, crawl: Crawl, journal: CrawlLog, folder: str) -> tuple[H
     """Return the schema and statistics in the footer of a Parquet file; None, with a log line, for other formats."""
     crawl.check()
     try:
+        parquet_nesting.check(path)
         metadata = pq.read_metadata(path)
     except (pa.ArrowInvalid, OSError) as error:
         reason = str(error).splitlines()[0]
