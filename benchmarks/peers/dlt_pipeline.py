@@ -9,6 +9,7 @@ from dlt.sources.sql_database import sql_database
 from sqlalchemy import Numeric, Select, Table, Text, cast, select
 
 from benchmarks.peers.steps import Plan, Steps, main
+from benchmarks.peers.target import add_keys, create_currencies, create_tables, fill_tables
 
 
 def run(plan: Plan, steps: Steps) -> None:
@@ -38,17 +39,11 @@ def run(plan: Plan, steps: Steps) -> None:
         pipeline.load(raise_on_failed_jobs=True)
     with psycopg.connect(plan["target"], autocommit=True) as target:
         with steps("transform"):
-            target.execute("CREATE SCHEMA star; CREATE TABLE raw.iso_4217 (code text, name text)")
-            with target.cursor() as cursor, cursor.copy("COPY raw.iso_4217 FROM STDIN") as copy:
-                for currency in plan["currencies"]:
-                    copy.write_row(currency)
-            for statement in plan["create_tables"]:
-                target.execute(statement)
-            for table, select in plan["selects"].items():
-                target.execute(f"INSERT INTO star.{table} {select}")
+            create_currencies(target, plan)
+            create_tables(target, plan)
+            fill_tables(target, plan)
         with steps("load"):
-            for statement in plan["add_keys"]:
-                target.execute(statement)
+            add_keys(target, plan)
 
 
 def _declare_numbers_as_text(table: Table) -> Table:

@@ -7,6 +7,7 @@ import duckdb_extension_postgres_scanner
 import psycopg
 
 from benchmarks.peers.steps import Plan, Steps, main
+from benchmarks.peers.target import add_keys, create_tables
 
 
 def run(plan: Plan, steps: Steps) -> None:
@@ -31,13 +32,10 @@ def run(plan: Plan, steps: Steps) -> None:
         for table, select in plan["selects"].items():
             duck.execute(f"COPY ({select}) TO '{processed / table}.parquet'")
     with steps("load"), psycopg.connect(plan["target"], autocommit=True) as target:
-        target.execute("CREATE SCHEMA star")
-        for statement in plan["create_tables"]:
-            target.execute(statement)
+        create_tables(target, plan)
         for table in plan["selects"]:
             duck.execute(f"INSERT INTO target.star.{table} FROM '{processed / table}.parquet'")
-        for statement in plan["add_keys"]:
-            target.execute(statement)
+        add_keys(target, plan)
 
 
 def _select(duck: duckdb.DuckDBPyConnection, table: str) -> str:

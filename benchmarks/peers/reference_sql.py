@@ -6,23 +6,21 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 
 from benchmarks.peers.steps import Plan, Steps, main
+from benchmarks.peers.target import add_keys, create_currencies, create_tables, fill_tables
 
 
 def run(plan: Plan, steps: Steps) -> None:
     """Copy all tables, create the stars from them, and add the keys."""
     with psycopg.connect(plan["target"], autocommit=True) as target:
-        target.execute("CREATE SCHEMA raw; CREATE SCHEMA star")
+        target.execute("CREATE SCHEMA raw")
         with steps("extract"), ThreadPoolExecutor(2) as pool:
             _create_raw(plan, target)
             list(pool.map(lambda table: _copy(plan, table), plan["tables"]))
         with steps("transform"):
-            for statement in plan["create_tables"]:
-                target.execute(statement)
-            for table, select in plan["selects"].items():
-                target.execute(f"INSERT INTO star.{table} {select}")
+            create_tables(target, plan)
+            fill_tables(target, plan)
         with steps("load"):
-            for statement in plan["add_keys"]:
-                target.execute(statement)
+            add_keys(target, plan)
 
 
 def _create_raw(plan: Plan, target: psycopg.Connection) -> None:
@@ -34,10 +32,7 @@ def _create_raw(plan: Plan, target: psycopg.Connection) -> None:
                 (f"public.{table}",),
             ).fetchall()
             target.execute(f"CREATE UNLOGGED TABLE raw.{table} ({', '.join(map(' '.join, columns))})")
-    target.execute("CREATE TABLE raw.iso_4217 (code text, name text)")
-    with target.cursor() as cursor, cursor.copy("COPY raw.iso_4217 FROM STDIN") as copy:
-        for currency in plan["currencies"]:
-            copy.write_row(currency)
+    create_currencies(target, plan)
 
 
 def _copy(plan: Plan, table: str) -> None:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from local_aws.schedules.cron import Cron
 
 _EXPRESSION = re.compile(r"(rate|cron|at)\((.*)\)")
-_RATE = re.compile(r"([1-9]\d*) (minute|hour|day)s?")
+_RATE = re.compile(r"([1-9]\d{0,5}) (minute|hour|day)s?")
 
 
 class ScheduleExpressionError(ValueError):
@@ -53,7 +53,8 @@ def period(expression: str) -> timedelta:
     """Return the period of a rate."""
     match = _RATE.fullmatch(_split(expression)[1])
     if match is None:
-        raise ScheduleExpressionError(expression, "a rate is a positive number and minutes, hours or days")
+        reason = "a rate is a positive number of at most six digits, and minutes, hours or days"
+        raise ScheduleExpressionError(expression, reason)
     return timedelta(**{f"{match[2]}s": int(match[1])})
 
 

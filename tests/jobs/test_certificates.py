@@ -24,6 +24,7 @@ from local_aws import toolchain
 from local_aws.spark.jdbc import jdbc_jar
 from ops.deploy import build
 from ops.sandbox.postgres import Cluster
+from tests.jobs.cluster_home import cluster_home
 from tests.postgres_servers import PASSWORD
 from totelake.runtime.connections import CERTIFICATES
 
@@ -109,7 +110,7 @@ def _environment(folder: Path) -> dict[str, str]:
     own = {"PYSPARK_SUBMIT_ARGS": submit, "PYTHONPATH": str(build.ROOT / "glue_jobs"), "SPARK_LOCAL_IP": "127.0.0.1"}
     java = toolchain.java_home()
     own |= {"JAVA_HOME": str(java)} if java else {}
-    return {**os.environ, **own, "SPARK_WORKER_DIR": str(folder / "work"), "PYSPARK_PYTHON": sys.executable}
+    return {**os.environ, **own, "SPARK_HOME": str(cluster_home(folder)), "PYSPARK_PYTHON": sys.executable}
 
 
 def _certificate(

@@ -108,6 +108,7 @@ def test_cron_agrees_with_cronsim_on_common_syntax(aws: str, unix: str) -> None:
     [
         ("every hour", "rate(…), cron(…) or at(…)"),
         ("rate(0 minutes)", "positive number"),
+        pytest.param(f"rate({'9' * 5_000} days)", "at most six digits", id="a rate of 5,000 digits"),
         ("rate(5 seconds)", "minutes, hours or days"),
         ("cron(0 10 * * ?)", "six fields, not 5"),
         ("cron(0 10 * * * *)", "exactly one"),

@@ -1,7 +1,5 @@
 """Tells which tables may have lost rows since the last batch, from row counts where few rows have changed."""
 
-from concurrent.futures import ThreadPoolExecutor
-
 from totelake.ingest.baseline import Baseline
 from totelake.ingest.source import TRANSACTION_ID_RANGE, Count, SourceReader
 from totelake.ingest.source_checks import ResolvedTable
@@ -10,7 +8,6 @@ from totelake.lake import keys
 # Looking up more keys, or reading more batches, takes longer than comparing all keys with Spark.
 MAX_KEYS = 10_000
 MAX_BATCHES = 200
-_TABLES_AT_ONCE = 4
 
 
 def tables_to_compare(
@@ -31,8 +28,7 @@ def tables_to_compare(
         existed = keys.alive_among(baseline.log.bucket, table.declared, baseline.batches, written)
         return baseline.alive(table.name) + len(written) - existed
 
-    with ThreadPoolExecutor(_TABLES_AT_ONCE) as pool:
-        expected = dict(zip(changed, pool.map(rows_without_deletions, countable), strict=True))
+    expected = {table.name: rows_without_deletions(table) for table in countable}
     return frozenset(table.name for table in fewer if expected.get(table.name) != counts[table.name].rows)
 
 

@@ -33,11 +33,9 @@ def versions(bucket: str, table: str, key: int, aws: Clients = boto3) -> list[Re
         raise UnknownTableError(table, SOURCE_TABLES)
     [column] = SOURCE_TABLES[table].key
     batches = [batch for batch in CommitLog(bucket, IngestedBatch, aws).since(0) if table in batch.tables]
-    return [
-        _version(batch, row)
-        for batch in batches
-        for row in objects.rows_below(bucket, batch.tables[table].path, column, [key], aws)
-    ]
+    paths = [batch.tables[table].path for batch in batches]
+    rows = objects.rows_below_each(bucket, paths, column, [key], aws)
+    return [_version(batch, row) for batch, of_batch in zip(batches, rows, strict=True) for row in of_batch]
 
 
 def _version(batch: IngestedBatch, row: dict[str, Any]) -> RecordVersion:

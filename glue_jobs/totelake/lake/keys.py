@@ -14,9 +14,8 @@ def alive_among(bucket: str, table: SourceTable, batches: Iterable[IngestedBatch
     Reads the files of every batch with rows of the table.
     """
     [key] = table.key
+    paths = [batch.tables[table.name].path for batch in batches if table.name in batch.tables]
     operations: dict[Any, str] = {}
-    for batch in batches:
-        if written := batch.tables.get(table.name):
-            rows = objects.rows_below(bucket, written.path, key, keys, columns=(key, "_op"))
-            operations |= {row[key]: row["_op"] for row in rows}
+    for rows in objects.rows_below_each(bucket, paths, key, keys, columns=(key, "_op")):
+        operations |= {row[key]: row["_op"] for row in rows}
     return sum(operation != "D" for operation in operations.values())

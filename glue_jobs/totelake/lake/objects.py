@@ -1,15 +1,19 @@
 """The files of a batch: batch id, paths, sizes and rows."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any
 
 import boto3
 import pyarrow as pa
+from botocore.config import Config
 from pyarrow import compute, parquet
 
 from totelake.runtime.clients import Clients
+
+_READER_THREADS = 16
 
 
 def batch_id(taken_at: str, attempt_id: str) -> str:
@@ -37,17 +41,35 @@ def rows_below(
     path: str,
     column: str,
     values: Iterable[Any],
-    aws: Clients = boto3,
+    s3: Any = None,
     *,
     columns: Sequence[str] | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Yield the rows of the Parquet files below `path` whose `column` has one of `values`: all or only `columns`."""
-    s3, accepted = aws.client("s3"), pa.array(list(values))
+    """Yield the rows of the Parquet files below `path` whose `column` has one of `values`: all or only `columns`.
+
+    `s3` is the client, if given.
+    """
+    s3, accepted = s3 or boto3.client("s3"), pa.array(list(values))
     for name in files_below(bucket, path, s3):
         body = s3.get_object(Bucket=bucket, Key=path + name)["Body"].read()
         # Arrow's threads may still run when the process exits, which then aborts although its work is complete.
         rows = parquet.ParquetFile(BytesIO(body)).read(columns, use_threads=False)
         yield from rows.filter(compute.is_in(rows[column].cast(accepted.type), accepted)).to_pylist()
+
+
+def rows_below_each(
+    bucket: str,
+    paths: Iterable[str],
+    column: str,
+    values: Collection[Any],
+    aws: Clients = boto3,
+    *,
+    columns: Sequence[str] | None = None,
+) -> Iterator[list[dict[str, Any]]]:
+    """Yield for each of `paths`, in order, the rows that `rows_below` yields; several are read at the same time."""
+    s3 = aws.client("s3", config=Config(max_pool_connections=_READER_THREADS))
+    with ThreadPoolExecutor(_READER_THREADS) as readers:
+        yield from readers.map(lambda path: list(rows_below(bucket, path, column, values, s3, columns=columns)), paths)
 
 
 def now() -> str:

@@ -31,7 +31,7 @@ class RuleViolation:
 
 def open_rows(bucket: str, quarantined: QuarantinedRows, aws: Clients = boto3) -> Iterator[dict[str, Any]]:
     """Yield the open lines of the set `quarantined` in the processed `bucket`, one for each violation by a row."""
-    return objects.rows_below(bucket, quarantined.path, "superseded", [False], aws)
+    return objects.rows_below(bucket, quarantined.path, "superseded", [False], aws.client("s3"))
 
 
 def violations(bucket: str, aws: Clients = boto3) -> list[RuleViolation]:
