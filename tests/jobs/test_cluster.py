@@ -39,9 +39,9 @@ from tests.lakes import empty_lake
 from totelake.runtime.connections import Login
 from totelake.warehouse.postgres import copying
 
-def look(_):
-    import importlib.util, os
-    return os.getcwd(), importlib.util.find_spec("totelake") is not None, "AWS_ENDPOINT_URL" in os.environ
+def look(_):  # in the same Python processes that copied the files
+    import os, sys
+    return os.getcwd(), any(name.startswith("totelake") for name in sys.modules), "AWS_ENDPOINT_URL" in os.environ
 
 reader, warehouse = (Login(**login) for login in given["logins"])
 copying.DRIVER_BYTES = 0  # so that the executors copy the files
@@ -57,7 +57,7 @@ print(json.dumps({"rows": rows, "executors": executors, "buckets": [lake.ingeste
 def test_stages_on_executors_in_other_processes_make_the_same_warehouse(
     lake_root: Path, totesys_reader: str, warehouse, reader, tmp_path: Path
 ) -> None:
-    """The executors share no folder, no variable of AWS and no module of the jobs with the driver."""
+    """The executors share no folder and no variable of AWS with the driver, and need no module of the jobs."""
     given = {
         "path": [str(build.ROOT / "glue_jobs"), str(build.ROOT)],
         "aws": {name: value for name, value in os.environ.items() if name.startswith("AWS_")},
@@ -89,7 +89,10 @@ def test_stages_on_executors_in_other_processes_make_the_same_warehouse(
 
 def _environment(lake_root: Path, folder: Path) -> dict[str, str]:
     """Return the environment of a driver with two executors, without the variables of this test process."""
+    compiler = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
     conf = settings(State(lake_root.parent), {}) | {
+        "spark.driver.extraJavaOptions": compiler,
+        "spark.executor.extraJavaOptions": compiler,
         "spark.authenticate": "false",  # only Spark's local mode generates a secret itself
         "spark.executor.memory": "512m",
         "spark.task.maxFailures": "1",
