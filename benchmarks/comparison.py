@@ -99,22 +99,27 @@ def measure(state: Path, python: Path, results: Results) -> int:
 def run_peer(state: Path, python: Path, peer: str, target: str) -> Measurement:
     """Run a peer, which makes the stars in the database `target`."""
     with tempfile.TemporaryDirectory() as folder:
-        plan = {
-            "source": settings(state).totesys_url,
-            "target": target,
-            "psql": str(postgres.programs() / "psql"),
-            "folder": folder,
-            "tables": list(SOURCE_TABLES),
-            "selects": star_sql.selects(duckdb=peer == "duckdb_lake"),
-            "create_tables": star_sql.create_tables(),
-            "add_keys": star_sql.add_keys(),
-            "currencies": [(currency.alpha_3, currency.name) for currency in pycountry.currencies],
-        }
+        plan = plan_of(peer, settings(state).totesys_url, target, folder)
         with measured() as figures:
             printed = run([python, "-m", f"benchmarks.peers.{peer}"], given=json.dumps(plan))
     steps = printed["seconds"]
     # Without the start of its interpreter, since a run of totelake has more to start.
     return Measurement(steps, sum(steps.values()), figures["processor"], printed["memory"])
+
+
+def plan_of(peer: str, source: str, target: str, folder: str) -> dict[str, Any]:
+    """Return the plan of a peer, see `benchmarks.peers.steps`."""
+    return {
+        "source": source,
+        "target": target,
+        "psql": str(postgres.programs() / "psql"),
+        "folder": folder,
+        "tables": list(SOURCE_TABLES),
+        "selects": star_sql.selects(duckdb=peer == "duckdb_lake"),
+        "create_tables": star_sql.create_tables(),
+        "add_keys": star_sql.add_keys(),
+        "currencies": [(currency.alpha_3, currency.name) for currency in pycountry.currencies],
+    }
 
 
 def run_workflow(state: Path) -> Measurement:
