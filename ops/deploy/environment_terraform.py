@@ -12,6 +12,7 @@ from ops.deploy.environments import DeployEnvironment
 from ops.deploy.errors import TerraformFailedError
 
 _SETTINGS = {"TF_IN_AUTOMATION": "1", "TF_INPUT": "0", "CHECKPOINT_DISABLE": "1"}
+_PRIVATE = 0o077  # only the owner can access new files
 _HAS_CHANGES = 2  # exit status of `plan -detailed-exitcode` for a plan with changes
 _LOCK_TIMEOUT = "-lock-timeout=5m"  # longer than a concurrent apply takes
 
@@ -35,10 +36,18 @@ class Configuration:
         self._run("init", "-reconfigure", "-lockfile=readonly", *backend)
 
     def plan(self, *options: str) -> bool:
-        """Save and print a plan; return whether it contains changes."""
-        status = self._run("plan", "-detailed-exitcode", _LOCK_TIMEOUT, f"-out={self._plan}", *options, *self.values)
-        self._plan.chmod(0o600)
-        return status == _HAS_CHANGES
+        """Save and print a plan; return whether it contains changes.
+
+        The file contains the values of all variables, passwords too: only its owner can read it, and only a plan
+        without errors is kept.
+        """
+        saved = (f"-out={self._plan}", *options, *self.values)
+        self._plan.unlink(missing_ok=True)  # an existing file would keep its mode
+        try:
+            return self._run("plan", "-detailed-exitcode", _LOCK_TIMEOUT, *saved, umask=_PRIVATE) == _HAS_CHANGES
+        except TerraformFailedError:
+            self._plan.unlink(missing_ok=True)
+            raise
 
     def apply(self) -> None:
         """Apply the saved plan and remove it."""
@@ -61,8 +70,10 @@ class Configuration:
     def _plan(self) -> Path:
         return self._data / "plan"
 
-    def _run(self, command: str, *options: str) -> int:
+    def _run(self, command: str, *options: str, umask: int = -1) -> int:
         """Run Terraform and wait for its end also after Ctrl-C, since it then saves its state; return the exit status.
+
+        `umask` is the file mode creation mask of its process, by default this one's.
 
         Raises `TerraformFailedError`.
         """
@@ -73,6 +84,7 @@ class Configuration:
             cwd=self.folder,
             env={**_inherited(), **_SETTINGS, "TF_DATA_DIR": str(self._data)},
             stdin=subprocess.DEVNULL,
+            umask=umask,
         )
         while process.returncode is None:
             with contextlib.suppress(KeyboardInterrupt):  # Terraform gets the signal too

@@ -18,7 +18,7 @@ resource "aws_secretsmanager_secret" "this" {
   recovery_window_in_days = var.recovery_window_in_days
 }
 
-# Write-only: the password is in neither state nor plan.
+# Write-only: the password is not in the state. A saved plan has it, as a value of a variable.
 resource "aws_secretsmanager_secret_version" "this" {
   count = local.has_password ? 1 : 0
 

@@ -1,0 +1,84 @@
+"""A saved plan of Terraform contains the passwords: no other user can read it, and a failed one is removed."""
+
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+
+from ops.deploy.environment_terraform import Configuration
+from ops.deploy.environments import DeployEnvironment
+from ops.deploy.errors import TerraformFailedError
+
+pytestmark = pytest.mark.terraform
+
+PASSWORD = "open sesame"
+CONFIGURATION = """
+variable "password" {
+  type      = string
+  sensitive = true
+}
+
+resource "terraform_data" "this" {
+  input = nonsensitive(var.password != null)
+
+  lifecycle {
+    precondition {
+      condition     = var.password != "wrong"
+      error_message = "The password is wrong."
+    }
+  }
+}
+"""
+
+
+@pytest.fixture
+def configuration(tmp_path: Path) -> Configuration:
+    """Return a configuration with a password, whose plan file exists and is readable for everyone."""
+    (tmp_path / "main.tf").write_text(CONFIGURATION)
+    root = Configuration(DeployEnvironment("dev", tmp_path, "p", "eu-west-2", local=False), tmp_path, ())
+    root._run("init")
+    root._data.mkdir(parents=True, exist_ok=True)
+    root._plan.touch()
+    root._plan.chmod(0o644)
+    return root
+
+
+def test_other_users_can_never_read_a_plan(configuration, monkeypatch):
+    """Neither while Terraform prints it, which may take as long as a pager is open, nor later."""
+    monkeypatch.setenv("TF_VAR_password", PASSWORD)
+    configuration._plan.unlink()
+    modes, ended = set(), threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(0.001):
+            if configuration._plan.exists():
+                modes.add(stat.S_IMODE(configuration._plan.stat().st_mode))
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        assert configuration.plan()
+    finally:
+        ended.set()
+        thread.join()
+
+    assert modes == {0o600}
+
+
+def test_existing_file_does_not_determine_the_mode_of_a_plan(configuration, monkeypatch):
+    """Such as one that an earlier version left."""
+    monkeypatch.setenv("TF_VAR_password", PASSWORD)
+
+    assert configuration.plan()
+    assert stat.S_IMODE(configuration._plan.stat().st_mode) == 0o600
+
+
+def test_failed_plan_is_removed(configuration, monkeypatch):
+    """Terraform saves it, with the passwords."""
+    monkeypatch.setenv("TF_VAR_password", "wrong")
+
+    with pytest.raises(TerraformFailedError):
+        configuration.plan()
+
+    assert not configuration._plan.exists()
