@@ -7,6 +7,7 @@ e-mail first. (Choice; moto never asks for a confirmation either.)
 import email
 import email.policy
 import json
+import re
 import threading
 import uuid
 from collections.abc import Mapping
@@ -26,6 +27,7 @@ from local_aws.visible_text import visible
 DEFAULT_SUBJECT = "AWS Notification Message"
 """The subject of an e-mail whose message was published without one, as on AWS."""
 
+_ADDRESS = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@[\w.-]+", re.ASCII)
 _SENDER = "no-reply@sns.amazonaws.com"
 _TICK = timedelta(microseconds=1)
 
@@ -133,18 +135,28 @@ def _email(subscription: Any, message: str, message_id: str, details: Mapping[st
         message = _json_notification(subscription, message, message_id, details)
     mail = EmailMessage()
     mail["From"] = formataddr((_one_line(subscription.topic.display_name or "AWS Notifications"), _SENDER))
-    mail["To"] = _one_line(subscription.endpoint)
+    mail["To"] = _recipient(subscription.endpoint)
     mail["Subject"] = _one_line(subject or DEFAULT_SUBJECT)
     mail["Date"] = format_datetime(datetime.now(UTC))
     mail["Message-ID"] = f"<{message_id}@{_SENDER.partition('@')[2]}>"
     mail["X-SNS-Topic-Arn"] = subscription.topic_arn
+    message = message.encode(errors="backslashreplace").decode()  # surrogates, which UTF-8 lacks
     mail.set_content(message, cte=None if visible(message) == message else "quoted-printable")
     return mail
 
 
+def _recipient(endpoint: str) -> str:
+    """Return an endpoint as an address, or as a name without one: some texts that are no address cannot be parsed."""
+    text = _one_line(endpoint)
+    return text if _ADDRESS.fullmatch(text) else formataddr((text, ""))
+
+
 def _one_line(header: str) -> str:
-    """Return a header value on one line, with control characters escaped."""
-    return visible(" ".join(header.split()))
+    """Return a header value on one line, with control characters and the start of encoded words escaped.
+
+    A mail program would decode the words, to control characters or to another text; some of them cannot be decoded.
+    """
+    return visible(" ".join(header.split())).replace("=?", r"=\x3f")
 
 
 def _json_notification(subscription: Any, message: str, message_id: str, details: Mapping[str, Any]) -> str:

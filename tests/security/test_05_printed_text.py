@@ -394,6 +394,46 @@ def test_alarm_name_cannot_forge_an_email_header(mailbox):
     assert mail["Bcc"] is None
 
 
+ENCODED_WORDS = (
+    "=?utf-8?q?=0A=1b[31mAll_OK?=",  # a line feed and an escape sequence
+    "=?utf-7?q?+2AA-?=",  # a surrogate, with which the e-mail could not be written
+    "=?unknown-8bit?q?=ff?=\u00e9",
+    "=?rot13?q?nop?=",
+)
+
+
+@pytest.mark.parametrize("text", ENCODED_WORDS)
+def test_encoded_words_in_email_headers_are_shown_literally(mailbox, text: str):
+    """A mail program would decode them to another text, with control characters, which was checked before."""
+    with mock_aws():
+        sns = boto3.client("sns", "eu-west-2", aws_access_key_id="local", aws_secret_access_key="local")
+        topic = sns.create_topic(Name="alerts", Attributes={"DisplayName": text})["TopicArn"]
+        sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="a@example.com")
+        sns.publish(TopicArn=topic, Subject=text, Message="late")
+
+    (path,) = mailbox.inbox.glob("*.eml")
+    mail = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+    literal = text.replace("=?", r"=\x3f")
+    assert mail["Subject"] == literal
+    assert mail["From"].addresses[0].display_name == literal
+    assert [message.subject for message in inbox.messages(mailbox)] == [literal]
+
+
+@pytest.mark.parametrize("endpoint", ["group:;x", "=?utf-8?q?x=0A?=@b>", "@b=?x[", "not an address", "", "\u00e9@b"])
+def test_invalid_email_address_prevents_no_alert(mailbox, endpoint: str):
+    """Neither for the other subscriptions of the topic, nor later for a reader of the inbox."""
+    with mock_aws():
+        sns = boto3.client("sns", "eu-west-2", aws_access_key_id="local", aws_secret_access_key="local")
+        topic = sns.create_topic(Name="alerts")["TopicArn"]
+        for each in (endpoint, "ops@example.com"):
+            sns.subscribe(TopicArn=topic, Protocol="email", Endpoint=each)
+        sns.publish(TopicArn=topic, Message=json.dumps({"default": "late \ud800"}), MessageStructure="json")
+
+    messages = inbox.messages(mailbox)
+    assert [message.to for message in messages][1:] == ["ops@example.com"]
+    assert {message.body for message in messages} == {r"late \ud800"}
+
+
 @pytest.mark.parametrize("text", HOSTILE)
 @pytest.mark.parametrize("kind", [ValueError, lambda text: SimpleNamespace(text=text), lambda text: [text]])
 def test_objects_are_printed_as_their_escaped_string(terminal, text: str, kind: Callable[[str], object]):
