@@ -11,6 +11,8 @@ from local_aws.athena.values import ColumnInfo
 
 type ResultRow = list[str | None]
 
+csv.field_size_limit(2**31 - 1)  # the default is shorter than a value may be
+
 
 def table(names: Iterable[str], rows: Iterable[Iterable[str | None]]) -> Iterator[bytes]:
     """Yield the lines of a `.csv` file, with a header; all values are quoted, NULL is empty."""

@@ -10,11 +10,13 @@ import pyarrow as pa
 import pytest
 from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth, SigV4Auth
 from botocore.awsrequest import AWSRequest
+from botocore.exceptions import ClientError
 from botocore.httpsession import URLLib3Session
 from pyarrow import parquet
 
 from local_aws import parquet_nesting
 from local_aws.address import REGION
+from tests.chaos.outages import wait_until
 from tests.security.conftest import BUCKET, SCRIPT, AttackTarget
 
 
@@ -205,6 +207,38 @@ def test_chunked_upload_is_written(target):
     head = f"PUT {path} HTTP/1.1\nHost: 127.0.0.1:{target.port}\nTransfer-Encoding: Chunked\n"
     assert " 200 " in raw(target, f"{head}\na\nnew script\n0\n\n")
     assert target.script == b"new script"
+
+
+@pytest.fixture
+def long_result(target):
+    """Return a client of Athena and a query whose result has one value of 200000 characters."""
+    athena = target.client("athena")
+    output = {"OutputLocation": f"s3://{BUCKET}/results/"}
+    query = athena.start_query_execution(QueryString="SELECT rpad('x', 200000, 'x')", ResultConfiguration=output)
+    execution = query["QueryExecutionId"]
+    wait_until(
+        lambda: (
+            athena.get_query_execution(QueryExecutionId=execution)["QueryExecution"]["Status"]["State"] == "SUCCEEDED"
+        )
+    )
+    return athena, execution
+
+
+def test_long_value_of_a_query_result_is_read(long_result):
+    """The parser of CSV files has a limit, and anybody who can write rows could exceed it."""
+    athena, execution = long_result
+
+    (_, row) = athena.get_query_results(QueryExecutionId=execution)["ResultSet"]["Rows"]
+    assert row["Data"][0]["VarCharValue"] == "x" * 200_000
+
+
+@pytest.mark.parametrize("token", ["x", "-1", "9" * 19, "9" * 5000])
+def test_invalid_token_of_a_page_is_a_client_error(long_result, token):
+    """Whether it is no number, or one that is no offset in a file."""
+    athena, execution = long_result
+
+    with pytest.raises(ClientError, match=r"InvalidRequestException.*NextToken"):
+        athena.get_query_results(QueryExecutionId=execution, NextToken=token)
 
 
 def nested_parquet(levels: int) -> bytes:
