@@ -67,7 +67,7 @@ class AccessControl:
             return _refusal(f"Open the dashboard at http://{HOST}:{self._port}; other host names are refused.")
         if origin is not None and origin != f"http://{host[0]}":
             return _refusal("Requests from other pages are refused.")
-        if request.url.path == HEALTH:
+        if request.scope["path"] == HEALTH:  # as routed: parsing a URL removes tabs and line feeds
             nonce = request.query_params.get(health.NONCE)
             return PlainTextResponse(health.proof(self._key, self._port, nonce)) if nonce else None
         if self._is_key(request.query_params.get(KEY)):

@@ -195,6 +195,7 @@ def test_only_the_health_check_is_available_without_the_key(dashboard):
         assert [response.status for response in responses] == [403] * 4
         assert dashboard.handshake(Cookie=cookie) == 403
         assert dashboard.get(HEALTH, Cookie=cookie).status == 200
+        assert dashboard.get(HEALTH.replace("_", "%09_"), Cookie=cookie).status == 403
 
     assert b"totelake dashboard" in responses[0].read()
 
