@@ -92,6 +92,7 @@ class Gate:
         if scope.service == S3:
             bodies.check_digests(environ)
         else:
+            requests.check_text(environ)
             requests.check_types(environ, scope.service)
         account = caller.session.account if caller.session else DEFAULT_ACCOUNT_ID
         if scope.service == S3 or caller.session:

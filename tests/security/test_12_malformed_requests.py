@@ -131,6 +131,26 @@ def test_too_deeply_nested_body_is_a_client_error(target):
     assert (status, json.loads(response)["__type"]) == (400, "SerializationException")
 
 
+@pytest.mark.parametrize("half", ["\\ud800", "\\uDFFF", "\\udc00\\ud800"])
+@pytest.mark.parametrize("call", ["glue AWSGlue.CreateDatabase", "athena AmazonAthena.CreateWorkGroup", "scheduler"])
+def test_unpaired_surrogate_is_a_client_error(target, call, half):
+    """The name could be stored, but neither written nor printed, so that SHOW DATABASES would fail for everyone."""
+    service, _, operation = call.partition(" ")
+    path, headers = ("/", {"X_Amz_Target": operation}) if operation else ("/schedule-groups/x", {})
+    body = f'{{"DatabaseInput": {{"Name": "x{half}"}}, "Name": "x{half}"}}'.encode()
+    status, response = signed(target, service, "POST", path, body, Content_Type="application/x-amz-json-1.1", **headers)
+    assert status == 400
+    assert "surrogate" in response
+
+
+def test_surrogate_pair_is_a_character(target):
+    """Clients escape every character outside of ASCII."""
+    body, headers = b'{"DatabaseInput": {"Name": "x\\ud83d\\ude00"}}', {"X_Amz_Target": "AWSGlue.CreateDatabase"}
+    status, _ = signed(target, "glue", "POST", "/", body, Content_Type="application/x-amz-json-1.1", **headers)
+    assert status == 200
+    assert "x\U0001f600" in [each["Name"] for each in target.client("glue").get_databases()["DatabaseList"]]
+
+
 def test_body_that_is_not_xml_is_a_client_error(target):
     """`MalformedXML`, as on AWS."""
     status, response = signed(target, "s3", "POST", f"/{BUCKET}?delete=", b"<Delete>")
