@@ -75,10 +75,8 @@ def read(environ: Environ, signing_name: str, region: str, account: str) -> Call
 def check_text(environ: Environ) -> None:
     """Raise `MalformedRequestError` for a JSON body with half a surrogate pair, which no file and no log can contain.
 
-    A listing with a name that has one would fail for every caller.
+    A listing with a name that has one would fail for every caller. moto reads JSON whatever the media type is.
     """
-    if "json" not in environ.get("CONTENT_TYPE", ""):
-        return
     environ["wsgi.input"].seek(0)
     body = bodies.peek(environ)
     if not _SURROGATE.search(body):

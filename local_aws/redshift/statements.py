@@ -105,7 +105,8 @@ class StatementBatch:
             part.affected = 0  # the Data API returns 0 for every COPY
         else:
             connection.execute(_STRINGS_AS_GENERATED)  # an earlier statement of the batch may have changed them
-            cursor = connection.execute(postgres_sql.encode())
+            # Postgres prepares one statement only: text that the parser misunderstood cannot contain another.
+            cursor = connection.execute(postgres_sql.encode(), prepare=True)
             if cursor.description:
                 part.columns, part.rows = [column.name for column in cursor.description], cursor.fetchall()
             part.affected = len(part.rows) if cursor.description else cursor.rowcount

@@ -14,7 +14,7 @@ from psycopg import conninfo
 from pyarrow import parquet
 
 from local_aws import redshift
-from local_aws.redshift.statements import FINISHED, StatementBatch
+from local_aws.redshift.statements import FAILED, FINISHED, StatementBatch
 from local_aws.state import State
 from ops.sandbox import databases
 from ops.sandbox.postgres import SUPERUSER, Cluster, PostgresError, ensure_database
@@ -190,6 +190,27 @@ def test_statements_on_functions_roles_or_the_server_are_rejected(statement):
 def test_queries_and_statements_on_tables_views_and_schemas_are_accepted(statement):
     """They are all that the jobs need."""
     redshift.check(statement)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        'SELECT 1 OPERATOR("pg_catalog.+) 1; CREATE SEQUENCE s; --") 1',
+        "SELECT @$a, '$$; CREATE SEQUENCE s; --'",
+        "SELECT 1 FROM pg_class AS $x$u; CREATE SEQUENCE s; --$x$ (c)",
+    ],
+)
+def test_text_that_is_generated_without_quotes_is_no_second_statement(make_database, statement):
+    """The parser takes it for an operator, a parameter or a name, and writes it as it was."""
+    url = make_database()
+    batch = StatementBatch.of({}, [statement])
+    batch.start(lambda: url, ACCOUNT)
+    while not batch.whole.has_ended:
+        time.sleep(0.02)
+
+    assert batch.whole.status == FAILED
+    with psycopg.connect(url) as connection:
+        assert connection.execute("SELECT count(*) FROM pg_sequence").fetchone() == (0,)
 
 
 @pytest.mark.parametrize(

@@ -131,14 +131,15 @@ def test_too_deeply_nested_body_is_a_client_error(target):
     assert (status, json.loads(response)["__type"]) == (400, "SerializationException")
 
 
+@pytest.mark.parametrize("media_type", ["application/x-amz-json-1.1", "application/JSON", "text/plain"])
 @pytest.mark.parametrize("half", ["\\ud800", "\\uDFFF", "\\udc00\\ud800"])
 @pytest.mark.parametrize("call", ["glue AWSGlue.CreateDatabase", "athena AmazonAthena.CreateWorkGroup", "scheduler"])
-def test_unpaired_surrogate_is_a_client_error(target, call, half):
+def test_unpaired_surrogate_is_a_client_error(target, call, half, media_type):
     """The name could be stored, but neither written nor printed, so that SHOW DATABASES would fail for everyone."""
     service, _, operation = call.partition(" ")
     path, headers = ("/", {"X_Amz_Target": operation}) if operation else ("/schedule-groups/x", {})
     body = f'{{"DatabaseInput": {{"Name": "x{half}"}}, "Name": "x{half}"}}'.encode()
-    status, response = signed(target, service, "POST", path, body, Content_Type="application/x-amz-json-1.1", **headers)
+    status, response = signed(target, service, "POST", path, body, Content_Type=media_type, **headers)
     assert status == 400
     assert "surrogate" in response
 
