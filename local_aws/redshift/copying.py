@@ -64,8 +64,7 @@ class Copy:
             file = _object(account, entry["url"])
             if entry.get("meta", {}).get("content_length") != file.stat().st_size:
                 raise CopyError(f"Spectrum Scan Error: {entry['url']} has another length than in the manifest")
-            parquet_nesting.check(file)
-            yield entry["url"], parquet.ParquetFile(file)
+            yield entry["url"], parquet_nesting.open_checked(file)
 
 
 def _object(account: str, uri: str) -> Path:

@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
 from botocore.exceptions import ClientError
 from moto.glue.exceptions import CrawlerRunningException
 
+from local_aws import parquet_nesting
 from local_aws.schedules.timetable import Timetable
 from local_aws.server import LocalAws
 from tests.local_aws.crawled_lake import LEVEL_3, SALES, CrawledLake, aws, client, lake, state
@@ -105,13 +105,13 @@ def test_crawl_writes_a_log_and_sends_events(lake: CrawledLake) -> None:
 def slow(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     """Make crawls wait, at most a second per file, until the event is set."""
     may_read = threading.Event()
-    read = pq.read_metadata
+    read = parquet_nesting.open_checked
 
     def wait_and_read(path: Path) -> Any:
         may_read.wait(1)
         return read(path)
 
-    monkeypatch.setattr("local_aws.glue.crawlers.lake.pq.read_metadata", wait_and_read)
+    monkeypatch.setattr("local_aws.glue.crawlers.lake.parquet_nesting.open_checked", wait_and_read)
     return may_read
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from local_aws import parquet_nesting
 from local_aws.address import REGION
@@ -103,8 +102,7 @@ def _footer(path: Path, crawl: Crawl, journal: CrawlLog, folder: str) -> tuple[H
     """Return the schema and statistics in the footer of a Parquet file; None, with a log line, for other formats."""
     crawl.check()
     try:
-        parquet_nesting.check(path)
-        metadata = pq.read_metadata(path)
+        metadata = parquet_nesting.open_checked(path).metadata
     except (pa.ArrowInvalid, OSError) as error:
         reason = str(error).splitlines()[0]
         journal.warn(f"{folder}{path.name} was skipped, its classification is UNKNOWN: {reason}")
