@@ -55,7 +55,7 @@ print(json.dumps({"rows": rows, "executors": executors, "buckets": [lake.ingeste
 
 
 def test_stages_on_executors_in_other_processes_make_the_same_warehouse(
-    lake_root: Path, totesys_reader: str, warehouse, reader, tmp_path: Path
+    lake_root: Path, warehouse, reader, tmp_path: Path
 ) -> None:
     """The executors share no folder and no variable of AWS with the driver, and need no module of the jobs."""
     given = {

@@ -89,7 +89,7 @@ def test_run_ends_with_its_process(world: Any, name: str, script: str, state: st
 
 
 ENDING = """
-import atexit, os, subprocess, sys, threading, time
+import atexit, os, sys, threading, time
 
 def finish():
     time.sleep(0.5)

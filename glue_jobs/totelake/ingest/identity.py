@@ -82,7 +82,7 @@ class ActualColumn:
     name: str
     type: str
     nullable: bool
-    has_own_type: bool = False
+    has_own_type: bool
 
     @property
     def as_text(self) -> str:

@@ -6,14 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, Self
 
 import boto3
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from totelake.runtime.clients import Clients
+from totelake.runtime.clients import READER_THREADS, Clients, s3_for_readers
 from totelake.runtime.errors import CommitConflictError, LogError
 
 _PREFIX = "log/"
-_READER_THREADS = 16
 
 
 class CommitRecord(Protocol):
@@ -42,7 +40,7 @@ class CommitLog[B: CommitRecord]:
         """Open the log of `bucket`, whose records have the type `batch`."""
         self.bucket = bucket
         self._batch = batch
-        self._s3 = aws.client("s3", config=Config(max_pool_connections=_READER_THREADS))
+        self._s3 = s3_for_readers(aws)
 
     def last_sequence(self) -> int:
         """Return the highest committed sequence number, 0 when nothing has been committed."""
@@ -65,7 +63,7 @@ class CommitLog[B: CommitRecord]:
 
     def since(self, sequence: int) -> list[B]:
         """Return the batches committed after `sequence`, in order."""
-        with ThreadPoolExecutor(_READER_THREADS) as readers:
+        with ThreadPoolExecutor(READER_THREADS) as readers:
             return list(readers.map(self.read, range(sequence + 1, self.last_sequence() + 1)))
 
     def backwards(self) -> Iterator[B]:

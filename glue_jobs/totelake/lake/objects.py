@@ -8,12 +8,9 @@ from typing import Any
 
 import boto3
 import pyarrow as pa
-from botocore.config import Config
 from pyarrow import compute, parquet
 
-from totelake.runtime.clients import Clients
-
-_READER_THREADS = 16
+from totelake.runtime.clients import READER_THREADS, Clients, s3_for_readers
 
 
 def batch_id(taken_at: str, attempt_id: str) -> str:
@@ -67,8 +64,8 @@ def rows_below_each(
     columns: Sequence[str] | None = None,
 ) -> Iterator[list[dict[str, Any]]]:
     """Yield for each of `paths`, in order, the rows that `rows_below` yields; several are read at the same time."""
-    s3 = aws.client("s3", config=Config(max_pool_connections=_READER_THREADS))
-    with ThreadPoolExecutor(_READER_THREADS) as readers:
+    s3 = s3_for_readers(aws)
+    with ThreadPoolExecutor(READER_THREADS) as readers:
         yield from readers.map(lambda path: list(rows_below(bucket, path, column, values, s3, columns=columns)), paths)
 
 
