@@ -6,7 +6,7 @@ moto has one registry of backends for each service and process, so a process ser
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from types import MappingProxyType, SimpleNamespace
 from typing import Any, override
 
@@ -89,7 +89,16 @@ def application(checked: type[ActionAuthenticatorMixin], unchecked: Callable[[Ha
     `checked` overrides the authorization of an operation, which moto has in a base class of all responses. A handler
     that is no method of a response is replaced by what `unchecked` makes of it.
     """
-    return DomainDispatcherApplication(partial(_app, checked=checked, unchecked=unchecked))
+    return _Dispatcher(partial(_app, checked=checked, unchecked=unchecked))
+
+
+class _Dispatcher(DomainDispatcherApplication):  # type: ignore[misc] # moto is not typed
+    """The application that passes a request on to its service; hosts are few, and the lookup of one lists folders."""
+
+    def __init__(self, create_app: AppFactory) -> None:
+        """Create the application of a service by `create_app` when it is first called."""
+        super().__init__(create_app)
+        self.get_backend_for_host = lru_cache(maxsize=256)(super().get_backend_for_host)
 
 
 def _app(service: str, *, checked: type, unchecked: Callable[[Handler], Handler]) -> Flask:

@@ -140,8 +140,10 @@ class FileKey(FakeKey):  # type: ignore[misc] # moto is not typed
     @override
     def set_metadata(self, metadata: Any, replace: bool = False) -> None:
         """Add to the object's metadata."""
+        before = dict(self._metadata)
         super().set_metadata(metadata, replace)
-        self._metadata = self._metadata  # moto changes it in place; the assignment persists it
+        if dict(self._metadata) != before:
+            self._metadata = self._metadata  # moto changes it in place; the assignment persists it
 
     @property
     @override
@@ -179,9 +181,11 @@ class FileKey(FakeKey):  # type: ignore[misc] # moto is not typed
         """Do nothing: moto discards only its model of the file."""
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Set an attribute, as moto does in many places, and persist it if it is one of those."""
+        """Set an attribute, as moto does in many places, and persist it if it is one of those and has changed."""
+        # A dictionary may have been changed in place before.
+        is_same = not isinstance(value, dict) and self.__dict__.get(name, self) == value
         super().__setattr__(name, value)
-        if name in PERSISTED_ATTRIBUTES and self._persist is not None:
+        if name in PERSISTED_ATTRIBUTES and self._persist is not None and not is_same:
             self._persist(self)
 
     def __copy__(self) -> Self:

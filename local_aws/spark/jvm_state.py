@@ -20,6 +20,7 @@ JAVA_OPTIONS = (
 _THREADS_SECONDS = 3.0
 """How long the threads of a run may continue after its end."""
 _POLL_SECONDS = 0.02
+_QUIET_NANOSECONDS = 10_000_000
 
 _POSTGRES = "org.postgresql.Driver"
 
@@ -56,6 +57,11 @@ def _load(jvm: Jvm) -> None:
     set_long(
         jvm, "java.util.concurrent.ForkJoinPool", "keepAlive", jvm.java.util.concurrent.ForkJoinPool.commonPool(), 1
     )
+    # The thread of Netty's global executor would end a second after its last task.
+    netty = "io.netty.util.concurrent"
+    global_executor = field_value(jvm, f"{netty}.GlobalEventExecutor", "INSTANCE")
+    quiet_period = field_value(jvm, f"{netty}.GlobalEventExecutor", "quietPeriodTask", global_executor)
+    set_long(jvm, f"{netty}.ScheduledFutureTask", "periodNanos", quiet_period, -_QUIET_NANOSECONDS)
 
 
 def _settings(jvm: Jvm) -> dict[str, str]:

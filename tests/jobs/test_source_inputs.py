@@ -8,6 +8,7 @@ import pytest
 
 from tests.jobs.inputs import INPUTS, SUPERUSER, UNDECLARED_VALUES
 from tests.postgres_servers import as_role
+from totelake.lake.scan import Scan
 from totelake.lake.versions import is_deleted, latest_versions
 from totelake.tables import SOURCE_TABLES
 from totesys.roles import READER
@@ -77,7 +78,7 @@ def test_undeclared_column_is_ingested_as_text(kind, value, lake, shared_reader,
 def in_lake(lake, table):
     """Return the latest version of each row of a table in the lake, each value as text."""
     declared = SOURCE_TABLES[table]
-    latest = latest_versions(lake.spark, lake.ingested, declared, lake.ingested_batches()).where(~is_deleted())
+    latest = latest_versions(Scan(lake.spark, lake.ingested), declared, lake.ingested_batches()).where(~is_deleted())
     return sorted(tuple(row) for row in latest.selectExpr(*map(_as_text, declared.columns)).collect())
 
 

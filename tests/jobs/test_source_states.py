@@ -16,6 +16,7 @@ from totelake import transform
 from totelake.ingest import source, source_checks
 from totelake.ingest.baseline import Baseline
 from totelake.lake.batches import IngestedBatch
+from totelake.lake.scan import Scan
 from totelake.lake.versions import all_versions
 from totelake.runtime import connections, failpoints, locks, retry
 from totelake.runtime.errors import DatabaseInterruptedError, EncodingError, StagingError
@@ -220,7 +221,7 @@ def test_column_ingested_before_its_declaration_is_read_with_its_type(lake, tote
 
     batch = lake.ingest(reader)
 
-    rows = all_versions(lake.spark, lake.ingested, declared, lake.ingested_batches()).collect()
+    rows = all_versions(Scan(lake.spark, lake.ingested), declared, lake.ingested_batches()).collect()
     assert "declared columns changed" in batch.reloaded["currency"]
     assert batch.tables == {}
     assert sorted((row.currency_id, row.minor_units) for row in rows) == [(1, 0), (2, 2), (3, 2), (9, 3)]

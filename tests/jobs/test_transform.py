@@ -13,7 +13,7 @@ from totelake import transform
 from totelake.lake import catalog, quarantine
 from totelake.lake.batches import ProcessedBatch, active_batches
 from totelake.lake.commit_log import CommitLog
-from totelake.lake.versions import written_versions
+from totelake.lake.scan import Scan
 from totelake.lake.zones import PROCESSED
 from totelake.runtime.errors import LogError, QuarantineError
 from totelake.tables import STAR_TABLES
@@ -533,7 +533,7 @@ def contents(lake):
     parts = [part for batch in active_batches(lake.processed_batches()) for part in batch.parts]
     paths = {name: [part.tables[name].path for part in parts if name in part.tables] for name in STAR_TABLES}
     return {
-        name: sorted(map(str, written_versions(lake.spark, lake.processed, table, paths[name]).collect()))
+        name: sorted(map(str, Scan(lake.spark, lake.processed).rows(paths[name], table.stored_columns).collect()))
         for name, table in STAR_TABLES.items()
     }
 

@@ -15,6 +15,7 @@ from totelake.ingest.source_checks import ResolvedTable
 from totelake.lake import objects
 from totelake.lake.batches import IngestedBatch, IngestedTable
 from totelake.lake.frames import conform, same_row, schema
+from totelake.lake.scan import Scan
 from totelake.lake.versions import latest_versions
 from totelake.runtime.errors import MassDeletionError
 from totelake.tables import RAW_LINEAGE, SourceTable
@@ -166,9 +167,8 @@ def _tombstones(attempt: IngestAttempt, table: ResolvedTable) -> DataFrame | Non
 def _live_rows(attempt: IngestAttempt, table: ResolvedTable) -> DataFrame:
     """Return the last ingested version of every row that is not deleted, with the columns of a batch."""
     declared = table.declared
-    latest = latest_versions(
-        attempt.extract.spark, attempt.bucket, declared, attempt.baseline.batches, undeclared=table.undeclared
-    )
+    scan = Scan(attempt.extract.spark, attempt.bucket)
+    latest = latest_versions(scan, declared, attempt.baseline.batches, undeclared=table.undeclared)
     alive = latest.where("_op = 'U'")
     return conform(alive, table.name, (*declared.columns, *RAW_LINEAGE), keep=table.undeclared)
 

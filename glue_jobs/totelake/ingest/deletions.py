@@ -5,10 +5,6 @@ from totelake.ingest.source import TRANSACTION_ID_RANGE, Count, SourceReader
 from totelake.ingest.source_checks import ResolvedTable
 from totelake.lake import keys
 
-# Looking up more keys, or reading more batches, takes longer than comparing all keys with Spark.
-MAX_KEYS = 10_000
-MAX_BATCHES = 200
-
 
 def tables_to_compare(
     baseline: Baseline, source: SourceReader, tables: list[ResolvedTable], counts: dict[str, Count]
@@ -36,8 +32,8 @@ def _is_countable(baseline: Baseline, source: SourceReader, table: ResolvedTable
     """Return whether few rows of `table` changed, and transaction ids identify them."""
     batches = [batch for batch in baseline.batches if table.name in batch.tables]
     return (
-        0 < count.changed <= MAX_KEYS
-        and len(batches) <= MAX_BATCHES
+        0 < count.changed <= keys.MAX_KEYS
+        and len(batches) <= keys.MAX_FILES
         and all(batch.identities for batch in batches)  # older versions committed duplicate keys
         and not baseline.reload_of(table.name)
         and source.snapshot.xmax < TRANSACTION_ID_RANGE

@@ -8,7 +8,7 @@ import boto3
 from totelake.lake import objects
 from totelake.lake.batches import IngestedBatch
 from totelake.lake.commit_log import CommitLog
-from totelake.runtime.clients import Clients
+from totelake.runtime.clients import Clients, s3_for_readers
 from totelake.runtime.errors import UnknownTableError
 from totelake.tables import RAW_LINEAGE, SOURCE_TABLES
 
@@ -34,8 +34,9 @@ def versions(bucket: str, table: str, key: int, aws: Clients = boto3) -> list[Re
     [column] = SOURCE_TABLES[table].key
     batches = [batch for batch in CommitLog(bucket, IngestedBatch, aws).since(0) if table in batch.tables]
     paths = [batch.tables[table].path for batch in batches]
-    rows = objects.rows_below_each(bucket, paths, column, [key], aws)
-    return [_version(batch, row) for batch, of_batch in zip(batches, rows, strict=True) for row in of_batch]
+    read = objects.tables_below_each(s3_for_readers(aws), bucket, paths, (column, [key]))
+    of_batches = ((batch, rows) for batch, tables in zip(batches, read, strict=True) for rows in tables)
+    return [_version(batch, row) for batch, rows in of_batches for row in rows.to_pylist()]
 
 
 def _version(batch: IngestedBatch, row: dict[str, Any]) -> RecordVersion:

@@ -7,11 +7,12 @@ from functools import reduce
 
 import pyarrow as pa
 from pyspark.sql import Column as SparkColumn
-from pyspark.sql import DataFrame, SparkSession, Window
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 from totelake.lake.batches import IngestedBatch, ProcessedBatch
-from totelake.lake.frames import quoted, schema
+from totelake.lake.frames import quoted
+from totelake.lake.scan import Scan
 from totelake.tables import BATCH_ID, RAW_LINEAGE, Column, SourceTable, StarTable
 from totelake.tables.model import DELETED_AT, INGESTED_SEQUENCE, VARCHAR
 
@@ -21,14 +22,9 @@ _EXACT_DECIMAL = r"^-?\d{1,20}(\.\d{1,18}0*)?$"
 
 
 def all_versions(
-    spark: SparkSession,
-    bucket: str,
-    table: SourceTable,
-    batches: Iterable[IngestedBatch],
-    *,
-    undeclared: tuple[str, ...] = (),
+    scan: Scan, table: SourceTable, batches: Iterable[IngestedBatch], *, undeclared: tuple[str, ...] = ()
 ) -> DataFrame:
-    """Return every row version of `table` in `batches` of the ingested `bucket`.
+    """Return every row version of `table` in `batches`; `scan` reads the ingested bucket.
 
     Columns: the declared ones, those of `undeclared` as text, `_op`, `_source_version`, `_ingested_sequence` of the
     batch, and `_deleted_at`, which for a tombstone is the time of the batch's snapshot.
@@ -36,9 +32,9 @@ def all_versions(
     containing = _containing(table.name, batches)
     columns = (*table.columns, *(Column(name, VARCHAR, "") for name in undeclared))
     if not containing:
-        return spark.createDataFrame([], schema((*columns, *RAW_LINEAGE, INGESTED_SEQUENCE, DELETED_AT)))
+        return scan.rows([], (*columns, *RAW_LINEAGE, INGESTED_SEQUENCE, DELETED_AT))
     groups = _grouped_by_format(table.name, [column.name for column in columns], containing)
-    rows = reduce(DataFrame.unionByName, (_read(spark, bucket, table, columns, group) for group in groups))
+    rows = reduce(DataFrame.unionByName, (_read(scan, table, columns, group) for group in groups))
     if len(containing) == 1:
         numbered = rows.withColumn(SEQUENCE, F.lit(containing[0].sequence)).withColumn(
             _TAKEN_AT, F.lit(_taken_at(containing[0]))
@@ -50,7 +46,7 @@ def all_versions(
             SEQUENCE: pa.array([batch.sequence for batch in containing], pa.int32()),
             _TAKEN_AT: pa.array([_taken_at(batch) for batch in containing], pa.timestamp("us")),
         }
-        numbered = rows.join(F.broadcast(spark.createDataFrame(pa.table(by_batch))), BATCH_ID.name, "inner")
+        numbered = rows.join(F.broadcast(scan.spark.createDataFrame(pa.table(by_batch))), BATCH_ID.name, "inner")
     deleted_at = F.when(F.col("_op") == "D", F.col(_TAKEN_AT).cast(DELETED_AT.type.spark))
     return numbered.withColumn(DELETED_AT.name, deleted_at).drop(BATCH_ID.name, _TAKEN_AT)
 
@@ -68,13 +64,7 @@ def _grouped_by_format(table: str, names: list[str], batches: list[IngestedBatch
     return list(groups.values())
 
 
-def _read(
-    spark: SparkSession,
-    bucket: str,
-    table: SourceTable,
-    columns: tuple[Column, ...],
-    batches: list[IngestedBatch],
-) -> DataFrame:
+def _read(scan: Scan, table: SourceTable, columns: tuple[Column, ...], batches: list[IngestedBatch]) -> DataFrame:
     """Return the rows of `table` in `batches`, a group of `_grouped_by_format`, with `columns`.
 
     An undeclared column is NULL if the batches did not write it as text. A text is NULL if it does not fit the type
@@ -86,11 +76,8 @@ def _read(
         for column in columns
         if column.name in as_text or column.name in table.column_names
     ]
-    rows = (
-        spark.read.schema(schema((*written, *RAW_LINEAGE, BATCH_ID)))
-        .option("basePath", f"s3://{bucket}/tables/{table.name}/")
-        .parquet(*(f"s3://{bucket}/{batch.tables[table.name].path}" for batch in batches))
-    )
+    paths = [batch.tables[table.name].path for batch in batches]
+    rows = scan.rows_with_batch(paths, (*written, *RAW_LINEAGE))
     present = {column.name for column in written}
     others = {
         column.name: _from_text(column) if column.name in present else F.lit(None).cast(column.type.spark)
@@ -129,16 +116,11 @@ def _taken_at(batch: IngestedBatch) -> datetime:
 
 
 def latest_versions(
-    spark: SparkSession,
-    bucket: str,
-    table: SourceTable,
-    batches: Iterable[IngestedBatch],
-    *,
-    undeclared: tuple[str, ...] = (),
+    scan: Scan, table: SourceTable, batches: Iterable[IngestedBatch], *, undeclared: tuple[str, ...] = ()
 ) -> DataFrame:
     """Return the latest version of every row of `table` in `batches`, with the columns of `all_versions`."""
     containing = _containing(table.name, batches)
-    rows = all_versions(spark, bucket, table, containing, undeclared=undeclared)
+    rows = all_versions(scan, table, containing, undeclared=undeclared)
     return rows if len(containing) == 1 else latest(rows, table.key)
 
 
@@ -146,22 +128,17 @@ def _containing[B: (IngestedBatch, ProcessedBatch)](table: str, batches: Iterabl
     return [batch for batch in batches if table in batch.tables]
 
 
-def written_versions(spark: SparkSession, bucket: str, table: StarTable, paths: Iterable[str]) -> DataFrame:
-    """Return the row versions of `table` in the files below `paths` of the processed `bucket`."""
-    urls = [f"s3://{bucket}/{path}" for path in paths]
-    if not urls:
-        return spark.createDataFrame([], schema(table.stored_columns))
-    # The partition column `month` is not needed: it is derived from the rows.
-    files = spark.read.schema(schema(table.stored_columns)).option("recursiveFileLookup", "true")
-    return files.parquet(*urls)
-
-
 def latest_written(
-    spark: SparkSession, bucket: str, table: StarTable, batches: Iterable[ProcessedBatch], *, keys: DataFrame
+    scan: Scan, table: StarTable, batches: Iterable[ProcessedBatch], *, keys: DataFrame | None = None
 ) -> DataFrame:
-    """Return the latest row of each of the `keys` of a dimension in `batches` of the processed `bucket`."""
+    """Return the latest row of each record of a dimension in `batches`, of all or of the `keys`.
+
+    `scan` reads the processed bucket.
+    """
     paths = [batch.tables[table.name].path for batch in _containing(table.name, batches)]
-    rows = written_versions(spark, bucket, table, paths).join(keys, list(table.key), "left_semi")
+    rows = scan.rows(paths, table.stored_columns)
+    if keys is not None:
+        rows = rows.join(keys, list(table.key), "left_semi")
     return rows if len(paths) == 1 else latest(rows, table.key)
 
 

@@ -1,14 +1,30 @@
 """One attempt at a processed batch: the batches that it covers and builds on, and its results by table."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
-from pyspark.sql import SparkSession
+from pyspark import StorageLevel
+from pyspark.sql import DataFrame, SparkSession
 
+from totelake.lake import keys
 from totelake.lake.batches import IngestedBatch, ProcessedBatch, ProcessedTable, QuarantinedRows
-from totelake.tables import StarTable
+from totelake.lake.scan import DriverScan, Scan, local_frame
+from totelake.runtime.glue import FEW_ROWS
+from totelake.tables import SOURCE_TABLES, StarTable
 from totelake.transform.star_tables import CALENDAR
+
+FEW_BYTES = 64 * 2**20
+"""Up to this size, as text, few rows are held in the driver."""
+
+
+def _were_text(batch: IngestedBatch) -> bool:
+    """Return whether `batch` stores a column as text that is declared now."""
+    return any(
+        name in SOURCE_TABLES and not set(table.undeclared).isdisjoint(SOURCE_TABLES[name].column_names)
+        for name, table in batch.tables.items()
+    )
 
 
 @dataclass(frozen=True)
@@ -17,7 +33,8 @@ class TransformAttempt:
 
     `known` are all ingested batches, those after the first `covered` ones are pending; `written` are the active
     processed batches. `ingested` and `processed` are the buckets. `quarantine_share` is the fraction of the new rows of
-    a table that may break its rules.
+    a table that may break its rules. `s3` is a client of `s3_for_readers`. With `spark_only`, Spark's tasks read and
+    write the files, however few the rows.
     """
 
     spark: SparkSession
@@ -27,6 +44,8 @@ class TransformAttempt:
     known: tuple[IngestedBatch, ...]
     written: tuple[ProcessedBatch, ...]
     quarantine_share: float
+    s3: Any
+    spark_only: bool = False
 
     @property
     def covered(self) -> int:
@@ -48,6 +67,44 @@ class TransformAttempt:
         """The source tables with a row in a pending batch; the calendar changes once, before the first batch."""
         tables = {table for batch in self.pending for table in batch.tables}
         return frozenset(tables if self.written else tables | {CALENDAR})
+
+    @cached_property
+    def has_few_rows(self) -> bool:
+        """Whether the rows are so few that the driver reads and writes the files in less time than Spark's tasks.
+
+        The files of early batches, which have duplicate keys or undeclared columns as text, are left to Spark.
+        """
+        pending = [(name, table.rows) for batch in self.pending for name, table in batch.tables.items()]
+        rows = sum(rows for _, rows in pending) + sum(quarantined.rows for quarantined in self.quarantined.values())
+        widest = self.known[-1].widest
+        return (
+            not self.spark_only
+            and rows <= FEW_ROWS
+            and sum(rows * widest.get(name, 0) for name, rows in pending) <= FEW_BYTES
+            and len(self.known) <= keys.MAX_FILES
+            and all(batch.identities and not _were_text(batch) for batch in self.known)
+        )
+
+    def rows(self, table: StarTable) -> int:
+        """Return the number of pending rows of the source of `table`."""
+        return sum(batch.tables[table.source].rows for batch in self.pending if table.source in batch.tables)
+
+    def scan_ingested(self, key: str = "", values: Collection[Any] = ()) -> Scan:
+        """Return the reader of the ingested bucket; of few rows it reads those whose `key` has one of `values`."""
+        return self._scan(self.ingested, key, values)
+
+    def scan_processed(self, key: str = "", values: Collection[Any] = ()) -> Scan:
+        """Return the same for the processed bucket."""
+        return self._scan(self.processed, key, values)
+
+    def _scan(self, bucket: str, key: str, values: Collection[Any]) -> Scan:
+        return DriverScan(self.spark, bucket, self.s3, key, values) if self.has_few_rows else Scan(self.spark, bucket)
+
+    def computed(self, rows: DataFrame) -> DataFrame:
+        """Return `rows` computed now or on first use, and then kept: in the driver if they are few, or on disk."""
+        if self.has_few_rows:
+            return local_frame(self.spark, rows.toArrow(), rows.schema)
+        return rows.persist(StorageLevel.DISK_ONLY)
 
     def url(self, path: str) -> str:
         """Return the URL of `path` in the processed bucket."""

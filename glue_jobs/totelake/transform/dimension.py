@@ -1,18 +1,21 @@
 """Builds a dimension of a processed batch: the latest rows that differ from those written before."""
 
-from pyspark import StorageLevel
+from dataclasses import replace
+from typing import Any
+
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 from totelake.lake.frames import same_row
-from totelake.lake.versions import SEQUENCE, is_deleted, latest_versions, latest_written
-from totelake.tables import SOURCE_TABLES, STAR_TABLES, StarTable
+from totelake.lake.versions import SEQUENCE, is_deleted, latest_written
+from totelake.runtime.glue import FEW_ROWS
+from totelake.tables import STAR_TABLES, StarTable
 from totelake.tables.model import DELETED_AT
-from totelake.tables.stars import FIRST_DAY, LAST_DAY
 from totelake.transform import files, quarantine
 from totelake.transform.attempt import TableResult, TransformAttempt
 from totelake.transform.rules import breaks_rules, check_rules
-from totelake.transform.star_tables import CALENDAR, Transform
+from totelake.transform.star_tables import Transform
+from totelake.transform.states import affected_keys, latest_states
 
 
 def build_dimension(attempt: TransformAttempt, transform: Transform) -> TableResult:
@@ -25,14 +28,18 @@ def build_dimension(attempt: TransformAttempt, transform: Transform) -> TableRes
     quarantined = attempt.quarantined.get(table.name)
     if attempt.changed.isdisjoint(transform.sources):
         return TableResult(quarantined=quarantined)
-    rows = transform.function(*_states(attempt, transform))
-    checked = check_rules(rows.withColumn(SEQUENCE, F.lit(attempt.pending[-1].sequence)), table, {})
-    before = latest_written(attempt.spark, attempt.processed, table, attempt.written, keys=rows.select(*table.key))
-    if attempt.written:
-        same = same_row(checked, before, (*(column.name for column in table.columns), DELETED_AT.name))
-        checked = checked.join(before, same, "left_anti").persist(StorageLevel.DISK_ONLY)
-        if checked.isEmpty() and not quarantined:
-            return TableResult()
+    affected = affected_keys(attempt, transform) if attempt.has_few_rows and table.source else None
+    if affected and len(affected) > FEW_ROWS:
+        attempt, affected = replace(attempt, spark_only=True), None
+    rows = transform.function(*latest_states(attempt, transform, affected))
+    before = _written_before(attempt, table, rows, affected)
+    same = same_row(rows, before, (*(column.name for column in table.columns), DELETED_AT.name))
+    changed = rows.join(before, same, "left_anti") if attempt.written else rows
+    if attempt.written or len(transform.sources) > 1:
+        changed = attempt.computed(changed)
+    if attempt.written and not quarantined and changed.isEmpty():
+        return TableResult()
+    checked = check_rules(changed.withColumn(SEQUENCE, F.lit(attempt.pending[-1].sequence)), table, {})
     is_new = ~is_deleted()
     if quarantined:
         open_lines = quarantine.read(attempt.spark, attempt.processed, quarantined)
@@ -41,10 +48,10 @@ def build_dimension(attempt: TransformAttempt, transform: Transform) -> TableRes
     figures = files.write(checked, attempt, table, is_new=is_new)
     if not figures.broken and not quarantined:
         return TableResult(files.describe(attempt, table, figures.valid))
-    broken = checked.where(breaks_rules()).persist(StorageLevel.DISK_ONLY)
+    broken = attempt.computed(checked.where(breaks_rules()))
     new = broken.where(is_new)
     quarantine.check(attempt, table, new, rows=figures.new, broken=figures.broken_new)
-    tombstones = _synthesized_tombstones(table, before, broken.where(is_deleted())).persist(StorageLevel.DISK_ONLY)
+    tombstones = attempt.computed(_synthesized_tombstones(table, before, broken.where(is_deleted())))
     if synthesized := tombstones.count():
         files.append(tombstones, attempt, table)
     lines = quarantine.lines(broken.where(~is_deleted()).withColumn(quarantine.SUPERSEDED, F.lit(False)), table)
@@ -58,15 +65,13 @@ def build_dimension(attempt: TransformAttempt, transform: Transform) -> TableRes
     )
 
 
-def _states(attempt: TransformAttempt, transform: Transform) -> list[DataFrame]:
-    """Return the latest state of each source; of the driving one only the changed rows if no other has changed."""
-    if transform.sources == (CALENDAR,):
-        days = "SELECT explode(sequence(:first, :last)) AS date_id, CAST(NULL AS timestamp_ntz) AS _deleted_at"
-        return [attempt.spark.sql(days, {"first": FIRST_DAY, "last": LAST_DAY})]
-    driving, *joined = (SOURCE_TABLES[name] for name in transform.sources)
-    batches = attempt.pending if attempt.changed.isdisjoint(table.name for table in joined) else attempt.known
-    states = [latest_versions(attempt.spark, attempt.ingested, driving, batches)]
-    return states + [latest_versions(attempt.spark, attempt.ingested, table, attempt.known) for table in joined]
+def _written_before(
+    attempt: TransformAttempt, table: StarTable, rows: DataFrame, affected: set[Any] | None
+) -> DataFrame:
+    """Return the row written before for each key of `rows`, which are those `affected` if that is not None."""
+    if affected is None:
+        return latest_written(attempt.scan_processed(), table, attempt.written, keys=rows.select(*table.key))
+    return latest_written(attempt.scan_processed(table.key[0], affected), table, attempt.written)
 
 
 def _synthesized_tombstones(table: StarTable, before: DataFrame, deletions: DataFrame) -> DataFrame:

@@ -1,13 +1,13 @@
 """Builds a fact of a processed batch: every new version of its records, and those released from quarantine."""
 
 from collections.abc import Mapping
+from typing import Any
 
-from pyspark import StorageLevel
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 from totelake.lake.batches import QuarantinedRows
-from totelake.lake.versions import SEQUENCE, all_versions, is_deleted, written_versions
+from totelake.lake.versions import SEQUENCE, all_versions, is_deleted
 from totelake.tables import SOURCE_TABLES, STAR_TABLES, StarTable
 from totelake.transform import files, quarantine
 from totelake.transform.attempt import TableResult, TransformAttempt
@@ -37,12 +37,10 @@ def build_fact(
     figures = files.write(checked, attempt, table, is_new=is_new)
     if not figures.broken:
         return TableResult(files.describe(attempt, table, figures.valid))
-    broken = checked.where(breaks_rules()).persist(StorageLevel.DISK_ONLY)
+    broken = attempt.computed(checked.where(breaks_rules()))
     quarantine.check(attempt, table, broken.where(is_new), rows=figures.new, broken=figures.broken_new)
     deletions = broken.where(is_deleted())
-    tombstones = _synthesized_tombstones(attempt, table, deletions, has_written=figures.valid > 0).persist(
-        StorageLevel.DISK_ONLY
-    )
+    tombstones = attempt.computed(_synthesized_tombstones(attempt, table, deletions, has_written=figures.valid > 0))
     if synthesized := tombstones.count():
         files.append(tombstones, attempt, table)
     to_quarantine = broken.join(tombstones.select(*table.identity), list(table.identity), "left_anti")
@@ -60,13 +58,20 @@ def _versions(
 ) -> DataFrame:
     """Return the versions of the source table that are pending or in quarantine."""
     source = SOURCE_TABLES[transform.sources[0]]
-    pending = all_versions(attempt.spark, attempt.ingested, source, attempt.pending)
+    pending = all_versions(attempt.scan_ingested(), source, attempt.pending)
     if not quarantined:
         return pending
     batches = [attempt.known[sequence - 1] for sequence in quarantined.sequences]
     identities = quarantine.read(attempt.spark, attempt.processed, quarantined).select(*table.identity).distinct()
-    versions = all_versions(attempt.spark, attempt.ingested, source, batches)
+    versions = all_versions(attempt.scan_ingested(*_keys_if_few(attempt, identities, table)), source, batches)
     return pending.unionByName(versions.join(identities, list(table.identity), "left_semi").select(*pending.columns))
+
+
+def _keys_if_few(attempt: TransformAttempt, rows: DataFrame, table: StarTable) -> tuple[str, frozenset[Any]]:
+    """Return the name of the natural key and, of few rows, the keys of `rows`."""
+    [key] = table.natural_key
+    found = rows.select(key).collect() if attempt.has_few_rows else []
+    return key, frozenset(value for (value,) in found)
 
 
 def _synthesized_tombstones(
@@ -76,7 +81,7 @@ def _synthesized_tombstones(
     paths = [batch.tables[table.name].path for batch in attempt.written if table.name in batch.tables]
     if has_written:
         paths.append(files.path(attempt, table))
-    written = written_versions(attempt.spark, attempt.processed, table, paths)
+    written = attempt.scan_processed(*_keys_if_few(attempt, deletions, table)).rows(paths, table.stored_columns)
     marks = files.deletion_marks(deletions, table)
     newest_first = Window.partitionBy(*table.natural_key, f"_gone{SEQUENCE}").orderBy(F.col(SEQUENCE).desc())
     before = written.join(marks, list(table.natural_key), "inner").where(F.col(SEQUENCE) < F.col(f"_gone{SEQUENCE}"))

@@ -1,16 +1,23 @@
 """Writes the files of a star table, and counts the rows while writing."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+import pyarrow as pa
+from pyarrow import compute
 from pyspark.sql import Column, DataFrame, Observation
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 from totelake.lake import objects
 from totelake.lake.batches import ProcessedTable
 from totelake.lake.frames import conform
+from totelake.lake.scan import arrow_schema
 from totelake.tables import StarTable
 from totelake.transform.attempt import TransformAttempt
 from totelake.transform.rules import breaks_rules, typed
+
+_ROWS_OF_ONE_TASK = 500_000
+"""Up to this number of rows, one task writes a fact in less time than a shuffle of its rows by month takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +35,13 @@ class Figures:
 
 def write(checked: DataFrame, attempt: TransformAttempt, table: StarTable, *, is_new: Column) -> Figures:
     """Write the rows that satisfy the rules, and count them and the others."""
+    if attempt.has_few_rows:
+        return _write_in_driver(checked, attempt, table, is_new=is_new)
     counts = Observation()
     if table.is_fact:
+        checked = checked.withColumn("month", _month())
         # Before the rows are counted: counts in the Spark stage that writes are right even if Spark retries tasks.
-        checked = checked.withColumn("month", _month()).repartition("month")
+        checked = checked.coalesce(1) if attempt.rows(table) <= _ROWS_OF_ONE_TASK else checked.repartition("month")
     observed = checked.observe(
         counts,
         F.count_if(~breaks_rules()).alias("valid"),
@@ -41,6 +51,26 @@ def write(checked: DataFrame, attempt: TransformAttempt, table: StarTable, *, is
     )
     _write(observed.where(~breaks_rules()), attempt, table, mode="errorifexists")
     return Figures(**counts.get)
+
+
+def _write_in_driver(checked: DataFrame, attempt: TransformAttempt, table: StarTable, *, is_new: Column) -> Figures:
+    """Write few rows, as `write` does, without Spark's tasks."""
+    flags = checked.select(breaks_rules().alias("breaks"), is_new.alias("new")).collect()
+    rows = exact(checked.where(~breaks_rules()), table).collect()
+    valid = pa.Table.from_pylist([row.asDict() for row in rows], arrow_schema(table.stored_columns))
+    parts = _by_month(valid) if table.is_fact else [("", valid)]
+    folders = {f"{path(attempt, table)}{folder}": part for folder, part in parts if rows}
+    objects.write_tables(attempt.s3, attempt.processed, folders)
+    of_broken = [flag.new for flag in flags if flag.breaks]
+    new = sum(flag.new for flag in flags)
+    return Figures(valid=len(rows), broken=len(of_broken), new=new, broken_new=sum(of_broken))
+
+
+def _by_month(rows: pa.Table) -> Iterator[tuple[str, pa.Table]]:
+    """Yield the folder of each month, as Spark names it, and its rows."""
+    months = compute.strftime(rows["created_date"], format="%Y-%m")
+    for month in months.unique().to_pylist():
+        yield f"month={month}/", rows.filter(compute.equal(months, month))
 
 
 def append(rows: DataFrame, attempt: TransformAttempt, table: StarTable) -> None:
@@ -71,7 +101,7 @@ def describe(attempt: TransformAttempt, table: StarTable, rows: int) -> Processe
     """Return the entry of the commit record for files with `rows` rows, None without rows."""
     if not rows:
         return None
-    files = objects.files_below(attempt.processed, path(attempt, table))
+    files = objects.files_below(attempt.processed, path(attempt, table), attempt.s3)
     months = sorted({name.split("/")[0].removeprefix("month=") for name in files if name.startswith("month=")})
     return ProcessedTable(path(attempt, table), rows, bytes=sum(files.values()), months=tuple(months))
 

@@ -1,14 +1,17 @@
 """The missing references of facts, found once per batch for all facts and dimensions."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import reduce
 
+import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
-from totelake.lake.versions import written_versions
-from totelake.tables import STAR_TABLES
+from totelake.lake import keys
+from totelake.lake.scan import Scan
+from totelake.tables import STAR_TABLES, StarTable
 from totelake.tables.stars import CALENDAR_TABLE
 from totelake.transform.attempt import TableResult, TransformAttempt
 from totelake.transform.rules import REFERRED
@@ -25,33 +28,64 @@ def missing_references(
     `dimensions` are the results that this attempt has written. A frame has one column, `_referred`, with each key once.
     Usually no key is missing, and then the facts need no join.
     """
-    references = [
-        (column.references, frame.select(F.col(column.name).alias(REFERRED)))
-        for fact, frame in versions.items()
-        for column in STAR_TABLES[fact].stored_columns
-        if column.references and column.references != CALENDAR_TABLE
-    ]
+    references = {fact: columns for fact in versions if (columns := _references(STAR_TABLES[fact]))}
     if not references:
         yield {}
         return
-    existing = [(name, _keys(attempt, name, dimensions[name])) for name in sorted({name for name, _ in references})]
-    referenced = _union(references).where(F.col(REFERRED).isNotNull()).distinct().persist()
-    # Usually far more keys exist than are referenced: those that are, are selected before the two are compared.
-    matched = _union(existing).join(referenced, [_DIMENSION, REFERRED], "left_semi")
-    missing = referenced.join(matched, [_DIMENSION, REFERRED], "left_anti").persist()
+    paths = {name: _paths(attempt, name, result) for name, result in dimensions.items()}
+    if attempt.has_few_rows:
+        yield _missing_in_files(attempt, [(versions[fact], columns) for fact, columns in references.items()], paths)
+        return
+    referenced = [_stacked(versions[fact], columns) for fact, columns in references.items()]
+    existing = reduce(DataFrame.union, (_keys(attempt, name, paths[name]) for name in paths if name != CALENDAR_TABLE))
+    missing = reduce(DataFrame.union, referenced).join(existing, [_DIMENSION, REFERRED], "left_anti")
+    missing = missing.where(F.col(REFERRED).isNotNull()).distinct().persist()
     names = [row[_DIMENSION] for row in missing.select(_DIMENSION).distinct().collect()]
     yield {name: missing.where(F.col(_DIMENSION) == name).select(REFERRED) for name in names}
     missing.unpersist()
-    referenced.unpersist()
 
 
-def _union(frames: list[tuple[str, DataFrame]]) -> DataFrame:
-    return reduce(DataFrame.union, (frame.select(F.lit(name).alias(_DIMENSION), REFERRED) for name, frame in frames))
+def _references(fact: StarTable) -> dict[str, str]:
+    """Return the dimension that each column of `fact` references; all days of the calendar exist."""
+    references = {column.name: column.references for column in fact.stored_columns if column.references}
+    return {column: dimension for column, dimension in references.items() if dimension != CALENDAR_TABLE}
 
 
-def _keys(attempt: TransformAttempt, dimension: str, result: TableResult) -> DataFrame:
+def _missing_in_files(
+    attempt: TransformAttempt, references: list[tuple[DataFrame, dict[str, str]]], paths: Mapping[str, list[str]]
+) -> dict[str, DataFrame]:
+    """Look up the keys, which are few, in the files below the `paths` of each dimension."""
+    referenced: dict[str, set[int]] = defaultdict(set)
+    for versions, names in references:
+        for row in versions.select(*names).collect():
+            for dimension, key in zip(names.values(), row, strict=True):
+                referenced[dimension].add(key)
+    missing = {
+        dimension: wanted - {None} - keys.values(attempt.s3, attempt.processed, paths[dimension], key, (key, wanted))
+        for dimension, wanted in referenced.items()
+        for key in STAR_TABLES[dimension].key
+    }
+    return {
+        dimension: attempt.spark.createDataFrame(pa.table({REFERRED: sorted(of_dimension)}))
+        for dimension, of_dimension in missing.items()
+        if of_dimension
+    }
+
+
+def _stacked(versions: DataFrame, references: dict[str, str]) -> DataFrame:
+    """Return the references of `versions` as rows of dimension and key."""
+    pairs = ", ".join(f"'{dimension}', {column}" for column, dimension in references.items())
+    return versions.select(F.expr(f"stack({len(references)}, {pairs}) AS ({_DIMENSION}, {REFERRED})"))
+
+
+def _keys(attempt: TransformAttempt, dimension: str, paths: list[str]) -> DataFrame:
     table = STAR_TABLES[dimension]
-    written = [*(batch.tables.get(dimension) for batch in attempt.written), result.table]
-    paths = [files.path for files in written if files]
     [key] = table.key
-    return written_versions(attempt.spark, attempt.processed, table, paths).select(F.col(key).alias(REFERRED))
+    rows = Scan(attempt.spark, attempt.processed).rows(paths, table.stored_columns)
+    return rows.select(F.lit(dimension).alias(_DIMENSION), F.col(key).alias(REFERRED))
+
+
+def _paths(attempt: TransformAttempt, dimension: str, result: TableResult) -> list[str]:
+    """Return the folders of all rows of `dimension` that were written."""
+    written = [*(batch.tables.get(dimension) for batch in attempt.written), result.table]
+    return [files.path for files in written if files]

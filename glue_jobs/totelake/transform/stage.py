@@ -6,11 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 
+import boto3
+
 from totelake.lake import catalog, objects
 from totelake.lake.batches import IngestedBatch, ProcessedBatch, QuarantinedRows, active_batches
 from totelake.lake.commit_log import CommitLog
 from totelake.lake.zones import PROCESSED
 from totelake.runtime import failpoints, log, metrics, retry
+from totelake.runtime.clients import s3_for_readers
 from totelake.runtime.errors import LogError
 from totelake.runtime.glue import JobRun
 from totelake.runtime.metrics import StageMetrics
@@ -49,6 +52,7 @@ class _Stage:
             known,
             written,
             self.quarantine_share if quarantine_share is None else quarantine_share,
+            s3_for_readers(boto3),
         )
         return self._batch(attempt, _results(attempt))
 

@@ -100,10 +100,16 @@ def _clear(jvm: Any, files: set[Path]) -> list[str]:
             shutil.rmtree(path)
         else:
             path.unlink()
+    if not _is_heap_full(jvm):
+        return []
     jvm.java.lang.System.gc()
+    return ["objects that fill the heap"] if _is_heap_full(jvm) else []
+
+
+def _is_heap_full(jvm: Any) -> bool:
     heap = jvm.java.lang.Runtime.getRuntime()
-    full = heap.totalMemory() - heap.freeMemory() >= _MOST_HEAP_IN_USE * heap.maxMemory()
-    return ["objects that fill the heap"] if full else []
+    in_use, limit = heap.totalMemory() - heap.freeMemory(), _MOST_HEAP_IN_USE * heap.maxMemory()
+    return bool(in_use >= limit)
 
 
 def connect_finalizer(gateway: Any) -> None:
