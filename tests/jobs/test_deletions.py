@@ -3,7 +3,8 @@
 import psycopg
 import pytest
 
-from totelake.ingest import deletions, extract
+from totelake.ingest import extract
+from totelake.lake import keys
 
 COPY = """
     INSERT INTO payment ({key} transaction_id, counterparty_id, payment_amount, currency_id, payment_type_id, paid,
@@ -67,12 +68,12 @@ def test_row_deleted_and_inserted_again_between_batches_is_an_update(lake, totes
     assert compared == []
 
 
-@pytest.mark.parametrize("limit", ["MAX_KEYS", "MAX_BATCHES"])
+@pytest.mark.parametrize("limit", ["MAX_KEYS", "MAX_FILES"])
 def test_all_keys_are_compared_above_a_limit(lake, totesys, reader, limit, request):
     """Too many changed rows, or too many batches to look them up in."""
     compared, monkeypatch = map(request.getfixturevalue, ("compared", "monkeypatch"))
     lake.ingest(reader)
-    monkeypatch.setattr(deletions, limit, 0)
+    monkeypatch.setattr(keys, limit, 0)
     change(totesys, UPDATE)
     assert rows_of(lake.ingest(reader)) == (2, 0)
     assert compared == ["payment"]

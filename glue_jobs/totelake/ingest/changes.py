@@ -2,8 +2,10 @@
 
 import hashlib
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+from pyarrow import compute
 from pyspark import StorageLevel
 from pyspark.sql import DataFrame, Observation
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
@@ -28,13 +30,15 @@ _UNCHECKED_BYTES = 16 * 2**20
 class IngestAttempt:
     """One attempt at an ingested batch: its extract, baseline and batch id.
 
-    `deletable_share` is the permitted fraction of deletions, None for each table's own.
+    `deletable_share` is the permitted fraction of deletions, None for each table's own; `s3` is a client of
+    `s3_for_readers`.
     """
 
     extract: Extract
     baseline: Baseline
     batch_id: str
     deletable_share: float | None
+    s3: Any
 
     @property
     def bucket(self) -> str:
@@ -54,20 +58,25 @@ def write_changes(
     may_repeat_versions = baseline.previous is not None and _may_repeat_versions(attempt, table)
     if may_repeat_versions:
         rows = _without_known(attempt, table, rows)
-    tombstones = _tombstones(attempt, table) if compare_keys else None
+    deletes, tombstones = _tombstones(attempt, table) if compare_keys else (0, None)
     if tombstones:
         rows = rows.unionByName(tombstones, allowMissingColumns=True)
-    if may_repeat_versions or (baseline.previous and not count.changed):
-        rows = rows.persist(StorageLevel.DISK_ONLY)
-        if rows.isEmpty():
-            return None
     path = objects.table_path(table.declared.name, attempt.batch_id)
-    written = _write(rows, f"s3://{attempt.bucket}/{path}", attempt.extract.max_row_bytes.get(table.name, 0))
+    if attempt.extract.are_few(table, count.changed + deletes):
+        written = _write_in_driver(attempt, rows, path)
+    else:
+        if may_repeat_versions or (baseline.previous and not count.changed):
+            rows = rows.persist(StorageLevel.DISK_ONLY)
+            if rows.isEmpty():
+                return None
+        written = _write(rows, f"s3://{attempt.bucket}/{path}", attempt.extract.max_row_bytes.get(table.name, 0))
+    if not written["rows"]:
+        return None
     return IngestedTable(
         path=path,
         rows=written["rows"],
         deletes=written["deletes"],
-        bytes=sum(objects.files_below(attempt.bucket, path).values()),
+        bytes=sum(objects.files_below(attempt.bucket, path, attempt.s3).values()),
         lowest_last_updated=written["lowest"],
         highest_last_updated=written["highest"],
         schema=_fingerprint(rows),
@@ -149,8 +158,8 @@ def _without_known_versions(
     return rows.join(known_versions, same_row(rows, known_versions, identity), "left_anti")
 
 
-def _tombstones(attempt: IngestAttempt, table: ResolvedTable) -> DataFrame | None:
-    """Return a tombstone for each row that existed at the last batch and is not in the snapshot; None if there is none.
+def _tombstones(attempt: IngestAttempt, table: ResolvedTable) -> tuple[int, DataFrame | None]:
+    """Return the number of rows that existed at the last batch and are not in the snapshot, and their tombstones.
 
     Keys are compared first, so that of the rows, which may be wide, only the deleted ones are read.
     """
@@ -161,7 +170,7 @@ def _tombstones(attempt: IngestAttempt, table: ResolvedTable) -> DataFrame | Non
     share = table.declared.deletable_share if attempt.deletable_share is None else attempt.deletable_share
     if deletes > share * alive:
         raise MassDeletionError(table.name, deletes, alive, share)
-    return last.join(deleted, key, "left_semi").withColumn("_op", F.lit("D")) if deletes else None
+    return deletes, last.join(deleted, key, "left_semi").withColumn("_op", F.lit("D")) if deletes else None
 
 
 def _live_rows(attempt: IngestAttempt, table: ResolvedTable) -> DataFrame:
@@ -171,6 +180,28 @@ def _live_rows(attempt: IngestAttempt, table: ResolvedTable) -> DataFrame:
     latest = latest_versions(scan, declared, attempt.baseline.batches, undeclared=table.undeclared)
     alive = latest.where("_op = 'U'")
     return conform(alive, table.name, (*declared.columns, *RAW_LINEAGE), keep=table.undeclared)
+
+
+def _write_in_driver(attempt: IngestAttempt, rows: DataFrame, path: str) -> dict[str, Any]:
+    """Write `rows`, which are few, as `_write` does; write no file if there are none."""
+    read = rows.toArrow().combine_chunks()
+    if read.num_rows:
+        objects.write_tables(attempt.s3, attempt.bucket, {path: read})
+    updated = compute.min_max(read["last_updated"])
+    return {
+        "rows": read.num_rows,
+        "deletes": compute.sum(compute.equal(read["_op"], "D")).as_py() or 0,
+        "lowest": _as_text(updated["min"].as_py()),
+        "highest": _as_text(updated["max"].as_py()),
+    }
+
+
+def _as_text(timestamp: datetime | None) -> str | None:
+    """Return `timestamp` as Spark casts it to a string: with as many digits of the second as it needs."""
+    if timestamp is None:
+        return None
+    text = timestamp.isoformat(sep=" ")
+    return text.rstrip("0") if timestamp.microsecond else text
 
 
 def _write(rows: DataFrame, address: str, max_row_bytes: int) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from totelake.ingest.source import ALL_TRANSACTIONS, SourceReader
 from totelake.ingest.source_checks import ResolvedTable
 from totelake.lake.frames import conform
 from totelake.runtime.connections import Login
-from totelake.runtime.glue import JobRun
+from totelake.runtime.glue import FEW_BYTES, FEW_ROWS, JobRun
 from totelake.tables import RAW_LINEAGE
 
 FETCH_ROWS = 20_000
@@ -41,6 +41,10 @@ class Extract:
         session, rows = self.run.spark, fetch_rows(max(self.max_row_bytes.values(), default=0))
         session.conf.set("spark.sql.parquet.columnarReaderBatchSize", min(rows, LAKE_ROWS))
         return session
+
+    def are_few(self, table: ResolvedTable, rows: int) -> bool:
+        """Return whether so many rows of `table` are so few and small that the driver writes them."""
+        return rows <= FEW_ROWS and rows * self.max_row_bytes.get(table.name, 0) <= FEW_BYTES
 
     def changes(self, table: ResolvedTable, since: int) -> DataFrame:
         """Return the rows of `table` written by transaction `since` or a later one.

@@ -4,6 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
+import boto3
+
 from totelake.ingest.baseline import Baseline
 from totelake.ingest.changes import IngestAttempt, write_changes
 from totelake.ingest.deletions import tables_to_compare
@@ -15,6 +17,7 @@ from totelake.lake.batches import IngestedBatch, IngestedTable
 from totelake.lake.commit_log import CommitLog
 from totelake.lake.zones import INGESTED
 from totelake.runtime import failpoints, log, metrics, retry
+from totelake.runtime.clients import s3_for_readers
 from totelake.runtime.connections import Login
 from totelake.runtime.glue import JobRun
 from totelake.runtime.metrics import StageMetrics
@@ -73,7 +76,7 @@ def _read(
     changed = [table for table in touched if counts[table.name].changed]
     widest_changed = source.check_changes(changed, {table.name: baseline.since(table.name) for table in changed})
     extract = Extract(run, login, source, _max_row_bytes(baseline, widest_changed))
-    attempt = IngestAttempt(extract, baseline, batch_id, deletable_share)
+    attempt = IngestAttempt(extract, baseline, batch_id, deletable_share, s3_for_readers(boto3))
     if touched:
         run.expect(sum(_rows_to_read(baseline, counts[table.name], table.name, compared) for table in touched))
     written = _write_all(attempt, touched, counts, compared)

@@ -11,12 +11,9 @@ from pyspark.sql import DataFrame, SparkSession
 from totelake.lake import keys
 from totelake.lake.batches import IngestedBatch, ProcessedBatch, ProcessedTable, QuarantinedRows
 from totelake.lake.scan import DriverScan, Scan, local_frame
-from totelake.runtime.glue import FEW_ROWS
+from totelake.runtime.glue import FEW_BYTES, FEW_ROWS
 from totelake.tables import SOURCE_TABLES, StarTable
 from totelake.transform.star_tables import CALENDAR
-
-FEW_BYTES = 64 * 2**20
-"""Up to this size, as text, few rows are held in the driver."""
 
 
 def _were_text(batch: IngestedBatch) -> bool:

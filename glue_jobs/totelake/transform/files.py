@@ -119,5 +119,5 @@ def exact(rows: DataFrame, table: StarTable, *, keep: tuple[str, ...] = ()) -> D
     """Return `rows`, which are valid, with the columns of `table` in their types, and the columns `keep`."""
     kinds = dict(rows.dtypes)
     others = [column for column in table.stored_columns if kinds[column.name] != column.type.spark]
-    converted = rows.withColumns({column.name: typed(column, kinds[column.name]) for column in others})
+    converted = rows.withColumns({column.name: F.expr(typed(column, kinds[column.name])) for column in others})
     return conform(converted, table.name, table.stored_columns, keep=keep)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import reduce
+from typing import Self
 
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame
@@ -18,6 +18,26 @@ BROKEN = "_broken"
 REFERRED = "_referred"
 _DAY = "yyyy-MM-dd"
 _VIOLATIONS = "array<struct<rule: string, column: string, value: string>>"
+
+
+@dataclass(frozen=True, slots=True)
+class _Violation:
+    """A possible violation of a rule: the SQL `condition` under which the value of `column` breaks the `rule`."""
+
+    condition: str
+    rule: str
+    column: Column
+
+    def only_if(self, condition: str) -> Self:
+        """Return the violation restricted to rows that meet `condition`."""
+        return replace(self, condition=f"({condition}) AND ({self.condition})")
+
+    @property
+    def described(self) -> str:
+        """The violation as an element of `_broken`, NULL if the row keeps the rule."""
+        name = self.column.name
+        details = f"struct('{self.rule}' AS rule, '{name}' AS column, string({name}) AS value)"
+        return f"CASE WHEN {self.condition} THEN {details} END"
 
 
 def check_rules(rows: DataFrame, table: StarTable, missing: Mapping[str, DataFrame]) -> DataFrame:
@@ -40,17 +60,23 @@ def check_rules(rows: DataFrame, table: StarTable, missing: Mapping[str, DataFra
         of_value = _violations_of_value(column, kind)
         violations += [each.only_if(_has_match(lookup)) for each in of_value] if lookup else of_value
         if column.references == CALENDAR_TABLE:
-            outside = ~typed(column, kind).between(FIRST_DAY, LAST_DAY)
-            violations.append(_Violation(outside, RANGE, column))
+            days = f"DATE'{FIRST_DAY}' AND DATE'{LAST_DAY}'"
+            violations.append(_Violation(f"{typed(column, kind)} NOT BETWEEN {days}", RANGE, column))
         elif column.references and column.references in missing:
             missing_column = f"_{column.name}_lacks"
             missing_keys = missing[column.references].withColumnRenamed(REFERRED, missing_column)
             rows = rows.join(missing_keys, rows[column.name] == missing_keys[missing_column], "left")
-            violations.append(_Violation(F.col(missing_column).isNotNull(), REFERENCE, column))
+            violations.append(_Violation(f"{missing_column} IS NOT NULL", REFERENCE, column))
+    # As SQL it is one call to the JVM; as column functions it is hundreds.
+    return rows.withColumn(BROKEN, F.expr(_broken(violations)))
+
+
+def _broken(violations: list[_Violation]) -> str:
+    """Return the expression of the array of a row's violations."""
     # Nearly every row is valid: the array is made only for the others.
-    is_invalid = reduce(SparkColumn.__or__, (violation.condition for violation in violations))
-    described = F.array_compact(F.array(*(violation.described for violation in violations)))
-    return rows.withColumn(BROKEN, F.when(is_invalid, described).otherwise(F.array().cast(_VIOLATIONS)))
+    is_invalid = " OR ".join(f"({violation.condition})" for violation in violations)
+    described = ", ".join(violation.described for violation in violations)
+    return f"CASE WHEN {is_invalid} THEN array_compact(array({described})) ELSE CAST(array() AS {_VIOLATIONS}) END"
 
 
 def breaks_rules() -> SparkColumn:
@@ -63,15 +89,14 @@ def lacks_only_references() -> SparkColumn:
     return F.forall(BROKEN, lambda violation: violation["rule"] == REFERENCE)
 
 
-def typed(column: Column, kind: str) -> SparkColumn:
-    """Return the value of `column` of checked rows, of the Spark type `kind`, in its declared type.
+def typed(column: Column, kind: str) -> str:
+    """Return the expression of the value of `column` of checked rows, of the Spark type `kind`, in its declared type.
 
     It is NULL if the value does not fit the declared type.
     """
     if _is_date_as_text(column, kind):
-        return F.col(_parsed(column))
-    value = F.col(column.name)
-    return value if kind == column.type.spark else value.try_cast(column.type.spark)
+        return _parsed(column)
+    return column.name if kind == column.type.spark else f"try_cast({column.name} AS {column.type.spark})"
 
 
 def _is_date_as_text(column: Column, kind: str) -> bool:
@@ -83,50 +108,35 @@ def _parsed(column: Column) -> str:
     return f"_{column.name}_parsed"
 
 
-def _has_match(lookup: Lookup) -> SparkColumn:
+def _has_match(lookup: Lookup) -> str:
     """Return the condition that the lookup of a row has a match, or that its foreign key is NULL."""
-    reference = lookup.reference.column
-    has_match = F.col(lookup.matched_key).isNotNull()
-    return has_match | F.col(reference.name).isNull() if reference.nullable else has_match
-
-
-@dataclass(frozen=True, slots=True)
-class _Violation:
-    """A possible violation of a rule: the `condition` under which the value of `column` breaks the `rule`."""
-
-    condition: SparkColumn
-    rule: str
-    column: Column
-
-    def only_if(self, condition: SparkColumn) -> "_Violation":
-        """Return the violation restricted to rows that meet `condition`."""
-        return replace(self, condition=condition & self.condition)
-
-    @property
-    def described(self) -> SparkColumn:
-        """The violation as an element of `_broken`, NULL if the row keeps the rule."""
-        # As a SQL expression it is one call to the JVM; as column functions it is a dozen.
-        name = self.column.name
-        details = F.expr(f"struct('{self.rule}' AS rule, '{name}' AS column, string({name}) AS value)")
-        return F.when(self.condition, details)
+    reference, has_match = lookup.reference.column, f"{lookup.matched_key} IS NOT NULL"
+    return f"{has_match} OR {reference.name} IS NULL" if reference.nullable else has_match
 
 
 def _violations_of_lookup(lookup: Lookup) -> list[_Violation]:
     reference = lookup.reference.column
-    unmatched = F.col(reference.name).isNotNull() & F.col(lookup.matched_key).isNull()
-    violations = [] if reference.nullable else [_Violation(F.col(reference.name).isNull(), NOT_NULL, reference)]
+    unmatched = f"{reference.name} IS NOT NULL AND {lookup.matched_key} IS NULL"
+    violations = [] if reference.nullable else [_Violation(f"{reference.name} IS NULL", NOT_NULL, reference)]
     return [*violations, _Violation(unmatched, REFERENCE, reference)]
 
 
 def _violations_of_value(column: Column, kind: str) -> list[_Violation]:
-    value, converted = F.col(column.name), typed(column, kind)
-    violations = [] if column.nullable else [_Violation(value.isNull(), NOT_NULL, column)]
+    value, converted = column.name, typed(column, kind)
+    violations = [] if column.nullable else [_Violation(f"{value} IS NULL", NOT_NULL, column)]
     if _is_date_as_text(column, kind):
-        violations.append(_Violation(value.isNotNull() & converted.isNull(), PARSES, column))
+        violations.append(_Violation(f"{value} IS NOT NULL AND {converted} IS NULL", PARSES, column))
     elif kind != column.type.spark:
-        violations.append(_Violation(value.isNotNull() & ~converted.eqNullSafe(value), FITS, column))
+        violations.append(_Violation(f"{value} IS NOT NULL AND NOT {converted} <=> {value}", FITS, column))
     if column.accepted:
-        violations.append(_Violation(~value.isin(*column.accepted), ACCEPTED, column))
+        accepted = ", ".join(map(_literal, column.accepted))
+        violations.append(_Violation(f"{value} NOT IN ({accepted})", ACCEPTED, column))
     if column.between:
-        violations.append(_Violation(~value.between(*column.between), RANGE, column))
+        lowest, highest = column.between
+        violations.append(_Violation(f"{value} NOT BETWEEN {lowest} AND {highest}", RANGE, column))
     return violations
+
+
+def _literal(text: str) -> str:
+    r"""Return `text` as a literal of Spark SQL, in which \ escapes."""
+    return "'" + text.replace("\\", r"\\").replace("'", r"\'") + "'"
