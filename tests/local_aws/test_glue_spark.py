@@ -142,6 +142,26 @@ def test_package_of_a_job_takes_precedence_over_one_that_the_warm_spare_has_impo
     assert (world.output(run_id), spare.process_id) == (["the zip botocore"], waiting)
 
 
+NUMPY = """
+import sys
+import numpy
+from pyspark.sql import SparkSession
+
+session = SparkSession.builder.getOrCreate()
+print(session.range(numpy.int64(3)).count(), session._jvm.java.util.Arrays.toString(numpy.array([1.5, 2.5])))
+print("pandas" in sys.modules)
+"""
+
+
+@pytest.mark.usefixtures("spare")
+def test_values_of_numpy_reach_the_jvm_of_the_warm_spare(world: Any):
+    """As scalars and vectors, without an import of PySpark's testing tools and of pandas."""
+    name = world.job("numpy", NUMPY, kind="glueetl")
+    run_id = world.start(name)
+    assert world.ended(name, run_id, seconds=60)["JobRunState"] == "SUCCEEDED", world.output(run_id, "error")
+    assert world.output(run_id) == ["3 [1.5, 2.5]", "False"]
+
+
 SESSION = "import os; print(os.getsid(0))"
 LEFT = """
 import subprocess, sys

@@ -38,12 +38,30 @@ def _watch(lifeline: io.BufferedReader) -> None:
 
 def _preload() -> frozenset[str]:
     """Import what nearly every Spark job imports; return the names of the modules that are not Spark's."""
-    import pyspark.sql  # noqa: F401, PLC0415
+    import pyspark.sql.types  # noqa: PLC0415
 
+    pyspark.sql.types.NumpyScalarConverter.can_convert = _is_numpy_scalar
+    pyspark.sql.types.NumpyArrayConverter.can_convert = _is_numpy_vector
     spark = frozenset(sys.modules)
     import boto3  # noqa: F401, PLC0415
 
     return frozenset(sys.modules) - spark
+
+
+def _is_numpy_scalar(_: object, value: object) -> bool:
+    """Return whether `value` is a scalar of numpy.
+
+    PySpark's own function of this name first imports its testing tools, and with them pandas, to know whether there is
+    numpy: that takes half a second before the first call of the JVM.
+    """
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(value, numpy.generic)
+
+
+def _is_numpy_vector(_: object, value: object) -> bool:
+    """Return whether `value` is a one-dimensional array of numpy; see `_is_numpy_scalar`."""
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(value, numpy.ndarray) and value.ndim == 1
 
 
 def _forget_replaced(modules: frozenset[str], path: list[str]) -> None:
