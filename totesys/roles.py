@@ -3,8 +3,9 @@
 import psycopg
 from psycopg import sql
 
-OWNER = "totesys_owner"
-READER = "totelake_reader"
+from totesys.role_names import OWNER, READER
+
+__all__ = ["OWNER", "READER", "create", "ensure_login"]
 
 
 def ensure_login(connection: psycopg.Connection, name: str, password: str) -> None:

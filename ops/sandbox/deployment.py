@@ -16,7 +16,7 @@ from ops.sandbox.settings import SOURCE_DATABASE, WAREHOUSE_DATABASE, WAREHOUSE_
 from totelake.lake import catalog, zones
 from totelake.lake.batches import IngestedBatch, ProcessedBatch
 from totelake.lake.commit_log import CommitLog
-from totesys import roles
+from totesys.role_names import READER
 
 _DEPLOYED_FILES = (
     "terraform/**/*.tf",
@@ -89,7 +89,7 @@ def variables(settings: SandboxSettings) -> dict[str, Any]:
         "schedule": {"enabled": settings.schedules},
         "reconcile_schedule": {"enabled": settings.schedules},
         "crawl_schedule": {"enabled": settings.schedules},
-        "totesys": settings.login(SOURCE_DATABASE, roles.READER),
+        "totesys": settings.login(SOURCE_DATABASE, READER),
         "warehouse": settings.login(WAREHOUSE_DATABASE, WAREHOUSE_OWNER),
     }
 

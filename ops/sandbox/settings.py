@@ -12,7 +12,7 @@ from local_aws.address import HOST, REGION
 from local_aws.process_environment import without_proxy
 from local_aws.state import State
 from ops.sandbox.errors import DamagedSandboxError, NoSandboxError, NotASandboxError
-from totesys import roles
+from totesys.role_names import OWNER, READER
 
 SUPERUSER = "postgres"
 WAREHOUSE_OWNER = "warehouse_owner"
@@ -47,7 +47,7 @@ class SandboxSettings:
     @classmethod
     def new(cls, endpoint_port: int, postgres_port: int) -> Self:
         """Return settings with new random passwords."""
-        names = (SUPERUSER, roles.OWNER, roles.READER, WAREHOUSE_OWNER)
+        names = (SUPERUSER, OWNER, READER, WAREHOUSE_OWNER)
         return cls(endpoint_port, postgres_port, {name: secrets.token_urlsafe(18) for name in names})
 
     @classmethod
@@ -87,7 +87,7 @@ class SandboxSettings:
     @property
     def totesys_url(self) -> str:
         """The URL of totesys for its owner."""
-        return self._database_url(SOURCE_DATABASE, roles.OWNER)
+        return self._database_url(SOURCE_DATABASE, OWNER)
 
     @property
     def warehouse_url(self) -> str:

@@ -1,0 +1,4 @@
+"""The names of the database roles of totesys."""
+
+OWNER = "totesys_owner"
+READER = "totelake_reader"
