@@ -112,9 +112,9 @@ class Engine:
 
         `parents` are the views, by database and name, whose definitions contain the query.
         """
-        for keyword in query.find_all(exp.Var):  # sqlglot generates these without quoting
-            if not _KEYWORD.fullmatch(keyword.name):
-                raise QueryError("SYNTAX_ERROR", f"'{keyword.name}' is not a keyword", keyword)
+        for node in query.find_all(exp.Var, exp.Operator):  # sqlglot generates these without quoting
+            if isinstance(node, exp.Operator) or not _KEYWORD.fullmatch(node.name):
+                raise QueryError("SYNTAX_ERROR", f"'{node.name}' is not a keyword", node)
         tree = query.copy()
         relations = []
         for table in _tables(tree):

@@ -12,6 +12,8 @@ from sqlglot.errors import SqlglotError
 _NOT_IN_REDSHIFT: dict[type[exp.Expr], str] = {
     exp.OnConflict: "ON CONFLICT",
     exp.Returning: "RETURNING",
+    exp.Operator: "OPERATOR()",
+    exp.Parameter: "parameters of this form, only :name,",
     exp.NullSafeEQ: "IS NOT DISTINCT FROM",
     exp.NullSafeNEQ: "IS DISTINCT FROM",
     exp.Index: "CREATE INDEX",
@@ -28,6 +30,7 @@ _STATEMENTS = (
 )
 # No functions: they could execute statements that are not supported.
 _CREATABLE = {"TABLE", "VIEW", "SCHEMA"}
+_IDENTIFIER = re.compile(r"[\w$#]+")
 _KEYWORDS = re.compile(r"\w+( \w+)*")
 # The parser does not support LOCK: docs.aws.amazon.com/redshift/latest/dg/r_LOCK.html
 _NAME = r'(?:"[^"]+"|\w+)(?:\.(?:"[^"]+"|\w+))?'
@@ -50,15 +53,7 @@ def check(statement: str) -> exp.Expr:
     if tree is None:
         raise RedshiftSyntaxError("syntax error: only one statement is allowed")
     for node in tree.walk():
-        if unsupported := _NOT_IN_REDSHIFT.get(type(node)):
-            raise RedshiftSyntaxError(f"syntax error: Redshift has no {unsupported}")
-        if isinstance(node, exp.Distinct) and node.args.get("on"):
-            raise RedshiftSyntaxError("syntax error: Redshift has no DISTINCT ON")
-        # sqlglot generates these without quoting.
-        if isinstance(node, exp.Var | exp.Placeholder) and not _KEYWORDS.fullmatch(node.name):
-            raise RedshiftSyntaxError(f"syntax error: '{node.name}' is not a keyword")
-        if isinstance(node, exp.Merge):
-            _check_merge(node)
+        _check_node(node)
     if not _LOCK.fullmatch(statement.strip()):
         _check_statement_type(tree, statement)
     return tree
@@ -71,6 +66,20 @@ def translate(statement: str) -> tuple[exp.Expr, str]:
     if lock := _LOCK.fullmatch(statement.strip()):
         return tree, f"LOCK TABLE {lock[1]} IN ACCESS EXCLUSIVE MODE"
     return tree, _to_postgres(tree.copy()).sql("postgres")
+
+
+def _check_node(node: exp.Expr) -> None:
+    """Raise `RedshiftSyntaxError` for what Redshift lacks, or sqlglot would generate with a name that is not quoted."""
+    if unsupported := _NOT_IN_REDSHIFT.get(type(node)):
+        raise RedshiftSyntaxError(f"syntax error: Redshift has no {unsupported}")
+    if isinstance(node, exp.Distinct) and node.args.get("on"):
+        raise RedshiftSyntaxError("syntax error: Redshift has no DISTINCT ON")
+    if isinstance(node, exp.Var | exp.Placeholder) and not _KEYWORDS.fullmatch(node.name):
+        raise RedshiftSyntaxError(f"syntax error: '{node.name}' is not a keyword")
+    if isinstance(node, exp.Identifier) and not node.quoted and not _IDENTIFIER.fullmatch(node.name):
+        raise RedshiftSyntaxError(f"syntax error: '{node.name}' is not an identifier")
+    if isinstance(node, exp.Merge):
+        _check_merge(node)
 
 
 def _check_statement_type(tree: exp.Expr, statement: str) -> None:

@@ -1,10 +1,12 @@
 """The environment and the settings of a Spark driver on this machine, whose `s3://` is the lake's folder."""
 
+import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
+from local_aws import files
 from local_aws.spark import installation
 from local_aws.state import State
 
@@ -55,7 +57,8 @@ def environment(
 ) -> dict[str, str]:
     """Return the environment variables, to add to the caller's, that make `python script.py` a local Spark driver.
 
-    `conf` overrides the settings. `scratch` is the folder of temporary files, by default `<state>/tmp`; `mounts` is
+    `conf` overrides the settings, which are written to a file that only the current user can read. `scratch` is the
+    folder of that and of temporary files, by default `<state>/tmp`; `mounts` is
     the mount table, as for `settings`.
     """
     scratch = (scratch or state.root / "tmp").resolve()
@@ -64,17 +67,28 @@ def environment(
     if installation.JDBC_JAR.exists():
         arguments += ["--driver-class-path", str(installation.JDBC_JAR)]
     options = settings(state, conf or {}, mounts)
-    options["spark.driver.extraJavaOptions"] = shlex.join(
-        [*_java_options(scratch), *shlex.split(options.get("spark.driver.extraJavaOptions", ""))]
-    )
-    for name, value in options.items():
-        arguments += ["--conf", f"{name}={value}"]
+    java_options = [*_java_options(scratch), *shlex.split(options.pop("spark.driver.extraJavaOptions", ""))]
+    arguments += ["--conf", f"spark.driver.extraJavaOptions={shlex.join(java_options)}"]
+    # Every user of this machine can read the arguments of a process, and a job may have a password in its settings.
+    properties = scratch / "spark.properties"
+    files.replace(properties, _properties(options).encode(), 0o600)
+    arguments += ["--properties-file", str(properties)]
     return {
         "PYSPARK_SUBMIT_ARGS": shlex.join([*arguments, "pyspark-shell"]),
         **installation.launch_variables(),
         "SPARK_LOCAL_DIRS": str(scratch),
         "TMPDIR": str(scratch),
     }
+
+
+def _properties(options: Mapping[str, str]) -> str:
+    """Return `options` in the format of Java's property files."""
+    return "".join(f"{_escaped(name)}={_escaped(value)}\n" for name, value in options.items())
+
+
+def _escaped(text: str) -> str:
+    escaped = re.sub(r"([\\:=#! ])", r"\\\1", text)
+    return escaped.replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t")
 
 
 def settings(state: State, conf: Mapping[str, str], mounts: Mapping[str, str] | None = None) -> dict[str, str]:

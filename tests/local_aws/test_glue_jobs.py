@@ -139,6 +139,18 @@ def test_extra_packages_and_files_are_available_to_the_script(world: Any):
     assert world.output(run_id) == ["from the zip", "from the file", "from the zip"]
 
 
+@pytest.mark.parametrize("name", ["replaced.py", "tmp", "outcome"])
+def test_file_of_a_job_cannot_replace_another_in_the_folder_of_the_run(world: Any, name: str):
+    """Neither the script nor what the local Glue has there."""
+    job = f"replaced-{name}".removesuffix(".py")
+    url = world.put(f"other/{name}", "print('other')")
+    world.put("scripts/replaced.py", "print('the script')")
+    script = {"Name": "pythonshell", "ScriptLocation": f"s3://{world.bucket}/scripts/replaced.py"}
+    world.job(job, "", Command=script, DefaultArguments={"--extra-files": url})
+    run = world.ended(job, world.start(job))
+    assert run["ErrorMessage"] == f"InvalidInputException: {url}: the folder of the run has another file '{name}'"
+
+
 def test_missing_python_module_fails_the_run(world: Any):
     """Nothing is installed for a local run; the message names the missing module."""
     world.job("modules", "", DefaultArguments={"--additional-python-modules": "boto3,nothing-like-it==1.0"})

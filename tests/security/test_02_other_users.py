@@ -421,3 +421,26 @@ def test_ports_of_a_running_job_require_authentication(spark):
             answer = connection.recv(1000).decode(errors="replace")
 
         assert "IllegalStateException: Expected SaslMessage, received something else" in answer
+
+
+LOOK = """
+import pathlib
+from pyspark.sql import SparkSession
+
+session = SparkSession.builder.getOrCreate()
+print(session.conf.get("spark.hadoop.fs.s3a.secret.key") == "hid" + "den: # = \\\\ ! $x y")
+for arguments in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+    try:
+        print(*[arguments.parent.name] * (b"hid" + b"den:" in arguments.read_bytes()), end="")
+    except OSError:
+        pass
+"""
+
+
+def test_settings_of_a_job_are_not_in_the_arguments_of_a_process(world):
+    """Every user can read those, and a setting may be a password; it reaches Spark unchanged."""
+    arguments = {"--conf": "spark.driver.cores=1 --conf spark.hadoop.fs.s3a.secret.key='hidden: # = \\ ! $x y'"}
+    name = world.job("look", LOOK, kind="glueetl", DefaultArguments=arguments)
+    run_id = world.start(name)
+    assert world.ended(name, run_id, seconds=60)["JobRunState"] == "SUCCEEDED", world.output(run_id, "error")
+    assert world.output(run_id) == ["True"]

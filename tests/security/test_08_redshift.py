@@ -117,6 +117,13 @@ def test_quoted_keyword_cannot_inject_a_statement(statement):
         redshift.check(statement.format(INJECTED))
 
 
+@pytest.mark.parametrize("statement", ['SELECT 1 OPERATOR("{}") 2', "SELECT @x", "SELECT $1"])
+def test_operators_and_parameters_of_postgres_are_rejected(statement):
+    """The parser would write the name of an operator without quotes."""
+    with pytest.raises(redshift.RedshiftSyntaxError, match="Redshift has no"):
+        redshift.check(statement.format(INJECTED))
+
+
 @pytest.mark.parametrize("statement", ["GRANT ALL PRIVILEGES ON t TO PUBLIC", 'SELECT EXTRACT("epoch" FROM x) FROM t'])
 def test_valid_keywords_are_accepted(statement):
     """Some have two words, and some may be quoted."""

@@ -22,6 +22,9 @@ _HARMLESS_SETTINGS = ("spark.hadoop.fs.s3a.",)
 _LAUNCH_SETTINGS = ("spark.driver.", "spark.jars", "spark.master", "spark.executor.extra")
 """Settings that are read when a JVM starts, so that a running one cannot apply them."""
 
+_RESERVED_NAMES = ("tmp", "outcome")
+"""The names of what the folder of a run has besides the files of the job."""
+
 
 class PreparationError(Exception):
     """A run cannot start; GetJobRun shows the message."""
@@ -114,7 +117,10 @@ def _fetch(s3: Any, url: str, folder: Path) -> tuple[Path, bytes]:
         raise PreparationError(f"InvalidInputException: {url!r} is not the URL of an object in S3")
     try:
         content: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-        (folder / name).write_bytes(content)
     except (ClientError, BotoCoreError) as error:
         raise PreparationError(f"Failed to download {url}: {error}") from error
-    return folder / name, content
+    path = folder / name
+    if name in _RESERVED_NAMES or (path.exists() and path.read_bytes() != content):
+        raise PreparationError(f"InvalidInputException: {url}: the folder of the run has another file {name!r}")
+    path.write_bytes(content)
+    return path, content
