@@ -34,6 +34,7 @@ def _is_countable(baseline: Baseline, source: SourceReader, table: ResolvedTable
     return (
         0 < count.changed <= keys.MAX_KEYS
         and len(batches) <= keys.MAX_FILES
+        and sum(batch.tables[table.name].bytes for batch in batches) <= keys.MAX_BYTES
         and all(batch.identities for batch in batches)  # older versions committed duplicate keys
         and not baseline.reload_of(table.name)
         and source.snapshot.xmax < TRANSACTION_ID_RANGE

@@ -6,10 +6,12 @@ between the two, the next one registers the partitions with `register_committed`
 
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import boto3
+from botocore.config import Config
 
 from totelake.lake.batches import IngestedBatch, ProcessedBatch
 from totelake.lake.commit_log import CommitLog
@@ -20,6 +22,7 @@ from totelake.tables import STAR_TABLES
 
 _CREATED_PER_CALL = 100  # BatchCreatePartition's limit
 _DELETED_PER_CALL = 25  # BatchDeletePartition's limit
+_TABLES_AT_ONCE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +57,13 @@ def register(
 
     A full refresh removes all other partitions, except those of the batches `later` than it.
     """
-    glue, parts = aws.client("glue"), _parts(batch)
+    glue, parts = aws.client("glue", config=Config(max_pool_connections=_TABLES_AT_ONCE)), _parts(batch)
     if isinstance(batch, ProcessedBatch) and batch.is_full_refresh and batch.sequence > 1:
         for table in STAR_TABLES:
             _remove_others(glue, zone.database, table, {part.batch_id for part in parts} | later)
-    return sum(
-        _register_table(glue, zone.database, table, partitions(part, table)) for part in parts for table in part.tables
-    )
+    tables = [(table, partitions(part, table)) for part in parts for table in part.tables]
+    with ThreadPoolExecutor(_TABLES_AT_ONCE) as pool:
+        return sum(pool.map(lambda each: _register_table(glue, zone.database, *each), tables))
 
 
 def _parts(batch: IngestedBatch | ProcessedBatch) -> tuple[IngestedBatch | ProcessedBatch, ...]:

@@ -16,6 +16,9 @@ MAX_KEYS = 10_000
 MAX_FILES = 200
 """The same for the number of batches whose files are read."""
 
+MAX_BYTES = 2**29
+"""The same for the size of the files."""
+
 
 def values(s3: Any, bucket: str, paths: Iterable[str], column: str, only: objects.Only | None = None) -> set[Any]:
     """Return the values, without NULL, that `column` has in the files below `paths`, in all rows or `only` some.

@@ -1,5 +1,6 @@
 """One attempt at a processed batch: the batches that it covers and builds on, and its results by table."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,8 +13,8 @@ from totelake.lake import keys
 from totelake.lake.batches import IngestedBatch, ProcessedBatch, ProcessedTable, QuarantinedRows
 from totelake.lake.scan import DriverScan, Scan, local_frame
 from totelake.runtime.glue import FEW_BYTES, FEW_ROWS
-from totelake.tables import SOURCE_TABLES, StarTable
-from totelake.transform.star_tables import CALENDAR
+from totelake.tables import SOURCE_TABLES, STAR_TABLES, StarTable
+from totelake.transform.star_tables import CALENDAR, TRANSFORMS
 
 
 def _were_text(batch: IngestedBatch) -> bool:
@@ -71,16 +72,30 @@ class TransformAttempt:
 
         The files of early batches, which have duplicate keys or undeclared columns as text, are left to Spark.
         """
-        pending = [(name, table.rows) for batch in self.pending for name, table in batch.tables.items()]
-        rows = sum(rows for _, rows in pending) + sum(quarantined.rows for quarantined in self.quarantined.values())
-        widest = self.known[-1].widest
+        rows = Counter({STAR_TABLES[name].source: held.rows for name, held in self.quarantined.items()})
+        for batch in self.pending:
+            rows.update({name: table.rows for name, table in batch.tables.items()})
         return (
             not self.spark_only
-            and rows <= FEW_ROWS
-            and sum(rows * widest.get(name, 0) for name, rows in pending) <= FEW_BYTES
+            and self.fit_driver(rows)
             and len(self.known) <= keys.MAX_FILES
+            and self._bytes_of_dimensions <= keys.MAX_BYTES
             and all(batch.identities and not _were_text(batch) for batch in self.known)
         )
+
+    def fit_driver(self, rows: Mapping[str, int]) -> bool:
+        """Return whether so many `rows` of each source table are few and small enough for the driver."""
+        widest = self.known[-1].widest
+        size = sum(number * widest.get(table, 0) for table, number in rows.items())
+        return sum(rows.values()) <= FEW_ROWS and size <= FEW_BYTES
+
+    @property
+    def _bytes_of_dimensions(self) -> int:
+        """The size of the files of the dimensions and their sources, of which the driver reads the keys."""
+        dimensions = [transform for transform in TRANSFORMS.values() if not STAR_TABLES[transform.table].is_fact]
+        names = {name for transform in dimensions for name in (transform.table, *transform.sources)}
+        batches: tuple[IngestedBatch | ProcessedBatch, ...] = (*self.known, *self.written)
+        return sum(batch.tables[name].bytes for batch in batches for name in names & batch.tables.keys())
 
     def rows(self, table: StarTable) -> int:
         """Return the number of pending rows of the source of `table`."""

@@ -8,7 +8,6 @@ from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 from totelake.lake.frames import same_row
 from totelake.lake.versions import SEQUENCE, is_deleted, latest_written
-from totelake.runtime.glue import FEW_ROWS
 from totelake.tables import STAR_TABLES, StarTable
 from totelake.tables.model import DELETED_AT
 from totelake.transform import files, quarantine
@@ -29,7 +28,7 @@ def build_dimension(attempt: TransformAttempt, transform: Transform) -> TableRes
     if attempt.changed.isdisjoint(transform.sources):
         return TableResult(quarantined=quarantined)
     affected = affected_keys(attempt, transform) if attempt.has_few_rows and table.source else None
-    if affected and len(affected) > FEW_ROWS:
+    if affected and not attempt.fit_driver({table.source: len(affected)}):
         attempt, affected = replace(attempt, spark_only=True), None
     rows = transform.function(*latest_states(attempt, transform, affected))
     before = _written_before(attempt, table, rows, affected)

@@ -12,6 +12,7 @@ from pyarrow import parquet
 from totelake.lake import objects
 from totelake.lake.batches import ProcessedTable
 from totelake.runtime import failpoints
+from totelake.runtime.clients import READER_THREADS
 from totelake.runtime.glue import JobRun
 from totelake.tables import StarTable
 from totelake.warehouse.names import STAGING_SCHEMA
@@ -63,9 +64,10 @@ def _files(bucket: str, parts: Iterable[ProcessedTable], s3: Any) -> Iterator[tu
 
 
 def run_copies(run: JobRun, bucket: str, copies: list[FileCopy], conninfo: str, s3: Any) -> None:
-    """Run `copies` from `bucket`, read with the client `s3`, to the database at `conninfo`, the largest first.
+    """Run `copies` from `bucket` to the database at `conninfo`, the largest first.
 
-    A file that Spark retries may be copied twice, but no row is left out.
+    `s3` is a client of `s3_for_readers`: several files are read at the same time. A file that Spark retries may be
+    copied twice, but no row is left out.
     """
     ingest = _ingester(conninfo)
     if sum(planned.size for planned in copies) > DRIVER_BYTES:
@@ -75,12 +77,17 @@ def run_copies(run: JobRun, bucket: str, copies: list[FileCopy], conninfo: str, 
         failpoints.hit(failpoints.TABLE_STAGED)
         return
 
-    def copy(planned: FileCopy) -> None:
-        files = {f"s3://{bucket}/{key}": s3.get_object(Bucket=bucket, Key=key)["Body"].read() for key in planned.keys}
-        ingest(planned.staging_table, planned.columns, files)
+    def read(key: str) -> bytes:
+        body: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        return body
 
-    with ThreadPoolExecutor(max(_MIN_THREADS, os.cpu_count() or 1)) as pool:
-        for _ in pool.map(copy, sorted(copies, key=lambda planned: planned.size, reverse=True)):
+    def copy(planned: FileCopy) -> None:
+        urls = (f"s3://{bucket}/{key}" for key in planned.keys)
+        ingest(planned.staging_table, planned.columns, dict(zip(urls, readers.map(read, planned.keys), strict=True)))
+
+    threads = max(_MIN_THREADS, os.cpu_count() or 1)
+    with ThreadPoolExecutor(READER_THREADS) as readers, ThreadPoolExecutor(threads) as copiers:
+        for _ in copiers.map(copy, sorted(copies, key=lambda planned: planned.size, reverse=True)):
             failpoints.hit(failpoints.TABLE_STAGED)
 
 

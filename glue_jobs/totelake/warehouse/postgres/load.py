@@ -13,6 +13,7 @@ import psycopg
 from totelake.lake.batches import ProcessedBatch, ProcessedTable
 from totelake.lake.commit_log import CommitLog
 from totelake.runtime import failpoints, log
+from totelake.runtime.clients import s3_for_readers
 from totelake.runtime.connections import Login
 from totelake.runtime.glue import JobRun
 from totelake.runtime.locks import named_blockers
@@ -101,7 +102,7 @@ class _PostgresLoad:
     def _stage(self, files: FilesByTable, staged: dict[str, str]) -> None:
         """Copy the files of all tables to their staging tables."""
         with log.span("stage", stage="load", tables=len(files)) as figures:
-            s3 = boto3.client("s3")
+            s3 = s3_for_readers(boto3)
             with ThreadPoolExecutor(_TABLES_AT_ONCE) as pool:
                 plans = pool.map(
                     lambda table: copying.plan(self.bucket, table, files[table], staged[table.name], s3), files
