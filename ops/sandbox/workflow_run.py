@@ -32,7 +32,7 @@ _STATES = {
     "CANCELLED": ActionState.STOPPED,
 }
 _ACTIVE_STATUSES = {"RUNNING", "STOPPING"}
-_POLL_SECONDS = 0.2
+_POLL_SECONDS = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,21 +76,27 @@ class WorkflowRunSummary:
 
 
 class RowCounts:
-    """The rows that job runs report in the JSON lines of their logs; each line is read once."""
+    """The rows that job runs report in the JSON lines of their logs; each line is read once, and none after its end."""
 
     def __init__(self, logs: Any) -> None:
         """Read with `logs`, a client of CloudWatch Logs."""
         self._logs = logs
         self._rows: dict[str, int | None] = {}
         self._tokens: dict[str, str] = {}
+        self._complete: set[str] = set()
 
-    def of(self, job_run_id: str) -> int | None:
-        """Return the number of rows that the job run has reported so far, or None without a report."""
-        for message in self._new_messages(job_run_id):
+    def of(self, job_run_id: str, *, ended: bool = False) -> int | None:
+        """Return the number of rows that the job run has reported so far, or None without a report.
+
+        If the run has `ended`, its log is complete.
+        """
+        for message in self._new_messages(job_run_id) if job_run_id not in self._complete else ():
             if restarts_count(message):
                 self._rows.pop(job_run_id, None)
             elif (rows := rows_done(message)) is not None:
                 self._rows[job_run_id] = (self._rows.get(job_run_id) or 0) + rows
+        if ended:
+            self._complete.add(job_run_id)
         return self._rows.get(job_run_id)
 
     def _new_messages(self, stream: str) -> Iterable[str]:
@@ -199,7 +205,7 @@ def _action(node: Mapping[str, Any], rows: RowCounts) -> ActionSummary:
         state=_STATES.get(state, ActionState.RUNNING),
         attempt=attempt,
         seconds=_seconds(last.get("StartedOn"), last.get("CompletedOn")),
-        rows=rows.of(attempt) if attempt else None,
+        rows=rows.of(attempt, ended=state in _STATES) if attempt else None,
         error=last.get("ErrorMessage") or (f"ended in the state {state}" if state in {"TIMEOUT", "EXPIRED"} else None),
     )
 

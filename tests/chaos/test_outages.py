@@ -1,5 +1,6 @@
 """Outages of the services of a run: short ones are retried, long ones fail the run, and the next run finishes it."""
 
+import errno
 import json
 import os
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 from psycopg import sql
 from pyspark.sql import SparkSession
 
+from local_aws.s3 import storage
 from local_aws.state import State
 from tests.chaos.outages import (
     OutageServices,
@@ -23,11 +25,13 @@ from tests.chaos.outages import (
 )
 from tests.lakes import Lake, empty_lake, few_rows
 from tests.postgres_servers import PASSWORD, WAREHOUSE_OWNER, login_of, postgres
+from totelake.ingest import extract
 from totelake.lake.batches import ProcessedBatch
 from totelake.lake.commit_log import CommitLog
 from totelake.runtime import failpoints, retry
 from totelake.runtime.connections import Login
 from totelake.runtime.errors import AwsUnavailableError, DatabaseUnavailableError, StorageFullError
+from totelake.transform import attempt
 from totesys import roles, schema, seed
 
 pytestmark = pytest.mark.timeout(300)
@@ -111,8 +115,10 @@ def small_disk(services: OutageServices, disk: Callable[[Path, str], None]) -> I
     services.as_superuser(sql.SQL("DROP TABLESPACE small"))
 
 
-def test_run_fails_on_a_full_disk_and_the_next_one_finishes(services, disk, small_disk):
+def test_run_fails_on_a_full_disk_and_the_next_one_finishes(services, disk, small_disk, monkeypatch):
     """The lake's or the warehouse's: the error says so, and incomplete files are never read."""
+    for module in (extract, attempt):
+        monkeypatch.setattr(module, "FEW_ROWS", 0)  # so that Spark's tasks write
     with empty_lake(services.lake_root, services.spark) as lake:
         ingested, processed = (services.lake_root / bucket / "tables" for bucket in (lake.ingested, lake.processed))
         disk(ingested, "64k")
@@ -133,6 +139,24 @@ def test_run_fails_on_a_full_disk_and_the_next_one_finishes(services, disk, smal
         leave_room(small_disk)
         lake.load(warehouse)
         check_warehouse(services, lake, warehouse)
+
+
+@pytest.mark.parametrize("stage", ["ingest", "transform"])
+def test_few_rows_on_a_full_disk_fail_the_run_and_the_next_one_finishes(services, monkeypatch, stage):
+    """The driver writes them; S3 reports that it has no storage left."""
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with empty_lake(services.lake_root, services.spark) as lake:
+        run = {"ingest": lambda: lake.ingest(services.reader), "transform": lake.transform}
+        if stage == "transform":
+            lake.ingest(services.reader)
+        with monkeypatch.context() as disk:
+            disk.setattr(storage, "_copy", full)
+            with pytest.raises(StorageFullError, match="Free disk space and run again"):
+                run[stage]()
+        assert run[stage]().sequence == 1
 
 
 @pytest.fixture(scope="module")

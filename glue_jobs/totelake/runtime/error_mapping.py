@@ -100,6 +100,7 @@ _AWS_THROTTLED = re.compile(
     re.IGNORECASE,
 )
 _SERVER_ERROR = 500
+_INSUFFICIENT_STORAGE = 507
 _JAVA_CONNECTION_ERRORS = re.compile(
     r"java\.net\.(ConnectException|SocketException|SocketTimeoutException|NoRouteToHostException)"
     r"|org\.apache\.hadoop\.(net\.ConnectTimeoutException|fs\.s3a\.AWS(ServiceThrottled|Status500)Exception)"
@@ -160,6 +161,8 @@ def _classify(error: BaseException) -> _ErrorType | None:
         return _classify_database(error.sqlstate, text)
     if isinstance(error, boto.ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if status == _INSUFFICIENT_STORAGE:
+            return StorageFullError
         busy = _AWS_THROTTLED.search(error.response.get("Error", {}).get("Code", ""))
         return AwsUnavailableError if busy or status >= _SERVER_ERROR else None
     return AwsUnavailableError if isinstance(error, _AWS_CONNECTION_ERRORS) else None
