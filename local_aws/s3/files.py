@@ -1,6 +1,7 @@
 """The current objects of one bucket, read from its folder at each access."""
 
 import stat
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ class Files:
     archive: Path
     records: ObjectRecords
     _cache: dict[int, FileKey] = field(default_factory=dict)
+    _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def __post_init__(self) -> None:
         """Create missing folders."""
@@ -102,7 +104,12 @@ class Files:
         return self.records.read(Stamp.of_directory(status), self.bucket.name, key) is not None
 
     def _persist(self, key: FileKey) -> None:
-        """Write the record of an object whose attributes have changed."""
-        with map_os_errors(str(key.name)):
+        """Write the record of an object whose attributes have changed.
+
+        Of two concurrent changes the later record has both.
+        """
+        with self._lock, map_os_errors(str(key.name)):
+            key.is_saved = False
             self.records.write(key.stamp, self.bucket.name, str(key.name), key.record())
+            key.is_saved = True
         self._cache[key.stamp.inode] = key

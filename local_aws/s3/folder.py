@@ -8,7 +8,6 @@ removes leaves no version behind.
 import errno
 import hashlib
 import os
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from heapq import merge
@@ -52,7 +51,6 @@ class BucketFolder(Files):
     """The objects of `bucket` with their versions: noncurrent ones are moved to the folder `archive`."""
 
     _older: dict[str, list[ObjectVersion]] = field(default_factory=dict)
-    _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def version(self, key: str, version_id: str | None) -> ObjectVersion | None:
         """Return a version of `key`, by default the latest one."""

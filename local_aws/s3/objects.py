@@ -93,6 +93,9 @@ class FileKey(FakeKey):  # type: ignore[misc] # moto is not typed
 
     path: Path
     stamp: Stamp
+    is_saved: bool
+    """Whether the record has the attributes; False after a failed write of it."""
+
     _persist: Callable[["FileKey"], None] | None
     _metadata: Any
 
@@ -111,6 +114,7 @@ class FileKey(FakeKey):  # type: ignore[misc] # moto is not typed
             partition=bucket.partition,
             bucket_name=bucket.name,
             lock=Lock(),
+            is_saved=True,
             _persist=None,
             _metadata=LowercaseDict({"Content-Type": "binary/octet-stream"}),
             _is_versioned=bucket.is_versioned,
@@ -140,9 +144,9 @@ class FileKey(FakeKey):  # type: ignore[misc] # moto is not typed
     @override
     def set_metadata(self, metadata: Any, replace: bool = False) -> None:
         """Add to the object's metadata."""
-        before = dict(self._metadata)
+        before, was_saved = dict(self._metadata), self.is_saved
         super().set_metadata(metadata, replace)
-        if dict(self._metadata) != before:
+        if dict(self._metadata) != before or replace or not was_saved:
             self._metadata = self._metadata  # moto changes it in place; the assignment persists it
 
     @property
@@ -181,11 +185,11 @@ class FileKey(FakeKey):  # type: ignore[misc] # moto is not typed
         """Do nothing: moto discards only its model of the file."""
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Set an attribute, as moto does in many places, and persist it if it is one of those and has changed."""
+        """Set an attribute, as moto does in many places, and persist it if it is one of those and is not saved."""
         # A dictionary may have been changed in place before.
         is_same = not isinstance(value, dict) and self.__dict__.get(name, self) == value
         super().__setattr__(name, value)
-        if name in PERSISTED_ATTRIBUTES and self._persist is not None and not is_same:
+        if name in PERSISTED_ATTRIBUTES and self._persist is not None and not (is_same and self.is_saved):
             self._persist(self)
 
     def __copy__(self) -> Self:

@@ -1,10 +1,16 @@
 """S3 object locks: retention, legal hold, and default retention of every kind of upload."""
 
+import errno
+import json
+import os
+import threading
+import time
 from typing import Any
 
 import pytest
 
 from local_aws.address import REGION
+from local_aws.s3.records import ObjectRecords
 from tests.security.conftest import AttackTarget
 from tests.security.signed_requests import error_code, send_signed
 
@@ -160,3 +166,50 @@ def test_form_with_a_lock_is_rejected(s3, post, bucket):
     lock = {"x-amz-object-lock-legal-hold": "ON"}
     form = s3.generate_presigned_post(bucket, "form", Fields=lock, Conditions=[lock])
     assert post(form["fields"], path=bucket) == (403, "AccessDenied")
+
+
+def stored_locks(target: AttackTarget, bucket: str, key: str) -> tuple[str, str, str]:
+    """Return mode, end and legal hold of an object as a new endpoint would read them."""
+    inode = (target.state.lake / bucket / key).stat().st_ino
+    record = json.loads((target.state.s3_meta / "objects" / f"{inode}.json").read_bytes())["object"]
+    return record["lock_mode"], record["lock_until"], record["lock_legal_status"]
+
+
+def test_lock_that_was_not_stored_is_stored_by_the_next_request(target, s3, bucket, monkeypatch):
+    """The response is 200 only if the object will still be locked after a restart of the endpoint."""
+    s3.put_object(Bucket=bucket, Key="held", Body=b"1")
+    hold = {"Bucket": bucket, "Key": "held", "LegalHold": {"Status": "ON"}}
+
+    def fill(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as full:
+        full.setattr(ObjectRecords, "write", fill)
+        assert error_code(s3.put_object_legal_hold, **hold) == "InsufficientStorage"
+    assert stored_locks(target, bucket, "held")[2] is None
+    s3.put_object_legal_hold(**hold)
+    assert stored_locks(target, bucket, "held")[2] == "ON"
+
+
+def test_concurrent_locks_are_both_stored(target, s3, bucket, monkeypatch):
+    """Otherwise the record that is written last could lack the other lock."""
+    s3.put_object(Bucket=bucket, Key="both", Body=b"1")
+    writing = threading.Event()
+    write = ObjectRecords.write
+
+    def write_slowly(*arguments):
+        if not writing.is_set():
+            writing.set()
+            time.sleep(0.5)
+        write(*arguments)
+
+    monkeypatch.setattr(ObjectRecords, "write", write_slowly)
+    hold = {"Bucket": bucket, "Key": "both", "LegalHold": {"Status": "ON"}}
+    first = threading.Thread(target=s3.put_object_legal_hold, kwargs=hold)
+    first.start()
+    assert writing.wait(10)
+    s3.put_object_retention(
+        Bucket=bucket, Key="both", Retention={"Mode": "COMPLIANCE", "RetainUntilDate": "2099-01-01T00:00:00Z"}
+    )
+    first.join()
+    assert stored_locks(target, bucket, "both") == ("COMPLIANCE", "2099-01-01T00:00:00Z", "ON")
