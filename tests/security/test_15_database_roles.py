@@ -32,6 +32,7 @@ from totelake.warehouse.names import STAGING_SCHEMA
 from totelake.warehouse.postgres import shape, staging
 from totelake.warehouse.postgres.load import Postgres
 from totelake.warehouse.postgres.merge import merge
+from totelake.warehouse.postgres.owners import checked_relations
 from totelake.warehouse.postgres.session import open_warehouse
 from totesys import roles
 
@@ -300,6 +301,47 @@ def test_relation_of_another_role_in_the_warehouse_is_not_read(as_stranger, ware
         with suppress(psycopg.Error, WarehouseTablesError):
             run()
     assert f"called by {login.user}" in called
+
+
+@pytest.mark.parametrize("grantor", ["stranger", "trusted group", "superuser", "owner"])
+def test_membership_that_another_role_granted_is_no_trust(as_stranger, postgres_server, warehouse_database, grantor):
+    """Who administers a group can make the owner a member of it; up to Postgres 14 every role administers itself."""
+    login = login_of(warehouse_database)
+    database = login.database
+    groups = [sql.Identifier(f"{name}_{database}") for name in ("outer", "inner")]
+    outer, inner = groups
+    owner, stranger = sql.Identifier(login.user), sql.Identifier(STRANGER)
+
+    def execute(connection, statement, **names):
+        connection.execute(sql.SQL(statement).format(**names))
+
+    strangers = as_stranger(warehouse_database)
+    with psycopg.connect(superuser(postgres_server, database), autocommit=True) as admin:
+        for group in groups:
+            execute(admin, "CREATE ROLE {group}", group=group)
+            execute(admin, "GRANT CREATE, USAGE ON SCHEMA public TO {group}", group=group)
+        administrator = owner if grantor == "owner" else stranger
+        execute(admin, "GRANT {inner} TO {role} WITH ADMIN OPTION", inner=inner, role=administrator)
+        execute(admin, "GRANT {outer} TO {owner}", outer=outer, owner=owner)
+        with psycopg.connect(warehouse_database, autocommit=True) as owners:
+            by = {"superuser": admin, "owner": owners}.get(grantor, strangers)
+            member = outer if grantor in ("trusted group", "owner") else owner
+            execute(by, "GRANT {inner} TO {member}", inner=inner, member=member)
+        execute(admin, "CREATE TABLE public.{ledger} (rows jsonb)", ledger=sql.Identifier(LEDGER))
+        execute(admin, "ALTER TABLE public.{ledger} OWNER TO {inner}", ledger=sql.Identifier(LEDGER), inner=inner)
+
+    try:
+        with open_warehouse(login, "jr_1") as connection:
+            if grantor in ("superuser", "owner"):
+                assert checked_relations(connection) == {LEDGER}
+            else:
+                with pytest.raises(WarehouseOwnerError, match=f"{LEDGER} belongs to inner_"):
+                    checked_relations(connection)
+            assert connection.execute("SELECT pg_has_role(%s, 'USAGE')", (f"inner_{database}",)).fetchone() == (True,)
+    finally:
+        with psycopg.connect(superuser(postgres_server, database), autocommit=True) as admin:
+            for group in groups:
+                execute(admin, "DROP OWNED BY {group}; DROP ROLE {group}", group=group)
 
 
 def test_table_of_another_role_does_not_take_the_place_of_a_lost_one(as_stranger, warehouse_database, monkeypatch):
