@@ -139,7 +139,7 @@ def test_extra_packages_and_files_are_available_to_the_script(world: Any):
     assert world.output(run_id) == ["from the zip", "from the file", "from the zip"]
 
 
-@pytest.mark.parametrize("name", ["replaced.py", "tmp", "outcome"])
+@pytest.mark.parametrize("name", ["replaced.py", "tmp", "outcome", "stdout", "stderr"])
 def test_file_of_a_job_cannot_replace_another_in_the_folder_of_the_run(world: Any, name: str):
     """Neither the script nor what the local Glue has there."""
     job = f"replaced-{name}".removesuffix(".py")

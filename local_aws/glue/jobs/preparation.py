@@ -22,7 +22,7 @@ _HARMLESS_SETTINGS = ("spark.hadoop.fs.s3a.",)
 _LAUNCH_SETTINGS = ("spark.driver.", "spark.jars", "spark.master", "spark.executor.extra")
 """Settings that are read when a JVM starts, so that a running one cannot apply them."""
 
-_RESERVED_NAMES = ("tmp", "outcome")
+_RESERVED_NAMES = ("tmp", "outcome", "stdout", "stderr")
 """The names of what the folder of a run has besides the files of the job."""
 
 
