@@ -88,7 +88,7 @@ def _properties(options: Mapping[str, str]) -> str:
 
 def _escaped(text: str) -> str:
     escaped = re.sub(r"([\\:=#! ])", r"\\\1", text)
-    return escaped.replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t")
+    return escaped.replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t").replace("\f", "\\f")
 
 
 def settings(state: State, conf: Mapping[str, str], mounts: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -445,6 +445,18 @@ print(spark.read.parquet("s3://bucket/rows").count())
     assert list((state.lake / "bucket" / "rows").glob("*.parquet"))
 
 
+@pytest.mark.parametrize("character", [" ", "\t", "\f", "\n", "\r", "\\", "=", ":", "#", "!"])
+def test_name_of_a_setting_cannot_set_another(tmp_path: Path, character: str):
+    """In a property file, each of these would end a name or a line, or begin a comment, if it were not escaped."""
+    spark.environment(State(tmp_path), conf={f"spark.authenticate{character}false": "x"}, mounts={})
+    lines = (tmp_path / "tmp/spark.properties").read_text().splitlines()
+    escaped = {"\t": "t", "\f": "f", "\n": "n", "\r": "r"}.get(character, character)
+    assert [line for line in lines if "authenticate" in line] == [
+        "spark.authenticate=true",
+        f"spark.authenticate\\{escaped}false=x",
+    ]
+
+
 def test_class_archive_can_be_created_at_a_path_with_a_space(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """The option is quoted as one argument."""
     options: list[str] = []
