@@ -39,15 +39,17 @@ class Configuration:
         """Save and print a plan; return whether it contains changes.
 
         The file contains the values of all variables, passwords too: only its owner can read it, and only a plan
-        without errors is kept.
+        with changes and without errors is kept.
         """
         saved = (f"-out={self._plan}", *options, *self.values)
         self._plan.unlink(missing_ok=True)  # an existing file would keep its mode
+        has_changes = False
         try:
-            return self._run("plan", "-detailed-exitcode", _LOCK_TIMEOUT, *saved, umask=_PRIVATE) == _HAS_CHANGES
-        except TerraformFailedError:
-            self._plan.unlink(missing_ok=True)
-            raise
+            has_changes = self._run("plan", "-detailed-exitcode", _LOCK_TIMEOUT, *saved, umask=_PRIVATE) == _HAS_CHANGES
+        finally:
+            if not has_changes:
+                self._plan.unlink(missing_ok=True)
+        return has_changes
 
     def apply(self) -> None:
         """Apply the saved plan and remove it."""

@@ -82,3 +82,13 @@ def test_failed_plan_is_removed(configuration, monkeypatch):
         configuration.plan()
 
     assert not configuration._plan.exists()
+
+
+def test_plan_without_changes_is_removed(configuration, monkeypatch):
+    """Nothing is applied, and it has the passwords too."""
+    monkeypatch.setenv("TF_VAR_password", PASSWORD)
+    configuration.plan_and_apply()
+    assert not configuration._plan.exists()
+
+    configuration.plan_and_apply()
+    assert not configuration._plan.exists()
