@@ -30,7 +30,7 @@ _STATEMENTS = (
 )
 # No functions: they could execute statements that are not supported.
 _CREATABLE = {"TABLE", "VIEW", "SCHEMA"}
-_IDENTIFIER = re.compile(r"[\w$#]+")
+_IDENTIFIER = re.compile(r"[\w$]+")
 _KEYWORDS = re.compile(r"\w+( \w+)*")
 # The parser does not support LOCK: docs.aws.amazon.com/redshift/latest/dg/r_LOCK.html
 _NAME = r'(?:"[^"]+"|\w+)(?:\.(?:"[^"]+"|\w+))?'

@@ -15,6 +15,8 @@ from pyarrow import compute, parquet
 from totelake.runtime.clients import READER_THREADS
 
 _BATCH = "batch_id="
+_ROWS_DECODED = 1_000
+"""The number of rows that are decoded at once: wide texts may take little space in a file, and much in memory."""
 
 type Only = tuple[str, Iterable[Any]]
 """A column, and the values of the rows that are wanted."""
@@ -100,7 +102,13 @@ def _rows(file: parquet.ParquetFile, only: Only | None, columns: Sequence[str] |
     matches = compute.is_in(file.read([column], use_threads=False)[column].cast(accepted.type), accepted)
     if not compute.any(matches).as_py():  # as in most files: then no other column is read
         return file.schema_arrow.empty_table()
-    return file.read(present, use_threads=False).filter(matches)
+    found, first = [], 0
+    for batch in file.iter_batches(_ROWS_DECODED, columns=present, use_threads=False):
+        of_batch = matches.slice(first, batch.num_rows)
+        if compute.any(of_batch).as_py():
+            found.append(pa.Table.from_batches([batch]).filter(of_batch))
+        first += batch.num_rows
+    return pa.concat_tables(found)
 
 
 def write_tables(s3: Any, bucket: str, tables: Mapping[str, pa.Table]) -> None:

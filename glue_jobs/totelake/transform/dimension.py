@@ -28,7 +28,7 @@ def build_dimension(attempt: TransformAttempt, transform: Transform) -> TableRes
     if attempt.changed.isdisjoint(transform.sources):
         return TableResult(quarantined=quarantined)
     affected = affected_keys(attempt, transform) if attempt.has_few_rows and table.source else None
-    if affected and not attempt.fit_driver({table.source: len(affected)}):
+    if affected and not attempt.fit_driver(dict.fromkeys(transform.sources, len(affected))):
         attempt, affected = replace(attempt, spark_only=True), None
     rows = transform.function(*latest_states(attempt, transform, affected))
     before = _written_before(attempt, table, rows, affected)
