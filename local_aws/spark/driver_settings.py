@@ -58,8 +58,7 @@ def environment(
     """Return the environment variables, to add to the caller's, that make `python script.py` a local Spark driver.
 
     `conf` overrides the settings, which are written to a file that only the current user can read. `scratch` is the
-    folder of that and of temporary files, by default `<state>/tmp`; `mounts` is
-    the mount table, as for `settings`.
+    folder of that and of temporary files, by default `<state>/tmp`; `mounts` is the mount table, as for `settings`.
     """
     scratch = (scratch or state.root / "tmp").resolve()
     scratch.mkdir(parents=True, exist_ok=True)

@@ -25,13 +25,12 @@ from tests.chaos.outages import (
 )
 from tests.lakes import Lake, empty_lake, few_rows
 from tests.postgres_servers import PASSWORD, WAREHOUSE_OWNER, login_of, postgres
-from totelake.ingest import extract
+from totelake.lake import scan
 from totelake.lake.batches import ProcessedBatch
 from totelake.lake.commit_log import CommitLog
 from totelake.runtime import failpoints, retry
 from totelake.runtime.connections import Login
 from totelake.runtime.errors import AwsUnavailableError, DatabaseUnavailableError, StorageFullError
-from totelake.transform import attempt
 from totesys import roles, schema, seed
 
 pytestmark = pytest.mark.timeout(300)
@@ -117,8 +116,7 @@ def small_disk(services: OutageServices, disk: Callable[[Path, str], None]) -> I
 
 def test_run_fails_on_a_full_disk_and_the_next_one_finishes(services, disk, small_disk, monkeypatch):
     """The lake's or the warehouse's: the error says so, and incomplete files are never read."""
-    for module in (extract, attempt):
-        monkeypatch.setattr(module, "FEW_ROWS", 0)  # so that Spark's tasks write
+    monkeypatch.setattr(scan, "FEW_ROWS", 0)  # so that Spark's tasks write
     with empty_lake(services.lake_root, services.spark) as lake:
         ingested, processed = (services.lake_root / bucket / "tables" for bucket in (lake.ingested, lake.processed))
         disk(ingested, "64k")

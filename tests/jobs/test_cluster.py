@@ -36,9 +36,8 @@ sys.path[:0] = given["path"]
 os.environ.update(given["aws"])
 
 from tests.lakes import empty_lake
-from totelake.ingest import extract
+from totelake.lake import scan
 from totelake.runtime.connections import Login
-from totelake.transform import attempt
 from totelake.warehouse.postgres import copying
 
 def look(_):  # in the same Python processes that copied the files
@@ -46,7 +45,7 @@ def look(_):  # in the same Python processes that copied the files
     return os.getcwd(), any(name.startswith("totelake") for name in sys.modules), "AWS_ENDPOINT_URL" in os.environ
 
 reader, warehouse = (Login(**login) for login in given["logins"])
-extract.FEW_ROWS = attempt.FEW_ROWS = copying.DRIVER_BYTES = 0  # so that the executors read, write and copy the files
+scan.FEW_ROWS = copying.DRIVER_BYTES = 0  # so that the executors read, write and copy the files
 with empty_lake(Path(given["buckets"]), spark) as lake:
     lake.ingest(reader)
     rows = lake.transform().rows

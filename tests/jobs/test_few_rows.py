@@ -10,11 +10,12 @@ from pyarrow import parquet
 
 from tests.lakes import job_run
 from totelake import transform
+from totelake.lake import scan
 from totelake.lake.batches import active_batches
 from totelake.lake.scan import DriverScan, Scan, local_frame
 from totelake.runtime.clients import s3_for_readers
 from totelake.tables import STAR_TABLES
-from totelake.transform import attempt, files
+from totelake.transform import files
 
 CHANGES = (
     # Lookups, a row that an unchanged row of another table looks up, and one that nothing looks up.
@@ -67,9 +68,9 @@ def lake(shared_lake, shared_totesys, shared_reader):
 def contents(lake):
     """Return the rows of every star table that each active part has, with those in quarantine."""
     parts = [part for batch in active_batches(lake.processed_batches()) for part in batch.parts]
-    scan = Scan(lake.spark, lake.processed)
+    processed = Scan(lake.spark, lake.processed)
     rows = [
-        {name: sorted(map(str, scan.rows([table.path], STAR_TABLES[name].stored_columns).collect()))}
+        {name: sorted(map(str, processed.rows([table.path], STAR_TABLES[name].stored_columns).collect()))}
         for part in parts
         for name, table in part.tables.items()
     ]
@@ -83,7 +84,7 @@ def test_spark_writes_the_same_rows_months_and_quarantine(lake, monkeypatch):
     by_driver = contents(lake)
     assert [sorted(part) for part in by_driver[2]] == [[], [], ["dim_currency", "dim_staff", "fact_sales_order"], []]
 
-    monkeypatch.setattr(attempt, "FEW_ROWS", 0)
+    monkeypatch.setattr(scan, "FEW_ROWS", 0)
     monkeypatch.setattr(files, "_ROWS_OF_ONE_TASK", 100)
     transform.run(job_run(rebuild="true"), lake.ingested, lake.processed)
 

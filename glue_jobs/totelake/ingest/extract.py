@@ -10,8 +10,9 @@ from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 from totelake.ingest.source import ALL_TRANSACTIONS, SourceReader
 from totelake.ingest.source_checks import ResolvedTable
 from totelake.lake.frames import conform
+from totelake.lake.scan import are_few
 from totelake.runtime.connections import Login
-from totelake.runtime.glue import FEW_BYTES, FEW_ROWS, JobRun
+from totelake.runtime.glue import JobRun
 from totelake.tables import RAW_LINEAGE
 
 FETCH_ROWS = 20_000
@@ -44,7 +45,7 @@ class Extract:
 
     def are_few(self, table: ResolvedTable, rows: int) -> bool:
         """Return whether so many rows of `table` are so few and small that the driver writes them."""
-        return rows <= FEW_ROWS and rows * self.max_row_bytes.get(table.name, 0) <= FEW_BYTES
+        return are_few({table.name: rows}, self.max_row_bytes)
 
     def changes(self, table: ResolvedTable, since: int) -> DataFrame:
         """Return the rows of `table` written by transaction `since` or a later one.

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import boto3
-from botocore.config import Config
 
 from totelake.lake.batches import IngestedBatch, ProcessedBatch
 from totelake.lake.commit_log import CommitLog
@@ -57,7 +56,7 @@ def register(
 
     A full refresh removes all other partitions, except those of the batches `later` than it.
     """
-    glue, parts = aws.client("glue", config=Config(max_pool_connections=_TABLES_AT_ONCE)), _parts(batch)
+    glue, parts = aws.client("glue"), _parts(batch)
     if isinstance(batch, ProcessedBatch) and batch.is_full_refresh and batch.sequence > 1:
         for table in STAR_TABLES:
             _remove_others(glue, zone.database, table, {part.batch_id for part in parts} | later)

@@ -47,23 +47,24 @@ def files_below(bucket: str, path: str, s3: Any = None) -> dict[str, int]:
     return {item["Key"].removeprefix(path): item["Size"] for page in pages for item in page.get("Contents", [])}
 
 
-def tables_below(bucket: str, path: str, only: Only | None = None, *, s3: Any = None) -> Iterator[pa.Table]:
-    """Yield the rows of each Parquet file below `path`, or those whose column has one of the values of `only`.
+def rows_below(bucket: str, path: str, only: Only, *, s3: Any = None) -> Iterator[dict[str, Any]]:
+    """Yield the rows of the Parquet files below `path` whose column has one of the values of `only`.
 
     `s3` is the client, if given. Raises `pyarrow.ArrowInvalid`, with the name of the file, when it is not Parquet.
     """
     s3 = s3 or boto3.client("s3")
     for name in files_below(bucket, path, s3):
-        yield _read(s3, bucket, path + name, only, None)
+        yield from _read(s3, bucket, path + name, only, None).to_pylist()
 
 
 def tables_below_each(
     s3: Any, bucket: str, paths: Iterable[str], only: Only | None = None, *, columns: Sequence[str] | None = None
 ) -> Iterator[list[pa.Table]]:
-    """Yield for each of `paths`, which are folders of one table, in order, what `tables_below` yields.
+    """Yield for each of `paths`, which are folders of one table, in order, the rows of each Parquet file below it.
 
-    `columns` are the columns to read, all by default; those that a file lacks are left out. `s3` is a client of
-    `s3_for_readers`: several files are read at the same time.
+    With `only`, these are the rows whose column has one of its values. `columns` are the columns to read, all by
+    default; those that a file lacks are left out. `s3` is a client of `s3_for_readers`: several files are read at the
+    same time.
     """
     keys = _keys_below(s3, bucket, list(paths))
     with ThreadPoolExecutor(READER_THREADS) as readers:

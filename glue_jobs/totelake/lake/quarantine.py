@@ -31,8 +31,7 @@ class RuleViolation:
 
 def open_rows(bucket: str, quarantined: QuarantinedRows, aws: Clients = boto3) -> Iterator[dict[str, Any]]:
     """Yield the open lines of the set `quarantined` in the processed `bucket`, one for each violation by a row."""
-    for rows in objects.tables_below(bucket, quarantined.path, ("superseded", [False]), s3=aws.client("s3")):
-        yield from rows.to_pylist()
+    return objects.rows_below(bucket, quarantined.path, ("superseded", [False]), s3=aws.client("s3"))
 
 
 def violations(bucket: str, aws: Clients = boto3) -> list[RuleViolation]:

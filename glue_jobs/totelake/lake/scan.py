@@ -4,7 +4,7 @@ For few rows, planning and starting tasks takes Spark far longer than reading th
 local relation, which Spark projects and filters while it plans, without a task.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,17 @@ from pyspark.sql.types import StructType
 
 from totelake.lake import objects
 from totelake.lake.frames import schema
+from totelake.runtime.glue import FEW_ROWS
 from totelake.tables import BATCH_ID, Column
+
+FEW_BYTES = 64 * 2**20
+"""Up to this size, as text, few rows are held in the driver."""
+
+
+def are_few(rows: Mapping[str, int], widest: Mapping[str, int]) -> bool:
+    """Return whether so many `rows` of each source table, of at most `widest` bytes each, are few for the driver."""
+    size = sum(number * widest.get(table, 0) for table, number in rows.items())
+    return sum(rows.values()) <= FEW_ROWS and size <= FEW_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +91,8 @@ class DriverScan(Scan):
         return local_frame(self.spark, rows, schema(columns))
 
 
-def local_frame(spark: SparkSession, rows: pa.Table, types: StructType) -> DataFrame:
-    """Return `rows`, which are few, as a local relation with the columns and `types`."""
+def local_frame(spark: SparkSession, rows: pa.Table, types: StructType | None = None) -> DataFrame:
+    """Return `rows`, which are few, as a local relation, with `types` or Spark's types of their own."""
     # Spark 4.1 takes an empty chunk for the end of the table.
     return spark.createDataFrame(rows.combine_chunks(), types)
 

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 from totelake.lake.batches import IngestedBatch, ProcessedBatch
 from totelake.lake.frames import quoted
-from totelake.lake.scan import Scan
+from totelake.lake.scan import Scan, local_frame
 from totelake.tables import BATCH_ID, RAW_LINEAGE, Column, SourceTable, StarTable
 from totelake.tables.model import DELETED_AT, INGESTED_SEQUENCE, VARCHAR
 
@@ -46,7 +46,7 @@ def all_versions(
             SEQUENCE: pa.array([batch.sequence for batch in containing], pa.int32()),
             _TAKEN_AT: pa.array([_taken_at(batch) for batch in containing], pa.timestamp("us")),
         }
-        numbered = rows.join(F.broadcast(scan.spark.createDataFrame(pa.table(by_batch))), BATCH_ID.name, "inner")
+        numbered = rows.join(F.broadcast(local_frame(scan.spark, pa.table(by_batch))), BATCH_ID.name, "inner")
     deleted_at = F.when(F.col("_op") == "D", F.col(_TAKEN_AT).cast(DELETED_AT.type.spark))
     return numbered.withColumn(DELETED_AT.name, deleted_at).drop(BATCH_ID.name, _TAKEN_AT)
 

@@ -31,10 +31,8 @@ def last_ingested(bucket: str, table: str, keys: Collection[int], up_to: int) ->
             break
         ingested = log.read(sequence).tables.get(table)
         if ingested:
-            for rows in objects.tables_below(bucket, ingested.path, (key, missing)):
-                states |= {
-                    row[key]: IngestedState(row["_op"] == "D", row["_source_version"]) for row in rows.to_pylist()
-                }
+            rows = objects.rows_below(bucket, ingested.path, (key, missing))
+            states |= {row[key]: IngestedState(row["_op"] == "D", row["_source_version"]) for row in rows}
     return states
 
 

@@ -20,9 +20,6 @@ _WORKFLOW_ARGUMENTS = ("WORKFLOW_NAME", "WORKFLOW_RUN_ID")
 FEW_ROWS = 20_000
 """Up to this number of rows, generating and compiling classes takes Spark longer than processing the rows."""
 
-FEW_BYTES = 64 * 2**20
-"""Up to this size, as text, few rows are held in the driver."""
-
 FOR_FEW_ROWS = {
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",

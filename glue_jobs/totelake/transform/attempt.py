@@ -11,8 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from totelake.lake import keys
 from totelake.lake.batches import IngestedBatch, ProcessedBatch, ProcessedTable, QuarantinedRows
-from totelake.lake.scan import DriverScan, Scan, local_frame
-from totelake.runtime.glue import FEW_BYTES, FEW_ROWS
+from totelake.lake.scan import DriverScan, Scan, are_few, local_frame
 from totelake.tables import SOURCE_TABLES, STAR_TABLES, StarTable
 from totelake.transform.star_tables import CALENDAR, TRANSFORMS
 
@@ -72,7 +71,9 @@ class TransformAttempt:
 
         The files of early batches, which have duplicate keys or undeclared columns as text, are left to Spark.
         """
-        rows = Counter({STAR_TABLES[name].source: held.rows for name, held in self.quarantined.items()})
+        rows: Counter[str] = Counter()
+        for name, held in self.quarantined.items():
+            rows.update({STAR_TABLES[name].source: held.rows})
         for batch in self.pending:
             rows.update({name: table.rows for name, table in batch.tables.items()})
         return (
@@ -85,9 +86,7 @@ class TransformAttempt:
 
     def fit_driver(self, rows: Mapping[str, int]) -> bool:
         """Return whether so many `rows` of each source table are few and small enough for the driver."""
-        widest = self.known[-1].widest
-        size = sum(number * widest.get(table, 0) for table, number in rows.items())
-        return sum(rows.values()) <= FEW_ROWS and size <= FEW_BYTES
+        return are_few(rows, self.known[-1].widest)
 
     @property
     def _bytes_of_dimensions(self) -> int:

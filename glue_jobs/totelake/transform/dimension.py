@@ -32,8 +32,10 @@ def build_dimension(attempt: TransformAttempt, transform: Transform) -> TableRes
         attempt, affected = replace(attempt, spark_only=True), None
     rows = transform.function(*latest_states(attempt, transform, affected))
     before = _written_before(attempt, table, rows, affected)
-    same = same_row(rows, before, (*(column.name for column in table.columns), DELETED_AT.name))
-    changed = rows.join(before, same, "left_anti") if attempt.written else rows
+    changed = rows
+    if attempt.written:
+        same = same_row(rows, before, (*(column.name for column in table.columns), DELETED_AT.name))
+        changed = rows.join(before, same, "left_anti")
     if attempt.written or len(transform.sources) > 1:
         changed = attempt.computed(changed)
     if attempt.written and not quarantined and changed.isEmpty():

@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 from totelake.lake import keys
-from totelake.lake.scan import Scan
+from totelake.lake.scan import Scan, local_frame
 from totelake.tables import STAR_TABLES, StarTable
 from totelake.tables.stars import CALENDAR_TABLE
 from totelake.transform.attempt import TableResult, TransformAttempt
@@ -66,7 +66,7 @@ def _missing_in_files(
         for key in STAR_TABLES[dimension].key
     }
     return {
-        dimension: attempt.spark.createDataFrame(pa.table({REFERRED: sorted(of_dimension)}))
+        dimension: local_frame(attempt.spark, pa.table({REFERRED: sorted(of_dimension)}))
         for dimension, of_dimension in missing.items()
         if of_dimension
     }

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import boto3
 
@@ -30,7 +31,7 @@ _TABLES_AT_ONCE = 4
 
 @dataclass(frozen=True, slots=True)
 class _Stage:
-    """One run of the stage: the buckets, all ingested batches (`known`), and the sequence number to commit."""
+    """One run of the stage: its buckets, all ingested batches (`known`), the sequence number to commit, a client."""
 
     run: JobRun
     ingested: str
@@ -38,6 +39,7 @@ class _Stage:
     known: tuple[IngestedBatch, ...]
     sequence: int
     quarantine_share: float
+    s3: Any
 
     def batch(
         self, written: tuple[ProcessedBatch, ...], last_ingested: int, quarantine_share: float | None = None
@@ -52,7 +54,7 @@ class _Stage:
             known,
             written,
             self.quarantine_share if quarantine_share is None else quarantine_share,
-            s3_for_readers(boto3),
+            self.s3,
         )
         return self._batch(attempt, _results(attempt))
 
@@ -131,6 +133,7 @@ def _run(
             known=tuple(ingested.since(0)),
             sequence=len(batches) + 1,
             quarantine_share=DEFAULT_SHARE if share is None else share,
+            s3=s3_for_readers(boto3),
         )
         written = tuple(part for batch in active_batches(batches) for part in batch.parts)
         read = stage.known if rebuild else stage.known[len(stage.known) - figures["pending_batches"] :]

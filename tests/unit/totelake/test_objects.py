@@ -23,8 +23,8 @@ def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 before = peak()
-[found] = objects.tables_below("lake", "wide/", ("key", [19_999]), s3=S3())
-print(found["key"].to_pylist(), len(found["text"][0].as_py()), peak() - before)
+[found] = objects.rows_below("lake", "wide/", ("key", [19_999]), s3=S3())
+print([found["key"]], len(found["text"]), peak() - before)
 """
 
 
