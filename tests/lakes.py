@@ -18,6 +18,7 @@ from ops.generate.tables import terraform_input
 from totelake import ingest, transform
 from totelake.lake.batches import IngestedBatch, ProcessedBatch
 from totelake.lake.commit_log import CommitLog
+from totelake.lake.file_sets import FileSet
 from totelake.lake.zones import INGESTED, PROCESSED, Zone
 from totelake.runtime.connections import Login
 from totelake.runtime.glue import FOR_FEW_ROWS, JobRun
@@ -73,6 +74,14 @@ class Lake:
     def processed_batches(self) -> list[ProcessedBatch]:
         """Return the committed batches of the processed bucket."""
         return CommitLog(self.processed, ProcessedBatch).since(0)
+
+    def ingested_files(self, table: str) -> tuple[FileSet, ...]:
+        """Return the live file sets of a source table."""
+        return CommitLog(self.ingested, IngestedBatch).live_files().of(table)
+
+    def processed_files(self, table: str) -> tuple[FileSet, ...]:
+        """Return the live file sets of a star table."""
+        return CommitLog(self.processed, ProcessedBatch).live_files().of(table)
 
     def files(self) -> list[str]:
         """Return the keys of all objects of both buckets, each with its bucket's name."""

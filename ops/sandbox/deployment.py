@@ -102,8 +102,8 @@ def _python_modules() -> list[str]:
 
 def _register_partitions(settings: SandboxSettings, buckets: dict[str, str]) -> None:
     owner = OwnerClients(settings)
-    catalog.register_committed(CommitLog(buckets["ingested"], IngestedBatch, owner), zones.INGESTED, owner)
-    catalog.register_committed(CommitLog(buckets["processed"], ProcessedBatch, owner), zones.PROCESSED, owner)
+    catalog.create(zones.INGESTED, CommitLog(buckets["ingested"], IngestedBatch, owner).live_files().tables, owner)
+    catalog.create(zones.PROCESSED, CommitLog(buckets["processed"], ProcessedBatch, owner).live_files().tables, owner)
 
 
 def _record_file(state: State) -> Path:

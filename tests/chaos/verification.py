@@ -1,7 +1,6 @@
 """Verification of the warehouse, the lake and the catalog of a testbed."""
 
 from collections import Counter
-from typing import Any
 
 import psycopg
 from pyarrow import dataset
@@ -9,6 +8,9 @@ from pyarrow import dataset
 from tests.chaos import oracle
 from tests.chaos.testbed import PipelineTestbed
 from totelake.lake import catalog
+from totelake.lake.batches import IngestedBatch, ProcessedBatch
+from totelake.lake.commit_log import CommitLog
+from totelake.lake.file_sets import LiveFiles
 from totelake.lake.zones import INGESTED, PROCESSED, Zone
 from totelake.runtime.connections import session_options
 from totelake.tables import STAR_TABLES
@@ -35,8 +37,8 @@ def verify(testbed: PipelineTestbed, faults: list[str]) -> int:
         faults.append(f"the ledger has {loaded}, the log {committed}")
     changed = [path for path, checksum in testbed.checksums.items() if testbed.checksum(path) != checksum]
     faults += [f"{path} was committed and has changed since" for path in changed]
-    faults += _faults_of_catalog(testbed, INGESTED, testbed.ingested())
-    faults += _faults_of_catalog(testbed, PROCESSED, testbed.processed())
+    faults += _faults_of_catalog(testbed, INGESTED, CommitLog(testbed.lake.ingested, IngestedBatch).live_files())
+    faults += _faults_of_catalog(testbed, PROCESSED, CommitLog(testbed.lake.processed, ProcessedBatch).live_files())
     return sum(rows.total() for rows in actual.values())
 
 
@@ -54,17 +56,13 @@ def _quarantined(testbed: PipelineTestbed) -> dict[str, oracle.Rows]:
     return quarantined
 
 
-def _faults_of_catalog(testbed: PipelineTestbed, zone: Zone, batches: list[Any]) -> list[str]:
+def _faults_of_catalog(testbed: PipelineTestbed, zone: Zone, files: LiveFiles) -> list[str]:
     tables = testbed.glue.databases[zone.database].tables
     faults = []
     for name, table in tables.items():
         registered = sorted("/".join(partition.values) for partition in table.partitions.values())
-        expected = sorted(
-            "/".join(partition.values)
-            for batch in batches
-            if name in batch.tables
-            for partition in catalog.partitions(batch, name)
-        )
+        live = [partition for each in files.of(name) for partition in catalog.partitions_of(each)]
+        expected = sorted("/".join(partition.values) for partition in live)
         if registered != expected:
             faults.append(f"{zone.database}.{name}: the catalog has {registered}, the log {expected}")
     return faults

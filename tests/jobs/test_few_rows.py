@@ -15,6 +15,7 @@ from totelake.lake.batches import active_batches
 from totelake.lake.scan import DriverScan, Scan, local_frame
 from totelake.runtime.clients import s3_for_readers
 from totelake.tables import STAR_TABLES
+from totelake.tables.model import SEVERAL_MONTHS
 from totelake.transform import files
 
 CHANGES = (
@@ -70,25 +71,32 @@ def contents(lake):
     parts = [part for batch in active_batches(lake.processed_batches()) for part in batch.parts]
     processed = Scan(lake.spark, lake.processed)
     rows = [
-        {name: sorted(map(str, processed.rows([table.path], STAR_TABLES[name].stored_columns).collect()))}
+        {name: sorted(map(str, processed.rows([table.file_set(0)], STAR_TABLES[name].stored_columns).collect()))}
         for part in parts
         for name, table in part.tables.items()
     ]
-    months = [{name: table.months for name, table in part.tables.items()} for part in parts]
     held = [{name: (rows.rows, rows.sequences) for name, rows in part.held.items()} for part in parts]
-    return rows, months, held, [part.broken for part in parts]
+    return rows, held, [part.broken for part in parts]
 
 
-def test_spark_writes_the_same_rows_months_and_quarantine(lake, monkeypatch):
-    """Batch by batch, over lookups, deletions, broken rules and their repair."""
+def months(lake):
+    """Return the months of each fact in each active part."""
+    parts = [part for batch in active_batches(lake.processed_batches()) for part in batch.parts]
+    return [{name: table.months for name, table in part.tables.items() if table.months} for part in parts]
+
+
+def test_spark_writes_the_same_rows_and_quarantine(lake, monkeypatch):
+    """Batch by batch, over lookups, deletions, broken rules and their repair; Spark writes a file for each month."""
     by_driver = contents(lake)
-    assert [sorted(part) for part in by_driver[2]] == [[], [], ["dim_currency", "dim_staff", "fact_sales_order"], []]
+    assert {each for part in months(lake) for each in part.values()} == {(SEVERAL_MONTHS,)}
+    assert [sorted(part) for part in by_driver[1]] == [[], [], ["dim_currency", "dim_staff", "fact_sales_order"], []]
 
     monkeypatch.setattr(scan, "FEW_ROWS", 0)
     monkeypatch.setattr(files, "_ROWS_OF_ONE_TASK", 100)
     transform.run(job_run(rebuild="true"), lake.ingested, lake.processed)
 
     assert contents(lake) == by_driver
+    assert all(each < ("2030",) for part in months(lake) for each in part.values())
 
 
 def test_files_have_the_types_of_files_of_spark(lake):
@@ -119,12 +127,12 @@ def test_an_empty_file_does_not_end_a_local_frame(spark):
 def test_a_file_may_lack_a_column_and_have_no_wanted_row(lake):
     """A column that it lacks is NULL."""
     table = STAR_TABLES["dim_staff"]
-    paths = [batch.tables["dim_staff"].path for batch in lake.processed_batches()[:2]]
+    sets = [batch.tables["dim_staff"].file_set(batch.sequence) for batch in lake.processed_batches()[:2]]
     later = (*table.stored_columns, replace(table.columns[1], name="nickname"))
     s3 = s3_for_readers(boto3)
 
-    found = DriverScan(lake.spark, lake.processed, s3, "staff_id", {1, 950}).rows(paths, later).collect()
-    none = DriverScan(lake.spark, lake.processed, s3, "staff_id", ()).rows(paths, later)
+    found = DriverScan(lake.spark, lake.processed, s3, "staff_id", {1, 950}).rows(sets, later).collect()
+    none = DriverScan(lake.spark, lake.processed, s3, "staff_id", ()).rows(sets, later)
 
     assert {(row.staff_id, row.nickname) for row in found} == {(1, None), (950, None)}
     assert none.count() == 0

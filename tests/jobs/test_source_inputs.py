@@ -78,7 +78,7 @@ def test_undeclared_column_is_ingested_as_text(kind, value, lake, shared_reader,
 def in_lake(lake, table):
     """Return the latest version of each row of a table in the lake, each value as text."""
     declared = SOURCE_TABLES[table]
-    latest = latest_versions(Scan(lake.spark, lake.ingested), declared, lake.ingested_batches()).where(~is_deleted())
+    latest = latest_versions(Scan(lake.spark, lake.ingested), declared, lake.ingested_files(table)).where(~is_deleted())
     return sorted(tuple(row) for row in latest.selectExpr(*map(_as_text, declared.columns)).collect())
 
 

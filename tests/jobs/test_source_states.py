@@ -221,7 +221,7 @@ def test_column_ingested_before_its_declaration_is_read_with_its_type(lake, tote
 
     batch = lake.ingest(reader)
 
-    rows = all_versions(Scan(lake.spark, lake.ingested), declared, lake.ingested_batches()).collect()
+    rows = all_versions(Scan(lake.spark, lake.ingested), declared, lake.ingested_files("currency")).collect()
     assert "declared columns changed" in batch.reloaded["currency"]
     assert batch.tables == {}
     assert sorted((row.currency_id, row.minor_units) for row in rows) == [(1, 0), (2, 2), (3, 2), (9, 3)]

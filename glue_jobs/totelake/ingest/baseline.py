@@ -7,6 +7,7 @@ from functools import cached_property
 from totelake.ingest.source import ALL_TRANSACTIONS
 from totelake.lake.batches import IngestedBatch
 from totelake.lake.commit_log import CommitLog
+from totelake.lake.file_sets import LiveFiles
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,9 @@ class Baseline:
         return self.previous.alive.get(table, 0) if self.previous else 0
 
     @cached_property
-    def batches(self) -> tuple[IngestedBatch, ...]:
-        """All committed batches."""
-        return tuple(self.log.since(0))
+    def files(self) -> LiveFiles:
+        """The files of all committed batches."""
+        return self.log.live_files()
 
     def overlap(self, table: str) -> tuple[IngestedBatch, ...]:
         """Return the batches that may have a version of `table` from transaction `since` on, the newest first."""

@@ -64,23 +64,26 @@ def write_changes(
     path = objects.table_path(table.declared.name, attempt.batch_id)
     if attempt.extract.are_few(table, count.changed + deletes):
         written = _write_in_driver(attempt, rows, path)
+        files = written["files"]
     else:
         if may_repeat_versions or (baseline.previous and not count.changed):
             rows = rows.persist(StorageLevel.DISK_ONLY)
             if rows.isEmpty():
                 return None
         written = _write(rows, f"s3://{attempt.bucket}/{path}", attempt.extract.max_row_bytes.get(table.name, 0))
+        files = objects.files_below(attempt.bucket, path, attempt.s3)
     if not written["rows"]:
         return None
     return IngestedTable(
         path=path,
         rows=written["rows"],
         deletes=written["deletes"],
-        bytes=sum(objects.files_below(attempt.bucket, path, attempt.s3).values()),
+        bytes=sum(file.bytes for file in files),
         lowest_last_updated=written["lowest"],
         highest_last_updated=written["highest"],
         schema=_fingerprint(rows),
         undeclared=table.undeclared,
+        files=files,
     )
 
 
@@ -177,7 +180,7 @@ def _live_rows(attempt: IngestAttempt, table: ResolvedTable) -> DataFrame:
     """Return the last ingested version of every row that is not deleted, with the columns of a batch."""
     declared = table.declared
     scan = Scan(attempt.extract.spark, attempt.bucket)
-    latest = latest_versions(scan, declared, attempt.baseline.batches, undeclared=table.undeclared)
+    latest = latest_versions(scan, declared, attempt.baseline.files.of(table.name), undeclared=table.undeclared)
     alive = latest.where("_op = 'U'")
     return conform(alive, table.name, (*declared.columns, *RAW_LINEAGE), keep=table.undeclared)
 
@@ -185,10 +188,10 @@ def _live_rows(attempt: IngestAttempt, table: ResolvedTable) -> DataFrame:
 def _write_in_driver(attempt: IngestAttempt, rows: DataFrame, path: str) -> dict[str, Any]:
     """Write `rows`, which are few, as `_write` does; write no file if there are none."""
     read = rows.toArrow().combine_chunks()
-    if read.num_rows:
-        objects.write_tables(attempt.s3, attempt.bucket, {path: read})
+    files = objects.write_tables(attempt.s3, attempt.bucket, path, {"": read} if read.num_rows else {})
     updated = compute.min_max(read["last_updated"])
     return {
+        "files": files,
         "rows": read.num_rows,
         "deletes": compute.sum(compute.equal(read["_op"], "D")).as_py() or 0,
         "lowest": _as_text(updated["min"].as_py()),

@@ -21,7 +21,7 @@ def tables_to_compare(
 
     def rows_without_deletions(table: ResolvedTable) -> int:
         written = changed[table.name]
-        existed = keys.alive_among(baseline.log.bucket, table.declared, baseline.batches, written)
+        existed = keys.alive_among(baseline.log.bucket, table.declared, baseline.files.of(table.name), written)
         return baseline.alive(table.name) + len(written) - existed
 
     expected = {table.name: rows_without_deletions(table) for table in countable}
@@ -30,12 +30,12 @@ def tables_to_compare(
 
 def _is_countable(baseline: Baseline, source: SourceReader, table: ResolvedTable, count: Count) -> bool:
     """Return whether few rows of `table` changed, and transaction ids identify them."""
-    batches = [batch for batch in baseline.batches if table.name in batch.tables]
+    sets = baseline.files.of(table.name)
     return (
         0 < count.changed <= keys.MAX_KEYS
-        and len(batches) <= keys.MAX_FILES
-        and sum(batch.tables[table.name].bytes for batch in batches) <= keys.MAX_BYTES
-        and all(batch.identities for batch in batches)  # older versions committed duplicate keys
+        and len(sets) <= keys.MAX_FILES
+        and sum(files.bytes for files in sets) <= keys.MAX_BYTES
+        and all(files.keys_checked for files in sets)
         and not baseline.reload_of(table.name)
         and source.snapshot.xmax < TRANSACTION_ID_RANGE
     )

@@ -46,7 +46,7 @@ def run(run: JobRun, login: Login, bucket: str) -> IngestedBatch | None:
                 commit_log.commit(batch)
         if is_new:
             failpoints.hit(failpoints.LOG_CREATED)
-            catalog.register(batch, INGESTED)
+            catalog.register(batch, INGESTED, commit_log.live_files())
             failpoints.hit(failpoints.PARTITIONS_REGISTERED)
         freshness.record_ingested_up_to(run, batch.snapshot.taken_at)
         return batch if is_new else None

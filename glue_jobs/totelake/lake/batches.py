@@ -4,6 +4,8 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
+from totelake.lake.file_sets import DataFile, FileSet, data_files
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -81,7 +83,8 @@ def _listed(values: list[str]) -> str:
 class IngestedTable:
     """One table of an ingested batch: `rows` is the number of rows, `deletes` of the tombstones among them.
 
-    `bytes` is the size of its files. `undeclared` are the columns that they store as text.
+    `bytes` is the size of its `files`, which early versions did not list. `undeclared` are the columns that they store
+    as text.
     """
 
     path: str
@@ -92,16 +95,25 @@ class IngestedTable:
     highest_last_updated: str | None
     schema: str
     undeclared: tuple[str, ...] = ()
+    files: tuple[DataFile, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessedTable:
-    """One star table of a processed batch; `months` are a fact's partitions."""
+    """One star table of a processed batch; `months` are a fact's partitions.
+
+    `bytes` is the size of its `files`, which early versions did not list.
+    """
 
     path: str
     rows: int
     bytes: int
     months: tuple[str, ...] = ()
+    files: tuple[DataFile, ...] = ()
+
+    def file_set(self, sequence: int) -> FileSet:
+        """Return its file set as one of the batch `sequence`."""
+        return FileSet(self.path, self.rows, self.bytes, sequence, sequence, months=self.months, files=self.files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +155,31 @@ class IngestedBatch:
         """Return why `table` was compared by content, None when its changes were found by transaction id."""
         return self.reload or self.reloaded.get(table)
 
+    @property
+    def is_full_refresh(self) -> bool:
+        """Whether it replaces all batches before it: never, since every version is ingested once."""
+        return False
+
+    @property
+    def file_sets(self) -> dict[str, tuple[FileSet, ...]]:
+        """The files that it adds, by table."""
+        return {
+            name: (
+                FileSet(
+                    table.path,
+                    table.rows,
+                    table.bytes,
+                    first=self.sequence,
+                    last=self.sequence,
+                    taken_at=self.snapshot.taken_at,
+                    undeclared=table.undeclared,
+                    keys_checked=bool(self.identities),
+                    files=table.files,
+                ),
+            )
+            for name, table in self.tables.items()
+        }
+
     def to_json(self) -> dict[str, Any]:
         """Return the record as JSON types."""
         return asdict(self)
@@ -152,7 +189,10 @@ class IngestedBatch:
         """Return the batch from its JSON `record`."""
         snapshot = record["snapshot"] | {"xip": tuple(record["snapshot"]["xip"])}
         tables = {
-            name: IngestedTable(**table | {"undeclared": tuple(table.get("undeclared", ()))})
+            name: IngestedTable(
+                **table
+                | {"undeclared": tuple(table.get("undeclared", ())), "files": data_files(table.get("files", ()))}
+            )
             for name, table in record["tables"].items()
         }
         identities = {
@@ -205,6 +245,15 @@ class ProcessedBatch:
         return rows
 
     @property
+    def file_sets(self) -> dict[str, tuple[FileSet, ...]]:
+        """The files that it adds, by table."""
+        sets: dict[str, tuple[FileSet, ...]] = {}
+        for part in self.parts:
+            for name, table in part.tables.items():
+                sets[name] = (*sets.get(name, ()), table.file_set(self.sequence))
+        return sets
+
+    @property
     def bytes(self) -> int:
         """The size in bytes of the files of its parts."""
         return sum(table.bytes for part in self.parts for table in part.tables.values())
@@ -217,7 +266,9 @@ class ProcessedBatch:
     def from_json(cls, record: dict[str, Any]) -> Self:
         """Return the batch from its JSON `record`."""
         tables = {
-            name: ProcessedTable(**table | {"months": tuple(table["months"])})
+            name: ProcessedTable(
+                **table | {"months": tuple(table["months"]), "files": data_files(table.get("files", ()))}
+            )
             for name, table in record["tables"].items()
         }
         held = {

@@ -4,16 +4,17 @@ A partition is registered after its batch has been committed, so no query sees a
 between the two, the next one registers the partitions with `register_committed`.
 """
 
-from collections.abc import Iterable
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import boto3
 
+from totelake.lake import objects
 from totelake.lake.batches import IngestedBatch, ProcessedBatch
 from totelake.lake.commit_log import CommitLog
+from totelake.lake.file_sets import FileSet, LiveFiles
 from totelake.lake.zones import Zone
 from totelake.runtime.clients import Clients
 from totelake.runtime.errors import CatalogError
@@ -35,49 +36,73 @@ class BatchPartition:
 def register_committed[B: (IngestedBatch, ProcessedBatch)](log: CommitLog[B], zone: Zone, aws: Clients = boto3) -> int:
     """Register the partitions of committed batches that the catalog lacks; return how many were created.
 
-    Batches are registered in commit order, so the search goes back from the newest one to the first that is registered
-    completely. It does not repair a single catalog table that was recreated.
+    A run registers those of all earlier batches before it commits, so only if the newest one lacks some are others
+    missing. It does not repair a single catalog table that was recreated.
     """
-    total, later = 0, set[str]()
-    for batch in log.backwards():
-        created = register(batch, zone, later, aws)
-        later |= {part.batch_id for part in _parts(batch)}
-        total += created
-        is_full_refresh = isinstance(batch, ProcessedBatch) and batch.is_full_refresh
-        if is_full_refresh or (not created and batch.tables):
-            break
-    return total
+    files = log.live_files()
+    newest = next((batch for batch in log.backwards() if batch.tables or batch.is_full_refresh), None)
+    created = register(newest, zone, files, aws) if newest else 0
+    return created + create(zone, files.tables, aws) if created else 0
 
 
-def register(
-    batch: IngestedBatch | ProcessedBatch, zone: Zone, later: AbstractSet[str] = frozenset(), aws: Clients = boto3
-) -> int:
-    """Register the partitions of `batch` in the catalog database of `zone`; return how many were created.
+def register(batch: IngestedBatch | ProcessedBatch, zone: Zone, files: LiveFiles, aws: Clients = boto3) -> int:
+    """Register those partitions of `batch` in the catalog database of `zone` that are live; return how many were new.
 
-    A full refresh removes all other partitions, except those of the batches `later` than it.
+    `files` are the live files of the zone. After a full refresh all other partitions are removed.
     """
-    glue, parts = aws.client("glue"), _parts(batch)
-    if isinstance(batch, ProcessedBatch) and batch.is_full_refresh and batch.sequence > 1:
+    if batch.is_full_refresh and batch.sequence > 1:
         for table in STAR_TABLES:
-            _remove_others(glue, zone.database, table, {part.batch_id for part in parts} | later)
-    tables = [(table, partitions(part, table)) for part in parts for table in part.tables]
+            remove_others(zone, table, partitions(zone, table, aws), files.of(table), aws)
+    added = batch.file_sets
+    return create(zone, {name: [each for each in added[name] if each in files.of(name)] for name in added}, aws)
+
+
+def create(zone: Zone, tables: Mapping[str, Iterable[FileSet]], aws: Clients = boto3) -> int:
+    """Create the partitions of the file sets of each of `tables`; return how many did not exist."""
+    glue = aws.client("glue")
+    partitions = {table: [each for files in sets for each in partitions_of(files)] for table, sets in tables.items()}
     with ThreadPoolExecutor(_TABLES_AT_ONCE) as pool:
-        return sum(pool.map(lambda each: _register_table(glue, zone.database, *each), tables))
+        return sum(
+            pool.map(
+                lambda table: _create(glue, zone.database, table, partitions[table]), filter(partitions.get, tables)
+            )
+        )
 
 
-def _parts(batch: IngestedBatch | ProcessedBatch) -> tuple[IngestedBatch | ProcessedBatch, ...]:
-    return batch.parts if isinstance(batch, ProcessedBatch) else (batch,)
+def partitions(zone: Zone, table: str, aws: Clients = boto3) -> list[list[str]]:
+    """Return the values of the registered partitions of `table`."""
+    pages = (
+        aws.client("glue")
+        .get_paginator("get_partitions")
+        .paginate(DatabaseName=zone.database, TableName=table, ExcludeColumnSchema=True)
+    )
+    return [part["Values"] for page in pages for part in page["Partitions"]]
 
 
-def partitions(batch: IngestedBatch | ProcessedBatch, table: str) -> list[BatchPartition]:
-    """Return the partitions that `batch` adds to `table`."""
-    folder = f"batch_id={batch.batch_id}/"
-    if isinstance(batch, ProcessedBatch) and (months := batch.tables[table].months):
-        return [BatchPartition((batch.batch_id, month), f"{folder}month={month}/") for month in months]
-    return [BatchPartition((batch.batch_id,), folder)]
+def remove_others(
+    zone: Zone, table: str, registered: list[list[str]], files: Iterable[FileSet], aws: Clients = boto3
+) -> None:
+    """Remove those of the `registered` partitions of `table` that none of its live `files` has."""
+    glue, live = aws.client("glue"), {part.values for each in files for part in partitions_of(each)}
+    others = [values for values in registered if tuple(values) not in live]
+    for chunk in _chunks(others, _DELETED_PER_CALL):
+        values = [{"Values": value} for value in chunk]
+        response = glue.batch_delete_partition(DatabaseName=zone.database, TableName=table, PartitionsToDelete=values)
+        if errors := response.get("Errors", []):
+            detail = errors[0]["ErrorDetail"]
+            raise CatalogError(f"{zone.database}.{table}", "/".join(errors[0]["PartitionValues"]), detail["ErrorCode"])
 
 
-def _register_table(glue: Any, database: str, table: str, partitions: list[BatchPartition]) -> int:
+def partitions_of(files: FileSet) -> list[BatchPartition]:
+    """Return the partitions of the table of `files` that these are."""
+    batch_id = objects.batch_of(files.path)
+    folder = f"batch_id={batch_id}/"
+    if files.months:
+        return [BatchPartition((batch_id, month), f"{folder}month={month}/") for month in files.months]
+    return [BatchPartition((batch_id,), folder)]
+
+
+def _create(glue: Any, database: str, table: str, partitions: list[BatchPartition]) -> int:
     storage = glue.get_table(DatabaseName=database, Name=table)["Table"]["StorageDescriptor"]
     created = 0
     for chunk in _chunks(partitions, _CREATED_PER_CALL):
@@ -97,19 +122,6 @@ def _register_table(glue: Any, database: str, table: str, partitions: list[Batch
             raise CatalogError(f"{database}.{table}", "/".join(rejected[0]["PartitionValues"]), reason)
         created += len(chunk) - len(errors)
     return created
-
-
-def _remove_others(glue: Any, database: str, table: str, batch_ids: AbstractSet[str]) -> None:
-    pages = glue.get_paginator("get_partitions").paginate(
-        DatabaseName=database, TableName=table, ExcludeColumnSchema=True
-    )
-    others = [part["Values"] for page in pages for part in page["Partitions"] if part["Values"][0] not in batch_ids]
-    for chunk in _chunks(others, _DELETED_PER_CALL):
-        values = [{"Values": value} for value in chunk]
-        response = glue.batch_delete_partition(DatabaseName=database, TableName=table, PartitionsToDelete=values)
-        if errors := response.get("Errors", []):
-            detail = errors[0]["ErrorDetail"]
-            raise CatalogError(f"{database}.{table}", "/".join(errors[0]["PartitionValues"]), detail["ErrorCode"])
 
 
 def _chunks[T](items: list[T], size: int) -> Iterable[list[T]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import boto3
 
-from totelake.lake import objects
+from totelake.lake import parquet_files
 from totelake.lake.batches import ProcessedBatch, QuarantinedRows
 from totelake.lake.commit_log import CommitLog
 from totelake.runtime.clients import Clients
@@ -31,7 +31,7 @@ class RuleViolation:
 
 def open_rows(bucket: str, quarantined: QuarantinedRows, aws: Clients = boto3) -> Iterator[dict[str, Any]]:
     """Yield the open lines of the set `quarantined` in the processed `bucket`, one for each violation by a row."""
-    return objects.rows_below(bucket, quarantined.path, ("superseded", [False]), s3=aws.client("s3"))
+    return parquet_files.rows_below(bucket, quarantined.path, ("superseded", [False]), s3=aws.client("s3"))
 
 
 def violations(bucket: str, aws: Clients = boto3) -> list[RuleViolation]:

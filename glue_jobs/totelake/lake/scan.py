@@ -6,17 +6,22 @@ local relation, which Spark projects and filters while it plans, without a task.
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StructType
 
-from totelake.lake import objects
+from totelake.lake import objects, parquet_files
+from totelake.lake.file_sets import FileSet
 from totelake.lake.frames import schema
+from totelake.lake.parquet_files import batch_of, with_lineage
 from totelake.runtime.glue import FEW_ROWS
 from totelake.tables import BATCH_ID, Column
+from totelake.tables.model import COMPACTED_LINEAGE, INGESTED_SEQUENCE, TAKEN_AT, WRITTEN_BY
 
 FEW_BYTES = 64 * 2**20
 """Up to this size, as text, few rows are held in the driver."""
@@ -35,56 +40,78 @@ class Scan:
     spark: SparkSession
     bucket: str
 
-    def rows(self, paths: Iterable[str], columns: Iterable[Column]) -> DataFrame:
-        """Return `columns` of all rows in the files below `paths`; the columns that a file lacks are NULL."""
-        urls = self._urls(paths)
+    def rows(self, sets: Iterable[FileSet], columns: Iterable[Column]) -> DataFrame:
+        """Return `columns` of all rows in the files of `sets`; the columns that a file lacks are NULL."""
+        urls = self._urls(sets)
         if not urls:
             return self.spark.createDataFrame([], schema(columns))
         # The partition column `month` is not needed: it is derived from the rows.
         return self.spark.read.schema(schema(columns)).option("recursiveFileLookup", "true").parquet(*urls)
 
-    def rows_with_batch(self, paths: Iterable[str], columns: Iterable[Column]) -> DataFrame:
-        """Return the same for `paths`, at least one, of an ingested table, with the column `batch_id`."""
-        urls = self._urls(paths)
-        reader = self.spark.read.schema(schema((*columns, BATCH_ID)))
-        return reader.option("basePath", f"{urls[0].rstrip('/').rpartition('/')[0]}/").parquet(*urls)
+    def ingested_rows(self, sets: Sequence[FileSet], columns: Sequence[Column]) -> DataFrame:
+        """Return the same for `sets`, at least one, of an ingested table, with the columns of `COMPACTED_LINEAGE`."""
+        compacted = [files for files in sets if files.compacted]
+        single = [files for files in sets if not files.compacted]
+        frames = [self.rows(compacted, (*columns, *COMPACTED_LINEAGE))] if compacted else []
+        return reduce(DataFrame.unionByName, [*frames, self._of_batches(single, columns)] if single else frames)
 
-    def _urls(self, paths: Iterable[str]) -> list[str]:
-        return [f"s3://{self.bucket}/{path}" for path in paths]
+    def _of_batches(self, sets: Sequence[FileSet], columns: Sequence[Column]) -> DataFrame:
+        """Return the rows of `sets`, which are not compacted, with the columns of `COMPACTED_LINEAGE`."""
+        if len(sets) == 1:
+            values = zip(COMPACTED_LINEAGE, batch_of(sets[0]), strict=True)
+            lineage = {column.name: F.lit(value).cast(column.type.spark) for column, value in values}
+            return self.rows(sets, columns).withColumns(lineage)
+        reader = self.spark.read.schema(schema((*columns, BATCH_ID)))
+        base = f"{self._urls(sets)[0].rstrip('/').rpartition('/')[0]}/"
+        rows = reader.option("basePath", base).parquet(*self._urls(sets))
+        # createDataFrame from an Arrow table starts no Python worker.
+        by_batch = {
+            BATCH_ID.name: [objects.batch_of(files.path) for files in sets],
+            INGESTED_SEQUENCE.name: pa.array([files.first for files in sets], pa.int32()),
+            TAKEN_AT.name: pa.array([batch_of(files)[1] for files in sets], pa.timestamp("us")),
+        }
+        batches = F.broadcast(local_frame(self.spark, pa.table(by_batch)))
+        return rows.join(batches, BATCH_ID.name, "inner").withColumnRenamed(BATCH_ID.name, WRITTEN_BY.name)
+
+    def _urls(self, sets: Iterable[FileSet]) -> list[str]:
+        return [f"s3://{self.bucket}/{files.path}" for files in sets]
 
 
 @dataclass(frozen=True, slots=True)
 class DriverScan(Scan):
     """Reads in the driver the rows whose column `key` has one of `values`, or all rows if there is no `key`.
 
-    The rows have to be few, the files may have more. `s3` is a client of `s3_for_readers`.
+    With `newest`, these are only the rows down to the last version of each of `values`. The rows have to be few, the
+    files may have more. `s3` is a client of `s3_for_readers`.
     """
 
     s3: Any
     key: str = ""
     values: Collection[Any] = ()
+    newest: bool = False
 
-    def rows(self, paths: Iterable[str], columns: Iterable[Column]) -> DataFrame:
-        """Return `columns` of the rows in the files below `paths`; the columns that a file lacks are NULL."""
+    def rows(self, sets: Iterable[FileSet], columns: Iterable[Column]) -> DataFrame:
+        """Return `columns` of the rows in the files of `sets`; the columns that a file lacks are NULL."""
         columns = tuple(columns)
-        return self._frame((rows for _, rows in self._read(paths, columns)), columns)
+        return self._frame((rows for _, rows in self._read(sets, columns)), columns)
 
-    def rows_with_batch(self, paths: Iterable[str], columns: Iterable[Column]) -> DataFrame:
-        """Return the same for `paths`, at least one, of an ingested table, with the column `batch_id`."""
-        columns = tuple(columns)
-        batches = (
-            rows.append_column(BATCH_ID.name, pa.repeat(objects.batch_of(path), rows.num_rows))
-            for path, rows in self._read(paths, columns)
-        )
-        return self._frame(batches, (*columns, BATCH_ID))
+    def ingested_rows(self, sets: Sequence[FileSet], columns: Sequence[Column]) -> DataFrame:
+        """Return the same for `sets`, at least one, of an ingested table, with the columns of `COMPACTED_LINEAGE`."""
+        columns = (*columns, *COMPACTED_LINEAGE)
+        return self._frame((with_lineage(*read) for read in self._read(sets, columns)), columns)
 
-    def _read(self, paths: Iterable[str], columns: Sequence[Column]) -> Iterator[tuple[str, pa.Table]]:
-        """Yield each path and its rows."""
-        paths, expected = list(paths), arrow_schema(columns)
+    def _read(self, sets: Iterable[FileSet], columns: Sequence[Column]) -> Iterator[tuple[FileSet, pa.Table]]:
+        """Yield each of `sets` that is read, and its rows with `columns`."""
+        sets, expected = list(sets), arrow_schema(columns)
         only = (self.key, self.values) if self.key else None
-        read = objects.tables_below_each(self.s3, self.bucket, paths, only, columns=expected.names)
-        for path, tables in zip(paths, read, strict=True):
-            yield path, pa.concat_tables([expected.empty_table(), *(_conformed(rows, expected) for rows in tables)])
+        read: Iterator[tuple[FileSet, list[pa.Table]]]
+        if self.newest and only:
+            read = parquet_files.newest_tables(self.s3, self.bucket, sets, only, columns=expected.names)
+        else:
+            all_tables = parquet_files.tables_of(self.s3, self.bucket, sets, only, columns=expected.names)
+            read = zip(sets, all_tables, strict=True)
+        for files, tables in read:
+            yield files, pa.concat_tables([expected.empty_table(), *(_conformed(rows, expected) for rows in tables)])
 
     def _frame(self, tables: Iterable[pa.Table], columns: Sequence[Column]) -> DataFrame:
         rows = pa.concat_tables([arrow_schema(columns).empty_table(), *tables])

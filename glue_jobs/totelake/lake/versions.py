@@ -1,83 +1,66 @@
 """The row versions in a zone, and the latest version of each record."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 from functools import reduce
 
-import pyarrow as pa
 from pyspark.sql import Column as SparkColumn
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
-from totelake.lake.batches import IngestedBatch, ProcessedBatch
+from totelake.lake.file_sets import FileSet
 from totelake.lake.frames import quoted
-from totelake.lake.scan import Scan, local_frame
-from totelake.tables import BATCH_ID, RAW_LINEAGE, Column, SourceTable, StarTable
-from totelake.tables.model import DELETED_AT, INGESTED_SEQUENCE, VARCHAR
+from totelake.lake.scan import Scan
+from totelake.tables import RAW_LINEAGE, Column, SourceTable, StarTable
+from totelake.tables.model import DELETED_AT, INGESTED_SEQUENCE, OPERATION, TAKEN_AT, VARCHAR, WRITTEN_BY
 
 SEQUENCE = INGESTED_SEQUENCE.name
-_TAKEN_AT = "_taken_at"
 _EXACT_DECIMAL = r"^-?\d{1,20}(\.\d{1,18}0*)?$"
 
 
 def all_versions(
-    scan: Scan, table: SourceTable, batches: Iterable[IngestedBatch], *, undeclared: tuple[str, ...] = ()
+    scan: Scan, table: SourceTable, sets: Sequence[FileSet], *, undeclared: tuple[str, ...] = ()
 ) -> DataFrame:
-    """Return every row version of `table` in `batches`; `scan` reads the ingested bucket.
+    """Return every row version of `table` in the file `sets`; `scan` reads the ingested bucket.
 
     Columns: the declared ones, those of `undeclared` as text, `_op`, `_source_version`, `_ingested_sequence` of the
     batch, and `_deleted_at`, which for a tombstone is the time of the batch's snapshot.
     """
-    containing = _containing(table.name, batches)
     columns = (*table.columns, *(Column(name, VARCHAR, "") for name in undeclared))
-    if not containing:
+    if not sets:
         return scan.rows([], (*columns, *RAW_LINEAGE, INGESTED_SEQUENCE, DELETED_AT))
-    groups = _grouped_by_format(table.name, [column.name for column in columns], containing)
+    groups = _grouped_by_format([column.name for column in columns], sets)
     rows = reduce(DataFrame.unionByName, (_read(scan, table, columns, group) for group in groups))
-    if len(containing) == 1:
-        numbered = rows.withColumn(SEQUENCE, F.lit(containing[0].sequence)).withColumn(
-            _TAKEN_AT, F.lit(_taken_at(containing[0]))
-        )
-    else:
-        # createDataFrame from an Arrow table starts no Python worker.
-        by_batch = {
-            BATCH_ID.name: [batch.batch_id for batch in containing],
-            SEQUENCE: pa.array([batch.sequence for batch in containing], pa.int32()),
-            _TAKEN_AT: pa.array([_taken_at(batch) for batch in containing], pa.timestamp("us")),
-        }
-        numbered = rows.join(F.broadcast(local_frame(scan.spark, pa.table(by_batch))), BATCH_ID.name, "inner")
-    deleted_at = F.when(F.col("_op") == "D", F.col(_TAKEN_AT).cast(DELETED_AT.type.spark))
-    return numbered.withColumn(DELETED_AT.name, deleted_at).drop(BATCH_ID.name, _TAKEN_AT)
+    deleted_at = F.when(F.col(OPERATION.name) == "D", F.col(TAKEN_AT.name).cast(DELETED_AT.type.spark))
+    return rows.withColumn(DELETED_AT.name, deleted_at).drop(TAKEN_AT.name, WRITTEN_BY.name)
 
 
-def _grouped_by_format(table: str, names: list[str], batches: list[IngestedBatch]) -> list[list[IngestedBatch]]:
-    """Return the batches in groups whose files are read in the same way.
+def _grouped_by_format(names: list[str], sets: Sequence[FileSet]) -> list[list[FileSet]]:
+    """Return `sets` in groups whose files are read in the same way.
 
-    The batches of a group wrote the same subset of the columns `names` as text, because it was not declared then, and
+    The files of a group have the same subset of the columns `names` as text, because it was not declared then, and
     either all or none of them had their keys checked.
     """
-    groups: dict[tuple[frozenset[str], bool], list[IngestedBatch]] = {}
-    for batch in batches:
-        as_text = frozenset(batch.tables[table].undeclared).intersection(names)
-        groups.setdefault((as_text, bool(batch.identities)), []).append(batch)
+    groups: dict[tuple[frozenset[str], bool], list[FileSet]] = {}
+    for files in sets:
+        as_text = frozenset(files.undeclared).intersection(names)
+        groups.setdefault((as_text, files.keys_checked), []).append(files)
     return list(groups.values())
 
 
-def _read(scan: Scan, table: SourceTable, columns: tuple[Column, ...], batches: list[IngestedBatch]) -> DataFrame:
-    """Return the rows of `table` in `batches`, a group of `_grouped_by_format`, with `columns`.
+def _read(scan: Scan, table: SourceTable, columns: tuple[Column, ...], sets: list[FileSet]) -> DataFrame:
+    """Return the rows of `table` in `sets`, a group of `_grouped_by_format`, with `columns`.
 
     An undeclared column is NULL if the batches did not write it as text. A text is NULL if it does not fit the type
     with which its column was declared later.
     """
-    as_text = batches[0].tables[table.name].undeclared
+    as_text = sets[0].undeclared
     written = [
         replace(column, type=VARCHAR) if column.name in as_text else column
         for column in columns
         if column.name in as_text or column.name in table.column_names
     ]
-    paths = [batch.tables[table.name].path for batch in batches]
-    rows = scan.rows_with_batch(paths, (*written, *RAW_LINEAGE))
+    rows = scan.ingested_rows(sets, (*written, *RAW_LINEAGE))
     present = {column.name for column in written}
     others = {
         column.name: _from_text(column) if column.name in present else F.lit(None).cast(column.type.spark)
@@ -85,7 +68,7 @@ def _read(scan: Scan, table: SourceTable, columns: tuple[Column, ...], batches: 
         if column.name in as_text or column.name not in present
     }
     read = rows.withColumns(others)
-    return read if batches[0].identities else _without_duplicates(read, table)
+    return read if sets[0].keys_checked else _without_duplicates(read, table)
 
 
 def _from_text(column: Column) -> SparkColumn:
@@ -100,7 +83,7 @@ def _without_duplicates(rows: DataFrame, table: SourceTable) -> DataFrame:
 
     Older versions of totelake committed batches in which a key occurs more than once, and batches are immutable.
     """
-    chosen = Window.partitionBy(*table.key, BATCH_ID.name).orderBy(
+    chosen = Window.partitionBy(*table.key, SEQUENCE).orderBy(
         F.col("_op").desc(), F.col("_source_version").desc(), F.xxhash64(*table.column_names)
     )
     return rows.withColumn("_copy", F.row_number().over(chosen)).where("_copy = 1").drop("_copy")
@@ -111,35 +94,30 @@ def is_deleted() -> SparkColumn:
     return F.col(DELETED_AT.name).isNotNull()
 
 
-def _taken_at(batch: IngestedBatch) -> datetime:
-    return datetime.fromisoformat(batch.snapshot.taken_at).replace(tzinfo=None)
-
-
 def latest_versions(
-    scan: Scan, table: SourceTable, batches: Iterable[IngestedBatch], *, undeclared: tuple[str, ...] = ()
+    scan: Scan, table: SourceTable, sets: Sequence[FileSet], *, undeclared: tuple[str, ...] = ()
 ) -> DataFrame:
-    """Return the latest version of every row of `table` in `batches`, with the columns of `all_versions`."""
-    containing = _containing(table.name, batches)
-    rows = all_versions(scan, table, containing, undeclared=undeclared)
-    return rows if len(containing) == 1 else latest(rows, table.key)
-
-
-def _containing[B: (IngestedBatch, ProcessedBatch)](table: str, batches: Iterable[B]) -> list[B]:
-    return [batch for batch in batches if table in batch.tables]
+    """Return the latest version of every row of `table` in the file `sets`, with the columns of `all_versions`."""
+    rows = all_versions(scan, table, sets, undeclared=undeclared)
+    return rows if _has_each_once(sets) else latest(rows, table.key)
 
 
 def latest_written(
-    scan: Scan, table: StarTable, batches: Iterable[ProcessedBatch], *, keys: DataFrame | None = None
+    scan: Scan, table: StarTable, sets: Sequence[FileSet], *, keys: DataFrame | None = None
 ) -> DataFrame:
-    """Return the latest row of each record of a dimension in `batches`, of all or of the `keys`.
+    """Return the latest row of each record of a dimension in the file `sets`, of all or of the `keys`.
 
     `scan` reads the processed bucket.
     """
-    paths = [batch.tables[table.name].path for batch in _containing(table.name, batches)]
-    rows = scan.rows(paths, table.stored_columns)
+    rows = scan.rows(sets, table.stored_columns)
     if keys is not None:
         rows = rows.join(keys, list(table.key), "left_semi")
-    return rows if len(paths) == 1 else latest(rows, table.key)
+    return rows if _has_each_once(sets) else latest(rows, table.key)
+
+
+def _has_each_once(sets: Sequence[FileSet]) -> bool:
+    """Return whether a record has at most one version in `sets`: those of one batch."""
+    return len(sets) == 1 and not sets[0].compacted
 
 
 def latest(rows: DataFrame, key: tuple[str, ...]) -> DataFrame:

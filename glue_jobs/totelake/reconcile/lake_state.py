@@ -1,12 +1,18 @@
 """The state of single records in the lake: their last ingested version, and which are in quarantine."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from typing import Any
 
-from totelake.lake import objects, quarantine
+import boto3
+import pyarrow as pa
+
+from totelake.lake import parquet_files, quarantine
 from totelake.lake.batches import IngestedBatch, ProcessedBatch
 from totelake.lake.commit_log import CommitLog
+from totelake.runtime.clients import s3_for_readers
 from totelake.tables import SOURCE_TABLES, STAR_TABLES
+from totelake.tables.model import INGESTED_SEQUENCE, OPERATION, SOURCE_VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,20 +26,22 @@ class IngestedState:
 def last_ingested(bucket: str, table: str, keys: Collection[int], up_to: int) -> dict[int, IngestedState]:
     """Return the last ingested versions of the records of a source table with these `keys`, up to the batch `up_to`.
 
-    `bucket` is the ingested one. The batches are read backwards, until there is a version of every key.
+    `bucket` is the ingested one.
     """
-    (key,) = SOURCE_TABLES[table].key
-    log = CommitLog(bucket, IngestedBatch)
-    states: dict[int, IngestedState] = {}
-    for sequence in range(up_to, 0, -1):
-        missing = keys - states.keys()
-        if not missing:
-            break
-        ingested = log.read(sequence).tables.get(table)
-        if ingested:
-            rows = objects.rows_below(bucket, ingested.path, (key, missing))
-            states |= {row[key]: IngestedState(row["_op"] == "D", row["_source_version"]) for row in rows}
-    return states
+    [key] = SOURCE_TABLES[table].key
+    sets = [files for files in CommitLog(bucket, IngestedBatch).live_files().of(table) if files.first <= up_to]
+    columns = (key, OPERATION.name, SOURCE_VERSION.name, INGESTED_SEQUENCE.name)
+    read = parquet_files.tables_of(s3_for_readers(boto3), bucket, sets, (key, keys), columns=columns)
+    last: dict[int, tuple[int, IngestedState]] = {}
+    for files, row in ((files, row) for files, tables in zip(sets, read, strict=True) for row in _rows(tables)):
+        sequence = row.get(INGESTED_SEQUENCE.name, files.first)
+        if sequence <= up_to and sequence > last.get(row[key], (0,))[0]:
+            last[row[key]] = sequence, IngestedState(row[OPERATION.name] == "D", row[SOURCE_VERSION.name])
+    return {key: state for key, (_, state) in last.items()}
+
+
+def _rows(tables: list[pa.Table]) -> Iterator[dict[str, Any]]:
+    return (row for table in tables for row in table.to_pylist())
 
 
 def quarantined_keys(bucket: str, batch: ProcessedBatch) -> dict[str, frozenset[int]]:

@@ -217,6 +217,17 @@ DELETED_AT = Column(
     nullable=True,
 )
 BATCH_ID = Column("batch_id", VARCHAR, "Id of the attempt that wrote the files: snapshot time and run.")
-MONTH = Column("month", VARCHAR, "Month of the created date, yyyy-MM.")
+SEVERAL_MONTHS = "several"
+MONTH = Column(
+    "month",
+    VARCHAR,
+    f"Month of the created date, yyyy-MM, or `{SEVERAL_MONTHS}` in files of few rows or of several batches: select rows"
+    " by their created date.",
+)
 
 RAW_LINEAGE = (OPERATION, SOURCE_VERSION)
+
+TAKEN_AT = Column("_taken_at", TIMESTAMP, "Time, in UTC, of the snapshot of the batch with this version.")
+WRITTEN_BY = Column("_batch_id", VARCHAR, "Id of the batch with this version.")
+COMPACTED_LINEAGE = (INGESTED_SEQUENCE, TAKEN_AT, WRITTEN_BY)
+"""The columns that compacted files of an ingested table have in addition: they tell from which batch each row is."""

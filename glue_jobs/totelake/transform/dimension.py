@@ -33,12 +33,12 @@ def build_dimension(attempt: TransformAttempt, transform: Transform) -> TableRes
     rows = transform.function(*latest_states(attempt, transform, affected))
     before = _written_before(attempt, table, rows, affected)
     changed = rows
-    if attempt.written:
+    if attempt.previous:
         same = same_row(rows, before, (*(column.name for column in table.columns), DELETED_AT.name))
         changed = rows.join(before, same, "left_anti")
-    if attempt.written or len(transform.sources) > 1:
+    if attempt.previous or len(transform.sources) > 1:
         changed = attempt.computed(changed)
-    if attempt.written and not quarantined and changed.isEmpty():
+    if attempt.previous and not quarantined and changed.isEmpty():
         return TableResult()
     checked = check_rules(changed.withColumn(SEQUENCE, F.lit(attempt.pending[-1].sequence)), table, {})
     is_new = ~is_deleted()
@@ -70,9 +70,10 @@ def _written_before(
     attempt: TransformAttempt, table: StarTable, rows: DataFrame, affected: set[Any] | None
 ) -> DataFrame:
     """Return the row written before for each key of `rows`, which are those `affected` if that is not None."""
+    written = attempt.written.of(table.name)
     if affected is None:
-        return latest_written(attempt.scan_processed(), table, attempt.written, keys=rows.select(*table.key))
-    return latest_written(attempt.scan_processed(table.key[0], affected), table, attempt.written)
+        return latest_written(attempt.scan_processed(), table, written, keys=rows.select(*table.key))
+    return latest_written(attempt.scan_processed(table.key[0], affected, newest=True), table, written)
 
 
 def _synthesized_tombstones(table: StarTable, before: DataFrame, deletions: DataFrame) -> DataFrame:

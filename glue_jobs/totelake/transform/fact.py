@@ -58,12 +58,16 @@ def _versions(
 ) -> DataFrame:
     """Return the versions of the source table that are pending or in quarantine."""
     source = SOURCE_TABLES[transform.sources[0]]
-    pending = all_versions(attempt.scan_ingested(), source, attempt.pending)
+    pending = all_versions(attempt.scan_ingested(), source, attempt.pending_files.of(source.name))
     if not quarantined:
         return pending
-    batches = [attempt.known[sequence - 1] for sequence in quarantined.sequences]
+    sets = [
+        files
+        for files in attempt.sources.of(source.name)
+        if any(files.first <= sequence <= files.last for sequence in quarantined.sequences)
+    ]
     identities = quarantine.read(attempt.spark, attempt.processed, quarantined).select(*table.identity).distinct()
-    versions = all_versions(attempt.scan_ingested(*_keys_if_few(attempt, identities, table)), source, batches)
+    versions = all_versions(attempt.scan_ingested(*_keys_if_few(attempt, identities, table)), source, sets)
     return pending.unionByName(versions.join(identities, list(table.identity), "left_semi").select(*pending.columns))
 
 
@@ -78,10 +82,10 @@ def _synthesized_tombstones(
     attempt: TransformAttempt, table: StarTable, deletions: DataFrame, *, has_written: bool
 ) -> DataFrame:
     """Return for each of the rule-breaking `deletions` a tombstone of the version before it, unless that is deleted."""
-    paths = [batch.tables[table.name].path for batch in attempt.written if table.name in batch.tables]
-    if has_written:
-        paths.append(files.path(attempt, table))
-    written = attempt.scan_processed(*_keys_if_few(attempt, deletions, table)).rows(paths, table.stored_columns)
+    sets = list(attempt.written.of(table.name))
+    if has_written and (own := files.describe(attempt, table, 1)):
+        sets.append(own.file_set(attempt.written.sequence + 1))
+    written = attempt.scan_processed(*_keys_if_few(attempt, deletions, table)).rows(sets, table.stored_columns)
     marks = files.deletion_marks(deletions, table)
     newest_first = Window.partitionBy(*table.natural_key, f"_gone{SEQUENCE}").orderBy(F.col(SEQUENCE).desc())
     before = written.join(marks, list(table.natural_key), "inner").where(F.col(SEQUENCE) < F.col(f"_gone{SEQUENCE}"))

@@ -1,10 +1,8 @@
 """Writes the files of a star table, and counts the rows while writing."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
-from pyarrow import compute
 from pyspark.sql import Column, DataFrame, Observation
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
@@ -13,6 +11,7 @@ from totelake.lake.batches import ProcessedTable
 from totelake.lake.frames import conform
 from totelake.lake.scan import arrow_schema
 from totelake.tables import StarTable
+from totelake.tables.model import MONTH, SEVERAL_MONTHS
 from totelake.transform.attempt import TransformAttempt
 from totelake.transform.rules import breaks_rules, typed
 
@@ -56,25 +55,27 @@ def write(checked: DataFrame, attempt: TransformAttempt, table: StarTable, *, is
 def _write_in_driver(checked: DataFrame, attempt: TransformAttempt, table: StarTable, *, is_new: Column) -> Figures:
     """Write few rows, as `write` does, without Spark's tasks."""
     flags = checked.select(breaks_rules().alias("breaks"), is_new.alias("new")).collect()
-    rows = exact(checked.where(~breaks_rules()), table).collect()
-    valid = pa.Table.from_pylist([row.asDict() for row in rows], arrow_schema(table.stored_columns))
-    parts = _by_month(valid) if table.is_fact else [("", valid)]
-    folders = {f"{path(attempt, table)}{folder}": part for folder, part in parts if rows}
-    objects.write_tables(attempt.s3, attempt.processed, folders)
+    valid = _write_few(checked.where(~breaks_rules()), attempt, table)
     of_broken = [flag.new for flag in flags if flag.breaks]
     new = sum(flag.new for flag in flags)
-    return Figures(valid=len(rows), broken=len(of_broken), new=new, broken_new=sum(of_broken))
+    return Figures(valid=valid, broken=len(of_broken), new=new, broken_new=sum(of_broken))
 
 
-def _by_month(rows: pa.Table) -> Iterator[tuple[str, pa.Table]]:
-    """Yield the folder of each month, as Spark names it, and its rows."""
-    months = compute.strftime(rows["created_date"], format="%Y-%m")
-    for month in months.unique().to_pylist():
-        yield f"month={month}/", rows.filter(compute.equal(months, month))
+def _write_few(valid: DataFrame, attempt: TransformAttempt, table: StarTable) -> int:
+    """Write the `valid` rows, which are few, as one file; return their number."""
+    rows = exact(valid, table).collect()
+    if rows:
+        folder = f"{MONTH.name}={SEVERAL_MONTHS}/" if table.is_fact else ""
+        values = pa.Table.from_pylist([row.asDict() for row in rows], arrow_schema(table.stored_columns))
+        objects.write_tables(attempt.s3, attempt.processed, path(attempt, table), {folder: values})
+    return len(rows)
 
 
 def append(rows: DataFrame, attempt: TransformAttempt, table: StarTable) -> None:
     """Write `rows`, which are valid, in addition to those that the attempt has written."""
+    if attempt.has_few_rows:
+        _write_few(rows, attempt, table)
+        return
     if table.is_fact:
         rows = rows.withColumn("month", _month())
     _write(rows, attempt, table, mode="append")
@@ -102,8 +103,10 @@ def describe(attempt: TransformAttempt, table: StarTable, rows: int) -> Processe
     if not rows:
         return None
     files = objects.files_below(attempt.processed, path(attempt, table), attempt.s3)
-    months = sorted({name.split("/")[0].removeprefix("month=") for name in files if name.startswith("month=")})
-    return ProcessedTable(path(attempt, table), rows, bytes=sum(files.values()), months=tuple(months))
+    folder = f"{MONTH.name}="
+    months = sorted({file.name.split("/")[0].removeprefix(folder) for file in files if file.name.startswith(folder)})
+    size = sum(file.bytes for file in files)
+    return ProcessedTable(path(attempt, table), rows, size, months=tuple(months), files=files)
 
 
 def _month() -> Column:

@@ -10,6 +10,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 from totelake.lake import keys
+from totelake.lake.file_sets import FileSet
 from totelake.lake.scan import Scan, local_frame
 from totelake.tables import STAR_TABLES, StarTable
 from totelake.tables.stars import CALENDAR_TABLE
@@ -32,12 +33,12 @@ def missing_references(
     if not references:
         yield {}
         return
-    paths = {name: _paths(attempt, name, result) for name, result in dimensions.items()}
+    sets = {name: _sets(attempt, name, result) for name, result in dimensions.items()}
     if attempt.has_few_rows:
-        yield _missing_in_files(attempt, [(versions[fact], columns) for fact, columns in references.items()], paths)
+        yield _missing_in_files(attempt, [(versions[fact], columns) for fact, columns in references.items()], sets)
         return
     referenced = [_stacked(versions[fact], columns) for fact, columns in references.items()]
-    existing = reduce(DataFrame.union, (_keys(attempt, name, paths[name]) for name in paths if name != CALENDAR_TABLE))
+    existing = reduce(DataFrame.union, (_keys(attempt, name, sets[name]) for name in sets if name != CALENDAR_TABLE))
     missing = reduce(DataFrame.union, referenced).join(existing, [_DIMENSION, REFERRED], "left_anti")
     missing = missing.where(F.col(REFERRED).isNotNull()).distinct().persist()
     names = [row[_DIMENSION] for row in missing.select(_DIMENSION).distinct().collect()]
@@ -52,16 +53,17 @@ def _references(fact: StarTable) -> dict[str, str]:
 
 
 def _missing_in_files(
-    attempt: TransformAttempt, references: list[tuple[DataFrame, dict[str, str]]], paths: Mapping[str, list[str]]
+    attempt: TransformAttempt, references: list[tuple[DataFrame, dict[str, str]]], sets: Mapping[str, list[FileSet]]
 ) -> dict[str, DataFrame]:
-    """Look up the keys, which are few, in the files below the `paths` of each dimension."""
+    """Look up the keys, which are few, in the file `sets` of each dimension."""
     referenced: dict[str, set[int]] = defaultdict(set)
     for versions, names in references:
         for row in versions.select(*names).collect():
             for dimension, key in zip(names.values(), row, strict=True):
-                referenced[dimension].add(key)
+                if key is not None:
+                    referenced[dimension].add(key)
     missing = {
-        dimension: wanted - {None} - keys.values(attempt.s3, attempt.processed, paths[dimension], key, (key, wanted))
+        dimension: wanted - keys.newest_values(attempt.s3, attempt.processed, sets[dimension], key, (key, wanted))
         for dimension, wanted in referenced.items()
         for key in STAR_TABLES[dimension].key
     }
@@ -78,14 +80,14 @@ def _stacked(versions: DataFrame, references: dict[str, str]) -> DataFrame:
     return versions.select(F.expr(f"stack({len(references)}, {pairs}) AS ({_DIMENSION}, {REFERRED})"))
 
 
-def _keys(attempt: TransformAttempt, dimension: str, paths: list[str]) -> DataFrame:
+def _keys(attempt: TransformAttempt, dimension: str, sets: list[FileSet]) -> DataFrame:
     table = STAR_TABLES[dimension]
     [key] = table.key
-    rows = Scan(attempt.spark, attempt.processed).rows(paths, table.stored_columns)
+    rows = Scan(attempt.spark, attempt.processed).rows(sets, table.stored_columns)
     return rows.select(F.lit(dimension).alias(_DIMENSION), F.col(key).alias(REFERRED))
 
 
-def _paths(attempt: TransformAttempt, dimension: str, result: TableResult) -> list[str]:
-    """Return the folders of all rows of `dimension` that were written."""
-    written = [*(batch.tables.get(dimension) for batch in attempt.written), result.table]
-    return [files.path for files in written if files]
+def _sets(attempt: TransformAttempt, dimension: str, result: TableResult) -> list[FileSet]:
+    """Return the file sets of all rows of `dimension` that were written."""
+    sets = list(attempt.written.of(dimension))
+    return [*sets, result.table.file_set(attempt.written.sequence + 1)] if result.table else sets

@@ -1,17 +1,19 @@
 """The transform stage: builds the star tables from the batches ingested since the last run."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import boto3
 
 from totelake.lake import catalog, objects
-from totelake.lake.batches import IngestedBatch, ProcessedBatch, QuarantinedRows, active_batches
+from totelake.lake.batches import IngestedBatch, ProcessedBatch, active_batches
 from totelake.lake.commit_log import CommitLog
+from totelake.lake.file_sets import LiveFiles
 from totelake.lake.zones import PROCESSED
 from totelake.runtime import failpoints, log, metrics, retry
 from totelake.runtime.clients import s3_for_readers
@@ -31,46 +33,52 @@ _TABLES_AT_ONCE = 4
 
 @dataclass(frozen=True, slots=True)
 class _Stage:
-    """One run of the stage: its buckets, all ingested batches (`known`), the sequence number to commit, a client."""
+    """One run of the stage: its buckets, the sequence number to commit, a client of S3."""
 
     run: JobRun
     ingested: str
     processed: str
-    known: tuple[IngestedBatch, ...]
     sequence: int
     quarantine_share: float
     s3: Any
 
     def batch(
-        self, written: tuple[ProcessedBatch, ...], last_ingested: int, quarantine_share: float | None = None
+        self,
+        sources: LiveFiles,
+        pending: Sequence[IngestedBatch],
+        written: LiveFiles,
+        previous: ProcessedBatch | None,
+        quarantine_share: float | None = None,
     ) -> ProcessedBatch:
-        """Write the batch after those `written`, up to the ingested sequence `last_ingested`."""
-        known = self.known[:last_ingested]
+        """Write the batch that covers the `pending` ones; `sources` has their files, `written` those of `previous`."""
         attempt = TransformAttempt(
             self.run.spark,
             self.ingested,
             self.processed,
-            objects.batch_id(known[-1].snapshot.taken_at, self.run.attempt_id),
-            known,
+            objects.batch_id(pending[-1].snapshot.taken_at, self.run.attempt_id),
+            sources,
+            tuple(pending),
             written,
+            previous,
             self.quarantine_share if quarantine_share is None else quarantine_share,
             self.s3,
         )
         return self._batch(attempt, _results(attempt))
 
-    def replayed(self, written: tuple[ProcessedBatch, ...]) -> ProcessedBatch:
+    def replayed(self, known: list[IngestedBatch], written: list[ProcessedBatch]) -> ProcessedBatch:
         """Write each of the batches `written` again, then the pending ones, and return the batch that consists of them.
 
-        Rows that break a rule are quarantined again, without a limit.
+        `known` are all ingested batches. Rows that break a rule are quarantined again, without a limit.
         """
         parts: tuple[ProcessedBatch, ...] = ()
-        for last in (batch.last_ingested for batch in written):
-            progress = {"last_ingested": last, "of": len(self.known)}
-            with log.span("batch_replayed", stage="transform", **progress) as figures:
-                parts = (*parts, self.batch(parts, last, quarantine_share=1))
-                figures["total_rows"] = parts[-1].rows.total()
-        if len(self.known) > parts[-1].last_ingested:
-            parts = (*parts, self.batch(parts, len(self.known)))
+        covered = [batch.last_ingested for batch in written]
+        for first, last in pairwise([0, *covered, *([len(known)] if len(known) > covered[-1] else [])]):
+            with log.span("batch_replayed", stage="transform", last_ingested=last, of=len(known)) as figures:
+                sources, before = LiveFiles().after(known[:last]), LiveFiles().after(parts)
+                share = 1 if last <= covered[-1] else None
+                part = self.batch(sources, known[first:last], before, parts[-1] if parts else None, share)
+                figures["total_rows"] = part.rows.total()
+                parts = (*parts, part)
         return replace(parts[-1], first_ingested=1, tables={}, quarantined={}, broken={}, replayed=parts)
 
     def _batch(self, attempt: TransformAttempt, results: dict[str, TableResult]) -> ProcessedBatch:
@@ -78,8 +86,8 @@ class _Stage:
             sequence=self.sequence,
             batch_id=attempt.batch_id,
             first_ingested=attempt.covered + 1,
-            last_ingested=attempt.known[-1].sequence,
-            snapshot_taken_at=attempt.known[-1].snapshot.taken_at,
+            last_ingested=attempt.pending[-1].sequence,
+            snapshot_taken_at=attempt.pending[-1].snapshot.taken_at,
             tables={name: result.table for name, result in results.items() if result.table},
             run_id=self.run.id,
             code_version=self.run.code_version,
@@ -106,7 +114,7 @@ def run(run: JobRun, ingested: str, processed: str) -> ProcessedBatch | None:
         if batch:
             failpoints.hit(failpoints.LOG_CREATED)
             stage_metrics.publish()  # before anything else can fail: a retry would have nothing pending to measure
-            catalog.register(batch, PROCESSED)
+            catalog.register(batch, PROCESSED, processed_log.live_files())
             failpoints.hit(failpoints.PARTITIONS_REGISTERED)
         return batch
 
@@ -120,37 +128,41 @@ def _run(
     share, rebuild = run.fraction("quarantine_share"), run.flag("rebuild")
     with log.span("transform", stage="transform", rebuild=rebuild) as figures:
         last = next(processed_log.backwards(), None)
-        figures["pending_batches"] = _pending(ingested, processed_log, last)
-        if not figures["pending_batches"] and not (rebuild and last):
+        covered, committed = _range(ingested, processed_log, last)
+        figures["pending_batches"] = committed - covered
+        if covered == committed and not (rebuild and last):
             figures["total_rows"] = 0
-            _measure(stage_metrics, (), None, last.held if last else {})
+            _measure(stage_metrics, [], None, processed_log.live_files())
+            stage_metrics.record(metrics.HELD_ROWS, _held(last))
             return None
-        batches = processed_log.since(0)
         stage = _Stage(
             run,
             ingested.bucket,
             processed_log.bucket,
-            known=tuple(ingested.since(0)),
-            sequence=len(batches) + 1,
+            sequence=last.sequence + 1 if last else 1,
             quarantine_share=DEFAULT_SHARE if share is None else share,
             s3=s3_for_readers(boto3),
         )
-        written = tuple(part for batch in active_batches(batches) for part in batch.parts)
-        read = stage.known if rebuild else stage.known[len(stage.known) - figures["pending_batches"] :]
-        run.expect(sum(table.rows for known in read for table in known.tables.values()))
-        batch = stage.replayed(written) if rebuild and written else stage.batch(written, len(stage.known))
+        pending = ingested.between(0 if rebuild else covered, committed)
+        run.expect(sum(table.rows for known in pending for table in known.tables.values()))
+        if rebuild and last:
+            written = [part for each in active_batches(processed_log.since(0)) for part in each.parts]
+            batch = stage.replayed(pending, written)
+        else:
+            batch = stage.batch(ingested.live_files(committed), pending, processed_log.live_files(), last)
         figures |= {"batch_id": batch.batch_id, "quarantined": batch.quarantined, "total_rows": batch.rows.total()}
         failpoints.hit(failpoints.BEFORE_LOG_CREATED)
         processed_log.commit(batch)
-        _measure(stage_metrics, stage.known[batch.first_ingested - 1 :], batch, batch.held)
+        _measure(stage_metrics, pending, batch, processed_log.live_files())
+        stage_metrics.record(metrics.HELD_ROWS, _held(batch))
         return batch
 
 
 def _measure(
     stage_metrics: StageMetrics,
-    covered: tuple[IngestedBatch, ...],
+    covered: list[IngestedBatch],
     batch: ProcessedBatch | None,
-    quarantined: Mapping[str, QuarantinedRows],
+    files: LiveFiles,
 ) -> None:
     rows_in: Counter[str] = Counter()
     for ingested in covered:
@@ -163,20 +175,26 @@ def _measure(
         metrics.QUARANTINED_ROWS,
         {(table, rule): rows for table, rules in broken.items() for rule, rows in rules.items()},
     )
-    stage_metrics.record(metrics.HELD_ROWS, sum(rows.rows for rows in quarantined.values()))
+    uncompacted = [sum(not each.compacted for each in sets) for sets in files.tables.values()]
+    stage_metrics.record(metrics.UNCOMPACTED_BATCHES, max(uncompacted, default=0))
 
 
-def _pending(
+def _held(batch: ProcessedBatch | None) -> int:
+    """Return the number of rows in quarantine after `batch`."""
+    return sum(rows.rows for rows in batch.held.values()) if batch else 0
+
+
+def _range(
     ingested: CommitLog[IngestedBatch], processed: CommitLog[ProcessedBatch], last: ProcessedBatch | None
-) -> int:
-    """Return the number of ingested batches that no processed batch, `last` being the last one, covers yet."""
+) -> tuple[int, int]:
+    """Return the ingested sequence that the `last` processed batch covers, and the last committed one."""
     covered, committed = last.last_ingested if last else 0, ingested.last_sequence()
     if committed < covered:
         raise LogError(
             f"s3://{ingested.bucket}: the log ends with {committed}, but s3://{processed.bucket} covers it up to "
             f"{covered}. The ingested bucket lost records, or is another one: restore them before the next run."
         )
-    return committed - covered
+    return covered, committed
 
 
 def _results(attempt: TransformAttempt) -> dict[str, TableResult]:

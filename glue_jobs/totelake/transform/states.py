@@ -1,12 +1,11 @@
 """The latest states of the sources of a dimension, of all records or of those that pending batches affect."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from pyspark.sql import DataFrame
 
 from totelake.lake import keys
-from totelake.lake.batches import IngestedBatch
+from totelake.lake.file_sets import LiveFiles
 from totelake.lake.versions import latest_versions
 from totelake.tables import SOURCE_TABLES, SourceTable
 from totelake.tables.lineage import LOOKUPS, Lookup
@@ -21,11 +20,11 @@ def affected_keys(attempt: TransformAttempt, transform: Transform) -> set[Any]:
     Keys of records that looked it up once are among them: the rows of those have not changed.
     """
     driving = SOURCE_TABLES[transform.sources[0]]
-    affected = _values(attempt, driving, attempt.pending, driving.key[0])
+    affected = _values(attempt, driving, attempt.pending_files, driving.key[0])
     for lookup in LOOKUPS[transform.table]:
-        if changed := _values(attempt, lookup.key.table, attempt.pending, lookup.key.column.name):
+        if changed := _values(attempt, lookup.key.table, attempt.pending_files, lookup.key.column.name):
             looked_up = (lookup.reference.column.name, changed)
-            affected |= _values(attempt, driving, attempt.known, driving.key[0], looked_up)
+            affected |= _values(attempt, driving, attempt.sources, driving.key[0], looked_up)
     return affected
 
 
@@ -38,16 +37,19 @@ def latest_states(attempt: TransformAttempt, transform: Transform, affected: set
         days = "SELECT explode(sequence(:first, :last)) AS date_id, CAST(NULL AS timestamp_ntz) AS _deleted_at"
         return [attempt.spark.sql(days, {"first": FIRST_DAY, "last": LAST_DAY})]
     driving, *joined = (SOURCE_TABLES[name] for name in transform.sources)
-    batches = attempt.pending if attempt.changed.isdisjoint(table.name for table in joined) else attempt.known
-    scan = attempt.scan_ingested() if affected is None else attempt.scan_ingested(driving.key[0], affected)
-    states = [latest_versions(scan, driving, batches)]
+    is_local = attempt.changed.isdisjoint(table.name for table in joined)
+    files = attempt.pending_files if is_local else attempt.sources
+    key = driving.key[0]
+    scan = attempt.scan_ingested() if affected is None else attempt.scan_ingested(key, affected, newest=True)
+    states = [latest_versions(scan, driving, files.of(driving.name))]
     for lookup in (_lookup(transform, table) for table in joined):
         scan = attempt.scan_ingested()
         if affected is not None:
-            of_affected = (driving.key[0], affected)
-            referenced = _values(attempt, driving, batches, lookup.reference.column.name, of_affected)
-            scan = attempt.scan_ingested(lookup.key.column.name, referenced)
-        states.append(latest_versions(scan, lookup.key.table, attempt.known))
+            referenced = keys.newest_values(
+                attempt.s3, attempt.ingested, files.of(driving.name), lookup.reference.column.name, (key, affected)
+            )
+            scan = attempt.scan_ingested(lookup.key.column.name, referenced, newest=True)
+        states.append(latest_versions(scan, lookup.key.table, attempt.sources.of(lookup.key.table.name)))
     return states
 
 
@@ -59,10 +61,9 @@ def _lookup(transform: Transform, table: SourceTable) -> Lookup:
 def _values(
     attempt: TransformAttempt,
     table: SourceTable,
-    batches: Iterable[IngestedBatch],
+    files: LiveFiles,
     column: str,
     only: tuple[str, set[Any]] | None = None,
 ) -> set[Any]:
-    """Return the values of `column` in all row versions of `table` in `batches`, or in `only` some."""
-    paths = [batch.tables[table.name].path for batch in batches if table.name in batch.tables]
-    return keys.values(attempt.s3, attempt.ingested, paths, column, only)
+    """Return the values of `column` in all row versions of `table` in `files`, or in `only` some."""
+    return keys.values(attempt.s3, attempt.ingested, files.of(table.name), column, only)

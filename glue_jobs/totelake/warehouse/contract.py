@@ -3,14 +3,15 @@
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
-from totelake.lake.batches import ProcessedBatch, ProcessedTable
+from totelake.lake.batches import ProcessedBatch
 from totelake.lake.commit_log import CommitLog
+from totelake.lake.file_sets import FileSet
 from totelake.tables import StarTable
 
 if TYPE_CHECKING:
     from totelake.runtime.glue import JobRun  # it imports Spark, which not every importer needs
 
-type FilesByTable = dict[StarTable, list[ProcessedTable]]
+type FilesByTable = dict[StarTable, list[FileSet]]
 """The files of batches by star table, dimensions before the facts that reference them."""
 
 

@@ -1,17 +1,22 @@
 """The load stage: loads every processed batch that the warehouse lacks, each in one transaction."""
 
 from collections import Counter
-from itertools import chain
+from collections.abc import Mapping
+from dataclasses import replace
 
 from totelake.lake import freshness
-from totelake.lake.batches import ProcessedBatch, active_batches
+from totelake.lake.batches import ProcessedBatch, ProcessedTable
 from totelake.lake.commit_log import CommitLog
+from totelake.lake.file_sets import FileSet
 from totelake.runtime import log, metrics, retry
 from totelake.runtime.errors import LogError
 from totelake.runtime.glue import JobRun
 from totelake.runtime.metrics import StageMetrics
 from totelake.tables import STAR_TABLES, StarTable
 from totelake.warehouse import FilesByTable, OpenWarehouse, Warehouse
+
+_SINGLE_BATCHES = 100
+"""If an empty warehouse lacks more batches, they are loaded together."""
 
 
 @retry.retried("load", database="the warehouse")
@@ -26,47 +31,60 @@ def run(run: JobRun, processed: str, warehouse: Warehouse) -> None:
     commit_log = CommitLog(processed, ProcessedBatch)
     with metrics.stage("load") as stage_metrics, warehouse.opened(run, processed) as opened:
         last = next(commit_log.backwards(), None)  # batches committed later may not be loaded by this run
-        if run.flag("rebuild"):
-            _load(opened, run, commit_log, active_batches(commit_log.since(0)), stage_metrics, full_refresh=True)
+        pending = [] if run.flag("rebuild") else opened.pending(commit_log)
+        if run.flag("rebuild") or (len(pending) > _SINGLE_BATCHES and pending[0].is_full_refresh):
+            _load_all(opened, run, commit_log, stage_metrics)
         else:
-            _load_pending(opened, run, commit_log, stage_metrics)
+            _load_pending(opened, run, commit_log, pending, stage_metrics)
         if (age := freshness.warehouse_age(run, last)) is not None:
             stage_metrics.record(metrics.WAREHOUSE_AGE, age)
 
 
-def _load_pending(
+def _load_all(
     opened: OpenWarehouse, run: JobRun, commit_log: CommitLog[ProcessedBatch], stage_metrics: StageMetrics
 ) -> None:
-    """Load the batches of `commit_log` that the ledger lacks, each in its own transaction."""
-    pending = opened.pending(commit_log)
+    """Replace all rows by those of all active batches, from the live files, with one ledger entry for all."""
+    last = next(commit_log.backwards(), None)
+    tables = commit_log.live_files().tables
+    totals = {
+        name: ProcessedTable("", sum(files.rows for files in sets), sum(files.bytes for files in sets))
+        for name, sets in tables.items()
+    }
+    batches = [replace(last, first_ingested=1, tables=totals, replayed=())] if last else []
+    files = _files_by_table(run, commit_log, last, tables) if last else {}
+    _load(opened, batches, files, stage_metrics, full_refresh=True)
+
+
+def _load_pending(
+    opened: OpenWarehouse,
+    run: JobRun,
+    commit_log: CommitLog[ProcessedBatch],
+    pending: list[ProcessedBatch],
+    stage_metrics: StageMetrics,
+) -> None:
+    """Load each of the `pending` batches in its own transaction."""
     if not pending:
         with log.span("load", stage="load", batches=0, total_rows=0):
             opened.ensure_schema()
         _measure(stage_metrics, [], {})
     for batch in pending:
-        _load(
-            opened,
-            run,
-            commit_log,
-            [batch],
-            stage_metrics,
-            full_refresh=batch.is_full_refresh and batch.sequence > 1,
-        )
+        files = _files_by_table(run, commit_log, batch, batch.file_sets)
+        full_refresh = batch.is_full_refresh and batch.sequence > 1
+        _load(opened, [batch], files, stage_metrics, full_refresh=full_refresh)
 
 
 def _load(
     opened: OpenWarehouse,
-    run: JobRun,
-    commit_log: CommitLog[ProcessedBatch],
     batches: list[ProcessedBatch],
+    files: FilesByTable,
     stage_metrics: StageMetrics,
     *,
     full_refresh: bool,
 ) -> None:
-    """Load `batches` in one transaction; with `full_refresh` they replace all rows."""
+    """Load `batches` from `files` in one transaction; with `full_refresh` they replace all rows."""
     last = {"sequence": batches[-1].sequence, "batch_id": batches[-1].batch_id} if batches else {}
     with log.span("load", stage="load", batches=len(batches), rebuild=full_refresh, **last) as figures:
-        merged = opened.load(batches, _files_by_table(run, commit_log, batches), full_refresh=full_refresh)
+        merged = opened.load(batches, files, full_refresh=full_refresh)
         figures |= {"tables": len(merged), "total_rows": sum(merged.values())}
     for table, rows in merged.items():
         with log.span("table_loaded", stage="load", table=table, rows=rows):
@@ -80,19 +98,21 @@ def _measure(stage_metrics: StageMetrics, batches: list[ProcessedBatch], merged:
     stage_metrics.record(metrics.BYTES, sum(batch.bytes for batch in batches))
 
 
-def _files_by_table(run: JobRun, commit_log: CommitLog[ProcessedBatch], batches: list[ProcessedBatch]) -> FilesByTable:
-    """Return the files of `batches` by star table, dimensions before the facts that reference them."""
-    files: FilesByTable = {table: [] for table in sorted(STAR_TABLES.values(), key=_is_fact)}
-    for batch in chain.from_iterable(batch.parts for batch in batches):
-        if unknown := batch.tables.keys() - STAR_TABLES.keys():
-            raise LogError(
-                f"s3://{commit_log.bucket}: batch {batch.batch_id} has rows for {', '.join(sorted(unknown))}, which "
-                f"this version ({run.code_version}) does not declare. Load it with the version that wrote it, "
-                f"{batch.code_version}."
-            )
-        for name, table in batch.tables.items():
-            files[STAR_TABLES[name]].append(table)
-    return {table: tables for table, tables in files.items() if tables}
+def _files_by_table(
+    run: JobRun,
+    commit_log: CommitLog[ProcessedBatch],
+    batch: ProcessedBatch,
+    tables: Mapping[str, tuple[FileSet, ...]],
+) -> FilesByTable:
+    """Return the file sets of `tables`, which `batch` completes, by star table: dimensions before facts."""
+    if unknown := tables.keys() - STAR_TABLES.keys():
+        raise LogError(
+            f"s3://{commit_log.bucket}: batch {batch.batch_id} has rows for {', '.join(sorted(unknown))}, which "
+            f"this version ({run.code_version}) does not declare. Load it with the version that wrote it, "
+            f"{batch.code_version}."
+        )
+    ordered = sorted(STAR_TABLES.values(), key=_is_fact)
+    return {table: list(tables[table.name]) for table in ordered if table.name in tables}
 
 
 def _is_fact(table: StarTable) -> bool:

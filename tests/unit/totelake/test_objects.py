@@ -9,13 +9,13 @@ from pyarrow import parquet
 SCRIPT = """
 import io, resource, sys
 from pathlib import Path
-from totelake.lake import objects
+from totelake.lake import parquet_files
 
 class S3:
     def get_paginator(self, _):
         return self
     def paginate(self, **_):
-        return [{"Contents": [{"Key": "wide/rows.parquet", "Size": 1}]}]
+        return [{"Contents": [{"Key": "wide/rows.parquet", "Size": 1, "ETag": "a"}]}]
     def get_object(self, **_):
         return {"Body": io.BytesIO(Path(sys.argv[1]).read_bytes())}
 
@@ -23,7 +23,7 @@ def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 before = peak()
-[found] = objects.rows_below("lake", "wide/", ("key", [19_999]), s3=S3())
+[found] = parquet_files.rows_below("lake", "wide/", ("key", [19_999]), s3=S3())
 print([found["key"]], len(found["text"]), peak() - before)
 """
 

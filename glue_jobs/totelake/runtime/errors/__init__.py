@@ -61,7 +61,7 @@ from totelake.runtime.errors.databases import (
     EncodingError,
 )
 from totelake.runtime.errors.declarations import SchemaError, UnknownColumnError, UnknownTableError
-from totelake.runtime.errors.lake import CatalogError, CommitConflictError, LogError, QuarantineError
+from totelake.runtime.errors.lake import CatalogError, CommitConflictError, CompactionError, LogError, QuarantineError
 from totelake.runtime.errors.source import (
     DuplicateKeyError,
     MassDeletionError,
@@ -89,6 +89,7 @@ __all__ = [
     "AwsUnavailableError",
     "CatalogError",
     "CommitConflictError",
+    "CompactionError",
     "ComparisonError",
     "ConnectionSettingsError",
     "CrawlError",

@@ -31,6 +31,18 @@ class CatalogError(TotelakeError):
         self.table, self.partition = table, partition
 
 
+class CompactionError(TotelakeError):
+    """Merged files have not as many rows as the files that they were to replace."""
+
+    def __init__(self, url: str, table: str, expected: int, actual: int) -> None:
+        """Take the `url` of the merged files of `table`, and their `expected` and `actual` rows."""
+        super().__init__(
+            f"{table}: the merged files at {url} have {actual} rows, those that they were to replace have {expected} "
+            f"according to the log. Nothing was replaced; `totelake verify` tells which file lost rows."
+        )
+        self.url, self.table = url, table
+
+
 class QuarantineError(TotelakeError):
     """More rows break the rules of their table than the limit allows."""
 

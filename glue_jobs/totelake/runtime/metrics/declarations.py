@@ -7,7 +7,7 @@ table is also published as the total that alarms use.
 from dataclasses import dataclass
 
 NAMESPACE = "Totelake"
-STAGES = ("ingest", "transform", "load", "reconcile", "drift")
+STAGES = ("ingest", "transform", "load", "reconcile", "drift", "compact")
 STAGE = "Stage"
 
 SUM, GAUGE = ("Sum",), ("Maximum", "Minimum", "Average")
@@ -120,6 +120,41 @@ DRIFT_DIFFERENCES = Metric(
     stages=("drift",),
 )
 
+UNCOMPACTED_BATCHES = Metric(
+    "UncompactedBatches",
+    "Count",
+    (),
+    GAUGE,
+    "Batches of the processed zone that no compaction has merged yet, of the table with most of them.",
+    stages=("transform",),
+)
+LIVE_FILES = Metric(
+    "LiveFiles",
+    "Count",
+    ("Table",),
+    GAUGE,
+    "Files of the lake that have the rows of a table, after a compaction.",
+    stages=("compact",),
+    total=(),
+)
+LIVE_PARTITIONS = Metric(
+    "LivePartitions",
+    "Count",
+    ("Table",),
+    GAUGE,
+    "Partitions of a table, after a compaction.",
+    stages=("compact",),
+    total=(),
+)
+FILE_BYTES = Metric(
+    "AverageFileBytes",
+    "Bytes",
+    ("Table",),
+    GAUGE,
+    "Average size of the live files of a table, after a compaction.",
+    stages=("compact",),
+)
+
 METRICS = (
     ROWS_IN,
     ROWS_OUT,
@@ -133,4 +168,8 @@ METRICS = (
     RECONCILE_DIFFERENCES,
     RECONCILE_EXPLAINED,
     DRIFT_DIFFERENCES,
+    UNCOMPACTED_BATCHES,
+    LIVE_FILES,
+    LIVE_PARTITIONS,
+    FILE_BYTES,
 )

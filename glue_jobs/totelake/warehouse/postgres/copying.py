@@ -10,7 +10,7 @@ from adbc_driver_postgresql import dbapi
 from pyarrow import parquet
 
 from totelake.lake import objects
-from totelake.lake.batches import ProcessedTable
+from totelake.lake.file_sets import FileSet
 from totelake.runtime import failpoints
 from totelake.runtime.clients import READER_THREADS
 from totelake.runtime.glue import JobRun
@@ -44,11 +44,11 @@ class FileCopy(NamedTuple):
     size: int
 
 
-def plan(bucket: str, table: StarTable, parts: Iterable[ProcessedTable], staging_table: str, s3: Any) -> list[FileCopy]:
-    """Return the copies that bring all files of the `parts` of `table` into `staging_table`."""
+def plan(bucket: str, table: StarTable, sets: Iterable[FileSet], staging_table: str, s3: Any) -> list[FileCopy]:
+    """Return the copies that bring all files of the `sets` of `table` into `staging_table`."""
     columns = pa.schema([(column.name, _ARROW[column.type.staging]) for column in table.stored_columns])
     copies: list[FileCopy] = []
-    for key, size in _files(bucket, parts, s3):
+    for key, size in _files(bucket, sets, s3):
         if copies and copies[-1].size + size <= COPY_BYTES:
             last = copies.pop()
             copies.append(last._replace(keys=(*last.keys, key), size=last.size + size))
@@ -57,10 +57,10 @@ def plan(bucket: str, table: StarTable, parts: Iterable[ProcessedTable], staging
     return copies
 
 
-def _files(bucket: str, parts: Iterable[ProcessedTable], s3: Any) -> Iterator[tuple[str, int]]:
-    """Yield the key and the bytes of each file of `parts`."""
-    for part in parts:
-        yield from ((f"{part.path}{name}", size) for name, size in objects.files_below(bucket, part.path, s3).items())
+def _files(bucket: str, sets: Iterable[FileSet], s3: Any) -> Iterator[tuple[str, int]]:
+    """Yield the key and the bytes of each file of `sets`."""
+    for files in sets:
+        yield from ((f"{files.path}{file.name}", file.bytes) for file in objects.files_of(bucket, files, s3))
 
 
 def run_copies(run: JobRun, bucket: str, copies: list[FileCopy], conninfo: str, s3: Any) -> None:

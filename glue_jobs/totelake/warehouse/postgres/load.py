@@ -10,8 +10,9 @@ from uuid import uuid4
 import boto3
 import psycopg
 
-from totelake.lake.batches import ProcessedBatch, ProcessedTable
+from totelake.lake.batches import ProcessedBatch
 from totelake.lake.commit_log import CommitLog
+from totelake.lake.file_sets import FileSet
 from totelake.runtime import failpoints, log
 from totelake.runtime.clients import s3_for_readers
 from totelake.runtime.connections import Login
@@ -116,7 +117,7 @@ class _PostgresLoad:
             conninfo = copy_conninfo(self.login, self.connection, self.run.id)
             copying.run_copies(self.run, self.bucket, copies, conninfo, s3)
 
-    def _merge(self, table: StarTable, files: list[ProcessedTable], staging_table: str, batch_id: str | None) -> int:
+    def _merge(self, table: StarTable, files: list[FileSet], staging_table: str, batch_id: str | None) -> int:
         """Merge one table; raise `StagingError` unless the staged rows are those of `files`, each once.
 
         If all rows of a fact are new, its unique key has shown that no two are the same.

@@ -15,7 +15,8 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from totelake.lake import objects
-from totelake.lake.batches import ProcessedBatch, ProcessedTable
+from totelake.lake.batches import ProcessedBatch
+from totelake.lake.file_sets import FileSet
 from totelake.runtime.glue import JobRun
 from totelake.tables.ledger import LEDGER_COLUMNS
 
@@ -40,12 +41,12 @@ class CopyFiles:
         bucket, _, prefix = temporary.removeprefix("s3://").partition("/")
         return cls(bucket, f"{prefix.rstrip('/')}/copy/{uuid4().hex}/".lstrip("/"))
 
-    def manifest(self, processed: str, table: str, tables: list[ProcessedTable]) -> str | None:
-        """Write the manifest of the files of `tables` in the `processed` bucket; return its URL, None without files."""
+    def manifest(self, processed: str, table: str, sets: list[FileSet]) -> str | None:
+        """Write the manifest of the file `sets` in the `processed` bucket; return its URL, None without files."""
         files = {
-            f"s3://{processed}/{part.path}{name}": size
-            for part in tables
-            for name, size in objects.files_below(processed, part.path, self._s3).items()
+            f"s3://{processed}/{part.path}{file.name}": file.bytes
+            for part in sets
+            for file in objects.files_of(processed, part, self._s3)
         }
         return self._manifest(table, files) if files else None
 
