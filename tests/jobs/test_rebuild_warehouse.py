@@ -7,6 +7,7 @@ import pytest
 
 from tests.jobs.loaded_rows import contents, rows_without_surrogate_keys
 from tests.star_batches import DIMENSIONS, FIRST, order, payment
+from totelake.warehouse import load
 
 
 def test_rebuilt_warehouse_has_the_same_rows(commit, side, run_load, query):
@@ -29,6 +30,25 @@ def test_rebuilt_warehouse_has_the_same_rows(commit, side, run_load, query):
     assert query(loaded) == ledger_before
     run_load()
     assert rows_without_surrogate_keys(query) == before
+
+
+def test_many_batches_are_loaded_together(commit, run_load, query, monkeypatch):
+    """Into an empty warehouse, with one ledger entry; later ones follow it."""
+    monkeypatch.setattr(load, "_SINGLE_BATCHES", 2)
+    commit(FIRST)
+    commit({"fact_payment": [payment(paid=True, batch=2)], "dim_currency": [(1, "GBP", "Sterling", 2, None)]})
+    last = commit({"fact_payment": [payment(paid=False, batch=3)]})
+
+    run_load()
+
+    ledger = "SELECT processed_sequence, batch_id, first_ingested, last_ingested FROM load_ledger ORDER BY 1"
+    assert query(ledger) == [(3, last.batch_id, 1, 3)]
+    assert query("SELECT paid, _ingested_sequence FROM fact_payment ORDER BY 2") == [(False, 1), (True, 2), (False, 3)]
+    assert query("SELECT currency_name FROM dim_currency WHERE currency_id = 1") == [("Sterling",)]
+    following = commit({"fact_payment": [payment(paid=True, batch=4)]})
+    run_load()
+    assert query(ledger)[1:] == [(4, following.batch_id, 4, 4)]
+    assert query("SELECT count(*) FROM fact_payment") == [(4,)]
 
 
 @pytest.mark.parametrize("kind", ["postgres"], indirect=True)

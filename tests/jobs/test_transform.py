@@ -523,10 +523,9 @@ def test_quarantined_rows_are_not_counted_again(lake, totesys, reader):
 
 def contents(lake):
     """Return the rows of all active parts of the processed zone, by table."""
-    parts = [part for batch in active_batches(lake.processed_batches()) for part in batch.parts]
-    paths = {name: [part.tables[name].path for part in parts if name in part.tables] for name in STAR_TABLES}
+    processed = Scan(lake.spark, lake.processed)
     return {
-        name: sorted(map(str, Scan(lake.spark, lake.processed).rows(paths[name], table.stored_columns).collect()))
+        name: sorted(map(str, processed.rows(lake.processed_files(name), table.stored_columns).collect()))
         for name, table in STAR_TABLES.items()
     }
 

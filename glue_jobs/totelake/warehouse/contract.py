@@ -18,6 +18,9 @@ type FilesByTable = dict[StarTable, list[FileSet]]
 class OpenWarehouse(Protocol):
     """A warehouse opened for a load, with all its tables in their declared shape."""
 
+    def last_loaded(self) -> int:
+        """Return the sequence of the last batch in the ledger, 0 if nothing was loaded."""
+
     def pending(self, commit_log: CommitLog[ProcessedBatch]) -> list[ProcessedBatch]:
         """Return the batches of `commit_log` that the ledger lacks, in order; raise `LedgerError` if they disagree."""
 

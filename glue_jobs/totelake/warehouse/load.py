@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from totelake.lake import freshness
-from totelake.lake.batches import ProcessedBatch, ProcessedTable
+from totelake.lake.batches import ProcessedBatch, ProcessedTable, active_batches
 from totelake.lake.commit_log import CommitLog
 from totelake.lake.file_sets import FileSet
 from totelake.runtime import log, metrics, retry
@@ -16,7 +16,7 @@ from totelake.tables import STAR_TABLES, StarTable
 from totelake.warehouse import FilesByTable, OpenWarehouse, Warehouse
 
 _SINGLE_BATCHES = 100
-"""If an empty warehouse lacks more batches, they are loaded together."""
+"""If an empty warehouse lacks more batches, they are loaded together, and have one ledger entry."""
 
 
 @retry.retried("load", database="the warehouse")
@@ -31,11 +31,11 @@ def run(run: JobRun, processed: str, warehouse: Warehouse) -> None:
     commit_log = CommitLog(processed, ProcessedBatch)
     with metrics.stage("load") as stage_metrics, warehouse.opened(run, processed) as opened:
         last = next(commit_log.backwards(), None)  # batches committed later may not be loaded by this run
-        pending = [] if run.flag("rebuild") else opened.pending(commit_log)
-        if run.flag("rebuild") or (len(pending) > _SINGLE_BATCHES and pending[0].is_full_refresh):
+        many = last is not None and last.sequence > _SINGLE_BATCHES
+        if run.flag("rebuild") or (many and not opened.last_loaded()):
             _load_all(opened, run, commit_log, stage_metrics)
         else:
-            _load_pending(opened, run, commit_log, pending, stage_metrics)
+            _load_pending(opened, run, commit_log, stage_metrics)
         if (age := freshness.warehouse_age(run, last)) is not None:
             stage_metrics.record(metrics.WAREHOUSE_AGE, age)
 
@@ -43,26 +43,36 @@ def run(run: JobRun, processed: str, warehouse: Warehouse) -> None:
 def _load_all(
     opened: OpenWarehouse, run: JobRun, commit_log: CommitLog[ProcessedBatch], stage_metrics: StageMetrics
 ) -> None:
-    """Replace all rows by those of all active batches, from the live files, with one ledger entry for all."""
-    last = next(commit_log.backwards(), None)
-    tables = commit_log.live_files().tables
+    """Replace all rows by those of all active batches, from the live files."""
+    last, tables = next(commit_log.backwards(), None), commit_log.live_files().tables
+    files = _files_by_table(run, commit_log, last, tables) if last else {}
+    _load(opened, _entries(commit_log, last, tables), files, stage_metrics, full_refresh=True)
+
+
+def _entries(
+    commit_log: CommitLog[ProcessedBatch], last: ProcessedBatch | None, tables: Mapping[str, tuple[FileSet, ...]]
+) -> list[ProcessedBatch]:
+    """Return the batches for the ledger: all active ones or, if there are many, one that stands for all up to `last`.
+
+    `tables` are the live file sets.
+    """
+    if last is None or last.sequence <= _SINGLE_BATCHES:
+        return active_batches(commit_log.since(0))
     totals = {
         name: ProcessedTable("", sum(files.rows for files in sets), sum(files.bytes for files in sets))
         for name, sets in tables.items()
     }
-    batches = [replace(last, first_ingested=1, tables=totals, replayed=())] if last else []
-    files = _files_by_table(run, commit_log, last, tables) if last else {}
-    _load(opened, batches, files, stage_metrics, full_refresh=True)
+    return [replace(last, first_ingested=1, tables=totals, replayed=())]
 
 
 def _load_pending(
     opened: OpenWarehouse,
     run: JobRun,
     commit_log: CommitLog[ProcessedBatch],
-    pending: list[ProcessedBatch],
     stage_metrics: StageMetrics,
 ) -> None:
-    """Load each of the `pending` batches in its own transaction."""
+    """Load the batches of `commit_log` that the ledger lacks, each in its own transaction."""
+    pending = opened.pending(commit_log)
     if not pending:
         with log.span("load", stage="load", batches=0, total_rows=0):
             opened.ensure_schema()

@@ -25,6 +25,11 @@ _INSERT = sql.SQL(
 ).format(ledger=_TABLE)
 
 
+def last_sequence(connection: psycopg.Connection) -> int:
+    """Return the sequence of the last entry, 0 if there is none; raise `LedgerError` when entries are missing."""
+    return _last(connection).sequence
+
+
 def pending(connection: psycopg.Connection, commit_log: CommitLog[ProcessedBatch]) -> list[ProcessedBatch]:
     """Return the batches of `commit_log` that the ledger lacks, as `totelake.warehouse.ledger.pending` does."""
     return ledger.pending(_last(connection), commit_log)

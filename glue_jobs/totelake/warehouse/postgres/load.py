@@ -67,6 +67,10 @@ class _PostgresLoad:
     login: Login
     connection: psycopg.Connection
 
+    def last_loaded(self) -> int:
+        """Return the sequence of the last batch in the ledger, 0 if nothing was loaded."""
+        return ledger.last_sequence(self.connection)
+
     def pending(self, commit_log: CommitLog[ProcessedBatch]) -> list[ProcessedBatch]:
         """Return the batches of `commit_log` that the ledger lacks, in order."""
         return ledger.pending(self.connection, commit_log)

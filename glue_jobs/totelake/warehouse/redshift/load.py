@@ -69,10 +69,16 @@ class _RedshiftLoad:
     api: DataApi
     last: LedgerEntry | None = None
 
-    def pending(self, commit_log: CommitLog[ProcessedBatch]) -> list[ProcessedBatch]:
-        """Return the batches of `commit_log` that the ledger lacks, in order."""
+    def last_loaded(self) -> int:
+        """Return the sequence of the last batch in the ledger, 0 if nothing was loaded."""
         self.last = redshift_ledger.last_entry(self.api)
         self.last.check()
+        return self.last.sequence
+
+    def pending(self, commit_log: CommitLog[ProcessedBatch]) -> list[ProcessedBatch]:
+        """Return the batches of `commit_log` that the ledger lacks, in order."""
+        self.last_loaded()
+        assert self.last is not None  # noqa: S101 - just read
         return ledger.pending(self.last, commit_log)
 
     def load(self, batches: list[ProcessedBatch], files: FilesByTable, *, full_refresh: bool) -> dict[str, int]:
