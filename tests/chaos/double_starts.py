@@ -3,11 +3,12 @@
 import os
 import select
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 from typing import Self
 
-from tests.chaos.history import STAGES
+from tests.chaos.history import COMPACT, STAGES
 from tests.chaos.shared_jvm import ProcessOutcome
 from tests.chaos.testbed import BASE, PipelineTestbed
 from tests.chaos.verification import verify
@@ -41,10 +42,28 @@ def start_twice(testbed: PipelineTestbed, seed: int) -> DoubleStart:
             double_start.faults.append(f"two starts of {stage} ended with the errors {errors}")
         testbed.jvm.release_requests()
         testbed.wait_for_disconnects()
-    if (batches := (len(testbed.ingested()), len(testbed.processed()))) != (2, 2):
-        double_start.faults.append(f"{batches} batches in the two zones instead of (2, 2)")
+    double_start.faults += _compactions_meanwhile(testbed, seed)
+    if (batches := (len(testbed.ingested()), len(testbed.processed()))) != (4, 4):
+        double_start.faults.append(f"{batches} batches in the two zones instead of (4, 4)")
     verify(testbed, double_start.faults)
     return double_start
+
+
+def _compactions_meanwhile(testbed: PipelineTestbed, seed: int) -> list[str]:
+    """Run all stages while two compactions wait before their checkpoints, and return the errors: there is none."""
+    writers = Writers(testbed.totesys, Random(seed + 1), HistoryResult(seed), testbed.last_snapshot)
+    writers.place_order()
+    outcomes = [testbed.jvm.run(testbed.job(stage)) for stage in STAGES]
+    writers.place_order()
+    with _Rendezvous(failpoints.BEFORE_LOG_CREATED) as meeting:
+        compactions = [testbed.jvm.start(testbed.job(COMPACT), watcher=meeting.arrive_once()) for _ in range(2)]
+        meeting.wait_for_arrivals(2)
+        outcomes += [testbed.jvm.start(testbed.job(stage)).outcome() for stage in STAGES]
+        meeting.release(of=2, arrived=2)
+        outcomes += [compaction.outcome() for compaction in compactions]
+    testbed.wait_for_disconnects()
+    outcomes.append(testbed.jvm.run(testbed.job(COMPACT)))
+    return [f"beside two compactions: {outcome.error}" for outcome in outcomes if outcome.error]
 
 
 def _both_before_the_commit(testbed: PipelineTestbed, stage: str) -> list[ProcessOutcome]:
@@ -85,6 +104,17 @@ class _Rendezvous:
         if boundary == self._boundary:
             os.write(self._arrive, b".")
             os.read(self._go, 1)
+
+    def arrive_once(self) -> Callable[[str], None]:
+        """Return a watcher that waits only the first time: a compaction commits in each of the zones."""
+        waits = [True]
+
+        def watch(boundary: str) -> None:
+            if boundary == self._boundary and waits:
+                waits.clear()
+                self.arrive(boundary)
+
+        return watch
 
     def wait_for_arrivals(self, count: int) -> None:
         """Wait until `count` more processes have arrived."""

@@ -9,6 +9,7 @@ from tests.chaos.writers import HistoryResult, Writers
 from totelake.runtime import failpoints
 
 STAGES = ("ingest", "transform", "load")
+COMPACT = "compact"
 _ZONE = (
     failpoints.TABLE_WRITTEN,
     failpoints.BEFORE_LOG_CREATED,
@@ -19,10 +20,12 @@ BOUNDARIES = {
     "ingest": (failpoints.SNAPSHOT_EXPORTED, *_ZONE),
     "transform": _ZONE,
     "load": (failpoints.TABLE_STAGED, failpoints.BEFORE_MERGE_COMMITTED, failpoints.MERGE_COMMITTED),
+    COMPACT: _ZONE,
 }
 _FROM_EMPTY = 0.04
 _KILLED = 0.85
 _REPEATED = 0.1
+_COMPACTED, _ENDS = 0.25, 0.5
 _ROUNDS = (1, 1, 2)
 _ALL_TOGETHER = (failpoints.TABLE_WRITTEN, failpoints.TABLE_STAGED)
 
@@ -34,12 +37,16 @@ def run_history(testbed: PipelineTestbed, seed: int) -> HistoryResult:
     testbed.restore_state(state)
     result.lines.append(f"starts from {state}")
     writers = Writers(testbed.totesys, choice, result, testbed.last_snapshot)
+    compactions = Random(f"compactions of {seed}")
     for _ in range(choice.choice(_ROUNDS)):
         writers.run_transactions()
-        _run(testbed, choice, result, writers.rejections())
+        _run(testbed, choice, result, writers.rejections(), compactions)
     writers.finish()
     for stage in STAGES:
         _stage(testbed, result, stage, None)
+        _compact(testbed, compactions, result)
+    if result.compactions:
+        _stage(testbed, result, COMPACT, None)
     result.rows = verify(testbed, result.faults)
     result.compared = sum(len(batch.compared) for batch in testbed.batches())
     result.quarantined = sum(sum(batch.quarantined.values()) for batch in testbed.processed())
@@ -58,7 +65,17 @@ def _repeat_run(testbed: PipelineTestbed, result: HistoryResult) -> None:
         result.faults.append("a repeated run committed a batch")
 
 
-def _run(testbed: PipelineTestbed, choice: Random, result: HistoryResult, rejections: list[str]) -> None:
+def _compact(testbed: PipelineTestbed, choice: Random, result: HistoryResult) -> None:
+    """Sometimes run a compaction, which is often killed; the last one of a history is not."""
+    if choice.random() < _COMPACTED:
+        kill = KillPoint(choice.choice(BOUNDARIES[COMPACT]), choice.randint(1, 2)) if choice.random() < _ENDS else None
+        result.compactions += 1
+        _stage(testbed, result, COMPACT, kill)
+
+
+def _run(
+    testbed: PipelineTestbed, choice: Random, result: HistoryResult, rejections: list[str], compactions: Random
+) -> None:
     """Run the stages in sequence; usually one of them is killed, and the later ones do not run."""
     victim = choice.choice(STAGES) if choice.random() < _KILLED else None
     for stage in STAGES:
@@ -71,6 +88,7 @@ def _run(testbed: PipelineTestbed, choice: Random, result: HistoryResult, reject
             return
         if not _stage(testbed, result, stage, kill):
             return
+        _compact(testbed, compactions, result)
 
 
 def run_rejected_ingest(

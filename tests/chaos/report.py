@@ -33,6 +33,7 @@ class RunFigures:
     runs: int = 0
     rows: int = 0
     repeated: int = 0
+    compactions: int = 0
     kills: Counter[str] = field(default_factory=Counter)
     events: Counter[str] = field(default_factory=Counter)
     rejected_runs: Counter[str] = field(default_factory=Counter)
@@ -49,6 +50,7 @@ class RunFigures:
         self.runs += result.runs
         self.rows += result.rows
         self.repeated += result.repeated
+        self.compactions += result.compactions
         self.kills += result.kills
         self.events += result.events
         self.rejected_runs += result.rejected
@@ -79,6 +81,7 @@ def _page(figures: RunFigures, late: LateCommits, postgres: str) -> str:
         killed=f"{figures.kills.total():,}",
         rows=f"{figures.rows:,}",
         repeated=f"{figures.repeated:,}",
+        compactions=f"{figures.compactions:,}",
         history_minutes=round(figures.history_seconds / 60),
         kills=_table({name: figures.kills[name] for name in _boundaries()}, "killed at"),
         updates=f"{late.versions - late.deletions:,}",

@@ -24,7 +24,8 @@ from tests.chaos import oracle, restructuring
 from tests.chaos.shared_jvm import Job, SharedJvm
 from tests.lakes import Lake, empty_lake, job_run, s3_endpoint
 from tests.postgres_servers import WAREHOUSE_OWNER, login_of
-from totelake import ingest, transform
+from totelake import compact, ingest, transform
+from totelake.compact import plan
 from totelake.lake.batches import IngestedBatch, ProcessedBatch
 from totelake.lake.commit_log import CommitLog
 from totelake.runtime.connections import Login
@@ -38,6 +39,8 @@ SALES_ORDERS = 12
 # A database recreated with the same OID is still the one of the last batch.
 _FIRST_OID = 60_000
 _SETTLES_WITHIN = 30.0
+# A compaction merges the batches of a history although they have few rows.
+_MERGES_ALL = 1_000_000
 _SETTINGS = FOR_FEW_ROWS | {
     "spark.default.parallelism": "1",
     "spark.shuffle.compress": "false",
@@ -98,6 +101,7 @@ class PipelineTestbed:
             "ingest": lambda: ingest.run(run, self.reader, self.lake.ingested),
             "transform": lambda: transform.run(run, self.lake.ingested, self.lake.processed),
             "load": lambda: load.run(run, self.lake.processed, Postgres(self.warehouse)),
+            "compact": lambda: compact.run(run, self.lake.ingested, self.lake.processed),
         }
         return jobs[stage]
 
@@ -208,6 +212,7 @@ def make_testbed(number: int, server: str, folder: Path) -> Iterator[PipelineTes
         os.environ.update(variables)
         os.environ.update(environment(State(folder / "world"), conf=_SETTINGS, driver_memory="1g"))
         spark = SparkSession.builder.getOrCreate()
+        plan.RATIO = _MERGES_ALL
         with empty_lake(buckets, spark) as lake:
             testbed = PipelineTestbed(number, server, folder, lake, SharedJvm(spark, folder / "jobs.log"), admin)
             _initialize(testbed)

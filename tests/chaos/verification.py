@@ -1,17 +1,20 @@
 """Verification of the warehouse, the lake and the catalog of a testbed."""
 
 from collections import Counter
+from typing import Any
 
+import boto3
 import psycopg
 from pyarrow import dataset
 
 from tests.chaos import oracle
 from tests.chaos.testbed import PipelineTestbed
-from totelake.lake import catalog
+from totelake.lake import catalog, parquet_files
 from totelake.lake.batches import IngestedBatch, ProcessedBatch
 from totelake.lake.commit_log import CommitLog
-from totelake.lake.file_sets import LiveFiles
+from totelake.lake.file_sets import FileSet, LiveFiles
 from totelake.lake.zones import INGESTED, PROCESSED, Zone
+from totelake.runtime.clients import s3_for_readers
 from totelake.runtime.connections import session_options
 from totelake.tables import STAR_TABLES
 
@@ -37,8 +40,12 @@ def verify(testbed: PipelineTestbed, faults: list[str]) -> int:
         faults.append(f"the ledger has {loaded}, the log {committed}")
     changed = [path for path, checksum in testbed.checksums.items() if testbed.checksum(path) != checksum]
     faults += [f"{path} was committed and has changed since" for path in changed]
-    faults += _faults_of_catalog(testbed, INGESTED, CommitLog(testbed.lake.ingested, IngestedBatch).live_files())
-    faults += _faults_of_catalog(testbed, PROCESSED, CommitLog(testbed.lake.processed, ProcessedBatch).live_files())
+    for zone, log in (
+        (INGESTED, CommitLog(testbed.lake.ingested, IngestedBatch)),
+        (PROCESSED, CommitLog(testbed.lake.processed, ProcessedBatch)),
+    ):
+        faults += _faults_of_catalog(testbed, zone, log.live_files())
+        faults += _faults_of_compactions(zone, log)
     return sum(rows.total() for rows in actual.values())
 
 
@@ -54,6 +61,31 @@ def _quarantined(testbed: PipelineTestbed) -> dict[str, oracle.Rows]:
             {(*(line[column] for column in identity), line["rule"]): 1 for line in lines if not line["superseded"]}
         )
     return quarantined
+
+
+def _faults_of_compactions(zone: Zone, log: CommitLog[Any]) -> list[str]:
+    """Return the tables whose live files have not the rows that all batches wrote, each with its lineage."""
+    live, written = log.live_files(), LiveFiles().after(log.since(0))
+    return [
+        f"{zone.name}.{name}: the live files have other rows than the batches"
+        for name in written.tables
+        if _rows(log.bucket, live.of(name), zone) != _rows(log.bucket, written.of(name), zone)
+    ]
+
+
+def _rows(bucket: str, sets: tuple[FileSet, ...], zone: Zone) -> Counter[frozenset[tuple[str, object]]]:
+    read = zip(sets, parquet_files.tables_of(s3_for_readers(boto3), bucket, sets), strict=True)
+    parts = (
+        parquet_files.with_lineage(files, rows) if zone == INGESTED else rows
+        for files, tables in read
+        for rows in tables
+    )
+    # A column that a file lacks is NULL.
+    return Counter(
+        frozenset((name, value) for name, value in row.items() if value is not None)
+        for part in parts
+        for row in part.to_pylist()
+    )
 
 
 def _faults_of_catalog(testbed: PipelineTestbed, zone: Zone, files: LiveFiles) -> list[str]:

@@ -40,6 +40,7 @@ class HistoryResult:
     quarantined: int = 0
     rows: int = 0
     repeated: int = 0
+    compactions: int = 0
     faults: list[str] = field(default_factory=list)
 
 
