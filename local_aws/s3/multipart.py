@@ -7,7 +7,7 @@ from moto.s3 import notifications
 from moto.s3.exceptions import NoSuchUpload
 from moto.s3.models import FakeAcl
 
-from local_aws.s3.errors import map_os_errors
+from local_aws.s3.errors import UnusableKeyError, map_os_errors
 from local_aws.s3.locks import object_retention
 from local_aws.s3.objects import FileKey
 from local_aws.s3.records import Record
@@ -38,6 +38,8 @@ class LakeUploads(LakeStorage):
         """Start a multipart upload; raises UnusableKeyError for a key that cannot be written."""
         bucket = self.get_bucket(bucket_name)
         bucket.keys.check(key_name)
+        if key_name.endswith("/"):  # the file would be the object with the key without the slash
+            raise UnusableKeyError(key_name, "an object whose key ends with a slash cannot have parts")
         upload = Upload(
             key_name,
             metadata,

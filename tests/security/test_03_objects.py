@@ -254,3 +254,19 @@ def test_bucket_settings_require_the_permissions_of_aws(files, action, operation
             getattr(s3, operation)(Bucket=bucket)
     finally:
         s3.delete_bucket_policy(Bucket=bucket)
+
+
+def test_upload_in_parts_to_a_key_with_a_final_slash_writes_no_other_object(target, files):
+    """Its file would be that of the key without the slash, which has other permissions; old versions would be lost."""
+    s3, bucket = files
+    role = assume_role(target, "below", "s3:PutObject", f"arn:aws:s3:::{bucket}/secret.key/*")
+
+    def upload(below, where):
+        where["UploadId"] = below.create_multipart_upload(**where)["UploadId"]
+        part = below.upload_part(**where, PartNumber=1, Body=b"evil")
+        parts = [{"PartNumber": 1, "ETag": part["ETag"]}]
+        below.complete_multipart_upload(**where, MultipartUpload={"Parts": parts})
+
+    with pytest.raises(ClientError, match="a slash cannot have parts"):
+        upload(target.client("s3", role), {"Bucket": bucket, "Key": "secret.key/"})
+    assert s3.get_object(Bucket=bucket, Key="secret.key")["Body"].read() == b"SECRET"
