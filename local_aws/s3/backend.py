@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, override
 
 from moto.s3 import notifications
-from moto.s3.exceptions import AccessDeniedByLock, InvalidContinuationToken, MethodNotAllowed
+from moto.s3.exceptions import AccessDeniedByLock, InvalidContinuationToken, MethodNotAllowed, MissingKey
 from moto.s3.models import FakeBucket, FakeDeleteMarker, FakeTableStorageBucket
 
 from local_aws.s3 import policy
@@ -36,6 +36,16 @@ class LakeBackend(LakeUploads):
             version.advance()
             return version
         return version if return_delete_marker else None
+
+    @override
+    def put_object_retention(
+        self, bucket_name: str, key_name: str, version_id: str | None, retention: tuple[str | None, str | None]
+    ) -> None:
+        """Set mode and end of the retention of an existing object."""
+        key = self.get_object(bucket_name, key_name, version_id=version_id)
+        if key is None:
+            raise MissingKey(key=key_name)
+        key.retain(*retention)
 
     @override
     def delete_object(

@@ -132,6 +132,11 @@ class FileKey(FakeKey):  # type: ignore[misc] # moto is not typed
             else:
                 setattr(self, attribute, value)
 
+    def retain(self, mode: str | None, until: str | None) -> None:
+        """Set mode and end of the retention with one record: either of them alone would be invalid."""
+        self.__dict__.update(lock_mode=mode, is_saved=False)
+        self.lock_until = until  # the assignment persists both
+
     def persist_with(self, persist: Callable[["FileKey"], None]) -> Self:
         """Call `persist` with this object whenever a persisted attribute changes; return the object."""
         self._persist = persist

@@ -191,6 +191,29 @@ def test_lock_that_was_not_stored_is_stored_by_the_next_request(target, s3, buck
     assert stored_locks(target, bucket, "held")[2] == "ON"
 
 
+@pytest.mark.parametrize("failing", [1, 2])
+def test_retention_that_was_not_stored_is_stored_by_the_next_request(target, s3, bucket, monkeypatch, failing):
+    """Its mode without its end would be no lock, and an error in every later request, also after a restart."""
+    key = f"retained {failing}"
+    version = s3.put_object(Bucket=bucket, Key=key, Body=b"1")["VersionId"]
+    retention = {"Mode": "COMPLIANCE", "RetainUntilDate": "2099-01-01T00:00:00Z"}
+    write, writes = ObjectRecords.write, iter(range(1, 10))
+
+    def fill(*arguments):
+        if next(writes) == failing:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write(*arguments)
+
+    with monkeypatch.context() as full:
+        full.setattr(ObjectRecords, "write", fill)
+        code = error_code(s3.put_object_retention, Bucket=bucket, Key=key, Retention=retention)
+    assert code in {"InsufficientStorage", ""}
+    assert stored_locks(target, bucket, key)[:2] in ((None, None), tuple(retention.values()))
+    s3.put_object_retention(Bucket=bucket, Key=key, Retention=retention)
+    assert stored_locks(target, bucket, key)[:2] == tuple(retention.values())
+    assert error_code(s3.delete_object, Bucket=bucket, Key=key, VersionId=version) == "AccessDenied"
+
+
 def test_concurrent_locks_are_both_stored(target, s3, bucket, monkeypatch):
     """Otherwise the record that is written last could lack the other lock."""
     s3.put_object(Bucket=bucket, Key="both", Body=b"1")
