@@ -93,10 +93,15 @@ class BucketFolder(Files):
             self._cache[key.stamp.inode] = key.persist_with(self._persist)
 
     def put_marker(self, key: str, attributes: Record, preconditions: Preconditions) -> FileKey:
-        """Create the directory `key`, which ends with a slash, as an empty object with `attributes`."""
+        """Create the directory `key`, which ends with a slash, as an empty object with `attributes`.
+
+        It has one version in any bucket: raises AccessDeniedByLock when that is locked.
+        """
         path = self._paths.target(key)
         with self._lock, map_os_errors(key):
-            preconditions.check(self.current(key))
+            current = self.current(key)
+            preconditions.check(current)
+            _check_unlocked(current)
             path.mkdir(parents=True, exist_ok=True)
             stamp = Stamp.of_directory(path.stat())
             version_id = uuid4().hex if self.bucket.is_versioned else "null"
@@ -107,10 +112,15 @@ class BucketFolder(Files):
             return marker
 
     def delete(self, key: str) -> FakeDeleteMarker | None:
-        """Delete the object at `key`; in a versioned bucket, archive it and return the new delete marker."""
+        """Delete the object at `key`; in a versioned bucket, archive it and return the new delete marker.
+
+        A directory cannot be archived: raises AccessDeniedByLock when it is locked.
+        """
         with self._lock, map_os_errors(key):
             current = self.current(key)
             is_versioned = self.bucket.versioning_status in VERSIONED_STATES and not key.endswith("/")
+            if not is_versioned:
+                _check_unlocked(current)
             if current is not None:
                 path = current.path
                 if is_versioned and (self.bucket.is_versioned or current.version_id != "null"):
@@ -130,8 +140,7 @@ class BucketFolder(Files):
             version = self.version(key, version_id)
             older = self._older.get(key, [])
             if isinstance(version, FileKey):
-                if version.is_locked(governance_bypass=bypass):
-                    raise AccessDeniedByLock
+                _check_unlocked(version, bypass=bypass)
                 self._remove(version)
             if version in older:
                 older.remove(version)
@@ -222,6 +231,12 @@ class BucketFolder(Files):
         older = sorted(key for key in list(self._older) if key.startswith(prefix) and key >= start)
         for key, _ in groupby(merge(older, self.listing().names(prefix, start))):
             yield key, self.versions(key)[::-1]
+
+
+def _check_unlocked(key: FileKey | None, *, bypass: bool = False) -> None:
+    """Raise AccessDeniedByLock for a locked object; `bypass` is that of governance retention."""
+    if key is not None and key.is_locked(governance_bypass=bypass):
+        raise AccessDeniedByLock
 
 
 def _move_to_free_path(unfinished: Path, path: Path) -> None:

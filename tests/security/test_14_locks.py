@@ -168,6 +168,20 @@ def test_form_with_a_lock_is_rejected(s3, post, bucket):
     assert post(form["fields"], path=bucket) == (403, "AccessDenied")
 
 
+def test_locked_folder_marker_is_neither_replaced_nor_deleted(s3, bucket):
+    """It is a directory, of which there is no other version."""
+    lock = {"ObjectLockMode": "COMPLIANCE", "ObjectLockRetainUntilDate": "2099-01-01T00:00:00Z"}
+    marker = {"Bucket": bucket, "Key": "folder/"}
+    s3.put_object(**marker, **lock)
+    for attack in (s3.put_object, s3.delete_object):
+        assert error_code(attack, **marker) == "AccessDenied"
+    response = s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": "folder/"}]})
+    assert [each["Code"] for each in response["Errors"]] == ["AccessDenied"]
+    s3.put_object(Bucket=bucket, Key="folder/x", Body=b"1")
+    s3.delete_object(Bucket=bucket, Key="folder/x")
+    assert s3.head_object(**marker)["ObjectLockMode"] == "COMPLIANCE"
+
+
 def stored_locks(target: AttackTarget, bucket: str, key: str) -> tuple[str, str, str]:
     """Return mode, end and legal hold of an object as a new endpoint would read them."""
     inode = (target.state.lake / bucket / key).stat().st_ino
