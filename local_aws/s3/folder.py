@@ -195,8 +195,9 @@ class BucketFolder(Files):
             return False
         path = self._paths.target(key)
         self._make_room(path, key)
-        version = older.pop()
+        version = older[-1]
         version.path = version.path.rename(path)
+        older.pop()  # only now: the path may be a folder with other objects
         self._cache[version.stamp.inode] = version
         return True
 

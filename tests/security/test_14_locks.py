@@ -182,6 +182,20 @@ def test_locked_folder_marker_is_neither_replaced_nor_deleted(s3, bucket):
     assert s3.head_object(**marker)["ObjectLockMode"] == "COMPLIANCE"
 
 
+def test_locked_version_that_cannot_become_current_is_kept(s3, bucket):
+    """Its path is now a folder, so its delete marker stays."""
+    lock = {"ObjectLockMode": "COMPLIANCE", "ObjectLockRetainUntilDate": "2099-01-01T00:00:00Z"}
+    version = s3.put_object(Bucket=bucket, Key="path", Body=b"locked", **lock)["VersionId"]
+    marker = s3.delete_object(Bucket=bucket, Key="path")["VersionId"]
+    below = s3.put_object(Bucket=bucket, Key="path/below", Body=b"1")["VersionId"]
+    assert error_code(s3.delete_object, Bucket=bucket, Key="path", VersionId=marker) == "InvalidRequest"
+    assert s3.get_object(Bucket=bucket, Key="path", VersionId=version)["Body"].read() == b"locked"
+    s3.delete_object(Bucket=bucket, Key="path/below", VersionId=below)
+    marker = s3.list_object_versions(Bucket=bucket, Prefix="path")["DeleteMarkers"][0]["VersionId"]
+    s3.delete_object(Bucket=bucket, Key="path", VersionId=marker)
+    assert s3.get_object(Bucket=bucket, Key="path")["Body"].read() == b"locked"
+
+
 def stored_locks(target: AttackTarget, bucket: str, key: str) -> tuple[str, str, str]:
     """Return mode, end and legal hold of an object as a new endpoint would read them."""
     inode = (target.state.lake / bucket / key).stat().st_ino
