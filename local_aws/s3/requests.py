@@ -1,5 +1,7 @@
 """moto's handling of S3 requests, extended for objects that are files and for policies with conditions."""
 
+from collections.abc import Mapping
+from functools import partial
 from typing import Any, override
 
 from moto.core.mime_types import APP_XML
@@ -13,12 +15,13 @@ from moto.s3.exceptions import (
     NoSuchUpload,
     S3AccessDeniedError,
 )
+from moto.s3.models import FakeAcl, get_canned_acl
 from moto.s3.responses import S3Response
 from moto.s3.utils import metadata_from_headers
 from werkzeug.datastructures import ImmutableMultiDict
 
 from local_aws.iam.calls import AUTHORIZED_CALL
-from local_aws.s3 import list_responses, locks, policy
+from local_aws.s3 import list_responses, locks, policy, tags_and_acls
 from local_aws.s3.errors import LakeError, ObjectReplacedError
 from local_aws.s3.folder import Preconditions
 from local_aws.s3.objects import FileKey
@@ -58,8 +61,21 @@ class LakeResponse(S3Response):  # type: ignore[misc] # moto is not typed
     @override
     def copy_object(self) -> TYPE_RESPONSE:
         """Handle CopyObject: preconditions on the target are checked atomically with the write."""
+        self._acl_from_headers(self.headers)
+        self._tagging_from_headers(self.headers)
         with write_context(self._preconditions(), {}):
             return super().copy_object()
+
+    @override
+    def _acl_from_headers(self, headers: Mapping[str, str]) -> FakeAcl | None:
+        parse = partial(super()._acl_from_headers, headers)
+        return tags_and_acls.parse_acl(parse, "x-amz-acl", headers.get("x-amz-acl", ""))
+
+    @override
+    def _tagging_from_headers(self, headers: Mapping[str, str]) -> dict[str, str]:
+        tags: dict[str, str] = super()._tagging_from_headers(headers)
+        tags_and_acls.check_tags(self.backend.tagger, tags)
+        return tags
 
     @override
     def put_object_retention(self) -> TYPE_RESPONSE:
@@ -159,6 +175,8 @@ class LakeResponse(S3Response):  # type: ignore[misc] # moto is not typed
         if not self.form_data:
             raise MethodNotAllowed
         policy.require_authorized(bucket_name, [(self.querystring["key"][0], "")])
+        for acl in self.querystring.get("acl", []):
+            tags_and_acls.parse_acl(partial(get_canned_acl, acl), "acl", acl)
         with write_context(Preconditions(), dict(metadata_from_headers(self.form_data))):
             return super()._bucket_response_post(request, bucket_name)
 

@@ -17,6 +17,7 @@ from local_aws import parquet_nesting
 from local_aws.address import REGION
 from tests.chaos.outages import wait_until
 from tests.security.conftest import BUCKET, SCRIPT, AttackTarget
+from tests.security.signed_requests import error_code
 
 
 def raw(target: AttackTarget, text: str) -> str:
@@ -217,6 +218,38 @@ def test_upload_without_exactly_one_valid_length_is_rejected(target, method, hea
     status = {"MissingContentLength": "411", "NotImplemented": "501"}.get(code, "400")
     assert (response.split(" ")[1], f"<Code>{code}</Code>" in response) == (status, True)
     assert target.script == b"the script"
+
+
+@pytest.mark.parametrize("operation", ["put_object", "copy_object", "create_multipart_upload"])
+@pytest.mark.parametrize(
+    ("parameters", "code"),
+    [
+        ({"Tagging": "&".join(f"{number}=" for number in range(11))}, "BadRequest"),
+        ({"Tagging": "aws:name=1"}, "InvalidTag"),
+        ({"Tagging": f"{'x' * 129}=1"}, "InvalidTag"),
+        ({"ACL": "bogus"}, "InvalidArgument"),
+        ({"GrantRead": "bogus"}, "InvalidArgument"),
+    ],
+)
+def test_object_with_invalid_tags_or_acl_is_not_written(target, operation, parameters, code):
+    """Not even if the object exists and is only replaced."""
+    s3, source = target.client("s3"), {}
+    if operation == "copy_object":
+        s3.put_object(Bucket=BUCKET, Key="source", Body=b"replaced")
+        source = {"CopySource": f"{BUCKET}/source", "TaggingDirective": "REPLACE"}
+    s3.put_object(Bucket=BUCKET, Key="tagged", Body=b"kept")
+    call = getattr(s3, operation)
+    assert error_code(call, Bucket=BUCKET, Key="tagged", **source, **parameters) == code
+    assert s3.get_object(Bucket=BUCKET, Key="tagged")["Body"].read() == b"kept"
+
+
+def test_form_with_an_invalid_acl_is_not_written(target, post):
+    """Like a request with such a header."""
+    acl = {"acl": "bogus"}
+    form = target.client("s3").generate_presigned_post(BUCKET, "form", Fields=acl, Conditions=[acl])
+    assert post(form["fields"], path=BUCKET) == (400, "InvalidArgument")
+    listed = target.client("s3").list_objects_v2(Bucket=BUCKET, Prefix="form")
+    assert listed["KeyCount"] == 0
 
 
 def test_chunked_upload_is_written(target):
