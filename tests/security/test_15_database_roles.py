@@ -24,12 +24,13 @@ from totelake.runtime.errors import (
     ComparisonError,
     WarehouseKeysError,
     WarehouseOwnerError,
+    WarehouseReferenceError,
     WarehouseTablesError,
 )
 from totelake.tables import SOURCE_TABLES, STAR_TABLES
 from totelake.tables.ledger import LEDGER
 from totelake.warehouse.names import STAGING_SCHEMA
-from totelake.warehouse.postgres import shape, staging
+from totelake.warehouse.postgres import ledger, shape, staging
 from totelake.warehouse.postgres.load import Postgres
 from totelake.warehouse.postgres.merge import merge
 from totelake.warehouse.postgres.owners import checked_relations
@@ -127,6 +128,16 @@ CREATE TABLE public.fact_payment (payment_record_id int);
 CREATE TRIGGER truncated BEFORE TRUNCATE ON public.fact_payment EXECUTE FUNCTION public.truncated();
 CREATE VIEW public.current_fact_payment AS SELECT 1 AS payment_record_id;
 GRANT ALL ON public.fact_payment TO PUBLIC
+"""
+REFERENCE = f"""
+CREATE TABLE public.referring (processed_sequence int REFERENCES public.{LEDGER} ON DELETE CASCADE);
+INSERT INTO public.referring VALUES (1);
+CREATE FUNCTION public.deleted() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE NOTICE 'called by %', current_user;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER deleted AFTER DELETE ON public.referring FOR EACH ROW EXECUTE FUNCTION public.deleted();
 """
 
 
@@ -362,6 +373,28 @@ def test_table_of_another_role_does_not_take_the_place_of_a_lost_one(as_stranger
         with suppress(WarehouseKeysError), owner.transaction():
             shape.empty(owner)
         assert called == [f"called by {owner.info.user}"]
+
+
+def test_trigger_of_a_table_that_references_the_ledger_is_not_called(as_stranger, warehouse_database):
+    """Up to Postgres 17 a trigger of a cascading deletion runs with the permissions of the role that deletes."""
+    stranger = as_stranger(warehouse_database)
+    with open_warehouse(login_of(warehouse_database), "jr_1") as owner:
+        shape.apply(owner)
+        owner.execute(LOADED)
+        owner.execute(f"GRANT REFERENCES ON public.{LEDGER} TO {STRANGER}")
+        stranger.execute(REFERENCE)
+        called = []
+        owner.add_notice_handler(lambda notice: called.append(notice.message_primary))
+        with owner.transaction(force_rollback=True):
+            ledger.delete_entries(owner)
+        by = owner.info.user if owner.info.server_version < 180000 else STRANGER
+        assert called == [f"called by {by}"]
+
+        with (
+            pytest.raises(WarehouseReferenceError, match=f"of public.referring references {LEDGER}"),
+            owner.transaction(),
+        ):
+            shape.empty(owner)
 
 
 def test_staging_schema_of_another_role_is_not_used(as_stranger, postgres_server, warehouse_database, monkeypatch):

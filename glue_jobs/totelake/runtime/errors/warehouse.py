@@ -86,10 +86,10 @@ class WarehouseKeysError(WarehouseSchemaError):
 
 
 class WarehouseReferenceError(WarehouseSchemaError):
-    """Foreign keys of other tables reference star tables, which therefore cannot be truncated for a rebuild."""
+    """Foreign keys of other tables reference star tables or the ledger, so a rebuild cannot empty these."""
 
     def __init__(self, references: list[tuple[str, str, str, str]]) -> None:
-        """Take the references: the referencing table, its constraint, the star table, and the definition."""
+        """Take the references: the referencing table, its constraint, the referenced table, and the definition."""
         listed = "; ".join(f"{constraint} of {table} references {star}" for table, constraint, star, _ in references)
         drop = "; ".join(f"ALTER TABLE {table} DROP CONSTRAINT {name}" for table, name, _, _ in references)
         add = "; ".join(f"ALTER TABLE {table} ADD CONSTRAINT {name} {text}" for table, name, _, text in references)

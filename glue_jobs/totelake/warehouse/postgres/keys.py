@@ -35,7 +35,7 @@ FROM pg_constraint AS k
 JOIN pg_class AS star ON star.oid = k.confrelid
 JOIN pg_class AS referring ON referring.oid = k.conrelid
 WHERE k.contype = 'f' AND k.conparentid = 0
-    AND star.relnamespace = %(schema)s::regnamespace AND star.relname = ANY(%(stars)s)
+    AND star.relnamespace = %(schema)s::regnamespace AND star.relname = ANY(%(emptied)s)
 ORDER BY 1, 2
 """
 
@@ -96,10 +96,13 @@ def add_foreign_keys(connection: psycopg.Connection) -> None:
 def drop_foreign_keys(connection: psycopg.Connection) -> None:
     """Drop the foreign keys that reference star tables, so that these can be truncated.
 
-    This includes those of a star table that was renamed. Raises `WarehouseReferenceError` when there are others.
+    This includes those of a star table that was renamed. Raises `WarehouseReferenceError` when there are others, or
+    ones that reference the ledger: up to Postgres 17, triggers of a cascading deletion run with the permissions of the
+    role that deletes, whoever owns the referencing table.
     """
     declared = {key.name for key in foreign_keys()}
-    rows = connection.execute(_REFERENCES, {"schema": SCHEMA, "stars": list(STAR_TABLES)}).fetchall()
+    names = {"schema": SCHEMA, "stars": list(STAR_TABLES), "emptied": [LEDGER, *STAR_TABLES]}
+    rows = connection.execute(_REFERENCES, names).fetchall()
     ours = [row for row in rows if row[2] in declared]
     if others := [row for row in rows if row[2] not in declared and not row[5]]:
         raise WarehouseReferenceError([(table, name, star, text) for table, name, _, star, text, _ in others])

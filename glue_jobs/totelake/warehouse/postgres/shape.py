@@ -38,6 +38,9 @@ _RELATIONS = "SELECT relname, relkind::text FROM pg_class WHERE relnamespace = %
 _COMMENT = "SELECT obj_description(to_regnamespace(%s), 'pg_namespace')"
 _LEDGER_ROWS = sql.SQL("SELECT rows FROM {}").format(sql.Identifier(SCHEMA, LEDGER))
 
+# Nobody else can reference it until the transaction ends.
+_LOCK_LEDGER = sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(sql.Identifier(SCHEMA, LEDGER))
+
 
 def apply(connection: psycopg.Connection, *, with_foreign_keys: bool = True, rebuild: bool = False) -> None:
     """Create what the warehouse of `connection` lacks.
@@ -68,10 +71,11 @@ def empty(connection: psycopg.Connection) -> None:
     """Truncate the star tables and drop their foreign keys, in the open transaction of `connection`.
 
     Missing tables and keys are created. Surrogate keys restart. Readers wait until the transaction has ended. Raises
-    `WarehouseReferenceError` when a foreign key of another table references a star table, and `WarehouseOwnerError`
-    when another role has created a missing table meanwhile.
+    `WarehouseReferenceError` when a foreign key of another table references a star table or the ledger, and
+    `WarehouseOwnerError` when another role has created a missing table meanwhile.
     """
     _create_missing(connection)
+    connection.execute(_LOCK_LEDGER)
     keys.drop_foreign_keys(connection)
     tables = sql.SQL(", ").join(sql.Identifier(SCHEMA, name) for name in STAR_TABLES)
     with as_triggers_expect(connection):
