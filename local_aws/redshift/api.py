@@ -12,7 +12,7 @@ from moto.redshiftdata.responses import RedshiftDataAPIServiceResponse
 from moto.secretsmanager import secretsmanager_backends
 from moto.secretsmanager.exceptions import SecretNotFoundException
 
-from local_aws import mounting
+from local_aws import mounting, offsets
 from local_aws.gate import execution
 from local_aws.redshift.batches import DatabaseUrls, StatementBatches
 from local_aws.redshift.statements import FINISHED, DataStatement, cell
@@ -76,12 +76,15 @@ class LocalDataResponse(RedshiftDataAPIServiceResponse):  # type: ignore[misc] #
     @override
     def get_statement_result(self) -> ActionResult:
         """Handle GetStatementResult."""
+        try:
+            start = offsets.parse(self._get_param("NextToken"))
+        except ValueError as error:
+            raise ValidationException(str(error)) from error
         batch, statement = self._batches.find(self._get_param("Id"))
         if statement is batch.whole and len(batch.parts) == 1:
             (statement,) = batch.parts
         if batch.whole.status != FINISHED or statement.columns is None:
             raise ResourceNotFoundException
-        start = int(self._get_param("NextToken") or 0)
         page = statement.rows[start : start + _PAGE]
         following = {"NextToken": str(start + _PAGE)} if start + _PAGE < len(statement.rows) else {}
         return ActionResult(

@@ -1,5 +1,6 @@
 """Malformed requests: the response is an error in AWS's format, never HTML, and nothing is written."""
 
+import contextlib
 import json
 import signal
 import socket
@@ -13,7 +14,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.exceptions import ClientError
 from botocore.httpsession import URLLib3Session
 
-from local_aws import parquet_nesting
+from local_aws import parquet_nesting, redshift
 from local_aws.address import REGION
 from tests.chaos.outages import wait_until
 from tests.security.conftest import BUCKET, SCRIPT, AttackTarget
@@ -285,13 +286,29 @@ def test_long_value_of_a_query_result_is_read(long_result):
     assert row["Data"][0]["VarCharValue"] == "x" * 200_000
 
 
-@pytest.mark.parametrize("token", ["x", "-1", "9" * 19, "9" * 5000])
+INVALID_TOKENS = ["x", "-1", "9" * 19, "9" * 5000, "\u0663"]
+
+
+@pytest.mark.parametrize("token", INVALID_TOKENS, ids=ascii)
 def test_invalid_token_of_a_page_is_a_client_error(long_result, token):
     """Whether it is no number, or one that is no offset in a file."""
     athena, execution = long_result
 
     with pytest.raises(ClientError, match=r"InvalidRequestException.*NextToken"):
         athena.get_query_results(QueryExecutionId=execution, NextToken=token)
+
+
+@pytest.mark.parametrize("token", INVALID_TOKENS, ids=ascii)
+def test_invalid_token_of_a_list_is_a_client_error(target, token):
+    """A negative one would begin the page at another row."""
+    redshift.mount(lambda *_: "postgresql://127.0.0.1:1/nowhere")
+    glue = target.client("glue")
+    with contextlib.suppress(glue.exceptions.AlreadyExistsException):
+        glue.create_crawler(Name="paged", Role="crawler", DatabaseName="d", Targets={"S3Targets": []})
+
+    assert error_code(glue.list_crawls, CrawlerName="paged", NextToken=token) == "InvalidInputException"
+    result = target.client("redshift-data").get_statement_result
+    assert error_code(result, Id="00000000-0000-0000-0000-000000000000", NextToken=token) == "ValidationException"
 
 
 def nested_parquet(levels: int) -> bytes:

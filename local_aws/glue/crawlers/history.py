@@ -6,6 +6,7 @@ from typing import Any
 
 from moto.glue.exceptions import GlueClientError
 
+from local_aws import offsets
 from local_aws.glue.crawlers.crawl import Crawl
 
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
@@ -25,10 +26,14 @@ def page(
 ) -> tuple[list[dict[str, Any]], str | None]:
     """Return one page of the crawls that pass all filters, and the token of the next page.
 
-    Times are compared in milliseconds since 1970. Raises InvalidInputException for a filter that cannot be applied.
+    Times are compared in milliseconds since 1970. Raises InvalidInputException for a filter that cannot be applied, and
+    for an invalid token.
     """
+    try:
+        first = offsets.parse(token)
+    except ValueError as error:
+        raise GlueClientError("InvalidInputException", str(error)) from error
     wanted = [crawl for crawl in reversed(crawls) if all(_passes(crawl, one) for one in filters)]
-    first = int(token or 0)
     last = first + limit
     return [_describe(crawl) for crawl in wanted[first:last]], str(last) if last < len(wanted) else None
 
