@@ -116,8 +116,8 @@ def validation_report(environ: Environ) -> str:
             return _xml_report(operation, bodies.peek(environ))
         if "HTTP_X_AMZ_TARGET" in environ:
             return _json_report(operation, bodies.peek(environ))
-    except (HTTPException, BotoCoreError, NotImplementedError, OSError, ValueError, LookupError, AttributeError):
-        pass  # the failure was before the body was parsed
+    except Exception:  # noqa: BLE001 - this only explains another failure, which may have been before the body was parsed
+        return ""
     return ""
 
 
@@ -146,7 +146,10 @@ def _xml_report(operation: Any, body: bytes) -> str:
 
 
 def _report(parameters: Any, shape: Any) -> str:
-    report = ParamValidator().validate(parameters, shape)
+    try:
+        report = ParamValidator().validate(parameters, shape)
+    except (RuntimeError, OverflowError) as error:  # a time outside of the years 1 to 9999
+        return f"Invalid type for parameter: {error}"
     return str(report.generate_report()) if report.has_errors() else ""
 
 

@@ -153,6 +153,20 @@ def test_surrogate_pair_is_a_character(target):
     assert "x\U0001f600" in [each["Name"] for each in target.client("glue").get_databases()["DatabaseList"]]
 
 
+@pytest.mark.parametrize("time", [1e20, -1e308, "9e99", "0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00"])
+def test_time_out_of_range_is_a_client_error(target, time):
+    """The check of the body's types cannot represent it, nor can that of the report on a failed request."""
+    body = json.dumps({"Namespace": "n", "MetricData": [{"MetricName": "m", "Value": 1, "Timestamp": time}]}).encode()
+    headers = {
+        "Content_Type": "application/x-amz-json-1.0",
+        "X_Amz_Target": "GraniteServiceVersion20100801.PutMetricData",
+    }
+
+    status, response = signed(target, "monitoring", "POST", "/", body, **headers)
+
+    assert (status, json.loads(response)["__type"]) == (400, "SerializationException")
+
+
 def test_body_that_is_not_xml_is_a_client_error(target):
     """`MalformedXML`, as on AWS."""
     status, response = signed(target, "s3", "POST", f"/{BUCKET}?delete=", b"<Delete>")
