@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
@@ -52,6 +53,18 @@ def list_objects_v2(query: ListQuery, objects: list[FileKey], prefixes: list[str
         f"<StartAfter>{query.name(query.start_after)}</StartAfter>" if query.start_after else "",
     ]
     return _listing(query, pages, objects, prefixes, is_truncated=next_token is not None)
+
+
+def encode_versions(result: dict[str, Any]) -> None:
+    """URL-encode the names in moto's `result` of ListObjectVersions: some keys cannot be in XML otherwise."""
+    result["EncodingType"] = "url"
+    for name in ("Prefix", "Delimiter", "KeyMarker", "NextKeyMarker"):
+        if result.get(name):
+            result[name] = quote(result[name])
+    for each in [*result["Versions"], *result["DeleteMarkers"]]:
+        each["Key"] = quote(each["Key"])
+    for group in result.get("CommonPrefixes", []):
+        group["Prefix"] = quote(group["Prefix"])
 
 
 def _listing(

@@ -146,6 +146,15 @@ class LakeResponse(S3Response):  # type: ignore[misc] # moto is not typed
         prefixes = [each for each in items if isinstance(each, str)]
         return 200, {"content-type": APP_XML}, list_responses.list_objects_v2(query, objects, prefixes, token)
 
+    @override
+    def serialized(self, action_result: ActionResult) -> TYPE_RESPONSE:
+        """Return the response with a result; moto ignores the requested encoding of a list of versions."""
+        result = action_result.result
+        if isinstance(result, dict) and "DeleteMarkers" in result and self._get_param("encoding-type") == "url":
+            list_responses.encode_versions(result)
+        response: TYPE_RESPONSE = super().serialized(action_result)
+        return response
+
     def _list_query(self, start: str) -> list_responses.ListQuery:
         """Return the parameters of a request to list objects; the limit is at most a thousand, as in S3."""
         query = {name: values[0] for name, values in self._get_querystring(self.request, self.uri).items()}

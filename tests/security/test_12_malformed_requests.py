@@ -267,6 +267,22 @@ def test_form_with_an_invalid_acl_is_not_written(target, post):
     assert listed["KeyCount"] == 0
 
 
+def test_key_with_control_characters_breaks_no_listing(target):
+    """XML cannot contain them, so a role that may write to one folder could break the lists of the whole bucket."""
+    s3 = target.client("s3")
+    key = "control/\x01 %41 \uffff"
+    s3.put_object(Bucket=BUCKET, Key=key, Body=b"1")
+    for operation, field in (
+        ("list_objects", "Contents"),
+        ("list_objects_v2", "Contents"),
+        ("list_object_versions", "Versions"),
+    ):
+        response = getattr(s3, operation)(Bucket=BUCKET, Prefix="control/")
+        assert [each["Key"] for each in response[field]] == [key]
+    grouped = s3.list_object_versions(Bucket=BUCKET, Prefix="control/", Delimiter="\x01")
+    assert [each["Prefix"] for each in grouped["CommonPrefixes"]] == ["control/\x01"]
+
+
 def test_chunked_upload_is_written(target):
     """It ends with the last chunk."""
     request = AWSRequest("PUT", f"http://127.0.0.1:{target.port}/{BUCKET}/{SCRIPT}")
