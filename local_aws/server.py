@@ -19,7 +19,7 @@ from werkzeug.serving import DechunkedInput, make_server
 
 from local_aws import athena, events, glue, inbox, mounting, redshift, s3, schedules
 from local_aws.address import HOST, REGION
-from local_aws.alarms import Alarms
+from local_aws.alarms import Alarms, metrics
 from local_aws.gate import Gate, execution, headers
 from local_aws.glue import Glue, World
 from local_aws.iam import session_policies
@@ -211,6 +211,7 @@ class LocalAws:
         if redshift_database:
             redshift.mount(redshift_database)
         schedules.mount(self.url)
+        metrics.mount()
         sources = {"Glue triggers": self.glue.schedule_entries, "Glue crawlers": self.glue.crawls.entries}
         self.schedules = Schedules(sources)
         """The schedules, which fire."""

@@ -97,8 +97,8 @@ def test_an_operation_that_moto_lacks_is_one_of_the_service(mounts):
 
 
 def test_every_service_is_mounted_in_the_registry_that_moto_uses(mounts):
-    """All eight have a subclass of moto's backend or response."""
-    expected = {"athena", "events", "glue", "redshift-data", "s3", "scheduler", "sns", "sts"}
+    """All nine have a subclass of moto's backend or response."""
+    expected = {"athena", "cloudwatch", "events", "glue", "redshift-data", "s3", "scheduler", "sns", "sts"}
     assert mounts.keys() == expected
     assert all(mount.subclasses for mount in mounts.values())
 

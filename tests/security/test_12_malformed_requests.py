@@ -167,6 +167,20 @@ def test_time_out_of_range_is_a_client_error(target, time):
     assert (status, json.loads(response)["__type"]) == (400, "SerializationException")
 
 
+@pytest.mark.parametrize("count", [200_000.0, float("inf"), float("nan")])
+def test_one_value_that_stands_for_many_does_not_fill_the_memory(target, count):
+    """Every job may publish metrics, and moto keeps each sample."""
+    cloudwatch = target.client("cloudwatch")
+    point = {"MetricName": "m", "Values": [1.0]}
+    cloudwatch.put_metric_data(Namespace="n", MetricData=[{**point, "Counts": [3.0]}])
+    data = [{**point, "Counts": [count]}]
+    assert error_code(cloudwatch.put_metric_data, Namespace="n", MetricData=data) in {
+        "InvalidParameterValue",
+        "InvalidParameterValueException",
+        "SerializationException",
+    }
+
+
 def test_body_that_is_not_xml_is_a_client_error(target):
     """`MalformedXML`, as on AWS."""
     status, response = signed(target, "s3", "POST", f"/{BUCKET}?delete=", b"<Delete>")
