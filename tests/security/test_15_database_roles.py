@@ -4,13 +4,15 @@ Postgres calls, of the functions with a name in all schemas of the search path, 
 version 14 every role may create functions in the schema `public`, also after an upgrade.
 """
 
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
+from types import SimpleNamespace
 
 import psycopg
 import pytest
 from psycopg import sql
 
+from ops.cli.commands import warehouse as warehouse_commands
 from tests.postgres_servers import PASSWORD, as_role, login_of, superuser
 from totelake.ingest import source
 from totelake.reconcile import stage as reconcile_stage
@@ -207,6 +209,20 @@ def test_function_in_the_warehouse_is_not_called_as_its_owner(as_stranger, wareh
     assert (second, *stranger.execute(allowed).fetchone()) == (
         ("opened", True) if search_path == "public" else ("rejected", False)
     )
+
+
+def test_command_that_applies_the_definition_calls_no_function_of_another_role(
+    as_stranger, warehouse_database, monkeypatch
+):
+    """It connects as the owner of the warehouse, too."""
+    stranger = as_stranger(warehouse_database)
+    stranger.execute(GRANT_EVERYTHING.replace("pg_try_advisory_lock", "pg_advisory_xact_lock"))
+    sandbox = (None, SimpleNamespace(warehouse_url=warehouse_database))
+    monkeypatch.setattr(warehouse_commands, "running_sandbox", lambda _: nullcontext(sandbox))
+    for _ in range(2):
+        warehouse_commands.ddl(apply=True, warehouse=warehouse_commands.WarehouseKind.POSTGRES)
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        stranger.execute("SELECT * FROM public.fact_payment")
 
 
 def test_operator_in_the_warehouse_does_not_compare_the_rows_of_a_merge(as_stranger, warehouse_database):

@@ -37,7 +37,10 @@ def ddl(
         return
     import psycopg
 
+    from totelake.runtime.connections import session_options
+
     with running_sandbox(folder) as (_, settings):
-        with psycopg.connect(settings.warehouse_url) as connection:
+        # Like a job's, so that it calls no function of another role.
+        with psycopg.connect(settings.warehouse_url, options=session_options()) as connection:
             postgres.apply(connection)
         console.print("The warehouse has all its tables, keys and views.")
