@@ -16,7 +16,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from moto.s3.exceptions import AccessDeniedByLock, MissingKey, PreconditionFailed
-from moto.s3.models import FakeDeleteMarker
+from moto.s3.models import FakeBucket, FakeDeleteMarker
 
 from local_aws.s3.errors import map_os_errors
 from local_aws.s3.files import Files
@@ -128,10 +128,12 @@ class BucketFolder(Files):
                 else:
                     self._remove(current)
                 self._remove_leftovers(key, path)
-            if not is_versioned or key not in self._older:
+            if not is_versioned or not (self.bucket.is_versioned or key in self._older):
                 return None
-            marker = FakeDeleteMarker(self._older[key][-1])
-            self._older[key].append(marker)
+            # Also of an object that never existed: without a marker the response would reveal that.
+            history = self._older.setdefault(key, [])
+            marker = FakeDeleteMarker(history[-1] if history else _nothing(self.bucket, key))
+            history.append(marker)
             return marker
 
     def delete_version(self, key: str, version_id: str, *, bypass: bool) -> ObjectVersion | None:
@@ -232,6 +234,11 @@ class BucketFolder(Files):
         older = sorted(key for key in list(self._older) if key.startswith(prefix) and key >= start)
         for key, _ in groupby(merge(older, self.listing().names(prefix, start))):
             yield key, self.versions(key)[::-1]
+
+
+def _nothing(bucket: FakeBucket, key: str) -> FileKey:
+    """Return a model of no object, for a delete marker to refer to."""
+    return FileKey(bucket, key, Path(), Stamp(0, 0, 0), None)
 
 
 def _check_unlocked(key: FileKey | None, *, bypass: bool = False) -> None:

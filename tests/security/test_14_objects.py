@@ -205,3 +205,21 @@ def test_unexpected_xml_is_a_client_error(target, bucket, path, body):
     """`MalformedXML`, as on AWS."""
     response = send_signed(target, target.key, "s3", "PUT", f"/{bucket}{path}?tagging=", body.encode())
     assert "<Code>MalformedXML</Code>" in response
+
+
+def test_delete_permission_alone_does_not_reveal_whether_an_object_exists(target, s3, bucket):
+    """With versions, the response to a deletion has the delete marker, as on AWS also without an object."""
+    s3.put_object(Bucket=bucket, Key="deleted/exists", Body=b"1")
+    role = assume_role(target, "deleter", "s3:DeleteObject", f"arn:aws:s3:::{bucket}/deleted/*")
+    deleter = target.client("s3", role)
+    for key in ("deleted/exists", "deleted/missing"):
+        assert deleter.delete_object(Bucket=bucket, Key=key)["DeleteMarker"]
+    markers = s3.list_object_versions(Bucket=bucket, Prefix="deleted/")["DeleteMarkers"]
+    assert [(each["Key"], each["IsLatest"]) for each in markers] == [
+        ("deleted/exists", True),
+        ("deleted/missing", True),
+    ]
+    missing = {"Bucket": bucket, "Key": "deleted/missing"}
+    s3.delete_object(**missing, VersionId=markers[1]["VersionId"])
+    s3.put_object(**missing, Body=b"2")
+    assert s3.get_object(**missing)["Body"].read() == b"2"
