@@ -23,6 +23,7 @@ from totelake.tables import STAR_TABLES
 _CREATED_PER_CALL = 100  # BatchCreatePartition's limit
 _DELETED_PER_CALL = 25  # BatchDeletePartition's limit
 _TABLES_AT_ONCE = 4
+_NOT_FOUND = "EntityNotFoundException"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,9 @@ def remove_others(
     for chunk in _chunks(others, _DELETED_PER_CALL):
         values = [{"Values": value} for value in chunk]
         response = glue.batch_delete_partition(DatabaseName=zone.database, TableName=table, PartitionsToDelete=values)
-        if errors := response.get("Errors", []):
+        # Another run may have removed it meanwhile.
+        errors = [each for each in response.get("Errors", []) if each["ErrorDetail"]["ErrorCode"] != _NOT_FOUND]
+        if errors:
             detail = errors[0]["ErrorDetail"]
             raise CatalogError(f"{zone.database}.{table}", "/".join(errors[0]["PartitionValues"]), detail["ErrorCode"])
 

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from totelake.lake.file_sets import FileSet, LiveFiles
 from totelake.runtime import log
+from totelake.runtime.errors import LogError
 
 PREFIX = "checkpoints/"
 INTERVAL = 8
@@ -81,14 +82,17 @@ class Checkpoints:
         for number in range(last, 0, -1):
             try:
                 return self.read(number), last + 1
-            except (ValueError, TypeError, KeyError) as error:
-                log.event("checkpoint_unreadable", url=f"s3://{self.bucket}/{key(number)}", error=repr(error))
+            except LogError as error:
+                log.event("checkpoint_unreadable", url=f"s3://{self.bucket}/{key(number)}", error=str(error))
         return NOTHING, last + 1
 
     def read(self, number: int) -> Checkpoint:
-        """Return the checkpoint `number`; raise ValueError, TypeError or KeyError when it is not one."""
+        """Return the checkpoint `number`; raise `LogError` when it is not one."""
         body = self._s3.get_object(Bucket=self.bucket, Key=key(number))["Body"].read()
-        return Checkpoint.from_json(json.loads(body))
+        try:
+            return Checkpoint.from_json(json.loads(body))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise LogError(f"s3://{self.bucket}/{key(number)}: not a checkpoint: {error!r}.") from error
 
     def write(self, checkpoint: Checkpoint) -> bool:
         """Write `checkpoint`; return whether its number was free."""
@@ -110,7 +114,7 @@ class Checkpoints:
         """Return whether the object with its number is `checkpoint` itself: the SDK retries lost responses."""
         try:
             return self.read(checkpoint.number) == checkpoint
-        except (ValueError, TypeError, KeyError):
+        except LogError:
             return False
 
     def _listed(self, kind: str, prefix: str, **options: str) -> list[dict[str, str]]:

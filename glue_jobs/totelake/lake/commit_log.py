@@ -97,7 +97,7 @@ class CommitLog[B: CommitRecord]:
         body = self._s3.get_object(Bucket=self.bucket, Key=_key(sequence))["Body"].read()
         try:
             return self._batch.from_json(json.loads(body))
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise LogError(f"s3://{self.bucket}/{_key(sequence)}: not a commit record: {error}.") from error
 
     def since(self, sequence: int) -> list[B]:
