@@ -137,7 +137,7 @@ def _update_catalog(zone: _ZoneToCompact) -> LiveFiles:
     registered = {name: catalog.partitions(zone.zone, name) for name in zone.tables}
     # Read after the partitions: what was registered then and is not live now will never be live again.
     live = zone.log().live_files()
-    catalog.create(zone.zone, {name: [files for files in live.of(name) if files.compacted] for name in zone.tables})
+    catalog.create(zone.zone, {name: live.of(name) for name in zone.tables})
     for name, values in registered.items():
         catalog.remove_others(zone.zone, name, values, live.of(name))
     return live
