@@ -48,18 +48,19 @@ def build_dimension(attempt: TransformAttempt, transform: Transform) -> TableRes
         is_new &= ~F.col(quarantine.IS_OPEN)
     figures = files.write(checked, attempt, table, is_new=is_new)
     if not figures.broken and not quarantined:
-        return TableResult(files.describe(attempt, table, figures.valid))
+        return TableResult(files.describe(attempt, table, figures.valid, figures.files))
     broken = attempt.computed(checked.where(breaks_rules()))
     new = broken.where(is_new)
     quarantine.check(attempt, table, new, rows=figures.new, broken=figures.broken_new)
     tombstones = attempt.computed(_synthesized_tombstones(table, before, broken.where(is_deleted())))
+    written = figures.files
     if synthesized := tombstones.count():
-        files.append(tombstones, attempt, table)
+        written = files.append(tombstones, attempt, table, written)
     lines = quarantine.lines(broken.where(~is_deleted()).withColumn(quarantine.SUPERSEDED, F.lit(False)), table)
     if quarantined:
         lines = lines.unionByName(open_lines.join(rows.select(*table.key), list(table.key), "left_anti"))
     return TableResult(
-        files.describe(attempt, table, figures.valid + synthesized),
+        files.describe(attempt, table, figures.valid + synthesized, written),
         quarantined=quarantine.write(lines, attempt, table),
         newly_quarantined=figures.broken_new,
         broken=quarantine.count(new),

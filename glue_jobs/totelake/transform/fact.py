@@ -36,17 +36,18 @@ def build_fact(
     is_new = (F.col(SEQUENCE) > attempt.covered) & ~is_deleted()
     figures = files.write(checked, attempt, table, is_new=is_new)
     if not figures.broken:
-        return TableResult(files.describe(attempt, table, figures.valid))
+        return TableResult(files.describe(attempt, table, figures.valid, figures.files))
     broken = attempt.computed(checked.where(breaks_rules()))
     quarantine.check(attempt, table, broken.where(is_new), rows=figures.new, broken=figures.broken_new)
     deletions = broken.where(is_deleted())
-    tombstones = attempt.computed(_synthesized_tombstones(attempt, table, deletions, has_written=figures.valid > 0))
+    tombstones = attempt.computed(_synthesized_tombstones(attempt, table, deletions, figures))
+    written = figures.files
     if synthesized := tombstones.count():
-        files.append(tombstones, attempt, table)
+        written = files.append(tombstones, attempt, table, written)
     to_quarantine = broken.join(tombstones.select(*table.identity), list(table.identity), "left_anti")
     lines = quarantine.lines(_superseded(to_quarantine, checked, table), table)
     return TableResult(
-        files.describe(attempt, table, figures.valid + synthesized),
+        files.describe(attempt, table, figures.valid + synthesized, written),
         quarantined=quarantine.write(lines, attempt, table),
         newly_quarantined=figures.broken_new,
         broken=quarantine.count(broken.where(is_new)),
@@ -79,11 +80,11 @@ def _keys_if_few(attempt: TransformAttempt, rows: DataFrame, table: StarTable) -
 
 
 def _synthesized_tombstones(
-    attempt: TransformAttempt, table: StarTable, deletions: DataFrame, *, has_written: bool
+    attempt: TransformAttempt, table: StarTable, deletions: DataFrame, figures: files.Figures
 ) -> DataFrame:
     """Return for each of the rule-breaking `deletions` a tombstone of the version before it, unless that is deleted."""
     sets = list(attempt.written.of(table.name))
-    if has_written and (own := files.describe(attempt, table, 1)):
+    if own := files.describe(attempt, table, figures.valid, figures.files):
         sets.append(own.file_set(attempt.written.sequence + 1))
     written = attempt.scan_processed(*_keys_if_few(attempt, deletions, table)).rows(sets, table.stored_columns)
     marks = files.deletion_marks(deletions, table)

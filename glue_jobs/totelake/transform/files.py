@@ -8,6 +8,7 @@ from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 from totelake.lake import objects
 from totelake.lake.batches import ProcessedTable
+from totelake.lake.file_sets import DataFile
 from totelake.lake.frames import conform
 from totelake.lake.scan import arrow_schema
 from totelake.tables import StarTable
@@ -23,13 +24,15 @@ _ROWS_OF_ONE_TASK = 500_000
 class Figures:
     """The number of `valid` rows, which were written, and of `broken` ones, which break a rule.
 
-    `new` rows appear for the first time and are no deletions; `broken_new` are those of them that break a rule.
+    `new` rows appear for the first time and are no deletions; `broken_new` are those of them that break a rule. `files`
+    have the valid rows.
     """
 
     valid: int
     broken: int
     new: int
     broken_new: int
+    files: tuple[DataFile, ...]
 
 
 def write(checked: DataFrame, attempt: TransformAttempt, table: StarTable, *, is_new: Column) -> Figures:
@@ -49,36 +52,39 @@ def write(checked: DataFrame, attempt: TransformAttempt, table: StarTable, *, is
         F.count_if(is_new & breaks_rules()).alias("broken_new"),
     )
     _write(observed.where(~breaks_rules()), attempt, table, mode="errorifexists")
-    return Figures(**counts.get)
+    return Figures(**counts.get, files=_files_below(attempt, table))
 
 
 def _write_in_driver(checked: DataFrame, attempt: TransformAttempt, table: StarTable, *, is_new: Column) -> Figures:
     """Write few rows, as `write` does, without Spark's tasks."""
     flags = checked.select(breaks_rules().alias("breaks"), is_new.alias("new")).collect()
-    valid = _write_few(checked.where(~breaks_rules()), attempt, table)
+    valid, written = _write_few(checked.where(~breaks_rules()), attempt, table)
     of_broken = [flag.new for flag in flags if flag.breaks]
     new = sum(flag.new for flag in flags)
-    return Figures(valid=valid, broken=len(of_broken), new=new, broken_new=sum(of_broken))
+    return Figures(valid=valid, broken=len(of_broken), new=new, broken_new=sum(of_broken), files=written)
 
 
-def _write_few(valid: DataFrame, attempt: TransformAttempt, table: StarTable) -> int:
-    """Write the `valid` rows, which are few, as one file; return their number."""
+def _write_few(valid: DataFrame, attempt: TransformAttempt, table: StarTable) -> tuple[int, tuple[DataFile, ...]]:
+    """Write the `valid` rows, which are few, as one file; return their number and the file."""
     rows = exact(valid, table).collect()
+    written: tuple[DataFile, ...] = ()
     if rows:
         folder = f"{MONTH.name}={SEVERAL_MONTHS}/" if table.is_fact else ""
         values = pa.Table.from_pylist([row.asDict() for row in rows], arrow_schema(table.stored_columns))
-        objects.write_tables(attempt.s3, attempt.processed, path(attempt, table), {folder: values})
-    return len(rows)
+        written = objects.write_tables(attempt.s3, attempt.processed, path(attempt, table), {folder: values})
+    return len(rows), written
 
 
-def append(rows: DataFrame, attempt: TransformAttempt, table: StarTable) -> None:
-    """Write `rows`, which are valid, in addition to those that the attempt has written."""
+def append(
+    rows: DataFrame, attempt: TransformAttempt, table: StarTable, files: tuple[DataFile, ...]
+) -> tuple[DataFile, ...]:
+    """Write `rows`, which are valid, in addition to the `files` that the attempt has written; return all its files."""
     if attempt.has_few_rows:
-        _write_few(rows, attempt, table)
-        return
+        return (*files, *_write_few(rows, attempt, table)[1])
     if table.is_fact:
         rows = rows.withColumn("month", _month())
     _write(rows, attempt, table, mode="append")
+    return _files_below(attempt, table)
 
 
 def deletion_marks(deletions: DataFrame, table: StarTable) -> DataFrame:
@@ -98,15 +104,20 @@ def path(attempt: TransformAttempt, table: StarTable) -> str:
     return objects.table_path(table.name, attempt.batch_id)
 
 
-def describe(attempt: TransformAttempt, table: StarTable, rows: int) -> ProcessedTable | None:
-    """Return the entry of the commit record for files with `rows` rows, None without rows."""
+def describe(
+    attempt: TransformAttempt, table: StarTable, rows: int, files: tuple[DataFile, ...]
+) -> ProcessedTable | None:
+    """Return the entry of the commit record for `files` with `rows` rows, None without rows."""
     if not rows:
         return None
-    files = objects.files_below(attempt.processed, path(attempt, table), attempt.s3)
     folder = f"{MONTH.name}="
     months = sorted({file.name.split("/")[0].removeprefix(folder) for file in files if file.name.startswith(folder)})
     size = sum(file.bytes for file in files)
     return ProcessedTable(path(attempt, table), rows, size, months=tuple(months), files=files)
+
+
+def _files_below(attempt: TransformAttempt, table: StarTable) -> tuple[DataFile, ...]:
+    return objects.files_below(attempt.processed, path(attempt, table), attempt.s3)
 
 
 def _month() -> Column:
