@@ -8,6 +8,9 @@ locals {
   certificates      = var.ca_certificates == null ? null : local.certificates_name
 
   security_configuration = one(module.key[*].security_configuration)
+
+  compacted_buckets   = [module.lake.buckets.ingested, module.lake.buckets.processed]
+  compacted_databases = [module.catalog.databases.ingested, module.catalog.databases.processed]
 }
 
 module "key" {
@@ -31,7 +34,7 @@ module "artifacts" {
   source = "./modules/artifacts"
 
   bucket  = module.lake.buckets.artifacts
-  stages  = ["ingest", "transform", "load", "reconcile", "drift"]
+  stages  = ["ingest", "transform", "load", "reconcile", "drift", "compact"]
   scripts = var.scripts
   package = var.package
   wheels  = var.wheels
@@ -88,8 +91,8 @@ module "ingest" {
   }
 
   connections    = [module.totesys.grant]
-  reads          = [{ bucket = module.lake.buckets.ingested, keys = ["log/*", "tables/*"] }]
-  writes         = [{ bucket = module.lake.buckets.ingested, keys = ["log/*", "tables/*"] }]
+  reads          = [{ bucket = module.lake.buckets.ingested, keys = ["log/*", "checkpoints/*", "tables/*"] }]
+  writes         = [{ bucket = module.lake.buckets.ingested, keys = ["log/*", "checkpoints/*", "tables/*"] }]
   registers_in   = [module.catalog.databases.ingested]
   run_properties = { writes = module.workflow.arn }
 }
@@ -115,11 +118,11 @@ module "transform" {
   }
 
   reads = [
-    { bucket = module.lake.buckets.ingested, keys = ["log/*", "tables/*"] },
+    { bucket = module.lake.buckets.ingested, keys = ["log/*", "checkpoints/*", "tables/*"] },
     # Spark's committer copies its output, including quarantine, so it needs read access.
-    { bucket = module.lake.buckets.processed, keys = ["log/*", "tables/*", "quarantine/*"] },
+    { bucket = module.lake.buckets.processed, keys = ["log/*", "checkpoints/*", "tables/*", "quarantine/*"] },
   ]
-  writes       = [{ bucket = module.lake.buckets.processed, keys = ["log/*", "tables/*", "quarantine/*"] }]
+  writes       = [{ bucket = module.lake.buckets.processed, keys = ["log/*", "checkpoints/*", "tables/*", "quarantine/*"] }]
   registers_in = [module.catalog.databases.processed]
   # A rebuild drops the partitions of the replaced batches.
   unregisters_in = [module.catalog.databases.processed]
@@ -147,7 +150,7 @@ module "load" {
 
   connections    = module.warehouse.connections
   statements     = module.warehouse.statements
-  reads          = [{ bucket = module.lake.buckets.processed, keys = ["log/*", "tables/*"] }]
+  reads          = [{ bucket = module.lake.buckets.processed, keys = ["log/*", "checkpoints/*", "tables/*"] }]
   run_properties = { reads = module.workflow.arn }
 }
 
@@ -176,9 +179,38 @@ module "reconcile" {
   connections = concat([module.totesys.grant], module.warehouse.connections)
   statements  = module.warehouse.statements
   reads = [
-    { bucket = module.lake.buckets.ingested, keys = ["log/*", "tables/*"] },
-    { bucket = module.lake.buckets.processed, keys = ["log/*", "quarantine/*"] },
+    { bucket = module.lake.buckets.ingested, keys = ["log/*", "checkpoints/*", "tables/*"] },
+    { bucket = module.lake.buckets.processed, keys = ["log/*", "checkpoints/*", "quarantine/*"] },
   ]
+}
+
+module "compact" {
+  source = "./modules/glue_job"
+
+  name           = "${var.prefix}-compact"
+  description    = "Merges the small files of many batches into few, in both zones of the lake."
+  script         = module.artifacts.scripts.compact
+  package        = module.artifacts.package
+  artifacts      = module.lake.buckets.artifacts
+  python_modules = local.python_modules
+  code_version   = local.code_version
+  kms_key_arn    = local.kms_key_arn
+
+  security_configuration = local.security_configuration
+  log_retention_days     = var.log_retention_days
+
+  arguments = {
+    "--ingested"  = module.lake.buckets.ingested
+    "--processed" = module.lake.buckets.processed
+  }
+
+  reads = [
+    for bucket in local.compacted_buckets : { bucket = bucket, keys = ["log/*", "checkpoints/*", "tables/*"] }
+  ]
+  # Commit records are written by the other jobs only.
+  writes         = [for bucket in local.compacted_buckets : { bucket = bucket, keys = ["checkpoints/*", "tables/*"] }]
+  registers_in   = local.compacted_databases
+  unregisters_in = local.compacted_databases
 }
 
 module "workflow" {
@@ -215,12 +247,24 @@ module "reconcile_schedule" {
   kms_key_arn = local.kms_key_arn
 }
 
+module "compact_schedule" {
+  source = "./modules/schedule"
+
+  target      = { kind = "job", name = module.compact.name, arn = module.compact.arn }
+  expression  = var.compact_schedule.expression
+  timezone    = var.compact_schedule.timezone
+  enabled     = var.compact_schedule.enabled
+  keep_missed = var.keep_missed_starts
+  kms_key_arn = local.kms_key_arn
+}
+
 module "alerting" {
   source = "./modules/alerting"
 
   prefix = var.prefix
   jobs = [
     module.ingest.name, module.transform.name, module.load.name, module.reconcile.name, module.drift.name,
+    module.compact.name,
   ]
   crawlers    = [module.crawler.name]
   email       = var.alert_email

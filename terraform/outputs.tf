@@ -24,13 +24,14 @@ output "connections" {
 }
 
 output "jobs" {
-  description = "Names of the jobs ingest, transform, load, reconcile and drift."
+  description = "Names of the jobs ingest, transform, load, reconcile, drift and compact."
   value = {
     ingest    = module.ingest.name
     transform = module.transform.name
     load      = module.load.name
     reconcile = module.reconcile.name
     drift     = module.drift.name
+    compact   = module.compact.name
   }
 }
 
@@ -64,6 +65,11 @@ output "crawl_schedule" {
   value       = module.crawl_schedule.name
 }
 
+output "compact_schedule" {
+  description = "Name of the schedule that starts the job compact."
+  value       = module.compact_schedule.name
+}
+
 output "topic_arn" {
   description = "ARN of the topic for alerts."
   value       = module.alerting.topic_arn
@@ -77,6 +83,7 @@ output "log_groups" {
     load      = module.load.log_groups
     reconcile = module.reconcile.log_groups
     drift     = module.drift.log_groups
+    compact   = module.compact.log_groups
   }
 }
 

@@ -25,6 +25,11 @@ reconcile_schedule = {
   enabled    = true
 }
 
+compact_schedule = {
+  expression = "rate(4 hours)"
+  enabled    = true
+}
+
 crawl_schedule = {
   enabled = true
 }

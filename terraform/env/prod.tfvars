@@ -27,4 +27,9 @@ reconcile_schedule = {
   enabled    = true
 }
 
+compact_schedule = {
+  expression = "rate(4 hours)"
+  enabled    = true
+}
+
 # QuickSight, which is billed per user, is off: after the account has subscribed to it, set TF_VAR_quicksight.

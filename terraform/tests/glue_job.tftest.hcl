@@ -11,8 +11,8 @@ variables {
   python_modules = ["psycopg[binary]==1.2.3", "pycountry==4.5.6"]
   code_version   = "0123456789ab"
   arguments      = { "--ingested" = "totelake-test-ingested" }
-  reads          = [{ bucket = "totelake-test-ingested", keys = ["log/*", "tables/*"] }]
-  writes         = [{ bucket = "totelake-test-ingested", keys = ["log/*", "tables/*"] }]
+  reads          = [{ bucket = "totelake-test-ingested", keys = ["log/*", "checkpoints/*", "tables/*"] }]
+  writes         = [{ bucket = "totelake-test-ingested", keys = ["log/*", "checkpoints/*", "tables/*"] }]
   registers_in   = ["totesys_ingested"]
   kms_key_arn    = "arn:aws:kms:eu-west-2:123456789012:key/mock"
 

@@ -51,13 +51,13 @@ run "buckets_are_protected" {
     condition = alltrue([for zone in ["ingested", "processed"] : one([
       for statement in jsondecode(aws_s3_bucket_policy.this[zone].policy).Statement : statement
       if jsonencode([statement.Effect, statement.Action, statement.Resource]) == jsonencode([
-        "Deny", "s3:PutObject", "${aws_s3_bucket.this[zone].arn}/log/*",
+        "Deny", "s3:PutObject", [for key in ["log/*", "checkpoints/*"] : "${aws_s3_bucket.this[zone].arn}/${key}"],
       ])
       ]).Condition == {
       Null = { "s3:if-none-match" = "true" }
       Bool = { "s3:ObjectCreationOperation" = "true" }
     }])
-    error_message = "Both zones refuse a PUT of a commit record without If-None-Match."
+    error_message = "Both zones refuse a PUT of a commit record or a checkpoint without If-None-Match."
   }
 
   assert {

@@ -7,8 +7,8 @@ variables {
   declared        = jsondecode(file("metrics.json"))
   topic_arn       = "arn:aws:sns:eu-west-2:123456789012:totelake-test-alerts"
   missed_queues   = ["totelake-test-run-missed", "totelake-test-reconcile-run-missed"]
-  expected        = { workflow = true, reconcile = true, drift = true }
-  longest_seconds = { ingest = 240, transform = 240, load = 240, reconcile = 900 }
+  expected        = { workflow = true, reconcile = true, drift = true, compact = true }
+  longest_seconds = { ingest = 240, transform = 240, load = 240, reconcile = 900, compact = 1800 }
   volume_band     = 3
   composite       = true
 }
@@ -20,9 +20,9 @@ run "all_alarms_are_created" {
 
   assert {
     condition = output.alarms == sort([for name in [
-      "freshness", "late", "reconcile-silent", "drift-silent", "quarantine", "held", "reconcile", "drift",
-      "duration-ingest", "duration-transform", "duration-load", "duration-reconcile", "run-missed",
-      "reconcile-run-missed", "volume", "unhealthy",
+      "freshness", "late", "reconcile-silent", "drift-silent", "compact-silent", "quarantine", "held", "reconcile", "drift",
+      "uncompacted", "duration-ingest", "duration-transform", "duration-load", "duration-reconcile",
+      "duration-compact", "run-missed", "reconcile-run-missed", "volume", "unhealthy",
     ] : "totelake-test-${name}"])
     error_message = "All alarms exist, with the prefix."
   }
@@ -40,6 +40,14 @@ run "all_alarms_are_created" {
       && aws_cloudwatch_metric_alarm.this["freshness"].datapoints_to_alarm == aws_cloudwatch_metric_alarm.this["freshness"].evaluation_periods
     )
     error_message = "The alarm evaluates half an hour without a good value."
+  }
+
+  assert {
+    condition = [
+      for part in ["metric_name", "statistic", "threshold", "period"] :
+      aws_cloudwatch_metric_alarm.this["uncompacted"][part]
+    ] == ["UncompactedBatches", "Minimum", 48, 3600]
+    error_message = "The alarm is raised when more than 48 batches of a table have not been merged."
   }
 
   assert {
@@ -78,7 +86,7 @@ run "no_alarms_for_disabled_schedules" {
   }
 
   variables {
-    expected      = { workflow = false, reconcile = false, drift = false }
+    expected      = { workflow = false, reconcile = false, drift = false, compact = false }
     missed_queues = []
     volume_band   = null
     composite     = false
@@ -87,7 +95,7 @@ run "no_alarms_for_disabled_schedules" {
   assert {
     condition = output.alarms == sort([for name in [
       "late", "quarantine", "held", "reconcile", "drift", "duration-ingest", "duration-transform", "duration-load",
-      "duration-reconcile",
+      "duration-reconcile", "duration-compact", "uncompacted",
     ] : "totelake-test-${name}"])
     error_message = "There are no alarms for missing runs, and no optional alarms."
   }

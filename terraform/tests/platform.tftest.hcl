@@ -17,14 +17,17 @@ variables {
 run "resources_are_named_for_the_prefix" {
   assert {
     condition = output.jobs == {
-      for stage in ["ingest", "transform", "load", "reconcile", "drift"] : stage => "totelake-test-${stage}"
+      for stage in ["ingest", "transform", "load", "reconcile", "drift", "compact"] : stage => "totelake-test-${stage}"
     }
     error_message = "There is one job per stage."
   }
 
   assert {
-    condition = [output.workflow, output.crawler, output.schedule, output.reconcile_schedule] == [
+    condition = [
+      output.workflow, output.crawler, output.schedule, output.reconcile_schedule, output.compact_schedule,
+      ] == [
       "totelake-test", "totelake-test-ingested", "totelake-test-run", "totelake-test-reconcile-run",
+      "totelake-test-compact-run",
     ]
     error_message = "Workflow, crawler and schedules have the prefix."
   }
@@ -57,7 +60,8 @@ run "resources_are_named_for_the_prefix" {
   assert {
     condition = length(toset([
       module.ingest.role, module.transform.role, module.load.role, module.reconcile.role, module.drift.role,
-    ])) == 5
+      module.compact.role,
+    ])) == 6
     error_message = "Each job has its own role."
   }
   assert {

@@ -11,6 +11,7 @@ from typing import Any
 PREFIX = "totelake-local"
 INGESTED, PROCESSED, ARTIFACTS = (f"{PREFIX}-{name}" for name in ("ingested", "processed", "artifacts"))
 
+CHECKPOINT = "checkpoints/0000/00000001.json"
 NO_RUN = {"JobRunId": "none"}  # a run that does not exist, so none is repeated
 
 SPARK = "Spark, which accesses the lake's folders directly when it runs locally"
@@ -70,11 +71,12 @@ def lists(*buckets: str) -> list[RoleCall]:
 
 
 def commits(bucket: str, *keys: str) -> list[RoleCall]:
-    """Return the calls that write Spark's files and a commit record; only the job's own code writes the record."""
-    files = [key for key in keys if not key.startswith("log/")]
+    """Return the calls that write Spark's files, and a commit record or a checkpoint, which only the job itself writes."""
+    records = [key for key in keys if key.startswith(("log/", "checkpoints/"))]
+    files = [key for key in keys if key not in records]
     unfinished = [f"{key.rpartition('/')[0]}/{folder}/1" for key in files for folder in ("_temporary", "__magic")]
     return [
-        *writes(bucket, *(key for key in keys if key.startswith("log/"))),
+        *writes(bucket, *records),
         *writes(bucket, *files, maker=SPARK),
         *deletes(bucket, *unfinished, maker=COMMITTER),
     ]
@@ -101,7 +103,7 @@ def registers(database: str) -> list[RoleCall]:
 
 
 def unregisters(database: str) -> list[RoleCall]:
-    """Return the calls that remove partitions, as a full refresh does."""
+    """Return the calls that remove partitions, as a full refresh and a compaction do."""
     table = {"DatabaseName": database, "TableName": "a-table"}
     return [
         RoleCall("glue:GetPartitions", "get_partitions", table),
@@ -181,17 +183,17 @@ CALLS = {
         *every_job("ingest"),
         *connects("totesys"),
         *lists(INGESTED),
-        *reads(INGESTED, "log/1", "tables/staff/1"),
-        *commits(INGESTED, "log/1", "tables/staff/1"),
+        *reads(INGESTED, "log/1", CHECKPOINT, "tables/staff/1"),
+        *commits(INGESTED, "log/1", CHECKPOINT, "tables/staff/1"),
         *registers("totesys_ingested"),
         sets_run_properties(),
     ],
     "transform": [
         *every_job("transform"),
         *lists(INGESTED, PROCESSED),
-        *reads(INGESTED, "log/1", "tables/staff/1"),
-        *reads(PROCESSED, "log/1", "tables/dim_staff/1", "quarantine/dim_staff/1"),
-        *commits(PROCESSED, "log/1", "tables/dim_staff/1", "quarantine/dim_staff/1"),
+        *reads(INGESTED, "log/1", CHECKPOINT, "tables/staff/1"),
+        *reads(PROCESSED, "log/1", CHECKPOINT, "tables/dim_staff/1", "quarantine/dim_staff/1"),
+        *commits(PROCESSED, "log/1", CHECKPOINT, "tables/dim_staff/1", "quarantine/dim_staff/1"),
         *registers("totesys_processed"),
         *unregisters("totesys_processed"),
     ],
@@ -199,15 +201,15 @@ CALLS = {
         *every_job("load"),
         *connects("warehouse"),
         *lists(PROCESSED),
-        *reads(PROCESSED, "log/1", "tables/dim_staff/1"),
+        *reads(PROCESSED, "log/1", CHECKPOINT, "tables/dim_staff/1"),
         reads_run_properties(),
     ],
     "reconcile": [
         *every_job("reconcile"),
         *connects("totesys", "warehouse"),
         *lists(INGESTED, PROCESSED),
-        *reads(INGESTED, "log/1", "tables/staff/1"),
-        *reads(PROCESSED, "log/1", "quarantine/dim_staff/1"),
+        *reads(INGESTED, "log/1", CHECKPOINT, "tables/staff/1"),
+        *reads(PROCESSED, "log/1", CHECKPOINT, "quarantine/dim_staff/1"),
     ],
     "drift": [
         *every_job("drift"),
@@ -217,6 +219,18 @@ CALLS = {
         ),
         RoleCall("glue:GetPartitions", "get_partitions", {"DatabaseName": "totesys_ingested", "TableName": "a-table"}),
         RoleCall("glue:GetCrawler", "get_crawler", {"Name": f"{PREFIX}-ingested"}),
+    ],
+    "compact": [
+        *every_job("compact"),
+        *lists(INGESTED, PROCESSED),
+        *reads(INGESTED, "log/1", CHECKPOINT, "tables/staff/1"),
+        *reads(PROCESSED, "log/1", CHECKPOINT, "tables/dim_staff/1"),
+        *commits(INGESTED, CHECKPOINT, "tables/staff/1"),
+        *commits(PROCESSED, CHECKPOINT, "tables/dim_staff/1"),
+        *registers("totesys_ingested"),
+        *registers("totesys_processed"),
+        *unregisters("totesys_ingested"),
+        *unregisters("totesys_processed"),
     ],
     "ingested-crawler": [
         *lists(INGESTED),
@@ -228,6 +242,9 @@ CALLS = {
     "crawl-run": [RoleCall("glue:StartWorkflowRun", "start_workflow_run", {"Name": f"{PREFIX}-crawl"}, SCHEDULER)],
     "reconcile-run": [
         RoleCall("glue:StartJobRun", "start_job_run", {"JobName": f"{PREFIX}-reconcile", **NO_RUN}, SCHEDULER)
+    ],
+    "compact-run": [
+        RoleCall("glue:StartJobRun", "start_job_run", {"JobName": f"{PREFIX}-compact", **NO_RUN}, SCHEDULER)
     ],
 }
 """By the name of the role, without the common prefix."""
@@ -244,14 +261,14 @@ FORBIDDEN = {
         RoleCall("s3:PutObject", "put_object", {"Bucket": ARTIFACTS, "Key": "scripts/1", "Body": b""}),
         RoleCall("glue:DeleteTable", "delete_table", {"DatabaseName": "totesys_ingested", "Name": "staff"}),
     ],
-    "transform": [*writes(INGESTED, "tables/staff/1", "log/1"), *connects("totesys", "warehouse")],
+    "transform": [*writes(INGESTED, "tables/staff/1", "log/1", CHECKPOINT), *connects("totesys", "warehouse")],
     "load": [
         sets_run_properties(),
-        *writes(PROCESSED, "tables/dim_staff/1", "log/1"),
+        *writes(PROCESSED, "tables/dim_staff/1", "log/1", CHECKPOINT),
         *reads(INGESTED, "tables/staff/1"),
         *connects("totesys"),
     ],
-    "reconcile": [*writes(PROCESSED, "log/1"), *registers("totesys_processed")],
+    "reconcile": [*writes(PROCESSED, "log/1", CHECKPOINT), *registers("totesys_processed")],
     "ingested-crawler": [
         *writes(INGESTED, "tables/staff/1"),
         *registers("totesys_ingested"),
@@ -263,7 +280,17 @@ FORBIDDEN = {
         *registers("totesys_discovered"),
         RoleCall("glue:GetTables", "get_tables", {"DatabaseName": "totesys_ingested"}),
     ],
+    "compact": [
+        *deletes(INGESTED, "tables/staff/1", CHECKPOINT, maker="no component"),
+        *deletes(PROCESSED, "tables/dim_staff/1", CHECKPOINT, maker="no component"),
+        *writes(INGESTED, "log/1"),
+        *writes(PROCESSED, "log/1", "quarantine/dim_staff/1"),
+        *reads(PROCESSED, "quarantine/dim_staff/1"),
+        *connects("totesys", "warehouse"),
+        RoleCall("s3:PutObject", "put_object", {"Bucket": INGESTED, "Key": CHECKPOINT, "Body": b""}),
+    ],
     "crawl-run": [RoleCall("glue:StartWorkflowRun", "start_workflow_run", {"Name": PREFIX})],
     "reconcile-run": [RoleCall("glue:StartJobRun", "start_job_run", {"JobName": f"{PREFIX}-ingest"})],
+    "compact-run": [RoleCall("glue:StartJobRun", "start_job_run", {"JobName": f"{PREFIX}-ingest"})],
 }
 """Calls that must be denied to a role, such as those that another role may make."""

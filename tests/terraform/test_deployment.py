@@ -13,7 +13,7 @@ from ops.deploy import build, terraform
 
 from .conftest import AppliedConfiguration, endpoint
 
-STAGES = ("ingest", "transform", "load", "reconcile", "drift")
+STAGES = ("ingest", "transform", "load", "reconcile", "drift", "compact")
 
 
 def test_outputs_have_the_names_of_the_resources(deployment: AppliedConfiguration) -> None:
@@ -24,7 +24,8 @@ def test_outputs_have_the_names_of_the_resources(deployment: AppliedConfiguratio
     assert outputs["buckets"] == {zone: f"totelake-local-{zone}" for zone in ("ingested", "processed", "artifacts")}
     assert outputs["jobs"] == {stage: f"totelake-local-{stage}" for stage in STAGES}
     assert outputs["topic_arn"] == "arn:aws:sns:eu-west-2:123456789012:totelake-local-alerts"
-    named = ("prefix", "region", "workflow", "crawler", "crawl", "schedule", "reconcile_schedule", "crawl_schedule")
+    schedules = ("schedule", "reconcile_schedule", "crawl_schedule", "compact_schedule")
+    named = ("prefix", "region", "workflow", "crawler", "crawl", *schedules)
     assert {key: outputs[key] for key in named} == {
         "prefix": "totelake-local",
         "region": "eu-west-2",
@@ -34,6 +35,7 @@ def test_outputs_have_the_names_of_the_resources(deployment: AppliedConfiguratio
         "schedule": "totelake-local-run",
         "reconcile_schedule": "totelake-local-reconcile-run",
         "crawl_schedule": "totelake-local-crawl-run",
+        "compact_schedule": "totelake-local-compact-run",
     }
 
 
@@ -77,6 +79,7 @@ def test_jobs_have_the_arguments_of_their_entry_scripts(deployment: AppliedConfi
             "--processed": "totelake-local-processed",
         },
         "drift": {"--crawler": "totelake-local-ingested"},
+        "compact": {"--ingested": "totelake-local-ingested", "--processed": "totelake-local-processed"},
     }
 
     for stage, arguments in own.items():
@@ -157,6 +160,9 @@ def test_apply_does_not_start_the_workflow(deployment: AppliedConfiguration) -> 
     assert schedule["State"] == "DISABLED"
     assert schedule["Target"]["Arn"].endswith(":aws-sdk:glue:startJobRun")
     assert json.loads(schedule["Target"]["Input"]) == {"JobName": "totelake-local-reconcile"}
+    schedule = scheduler.get_schedule(Name="totelake-local-compact-run")
+    assert schedule["State"] == "DISABLED"
+    assert json.loads(schedule["Target"]["Input"]) == {"JobName": "totelake-local-compact"}
     schedule = scheduler.get_schedule(Name="totelake-local-crawl-run")
     assert schedule["State"] == "DISABLED"
     assert json.loads(schedule["Target"]["Input"])["Name"] == "totelake-local-crawl"

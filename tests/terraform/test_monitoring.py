@@ -35,8 +35,8 @@ module "monitoring" {
   declared        = local.declared
   topic_arn       = "arn:aws:sns:eu-west-2:123456789012:totelake-test-alerts"
   missed_queues   = %(queues)s
-  expected        = { workflow = true, reconcile = true, drift = true }
-  longest_seconds = { ingest = 1, transform = 2, load = 3, reconcile = 4 }
+  expected        = { workflow = true, reconcile = true, drift = true, compact = true }
+  longest_seconds = { ingest = 1, transform = 2, load = 3, reconcile = 4, compact = 5 }
   volume_band     = 3
   composite       = false
 }
@@ -104,7 +104,7 @@ def is_published(name: str, dimensions: dict[str, str]) -> bool:
 
 def test_every_alarm_uses_a_published_metric(alarms: list[dict[str, Any]]) -> None:
     """With its namespace, dimensions and unit, and one of its statistics."""
-    assert len(alarms) == 15
+    assert len(alarms) == 18
     for alarm in alarms:
         metric, dimensions = metric_of(alarm)
         assert metric in PUBLISHED | {QUEUE}, alarm["AlarmName"]

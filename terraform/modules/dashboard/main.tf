@@ -12,6 +12,9 @@ locals {
   by_table = "SEARCH('{${local.namespace},Stage,Table} MetricName=\"RowsOut\" Stage=\"load\"', 'Sum', ${local.period})"
   by_rule  = "SEARCH('{${local.namespace},Rule,Table} MetricName=\"QuarantinedRows\"', 'Sum', ${local.period})"
 
+  # Files and partitions are also published for all tables together.
+  sizes = "SEARCH('{${local.namespace},Table} MetricName=\"AverageFileBytes\"', 'Average', ${local.period})"
+
   graphs = concat([
     { title = "Warehouse age, seconds", statistic = "Maximum", lines = [local.single["WarehouseAge"]], limit = var.oldest_seconds },
     { title = "Completed runs", statistic = "Sum", lines = local.by_stage["Heartbeat"] },
@@ -25,6 +28,9 @@ locals {
     { title = "Rows in quarantine", statistic = "Maximum", lines = [local.single["HeldRows"]] },
     { title = "Differences between warehouse and totesys", statistic = "Sum", lines = [local.single["ReconcileDifferences"], local.single["ReconcileExplained"]] },
     { title = "Differences between lake and declarations", statistic = "Sum", lines = [local.single["DriftDifferences"]] },
+    { title = "Batches that no compaction has merged", statistic = "Maximum", lines = [local.single["UncompactedBatches"]], limit = var.most_uncompacted },
+    { title = "Live files and partitions of the lake", statistic = "Maximum", lines = [local.single["LiveFiles"], local.single["LivePartitions"]] },
+    { title = "Average size of a live file, bytes, by table", statistic = "Average", lines = [[{ expression = local.sizes }]] },
     ], [
     for queue in var.missed_queues : {
       title     = "Failed starts: ${queue}"

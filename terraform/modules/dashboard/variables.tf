@@ -27,3 +27,9 @@ variable "oldest_seconds" {
   type        = number
   default     = 1800
 }
+
+variable "most_uncompacted" {
+  description = "Limit of the number of batches of a table that no compaction has merged, shown as a line."
+  type        = number
+  default     = 48
+}

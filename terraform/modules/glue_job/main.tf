@@ -102,7 +102,7 @@ locals {
     # Spark's committer moves task output out of these folders. Data files cannot be deleted.
     [for write in var.writes : {
       bucket = write.bucket
-      keys   = flatten([for key in write.keys : ["${key}/_temporary/*", "${key}/__magic*"] if !startswith(key, "log/")])
+      keys   = flatten([for key in write.keys : ["${key}/_temporary/*", "${key}/__magic*"] if !can(regex("^(log|checkpoints)/", key))])
     }],
     [{ bucket = var.artifacts, keys = ["${local.temporary.prefix}*"] }],
   )

@@ -111,14 +111,15 @@ resource "aws_s3_bucket_policy" "this" {
         Resource  = [each.value.arn, "${each.value.arn}/*"]
         Condition = { Bool = { "aws:SecureTransport" = "false" } }
       }],
-      # Versioning and Object Lock keep old versions but accept a second PUT of a key. A commit record must be created
-      # exactly once, so its PUT needs If-None-Match. UploadPart creates no object and does not support the header.
-      [for key in(contains(local.zones, each.key) ? [var.create_once] : []) : {
+      # Versioning and Object Lock keep old versions but accept a second PUT of a key. A commit record or a checkpoint
+      # must be created exactly once, so its PUT needs If-None-Match. UploadPart creates no object and does not support
+      # the header.
+      [for keys in(contains(local.zones, each.key) ? [var.create_once] : []) : {
         Sid       = "DenyOverwriteOfCommitRecords"
         Effect    = "Deny"
         Principal = "*"
         Action    = "s3:PutObject"
-        Resource  = "${each.value.arn}/${key}"
+        Resource  = [for key in keys : "${each.value.arn}/${key}"]
         Condition = {
           Null = { "s3:if-none-match" = "true" }
           Bool = { "s3:ObjectCreationOperation" = "true" }

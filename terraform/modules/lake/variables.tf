@@ -22,8 +22,8 @@ variable "retention_days" {
 
 variable "create_once" {
   description = "Keys of the ingested and processed buckets that can be created but never overwritten."
-  type        = string
-  default     = "log/*"
+  type        = list(string)
+  default     = ["log/*", "checkpoints/*"]
 }
 
 variable "lifecycle_rules" {

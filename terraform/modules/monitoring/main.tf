@@ -10,6 +10,7 @@ locals {
     local.alarms_of_freshness,
     local.alarms_of_content,
     local.alarms_of_drift,
+    local.alarms_of_compaction,
     local.alarms_of_duration,
     local.alarms_of_schedules,
   )
@@ -116,6 +117,35 @@ locals {
       runbook   = "source-column-changed"
       summary   = "The ingested bucket differs from the declared tables."
       action    = "The log of the job drift has table and column. Declare the column, undo the change in totesys, or accept it."
+    })
+  }
+
+  alarms_of_compaction = {
+    compact-silent = merge(local.defaults, {
+      enabled    = var.expected.compact
+      metric     = "Heartbeat"
+      dimensions = { Stage = "compact" }
+      statistic  = "Sum"
+      period     = 14400
+      periods    = 3
+      comparison = "LessThanThreshold"
+      threshold  = 1
+      missing    = "breaching"
+      notify_ok  = true
+      runbook    = "compaction-behind"
+      summary    = "No compaction has succeeded for twelve hours; no row is missing, but every run reads more files."
+      action     = "Check the last runs of the job compact, and start it."
+    })
+    # The metric has a value for each run of the transform: with an hour for a period, the alarm stays on between them.
+    uncompacted = merge(local.defaults, {
+      metric    = "UncompactedBatches"
+      statistic = "Minimum"
+      period    = 3600
+      threshold = var.most_uncompacted
+      notify_ok = true
+      runbook   = "compaction-behind"
+      summary   = "A table has more than ${var.most_uncompacted} batches that no compaction has merged: runs and queries read more files."
+      action    = "Start the job compact; it merges all of them in one run. If it succeeds and the alarm comes back, schedule it more often."
     })
   }
 

@@ -29,8 +29,8 @@ variable "missed_queues" {
 }
 
 variable "expected" {
-  description = "Whether workflow, reconcile and drift check are scheduled, so that missing runs raise an alarm."
-  type        = object({ workflow = bool, reconcile = bool, drift = bool })
+  description = "Whether workflow, reconcile, drift check and compaction are scheduled, so that missing runs raise an alarm."
+  type        = object({ workflow = bool, reconcile = bool, drift = bool, compact = bool })
 }
 
 variable "oldest_seconds" {
@@ -44,9 +44,15 @@ variable "longest_seconds" {
   type        = map(number)
 
   validation {
-    condition     = length(setsubtract(["ingest", "transform", "load", "reconcile"], keys(var.longest_seconds))) == 0
-    error_message = "longest_seconds must have a value for every stage: ingest, transform, load, reconcile."
+    condition     = length(setsubtract(["ingest", "transform", "load", "reconcile", "compact"], keys(var.longest_seconds))) == 0
+    error_message = "longest_seconds must have a value for every stage: ingest, transform, load, reconcile, compact."
   }
+}
+
+variable "most_uncompacted" {
+  description = "Limit of the number of batches of a table that no compaction has merged."
+  type        = number
+  default     = 48
 }
 
 variable "volume_band" {

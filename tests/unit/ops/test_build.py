@@ -34,7 +34,7 @@ def test_package_has_only_the_modules_of_the_jobs():
     """It is on the path of every job; documentation is left out."""
     with zipfile.ZipFile(BytesIO(build.package_bytes())) as archive:
         names = set(archive.namelist())
-    assert {"totelake/__init__.py", "totelake/drift/accepted.py"} <= names
+    assert {"totelake/__init__.py", "totelake/drift/accepted.py", "totelake/compact/stage.py"} <= names
     assert all(name.startswith("totelake/") and not name.endswith(".md") for name in names)
 
 

@@ -37,16 +37,17 @@ def schedule(expression, state="ENABLED", **request):
 
 
 def environment(crawls="rate(1 day)", **changed):
-    """Return an environment with a workflow of two jobs, one further job, and a workflow with a crawler."""
+    """Return an environment with a workflow of two jobs, two further jobs, and a workflow with a crawler."""
     return estimate.environment(
         [
-            *(job(name, **changed) for name in ("ingest", "load", "reconcile", "drift")),
+            *(job(name, **changed) for name in ("ingest", "load", "reconcile", "drift", "compact")),
             *(trigger("main", job_name=name) for name in ("ingest", "load")),
             trigger("crawl", crawler_name="ingested"),
             trigger("crawl", job_name="drift"),
             schedule("rate(15 minutes)", Name="main"),
             schedule(crawls, Name="crawl"),
             schedule("rate(1 hour)", JobName="reconcile"),
+            schedule("rate(4 hours)", JobName="compact"),
         ]
     )
 
@@ -77,10 +78,15 @@ def test_run_costs_one_minute_of_its_workers():
 
 
 def test_schedule_starts_all_actions_of_its_workflow():
-    """The drift check is counted with the crawler before it."""
+    """The drift check is counted with the crawler before it, a compaction by its own schedule: six runs a day."""
     estimated = environment()
 
-    assert [(job.name, runs) for job, runs in estimated.jobs(10)] == [("ingest", 10), ("load", 10), ("reconcile", 730)]
+    assert [(job.name, runs) for job, runs in estimated.jobs(10)] == [
+        ("ingest", 10),
+        ("load", 10),
+        ("reconcile", 730),
+        ("compact", 182.5),
+    ]
     assert estimated.pipeline.runs == 2920
     assert estimated.crawl_run == pytest.approx(0.44 * 2 / 6 + 2 * 0.308 / 60)
 
