@@ -6,6 +6,7 @@ variables {
   name = "totelake-test-ingested"
   settings = {
     path             = "tables/"
+    exclusions       = ["*/batch_id=*-compacted/**"]
     table_level      = 3
     recrawl_behavior = "CRAWL_NEW_FOLDERS_ONLY"
     update_behavior  = "LOG"
@@ -25,6 +26,11 @@ run "crawler_only_records_discovered_tables" {
   assert {
     condition     = aws_glue_crawler.this.s3_target[0].path == "s3://totelake-test-ingested/tables/"
     error_message = "The crawler reads the tables folder, not the log."
+  }
+
+  assert {
+    condition     = aws_glue_crawler.this.s3_target[0].exclusions == tolist(["*/batch_id=*-compacted/**"])
+    error_message = "The crawler does not read compacted files."
   }
 
   assert {

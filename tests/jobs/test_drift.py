@@ -20,10 +20,12 @@ from totelake import drift
 from totelake.drift import stage
 from totelake.drift.accepted import Accepted
 from totelake.drift.differences import SchemaDifference
+from totelake.lake import objects
 from totelake.lake.zones import DISCOVERED_DATABASE, INGESTED
 from totelake.runtime import metrics
 from totelake.runtime.errors import CrawlError, DriftError
 from totelake.tables import SOURCE_TABLES
+from totelake.tables.model import COMPACTED_LINEAGE
 
 ARROW = {
     "int": pa.int32(),
@@ -84,7 +86,7 @@ def bucket(lake_root):
         Name=name,
         Role=roles.create(boto3.client("iam"), "crawler"),
         DatabaseName=DISCOVERED_DATABASE,
-        Targets={"S3Targets": [{"Path": f"s3://{name}/{SETTINGS['path']}"}]},
+        Targets={"S3Targets": [{"Path": f"s3://{name}/{SETTINGS['path']}", "Exclusions": SETTINGS["exclusions"]}]},
         RecrawlPolicy={"RecrawlBehavior": SETTINGS["recrawl_behavior"]},
         SchemaChangePolicy={
             "UpdateBehavior": SETTINGS["update_behavior"],
@@ -184,6 +186,17 @@ def test_files_of_an_uncommitted_batch_are_checked_by_columns_only(bucket):
     """They are left by an attempt that ended before its commit."""
     bucket.write_batch("b1", "design")
     bucket.write_batch("b0", "design", registered=False)
+    bucket.crawl()
+
+    assert bucket.check() == []
+
+
+def test_compacted_files_are_not_crawled(bucket):
+    """They have three more columns, too many for a partition of a table with six, and the rows of crawled batches."""
+    lineage = {column.name: ARROW[column.type.hive] for column in COMPACTED_LINEAGE}
+    bucket.write_batch("b1", "currency")
+    bucket.crawl()
+    bucket.write_batch(objects.compaction_id("2026-01-05", "jr_1"), "currency", **lineage)
     bucket.crawl()
 
     assert bucket.check() == []

@@ -72,7 +72,7 @@ def _compact(run: JobRun, zone: _ZoneToCompact, widest: Mapping[str, int]) -> Li
     """Merge what is to be merged in one zone; return its live files."""
     with log.span("compact", stage="compact", zone=zone.zone.name) as figures:
         files = zone.log().live_files()
-        batch_id = f"{objects.batch_id(objects.now(), run.attempt_id)}-compacted"
+        batch_id = objects.compaction_id(objects.now(), run.attempt_id)
         merge = Merge(run, zone.bucket, batch_id, widest, s3_for_readers(boto3))
         groups = {
             name: group

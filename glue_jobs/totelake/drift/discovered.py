@@ -7,6 +7,7 @@ from typing import Any
 
 import boto3
 
+from totelake.lake import objects
 from totelake.runtime.errors import CrawlError
 
 type Schema = tuple[tuple[str, str], ...]
@@ -54,9 +55,13 @@ def last_crawl(crawler: str) -> datetime:
 
 
 def committed(database: str, table: str, before: datetime) -> set[str]:
-    """Return the batches of a declared table whose partitions were registered before a time: all are committed."""
+    """Return the batches of a declared table whose partitions were registered before a time: all are committed.
+
+    Compacted files are not crawled: they have the rows of batches that were.
+    """
     partitions = _partitions(boto3.client("glue"), database, table, ExcludeColumnSchema=True)
-    return {_batch(partition) for partition in partitions if partition["CreationTime"] < before}
+    batches = {_batch(partition) for partition in partitions if partition["CreationTime"] < before}
+    return {batch for batch in batches if not objects.is_compaction(batch)}
 
 
 def _partitions(glue: Any, database: str, table: str, **options: Any) -> Iterator[dict[str, Any]]:

@@ -15,6 +15,7 @@ from totelake.lake.file_sets import DataFile, FileSet
 from totelake.runtime.clients import READER_THREADS
 
 _BATCH = "batch_id="
+_COMPACTED = "-compacted"
 _ROWS_PER_GROUP = 65_536
 """The number of rows after which a file has a new row group: readers of few rows skip the others."""
 
@@ -26,6 +27,16 @@ def batch_id(taken_at: str, attempt_id: str) -> str:
     """
     timestamp = "".join(character for character in taken_at if character.isalnum())
     return f"{timestamp}-{attempt_id}"
+
+
+def compaction_id(written_at: str, attempt_id: str) -> str:
+    """Return the id of the compaction of one attempt, in the place of a batch id in the paths of its files."""
+    return batch_id(written_at, attempt_id) + _COMPACTED
+
+
+def is_compaction(batch: str) -> bool:
+    """Return whether `compaction_id` has returned the batch id `batch`."""
+    return batch.endswith(_COMPACTED)
 
 
 def table_path(table: str, batch: str) -> str:

@@ -25,7 +25,8 @@ resource "aws_glue_crawler" "this" {
   security_configuration = var.security_configuration
 
   s3_target {
-    path = "s3://${var.bucket}/${var.settings.path}"
+    path       = "s3://${var.bucket}/${var.settings.path}"
+    exclusions = var.settings.exclusions
   }
 
   recrawl_policy {

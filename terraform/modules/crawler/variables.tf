@@ -7,6 +7,7 @@ variable "settings" {
   description = "Crawled path and behaviour, from crawlers/ingested.json; see crawlers/README.md."
   type = object({
     path             = string
+    exclusions       = optional(list(string), [])
     table_level      = number
     recrawl_behavior = string
     update_behavior  = string
