@@ -71,7 +71,7 @@ def lists(*buckets: str) -> list[RoleCall]:
 
 
 def commits(bucket: str, *keys: str) -> list[RoleCall]:
-    """Return the calls that write Spark's files, and a commit record or a checkpoint, which only the job itself writes."""
+    """Return the calls that write Spark's files, and those of the job itself: a commit record, a checkpoint."""
     records = [key for key in keys if key.startswith(("log/", "checkpoints/"))]
     files = [key for key in keys if key not in records]
     unfinished = [f"{key.rpartition('/')[0]}/{folder}/1" for key in files for folder in ("_temporary", "__magic")]
