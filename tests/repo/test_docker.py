@@ -15,6 +15,7 @@ REQUIRED = {
     "transform": {"ingested", "processed"},
     "load": {"processed", "warehouse_connection"},
     "reconcile": {"source_connection", "warehouse_connection", "ingested", "processed"},
+    "compact": {"ingested", "processed"},
 }
 
 
