@@ -15,6 +15,7 @@ from local_aws.state import State
 from ops.sandbox import lifecycle
 from ops.sandbox.errors import SandboxError
 from ops.sandbox.settings import SandboxSettings
+from ops.sandbox.status import LiveFileCounts
 from ops.sandbox.workflow_run import WorkflowRunSummary
 
 TITLE = "Pipeline"
@@ -174,6 +175,12 @@ def _rows(snapshot: Pipeline) -> None:
                 pipeline_charts.batches(pd.DataFrame(zones[zone]), zone)
             else:
                 cards.empty_note(f"No batch has been committed to the {zone} zone yet; run `totelake run`.")
+            if zone in snapshot.status.live_files:
+                st.caption(_files(snapshot.status.live_files[zone]))
+
+
+def _files(counts: LiveFileCounts) -> str:
+    return f"{counts.files:,} live files; {counts.uncompacted:,} batches not compacted yet: `totelake compact`"
 
 
 def _reconciled_at(snapshot: Pipeline) -> str:

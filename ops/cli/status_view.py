@@ -9,7 +9,7 @@ from rich.table import Table
 
 from ops.cli import run_view
 from ops.cli.screen import console, number, seconds, styled
-from ops.sandbox.status import CommittedBatches, Status
+from ops.sandbox.status import CommittedBatches, LiveFileCounts, Status
 
 _LATEST_ALERTS = 5
 _ALERT_LINES = 2
@@ -25,6 +25,8 @@ def show(status: Status) -> None:
     for run in reversed(status.runs):
         console.print(run_view.table(status.workflow, run))
     console.print(batches(status.batches))
+    for zone, counts in status.live_files.items():
+        console.print(f"{zone}: {files(counts)}")
     console.print(rows(status.rows))
     age = status.last_success_age
     console.print("Last success: never" if age is None else f"Last success: {_age(age)} ago")
@@ -66,6 +68,12 @@ def batches(zones: Mapping[str, CommittedBatches]) -> Columns:
                 table.add_row("", styled(warning, "red"))
         tables.append(table)
     return Columns(tables)
+
+
+def files(counts: LiveFileCounts) -> str:
+    """Return the live files of a zone as text."""
+    batches_left = f"{number(counts.uncompacted)} {'batch' if counts.uncompacted == 1 else 'batches'}"
+    return f"{number(counts.files)} live files, {batches_left} not compacted yet"
 
 
 def rows(counts: Mapping[str, Mapping[str, int]]) -> Columns:

@@ -15,6 +15,7 @@ from ops.sandbox.settings import SandboxSettings
 from ops.sandbox.workflow_run import RowCounts, WorkflowRunSummary, summarize
 from totelake.lake.batches import IngestedBatch, ProcessedBatch
 from totelake.lake.commit_log import CommitLog
+from totelake.lake.file_sets import LiveFiles
 from totelake.tables import SOURCE_TABLES, STAR_TABLES
 from totelake.tables.ledger import LEDGER
 from totelake.warehouse.names import SCHEMA
@@ -31,6 +32,17 @@ class CommittedBatches:
 
 
 @dataclass(frozen=True, slots=True)
+class LiveFileCounts:
+    """The number of live files of a zone, and of the batches that no compaction has merged.
+
+    The batches are those of the table with most of them.
+    """
+
+    files: int
+    uncompacted: int
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """A snapshot of a local environment; values that need a part that is down are empty."""
 
@@ -44,6 +56,7 @@ class Status:
     alerts: tuple[dict[str, Any], ...]
     next_starts: dict[str, datetime]
     alarms: tuple[dict[str, Any], ...]
+    live_files: dict[str, LiveFileCounts]
 
     @property
     def last_success_age(self) -> float | None:
@@ -65,6 +78,7 @@ class Status:
         - `alerts`: oldest first: `sent_at`, `to`, `subject`, `topic`, `body`
         - `schedules`: the next start of each enabled schedule, by its name
         - `alarms`: those in the state ALARM: `name`, `since`, `reason`
+        - `live_files`: for `ingested` and `processed` the number of live `files`, and of `uncompacted` batches
         """
         return {
             "state": self.state,
@@ -83,6 +97,7 @@ class Status:
             "alerts": list(self.alerts),
             "schedules": self.next_starts,
             "alarms": list(self.alarms),
+            "live_files": {zone: asdict(counts) for zone, counts in self.live_files.items()},
         }
 
 
@@ -109,6 +124,7 @@ def gather(state: State, count: int = _LATEST) -> Status:
         alerts=_alerts(state),
         next_starts=aws.next_starts(settings) if has_aws else {},
         alarms=_alarms(settings) if has_aws else (),
+        live_files=_live_file_counts(state, settings) if has_aws else {},
     )
 
 
@@ -130,6 +146,15 @@ def committed_batches(state: State, settings: SandboxSettings, count: int = _LAT
     return {"ingested": _batches(map(_ingested, ingested)), "processed": _batches(map(_processed, processed))}
 
 
+def live_files(state: State, settings: SandboxSettings) -> dict[str, LiveFiles]:
+    """Return the live files of each zone; only the newest checkpoint and the commit records after it are read."""
+    buckets, owner = deployment.outputs(state)["buckets"], aws.OwnerClients(settings)
+    return {
+        "ingested": CommitLog(buckets["ingested"], IngestedBatch, owner).live_files(),
+        "processed": CommitLog(buckets["processed"], ProcessedBatch, owner).live_files(),
+    }
+
+
 def row_counts(settings: SandboxSettings) -> dict[str, dict[str, int]]:
     """Return the number of rows of every source table, and of every star table that exists in the warehouse."""
     return {
@@ -141,6 +166,17 @@ def row_counts(settings: SandboxSettings) -> dict[str, dict[str, int]]:
 def as_text(value: object) -> str:
     """Return a value without a JSON type as text; moments in ISO 8601."""
     return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _live_file_counts(state: State, settings: SandboxSettings) -> dict[str, LiveFileCounts]:
+    return {
+        zone: LiveFileCounts(
+            # The files of early batches are not recorded.
+            sum(len(each.files) or 1 for sets in live.tables.values() for each in sets),
+            live.uncompacted,
+        )
+        for zone, live in live_files(state, settings).items()
+    }
 
 
 def _batches(newest_first: Iterable[dict[str, Any]]) -> CommittedBatches:

@@ -38,6 +38,7 @@ def totelake(*arguments, state):
         "activity",
         "run",
         "reconcile",
+        "compact",
         "follow",
         "stop",
         "status",

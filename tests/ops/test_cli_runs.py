@@ -1,4 +1,4 @@
-"""How the CLI reads and shows workflow runs, row counts and reconcile results."""
+"""How the CLI reads and shows workflow runs, row counts and the results of single jobs."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -6,10 +6,11 @@ from io import StringIO
 
 import pytest
 
-from ops.cli import reconciliation, run_view
+from ops.cli import compaction, reconciliation, run_view
 from ops.cli.screen import Screen
 from ops.sandbox import workflow_run
 from ops.sandbox.workflow_run import ActionState, ActionSummary, RowCounts, WorkflowRunSummary, rows_done
+from totelake.lake.file_sets import FileSet, LiveFiles
 
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
 LINE = '{"event": "table_ingested", "status": "ok", "rows": %d}'
@@ -213,3 +214,17 @@ def test_reconcile_results_are_shown_by_table():
         "different in paid 6 1, 2, 3, 4, 5, …",
         "newer than the last batch 1 9",
     ]
+
+
+def test_merged_tables_are_shown_with_their_file_sets():
+    """Before and after the compaction, by table."""
+    sets = tuple(FileSet(f"tables/payment/batch_id=b{number}/", 10, 500, number, number) for number in (1, 2, 3))
+    merged = FileSet("tables/payment/batch_id=c/", 30, 1200, 1, 3, compacted=True)
+    before = {"ingested": LiveFiles(3, {"payment": sets}), "processed": LiveFiles()}
+    after = {"ingested": LiveFiles(3, {"payment": (merged,)}), "processed": LiveFiles()}
+    console = Screen(width=140, record=True, file=StringIO())
+    console.print(compaction.table([{"table": "payment", "rows": 30, "bytes": 1200}], before, after))
+
+    shown = [" ".join(line.replace("│", " ").split()) for line in console.export_text().splitlines()]
+
+    assert shown[-2] == "payment 3 1 30 1,200"

@@ -400,7 +400,7 @@ def test_schedules_start_runs_and_a_manual_run_waits_for_a_scheduled_one(state, 
     by_hand.communicate(timeout=30)
 
     due = status.gather(state).next_starts
-    assert due.keys() >= {"totelake-local-run", "totelake-local-reconcile-run"}
+    assert due.keys() >= {"totelake-local-run", "totelake-local-reconcile-run", "totelake-local-compact-run"}
     assert timedelta(minutes=10) < due["totelake-local-run"] - datetime.now(UTC) < timedelta(minutes=15)
     shown, _ = totelake(state, "status").communicate(timeout=60)
     assert "Schedule totelake-local-run: next start in 14 min" in shown

@@ -19,8 +19,8 @@ from moto import mock_aws
 from local_aws import inbox
 from local_aws.state import State
 from local_aws.visible_text import visible
-from ops.cli import dashboard as dashboard_view
 from ops.cli import (
+    compaction,
     demonstration,
     lake_query,
     lineage_view,
@@ -34,6 +34,7 @@ from ops.cli import (
     status_view,
     workflow_runs,
 )
+from ops.cli import dashboard as dashboard_view
 from ops.cli.commands import jobs, sandbox, warehouse
 from ops.deploy import __main__ as delivery
 from ops.deploy.errors import DeployError
@@ -44,7 +45,7 @@ from ops.sandbox.job_logs import LogLine
 from ops.sandbox.job_run import FinishedJobRun
 from ops.sandbox.lake import CatalogRelation, QueryResult
 from ops.sandbox.settings import SandboxSettings
-from ops.sandbox.status import CommittedBatches, Status
+from ops.sandbox.status import CommittedBatches, LiveFileCounts, Status
 from ops.sandbox.workflow_run import ActionState, ActionSummary, WorkflowRunSummary
 from totelake.lake import history, quarantine
 from totelake.lake.history import RecordVersion
@@ -73,6 +74,7 @@ PAGES = (
         source_data,
         *(jobs, sandbox, warehouse),
         dashboard_view,
+        compaction,
         demonstration,
         lineage_view,
         log_view,
@@ -143,8 +145,8 @@ def status_of(text: str) -> Status:
     alert = {"sent_at": NOW, "to": text, "subject": text, "topic": text, "body": text}
     alarm = {"name": text, "since": NOW, "reason": text}
     zones, rows = {text: CommittedBatches(1, (batch,))}, {text: {text: 1}}
-    run = failed_run(text)
-    return Status(text, "w", (text,), (run,), zones, rows, None, (alert,), {text: NOW}, (alarm,))
+    run, files = failed_run(text), {text: LiveFileCounts(1, 1)}
+    return Status(text, "w", (text,), (run,), zones, rows, None, (alert,), {text: NOW}, (alarm,), files)
 
 
 def show_history(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,6 +225,11 @@ def show_steps(text: str, _: pytest.MonkeyPatch) -> None:
         tell(text)
 
 
+def show_compacted(text: str, _: pytest.MonkeyPatch) -> None:
+    """Show a merged table."""
+    screen.console.print(compaction.table([{"table": text, "rows": 1, "bytes": 1}], {}, {}))
+
+
 def show_delivery_error(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fail a delivery with an error."""
 
@@ -242,6 +249,7 @@ VIEWS = {
     "describe": show_lake(lambda: lake_query.describe(*PLACE, "sale")),
     "status": lambda text, _: status_view.show(status_of(text)),
     "reconcile": show_reconciled,
+    "compact": show_compacted,
     "run": lambda text, _: screen.console.print(run_view.table("totelake", failed_run(text))),
     "run, line by line": show_run_line_by_line,
     "follow": show_failed_run,

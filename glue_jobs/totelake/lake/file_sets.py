@@ -76,6 +76,11 @@ class LiveFiles:
         """Return the file sets of `table`, the oldest first."""
         return self.tables.get(table, ())
 
+    @property
+    def uncompacted(self) -> int:
+        """The number of batches that no compaction has merged, of the table with most of them."""
+        return max((sum(not each.compacted for each in sets) for sets in self.tables.values()), default=0)
+
     def after(self, batches: Iterable[FilesOfBatch]) -> Self:
         """Return the files after the commit of the next `batches` in order."""
         sequence, tables = self.sequence, dict(self.tables)

@@ -175,8 +175,7 @@ def _measure(
         metrics.QUARANTINED_ROWS,
         {(table, rule): rows for table, rules in broken.items() for rule, rows in rules.items()},
     )
-    uncompacted = [sum(not each.compacted for each in sets) for sets in files.tables.values()]
-    stage_metrics.record(metrics.UNCOMPACTED_BATCHES, max(uncompacted, default=0))
+    stage_metrics.record(metrics.UNCOMPACTED_BATCHES, files.uncompacted)
 
 
 def _held(batch: ProcessedBatch | None) -> int:

@@ -2,7 +2,7 @@
 
 import typer
 
-from ops.cli.commands.jobs import crawl, follow, rebuild, reconcile, run, stop
+from ops.cli.commands.jobs import compact, crawl, follow, rebuild, reconcile, run, stop
 from ops.cli.commands.lake import describe, history, lineage, quarantine, query, tables
 from ops.cli.commands.sandbox import dashboard, demo, down, env, logs, status, up, urls
 from ops.cli.commands.source import activity, seed
@@ -15,7 +15,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 for _command in (
-    *(up, seed, activity, run, reconcile, crawl, follow, stop, status, dashboard, urls, env, logs),
+    *(up, seed, activity, run, reconcile, compact, crawl, follow, stop, status, dashboard, urls, env, logs),
     *(history, lineage, quarantine, query, tables, describe, rebuild, ddl, down, demo),
 ):
     app.command()(_command)

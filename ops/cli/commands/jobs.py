@@ -41,6 +41,15 @@ def reconcile(folder: StateOption = DEFAULT_STATE) -> None:
         reconciliation.reconcile(state, settings)
 
 
+def compact(folder: StateOption = DEFAULT_STATE) -> None:
+    """Merge the small files of many batches into few, in both zones of the lake; no row changes."""
+    from ops.cli import compaction
+
+    when_interrupted = "Interrupted; the job keeps running. See its output with: totelake logs compact"
+    with running_sandbox(folder, when_interrupted) as (state, settings):
+        compaction.compact(state, settings)
+
+
 def crawl(folder: StateOption = DEFAULT_STATE) -> None:
     """Run the crawler, and compare what it discovers with the declarations. Exit status 1 when they differ."""
     from ops.cli import workflow_runs

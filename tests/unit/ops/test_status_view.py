@@ -1,8 +1,8 @@
 """The status on the terminal."""
 
 from ops.cli.screen import Screen
-from ops.cli.status_view import batches
-from ops.sandbox.status import CommittedBatches
+from ops.cli.status_view import batches, files
+from ops.sandbox.status import CommittedBatches, LiveFileCounts
 
 
 def status_of(quarantined):
@@ -23,3 +23,9 @@ def test_status_without_quarantined_rows_does_not_mention_them():
     """Only the row count."""
     assert "1,200" in status_of(0)
     assert "quarantine" not in status_of(0)
+
+
+def test_status_counts_live_files_and_batches_to_compact():
+    """Of each zone."""
+    assert files(LiveFileCounts(1234, 16)) == "1,234 live files, 16 batches not compacted yet"
+    assert files(LiveFileCounts(11, 1)) == "11 live files, 1 batch not compacted yet"
