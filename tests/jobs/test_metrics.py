@@ -14,7 +14,7 @@ from moto.core import DEFAULT_ACCOUNT_ID
 
 from tests.lakes import job_run
 from tests.postgres_servers import WAREHOUSE_OWNER, login_of
-from totelake import ingest, reconcile
+from totelake import compact, ingest, reconcile
 from totelake.runtime import metrics, retry
 from totelake.runtime.errors import SourceSchemaError
 from totelake.runtime.metrics import METRICS, STAGES
@@ -61,6 +61,8 @@ def publish(stage, lake, reader, warehouse, run=None):
         lake.transform()
     elif stage == "load":
         load.run(run, lake.processed, warehouse)
+    elif stage == "compact":
+        compact.run(run, lake.ingested, lake.processed)
     else:
         reconcile.run(run, reconcile.Databases(reader, warehouse), lake.ingested, lake.processed)
     return published()[before:]

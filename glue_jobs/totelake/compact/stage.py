@@ -84,6 +84,7 @@ def _compact(run: JobRun, zone: _ZoneToCompact, widest: Mapping[str, int]) -> Li
             replaced = {name: (groups[name], by) for name, by in zip(groups, merged, strict=True)}
         figures |= {"batch_id": batch_id, "tables": len(replaced)}
         figures["replaced_sets"] = sum(len(sets) for sets, _ in replaced.values())
+        figures["total_rows"] = sum(by.rows for _, by in replaced.values())
         if replaced:
             failpoints.hit(failpoints.BEFORE_LOG_CREATED)
             replaced = _commit(run, zone, batch_id, replaced)
