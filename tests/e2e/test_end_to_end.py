@@ -26,12 +26,14 @@ from playwright.sync_api import expect
 from local_aws import processes
 from local_aws.state import State
 from ops.deploy import build
-from ops.sandbox import deployment, health, job_run
+from ops.sandbox import deployment, health, job_run, status
 from ops.sandbox.lake import LakeClient
 from ops.sandbox.settings import SandboxSettings
 from tests.browsers import chart_values, window
 from tests.chaos.outages import assert_warehouse_matches_source, change_source_rows, wait_until
-from totelake.tables import STAR_TABLES
+from totelake.lake import objects
+from totelake.lake.file_sets import LiveFiles
+from totelake.tables import STAR_TABLES, StarTable
 from totelake.warehouse.names import current_view
 
 pytestmark = pytest.mark.timeout(900)
@@ -163,6 +165,26 @@ class CommandLineWorld:
             time.sleep(1)
         return False
 
+    def live_files(self) -> dict[str, LiveFiles]:
+        """Return the live files of each zone."""
+        state = State(self.state)
+        return status.live_files(state, SandboxSettings.load(state))
+
+    def partitions(self) -> int:
+        """Return the number of partitions of all tables in the catalog."""
+        glue = self.client("glue")
+        tables = [
+            (database, table["Name"])
+            for database in ("totesys_ingested", "totesys_processed")
+            for page in glue.get_paginator("get_tables").paginate(DatabaseName=database)
+            for table in page["TableList"]
+        ]
+        return sum(
+            len(page["Partitions"])
+            for database, table in tables
+            for page in glue.get_paginator("get_partitions").paginate(DatabaseName=database, TableName=table)
+        )
+
     def files(self) -> dict[str, tuple[int, int]]:
         """Return every object of the lake with its size and modification time."""
         lake = Path(self.urls()["lake"])
@@ -252,14 +274,12 @@ def test_replayed_load_changes_nothing(world, two_runs):
 
 
 def test_catalog_has_all_committed_batches_and_no_others(world, two_runs):
-    """As partitions of a table."""
-    urls = world.urls()
+    """As partitions of a table; those that were compacted have been replaced."""
     glue = world.client("glue")
     pages = glue.get_paginator("get_partitions").paginate(DatabaseName="totesys_ingested", TableName="sales_order")
     registered = {partition["Values"][0] for page in pages for partition in page["Partitions"]}
-    records = [json.loads(path.read_text()) for path in Path(urls["lake"]).glob("*-ingested/log/*.json")]
 
-    assert registered == {record["batch_id"] for record in records if "sales_order" in record["tables"]}
+    assert registered == {objects.batch_of(files.path) for files in world.live_files()["ingested"].of("sales_order")}
 
 
 def test_reconcile_reports_a_change_in_the_warehouse(world, two_runs):
@@ -323,8 +343,7 @@ def test_queries_and_views_have_the_same_rows_in_lake_and_warehouse(world, two_r
         answer = lake.query(query["QueryString"])
         assert comparable(answer.rows) == comparable(world.in_order(query["QueryString"])), query["Name"]
     for table in STAR_TABLES.values():
-        names = ", ".join(column.name for column in (table.stored_columns[:-1] if table.is_fact else table.columns))
-        query = f"SELECT {names} FROM {current_view(table)} ORDER BY {', '.join(table.natural_key)}"
+        query = everything_in(current_view(table), table)
         rows = lake.query(query).rows
         assert rows
         assert comparable(rows) == comparable(world.in_order(query)), table.name
@@ -341,6 +360,51 @@ def test_command_line_queries_the_lake(world, two_runs):
     assert "rows in" in world.totelake("describe", "fact_payment")
     world.totelake("query", "SELECT nothing FROM dim_staff", expect=1)
     world.totelake("query", expect=2)
+
+
+def test_compaction_changes_files_and_no_answer(world, two_runs):
+    """Fewer partitions and live files, the same rows for the same queries and histories; the next run works."""
+    for _ in range(2):
+        world.totelake("activity", "--events", "100")
+        world.totelake("run")
+    lake = world.lake()
+    queries = [file.read_text() for file in (build.ROOT / "dashboards/queries/sales").glob("*.sql")]
+    queries += [everything_in(current_view(table), table) for table in STAR_TABLES.values()]
+    queries += [everything_in(table.name, table) for table in STAR_TABLES.values() if table.is_fact]
+
+    def answers() -> list[list[list[object]]]:
+        return [comparable(lake.query(query).rows) for query in queries]
+
+    before, history = answers(), world.totelake("history", "payment", "5")
+    files, partitions, live = world.files(), world.partitions(), world.live_files()
+
+    shown = world.totelake("compact")
+
+    assert "fact_sales_order" in shown
+    assert world.partitions() < partitions
+    for zone, sets in world.live_files().items():
+        assert sum(map(len, sets.tables.values())) < sum(map(len, live[zone].tables.values())), zone
+    assert files.items() <= world.files().items()
+    assert answers() == before
+    assert world.totelake("history", "payment", "5") == history
+    compacted = world.files()
+    assert "nothing to merge" in world.totelake("compact")
+    assert world.files() == compacted
+    with psycopg.connect(world.urls()["totesys"]) as connection:
+        connection.execute("UPDATE sales_order SET units_sold = units_sold + 1 WHERE sales_order_id < 4")
+        connection.execute("DELETE FROM payment WHERE payment_id = 6")
+    world.totelake("run")
+    now = world.expected_rows()
+    for table in FACTS:
+        assert world.warehouse(table, relation=f"current_{table}") == now[table], table
+    assert "different" not in world.totelake("reconcile")
+    assert "live files" in world.totelake("status")
+
+
+def everything_in(relation: str, table: StarTable) -> str:
+    """Return the query for all rows and declared columns of a relation with the columns of `table`."""
+    names = [column.name for column in (table.stored_columns[:-1] if table.is_fact else table.columns)]
+    return f"SELECT {', '.join(names)} FROM {relation} ORDER BY {', '.join((*table.natural_key, *names))}"
 
 
 def comparable(rows: Iterable[Iterable[object]]) -> list[list[object]]:
