@@ -2,16 +2,20 @@
 
 import csv
 import io
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 
 import typer
 from rich.table import Table
 
 from local_aws.state import State
-from ops.cli.screen import console, number, print_data, print_json, seconds
-from ops.sandbox import deployment
+from ops.cli.screen import console, error_console, number, print_data, print_json, seconds
+from ops.sandbox import deployment, time_travel
+from ops.sandbox.aws import OwnerClients
 from ops.sandbox.lake import CatalogRelation, LakeClient, QueryResult
 from ops.sandbox.settings import SandboxSettings
+from totelake.lake.batches import ProcessedBatch
+from totelake.lake.commit_log import CommitLog
 
 _NUMBERS = {"tinyint", "smallint", "integer", "bigint", "float", "double", "decimal"}
 _VIEW, _TABLE = "view", "table"
@@ -27,6 +31,47 @@ def sql_text(sql: str | None, file: Path | None) -> str:
     if not (text or "").strip():
         raise typer.BadParameter("the query is empty")
     return text or ""
+
+
+def batch_or_time(text: str) -> int | datetime:
+    """Return the number of a batch, or the time with its zone, in `text`; raise `BadParameter` for other text.
+
+    A time without a zone is in UTC, a date is its last microsecond.
+    """
+    if text.isascii() and text.isdecimal():
+        return int(text)
+    try:
+        return datetime.combine(date.fromisoformat(text), time.max, UTC)
+    except ValueError:
+        pass
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"{text!r} is neither the number of a batch nor a time such as 2026-01-31 or 2026-01-31T09:30+01:00",
+            param_hint="--as-of",
+        ) from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def as_of(state: State, settings: SandboxSettings, sql: str, moment: int | datetime) -> str:
+    """Return the query `sql` restricted to the rows up to a batch, and print to stderr which batch that is.
+
+    `moment` is its number, or a time: then it is the last batch up to this time.
+    """
+    outputs = deployment.outputs(state)
+    log = CommitLog(outputs["buckets"]["processed"], ProcessedBatch, OwnerClients(settings))
+    batch = time_travel.find_batch(log, moment)
+    restricted = time_travel.restricted(sql, batch.number, outputs["databases"])
+    error_console.print(f"As of batch {batch.number}, snapshot of {batch.taken_at}.")
+    if isinstance(moment, int) and moment != batch.number:
+        error_console.print(f"Batch {moment} was transformed together with a later one, so there is no answer for it.")
+    return restricted
+
+
+def show_sql(sql: str) -> None:
+    """Print a query as it is."""
+    print_data(sql)
 
 
 def query(state: State, settings: SandboxSettings, sql: str, output: str) -> None:

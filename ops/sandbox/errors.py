@@ -10,6 +10,8 @@ SandboxError
 ├── RunError                 a run could not be started, stopped or found
 ├── QueryFailedError         Athena rejected a query, or the query failed
 ├── LakeTableNotFoundError   the lake has no table of this name
+├── NoBatchAsOfError         the processed zone has no batch at the requested number or time
+├── NotAskedAsOfError        a query cannot be answered as of an earlier batch
 └── DashboardError           the dashboard could not be served
 """
 
@@ -101,3 +103,11 @@ class LakeTableNotFoundError(SandboxError):
         hint = f"did you mean {' or '.join(similar)}? List all with:" if similar else "list all with:"
         super().__init__(f"The lake has no table {name}; {hint} totelake tables")
         self.name, self.similar = name, similar
+
+
+class NoBatchAsOfError(SandboxError):
+    """The processed zone has no batch at the requested number or time; the message names those that it has."""
+
+
+class NotAskedAsOfError(SandboxError):
+    """A query cannot be answered as of an earlier batch; the message says why."""

@@ -60,16 +60,23 @@ def columns_in_athena(table: StarTable) -> list[Column]:
     return [column for column in table.stored_columns if column.name in names]
 
 
-def query_in_athena(table: StarTable) -> str:
-    """Return the query of the view in Athena's SQL.
+def query_in_athena(table: StarTable, versions: str = "") -> str:
+    """Return the query of the view in Athena's SQL, of all rows of `table` or of those that the query `versions` has.
 
     The catalog has the partitions of active batches only, so superseded batches do not count.
     """
     names = ", ".join(_quoted(column.name) for column in columns_in_athena(table))
     key = ", ".join(map(_quoted, table.natural_key))
     newest_first = f"row_number() OVER (PARTITION BY {key} ORDER BY {_quoted(INGESTED_SEQUENCE.name)} DESC)"
-    versions = f"SELECT *, {newest_first} AS version FROM {_quoted(table.name)}"  # noqa: S608 - declared names
-    return f"SELECT {names} FROM ({versions}) WHERE version = 1 AND {_quoted(DELETED_AT.name)} IS NULL"  # noqa: S608
+    rows = f"({versions})" if versions else _quoted(table.name)
+    numbered = f"SELECT *, {newest_first} AS version FROM {rows}"  # noqa: S608 - declared names
+    return f"SELECT {names} FROM ({numbered}) WHERE version = 1 AND {_quoted(DELETED_AT.name)} IS NULL"  # noqa: S608
+
+
+def versions_in_athena(table: StarTable, database: str, last: int) -> str:
+    """Return the query of the rows of `table` in `database` up to the ingested batch `last`, in Athena's SQL."""
+    rows = f"{_quoted(database)}.{_quoted(table.name)}"
+    return f"SELECT * FROM {rows} WHERE {_quoted(INGESTED_SEQUENCE.name)} <= {last:d}"  # noqa: S608 - declared names
 
 
 def _quoted(name: str) -> str:

@@ -58,10 +58,23 @@ def quarantine(folder: StateOption = DEFAULT_STATE, as_json: AsJson = False) -> 
 def query(
     sql: Annotated[str | None, typer.Argument(metavar="SQL", help="A query in Athena's SQL.")] = None,
     folder: StateOption = DEFAULT_STATE,
+    *,
     file: Annotated[
         Path | None, typer.Option("--file", metavar="F", exists=True, dir_okay=False, help="File with the query.")
     ] = None,
     output: Annotated[QueryFormat, typer.Option("--output", help="Format of the result.")] = QueryFormat.TABLE,
+    as_of: Annotated[
+        str | None,
+        typer.Option(
+            "--as-of",
+            metavar="BATCH|TIME",
+            help="Answer as after an ingested batch: its number, or the last one up to a time in ISO 8601. A time "
+            "without a zone is in UTC, a date is its end.",
+        ),
+    ] = None,
+    show_sql: Annotated[
+        bool, typer.Option("--show-sql", help="With --as-of: print the SQL, for Athena in AWS, and do not run it.")
+    ] = False,
 ) -> None:
     r"""Query the lake in Athena's SQL; a name without a database is one of the processed zone.
 
@@ -70,8 +83,19 @@ def query(
     from ops.cli import lake_query
 
     text = lake_query.sql_text(sql, file)
+    if as_of is None:
+        if show_sql:
+            raise typer.BadParameter("--show-sql prints the SQL of a query with --as-of BATCH|TIME")
+        with running_sandbox(folder, "Interrupted; the query was stopped.") as (state, settings):
+            lake_query.query(state, settings, text, output)
+        return
+    moment = lake_query.batch_or_time(as_of)
     with running_sandbox(folder, "Interrupted; the query was stopped.") as (state, settings):
-        lake_query.query(state, settings, text, output)
+        restricted = lake_query.as_of(state, settings, text, moment)
+        if show_sql:
+            lake_query.show_sql(restricted)
+        else:
+            lake_query.query(state, settings, restricted, output)
 
 
 def tables(folder: StateOption = DEFAULT_STATE) -> None:
