@@ -48,6 +48,7 @@ def totelake(*arguments, state):
         "tables",
         "describe fact_payment",
         "query SELECT",
+        "query SELECT --as-of 7 --show-sql",
     ],
 )
 def test_command_without_an_environment_fails_and_names_totelake_up(command, tmp_path):
@@ -101,6 +102,21 @@ def test_urls_prints_all_addresses_as_json(tmp_path):
         "lake": str(tmp_path / "s3"),
         "state": str(tmp_path),
     }
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--show-sql"], "prints the SQL of a query with --as-of"),
+        (["--as-of", "yesterday"], "Invalid value for --as-of: 'yesterday' is neither"),
+    ],
+)
+def test_query_as_of_an_earlier_batch_needs_a_batch_or_time(options, message, tmp_path):
+    """The message says which; status 2 is wrong usage."""
+    ended = totelake("query", "SELECT 1", *options, state=tmp_path / "none")
+
+    assert ended.returncode == 2
+    assert message in ended.stderr
 
 
 def test_lineage_of_a_warehouse_column_is_printed_as_json(tmp_path):
