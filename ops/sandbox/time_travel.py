@@ -4,10 +4,11 @@ Each row of a star table has the number of the ingested batch of its version, an
 to a batch is the same query on fewer rows. Compactions do not change it.
 """
 
+import logging
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import sqlglot
 from sqlglot import exp
@@ -19,6 +20,8 @@ from totelake.lake.commit_log import CommitLog
 from totelake.tables import STAR_TABLES
 from totelake.warehouse.current_views import query_in_athena, versions_in_athena
 from totelake.warehouse.names import current_view
+
+logging.getLogger("sqlglot").setLevel(logging.ERROR)  # it warns of statements that are refused here
 
 _CATALOG = "awsdatacatalog"
 _VIEWS = {current_view(table): table for table in STAR_TABLES.values()}
@@ -47,7 +50,7 @@ def find_batch(log: CommitLog[ProcessedBatch], as_of: int | datetime) -> Covered
     else:
         found = bisect_right(range(1, last + 1), as_of, key=lambda sequence: _time(_covered(log, sequence)))
     if not found or (isinstance(as_of, int) and as_of > newest.number):
-        asked = f"batch {as_of}" if isinstance(as_of, int) else f"batch up to {_text(as_of)}"
+        asked = f"batch {as_of}" if isinstance(as_of, int) else f"batch up to {as_of.isoformat()}"
         first = _covered(log, 1)
         raise NoBatchAsOfError(
             f"The processed zone has no {asked}: its batches are {first.number}, of {first.taken_at}, "
@@ -63,10 +66,6 @@ def _covered(log: CommitLog[ProcessedBatch], sequence: int) -> CoveredBatch:
 
 def _time(batch: CoveredBatch) -> datetime:
     return datetime.fromisoformat(batch.taken_at)
-
-
-def _text(time: datetime) -> str:
-    return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def restricted(sql: str, last: int, databases: dict[str, str]) -> str:

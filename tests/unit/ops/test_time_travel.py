@@ -192,7 +192,7 @@ def test_rebuild_of_the_zone_does_not_change_the_batches():
     assert [find_batch(log, number).number for number in range(2, 7)] == [2, 3, 3, 5, 6]
 
 
-@pytest.mark.parametrize("as_of", ["0", "1", "6", "2026-01-01T23:59:59", "2025-12-31"])
+@pytest.mark.parametrize("as_of", ["0", "1", "6", "2026-01-01T23:59:59", "2025-12-31", "0001-01-01T00:00+14:00"])
 def test_unknown_batch_is_an_error_with_the_known_ones(as_of):
     """With their numbers and times."""
     batches = "its batches are 2, of 2026-01-01T23:59:59.999Z, to 5, of 2026-01-03T10:00:00.000Z"
