@@ -1,6 +1,6 @@
 # `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup browser run test test-fast coverage bench chaos lint checks format lock generated docs images up down bootstrap plan deploy destroy clean
+.PHONY: help setup browser run test test-fast coverage bench growth chaos lint checks format lock generated docs images up down bootstrap plan deploy destroy clean
 PYTHON := .venv/bin/python
 TOTELAKE := $(PYTHON) -m ops.cli
 # Two test files in parallel, in the collected order, which starts with the slow ones.
@@ -48,6 +48,11 @@ coverage: lint browser  ## Run the tests with coverage, including subprocesses; 
 bench: .venv-bench/installed  ## Compare with other tools: N=100000 sales orders, REPETITIONS=3.
 	$(PYTHON) -m benchmarks.comparison $(if $(N),--sales-orders $(N)) $(if $(REPETITIONS),--repetitions $(REPETITIONS))
 	.venv-bench/bin/python -m benchmarks.plot
+
+growth: .venv-bench/installed  ## Measure whether the cost of a run grows with the history: N=1004 runs, HISTORY=17520 batches.
+	$(PYTHON) -m benchmarks.growth $(if $(N),--batches $(N)) $(if $(HISTORY),--history $(HISTORY)) $(ARGS)
+	$(PYTHON) -m benchmarks.growth_report
+	.venv-bench/bin/python -m benchmarks.growth_plot
 
 chaos: setup  ## Fault injection: HISTORIES=1000 SEED=1, MINUTES=60, or REPLAY=seed for one history.
 	@$(PYTHON) -m tests.chaos $(if $(HISTORIES),--histories $(HISTORIES)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(if $(REPLAY),--replay $(REPLAY))

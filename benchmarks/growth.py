@@ -8,10 +8,10 @@ AWS; each has its seconds, its requests to S3 and Glue, and the Parquet files th
   the tenth against the last ones.
 - `events`: 300 events on a lake of one batch against one with a year of batches (`benchmarks.long_lake`), of the same
   totesys.
-- `queries`: on the long lake, a record's history, the latest batches, and the questions of `dashboards/queries` through
-  Athena; the questions also on the same rows in one batch.
-- `rebuild`: the warehouse from the long lake, against a first load of the same rows in one batch.
-- `partitions`: those registered in the catalog, by table.
+- `reads`: the histories of records and the latest batches, on both lakes after the events.
+- `questions`: those of `dashboards/queries` through Athena, on the long lake and on the same rows in one batch.
+- `loads`: all rows of the long lake as a rebuild and into an empty warehouse, and the same rows in one batch.
+- `partitions`: those registered in the catalog, by table, with the live file sets.
 """
 
 import argparse
@@ -143,10 +143,10 @@ def measure_long_lake(
         results["partitions"] = partitions()
         results["live_file_sets"] = live_file_sets(lake)
         long = {
-            "reads": reads(lake, counter, repetitions),
             "questions": questions(lake, repetitions),
-            "rebuild": rebuilds(environment, lake, counter, repetitions),
+            "loads": loads(environment, lake, counter, repetitions),
             "events": events(environment, lake, counter, totesys, repetitions),
+            "reads": reads(lake, counter, repetitions),
         }
     results["after_events"] = long["events"].pop("after")
     results["long"] = long
@@ -155,13 +155,13 @@ def measure_long_lake(
             lake.ingest(copy.reader)
             lake.transform()
         short = {
-            "reads": reads(lake, counter, repetitions),
             "events": events(environment, lake, counter, copy, repetitions),
+            "reads": reads(lake, counter, repetitions),
         }
     with environment.lake() as lake:
         long_lake.in_one_batch(lake, generated.rows)
         short["questions"] = questions(lake, repetitions)
-        short["rebuild"] = rebuilds(environment, lake, counter, repetitions)
+        short["loads"] = loads(environment, lake, counter, repetitions)
     short["events"].pop("after")
     results["short"] = short
     if short["questions"]["answers"] != long["questions"]["answers"]:
@@ -176,7 +176,7 @@ def events(
     """Return the costs by stage of 300 events; the first repetition also brings the warehouse up to the lake."""
     warehouse, costs = environment.warehouse(), []
     with quiet():
-        load.run(job_run(rebuild="true"), lake.processed, Postgres(warehouse))
+        _load(lake, warehouse, {"rebuild": "true"})
     for repetition in range(repetitions + 1):
         activity(totesys.url, events=300, random_seed=repetition)
         of_stages = run_stages(lake, counter, totesys, warehouse)
@@ -204,16 +204,20 @@ def reads(lake: Lake, counter: RequestCounter, repetitions: int) -> dict[str, An
     }
 
 
-def rebuilds(environment: Environment, lake: Lake, counter: RequestCounter, repetitions: int) -> dict[str, Any]:
-    """Return the costs of loads of all rows of the lake into a new warehouse."""
+def loads(environment: Environment, lake: Lake, counter: RequestCounter, repetitions: int) -> dict[str, Any]:
+    """Return the costs of loads of all rows of the lake: into an empty warehouse, and as a rebuild of that."""
+    costs: dict[str, list[Cost]] = {"into an empty warehouse": [], "as a rebuild": []}
+    for _ in range(repetitions + 1):
+        warehouse = environment.warehouse()
+        for name, arguments in zip(costs, ({}, {"rebuild": "true"}), strict=True):
+            with quiet():
+                costs[name].append(counter.measured(lambda: _load(lake, warehouse, arguments)))  # noqa: B023
+            progress(f"all rows {name}: {_shown({'load': costs[name][-1]})}")
+    return {name: list(map(asdict, of_loads[1:])) for name, of_loads in costs.items()}
 
-    def cost(warehouse: Login) -> Cost:
-        with quiet():
-            return counter.measured(lambda: lake.load(warehouse))
 
-    costs = [cost(environment.warehouse()) for _ in range(repetitions + 1)][1:]
-    progress(f"all rows loaded: {statistics.median(each.seconds for each in costs):.2f} s")
-    return {"load": list(map(asdict, costs))}
+def _load(lake: Lake, warehouse: Login, arguments: dict[str, str]) -> None:
+    load.run(job_run(**arguments), lake.processed, Postgres(warehouse))
 
 
 def questions(lake: Lake, repetitions: int) -> dict[str, Any]:
