@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import accumulate
 from typing import Any
 
 import boto3
@@ -72,20 +73,20 @@ def generate(lake: Lake, totesys: str, reader: Login, batches: int, *, compacted
     if not (ingested and processed):
         raise ValueError("totesys has no rows for a first batch")
     recorded = list(changes.record(totesys, 2, batches, ingested.snapshot))
-    sources = {table: [_rows(table, each.rows[table]) for each in recorded] for table in changes.CHANGED}
-    stars = {star: list(_split(_stars(lake.spark, source, sources[source]))) for source, star in STARS.items()}
+    versions = {table: _versions(table, recorded) for table in changes.CHANGED}
+    stars = {star: _stars(lake.spark, source, versions[source]) for source, star in STARS.items()}
     digests = {table: written.schema for table, written in ingested.tables.items()}
     first = {table: list(_live_rows(lake, table)) for table in STAR_TABLES}
     with quiet(), direct_storage(lake.folder):
-        for number, each in enumerate(recorded):
-            versions = {table: rows[number] for table, rows in sources.items()}
-            ingested = _ingested(lake, ingested, each, versions, digests)
-            processed = _processed(lake, processed, ingested, {table: rows[number] for table, rows in stars.items()})
+        for each, of_sources, of_stars in zip(recorded, _by_batch(versions), _by_batch(stars), strict=True):
+            rows = {table: of_table.drop_columns(INGESTED_SEQUENCE.name) for table, of_table in of_sources.items()}
+            ingested = _ingested(lake, ingested, each, rows, digests)
+            processed = _processed(lake, processed, ingested, of_stars)
             if compacted and processed.sequence % BATCHES_PER_COMPACTION == 0:
                 compact.run(job_run(), lake.ingested, lake.processed)
     register(lake)
-    rows = {table: pa.concat_tables([*first[table], *stars.get(table, ())]) for table in STAR_TABLES}
-    return LongLake(lake, rows)
+    added = {table: [rows] for table, rows in stars.items()}
+    return LongLake(lake, {table: pa.concat_tables([*first[table], *added.get(table, [])]) for table in STAR_TABLES})
 
 
 def register(lake: Lake) -> None:
@@ -196,12 +197,15 @@ def _star_table(s3: Any, bucket: str, table: str, batch_id: str, rows: pa.Table)
     return ProcessedTable(path, rows.num_rows, sum(file.bytes for file in written), months, written)
 
 
-def _rows(table: str, rows: list[dict[str, Any]]) -> pa.Table:
-    """Return recorded `rows` with the columns and types of the files of a batch."""
+def _versions(table: str, recorded: list[Recorded]) -> pa.Table:
+    """Return the `recorded` rows of a source table with the columns of the files of a batch, and its sequence."""
     types = arrow_schema(SOURCE_TABLES[table].stored_columns)
     # The ingest's column is a literal.
     place = types.get_field_index(OPERATION.name)
-    return pa.Table.from_pylist(rows, types.set(place, types.field(place).with_nullable(False)))
+    types = types.set(place, types.field(place).with_nullable(False))
+    rows = pa.Table.from_pylist([row for each in recorded for row in each.rows[table]], types)
+    sequences = [number for number, each in enumerate(recorded, 2) for _ in each.rows[table]]
+    return rows.append_column(INGESTED_SEQUENCE.name, pa.array(sequences, pa.int32())).combine_chunks()
 
 
 def _as_text(time: datetime) -> str:
@@ -210,12 +214,9 @@ def _as_text(time: datetime) -> str:
     return text.rstrip("0") if time.microsecond else text
 
 
-def _stars(spark: SparkSession, source: str, batches: list[pa.Table]) -> pa.Table:
-    """Return the star rows of all versions of the table `source` in the `batches` from 2 on, ordered by batch."""
+def _stars(spark: SparkSession, source: str, versions: pa.Table) -> pa.Table:
+    """Return the star rows of the `versions` of the table `source`, ordered by batch."""
     table, columns = STAR_TABLES[STARS[source]], SOURCE_TABLES[source].stored_columns
-    versions = pa.concat_tables(batches)
-    sequences = [number for number, rows in enumerate(batches, 2) for _ in range(rows.num_rows)]
-    versions = versions.append_column(INGESTED_SEQUENCE.name, pa.array(sequences, pa.int32()))
     star = _fact if table.is_fact else _dimension
     frame = star(spark, TRANSFORMS[table.name], versions, schema((*columns, INGESTED_SEQUENCE)))
     checked = check_rules(frame, table, {})
@@ -248,13 +249,16 @@ def _with_deleted_at(rows: DataFrame) -> DataFrame:
     return rows.withColumn(DELETED_AT.name, F.lit(None).cast(DELETED_AT.type.spark))
 
 
+def _by_batch(tables: dict[str, pa.Table]) -> Iterator[dict[str, pa.Table]]:
+    """Yield for each batch its rows of each of `tables`, which are ordered by batch."""
+    for rows in zip(*map(_split, tables.values()), strict=True):
+        yield dict(zip(tables, rows, strict=True))
+
+
 def _split(rows: pa.Table) -> Iterator[pa.Table]:
-    """Yield the `rows`, which are ordered by batch, of each batch."""
-    counts = compute.value_counts(rows[INGESTED_SEQUENCE.name])
-    first = 0
-    for number in counts.field("counts").to_pylist():
+    counts = compute.value_counts(rows[INGESTED_SEQUENCE.name]).field("counts").to_pylist()
+    for first, number in zip(accumulate([0, *counts]), counts, strict=False):
         yield rows.slice(first, number)
-        first += number
 
 
 def _live_rows(lake: Lake, table: str) -> Iterable[pa.Table]:
