@@ -5,7 +5,6 @@ through it takes hours, to write the files minutes. `direct_storage` lets the pl
 """
 
 import bisect
-import hashlib
 import io
 import threading
 from collections.abc import Iterator
@@ -15,6 +14,9 @@ from typing import Any
 
 import boto3
 from botocore.exceptions import ClientError
+
+from local_aws.s3.objects import derived_etag
+from local_aws.s3.records import Stamp
 
 _AFTER_ALL = "\U0010ffff"
 
@@ -67,7 +69,7 @@ class FolderS3:
             place = bisect.bisect_left(keys, request["Key"])
             if keys[place : place + 1] != [request["Key"]]:
                 keys.insert(place, request["Key"])
-        return {"ETag": f'"{_etag(request["Body"])}"'}
+        return {"ETag": _etag(path)}
 
     def get_object(self, *, Bucket: str, Key: str, Range: str = "") -> dict[str, Any]:  # noqa: N803 - names of S3
         """Return the content of an object, or of a range of its bytes."""
@@ -110,15 +112,14 @@ class FolderS3:
 
 
 class _Listed(dict[str, Any]):
-    """A listed object; its file is read when its size or ETag is asked for."""
+    """A listed object, whose size and ETag are looked up when asked for."""
 
     def __init__(self, root: Path, key: str) -> None:
         super().__init__(Key=key)
         self._path = root / key
 
     def __missing__(self, name: str) -> Any:
-        body = self._path.read_bytes()
-        return {"Size": len(body), "ETag": f'"{_etag(body)}"'}[name]
+        return self._path.stat().st_size if name == "Size" else _etag(self._path)
 
 
 class _NoCatalog:
@@ -157,5 +158,6 @@ def _folders(keys: list[str], prefix: str, delimiter: str) -> Iterator[str]:
         place = bisect.bisect_left(keys, folder + _AFTER_ALL)
 
 
-def _etag(body: bytes) -> str:
-    return hashlib.md5(body, usedforsecurity=False).hexdigest()
+def _etag(path: Path) -> str:
+    """Return the ETag with which the local S3 serves a file that was not written through it."""
+    return f'"{derived_etag(Stamp.of(path.stat()))}"'

@@ -63,7 +63,7 @@ def main() -> None:
     parser.add_argument("--history", type=int, default=long_lake.A_YEAR, metavar="N", help="batches of the long lake")
     parser.add_argument("--sales-orders", type=int, default=200, metavar="N", help="size of totesys")
     parser.add_argument("--repetitions", type=int, default=5, metavar="N", help="of 300 events, queries and rebuilds")
-    parser.add_argument("--compacted", action=argparse.BooleanOptionalAction, default=True, help="of the long lake")
+    parser.add_argument("--uncompacted", action="store_true", help="no compaction of the long lake")
     parser.add_argument("--json", type=Path, default=ROOT / "benchmarks/results/growth.json", help="file of results")
     arguments = parser.parse_args()
     results = json.loads(arguments.json.read_text(encoding="utf-8")) if arguments.json.exists() else {}
@@ -80,8 +80,14 @@ def main() -> None:
 def _write(path: Path, results: dict[str, Any]) -> None:
     results["machine"] = {"cores": os.cpu_count(), "architecture": platform.machine()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    lines = (f"{json.dumps(name)}: {_in_lines(value)}" for name, value in results.items())
+    path.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
     print(path)
+
+
+def _in_lines(value: Any) -> str:
+    """Return `value` as JSON, a list with one line for each element."""
+    return "[\n" + ",\n".join(map(json.dumps, value)) + "\n]" if isinstance(value, list) else json.dumps(value)
 
 
 def measure_batches(
@@ -90,7 +96,7 @@ def measure_batches(
     """Run the stages after each of many small changes; return the costs of each batch by stage."""
     run_batches(environment, counter, arguments.sales_orders, arguments.warm_up)
     return [
-        {stage: asdict(cost) for stage, cost in costs.items()}
+        {stage: cost.by_service() for stage, cost in costs.items()}
         for costs in run_batches(environment, counter, arguments.sales_orders, arguments.batches)
     ]
 
@@ -132,10 +138,11 @@ def measure_long_lake(
 ) -> dict[str, Any]:
     """Measure a lake of many batches, and lakes of one batch with the same rows."""
     batches, repetitions = arguments.history, arguments.repetitions
-    totesys, results = environment.totesys(orders=arguments.sales_orders), {"batches": batches, "history": {}}
+    totesys = environment.totesys(orders=arguments.sales_orders)
+    results: dict[str, Any] = {"batches": batches, "compacted": not arguments.uncompacted}
     with environment.lake() as lake:
         began = time.monotonic()
-        generated = long_lake.generate(lake, totesys.url, totesys.reader, batches, compacted=arguments.compacted)
+        generated = long_lake.generate(lake, totesys.url, totesys.reader, batches, compacted=not arguments.uncompacted)
         results["generated_in_seconds"] = time.monotonic() - began
         progress(f"{batches} batches generated in {results['generated_in_seconds']:.0f} s")
         copy = environment.totesys(like=totesys)

@@ -70,7 +70,7 @@ def _of_batches(batches: list[dict[str, Any]]) -> str:
 def _of_long_lake(measured: dict[str, Any]) -> str:
     long, short = measured["long"], measured["short"]
     number = f"{measured['batches']:,}"
-    names = ("one batch", f"{number} batches")
+    names = ("one batch", f"{number} batches{'' if measured['compacted'] else ', none compacted'}")
     by_stage = [
         _compared(stage, *([repetition[stage] for repetition in side["events"]["costs"]] for side in (short, long)))
         for stage in STAGES

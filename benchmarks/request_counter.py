@@ -26,6 +26,11 @@ class Cost:
     requests: dict[str, int]
     files: int
 
+    def by_service(self) -> dict[str, Any]:
+        """Return the cost as JSON types, with its requests by service."""
+        requests = {service: self.of(service) for service in SERVICES}
+        return {"seconds": round(self.seconds, 3), "requests": requests, "files": self.files}
+
     def of(self, service: str) -> int:
         """Return the number of requests to a service."""
         return sum(number for name, number in self.requests.items() if name.startswith(f"{service}."))

@@ -118,7 +118,7 @@ class FileKey(FakeKey):  # type: ignore[misc] # moto is not typed
             _persist=None,
             _metadata=LowercaseDict({"Content-Type": "binary/octet-stream"}),
             _is_versioned=bucket.is_versioned,
-            _etag=_derived_etag(stamp),
+            _etag=derived_etag(stamp),
             _version_id=_derived_version_id(stamp) if bucket.versioning_status in VERSIONED_STATES else "null",
         )
         self.path = path
@@ -235,7 +235,7 @@ def _default_attributes() -> dict[str, Any]:
     return dict(vars(key))
 
 
-def _derived_etag(stamp: Stamp) -> str:
+def derived_etag(stamp: Stamp) -> str:
     """Return the ETag of a file that another program wrote: it changes with the file and is not an MD5 by its form."""
     return f"{_digest('etag', stamp)}-1"
 

@@ -1,10 +1,13 @@
 """The documentation site: its navigation is complete, and it has no broken links."""
 
+import json
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+
+from benchmarks import growth_report
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -37,3 +40,10 @@ def test_site_builds_without_warnings(tmp_path):
     assert {tag for tag in scripts if "//" in tag and "integrity=" not in tag} == set()
     assert any("mermaid" in tag for tag in scripts)
     assert (tmp_path / "decisions" / "0001-commit-by-conditional-put" / "index.html").exists()
+
+
+def test_figures_of_the_growth_are_those_measured():
+    """`python -m benchmarks.growth_report` writes them into the page."""
+    page = (DOCS / "performance.md").read_text()
+    measured = json.loads((ROOT / "benchmarks/results/growth.json").read_text())
+    assert growth_report.with_figures(page, measured) == page
