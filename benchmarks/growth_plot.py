@@ -27,7 +27,7 @@ def main() -> None:
 
 
 def draw(batches: list[dict[str, Any]]) -> Figure:
-    """Return the figure, with medians of nine batches; of compactions, which follow every eighth batch, of nine."""
+    """Return the figure: each value is the median of nine batches, or of nine compactions, around it."""
     figure = Figure(figsize=(9, 6), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True)
     for stage, color in STAGES.items():
@@ -43,7 +43,7 @@ def draw(batches: list[dict[str, Any]]) -> Figure:
     below.set_xlabel("batch")
     for axes in (above, below):
         axes.set_ylim(bottom=0)
-    above.legend(loc="upper right", ncols=len(STAGES))
+    figure.legend(*above.get_legend_handles_labels(), loc="outside upper center", ncols=len(STAGES))
     return figure
 
 
