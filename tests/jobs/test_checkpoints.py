@@ -8,7 +8,7 @@ import boto3
 import pytest
 
 from totelake.lake.batches import IngestedBatch, IngestedTable, Snapshot
-from totelake.lake.checkpoints import INTERVAL, Checkpoint, key
+from totelake.lake.checkpoints import INTERVAL, Checkpoint, Checkpoints, key
 from totelake.lake.commit_log import CommitLog
 from totelake.lake.file_sets import LiveFiles
 from totelake.runtime.errors import LogError
@@ -68,6 +68,23 @@ def test_requests_do_not_grow_with_the_number_of_batches(bucket):
         requests.append(sum(counted.requests.values()))
 
     assert max(requests[2 * INTERVAL :]) == max(requests[INTERVAL : 2 * INTERVAL]) <= INTERVAL + 5
+
+
+def test_newest_checkpoint_is_found_in_short_lists(bucket, lake_root):
+    """Of hundreds of checkpoints, those in one folder and the names of the other folders are listed."""
+    checkpoint = Checkpoint(1, LiveFiles(), "jr_1", "v1", "2026-11-30T12:00:00.000Z")
+    for number in range(1, 451):
+        path = lake_root / bucket / key(number)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(replace(checkpoint, number=number).to_json()))
+    listed = []
+    s3 = boto3.client("s3")
+    s3.meta.events.register("after-call.s3.ListObjectsV2", lambda parsed, **_: listed.append(parsed["KeyCount"]))
+
+    newest, following = Checkpoints(bucket, s3).newest()
+
+    assert (newest.number, following) == (450, 451)
+    assert sum(listed) < 110
 
 
 def test_live_files_are_the_same_with_and_without_checkpoints(bucket):

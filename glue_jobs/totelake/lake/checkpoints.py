@@ -1,8 +1,8 @@
 """The checkpoints of a zone: the live files at a commit record, so that readers need not read all records before it.
 
 A stage writes one after several commits, a compaction one with its file sets in the place of those that it replaced.
-They are the immutable objects `checkpoints/0000/00000001.json`, …: at most a thousand in a folder, so that two requests
-find the newest one.
+They are the immutable objects `checkpoints/0000/00000001.json`, …: at most a hundred in a folder, so that two short
+lists find the newest one.
 """
 
 import json
@@ -19,7 +19,7 @@ from totelake.runtime.errors import LogError
 PREFIX = "checkpoints/"
 INTERVAL = 8
 """The number of commits after which a stage writes a checkpoint."""
-_PER_FOLDER = 1_000
+_PER_FOLDER = 100
 
 
 @dataclass(frozen=True, slots=True)
