@@ -23,7 +23,9 @@ from totelake.warehouse.current_views import query_in_athena
 from totelake.warehouse.names import current_view
 
 CHANGES = (
-    "UPDATE department SET location = 'Leeds' WHERE department_id = 1; UPDATE payment SET paid = NOT paid",
+    """UPDATE sales_order SET units_sold = units_sold + 1 WHERE sales_order_id % 7 = 0;
+       UPDATE department SET location = 'Leeds' WHERE department_id = 1;
+       UPDATE payment SET paid = NOT paid""",
     "DELETE FROM payment WHERE payment_id = 5; INSERT INTO currency (currency_id, currency_code) VALUES (9, 'CHF')",
     "UPDATE sales_order SET agreed_payment_date = '2024-02-30' WHERE sales_order_id = 7",
     "UPDATE currency SET currency_code = 'PLN' WHERE currency_id = 9; DELETE FROM payment WHERE payment_id = 6",
