@@ -131,17 +131,23 @@ def _commit(run: JobRun, zone: _ZoneToCompact, batch_id: str, replaced: _Replace
 
 
 def _update_catalog(zone: _ZoneToCompact) -> LiveFiles:
-    """Register the partitions of compacted file sets and remove those of files that are not live.
+    """Register the partitions of live files that the catalog lacks, and remove those of files that are not live.
 
     A query in between meets a row in both, or in one of them, never in none.
     """
     registered = {name: catalog.partitions(zone.zone, name) for name in zone.tables}
     # Read after the partitions: what was registered then and is not live now will never be live again.
     live = zone.log().live_files()
-    catalog.create(zone.zone, {name: live.of(name) for name in zone.tables})
+    catalog.create(zone.zone, {name: _unregistered(live.of(name), registered[name]) for name in zone.tables})
     for name, values in registered.items():
         catalog.remove_others(zone.zone, name, values, live.of(name))
     return live
+
+
+def _unregistered(sets: tuple[FileSet, ...], registered: list[list[str]]) -> list[FileSet]:
+    """Return those of `sets` of which a partition is not among the `registered` ones."""
+    known = set(map(tuple, registered))
+    return [files for files in sets if not known.issuperset(part.values for part in catalog.partitions_of(files))]
 
 
 def _measure(stage_metrics: StageMetrics, tables: Mapping[str, tuple[FileSet, ...]]) -> None:

@@ -39,7 +39,8 @@ TotelakeError                       (base)
 ├── ComparisonError                 a table cannot be compared, since one side cannot be read (checks)
 ├── ReconcileError                  the warehouse differs from totesys, or a table could not be compared (checks)
 ├── CrawlError                      the crawler has produced no result to check (checks)
-└── DriftError                      the ingested bucket does not match the declarations (checks)
+├── DriftError                      the ingested bucket does not match the declarations (checks)
+└── VerifyError                     objects or partitions of the lake are missing or altered (checks)
 """
 
 from totelake.runtime.errors.base import (
@@ -51,7 +52,7 @@ from totelake.runtime.errors.base import (
     TransientError,
     UnexpectedError,
 )
-from totelake.runtime.errors.checks import ComparisonError, CrawlError, DriftError, ReconcileError
+from totelake.runtime.errors.checks import ComparisonError, CrawlError, DriftError, ReconcileError, VerifyError
 from totelake.runtime.errors.databases import (
     ConnectionSettingsError,
     DatabaseInterruptedError,
@@ -119,6 +120,7 @@ __all__ = [
     "UnknownColumnError",
     "UnknownTableError",
     "UnreadableTableError",
+    "VerifyError",
     "WarehouseColumnsError",
     "WarehouseKeysError",
     "WarehouseOwnerError",

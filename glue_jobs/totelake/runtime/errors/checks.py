@@ -1,4 +1,4 @@
-"""Errors of the checks: reconcile and drift."""
+"""Errors of the checks: reconcile, drift and verify."""
 
 from totelake.runtime.errors.base import TotelakeError
 
@@ -60,3 +60,16 @@ class DriftError(TotelakeError):
             f"in totelake/drift/accepted.py; for batches that the crawler left out see its log."
         )
         self.differences = differences
+
+
+class VerifyError(TotelakeError):
+    """Objects or partitions of the lake are missing, altered or superfluous."""
+
+    _MOST_LISTED = 3
+
+    def __init__(self, faults: list[str]) -> None:
+        """Take the `faults`, each with its address and what to do; the message has the first three."""
+        listed, rest = faults[: self._MOST_LISTED], len(faults) - self._MOST_LISTED
+        more = [f"And {rest} more, see the log."] if rest > 0 else []
+        super().__init__(f"The lake has {len(faults)} faults. {' '.join([*listed, *more])}")
+        self.faults = faults

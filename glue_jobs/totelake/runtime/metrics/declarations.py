@@ -7,7 +7,7 @@ table is also published as the total that alarms use.
 from dataclasses import dataclass
 
 NAMESPACE = "Totelake"
-STAGES = ("ingest", "transform", "load", "reconcile", "drift", "compact")
+STAGES = ("ingest", "transform", "load", "reconcile", "drift", "compact", "verify")
 STAGE = "Stage"
 
 SUM, GAUGE = ("Sum",), ("Maximum", "Minimum", "Average")
@@ -155,6 +155,16 @@ FILE_BYTES = Metric(
     stages=("compact",),
 )
 
+LAKE_FAULTS = Metric(
+    "LakeFaults",
+    "Count",
+    ("Kind",),
+    SUM,
+    "Objects and partitions of the lake that are missing, altered or superfluous.",
+    stages=("verify",),
+    total=(),
+)
+
 METRICS = (
     ROWS_IN,
     ROWS_OUT,
@@ -172,4 +182,5 @@ METRICS = (
     LIVE_FILES,
     LIVE_PARTITIONS,
     FILE_BYTES,
+    LAKE_FAULTS,
 )
