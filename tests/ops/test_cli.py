@@ -39,6 +39,7 @@ def totelake(*arguments, state):
         "run",
         "reconcile",
         "compact",
+        "verify",
         "follow",
         "stop",
         "status",

@@ -6,6 +6,7 @@ import json
 import logging
 import socket
 import sys
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from io import StringIO
@@ -22,6 +23,7 @@ from local_aws.visible_text import visible
 from ops.cli import (
     compaction,
     demonstration,
+    lake_check,
     lake_query,
     lineage_view,
     log_view,
@@ -50,6 +52,7 @@ from ops.sandbox.workflow_run import ActionState, ActionSummary, WorkflowRunSumm
 from totelake.lake import history, quarantine
 from totelake.lake.history import RecordVersion
 from totelake.lake.quarantine import RuleViolation
+from totelake.verify.findings import Finding, Kind, Report
 
 HOSTILE = {
     "[/red]": "[/red]",
@@ -76,6 +79,7 @@ PAGES = (
         dashboard_view,
         compaction,
         demonstration,
+        lake_check,
         lineage_view,
         log_view,
         rebuilds,
@@ -230,6 +234,11 @@ def show_compacted(text: str, _: pytest.MonkeyPatch) -> None:
     screen.console.print(compaction.table([{"table": text, "rows": 1, "bytes": 1}], {}, {}))
 
 
+def show_damage(text: str, _: pytest.MonkeyPatch) -> None:
+    """Show a finding about an object of the lake."""
+    lake_check.show(Report([Finding(text, Kind.ORPHAN, text, text)], Counter({text: 1})))
+
+
 def show_delivery_error(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Fail a delivery with an error."""
 
@@ -250,6 +259,7 @@ VIEWS = {
     "status": lambda text, _: status_view.show(status_of(text)),
     "reconcile": show_reconciled,
     "compact": show_compacted,
+    "verify": show_damage,
     "run": lambda text, _: screen.console.print(run_view.table("totelake", failed_run(text))),
     "run, line by line": show_run_line_by_line,
     "follow": show_failed_run,

@@ -64,12 +64,12 @@ class LakeCheck:
         # The partitions first: what was registered then and is not live in the records will never be live again.
         registered = self._partitions(zone, tables)
         with self._step(zone, "Read the commit records") as show:
-            committed = records.read(zone, batch, show)
+            committed, last = records.read(zone, batch, show)
         known = KnownSets()
         known.add_records(committed)
         with self._step(zone, "Read the checkpoints") as show:
             read = chain.read(zone, committed, known, show)
-        last = max(least, read.live.sequence, *committed)
+        last = max(last, least, read.live.sequence)
         while zone.versions.is_deleted(records.key(last + 1)):
             last += 1
         records.report_missing(zone, range(1, last + 1), committed)

@@ -17,7 +17,7 @@ class Kind(StrEnum):
     CHECKPOINT_WRONG = "checkpoint_wrong"
     NOT_A_RECORD = "not_a_record"
     FILE_MISSING = "file_missing"
-    FILE_SIZE = "file_size"
+    FILE_SIZE = "size_differs"
     FILE_ALTERED = "file_altered"
     FILE_UNREADABLE = "file_unreadable"
     FILE_ADDED = "file_added"

@@ -44,8 +44,8 @@ def key(sequence: int) -> str:
     return f"{PREFIX}{sequence:08d}.json"
 
 
-def read(zone: ZoneObjects, batch: type[IngestedBatch | ProcessedBatch], show: Show) -> dict[int, Record]:
-    """Return the readable commit records by sequence, and report the others and what is inconsistent in one."""
+def read(zone: ZoneObjects, batch: type[IngestedBatch | ProcessedBatch], show: Show) -> tuple[dict[int, Record], int]:
+    """Return the readable commit records by sequence, and the last sequence; report what is wrong with the records."""
     sequences = zone.numbers(PREFIX, key)
     records: dict[int, Record] = {}
 
@@ -63,7 +63,7 @@ def read(zone: ZoneObjects, batch: type[IngestedBatch | ProcessedBatch], show: S
         else:
             _report_unreadable(zone, sequence, read)
         show(f"{sequence:,}/{sequences[-1]:,}")
-    return records
+    return records, max(sequences, default=0)
 
 
 def report_missing(zone: ZoneObjects, sequences: range, records: Mapping[int, Record]) -> None:

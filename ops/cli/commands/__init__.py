@@ -3,7 +3,7 @@
 import typer
 
 from ops.cli.commands.jobs import compact, crawl, follow, rebuild, reconcile, run, stop
-from ops.cli.commands.lake import describe, history, lineage, quarantine, query, tables
+from ops.cli.commands.lake import describe, history, lineage, quarantine, query, tables, verify
 from ops.cli.commands.sandbox import dashboard, demo, down, env, logs, status, up, urls
 from ops.cli.commands.source import activity, seed
 from ops.cli.commands.warehouse import ddl
@@ -16,7 +16,7 @@ app = typer.Typer(
 )
 for _command in (
     *(up, seed, activity, run, reconcile, compact, crawl, follow, stop, status, dashboard, urls, env, logs),
-    *(history, lineage, quarantine, query, tables, describe, rebuild, ddl, down, demo),
+    *(history, lineage, quarantine, verify, query, tables, describe, rebuild, ddl, down, demo),
 ):
     app.command()(_command)
 

@@ -55,6 +55,21 @@ def quarantine(folder: StateOption = DEFAULT_STATE, as_json: AsJson = False) -> 
         records.show_quarantine(state, settings, as_json=as_json)
 
 
+def verify(
+    folder: StateOption = DEFAULT_STATE,
+    read: Annotated[bool, typer.Option("--read", help="Read all files, and compare their contents and rows.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Check the lake: commit records, checkpoints, files and partitions. Exit status 1 when one is missing or altered.
+
+    For each of them the report says how to restore it. Files that no commit record names are only reported.
+    """
+    from ops.cli import lake_check
+
+    with running_sandbox(folder) as (state, settings):
+        lake_check.verify(state, settings, read=read, as_json=as_json)
+
+
 def query(
     sql: Annotated[str | None, typer.Argument(metavar="SQL", help="A query in Athena's SQL.")] = None,
     folder: StateOption = DEFAULT_STATE,
