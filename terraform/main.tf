@@ -34,7 +34,7 @@ module "artifacts" {
   source = "./modules/artifacts"
 
   bucket  = module.lake.buckets.artifacts
-  stages  = ["ingest", "transform", "load", "reconcile", "drift", "compact"]
+  stages  = ["ingest", "transform", "load", "reconcile", "drift", "compact", "verify"]
   scripts = var.scripts
   package = var.package
   wheels  = var.wheels
@@ -213,6 +213,34 @@ module "compact" {
   unregisters_in = local.compacted_databases
 }
 
+module "verify" {
+  source = "./modules/glue_job"
+
+  name           = "${var.prefix}-verify"
+  description    = "Checks the files of the lake, and fails when one is missing or altered."
+  script         = module.artifacts.scripts.verify
+  package        = module.artifacts.package
+  artifacts      = module.lake.buckets.artifacts
+  python_modules = local.python_modules
+  code_version   = local.code_version
+  kms_key_arn    = local.kms_key_arn
+
+  security_configuration = local.security_configuration
+  log_retention_days     = var.log_retention_days
+
+  arguments = {
+    "--ingested"  = module.lake.buckets.ingested
+    "--processed" = module.lake.buckets.processed
+  }
+
+  reads = [
+    { bucket = module.lake.buckets.ingested, keys = ["log/*", "checkpoints/*", "tables/*"] },
+    { bucket = module.lake.buckets.processed, keys = ["log/*", "checkpoints/*", "tables/*", "quarantine/*"] },
+  ]
+  lists_versions_in   = [module.lake.buckets.ingested, module.lake.buckets.processed]
+  lists_partitions_in = [module.catalog.databases.ingested, module.catalog.databases.processed]
+}
+
 module "workflow" {
   source = "./modules/workflow"
 
@@ -258,13 +286,24 @@ module "compact_schedule" {
   kms_key_arn = local.kms_key_arn
 }
 
+module "verify_schedule" {
+  source = "./modules/schedule"
+
+  target      = { kind = "job", name = module.verify.name, arn = module.verify.arn }
+  expression  = var.verify_schedule.expression
+  timezone    = var.verify_schedule.timezone
+  enabled     = var.verify_schedule.enabled
+  keep_missed = var.keep_missed_starts
+  kms_key_arn = local.kms_key_arn
+}
+
 module "alerting" {
   source = "./modules/alerting"
 
   prefix = var.prefix
   jobs = [
     module.ingest.name, module.transform.name, module.load.name, module.reconcile.name, module.drift.name,
-    module.compact.name,
+    module.compact.name, module.verify.name,
   ]
   crawlers    = [module.crawler.name]
   email       = var.alert_email

@@ -2,7 +2,7 @@ locals {
   measured = jsondecode(file("${path.module}/metrics.json"))
   missed_queues = compact([
     module.schedule.missed_queue, module.reconcile_schedule.missed_queue, module.crawl_schedule.missed_queue,
-    module.compact_schedule.missed_queue,
+    module.compact_schedule.missed_queue, module.verify_schedule.missed_queue,
   ])
 }
 
@@ -18,6 +18,7 @@ module "monitoring" {
     reconcile = var.reconcile_schedule.enabled
     drift     = var.crawl_schedule.enabled
     compact   = var.compact_schedule.enabled
+    verify    = var.verify_schedule.enabled
   }
   longest_seconds = var.longest_seconds
   volume_band     = var.volume_band

@@ -24,7 +24,7 @@ output "connections" {
 }
 
 output "jobs" {
-  description = "Names of the jobs ingest, transform, load, reconcile, drift and compact."
+  description = "Names of the jobs ingest, transform, load, reconcile, drift, compact and verify."
   value = {
     ingest    = module.ingest.name
     transform = module.transform.name
@@ -32,6 +32,7 @@ output "jobs" {
     reconcile = module.reconcile.name
     drift     = module.drift.name
     compact   = module.compact.name
+    verify    = module.verify.name
   }
 }
 
@@ -70,6 +71,11 @@ output "compact_schedule" {
   value       = module.compact_schedule.name
 }
 
+output "verify_schedule" {
+  description = "Name of the schedule that starts the job verify."
+  value       = module.verify_schedule.name
+}
+
 output "topic_arn" {
   description = "ARN of the topic for alerts."
   value       = module.alerting.topic_arn
@@ -84,6 +90,7 @@ output "log_groups" {
     reconcile = module.reconcile.log_groups
     drift     = module.drift.log_groups
     compact   = module.compact.log_groups
+    verify    = module.verify.log_groups
   }
 }
 

@@ -26,7 +26,7 @@ variable "local" {
 }
 
 variable "scripts" {
-  description = "Folder of the jobs' entry scripts: ingest.py, transform.py, load.py, reconcile.py, drift.py, compact.py."
+  description = "Folder of the jobs' entry scripts: ingest.py, transform.py, load.py, reconcile.py, drift.py, compact.py, verify.py."
   type        = string
   default     = "../glue_jobs"
 }
@@ -124,6 +124,16 @@ variable "compact_schedule" {
   description = "Schedule of the compaction job: expression (rate or cron), time zone, and whether it is enabled."
   type = object({
     expression = optional(string, "rate(4 hours)")
+    timezone   = optional(string, "Europe/London")
+    enabled    = optional(bool, false)
+  })
+  default = {}
+}
+
+variable "verify_schedule" {
+  description = "Schedule of the check of the lake: expression (rate or cron), time zone, and whether it is enabled."
+  type = object({
+    expression = optional(string, "cron(0 4 * * ? *)")
     timezone   = optional(string, "Europe/London")
     enabled    = optional(bool, false)
   })
@@ -286,7 +296,7 @@ variable "athena_gib_per_query" {
 variable "longest_seconds" {
   description = "Alarm limit of the duration of each stage in seconds; the sum of the workflow's stages should be below its schedule interval."
   type        = map(number)
-  default     = { ingest = 240, transform = 240, load = 240, reconcile = 900, compact = 1800 }
+  default     = { ingest = 240, transform = 240, load = 240, reconcile = 900, compact = 1800, verify = 1800 }
 }
 
 variable "volume_band" {

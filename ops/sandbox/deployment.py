@@ -90,6 +90,7 @@ def variables(settings: SandboxSettings) -> dict[str, Any]:
         "reconcile_schedule": {"enabled": settings.schedules},
         "crawl_schedule": {"enabled": settings.schedules},
         "compact_schedule": {"enabled": settings.schedules},
+        "verify_schedule": {"enabled": settings.schedules},
         "totesys": settings.login(SOURCE_DATABASE, READER),
         "warehouse": settings.login(WAREHOUSE_DATABASE, WAREHOUSE_OWNER),
     }

@@ -30,6 +30,11 @@ compact_schedule = {
   enabled    = true
 }
 
+verify_schedule = {
+  expression = "cron(0 4 * * ? *)"
+  enabled    = true
+}
+
 crawl_schedule = {
   enabled = true
 }

@@ -32,4 +32,9 @@ compact_schedule = {
   enabled    = true
 }
 
+verify_schedule = {
+  expression = "cron(0 4 * * ? *)"
+  enabled    = true
+}
+
 # QuickSight, which is billed per user, is off: after the account has subscribed to it, set TF_VAR_quicksight.

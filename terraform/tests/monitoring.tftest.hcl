@@ -7,8 +7,8 @@ variables {
   declared        = jsondecode(file("metrics.json"))
   topic_arn       = "arn:aws:sns:eu-west-2:123456789012:totelake-test-alerts"
   missed_queues   = ["totelake-test-run-missed", "totelake-test-reconcile-run-missed"]
-  expected        = { workflow = true, reconcile = true, drift = true, compact = true }
-  longest_seconds = { ingest = 240, transform = 240, load = 240, reconcile = 900, compact = 1800 }
+  expected        = { workflow = true, reconcile = true, drift = true, compact = true, verify = true }
+  longest_seconds = { ingest = 240, transform = 240, load = 240, reconcile = 900, compact = 1800, verify = 1800 }
   volume_band     = 3
   composite       = true
 }
@@ -21,8 +21,8 @@ run "all_alarms_are_created" {
   assert {
     condition = output.alarms == sort([for name in [
       "freshness", "late", "reconcile-silent", "drift-silent", "compact-silent", "quarantine", "held", "reconcile", "drift",
-      "uncompacted", "duration-ingest", "duration-transform", "duration-load", "duration-reconcile",
-      "duration-compact", "run-missed", "reconcile-run-missed", "volume", "unhealthy",
+      "uncompacted", "verify-silent", "lake-faults", "duration-ingest", "duration-transform", "duration-load", "duration-reconcile",
+      "duration-compact", "duration-verify", "run-missed", "reconcile-run-missed", "volume", "unhealthy",
     ] : "totelake-test-${name}"])
     error_message = "All alarms exist, with the prefix."
   }
@@ -86,7 +86,7 @@ run "no_alarms_for_disabled_schedules" {
   }
 
   variables {
-    expected      = { workflow = false, reconcile = false, drift = false, compact = false }
+    expected      = { workflow = false, reconcile = false, drift = false, compact = false, verify = false }
     missed_queues = []
     volume_band   = null
     composite     = false
@@ -95,7 +95,7 @@ run "no_alarms_for_disabled_schedules" {
   assert {
     condition = output.alarms == sort([for name in [
       "late", "quarantine", "held", "reconcile", "drift", "duration-ingest", "duration-transform", "duration-load",
-      "duration-reconcile", "duration-compact", "uncompacted",
+      "duration-reconcile", "duration-compact", "duration-verify", "uncompacted", "lake-faults",
     ] : "totelake-test-${name}"])
     error_message = "There are no alarms for missing runs, and no optional alarms."
   }

@@ -17,7 +17,8 @@ variables {
 run "resources_are_named_for_the_prefix" {
   assert {
     condition = output.jobs == {
-      for stage in ["ingest", "transform", "load", "reconcile", "drift", "compact"] : stage => "totelake-test-${stage}"
+      for stage in ["ingest", "transform", "load", "reconcile", "drift", "compact", "verify"] :
+      stage => "totelake-test-${stage}"
     }
     error_message = "There is one job per stage."
   }
@@ -25,9 +26,10 @@ run "resources_are_named_for_the_prefix" {
   assert {
     condition = [
       output.workflow, output.crawler, output.schedule, output.reconcile_schedule, output.compact_schedule,
+      output.verify_schedule,
       ] == [
       "totelake-test", "totelake-test-ingested", "totelake-test-run", "totelake-test-reconcile-run",
-      "totelake-test-compact-run",
+      "totelake-test-compact-run", "totelake-test-verify-run",
     ]
     error_message = "Workflow, crawler and schedules have the prefix."
   }
@@ -60,8 +62,8 @@ run "resources_are_named_for_the_prefix" {
   assert {
     condition = length(toset([
       module.ingest.role, module.transform.role, module.load.role, module.reconcile.role, module.drift.role,
-      module.compact.role,
-    ])) == 6
+      module.compact.role, module.verify.role,
+    ])) == 7
     error_message = "Each job has its own role."
   }
   assert {

@@ -163,8 +163,9 @@ def test_a_copy_of_a_file_is_not_an_altered_one(lake):
         assert found(lake) == []
 
 
-@pytest.mark.parametrize("sequence", [1, 3, BATCHES])
-@pytest.mark.parametrize("zone", ["ingested", "processed"])
+@pytest.mark.parametrize(
+    ("zone", "sequence"), [("processed", 1), ("ingested", 3), ("ingested", BATCHES), ("processed", BATCHES)]
+)
 def test_a_missing_record_is_found(lake, zone, sequence):
     """Also the last one: of the ingested zone, since a processed batch covers it."""
     key, bucket = f"log/{sequence:08d}.json", getattr(lake, zone)
@@ -178,8 +179,10 @@ def test_a_missing_record_is_found(lake, zone, sequence):
         assert findings == [(Kind.RECORD_MISSING, key, sequence, True)]
 
 
-@pytest.mark.parametrize("body", [b"{", b"[]", b"{}", b'{"tables": 1, "snapshot": 2, "held": 3, "replayed": 4}'])
-@pytest.mark.parametrize("sequence", [3, BATCHES])
+@pytest.mark.parametrize(
+    ("sequence", "body"),
+    [(3, b"{"), (3, b"[]"), (BATCHES, b"{}"), (BATCHES, b'{"tables": 1, "snapshot": 2, "held": 3, "replayed": 4}')],
+)
 def test_an_unreadable_record_is_found(lake, sequence, body):
     """Whether it is not JSON or another object."""
     key = f"log/{sequence:08d}.json"

@@ -111,6 +111,14 @@ def unregisters(database: str) -> list[RoleCall]:
     ]
 
 
+def lists_versions(*buckets: str) -> list[RoleCall]:
+    """Return the calls that list the versions of objects."""
+    return [
+        RoleCall("s3:ListBucketVersions", "list_object_versions", {"Bucket": bucket, "Prefix": "log/1"})
+        for bucket in buckets
+    ]
+
+
 def sets_run_properties() -> RoleCall:
     """Return the call that sets properties of a workflow run, for its later jobs."""
     properties = {"Name": PREFIX, "RunId": "none", "RunProperties": {}}
@@ -232,6 +240,15 @@ CALLS = {
         *unregisters("totesys_ingested"),
         *unregisters("totesys_processed"),
     ],
+    "verify": [
+        *every_job("verify"),
+        *lists(INGESTED, PROCESSED),
+        *lists_versions(INGESTED, PROCESSED),
+        *reads(INGESTED, "log/1", CHECKPOINT, "tables/staff/1"),
+        *reads(PROCESSED, "log/1", CHECKPOINT, "tables/dim_staff/1", "quarantine/dim_staff/1"),
+        RoleCall("glue:GetPartitions", "get_partitions", {"DatabaseName": "totesys_ingested", "TableName": "a-table"}),
+        RoleCall("glue:GetPartitions", "get_partitions", {"DatabaseName": "totesys_processed", "TableName": "a-table"}),
+    ],
     "ingested-crawler": [
         *lists(INGESTED),
         *reads(INGESTED, "tables/staff/1", maker=CRAWLER),
@@ -246,6 +263,7 @@ CALLS = {
     "compact-run": [
         RoleCall("glue:StartJobRun", "start_job_run", {"JobName": f"{PREFIX}-compact", **NO_RUN}, SCHEDULER)
     ],
+    "verify-run": [RoleCall("glue:StartJobRun", "start_job_run", {"JobName": f"{PREFIX}-verify", **NO_RUN}, SCHEDULER)],
 }
 """By the name of the role, without the common prefix."""
 
@@ -289,8 +307,16 @@ FORBIDDEN = {
         *connects("totesys", "warehouse"),
         RoleCall("s3:PutObject", "put_object", {"Bucket": INGESTED, "Key": CHECKPOINT, "Body": b""}),
     ],
+    "verify": [
+        *deletes(INGESTED, "tables/staff/1", "log/1", maker="no component"),
+        *writes(INGESTED, "tables/staff/1", "log/1", CHECKPOINT),
+        *writes(PROCESSED, "tables/dim_staff/1", "log/1", CHECKPOINT, "quarantine/dim_staff/1"),
+        *registers("totesys_processed"),
+        *connects("totesys", "warehouse"),
+    ],
     "crawl-run": [RoleCall("glue:StartWorkflowRun", "start_workflow_run", {"Name": PREFIX})],
     "reconcile-run": [RoleCall("glue:StartJobRun", "start_job_run", {"JobName": f"{PREFIX}-ingest"})],
     "compact-run": [RoleCall("glue:StartJobRun", "start_job_run", {"JobName": f"{PREFIX}-ingest"})],
+    "verify-run": [RoleCall("glue:StartJobRun", "start_job_run", {"JobName": f"{PREFIX}-ingest"})],
 }
 """Calls that must be denied to a role, such as those that another role may make."""

@@ -16,6 +16,7 @@ REQUIRED = {
     "load": {"processed", "warehouse_connection"},
     "reconcile": {"source_connection", "warehouse_connection", "ingested", "processed"},
     "compact": {"ingested", "processed"},
+    "verify": {"ingested", "processed"},
 }
 
 

@@ -13,7 +13,7 @@ from ops.deploy import build, terraform
 
 from .conftest import AppliedConfiguration, endpoint
 
-STAGES = ("ingest", "transform", "load", "reconcile", "drift", "compact")
+STAGES = ("ingest", "transform", "load", "reconcile", "drift", "compact", "verify")
 
 
 def test_outputs_have_the_names_of_the_resources(deployment: AppliedConfiguration) -> None:
@@ -24,7 +24,7 @@ def test_outputs_have_the_names_of_the_resources(deployment: AppliedConfiguratio
     assert outputs["buckets"] == {zone: f"totelake-local-{zone}" for zone in ("ingested", "processed", "artifacts")}
     assert outputs["jobs"] == {stage: f"totelake-local-{stage}" for stage in STAGES}
     assert outputs["topic_arn"] == "arn:aws:sns:eu-west-2:123456789012:totelake-local-alerts"
-    schedules = ("schedule", "reconcile_schedule", "crawl_schedule", "compact_schedule")
+    schedules = ("schedule", "reconcile_schedule", "crawl_schedule", "compact_schedule", "verify_schedule")
     named = ("prefix", "region", "workflow", "crawler", "crawl", *schedules)
     assert {key: outputs[key] for key in named} == {
         "prefix": "totelake-local",
@@ -36,6 +36,7 @@ def test_outputs_have_the_names_of_the_resources(deployment: AppliedConfiguratio
         "reconcile_schedule": "totelake-local-reconcile-run",
         "crawl_schedule": "totelake-local-crawl-run",
         "compact_schedule": "totelake-local-compact-run",
+        "verify_schedule": "totelake-local-verify-run",
     }
 
 
@@ -80,6 +81,7 @@ def test_jobs_have_the_arguments_of_their_entry_scripts(deployment: AppliedConfi
         },
         "drift": {"--crawler": "totelake-local-ingested"},
         "compact": {"--ingested": "totelake-local-ingested", "--processed": "totelake-local-processed"},
+        "verify": {"--ingested": "totelake-local-ingested", "--processed": "totelake-local-processed"},
     }
 
     for stage, arguments in own.items():

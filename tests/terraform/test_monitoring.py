@@ -35,8 +35,8 @@ module "monitoring" {
   declared        = local.declared
   topic_arn       = "arn:aws:sns:eu-west-2:123456789012:totelake-test-alerts"
   missed_queues   = %(queues)s
-  expected        = { workflow = true, reconcile = true, drift = true, compact = true }
-  longest_seconds = { ingest = 1, transform = 2, load = 3, reconcile = 4, compact = 5 }
+  expected        = { workflow = true, reconcile = true, drift = true, compact = true, verify = true }
+  longest_seconds = { ingest = 1, transform = 2, load = 3, reconcile = 4, compact = 5, verify = 6 }
   volume_band     = 3
   composite       = false
 }

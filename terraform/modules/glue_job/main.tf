@@ -131,6 +131,15 @@ locals {
     Resource = distinct([for place in concat(local.reads, local.writes) : "${local.s3}${place.bucket}"])
   }
 
+  version_statements = [for statement in [
+    {
+      Sid      = "ListVersions"
+      Effect   = "Allow"
+      Action   = ["s3:ListBucketVersions"]
+      Resource = [for bucket in var.lists_versions_in : "${local.s3}${bucket}"]
+    },
+  ] : statement if length(var.lists_versions_in) > 0]
+
   log_statement = {
     Sid      = "WriteLogs"
     Effect   = "Allow"
@@ -168,6 +177,7 @@ locals {
   partitions = {
     RegisterPartitions   = { actions = ["glue:GetTable", "glue:BatchCreatePartition"], databases = var.registers_in }
     UnregisterPartitions = { actions = ["glue:GetPartitions", "glue:BatchDeletePartition"], databases = var.unregisters_in }
+    ListPartitions       = { actions = ["glue:GetPartitions"], databases = var.lists_partitions_in }
   }
 
   catalog_statements = [
@@ -296,6 +306,7 @@ locals {
   statements = concat(
     [local.list_statement, local.log_statement, local.metric_statement],
     local.object_statements,
+    local.version_statements,
     local.catalog_statements,
     local.drift_statements,
     local.workflow_statements,

@@ -80,6 +80,18 @@ variable "unregisters_in" {
   default     = []
 }
 
+variable "lists_partitions_in" {
+  description = "Catalog databases whose partitions the job lists, and neither registers nor deletes."
+  type        = list(string)
+  default     = []
+}
+
+variable "lists_versions_in" {
+  description = "Buckets whose object versions the job lists."
+  type        = list(string)
+  default     = []
+}
+
 variable "statements" {
   description = "Additional IAM policy statements."
   type = list(object({

@@ -11,6 +11,7 @@ locals {
     local.alarms_of_content,
     local.alarms_of_drift,
     local.alarms_of_compaction,
+    local.alarms_of_files,
     local.alarms_of_duration,
     local.alarms_of_schedules,
   )
@@ -146,6 +147,32 @@ locals {
       runbook   = "compaction-behind"
       summary   = "A table has more than ${var.most_uncompacted} batches that no compaction has merged: runs and queries read more files."
       action    = "Start the job compact; it merges all of them in one run. If it succeeds and the alarm comes back, schedule it more often."
+    })
+  }
+
+  alarms_of_files = {
+    verify-silent = merge(local.defaults, {
+      enabled    = var.expected.verify
+      metric     = "Heartbeat"
+      dimensions = { Stage = "verify" }
+      statistic  = "Sum"
+      period     = 86400
+      periods    = 2
+      comparison = "LessThanThreshold"
+      threshold  = 1
+      missing    = "breaching"
+      notify_ok  = true
+      runbook    = "lake-damaged"
+      summary    = "No check of the lake has succeeded for two days."
+      action     = "Check the last runs of the job verify; it fails when a file is missing or altered."
+    })
+    lake-faults = merge(local.defaults, {
+      metric    = "LakeFaults"
+      statistic = "Sum"
+      period    = 3600
+      runbook   = "lake-damaged"
+      summary   = "Files, records or partitions of the lake are missing, altered or superfluous."
+      action    = "The log of the job verify names each of them, with the command that restores it. Deleted versions expire after 30 days."
     })
   }
 

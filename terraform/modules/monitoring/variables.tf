@@ -29,8 +29,8 @@ variable "missed_queues" {
 }
 
 variable "expected" {
-  description = "Whether workflow, reconcile, drift check and compaction are scheduled, so that missing runs raise an alarm."
-  type        = object({ workflow = bool, reconcile = bool, drift = bool, compact = bool })
+  description = "Whether workflow, reconcile, drift check, compaction and the check of the lake are scheduled, so that missing runs raise an alarm."
+  type        = object({ workflow = bool, reconcile = bool, drift = bool, compact = bool, verify = bool })
 }
 
 variable "oldest_seconds" {
@@ -44,8 +44,8 @@ variable "longest_seconds" {
   type        = map(number)
 
   validation {
-    condition     = length(setsubtract(["ingest", "transform", "load", "reconcile", "compact"], keys(var.longest_seconds))) == 0
-    error_message = "longest_seconds must have a value for every stage: ingest, transform, load, reconcile, compact."
+    condition     = length(setsubtract(["ingest", "transform", "load", "reconcile", "compact", "verify"], keys(var.longest_seconds))) == 0
+    error_message = "longest_seconds must have a value for every stage: ingest, transform, load, reconcile, compact, verify."
   }
 }
 
