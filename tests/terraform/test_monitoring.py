@@ -104,7 +104,7 @@ def is_published(name: str, dimensions: dict[str, str]) -> bool:
 
 def test_every_alarm_uses_a_published_metric(alarms: list[dict[str, Any]]) -> None:
     """With its namespace, dimensions and unit, and one of its statistics."""
-    assert len(alarms) == 18
+    assert len(alarms) == 21
     for alarm in alarms:
         metric, dimensions = metric_of(alarm)
         assert metric in PUBLISHED | {QUEUE}, alarm["AlarmName"]

@@ -22,7 +22,7 @@ def up(
         typer.Option(
             "--schedules/--no-schedules",
             envvar="TOTELAKE_SCHEDULES",
-            help="Run the workflow every 15 minutes, reconcile every hour, compact every 4 hours, and verify every day.",
+            help="Run the workflow every 15 minutes, reconcile every hour, compact every 4 hours, verify daily.",
         ),
     ] = True,
 ) -> None:
