@@ -18,6 +18,7 @@ from totelake import compact, ingest, reconcile
 from totelake.runtime import metrics, retry
 from totelake.runtime.errors import SourceSchemaError
 from totelake.runtime.metrics import METRICS, STAGES
+from totelake.verify import stage as verify
 from totelake.warehouse import load
 from totelake.warehouse.postgres.load import Postgres
 
@@ -63,6 +64,8 @@ def publish(stage, lake, reader, warehouse, run=None):
         load.run(run, lake.processed, warehouse)
     elif stage == "compact":
         compact.run(run, lake.ingested, lake.processed)
+    elif stage == "verify":
+        verify.run(run, lake.ingested, lake.processed)
     else:
         reconcile.run(run, reconcile.Databases(reader, warehouse), lake.ingested, lake.processed)
     return published()[before:]

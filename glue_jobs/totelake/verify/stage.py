@@ -1,9 +1,5 @@
 """The verify stage: the check of the lake as a Glue job."""
 
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import boto3
 
 from totelake.runtime import log, metrics, retry
@@ -11,7 +7,6 @@ from totelake.runtime.errors import VerifyError
 from totelake.runtime.glue import JobRun
 from totelake.verify.check import LakeCheck
 from totelake.verify.findings import Report
-from totelake.verify.zone_objects import Show
 
 
 @retry.retried("verify")
@@ -22,19 +17,13 @@ def run(run: JobRun, ingested: str, processed: str) -> Report:
     `VerifyError` when there are any.
     """
     with metrics.stage("verify") as stage_metrics, log.span("verify", stage="verify") as figures:
-        report = LakeCheck(ingested, processed, boto3, read=run.flag("read"), step=_logged).report()
+        report = LakeCheck(ingested, processed, boto3, read=run.flag("read")).report()
         for finding in report.findings:
             log.event("finding", status="fault" if finding.is_fault else "information", **finding.to_json())
-        figures |= {**report.checked, "faults": len(report.faults)}
-        figures["findings"] = len(report.findings)
-        stage_metrics.record(metrics.LAKE_FAULTS, Counter(finding.kind.value for finding in report.faults))
+        figures |= {**report.checked, "findings": len(report.findings), "faults": len(report.faults)}
+        figures["total_rows"] = figures.pop("rows", 0)  # without `read` none is counted
+        stage_metrics.record(metrics.LAKE_FAULTS, len(report.faults))
         if report.faults:
             stage_metrics.publish()
             raise VerifyError([f"{finding.url}: {finding.explanation}" for finding in report.faults])
     return report
-
-
-@contextmanager
-def _logged(name: str) -> Iterator[Show]:
-    with log.span("verify_step", stage="verify", step=name):
-        yield lambda _detail: None

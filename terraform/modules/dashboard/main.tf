@@ -28,6 +28,7 @@ locals {
     { title = "Rows in quarantine", statistic = "Maximum", lines = [local.single["HeldRows"]] },
     { title = "Differences between warehouse and totesys", statistic = "Sum", lines = [local.single["ReconcileDifferences"], local.single["ReconcileExplained"]] },
     { title = "Differences between lake and declarations", statistic = "Sum", lines = [local.single["DriftDifferences"]] },
+    { title = "Missing, altered or superfluous files of the lake", statistic = "Sum", lines = [local.single["LakeFaults"]] },
     { title = "Batches that no compaction has merged", statistic = "Maximum", lines = [local.single["UncompactedBatches"]], limit = var.most_uncompacted },
     { title = "Live files and partitions of the lake", statistic = "Maximum", lines = [local.single["LiveFiles"], local.single["LivePartitions"]] },
     { title = "Average size of a live file, bytes, by table", statistic = "Average", lines = [[{ expression = local.sizes }]] },

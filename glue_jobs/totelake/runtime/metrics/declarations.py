@@ -158,11 +158,10 @@ FILE_BYTES = Metric(
 LAKE_FAULTS = Metric(
     "LakeFaults",
     "Count",
-    ("Kind",),
+    (),
     SUM,
     "Objects and partitions of the lake that are missing, altered or superfluous.",
     stages=("verify",),
-    total=(),
 )
 
 METRICS = (
