@@ -173,7 +173,11 @@ def test_a_missing_record_is_found(lake, zone, sequence):
     with replaced(lake, bucket, key, None):
         findings = found(lake)
 
-    if (zone, sequence) == ("processed", BATCHES):  # without versions there is no trace of the record but its files
+    is_in_checkpoint = newest_set(lake).compacted  # a compaction writes one after the last record
+    if (zone, sequence) == (
+        "processed",
+        BATCHES,
+    ) and not is_in_checkpoint:  # without versions there is no trace of the record but its files
         assert {kind for kind, *_ in findings} == {Kind.ORPHAN, Kind.PARTITION_SUPERFLUOUS}
     else:
         assert findings == [(Kind.RECORD_MISSING, key, sequence, True)]

@@ -77,8 +77,8 @@ class KnownSets:
 
 
 def compacted_by(checkpoint: Checkpoint, table: str) -> FileSet | None:
-    """Return the set of `table` that the compaction of `checkpoint` has written, None if there is not exactly one."""
+    """Return the set of `table` that the compaction of `checkpoint` has written, None if there is none."""
     written = [
         files for files in checkpoint.files.of(table) if f"/batch_id={checkpoint.compaction}/" in f"/{files.path}"
     ]
-    return written[0] if len(written) == 1 else None
+    return written[0] if written else None
