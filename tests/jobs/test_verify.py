@@ -173,11 +173,13 @@ def test_a_missing_record_is_found(lake, zone, sequence):
     with replaced(lake, bucket, key, None):
         findings = found(lake)
 
-    is_in_checkpoint = newest_set(lake).compacted  # a compaction writes one after the last record
+    # A compaction writes a checkpoint after the last record.
+    is_in_checkpoint = newest_set(lake).compacted
     if (zone, sequence) == (
         "processed",
         BATCHES,
-    ) and not is_in_checkpoint:  # without versions there is no trace of the record but its files
+    ) and not is_in_checkpoint:
+        # Without versions there is no trace of the record but its files.
         assert {kind for kind, *_ in findings} == {Kind.ORPHAN, Kind.PARTITION_SUPERFLUOUS}
     else:
         assert findings == [(Kind.RECORD_MISSING, key, sequence, True)]
