@@ -8,6 +8,10 @@ import pytest
 from tests.chaos.testbed import BASE, PipelineTestbed
 from tests.chaos.verification import verify
 from tests.chaos.workers import WorkerPool, postgres_server
+from totelake.lake.batches import IngestedBatch
+from totelake.lake.checkpoints import Checkpoint
+from totelake.lake.commit_log import CommitLog
+from totelake.lake.file_sets import LiveFiles
 from totelake.lake.zones import INGESTED, PROCESSED
 from totelake.runtime.connections import session_options
 
@@ -50,6 +54,15 @@ def double_partition(testbed: PipelineTestbed) -> None:
     partitions = testbed.glue.databases[PROCESSED.database].tables["dim_design"].partitions
     [partition] = partitions.values()
     partitions["another"] = type(partition)(PROCESSED.database, "dim_design", {"Values": ["another"]})
+
+
+def lose_file_set(testbed: PipelineTestbed) -> None:
+    """Write a checkpoint that lacks a committed file set."""
+    log = CommitLog(testbed.lake.ingested, IngestedBatch)
+    files = log.live_files()
+    tables = {name: sets for name, sets in files.tables.items() if name != "payment"}
+    checkpoint = Checkpoint(log.next_checkpoint, LiveFiles(files.sequence, tables), "jr_test", "test", "")
+    assert log.checkpoints.write(checkpoint)
 
 
 DAMAGES = {
@@ -96,6 +109,10 @@ DAMAGES = {
     "file removed": (remove_file, ("was committed and has changed since",)),
     "partition lost": (lose_partition, ("totesys_ingested.payment: the catalog has []",)),
     "partition duplicated": (double_partition, ("totesys_processed.dim_design: the catalog has",)),
+    "file set lost": (
+        lose_file_set,
+        ("totesys_ingested.payment: the catalog has", "ingested.payment: the live files have other rows"),
+    ),
 }
 
 

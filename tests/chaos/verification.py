@@ -45,7 +45,8 @@ def verify(testbed: PipelineTestbed, faults: list[str]) -> int:
         (PROCESSED, CommitLog(testbed.lake.processed, ProcessedBatch)),
     ):
         faults += _faults_of_catalog(testbed, zone, log.live_files())
-        faults += _faults_of_compactions(zone, log)
+        if not changed:  # changed files may be unreadable
+            faults += _faults_of_compactions(zone, log)
     return sum(rows.total() for rows in actual.values())
 
 
