@@ -56,6 +56,7 @@ class CommitLog[B: CommitRecord]:
         self._batch = batch
         self._s3 = s3_for_readers(aws)
         self._read: dict[int, B] = {}
+        self._last: int | None = None
         self.checkpoints = Checkpoints(bucket, self._s3)
 
     @property
@@ -73,7 +74,16 @@ class CommitLog[B: CommitRecord]:
         return self.checkpoints.newest()
 
     def last_sequence(self) -> int:
-        """Return the highest committed sequence number, 0 when nothing has been committed."""
+        """Return the highest committed sequence number, 0 when nothing has been committed.
+
+        It is that of the first call, or of the last commit by this log: later batches of others are left out.
+        """
+        if self._last is None:
+            self._last = self._listed()
+        return self._last
+
+    def _listed(self) -> int:
+        """Return the highest sequence number in a list of the records from the checkpoint on."""
         known = self.checkpoint.files.sequence
         options = {"StartAfter": _key(known - 1)} if known > 1 else {}
         pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=_PREFIX, **options)
@@ -135,10 +145,11 @@ class CommitLog[B: CommitRecord]:
         except ClientError as error:
             if error.response["Error"]["Code"] not in {"PreconditionFailed", "ConditionalRequestConflict"}:
                 raise
+            self._last = None
             # A request that the SDK retries, because its response was lost, conflicts with its own record.
             if self.last_sequence() < batch.sequence or self.read(batch.sequence).batch_id != batch.batch_id:
                 raise CommitConflictError(self.bucket, batch.sequence, batch.batch_id) from error
-        self._read[batch.sequence] = batch
+        self._read[batch.sequence], self._last = batch, batch.sequence
         if batch.sequence - self.checkpoint.files.sequence >= INTERVAL:
             self._write_checkpoint(batch)
 
