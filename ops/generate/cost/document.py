@@ -49,6 +49,14 @@ Drift is rare, and detecting it late costs little: the ingest writes a new colum
 column is missing or has another type. The budget of crawling is therefore {share:.0%} of the cost of the jobs, which
 allows a crawl **{recommended_frequency}**. Configured is `{expression}`."""
 
+_COMPACTION = """\
+## Compaction
+
+The job compact costs {compact} a month. It keeps the number of files small, and checkpoints keep the number of commit
+records small that a run reads. Without them each transform would read the records of all batches of both zones: after
+a year of runs every 30 minutes {records:,.0f} requests, {requests} a month. To them come a request for a file of each
+batch and table that it looks up, and the minutes of the jobs that this takes."""
+
 _BY_USE = """\
 ## Usage-based costs
 
@@ -64,6 +72,7 @@ def page(name: str, resources: list[Resource]) -> str:
         _HEAD.format(name=name, as_of=AS_OF, hours=HOURS),
         _jobs(environment),
         _crawler(environment),
+        _compaction(environment),
         _fixed_costs(resources),
         _by_use(resources),
         _total(environment, resources),
@@ -108,6 +117,15 @@ def _crawler(environment: EnvironmentSchedules) -> str:
         share=CRAWL_SHARE,
         recommended_frequency=environment.recommended_frequency(),
         expression=environment.crawl.expression,
+    )
+
+
+def _compaction(environment: EnvironmentSchedules) -> str:
+    [compact] = [runs * job.run for job, runs in environment.jobs(REFERENCE_RUNS) if _short(job.name) == "compact"]
+    records = 2 * 12 * REFERENCE_RUNS
+    price = BY_USE["Reading objects"].amount / 1_000
+    return _COMPACTION.format(
+        compact=_dollars(compact), records=records, requests=_dollars(records * price * REFERENCE_RUNS)
     )
 
 
