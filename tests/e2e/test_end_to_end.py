@@ -411,6 +411,15 @@ def test_compaction_changes_files_and_no_answer(world, two_runs):
     assert "live files" in world.totelake("status")
 
 
+def test_all_files_are_checked(world, two_runs):
+    """By the command and by the scheduled job, after runs, a rebuild and a compaction."""
+    world.totelake("verify", "--read")
+
+    run = job_run.run(world.client("glue"), world.client("logs"), "totelake-local-verify")
+
+    assert run.succeeded, run
+
+
 def everything_in(relation: str, table: StarTable) -> str:
     """Return the query for all rows and declared columns of a relation with the columns of `table`."""
     names = [column.name for column in (table.stored_columns[:-1] if table.is_fact else table.columns)]
