@@ -1,4 +1,4 @@
-"""The compact stage: fewer files with the same rows, whoever reads or writes at the same time."""
+"""The compact stage: fewer files with the same rows, while other runs read and write."""
 
 import json
 import shutil

@@ -6,15 +6,14 @@ from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 
 from totelake.lake import objects, parquet_files
 from totelake.lake.file_sets import DataFile, FileSet
-from totelake.lake.scan import local_frame
+from totelake.lake.scan import joined_with_batches
 from totelake.runtime.errors import CompactionError
 from totelake.runtime.glue import JobRun
 from totelake.tables import BATCH_ID, SourceTable, StarTable
-from totelake.tables.model import COMPACTED_LINEAGE, INGESTED_SEQUENCE, MONTH, SEVERAL_MONTHS
+from totelake.tables.model import INGESTED_SEQUENCE, MONTH, SEVERAL_MONTHS
 
 DRIVER_ROWS = 200_000
 """Up to this number of rows, the driver merges the files of a table in less time than Spark's tasks."""
@@ -87,7 +86,7 @@ class Merge:
         rows = self._read(table, compacted).drop(BATCH_ID.name) if compacted else None
         if single:
             added = self._read(table, single)
-            added = self._with_batches(added, single) if isinstance(table, SourceTable) else added.drop(BATCH_ID.name)
+            added = joined_with_batches(added, single) if isinstance(table, SourceTable) else added.drop(BATCH_ID.name)
             rows = rows.unionByName(added, allowMissingColumns=True) if rows else added
         assert rows is not None  # noqa: S101 - there are sets
         parts = 1 + sum(files.rows for files in sets) // _ROWS_PER_FILE
@@ -101,20 +100,6 @@ class Merge:
         urls = [f"s3://{self.bucket}/{files.path}" for files in sets]
         rows = self.run.spark.read.option("basePath", base).option("mergeSchema", "true").parquet(*urls)
         return rows.drop(MONTH.name) if isinstance(table, StarTable) and table.is_fact else rows
-
-    def _with_batches(self, rows: DataFrame, sets: list[FileSet]) -> DataFrame:
-        """Return `rows` of ingested `sets` with the columns of `COMPACTED_LINEAGE`."""
-        numbers, times, ids = zip(*map(parquet_files.batch_of, sets), strict=True)
-        sequence, taken_at, written_by = (column.name for column in COMPACTED_LINEAGE)
-        batches = pa.table(
-            {
-                BATCH_ID.name: ids,
-                sequence: pa.array(numbers, pa.int32()),
-                taken_at: pa.array(times, pa.timestamp("us")),
-            }
-        )
-        joined = rows.join(F.broadcast(local_frame(self.run.spark, batches)), BATCH_ID.name, "inner")
-        return joined.withColumnRenamed(BATCH_ID.name, written_by)
 
 
 def _order(table: SourceTable | StarTable) -> tuple[str, ...]:

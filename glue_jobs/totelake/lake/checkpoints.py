@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from botocore.exceptions import ClientError
 
-from totelake.lake.file_sets import FileSet, LiveFiles
+from totelake.lake.file_sets import NOT_A_RECORD, FileSet, LiveFiles
 from totelake.runtime import log
 from totelake.runtime.errors import LogError
 
@@ -91,7 +91,7 @@ class Checkpoints:
         body = self._s3.get_object(Bucket=self.bucket, Key=key(number))["Body"].read()
         try:
             return Checkpoint.from_json(json.loads(body))
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except NOT_A_RECORD as error:
             raise LogError(f"s3://{self.bucket}/{key(number)}: not a checkpoint: {error!r}.") from error
 
     def write(self, checkpoint: Checkpoint) -> bool:

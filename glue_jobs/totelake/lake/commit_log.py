@@ -13,11 +13,11 @@ import boto3
 from botocore.exceptions import ClientError
 
 from totelake.lake.checkpoints import INTERVAL, Checkpoint, Checkpoints
-from totelake.lake.file_sets import FilesOfBatch, LiveFiles
+from totelake.lake.file_sets import NOT_A_RECORD, FilesOfBatch, LiveFiles
 from totelake.runtime.clients import READER_THREADS, Clients, s3_for_readers
 from totelake.runtime.errors import CommitConflictError, LogError
 
-_PREFIX = "log/"
+PREFIX = "log/"
 
 
 class CommitRecord(FilesOfBatch, Protocol):
@@ -85,14 +85,14 @@ class CommitLog[B: CommitRecord]:
     def _listed(self) -> int:
         """Return the highest sequence number in a list of the records from the checkpoint on."""
         known = self.checkpoint.files.sequence
-        options = {"StartAfter": _key(known - 1)} if known > 1 else {}
-        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=_PREFIX, **options)
+        options = {"StartAfter": key(known - 1)} if known > 1 else {}
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=PREFIX, **options)
         keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
         first = max(known, 1)
         last = first + len(keys) - 1
-        if keys != [_key(number) for number in range(first, last + 1)] or last < known:
+        if keys != [key(number) for number in range(first, last + 1)] or last < known:
             raise LogError(
-                f"s3://{self.bucket}/{_PREFIX}: the records are not numbered {first} to {max(last, known)} without "
+                f"s3://{self.bucket}/{PREFIX}: the records are not numbered {first} to {max(last, known)} without "
                 f"gaps. A record was removed or added manually: restore it from its object version."
             )
         return last
@@ -104,11 +104,11 @@ class CommitLog[B: CommitRecord]:
         return self._read[sequence]
 
     def _from_object(self, sequence: int) -> B:
-        body = self._s3.get_object(Bucket=self.bucket, Key=_key(sequence))["Body"].read()
+        body = self._s3.get_object(Bucket=self.bucket, Key=key(sequence))["Body"].read()
         try:
             return self._batch.from_json(json.loads(body))
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise LogError(f"s3://{self.bucket}/{_key(sequence)}: not a commit record: {error}.") from error
+        except NOT_A_RECORD as error:
+            raise LogError(f"s3://{self.bucket}/{key(sequence)}: not a commit record: {error}.") from error
 
     def since(self, sequence: int) -> list[B]:
         """Return the batches committed after `sequence`, in order."""
@@ -137,7 +137,7 @@ class CommitLog[B: CommitRecord]:
         try:
             self._s3.put_object(
                 Bucket=self.bucket,
-                Key=_key(batch.sequence),
+                Key=key(batch.sequence),
                 Body=body,
                 ContentType="application/json",
                 IfNoneMatch="*",
@@ -166,5 +166,6 @@ class CommitLog[B: CommitRecord]:
         )
 
 
-def _key(sequence: int) -> str:
-    return f"{_PREFIX}{sequence:08d}.json"
+def key(sequence: int) -> str:
+    """Return the key of the commit record `sequence`."""
+    return f"{PREFIX}{sequence:08d}.json"

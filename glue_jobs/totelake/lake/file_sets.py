@@ -4,6 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol, Self
 
+NOT_A_RECORD = (ValueError, TypeError, KeyError, AttributeError)
+"""The errors of reading a JSON object that is not a commit record or checkpoint, or not JSON."""
+
 
 class DataFile(NamedTuple):
     """A Parquet file: its `name` below the path of its set, its size in bytes, and the ETag of its content."""

@@ -15,7 +15,7 @@ from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StructType
 
-from totelake.lake import objects, parquet_files
+from totelake.lake import parquet_files
 from totelake.lake.file_sets import FileSet
 from totelake.lake.frames import schema
 from totelake.lake.parquet_files import batch_of, with_lineage
@@ -64,14 +64,7 @@ class Scan:
         reader = self.spark.read.schema(schema((*columns, BATCH_ID)))
         base = f"{self._urls(sets)[0].rstrip('/').rpartition('/')[0]}/"
         rows = reader.option("basePath", base).parquet(*self._urls(sets))
-        # createDataFrame from an Arrow table starts no Python worker.
-        by_batch = {
-            BATCH_ID.name: [objects.batch_of(files.path) for files in sets],
-            INGESTED_SEQUENCE.name: pa.array([files.first for files in sets], pa.int32()),
-            TAKEN_AT.name: pa.array([batch_of(files)[1] for files in sets], pa.timestamp("us")),
-        }
-        batches = F.broadcast(local_frame(self.spark, pa.table(by_batch)))
-        return rows.join(batches, BATCH_ID.name, "inner").withColumnRenamed(BATCH_ID.name, WRITTEN_BY.name)
+        return joined_with_batches(rows, sets)
 
     def _urls(self, sets: Iterable[FileSet]) -> list[str]:
         return [f"s3://{self.bucket}/{files.path}" for files in sets]
@@ -116,6 +109,19 @@ class DriverScan(Scan):
     def _frame(self, tables: Iterable[pa.Table], columns: Sequence[Column]) -> DataFrame:
         rows = pa.concat_tables([arrow_schema(columns).empty_table(), *tables])
         return local_frame(self.spark, rows, schema(columns))
+
+
+def joined_with_batches(rows: DataFrame, sets: Sequence[FileSet]) -> DataFrame:
+    """Return `rows` of ingested `sets`, with their batch id, with the columns of `COMPACTED_LINEAGE` instead of it."""
+    numbers, times, ids = zip(*map(batch_of, sets), strict=True)
+    # createDataFrame from an Arrow table starts no Python worker.
+    by_batch = {
+        BATCH_ID.name: ids,
+        INGESTED_SEQUENCE.name: pa.array(numbers, pa.int32()),
+        TAKEN_AT.name: pa.array(times, pa.timestamp("us")),
+    }
+    batches = F.broadcast(local_frame(rows.sparkSession, pa.table(by_batch)))
+    return rows.join(batches, BATCH_ID.name, "inner").withColumnRenamed(BATCH_ID.name, WRITTEN_BY.name)
 
 
 def local_frame(spark: SparkSession, rows: pa.Table, types: StructType | None = None) -> DataFrame:

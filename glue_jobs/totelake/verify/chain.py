@@ -6,10 +6,10 @@ from itertools import groupby
 
 from totelake.lake import checkpoints
 from totelake.lake.checkpoints import NOTHING, Checkpoint
-from totelake.lake.file_sets import FileSet, LiveFiles
+from totelake.lake.file_sets import NOT_A_RECORD, FileSet, LiveFiles
 from totelake.verify.findings import Kind
 from totelake.verify.known_sets import KnownSets, compacted_by
-from totelake.verify.records import UNREADABLE, Record
+from totelake.verify.records import Record
 from totelake.verify.zone_objects import Show, ZoneObjects, in_threads
 
 
@@ -50,7 +50,7 @@ def read(zone: ZoneObjects, records: Mapping[int, Record], known: KnownSets, sho
 def _checkpoint(zone: ZoneObjects, number: int) -> Checkpoint | str:
     try:
         checkpoint = Checkpoint.from_json(zone.json(checkpoints.key(number)))
-    except UNREADABLE as error:
+    except NOT_A_RECORD as error:
         return f"{type(error).__name__}: {error}"
     return checkpoint if checkpoint.number == number else f"its number is {checkpoint.number}"
 

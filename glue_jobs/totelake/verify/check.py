@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from totelake.lake import zones
+from totelake.lake import commit_log, zones
 from totelake.lake.batches import IngestedBatch, ProcessedBatch
 from totelake.lake.file_sets import LiveFiles
 from totelake.lake.zones import Zone
@@ -70,7 +70,7 @@ class LakeCheck:
         with self._step(zone, "Read the checkpoints") as show:
             read = chain.read(zone, committed, known, show)
         last = max(last, least, read.live.sequence)
-        while zone.versions.is_deleted(records.key(last + 1)):
+        while zone.versions.is_deleted(commit_log.key(last + 1)):
             last += 1
         records.report_missing(zone, range(1, last + 1), committed)
         after = range(read.live.sequence + 1, last + 1)

@@ -5,13 +5,10 @@ from dataclasses import dataclass
 from typing import Self
 
 from totelake.lake.batches import IngestedBatch, ProcessedBatch, QuarantinedRows
-from totelake.lake.file_sets import FileSet
+from totelake.lake.commit_log import PREFIX, key
+from totelake.lake.file_sets import NOT_A_RECORD, FileSet
 from totelake.verify.findings import Kind
 from totelake.verify.zone_objects import Show, ZoneObjects, in_threads
-
-PREFIX = "log/"
-UNREADABLE = (ValueError, TypeError, KeyError, AttributeError)
-"""The errors of a record that is not one, or not valid JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +36,6 @@ class Record:
         )
 
 
-def key(sequence: int) -> str:
-    """Return the key of the commit record `sequence`."""
-    return f"{PREFIX}{sequence:08d}.json"
-
-
 def read(zone: ZoneObjects, batch: type[IngestedBatch | ProcessedBatch], show: Show) -> tuple[dict[int, Record], int]:
     """Return the readable commit records by sequence, and the last sequence; report what is wrong with the records."""
     sequences = zone.numbers(PREFIX, key)
@@ -52,7 +44,7 @@ def read(zone: ZoneObjects, batch: type[IngestedBatch | ProcessedBatch], show: S
     def record(sequence: int) -> Record | str:
         try:
             read = Record.of(batch.from_json(zone.json(key(sequence))))
-        except UNREADABLE as error:
+        except NOT_A_RECORD as error:
             return f"{type(error).__name__}: {error}"
         return read if read.sequence == sequence else f"its sequence is {read.sequence}"
 
