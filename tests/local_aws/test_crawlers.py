@@ -102,17 +102,18 @@ def test_crawl_writes_a_log_and_sends_events(lake: CrawledLake) -> None:
 
 
 @pytest.fixture
-def slow(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
-    """Make crawls wait, at most a second per file, until the event is set."""
+def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Make crawls wait before they read a file until the event is set, at the latest at the end of the test."""
     may_read = threading.Event()
     read = parquet_nesting.open_checked
 
     def wait_and_read(path: Path) -> Any:
-        may_read.wait(1)
+        may_read.wait()
         return read(path)
 
     monkeypatch.setattr("local_aws.glue.crawlers.lake.parquet_nesting.open_checked", wait_and_read)
-    return may_read
+    yield may_read
+    may_read.set()
 
 
 def test_running_crawler_cannot_be_started_updated_or_deleted(
