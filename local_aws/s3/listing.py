@@ -34,7 +34,7 @@ class ListingPage:
 
 
 class Listing:
-    """One walk over a bucket's folder; a directory is read at most once, and only if needed.
+    """One walk over a bucket's folder, forward only; a directory is read at most once, and only if needed.
 
     `locate` returns the path of a directory's key ("a/b/", or "" for the bucket), None when it cannot have one;
     `is_marker` returns whether the key of a directory was written as an object.
@@ -80,7 +80,7 @@ class Listing:
         """Yield the keys below the directory `folder`, which is "" or ends with a slash."""
         if folder.startswith(prefix) and folder >= start and folder and self._is_marker(folder):
             yield folder
-        entries = self._entries(folder)
+        entries = self._entries(folder, start)
         # The entry before the position of `start` may be a directory that contains `start`.
         for entry in entries[max(0, bisect_left(entries, start) - 1) :]:
             if entry > prefix and not entry.startswith(prefix):
@@ -91,13 +91,16 @@ class Listing:
             elif entry >= start or start.startswith(entry):
                 yield from self._below(entry, prefix, start)
 
-    def _entries(self, folder: str) -> list[str]:
-        """Return the keys of the files and directories (with a trailing slash) directly in `folder`, sorted."""
+    def _entries(self, folder: str, start: str) -> list[str]:
+        """Return the keys of the files and directories (with a trailing slash) directly in `folder`, sorted.
+
+        Those before the `start` of the first call may be left out.
+        """
         if folder not in self._entries_by_folder:
             path = self._locate(folder)
             if path is not None:
                 self._paths[folder] = path
-            self._entries_by_folder[folder] = sorted(_scan(path, folder)) if path is not None else []
+            self._entries_by_folder[folder] = sorted(_scan(path, folder, start)) if path is not None else []
         return self._entries_by_folder[folder]
 
 
@@ -107,10 +110,14 @@ def common_prefix(name: str, prefix: str, delimiter: str | None) -> str | None:
     return None if end < 0 or not delimiter else name[: end + len(delimiter)]
 
 
-def _scan(path: Path, folder: str) -> Iterator[str]:
+def _scan(path: Path, folder: str, start: str) -> Iterator[str]:
+    """Yield the entries of a directory that are, or may have, keys from `start`, in no order."""
+    first = start.removeprefix(folder) if start.startswith(folder) else ""
     try:
         with os.scandir(path) as entries:
             for entry in entries:
+                if entry.name < first and not first.startswith(entry.name):
+                    continue
                 # A name that is not UTF-8 cannot be a key. Links are not followed: they may point out of the bucket.
                 if not entry.name.isascii() and not _encodable(entry.name):
                     continue

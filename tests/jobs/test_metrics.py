@@ -15,6 +15,8 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from tests.lakes import job_run
 from tests.postgres_servers import WAREHOUSE_OWNER, login_of
 from totelake import compact, ingest, reconcile
+from totelake.lake import freshness, objects
+from totelake.lake.file_sets import FileSet, LiveFiles
 from totelake.runtime import metrics, retry
 from totelake.runtime.errors import SourceSchemaError
 from totelake.runtime.metrics import METRICS, STAGES
@@ -165,6 +167,23 @@ def test_warehouse_age_is_that_of_the_last_ingested_snapshot(first_run, shared_l
         publish("load", shared_lake, shared_reader, warehouse, replace(job_run(), workflow=notes))
     )["WarehouseAge", ()]
     assert again > by_hand  # of snapshot and batch, the later counts: the batch
+
+
+def test_compaction_age_is_that_of_the_last_one_that_merged_batches(first_run, shared_lake):
+    """Before the first one, it is the age of the oldest batch; a compaction without batches to merge does not count."""
+    [batch] = shared_lake.processed_batches()
+    written = datetime.fromisoformat(batch.committed_at)
+    [before] = values_by_metric(publish("transform", shared_lake, None, None))["CompactionAge", ()]
+
+    assert before > (datetime.now(UTC) - written).total_seconds() - 1
+    assert freshness.compaction_age(LiveFiles()) is None
+    merged, now = "tables/payment/batch_id={}/", datetime.now(UTC)
+    paths = [objects.batch_id(objects.now(), "late")] + [
+        objects.compaction_id(objects.as_recorded((now - age).replace(tzinfo=None)), "jr_1")
+        for age in (timedelta(hours=3), timedelta(hours=2))
+    ]
+    sets = tuple(FileSet(merged.format(path), 1, 1, 1, 1, compacted="compacted" in path) for path in paths)
+    assert freshness.compaction_age(LiveFiles(1, {"payment": sets})) == pytest.approx(7_200, abs=2)
 
 
 def test_failed_run_publishes_nothing(first_run, shared_lake, totesys, shared_reader):

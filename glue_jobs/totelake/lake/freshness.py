@@ -1,4 +1,4 @@
-"""The age of the warehouse: the time since the totesys snapshot up to which it is complete.
+"""The age of the warehouse, the time since the totesys snapshot up to which it is complete, and of the compaction.
 
 An ingest without changes writes no batch, but shows that nothing changed up to its snapshot. It stores the snapshot's
 time in the properties of the workflow run, where the later load of the same run reads it.
@@ -6,7 +6,9 @@ time in the properties of the workflow run, where the later load of the same run
 
 from datetime import UTC, datetime
 
+from totelake.lake import objects
 from totelake.lake.batches import ProcessedBatch
+from totelake.lake.file_sets import FileSet, LiveFiles
 from totelake.runtime.glue import JobRun
 
 _INGESTED_UP_TO = "ingested_up_to"
@@ -29,10 +31,25 @@ def warehouse_age(run: JobRun, loaded: ProcessedBatch | None) -> float | None:
     return seconds_since(max(times)) if times else None
 
 
+def compaction_age(files: LiveFiles) -> float | None:
+    """Return the seconds since the last compaction of the zone with the live `files`, None if the zone is empty.
+
+    If there was none, it is the age of the oldest live batch.
+    """
+    sets = [each for of_table in files.tables.values() for each in of_table]
+    compacted = [_written_at(each) for each in sets if each.compacted]
+    since = max(compacted) if compacted else min(map(_written_at, sets), default=None)
+    return (datetime.now(UTC) - since).total_seconds() if since else None
+
+
 def seconds_since(start: str, until: str | None = None) -> float:
     """Return the seconds from `start` to `until` or now; both are ISO 8601, in UTC if they have no time zone."""
     end = _parsed(until) if until else datetime.now(UTC)
     return (end - _parsed(start)).total_seconds()
+
+
+def _written_at(files: FileSet) -> datetime:
+    return objects.written_at(objects.batch_of(files.path))
 
 
 def _parsed(text: str) -> datetime:

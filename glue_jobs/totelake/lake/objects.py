@@ -16,6 +16,7 @@ from totelake.runtime.clients import READER_THREADS
 
 _BATCH = "batch_id="
 _COMPACTED = "-compacted"
+_TIME_IN_ID = "%Y%m%dT%H%M%S%fZ"
 _ROWS_PER_GROUP = 65_536
 """The number of rows after which a file has a new row group: readers of few rows skip the others."""
 
@@ -32,6 +33,11 @@ def batch_id(taken_at: str, attempt_id: str) -> str:
 def compaction_id(written_at: str, attempt_id: str) -> str:
     """Return the id of the compaction of one attempt, in the place of a batch id in the paths of its files."""
     return batch_id(written_at, attempt_id) + _COMPACTED
+
+
+def written_at(batch: str) -> datetime:
+    """Return the time in a batch id or the id of a compaction."""
+    return datetime.strptime(batch.partition("-")[0], _TIME_IN_ID).replace(tzinfo=UTC)
 
 
 def is_compaction(batch: str) -> bool:

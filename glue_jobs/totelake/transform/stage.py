@@ -10,7 +10,7 @@ from typing import Any
 
 import boto3
 
-from totelake.lake import catalog, objects
+from totelake.lake import catalog, freshness, objects
 from totelake.lake.batches import IngestedBatch, ProcessedBatch, active_batches
 from totelake.lake.commit_log import CommitLog
 from totelake.lake.file_sets import LiveFiles
@@ -176,6 +176,8 @@ def _measure(
         {(table, rule): rows for table, rules in broken.items() for rule, rows in rules.items()},
     )
     stage_metrics.record(metrics.UNCOMPACTED_BATCHES, files.uncompacted)
+    if (age := freshness.compaction_age(files)) is not None:
+        stage_metrics.record(metrics.COMPACTION_AGE, age)
 
 
 def _held(batch: ProcessedBatch | None) -> int:

@@ -30,6 +30,7 @@ locals {
     { title = "Differences between lake and declarations", statistic = "Sum", lines = [local.single["DriftDifferences"]] },
     { title = "Missing, altered or superfluous files of the lake", statistic = "Sum", lines = [local.single["LakeFaults"]] },
     { title = "Batches that no compaction has merged", statistic = "Maximum", lines = [local.single["UncompactedBatches"]], limit = var.most_uncompacted },
+    { title = "Time since the last compaction, seconds", statistic = "Maximum", lines = [local.single["CompactionAge"]] },
     { title = "Live files and partitions of the lake", statistic = "Maximum", lines = [local.single["LiveFiles"], local.single["LivePartitions"]] },
     { title = "Average size of a live file, bytes, by table", statistic = "Average", lines = [[{ expression = local.sizes }]] },
     ], [

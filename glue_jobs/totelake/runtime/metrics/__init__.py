@@ -2,6 +2,7 @@
 
 from totelake.runtime.metrics.declarations import (
     BYTES,
+    COMPACTION_AGE,
     DRIFT_DIFFERENCES,
     FILE_BYTES,
     HEARTBEAT,
@@ -27,6 +28,7 @@ from totelake.runtime.metrics.publication import StageMetrics, count, stage
 
 __all__ = [
     "BYTES",
+    "COMPACTION_AGE",
     "DRIFT_DIFFERENCES",
     "FILE_BYTES",
     "HEARTBEAT",

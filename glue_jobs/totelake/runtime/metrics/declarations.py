@@ -128,6 +128,14 @@ UNCOMPACTED_BATCHES = Metric(
     "Batches of the processed zone that no compaction has merged yet, of the table with most of them.",
     stages=("transform",),
 )
+COMPACTION_AGE = Metric(
+    "CompactionAge",
+    "Seconds",
+    (),
+    GAUGE,
+    "Since the last compaction of the processed zone that merged batches; before the first, age of the oldest batch.",
+    stages=("transform",),
+)
 LIVE_FILES = Metric(
     "LiveFiles",
     "Count",
@@ -178,6 +186,7 @@ METRICS = (
     RECONCILE_EXPLAINED,
     DRIFT_DIFFERENCES,
     UNCOMPACTED_BATCHES,
+    COMPACTION_AGE,
     LIVE_FILES,
     LIVE_PARTITIONS,
     FILE_BYTES,
