@@ -8,7 +8,7 @@ AWS; each has its seconds, its requests to S3 and Glue, and the Parquet files th
   the tenth against the last ones.
 - `events`: 300 events on a lake of one batch against one with a year of batches (`benchmarks.long_lake`), of the same
   totesys.
-- `reads`: the histories of records and the latest batches, on both lakes after the events.
+- `reads`: the histories of records, the latest batches and the live files, on both lakes after the events.
 - `questions`: those of `dashboards/queries` through Athena, on the long lake and on the same rows in one batch.
 - `loads`: all rows of the long lake as a rebuild and into an empty warehouse, and the same rows in one batch.
 - `partitions`: those registered in the catalog, by table, with the live file sets.
@@ -195,7 +195,10 @@ def events(
 
 
 def reads(lake: Lake, counter: RequestCounter, repetitions: int) -> dict[str, Any]:
-    """Return the costs of the history of some records, and of the latest five batches of each zone, as in `status`."""
+    """Return the costs of the history of some records, and of the parts of `totelake status` and the Pipeline page.
+
+    These are the latest five batches and the live files of each zone.
+    """
 
     def of_records() -> None:
         for table, key in (("sales_order", 7), ("payment", 7), ("address", 7)):
@@ -205,9 +208,13 @@ def reads(lake: Lake, counter: RequestCounter, repetitions: int) -> dict[str, An
         for log in (CommitLog(lake.ingested, IngestedBatch), CommitLog(lake.processed, ProcessedBatch)):
             list(islice(log.backwards(), 5))
 
+    def live() -> None:
+        for log in (CommitLog(lake.ingested, IngestedBatch), CommitLog(lake.processed, ProcessedBatch)):
+            log.live_files()
+
     return {
         name: [asdict(counter.measured(read)) for _ in range(repetitions + 1)][1:]
-        for name, read in (("history of three records", of_records), ("latest batches", latest))
+        for name, read in (("history of three records", of_records), ("latest batches", latest), ("live files", live))
     }
 
 

@@ -49,7 +49,7 @@ class Listing:
 
     def names(self, prefix: str = "", start: str = "") -> Iterator[str]:
         """Yield the keys with `prefix` from `start` (inclusive), in the order of their code points, as S3 does."""
-        yield from self._below(prefix[: prefix.rfind("/") + 1], prefix, max(prefix, start))
+        yield from self._below(prefix[: prefix.rfind("/") + 1], prefix, max(prefix, start), grouped=False)
 
     def page(self, prefix: str, delimiter: str | None, start: str, limit: int) -> ListingPage:
         """Return at most `limit` keys and common prefixes from `start` (inclusive)."""
@@ -57,8 +57,9 @@ class Listing:
         prefixes: list[str] = []
         if limit <= 0:
             return ListingPage(keys, prefixes, None)
+        parent = prefix[: prefix.rfind("/") + 1]
         while True:
-            for name in self.names(prefix, start):
+            for name in self._below(parent, prefix, max(prefix, start), grouped=delimiter == "/"):
                 if len(keys) + len(prefixes) == limit:
                     return ListingPage(keys, prefixes, start)
                 group = common_prefix(name, prefix, delimiter)
@@ -76,8 +77,11 @@ class Listing:
         folder, _, name = key.rpartition("/")
         return self._paths[f"{folder}/" if folder else ""] / name
 
-    def _below(self, folder: str, prefix: str, start: str) -> Iterator[str]:
-        """Yield the keys below the directory `folder`, which is "" or ends with a slash."""
+    def _below(self, folder: str, prefix: str, start: str, *, grouped: bool) -> Iterator[str]:
+        """Yield the keys below the directory `folder`, which is "" or ends with a slash.
+
+        If they are to be `grouped`, a directory with keys from `start` only is yielded in the place of its keys.
+        """
         if folder.startswith(prefix) and folder >= start and folder and self._is_marker(folder):
             yield folder
         entries = self._entries(folder, start)
@@ -88,8 +92,19 @@ class Listing:
             if not entry.endswith("/"):
                 if entry >= start:
                     yield entry
+            elif grouped and entry >= start and entry != prefix:
+                if self._has_key(entry):
+                    yield entry
             elif entry >= start or start.startswith(entry):
-                yield from self._below(entry, prefix, start)
+                yield from self._below(entry, prefix, start, grouped=grouped)
+
+    def _has_key(self, folder: str) -> bool:
+        """Return whether there is a key below the directory `folder`, or its own; its entries are not kept."""
+        if self._is_marker(folder):
+            return True
+        path = self._locate(folder)
+        entries = _scan(path, folder, "") if path is not None else ()
+        return any(not entry.endswith("/") or self._has_key(entry) for entry in entries)
 
     def _entries(self, folder: str, start: str) -> list[str]:
         """Return the keys of the files and directories (with a trailing slash) directly in `folder`, sorted.

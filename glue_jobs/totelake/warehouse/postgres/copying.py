@@ -35,6 +35,10 @@ _ARROW = {
 }
 
 
+type Copied = tuple[str, pa.Schema, dict[str, bytes]]
+"""A staging table, the columns to copy, and the contents of Parquet files by their URLs."""
+
+
 class FileCopy(NamedTuple):
     """One COPY: the objects `keys`, of `size` bytes in total, into the `columns` of `staging_table`."""
 
@@ -64,7 +68,7 @@ def _files(bucket: str, sets: Iterable[FileSet], s3: Any) -> Iterator[tuple[str,
 
 
 def run_copies(run: JobRun, bucket: str, copies: list[FileCopy], conninfo: str, s3: Any) -> None:
-    """Run `copies` from `bucket` to the database at `conninfo`, the largest first.
+    """Run `copies` from `bucket` to the database at `conninfo`, each thread or executor on one connection.
 
     `s3` is a client of `s3_for_readers`: several files are read at the same time. A file that Spark retries may be
     copied twice, but no row is left out.
@@ -73,7 +77,7 @@ def run_copies(run: JobRun, bucket: str, copies: list[FileCopy], conninfo: str, 
     if sum(planned.size for planned in copies) > DRIVER_BYTES:
         targets = {f"s3://{bucket}/{key}": planned[:2] for planned in copies for key in planned.keys}
         files = run.spark.sparkContext.binaryFiles(",".join(targets))
-        files.foreach(lambda file: ingest(*targets[file[0]], {file[0]: file[1]}))
+        files.foreachPartition(lambda part: ingest((*targets[url], {url: body}) for url, body in part))
         failpoints.hit(failpoints.TABLE_STAGED)
         return
 
@@ -81,33 +85,39 @@ def run_copies(run: JobRun, bucket: str, copies: list[FileCopy], conninfo: str, 
         body: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
         return body
 
-    def copy(planned: FileCopy) -> None:
-        urls = (f"s3://{bucket}/{key}" for key in planned.keys)
-        ingest(planned.staging_table, planned.columns, dict(zip(urls, readers.map(read, planned.keys), strict=True)))
-
-    threads = max(_MIN_THREADS, os.cpu_count() or 1)
-    with ThreadPoolExecutor(READER_THREADS) as readers, ThreadPoolExecutor(threads) as copiers:
-        for _ in copiers.map(copy, sorted(copies, key=lambda planned: planned.size, reverse=True)):
+    def contents(of_thread: Iterable[FileCopy]) -> Iterator[Copied]:
+        for planned in of_thread:
+            urls = (f"s3://{bucket}/{key}" for key in planned.keys)
+            files = dict(zip(urls, readers.map(read, planned.keys), strict=True))
+            yield planned.staging_table, planned.columns, files
             failpoints.hit(failpoints.TABLE_STAGED)
 
+    threads = max(_MIN_THREADS, os.cpu_count() or 1)
+    largest_first = sorted(copies, key=lambda planned: planned.size, reverse=True)
+    with ThreadPoolExecutor(READER_THREADS) as readers, ThreadPoolExecutor(threads) as copiers:
+        parts = [largest_first[first::threads] for first in range(min(len(copies), threads))]
+        list(copiers.map(lambda part: ingest(contents(part)), parts))
 
-def _ingester(conninfo: str) -> Callable[[str, pa.Schema, dict[str, bytes]], None]:
-    """Return the function that copies files, their contents by URL, to a staging table with one COPY.
 
-    It is pickled by value and refers to libraries only, so that executors need not import this package.
+def _ingester(conninfo: str) -> Callable[[Iterable[Copied]], None]:
+    """Return the function that copies files to staging tables on one connection, with one COPY for each table of files.
+
+    It is pickled by value, with its annotations, and refers to libraries only, so that executors need not import this
+    package.
     """
 
-    def ingest(staging_table: str, columns: pa.Schema, files: dict[str, bytes]) -> None:
-        opened = [open_parquet(url, body) for url, body in files.items()]
-        batches = (
-            conformed(batch, columns)
-            for file in opened
-            for batch in file.iter_batches(_ROWS_PER_BATCH, use_threads=False)
-        )
+    def ingest(copies: Iterable[tuple[str, pa.Schema, dict[str, bytes]]]) -> None:
         with dbapi.connect(conninfo) as connection, connection.cursor() as cursor:
-            stream = pa.RecordBatchReader.from_batches(columns, batches)
-            cursor.adbc_ingest(staging_table, stream, mode="append", db_schema_name=STAGING_SCHEMA)
-            connection.commit()
+            for staging_table, columns, files in copies:
+                opened = [open_parquet(url, body) for url, body in files.items()]
+                stream = pa.RecordBatchReader.from_batches(columns, conformed_batches(opened, columns))
+                cursor.adbc_ingest(staging_table, stream, mode="append", db_schema_name=STAGING_SCHEMA)
+                connection.commit()
+
+    def conformed_batches(opened: list[parquet.ParquetFile], columns: pa.Schema) -> Iterator[pa.RecordBatch]:
+        for file in opened:
+            for batch in file.iter_batches(_ROWS_PER_BATCH, use_threads=False):
+                yield conformed(batch, columns)
 
     def open_parquet(url: str, body: bytes) -> parquet.ParquetFile:
         try:
