@@ -40,7 +40,7 @@ def _business(page: ModuleType, state: State) -> None:
     """Draw a page with data of the warehouse, and redraw it after each load."""
     _redraw_after_load(state, latest := _latest_batch(state))
     if isinstance(latest, LatestBatch):
-        url = SandboxSettings.load(state).warehouse_url
+        url = SandboxSettings.load(state).warehouse_reader_url
         _head(page.TITLE, f"Data of <b>{formatting.moment(latest.snapshot_taken_at)}</b>, batch {latest.sequence}")
         page.show(PageContext(page.TITLE.lower(), url, latest, page.filters(warehouse.choices(url))))
     elif latest == _EMPTY:
@@ -55,7 +55,7 @@ _EMPTY, _UNREACHABLE = "empty", "unreachable"
 def _latest_batch(state: State) -> LatestBatch | str:
     """Return the latest batch in the warehouse, or the reason why there is none."""
     try:
-        return warehouse.latest_batch(SandboxSettings.load(state).warehouse_url)
+        return warehouse.latest_batch(SandboxSettings.load(state).warehouse_reader_url)
     except EmptyWarehouseError:
         return _EMPTY
     except (SandboxError, psycopg.OperationalError):

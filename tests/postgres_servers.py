@@ -16,6 +16,7 @@ from totesys import roles
 
 PASSWORD = "a test's p@ss/word"
 WAREHOUSE_OWNER = "warehouse_owner"
+WAREHOUSE_READER = "warehouse_reader"
 
 
 @contextmanager
@@ -34,6 +35,7 @@ def postgres(**parameters: str) -> Iterator[Cluster]:
         with psycopg.connect(superuser(cluster, "postgres"), autocommit=True) as connection:
             roles.create(connection, owner_password=PASSWORD, reader_password=PASSWORD)
             roles.ensure_login(connection, WAREHOUSE_OWNER, PASSWORD)
+            roles.ensure_reader(connection, WAREHOUSE_READER, PASSWORD)
         yield cluster
     finally:
         cluster.remove()

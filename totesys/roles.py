@@ -5,7 +5,7 @@ from psycopg import sql
 
 from totesys.role_names import OWNER, READER
 
-__all__ = ["OWNER", "READER", "create", "ensure_login"]
+__all__ = ["OWNER", "READER", "create", "ensure_login", "ensure_reader"]
 
 
 def ensure_login(connection: psycopg.Connection, name: str, password: str) -> None:
@@ -23,8 +23,13 @@ def ensure_login(connection: psycopg.Connection, name: str, password: str) -> No
     )
 
 
+def ensure_reader(connection: psycopg.Connection, name: str, password: str) -> None:
+    """Create the login role `name`, as `ensure_login` does, whose transactions are read-only by default."""
+    ensure_login(connection, name, password)
+    connection.execute(sql.SQL("ALTER ROLE {} SET default_transaction_read_only = on").format(sql.Identifier(name)))
+
+
 def create(connection: psycopg.Connection, *, owner_password: str, reader_password: str) -> None:
     """Create both roles of totesys, or set their passwords; `connection` is a superuser's."""
     ensure_login(connection, OWNER, owner_password)
-    ensure_login(connection, READER, reader_password)
-    connection.execute(sql.SQL("ALTER ROLE {} SET default_transaction_read_only = on").format(sql.Identifier(READER)))
+    ensure_reader(connection, READER, reader_password)

@@ -82,7 +82,7 @@ def _durations(prefix: str, runs: Sequence[WorkflowRunSummary]) -> Table:
 def _revenue(settings: SandboxSettings) -> Table:
     """Return a table of the latest months' revenue."""
     table = Table(title="Revenue by month and currency, the latest months", title_justify="left", title_style="bold")
-    with psycopg.connect(settings.warehouse_url) as connection:
+    with psycopg.connect(settings.warehouse_reader_url) as connection:
         answer = connection.execute(questions.read("sales", "revenue_by_month").query.encode())
         for column in answer.description or ():
             table.add_column(column.name, justify="left" if column.name in {"month", "currency"} else "right")

@@ -12,7 +12,14 @@ from psycopg import sql
 
 from local_aws.state import State
 from ops.sandbox.postgres import Cluster, ensure_database
-from ops.sandbox.settings import SOURCE_DATABASE, SUPERUSER, WAREHOUSE_DATABASE, WAREHOUSE_OWNER, SandboxSettings
+from ops.sandbox.settings import (
+    SOURCE_DATABASE,
+    SUPERUSER,
+    WAREHOUSE_DATABASE,
+    WAREHOUSE_OWNER,
+    WAREHOUSE_READER,
+    SandboxSettings,
+)
 from totesys import roles, schema
 
 
@@ -29,12 +36,29 @@ def ensure(server: Cluster, settings: SandboxSettings) -> None:
     with psycopg.connect(settings.superuser_url, autocommit=True) as connection:
         roles.create(connection, owner_password=passwords[roles.OWNER], reader_password=passwords[roles.READER])
         roles.ensure_login(connection, WAREHOUSE_OWNER, passwords[WAREHOUSE_OWNER])
+        roles.ensure_reader(connection, WAREHOUSE_READER, passwords[WAREHOUSE_READER])
         for system_database in ("postgres", "template1"):
             ensure_database(connection, system_database, SUPERUSER)
         ensure_database(connection, SOURCE_DATABASE, roles.OWNER)
         ensure_database(connection, WAREHOUSE_DATABASE, WAREHOUSE_OWNER)
     with psycopg.connect(settings.totesys_url, autocommit=True) as connection:
         schema.create(connection, reader=roles.READER)
+    with psycopg.connect(settings.warehouse_url) as connection:
+        let_reader_read(connection)
+
+
+def let_reader_read(warehouse: psycopg.Connection) -> None:
+    """Let the role WAREHOUSE_READER read all tables and views, also those that loads create later.
+
+    `warehouse` is a connection of the owner.
+    """
+    database, reader = sql.Identifier(WAREHOUSE_DATABASE), sql.Identifier(WAREHOUSE_READER)
+    for grant in (
+        "GRANT CONNECT ON DATABASE {database} TO {reader}",
+        "GRANT SELECT ON ALL TABLES IN SCHEMA public TO {reader}",
+        "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO {reader}",
+    ):
+        warehouse.execute(sql.SQL(grant).format(database=database, reader=reader))
 
 
 def redshift_databases(state: State) -> Callable[[str, str], str]:

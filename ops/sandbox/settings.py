@@ -16,8 +16,17 @@ from totesys.role_names import OWNER, READER
 
 SUPERUSER = "postgres"
 WAREHOUSE_OWNER = "warehouse_owner"
+WAREHOUSE_READER = "warehouse_reader"
 SOURCE_DATABASE = "totesys"
 WAREHOUSE_DATABASE = "warehouse"
+
+
+_ROLES = (SUPERUSER, OWNER, READER, WAREHOUSE_OWNER, WAREHOUSE_READER)
+
+
+def _new_passwords() -> dict[str, str]:
+    """Return a random password for each role."""
+    return {role: secrets.token_urlsafe(18) for role in _ROLES}
 
 
 def _new_access_key() -> str:
@@ -34,7 +43,8 @@ def _new_secret_key() -> str:
 class SandboxSettings:
     """Ports on 127.0.0.1, a password for each Postgres role, the key of the local AWS, and the state of the schedules.
 
-    They are saved in the state folder. A local environment of an earlier version, without a key, gets one at its start.
+    They are saved in the state folder. A local environment of an earlier version, without a key or the password of a
+    role, gets one at its start.
     """
 
     endpoint_port: int
@@ -47,8 +57,7 @@ class SandboxSettings:
     @classmethod
     def new(cls, endpoint_port: int, postgres_port: int) -> Self:
         """Return settings with new random passwords."""
-        names = (SUPERUSER, OWNER, READER, WAREHOUSE_OWNER)
-        return cls(endpoint_port, postgres_port, {name: secrets.token_urlsafe(18) for name in names})
+        return cls(endpoint_port, postgres_port, _new_passwords())
 
     @classmethod
     def load(cls, state: State) -> Self:
@@ -56,7 +65,8 @@ class SandboxSettings:
         try:
             if not state.is_ours:
                 raise NotASandboxError(state.root)
-            return cls(**json.loads(state.world_file.read_bytes()))
+            saved = cls(**json.loads(state.world_file.read_bytes()))
+            return replace(saved, passwords=_new_passwords() | saved.passwords)
         except FileNotFoundError as error:
             raise NoSandboxError(state.root) from error
         except (ValueError, TypeError) as error:
@@ -93,6 +103,16 @@ class SandboxSettings:
     def warehouse_url(self) -> str:
         """The URL of the warehouse for its owner."""
         return self._database_url(WAREHOUSE_DATABASE, WAREHOUSE_OWNER)
+
+    @property
+    def totesys_reader_url(self) -> str:
+        """The URL of totesys for the role that only reads it."""
+        return self._database_url(SOURCE_DATABASE, READER)
+
+    @property
+    def warehouse_reader_url(self) -> str:
+        """The URL of the warehouse for the role that only reads it."""
+        return self._database_url(WAREHOUSE_DATABASE, WAREHOUSE_READER)
 
     def login(self, database: str, role: str) -> dict[str, Any]:
         """Return the connection of `role` to `database` as a value of Terraform's variables."""
@@ -135,6 +155,7 @@ class SandboxSettings:
             "secret_key": self.secret_key,
             "totesys": self.totesys_url,
             "warehouse": self.warehouse_url,
+            "warehouse_reader": self.warehouse_reader_url,
             "lake": str(state.lake),
             "state": str(state.root),
         }

@@ -158,8 +158,8 @@ def live_files(state: State, settings: SandboxSettings) -> dict[str, LiveFiles]:
 def row_counts(settings: SandboxSettings) -> dict[str, dict[str, int]]:
     """Return the number of rows of every source table, and of every star table that exists in the warehouse."""
     return {
-        "totesys": _count(settings.totesys_url, SOURCE_TABLES),
-        "warehouse": _count(settings.warehouse_url, STAR_TABLES),
+        "totesys": _count(settings.totesys_reader_url, SOURCE_TABLES),
+        "warehouse": _count(settings.warehouse_reader_url, STAR_TABLES),
     }
 
 
@@ -216,7 +216,7 @@ def _count(url: str, tables: Iterable[str]) -> dict[str, int]:
 
 def _last_load(settings: SandboxSettings) -> datetime | None:
     """Return the time of the last load according to the ledger, or None before the first."""
-    with psycopg.connect(settings.warehouse_url) as connection:
+    with psycopg.connect(settings.warehouse_reader_url) as connection:
         ledger = sql.Identifier(SCHEMA, LEDGER)
         if connection.execute("SELECT to_regclass(%s)", [f"{SCHEMA}.{LEDGER}"]).fetchone() == (None,):
             return None

@@ -11,10 +11,11 @@ from playwright.sync_api import Locator, Page, expect
 from dashboards import formatting, questions, server, warehouse
 from dashboards.filters import Filters
 from local_aws.state import State
+from ops.sandbox import databases
 from ops.sandbox.settings import SandboxSettings
 from tests.browsers import Window, chart_values, window
 from tests.chaos.outages import wait_until
-from tests.postgres_servers import PASSWORD, WAREHOUSE_OWNER, superuser
+from tests.postgres_servers import PASSWORD, WAREHOUSE_OWNER, WAREHOUSE_READER, superuser
 from totelake.warehouse import postgres
 from totesys import roles
 
@@ -96,7 +97,7 @@ class Board:
 def board(postgres_server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Board]:
     """Fill a warehouse, serve its dashboard without a local environment, and open a browser."""
     state = State(tmp_path_factory.mktemp("board"))
-    names = ("postgres", roles.OWNER, roles.READER, WAREHOUSE_OWNER)
+    names = ("postgres", roles.OWNER, roles.READER, WAREHOUSE_OWNER, WAREHOUSE_READER)
     settings = SandboxSettings(1, postgres_server.port, dict.fromkeys(names, PASSWORD))
     settings.save(state)
     with psycopg.connect(superuser(postgres_server, "postgres"), autocommit=True) as connection:
@@ -104,6 +105,7 @@ def board(postgres_server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         try:
             with psycopg.connect(settings.warehouse_url) as owner:
                 postgres.apply(owner)
+                databases.let_reader_read(owner)
                 owner.execute(ROWS)
                 owner.execute(LEDGER, (1, 1, 1, 1))
             with server.serving(state) as served, window() as opened:

@@ -12,7 +12,7 @@ from local_aws.state import State
 from ops.sandbox.settings import SandboxSettings
 
 ROOT = Path(__file__).resolve().parents[2]
-ROLES = ("postgres", "totesys_owner", "totelake_reader", "warehouse_owner")
+ROLES = ("postgres", "totesys_owner", "totelake_reader", "warehouse_owner", "warehouse_reader")
 
 
 def totelake(*arguments, state):
@@ -100,6 +100,7 @@ def test_urls_prints_all_addresses_as_json(tmp_path):
         **keys,
         "totesys": "postgresql://totesys_owner:se%2Fcret@127.0.0.1:5432/totesys?require_auth=scram-sha-256",
         "warehouse": "postgresql://warehouse_owner:se%2Fcret@127.0.0.1:5432/warehouse?require_auth=scram-sha-256",
+        "warehouse_reader": "postgresql://warehouse_reader:se%2Fcret@127.0.0.1:5432/warehouse?require_auth=scram-sha-256",
         "lake": str(tmp_path / "s3"),
         "state": str(tmp_path),
     }

@@ -24,13 +24,14 @@ from dashboards.pipeline import PipelineNode, PipelineWorkflow
 from dashboards.server import ServedDashboard
 from local_aws.state import State
 from ops.cli import dashboard as cli_dashboard
+from ops.sandbox import databases
 from ops.sandbox.errors import DashboardError
 from ops.sandbox.settings import SandboxSettings
 from ops.sandbox.workflow_run import ActionState
 from tests.browsers import window
 from tests.chaos.outages import wait_until
 from tests.e2e.test_dashboard import LEDGER, ROWS
-from tests.postgres_servers import PASSWORD, WAREHOUSE_OWNER, superuser
+from tests.postgres_servers import PASSWORD, WAREHOUSE_OWNER, WAREHOUSE_READER, superuser
 from totelake.warehouse import postgres
 from totesys import roles
 
@@ -340,7 +341,7 @@ def test_other_pages_in_a_browser_cannot_access_the_dashboard(dashboard, foreign
 def test_warehouse_text_is_shown_literally(postgres_server, tmp_path):
     """In charts, tooltips, filters and tiles: no Markdown, no HTML, no external image."""
     state = State(tmp_path)
-    names = ("postgres", roles.OWNER, roles.READER, WAREHOUSE_OWNER)
+    names = ("postgres", roles.OWNER, roles.READER, WAREHOUSE_OWNER, WAREHOUSE_READER)
     settings = SandboxSettings(1, postgres_server.port, dict.fromkeys(names, PASSWORD))
     settings.save(state)
     with psycopg.connect(superuser(postgres_server, "postgres"), autocommit=True) as connection:
@@ -348,6 +349,7 @@ def test_warehouse_text_is_shown_literally(postgres_server, tmp_path):
         try:
             with psycopg.connect(settings.warehouse_url) as owner:
                 postgres.apply(owner)
+                databases.let_reader_read(owner)
                 owner.execute(ROWS)
                 owner.execute(LEDGER, (1, 1, 1, 1))
                 owner.execute("UPDATE dim_currency SET currency_code = %s WHERE currency_id = 2", [HOSTILE])

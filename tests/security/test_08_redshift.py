@@ -288,7 +288,12 @@ def test_owner_of_a_database_has_no_access_to_other_databases(world, place):
 
 @pytest.mark.parametrize(
     ("database", "role"),
-    [("totesys", "totesys_owner"), ("totesys", "totelake_reader"), ("warehouse", "warehouse_owner")],
+    [
+        ("totesys", "totesys_owner"),
+        ("totesys", "totelake_reader"),
+        ("warehouse", "warehouse_owner"),
+        ("warehouse", "warehouse_reader"),
+    ],
 )
 def test_roles_of_totesys_and_warehouse_can_connect_to_their_databases(world, database, role):
     """Only other roles are excluded."""
@@ -299,6 +304,31 @@ def test_roles_of_totesys_and_warehouse_can_connect_to_their_databases(world, da
         host=login["host"], port=login["port"], dbname=database, user=role, password=login["password"]
     ) as connection:
         assert connection.execute("SELECT current_database(), current_user").fetchone() == (database, role)
+
+
+def test_reader_of_the_warehouse_reads_tables_of_later_loads_and_changes_nothing(world):
+    """The status, the demonstration and the dashboard connect as this role."""
+    _, settings = world
+    with psycopg.connect(settings.warehouse_url) as owner:
+        owner.execute("CREATE TABLE public.later (amount int)")
+        owner.execute("CREATE VIEW public.current_later AS SELECT amount FROM public.later")
+    try:
+        with psycopg.connect(settings.warehouse_reader_url, autocommit=True) as reader:
+            assert reader.execute("SELECT count(*) FROM public.current_later").fetchone() == (0,)
+            reader.execute("SET default_transaction_read_only = off")
+            for statement in (
+                "INSERT INTO public.later VALUES (1)",
+                "TRUNCATE public.later",
+                "DROP TABLE public.later CASCADE",
+                "CREATE TABLE public.mine (amount int)",
+                "CREATE SCHEMA mine",
+                "SET ROLE warehouse_owner",
+            ):
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    reader.execute(statement)
+    finally:
+        with psycopg.connect(settings.warehouse_url) as owner:
+            owner.execute("DROP TABLE public.later CASCADE")
 
 
 def test_sessions_on_other_databases_cannot_be_read_or_terminated(world, place):

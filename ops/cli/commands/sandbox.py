@@ -77,7 +77,7 @@ def urls(folder: StateOption = DEFAULT_STATE, as_json: AsJson = False) -> None:
             print_json(addresses)
         else:
             for name, address in addresses.items():
-                console.print(f"{name:<10} {address}", soft_wrap=True)
+                console.print(f"{name:<16} {address}", soft_wrap=True)
 
 
 def env(folder: StateOption = DEFAULT_STATE) -> None:
