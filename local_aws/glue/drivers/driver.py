@@ -1,12 +1,16 @@
 """The process of one job run: waits for its assignment, runs the script as `__main__`, and reports the outcome.
 
-It is started as a file, by `leader.py` or, with `--warm`, by `warm_jvm.py`, whose JVM it then uses. Its standard input
-carries one line of JSON, the assignment, and stays open while its parent process lives. At its end this process kills
-all processes of its session.
+It is started as a file, by `leader.py`. Its standard input carries one line of JSON, the assignment, and stays open
+while its parent process lives. At its end this process kills all processes of its session.
+
+`warm_jvm.py` starts it with the number of a pipe, to which exit statuses are written. Then the started process imports
+what nearly every job imports, and forks a process for each line: these are the processes of the runs. They use the
+parent's JVM.
 """
 
 import atexit
 import contextlib
+import gc
 import io
 import json
 import os
@@ -16,6 +20,7 @@ import threading
 import tokenize
 import traceback
 import types
+import warnings
 from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
@@ -29,7 +34,7 @@ def _kill_session() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _watch(lifeline: io.BufferedReader) -> None:
+def _watch(lifeline: io.FileIO) -> None:
     """Wait for the end of the parent process."""
     while lifeline.read(1):
         pass
@@ -146,20 +151,54 @@ class _FastExit:
         os._exit(self.status)
 
 
-def main() -> None:
-    """Run one assignment; the exit status is that of the script."""
-    fast_exit = _FastExit()
-    lifeline = os.fdopen(os.dup(0), "rb", buffering=0)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    warm = "--warm" in sys.argv
-    preloaded = _preload() if warm else frozenset()
+def _next_line(lifeline: io.FileIO) -> bytes:
+    """Return the next line; end the session if there is none."""
     line = bytearray()
     while not line.endswith(b"\n"):
         piece = lifeline.read(1)
         if not piece:
             _kill_session()
         line += piece
+    return bytes(line)
+
+
+def _fork_for_each_line(lifeline: io.FileIO, statuses: int) -> bytes:
+    """Fork a process for each line, and write its exit status to the pipe `statuses`; return the line in each of them.
+
+    SIGTERM is sent to all processes of a run. It ends the forked process, whose status is then reported.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    gc.collect()
+    gc.freeze()  # the collector of a forked process does not write to the memory that it shares with this one
+    while True:
+        line = _next_line(lifeline)
+        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM,))
+        with warnings.catch_warnings():
+            # Python warns of threads. There are only those of OpenBLAS, which starts them again after a fork.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            run = os.fork()
+        if not run:
+            os.close(statuses)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM,))
+        if not run:
+            return line
+        _, status = os.waitpid(run, 0)
+        os.write(statuses, b"%d\n" % os.waitstatus_to_exitcode(status))
+
+
+def main() -> None:
+    """Run one assignment; the exit status is that of the script."""
+    lifeline = os.fdopen(os.dup(0), "rb", buffering=0)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    warm = len(sys.argv) > 1
+    if warm:
+        preloaded = _preload()
+        line = _fork_for_each_line(lifeline, int(sys.argv[1]))
+    else:
+        preloaded, line = frozenset(), _next_line(lifeline)
+    fast_exit = _FastExit()
     assignment = json.loads(line)
     threading.Thread(target=_watch, args=(lifeline,), daemon=True, name="lifeline").start()
     _apply_assignment(assignment, warm=warm)

@@ -146,14 +146,17 @@ class WarmProcess(DriverProcess):
         self.deployment: str | None = None
         """The deployment whose jobs it has run; None when it has run none, or one that came with none."""
         self.is_reusable = False
-        """Whether it waits for another run after the last `wait`."""
+        """Whether it may accept another run after the last `wait`."""
 
     def assign(self, assignment: Assignment) -> bool:
-        """Send the assignment; returns False when the process ends before it accepts it."""
+        """Send the assignment; returns False when the process ends before it accepts it.
+
+        It accepts it, at once or within seconds, when nothing of the last run is left.
+        """
         return super().assign(assignment) and bool(self._done.read(1))
 
     def wait(self) -> int:
-        """Wait for the end of the run, and return its exit status; the process continues if the run left nothing."""
+        """Wait for the end of the run, and return its exit status; the process continues unless a signal ended it."""
         status = self._done.read(1)
         self.is_reusable = bool(status)
         return status[0] if status else self.end()

@@ -1,12 +1,15 @@
 """The process of a warm JVM of Spark: job runs use it one after another, each in a driver process of its own.
 
+The drivers are forks of one process that has imported what nearly every job imports; see `driver.py`.
+
 It is started as a file in an empty folder, with a mark, the number of a pipe, and the maximum number of runs. Its
 standard input carries one line of JSON for each run, the assignment that `driver.py` reads, and stays open while the
 endpoint lives: when it ends, this process ends, and its drivers, whose input it holds, kill the rest of the session. A
-byte to the pipe acknowledges a line. After a run its context, mounts, settings, files and processes are removed. If the
-JVM is then in its initial state, the mark is written to standard output and standard error, which ends the output of
-that run, and the exit status of the driver, a byte, to the pipe. If it is not, after a run that was ended by a signal,
-and after the last one, this process exits with the status of the driver, and the JVM ends with it.
+byte to the pipe acknowledges a line. After a run its processes are killed, the mark is written to standard output and
+standard error, which ends the output of that run, and the exit status of the driver, a byte, to the pipe. Then the
+run's context, mounts, settings and files are removed. If the JVM is in its initial state after that, the next line is
+acknowledged. If it is not, this process exits with the reason on standard error, and the JVM ends with it; so it does,
+with the status of the driver, after a run that was ended by a signal, and after the last one.
 """
 
 import os
@@ -35,14 +38,16 @@ _MOST_HEAP_IN_USE = 0.25
 _CONNECTIONS = 2
 """Of Py4J to the JVM: that of the main thread, and that of the thread which reports collected objects."""
 
-type Driver = subprocess.Popen[bytes]
+type Process = subprocess.Popen[bytes]
 type Lines = queue.SimpleQueue[bytes]
 
 
-def _listen(lines: Lines, busy: threading.Event, done: int) -> None:
-    """Read and acknowledge the lines of standard input, until the endpoint has ended."""
+def _listen(lines: Lines, ready: threading.Event, busy: threading.Event, done: int) -> None:
+    """Read the lines of standard input, and acknowledge each when `ready`, until the endpoint has ended."""
     try:
         for line in sys.stdin.buffer:
+            ready.wait()
+            ready.clear()
             busy.set()
             os.write(done, b"+")
             lines.put(line)
@@ -50,41 +55,48 @@ def _listen(lines: Lines, busy: threading.Event, done: int) -> None:
         os._exit(1)
 
 
-def _watch(java: Driver, busy: threading.Event) -> None:
-    """Exit when the JVM ends while idle; its end during a run fails the run."""
-    java.wait()
+def _watch(process: Process, busy: threading.Event) -> None:
+    """Exit when `process`, such as the JVM, ends while idle; its end during a run fails the run."""
+    process.wait()
     if not busy.is_set():
         os._exit(1)
 
 
-def _start_driver() -> Driver:
-    """Start the driver of the next run, which imports its modules while it waits."""
-    return subprocess.Popen([sys.executable, "-P", "-u", str(_DRIVER), "--warm"], stdin=subprocess.PIPE, bufsize=0)
+class _Drivers:
+    """The process that forks the driver of each run."""
+
+    def __init__(self) -> None:
+        """Start it."""
+        read, write = os.pipe()
+        try:
+            command = [sys.executable, "-P", "-u", str(_DRIVER), str(write)]
+            self.process: Process = subprocess.Popen(command, stdin=subprocess.PIPE, bufsize=0, pass_fds=(write,))
+        finally:
+            os.close(write)
+        self._statuses = os.fdopen(read, "rb")
+
+    def run(self, line: bytes) -> int:
+        """Run the assignment in `line` in a new driver, and return its exit status (negative: a signal)."""
+        if self.process.stdin is None:
+            raise ValueError("the process was started without a pipe")
+        try:
+            self.process.stdin.write(line)
+            status = self._statuses.readline()
+        except BrokenPipeError:
+            status = b""
+        return int(status) if status else -signal.SIGKILL  # somebody has killed the process that forks
 
 
-def _run(driver: Driver, line: bytes) -> int:
-    """Run the assignment in `line` in `driver`, and return its exit status (negative: a signal)."""
-    if driver.stdin is None:
-        raise ValueError("the driver was started without a pipe")
-    driver.stdin.write(line)
-    status = driver.wait()
-    driver.stdin.close()
-    return status
-
-
-def _is_clean_after_run(jvm: Any, state: JvmState, files: set[Path]) -> bool:
-    """Call `_clear` and return whether no state of the run is left; exit with status 0 when that takes too long."""
-    limit = threading.Timer(_CLEAR_SECONDS, os._exit, (0,))
+def _left_after_run(jvm: Any, state: JvmState, files: set[Path]) -> list[str]:
+    """Call `_clear` and return what is left of the run; exit when that takes too long."""
+    limit = threading.Timer(_CLEAR_SECONDS, os._exit, (1,))
     limit.start()
     try:
-        left = [*_clear(jvm, files), *_changes(state)]
+        return [*_clear(jvm, files), *_changes(state)]
     except (Py4JError, OSError) as error:
-        left = [str(error)]
+        return [str(error)]
     finally:
         limit.cancel()
-    if left:
-        sys.stderr.write(f"This JVM is not reused, since the run has left in it: {', '.join(left)}\n")
-    return not left
 
 
 def _clear(jvm: Any, files: set[Path]) -> list[str]:
@@ -138,39 +150,44 @@ def main(mark: str, done: int, runs: int) -> None:
     tag = os.environ[processes.TAG]
     processes.adopt_orphans()
     # SIGTERM is sent to all processes of a run: this one exits like the driver.
-    terminated, busy = threading.Event(), threading.Event()
+    terminated, busy, ready = threading.Event(), threading.Event(), threading.Event()
+    ready.set()
     signal.signal(signal.SIGTERM, lambda *_: terminated.set())
     lines: Lines = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(lines, busy, done), daemon=True, name="listener").start()
+    threading.Thread(target=_listen, args=(lines, ready, busy, done), daemon=True, name="listener").start()
     gateway = launch_gateway()
-    java: Driver = gateway.proc
+    java: Process = gateway.proc
     threading.Thread(target=_watch, args=(java, busy), daemon=True, name="watch").start()
     files = set(Path.cwd().iterdir())
     parameters = gateway.gateway_parameters
     os.environ |= {"PYSPARK_GATEWAY_PORT": str(parameters.port), "PYSPARK_GATEWAY_SECRET": parameters.auth_token}
-    next_driver = _start_driver()
+    drivers = _Drivers()
+    threading.Thread(target=_watch, args=(drivers.process, busy), daemon=True, name="watch drivers").start()
     connect_finalizer(gateway)
     state = JvmState(gateway.jvm)
     for runs_left in reversed(range(runs)):
         line = lines.get()
-        driver = next_driver if next_driver.poll() is None else _start_driver()
-        status = _run(driver, line)
+        status = drivers.run(line)
         if status < 0 or terminated.is_set() or not runs_left:
             processes.exit_with_status(status)
-        next_driver = _start_driver()  # not before: its imports would delay the run
-        unkilled = processes.kill_family(os.getpid(), tag, keep=(java.pid, next_driver.pid))
-        if unkilled or not _is_clean_after_run(gateway.jvm, state, files):
+        if processes.kill_family(os.getpid(), tag, keep=(java.pid, drivers.process.pid)):
             processes.exit_with_status(status)
-        busy.clear()
         for output in (sys.stdout, sys.stderr):
             output.write(f"\0{mark}\n")
             output.flush()
         os.write(done, bytes((status,)))
+        if left := _left_after_run(gateway.jvm, state, files):
+            sys.exit(f"the last run has left in it: {', '.join(left)}")
+        busy.clear()
+        ready.set()
 
 
 if __name__ == "__main__":
     try:
         main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    except SystemExit as left:
+        sys.stderr.write(f"{left}\n")
+        os._exit(1)
     except BaseException:  # noqa: BLE001 - whatever it is, it is how this process ended
         traceback.print_exc()
         os._exit(1)  # an orderly end would wait for standard input, which the listener holds
