@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
+import adbc_driver_manager as adbc
+import adbc_driver_postgresql
 import pyarrow as pa
-from adbc_driver_postgresql import dbapi
 from pyarrow import parquet
 
 from totelake.lake import objects
@@ -22,6 +23,12 @@ COPY_BYTES = 16 * 2**20
 # Larger batches are copied by the executors, others by threads of the driver.
 DRIVER_BYTES = 256 * 2**20
 _ROWS_PER_BATCH = 32_768
+# Not by the module `dbapi` of the driver, which imports pandas: that takes longer than the copy of a small batch.
+_TARGET_TABLE = adbc.StatementOptions.INGEST_TARGET_TABLE.value
+_APPEND = {
+    adbc.StatementOptions.INGEST_MODE.value: adbc.INGEST_OPTION_MODE_APPEND,
+    adbc.StatementOptions.INGEST_TARGET_DB_SCHEMA.value: STAGING_SCHEMA,
+}
 _MIN_THREADS = 2
 # The Arrow type that ADBC copies into a column, by its type in the staging table.
 _ARROW = {
@@ -107,12 +114,15 @@ def _ingester(conninfo: str) -> Callable[[Iterable[Copied]], None]:
     """
 
     def ingest(copies: Iterable[tuple[str, pa.Schema, dict[str, bytes]]]) -> None:
-        with dbapi.connect(conninfo) as connection, connection.cursor() as cursor:
+        with adbc_driver_postgresql.connect(conninfo) as database, adbc.AdbcConnection(database) as connection:
             for staging_table, columns, files in copies:
                 opened = [open_parquet(url, body) for url, body in files.items()]
-                stream = pa.RecordBatchReader.from_batches(columns, conformed_batches(opened, columns))
-                cursor.adbc_ingest(staging_table, stream, mode="append", db_schema_name=STAGING_SCHEMA)
-                connection.commit()
+                with adbc.AdbcStatement(connection) as statement:
+                    statement.set_options(**_APPEND, **{_TARGET_TABLE: staging_table})
+                    statement.bind_stream(
+                        pa.RecordBatchReader.from_batches(columns, conformed_batches(opened, columns))
+                    )
+                    statement.execute_update()
 
     def conformed_batches(opened: list[parquet.ParquetFile], columns: pa.Schema) -> Iterator[pa.RecordBatch]:
         for file in opened:
