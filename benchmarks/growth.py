@@ -6,8 +6,10 @@ AWS; each has its seconds, its requests to S3 and Glue, and the Parquet files th
 
 - `batches`: the same small change, four rows, again and again, with a compaction after every eighth: the batches around
   the tenth against the last ones.
-- `events`: 300 events on a lake of one batch against one with a year of batches (`benchmarks.long_lake`), of the same
-  totesys.
+- `without_compaction`: the same without any compaction.
+- `sizes`: the same change of a totesys with few and with many sales orders, and the bytes of its tables.
+- `changes`: the same change on a lake with a year of batches (`benchmarks.long_lake`).
+- `events`: 300 events on a lake of one batch against one with a year of batches, of the same totesys.
 - `reads`: the histories of records, the latest batches and the live files, on both lakes after the events.
 - `questions`: those of `dashboards/queries` through Athena, on the long lake and on the same rows in one batch.
 - `loads`: all rows of the long lake as a rebuild and into an empty warehouse, and the same rows in one batch.
@@ -59,9 +61,11 @@ def main() -> None:
     """Measure what is asked for, and add it to the file of results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batches", type=int, default=1_004, metavar="N", help="runs of the small change, 0 for none")
+    parser.add_argument("--without-compaction", type=int, default=200, metavar="N", help="runs without compaction")
     parser.add_argument("--warm-up", type=int, default=24, metavar="N", help="runs before, on another lake")
     parser.add_argument("--history", type=int, default=long_lake.A_YEAR, metavar="N", help="batches of the long lake")
     parser.add_argument("--sales-orders", type=int, default=200, metavar="N", help="size of totesys")
+    parser.add_argument("--sizes", type=int, nargs="*", default=[11_187, 1_000_000], metavar="N", help="sales orders")
     parser.add_argument("--repetitions", type=int, default=5, metavar="N", help="of 300 events, queries and rebuilds")
     parser.add_argument("--uncompacted", action="store_true", help="no compaction of the long lake")
     parser.add_argument("--json", type=Path, default=ROOT / "benchmarks/results/growth.json", help="file of results")
@@ -69,8 +73,19 @@ def main() -> None:
     results = json.loads(arguments.json.read_text(encoding="utf-8")) if arguments.json.exists() else {}
     with tempfile.TemporaryDirectory(prefix="totelake-growth-") as folder, started(Path(folder)) as environment:
         counter = RequestCounter()
+        orders = arguments.sales_orders
+        if arguments.batches or arguments.without_compaction or arguments.sizes:
+            run_batches(environment, counter, environment.totesys(orders=orders), arguments.warm_up)
         if arguments.batches:
-            results["batches"] = measure_batches(environment, counter, arguments)
+            results["batches"] = measure_batches(environment, counter, orders, arguments.batches)
+            _write(arguments.json, results)
+        if arguments.without_compaction:
+            results["without_compaction"] = measure_batches(
+                environment, counter, orders, arguments.without_compaction, compacted=False
+            )
+            _write(arguments.json, results)
+        if arguments.sizes:
+            results["sizes"] = [measure_size(environment, counter, size) for size in arguments.sizes]
             _write(arguments.json, results)
         if arguments.history:
             results["long"] = measure_long_lake(environment, counter, arguments)
@@ -91,19 +106,32 @@ def _in_lines(value: Any) -> str:
 
 
 def measure_batches(
-    environment: Environment, counter: RequestCounter, arguments: argparse.Namespace
+    environment: Environment, counter: RequestCounter, orders: int, batches: int, *, compacted: bool = True
 ) -> list[dict[str, dict[str, Any]]]:
     """Run the stages after each of many small changes; return the costs of each batch by stage."""
-    run_batches(environment, counter, arguments.sales_orders, arguments.warm_up)
-    return [
-        {stage: cost.by_service() for stage, cost in costs.items()}
-        for costs in run_batches(environment, counter, arguments.sales_orders, arguments.batches)
-    ]
+    totesys = environment.totesys(orders=orders)
+    return _as_json(run_batches(environment, counter, totesys, batches, compacted=compacted))
 
 
-def run_batches(environment: Environment, counter: RequestCounter, orders: int, batches: int) -> list[Costs]:
-    """Run the stages for so many batches on a new lake, and compact it after every eighth; return their costs."""
-    totesys, warehouse = environment.totesys(orders=orders), environment.warehouse()
+def measure_size(environment: Environment, counter: RequestCounter, orders: int) -> dict[str, Any]:
+    """Return the costs of small changes of a totesys with so many sales orders, after as many to warm up."""
+    totesys = environment.totesys(orders=orders)
+    costs = run_batches(environment, counter, totesys, EARLY.stop + len(EARLY))
+    return {"orders": orders, "bytes": totesys.bytes(), "costs": _as_json(costs[-len(EARLY) :])}
+
+
+def _as_json(costs: list[Costs]) -> list[dict[str, dict[str, Any]]]:
+    return [{stage: cost.by_service() for stage, cost in each.items()} for each in costs]
+
+
+def run_batches(
+    environment: Environment, counter: RequestCounter, totesys: Totesys, batches: int, *, compacted: bool = True
+) -> list[Costs]:
+    """Run the stages for so many batches of `totesys` on a new lake; return their costs.
+
+    If `compacted`, the lake is compacted after every eighth.
+    """
+    warehouse = environment.warehouse()
     changes.define(totesys.url)
     costs = []
     with environment.lake() as lake:
@@ -111,7 +139,7 @@ def run_batches(environment: Environment, counter: RequestCounter, orders: int, 
             if number > 1:
                 changes.change(totesys.url, number)
             costs.append(run_stages(lake, counter, totesys, warehouse))
-            if number % BATCHES_PER_COMPACTION == 0:
+            if compacted and number % BATCHES_PER_COMPACTION == 0:
                 costs[-1]["compact"] = measured_compaction(lake, counter)
             progress(f"batch {number} of {batches}: {_shown(costs[-1])}")
     return costs
@@ -149,9 +177,10 @@ def measure_long_lake(
         results["rows"] = {name: rows.num_rows for name, rows in generated.rows.items()}
         results["partitions"] = partitions()
         results["live_file_sets"] = live_file_sets(lake)
-        long = {
+        long: dict[str, Any] = {
             "questions": questions(lake, repetitions),
             "loads": loads(environment, lake, counter, repetitions),
+            "changes": small_changes(environment, lake, counter, totesys, batches),
             "events": events(environment, lake, counter, totesys, repetitions),
             "reads": reads(lake, counter, repetitions),
         }
@@ -175,6 +204,23 @@ def measure_long_lake(
         sys.exit("the questions have other answers on the same rows in one batch")
     del short["questions"]["answers"], long["questions"]["answers"]
     return results
+
+
+def small_changes(
+    environment: Environment, lake: Lake, counter: RequestCounter, totesys: Totesys, batches: int
+) -> list[dict[str, dict[str, Any]]]:
+    """Return the costs by stage of the changes after the first `batches`, without those of the first three."""
+    warehouse = environment.warehouse()
+    costs: list[Costs] = []
+    with quiet():
+        _load(lake, warehouse, {"rebuild": "true"})
+    for number in range(batches + 1, batches + 4 + len(EARLY)):
+        changes.change(totesys.url, number)
+        costs.append(run_stages(lake, counter, totesys, warehouse))
+        if number % BATCHES_PER_COMPACTION == 0:
+            costs[-1]["compact"] = measured_compaction(lake, counter)
+        progress(f"change {number}: {_shown(costs[-1])}")
+    return _as_json(costs[3:])
 
 
 def events(

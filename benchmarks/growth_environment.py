@@ -17,6 +17,7 @@ from ops.sandbox.postgres import Cluster
 from tests.lakes import Lake, empty_lake, s3_endpoint
 from tests.postgres_servers import PASSWORD, WAREHOUSE_OWNER, login_of, postgres, superuser
 from totelake.runtime.connections import Login
+from totelake.tables import SOURCE_TABLES
 from totesys import roles, schema, seed
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -32,6 +33,15 @@ class Totesys:
     def reader(self) -> Login:
         """The login with which the ingest reads it."""
         return replace(login_of(self.url), user=roles.READER)
+
+    def bytes(self) -> int:
+        """Return the size of its tables, without indexes: what a scan reads."""
+        with psycopg.connect(self.url) as connection:
+            sizes = [
+                connection.execute("SELECT pg_table_size(%s::regclass)", (f"public.{name}",)).fetchone() or (0,)
+                for name in SOURCE_TABLES
+            ]
+        return sum(size for (size,) in sizes)
 
 
 @dataclass(frozen=True)

@@ -44,8 +44,14 @@ def figures(measured: dict[str, Any]) -> str:
     parts = []
     if batches := measured.get("batches"):
         parts.append(_of_batches(batches))
+        if "long" in measured:
+            parts.append(_of_changes(batches, measured["long"]))
+    if batches := measured.get("without_compaction"):
+        parts.append(_without_compaction(batches))
     if "long" in measured:
         parts.append(_of_long_lake(measured["long"]))
+    if "sizes" in measured:
+        parts.append(_of_sizes(*measured["sizes"]))
     return "\n".join(parts)
 
 
@@ -65,6 +71,47 @@ def _of_batches(batches: list[dict[str, Any]]) -> str:
         ("stage", "batch 10", f"batch {last - 4:,}"),
         rows,
     )
+
+
+def _of_changes(batches: list[dict[str, Any]], long: dict[str, Any]) -> str:
+    changes = long["long"]["changes"]
+    rows = [
+        _compared(stage, [batch[stage] for batch in batches[EARLY]], [batch[stage] for batch in changes])
+        for stage in STAGES
+        if all(stage in batch for batch in changes)
+    ]
+    return _table(
+        f"The same change around batch 10, and after {long['batches']:,} batches:",
+        ("stage", "batch 10", f"batch {long['batches']:,}"),
+        rows,
+    )
+
+
+def _of_sizes(small: dict[str, Any], large: dict[str, Any]) -> str:
+    rows = [
+        _compared(stage, *([batch[stage] for batch in size["costs"]] for size in (small, large)))
+        for stage in STAGES
+        if stage in small["costs"][0]
+    ]
+    names = [f"{size['orders']:,} orders, {size['bytes'] / 1e6:,.0f} MB" for size in (small, large)]
+    scans = [statistics.median(batch["ingest"]["seconds"] for batch in size["costs"]) for size in (small, large)]
+    rate = (scans[1] - scans[0]) / (large["bytes"] - small["bytes"]) * 1e9
+    return "\n".join(
+        [
+            _table("The same change of a totesys of two sizes:", ("stage", *names), rows),
+            f"The difference of the ingest is the scan of the changed tables: {rate:.2f} s per gigabyte of totesys.\n",
+        ]
+    )
+
+
+def _without_compaction(batches: list[dict[str, Any]]) -> str:
+    last = len(batches)
+    rows = [
+        _compared(stage, [batch[stage] for batch in batches[EARLY]], [batch[stage] for batch in batches[LATE]])
+        for stage in STAGES
+        if stage in batches[0]
+    ]
+    return _table(f"Without any compaction, {last:,} times:", ("stage", "batch 10", f"batch {last - 4:,}"), rows)
 
 
 def _of_long_lake(measured: dict[str, Any]) -> str:
