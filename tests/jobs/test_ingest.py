@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
+from tests.chaos.outages import wait_until
 from totelake.ingest import extract, source
 from totelake.runtime.errors import (
     CommitConflictError,
@@ -64,6 +65,32 @@ def test_next_batch_has_only_changed_rows(lake, totesys, reader):
     assert {table: part.rows for table, part in batch.tables.items()} == {"department": 1}
     [row] = lake.rows(batch, "department").collect()
     assert (row.manager, row._op) == ("Robert'); DROP TABLE staff;--", "U")
+
+
+def scans(totesys: str) -> dict[str, int]:
+    """Return the number of sequential scans of each table up to now."""
+    with psycopg.connect(totesys) as connection:
+        return dict(connection.execute("SELECT relname, seq_scan FROM pg_stat_user_tables").fetchall())
+
+
+def test_changed_row_is_found_by_one_scan(lake, totesys, reader):
+    """After that of all tables which counts them; its values, key and row are read from its place."""
+    lake.ingest(reader)
+    with psycopg.connect(totesys) as connection:
+        connection.execute("UPDATE payment SET paid = NOT paid WHERE payment_id = 7")
+    before = scans(totesys)
+
+    batch = lake.ingest(reader)
+
+    # A session publishes its statistics when it ends.
+    wait_until(lambda: scans(totesys)["payment"] > before["payment"])
+    after = scans(totesys)
+    assert batch.tables["payment"].rows == 1
+    assert {name: after[name] - before[name] for name in ("payment", "sales_order", "currency")} == {
+        "payment": 2,
+        "sales_order": 1,
+        "currency": 1,
+    }
 
 
 def test_row_committed_late_is_in_the_next_batch(lake, totesys, reader):

@@ -52,7 +52,9 @@ class Extract:
 
         Columns: the declared ones, `_op`, `_source_version`, then the undeclared ones as text.
         """
-        read = self._read(table, self.source.changed_rows(table), since, self.max_row_bytes.get(table.name, 0))
+        widest = self.max_row_bytes.get(table.name, 0)
+        ranges = ["true"] if self.source.is_located(table) else block_ranges(table.bytes, table.block_size)
+        read = self._read(self.source.changed_rows(table), since, ranges, widest)
         kinds = dict(read.dtypes)
         as_text = [column for column in table.declared.columns if kinds[column.name] != column.type.spark]
         typed = read.withColumns({column.name: F.col(column.name).cast(column.type.spark) for column in as_text})
@@ -62,13 +64,15 @@ class Extract:
     def keys(self, table: ResolvedTable) -> DataFrame:
         """Return the primary keys of all rows of `table`."""
         key = [column for column in table.declared.columns if column.name in table.declared.key]
-        return conform(self._read(table, self.source.keys(table), ALL_TRANSACTIONS, 0), table.name, key)
+        ranges = block_ranges(table.bytes, table.block_size)
+        return conform(self._read(self.source.keys(table), ALL_TRANSACTIONS, ranges, 0), table.name, key)
 
-    def _read(self, table: ResolvedTable, statement: str, since: int, max_row_bytes: int) -> DataFrame:
+    def _read(self, statement: str, since: int, conditions: list[str], max_row_bytes: int) -> DataFrame:
+        """Return the rows of `statement`, by one connection for each of `conditions`."""
         return self.spark.read.jdbc(
             self.login.jdbc_url,
             f"({statement}) AS rows",
-            predicates=block_ranges(table.bytes, table.block_size),
+            predicates=conditions,
             properties={
                 "driver": "org.postgresql.Driver",
                 "user": self.login.user,

@@ -44,6 +44,9 @@ _VERSION = sql.SQL(
 _CHANGED = sql.SQL("{version} >= (SELECT current_setting('totelake.changed_since')::bigint)").format(version=_VERSION)
 
 
+MOST_LOCATED = 10_000
+"""Up to this number of changed rows of a table their places are kept, so that one scan finds them for all reads."""
+
 READER_LOCK_TIMEOUT_SECONDS = 5
 """How long a reading connection waits for a lock.
 
@@ -78,6 +81,7 @@ class SourceReader:
         """Export the snapshot of `connection`'s transaction; `open_source` makes the connection."""
         self._login = login
         self._connection = connection
+        self._located: dict[str, sql.Composed] = {}
         row = connection.execute(_EXPORT).fetchone()
         assert row is not None  # noqa: S101 - a SELECT without FROM has one row
         self._snapshot_id, identifier, timeline, database, xmin, xmax, xip, taken_at = row
@@ -130,11 +134,37 @@ class SourceReader:
         self._connection.execute(_SET_XMAX, (str(self.snapshot.xmax),))
         return {name: Count(rows, changed) for name, rows, changed in self._connection.execute(counts)}
 
+    def locate_changes(
+        self, tables: list[ResolvedTable], since: Mapping[str, int], counts: Mapping[str, Count]
+    ) -> None:
+        """Find the places of the changed rows of `tables` with few of them, for the later reads of these rows.
+
+        A row stays in its place as long as the snapshot is open. In tables with children a place is not unique.
+        """
+        for table in tables:
+            if (
+                0 < counts[table.name].changed <= MOST_LOCATED
+                and counts[table.name].unchanged
+                and not table.actual.children
+            ):
+                statement = sql.SQL("SELECT array_agg(t.ctid)::text FROM {table} AS t WHERE {changed}").format(
+                    table=table.relation, changed=_changed(since[table.name])
+                )
+                [(places,)] = self._connection.execute(statement)
+                self._located[table.name] = sql.SQL("t.ctid = ANY ({}::tid[])").format(sql.Literal(places))
+
+    def is_located(self, table: ResolvedTable) -> bool:
+        """Return whether the places of the changed rows of `table` are known."""
+        return table.name in self._located
+
+    def _where_changed(self, table: ResolvedTable, since: int) -> sql.Composed:
+        return self._located.get(table.name) or _changed(since)
+
     def changed_keys(self, table: ResolvedTable, since: int) -> list[Any]:
         """Return the keys of the rows of `table` that the transaction `since` or a later one wrote."""
         [key] = table.declared.key
         keys = sql.SQL("SELECT {key} FROM {table} AS t WHERE {changed}").format(
-            key=sql.Identifier("t", key), table=table.relation, changed=_changed(since)
+            key=sql.Identifier("t", key), table=table.relation, changed=self._where_changed(table, since)
         )
         return [value for (value,) in self._connection.execute(keys)]
 
@@ -147,7 +177,9 @@ class SourceReader:
         for table in tables:
             source_checks.check_key(self._connection, table)
         return {
-            table.name: source_checks.check_values(self._connection, table, _changed(since[table.name]))
+            table.name: source_checks.check_values(
+                self._connection, table, self._where_changed(table, since[table.name])
+            )
             for table in tables
         }
 
@@ -179,7 +211,10 @@ class SourceReader:
             'SELECT {columns}, {version} AS "_source_version", t.ctid AS "_ctid" FROM {table} AS t WHERE {changed}'
         )
         return statement.format(
-            columns=sql.SQL(", ").join(columns), version=_VERSION, table=table.relation, changed=_CHANGED
+            columns=sql.SQL(", ").join(columns),
+            version=_VERSION,
+            table=table.relation,
+            changed=self._located.get(table.name, _CHANGED),
         ).as_string(self._connection)
 
     def keys(self, table: ResolvedTable) -> str:

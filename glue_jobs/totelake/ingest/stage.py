@@ -71,6 +71,7 @@ def _read(
     baseline, counts = _with_implausible_counts_compared(baseline, counts)
     if baseline.reloaded:
         figures["reloaded"] = dict(baseline.reloaded)
+    source.locate_changes(tables, {table.name: baseline.since(table.name) for table in tables}, counts)
     compared = tables_to_compare(baseline, source, tables, counts)
     touched = [table for table in tables if counts[table.name].changed or table.name in compared]
     changed = [table for table in touched if counts[table.name].changed]

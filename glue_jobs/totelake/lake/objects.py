@@ -17,7 +17,7 @@ from totelake.runtime.clients import READER_THREADS
 _BATCH = "batch_id="
 _COMPACTED = "-compacted"
 _TIME_IN_ID = "%Y%m%dT%H%M%S%fZ"
-_ROWS_PER_GROUP = 65_536
+_ROWS_PER_GROUP = 16_384
 """The number of rows after which a file has a new row group: readers of few rows skip the others."""
 
 

@@ -118,14 +118,16 @@ def _rows(file: parquet.ParquetFile, only: Only | None, columns: Sequence[str] |
         matches = compute.is_in(
             file.read_row_group(group, [column], use_threads=False)[column].cast(accepted.type), accepted
         )
-        if not compute.any(matches).as_py():  # as in most files: then no other column is read
+        first, missing = 0, compute.sum(matches).as_py() or 0
+        if not missing:  # as in most files: then no other column is read
             continue
-        first = 0
         for batch in file.iter_batches(_ROWS_DECODED, row_groups=[group], columns=present, use_threads=False):
             of_batch = matches.slice(first, batch.num_rows)
-            if compute.any(of_batch).as_py():
+            if here := compute.sum(of_batch).as_py():
                 found.append(pa.Table.from_batches([batch]).filter(of_batch))
-            first += batch.num_rows
+            first, missing = first + batch.num_rows, missing - (here or 0)
+            if not missing:
+                break
     return pa.concat_tables(found)
 
 
