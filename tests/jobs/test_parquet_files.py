@@ -44,15 +44,25 @@ def large(lake_root):
 
 
 def test_only_the_key_and_the_row_groups_with_wanted_rows_are_read(large):
-    """Not the other texts, which are most of the file."""
+    """Not the other texts, which are most of the file, and not the keys of the other row groups."""
     bucket, files, rows = large
     s3 = CountingS3()
 
     [[found]] = parquet_files.tables_of(s3, bucket, [files], ("key", {5, 399_999, -1}), columns=("text",))
 
     assert found["text"].to_pylist() == [rows["text"][5].as_py(), rows["text"][399_999].as_py()]
-    assert s3.bytes < 0.6 * files.bytes
-    assert s3.requests < 15
+    assert s3.bytes < 0.2 * files.bytes
+    assert s3.requests < 8
+
+
+def test_rows_with_wanted_texts_are_found_in_every_row_group(large):
+    """Whatever the minimum and maximum of its texts are."""
+    bucket, files, rows = large
+    wanted = [rows["text"][place].as_py() for place in (5, 200_000, 399_999)]
+
+    [[found]] = parquet_files.tables_of(CountingS3(), bucket, [files], ("text", {*wanted, "none"}), columns=("key",))
+
+    assert found["key"].to_pylist() == [5, 200_000, 399_999]
 
 
 def test_whole_large_files_are_read_with_one_request(large):

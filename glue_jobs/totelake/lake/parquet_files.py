@@ -1,6 +1,7 @@
 """Reads Parquet files of a bucket in the driver: whole sets, or the few rows with given values of a column."""
 
 import io
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -114,7 +115,7 @@ def _rows(file: parquet.ParquetFile, only: Only | None, columns: Sequence[str] |
     if column not in file.schema_arrow.names or not len(accepted):
         return file.schema_arrow.empty_table().select(present)
     found = [file.schema_arrow.empty_table().select(present)]
-    for group in range(file.num_row_groups):
+    for group in _groups_with(file, column, only[1]):
         matches = compute.is_in(
             file.read_row_group(group, [column], use_threads=False)[column].cast(accepted.type), accepted
         )
@@ -129,6 +130,23 @@ def _rows(file: parquet.ParquetFile, only: Only | None, columns: Sequence[str] |
             if not missing:
                 break
     return pa.concat_tables(found)
+
+
+def _groups_with(file: parquet.ParquetFile, column: str, values: Collection[Any]) -> list[int]:
+    """Return the row groups that may have one of `values` in `column`: by their statistics, if those are integers."""
+    groups, numbers = range(file.num_row_groups), sorted(value for value in values if isinstance(value, int))
+    if len(numbers) < len(values):
+        return list(groups)
+    position = file.schema_arrow.names.index(column)
+    return [group for group in groups if _may_have(file.metadata.row_group(group).column(position).statistics, numbers)]
+
+
+def _may_have(statistics: parquet.Statistics | None, numbers: list[int]) -> bool:
+    """Return whether one of the sorted `numbers` is between minimum and maximum."""
+    if statistics is None or not statistics.has_min_max or not isinstance(statistics.min, int):
+        return True
+    place = bisect_left(numbers, statistics.min)
+    return place < len(numbers) and numbers[place] <= statistics.max
 
 
 class _RangedObject(io.RawIOBase):
