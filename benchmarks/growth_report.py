@@ -91,7 +91,7 @@ def _of_sizes(small: dict[str, Any], large: dict[str, Any]) -> str:
     rows = [
         _compared(stage, *([batch[stage] for batch in size["costs"]] for size in (small, large)))
         for stage in STAGES
-        if stage in small["costs"][0]
+        if all(stage in batch for batch in small["costs"])
     ]
     names = [f"{size['orders']:,} orders, {size['bytes'] / 1e6:,.0f} MB" for size in (small, large)]
     scans = [statistics.median(batch["ingest"]["seconds"] for batch in size["costs"]) for size in (small, large)]
@@ -99,7 +99,7 @@ def _of_sizes(small: dict[str, Any], large: dict[str, Any]) -> str:
     return "\n".join(
         [
             _table("The same change of a totesys of two sizes:", ("stage", *names), rows),
-            f"The difference of the ingest is the scan of the changed tables: {rate:.2f} s per gigabyte of totesys.\n",
+            f"The difference of the ingest is the time of the scans: {rate:.2f} s per gigabyte of totesys.\n",
         ]
     )
 
