@@ -45,6 +45,7 @@ def draw(measured: dict[str, Any]) -> Figure:
     below.set_ylabel("requests to S3 and Glue")
     below.set_xlabel("batch; dotted: without compaction")
     below.set_xscale("log")
+    below.xaxis.set_major_formatter("{x:,.0f}")
     for axes in (above, below):
         axes.set_ylim(bottom=0)
     figure.legend(*above.get_legend_handles_labels(), loc="outside upper center", ncols=len(STAGES))
