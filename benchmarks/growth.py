@@ -10,7 +10,7 @@ AWS; each has its seconds, its requests to S3 and Glue, and the Parquet files th
 - `sizes`: the same change of a totesys with few and with many sales orders, and the bytes of its tables.
 - `changes`: the same change on a lake with a year of batches (`benchmarks.long_lake`).
 - `events`: 300 events on a lake of one batch against one with a year of batches, of the same totesys.
-- `reads`: the histories of records, the latest batches and the live files, on both lakes after the events.
+- `reads`: the histories of records, and what the status reads, on both lakes after the events.
 - `questions`: those of `dashboards/queries` through Athena, on the long lake and on the same rows in one batch.
 - `loads`: all rows of the long lake as a rebuild and into an empty warehouse, and the same rows in one batch.
 - `partitions`: those registered in the catalog, by table, with the live file sets.
@@ -241,26 +241,23 @@ def events(
 
 
 def reads(lake: Lake, counter: RequestCounter, repetitions: int) -> dict[str, Any]:
-    """Return the costs of the history of some records, and of the parts of `totelake status` and the Pipeline page.
+    """Return the costs of the history of some records, and of what `totelake status` and the Pipeline page read.
 
-    These are the latest five batches and the live files of each zone.
+    That is the latest five batches and the live files of each zone.
     """
 
     def of_records() -> None:
         for table, key in (("sales_order", 7), ("payment", 7), ("address", 7)):
             history.versions(lake.ingested, table, key)
 
-    def latest() -> None:
-        for log in (CommitLog(lake.ingested, IngestedBatch), CommitLog(lake.processed, ProcessedBatch)):
-            list(islice(log.backwards(), 5))
-
-    def live() -> None:
-        for log in (CommitLog(lake.ingested, IngestedBatch), CommitLog(lake.processed, ProcessedBatch)):
-            log.live_files()
+    def of_status() -> None:
+        for zone in ((lake.ingested, IngestedBatch), (lake.processed, ProcessedBatch)):
+            list(islice(CommitLog(*zone).backwards(), 5))
+            CommitLog(*zone).live_files()
 
     return {
         name: [asdict(counter.measured(read)) for _ in range(repetitions + 1)][1:]
-        for name, read in (("history of three records", of_records), ("latest batches", latest), ("live files", live))
+        for name, read in (("history of three records", of_records), ("batches and files of the status", of_status))
     }
 
 
