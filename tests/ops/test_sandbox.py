@@ -226,16 +226,17 @@ def test_job_without_a_connection_permission_fails_and_names_it(state, settings)
 
 def test_ctrl_c_while_following_a_run_does_not_stop_it(state, settings):
     """The output names the commands that follow and stop the run, and both work."""
-    running = totelake(state, "run")
-    run_id = running.stdout.readline().split()[-1]
-    running.send_signal(signal.SIGINT)
-    said, _ = running.communicate(timeout=30)
+    with psycopg.connect(settings.totesys_url) as totesys:
+        totesys.execute("LOCK TABLE payment")  # the ingest waits
+        running = totelake(state, "run")
+        run_id = running.stdout.readline().split()[-1]
+        running.send_signal(signal.SIGINT)
+        said, _ = running.communicate(timeout=30)
 
-    assert running.returncode == 130
-    assert (
-        f"The run continues. Follow it with `totelake follow {run_id}`, stop it with `totelake stop {run_id}`" in said
-    )
-    assert totelake(state, "stop", run_id).wait(timeout=30) == 0
+        assert running.returncode == 130
+        assert f"The run continues. Follow it with `totelake follow {run_id}`" in said
+        assert f"stop it with `totelake stop {run_id}`" in said
+        assert totelake(state, "stop", run_id).wait(timeout=30) == 0
     assert totelake(state, "follow", run_id).wait(timeout=120) == 1
     assert status.gather(state).runs[0].status == "STOPPED"
 
