@@ -8,8 +8,8 @@ AWS; each has its seconds, its requests to S3 and Glue, and the Parquet files th
   the tenth against the last ones.
 - `without_compaction`: the same without any compaction.
 - `sizes`: the same change of a totesys with few and with many sales orders, and the bytes of its tables.
-- `changes`: the same change on a lake with a year of batches (`benchmarks.long_lake`).
-- `events`: 300 events on a lake of one batch against one with a year of batches, of the same totesys.
+- `changes`: the same change on a lake of one batch against one with a year of batches (`benchmarks.long_lake`).
+- `events`: 300 events on both, of the same totesys.
 - `reads`: the histories of records, and what the status reads, on both lakes after the events.
 - `questions`: those of `dashboards/queries` through Athena, on the long lake and on the same rows in one batch.
 - `loads`: all rows of the long lake as a rebuild and into an empty warehouse, and the same rows in one batch.
@@ -190,7 +190,8 @@ def measure_long_lake(
         with quiet():
             lake.ingest(copy.reader)
             lake.transform()
-        short = {
+        short: dict[str, Any] = {
+            "changes": small_changes(environment, lake, counter, copy, batches),
             "events": events(environment, lake, counter, copy, repetitions),
             "reads": reads(lake, counter, repetitions),
         }

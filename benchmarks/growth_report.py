@@ -44,11 +44,11 @@ def figures(measured: dict[str, Any]) -> str:
     parts = []
     if batches := measured.get("batches"):
         parts.append(_of_batches(batches))
-        if "long" in measured:
-            parts.append(_of_changes(batches, measured["long"]))
     if batches := measured.get("without_compaction"):
         parts.append(_without_compaction(batches))
     if "long" in measured:
+        if "changes" in measured["long"]["short"]:
+            parts.append(_of_changes(measured["long"]))
         parts.append(_of_long_lake(measured["long"]))
     if "sizes" in measured:
         parts.append(_of_sizes(*measured["sizes"]))
@@ -73,18 +73,15 @@ def _of_batches(batches: list[dict[str, Any]]) -> str:
     )
 
 
-def _of_changes(batches: list[dict[str, Any]], long: dict[str, Any]) -> str:
-    changes = long["long"]["changes"]
+def _of_changes(measured: dict[str, Any]) -> str:
+    short, long = (measured[side]["changes"] for side in ("short", "long"))
     rows = [
-        _compared(stage, [batch[stage] for batch in batches[EARLY]], [batch[stage] for batch in changes])
+        _compared(stage, [batch[stage] for batch in short], [batch[stage] for batch in long])
         for stage in STAGES
-        if all(stage in batch for batch in changes)
+        if all(stage in batch for batch in (*short, *long))
     ]
-    return _table(
-        f"The same change around batch 10, and after {long['batches']:,} batches:",
-        ("stage", "batch 10", f"batch {long['batches']:,}"),
-        rows,
-    )
+    number = f"{measured['batches']:,}"
+    return _table(f"The same change after one batch and after {number}:", ("stage", "one batch", number), rows)
 
 
 def _of_sizes(small: dict[str, Any], large: dict[str, Any]) -> str:

@@ -18,7 +18,7 @@ from totelake.tables.model import COMPACTED_LINEAGE
 
 _ROWS_DECODED = 1_000
 """The number of rows that are decoded at once: wide texts may take little space in a file, and much in memory."""
-_WHOLE_BYTES = 2**20
+_WHOLE_BYTES = 4 * 2**20
 """Up to this size a file is read with one request; of a larger one the footer and the wanted columns are read."""
 _SETS_AT_ONCE = 8
 _TYPES_OF_LINEAGE = (pa.int32(), pa.timestamp("us"), pa.string())
