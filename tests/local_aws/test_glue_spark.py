@@ -254,6 +254,7 @@ def test_stopped_run_discards_the_warm_jvm(world: Any, spare: Spare):
     waiting = spare.process_id
     name = world.job("stopped", "import time; print('on', flush=True); time.sleep(60)", kind="glueetl")
     run_id = world.start(name)
+    world.in_state(name, run_id, "RUNNING")  # before, it may have no log stream
     world.wait(lambda: world.output(run_id), lambda lines: lines == ["on"])
     world.glue.batch_stop_job_run(JobName=name, JobRunIds=[run_id])
     assert world.ended(name, run_id)["JobRunState"] == "STOPPED"
