@@ -231,11 +231,11 @@ def test_ctrl_c_while_following_a_run_does_not_stop_it(state, settings):
         running = totelake(state, "run")
         run_id = running.stdout.readline().split()[-1]
         running.send_signal(signal.SIGINT)
-        said, _ = running.communicate(timeout=30)
+        output, _ = running.communicate(timeout=30)
 
         assert running.returncode == 130
-        assert f"The run continues. Follow it with `totelake follow {run_id}`" in said
-        assert f"stop it with `totelake stop {run_id}`" in said
+        follow, stop = f"`totelake follow {run_id}`", f"`totelake stop {run_id}`"
+        assert f"The run continues. Follow it with {follow}, stop it with {stop}" in output
         assert totelake(state, "stop", run_id).wait(timeout=30) == 0
     assert totelake(state, "follow", run_id).wait(timeout=120) == 1
     assert status.gather(state).runs[0].status == "STOPPED"
