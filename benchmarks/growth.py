@@ -138,10 +138,18 @@ def run_batches(
         for number in range(1, batches + 1):
             if number > 1:
                 changes.change(totesys.url, number)
-            costs.append(run_stages(lake, counter, totesys, warehouse))
-            if compacted and number % BATCHES_PER_COMPACTION == 0:
-                costs[-1]["compact"] = measured_compaction(lake, counter)
-            progress(f"batch {number} of {batches}: {_shown(costs[-1])}")
+            costs.append(run_batch(lake, counter, totesys, warehouse, number, compacted=compacted))
+    return costs
+
+
+def run_batch(
+    lake: Lake, counter: RequestCounter, totesys: Totesys, warehouse: Login, number: int, *, compacted: bool = True
+) -> Costs:
+    """Run the stages, and compact the lake after every eighth batch if it is `compacted`; return their costs."""
+    costs = run_stages(lake, counter, totesys, warehouse)
+    if compacted and number % BATCHES_PER_COMPACTION == 0:
+        costs["compact"] = measured_compaction(lake, counter)
+    progress(f"batch {number}: {_shown(costs)}")
     return costs
 
 
@@ -217,10 +225,7 @@ def small_changes(
         _load(lake, warehouse, {"rebuild": "true"})
     for number in range(batches + 1, batches + 4 + len(EARLY)):
         changes.change(totesys.url, number)
-        costs.append(run_stages(lake, counter, totesys, warehouse))
-        if number % BATCHES_PER_COMPACTION == 0:
-            costs[-1]["compact"] = measured_compaction(lake, counter)
-        progress(f"change {number}: {_shown(costs[-1])}")
+        costs.append(run_batch(lake, counter, totesys, warehouse, number))
     return _as_json(costs[3:])
 
 

@@ -47,9 +47,12 @@ class Listing:
         self._entries_by_folder: dict[str, list[str]] = {}
         self._paths: dict[str, Path] = {}
 
-    def names(self, prefix: str = "", start: str = "") -> Iterator[str]:
-        """Yield the keys with `prefix` from `start` (inclusive), in the order of their code points, as S3 does."""
-        yield from self._below(prefix[: prefix.rfind("/") + 1], prefix, max(prefix, start), grouped=False)
+    def names(self, prefix: str = "", start: str = "", *, grouped: bool = False) -> Iterator[str]:
+        """Yield the keys with `prefix` from `start` (inclusive), in the order of their code points, as S3 does.
+
+        If they are to be `grouped`, a directory with keys from `start` only is yielded in the place of its keys.
+        """
+        yield from self._below(prefix[: prefix.rfind("/") + 1], prefix, max(prefix, start), grouped=grouped)
 
     def page(self, prefix: str, delimiter: str | None, start: str, limit: int) -> ListingPage:
         """Return at most `limit` keys and common prefixes from `start` (inclusive)."""
@@ -57,9 +60,8 @@ class Listing:
         prefixes: list[str] = []
         if limit <= 0:
             return ListingPage(keys, prefixes, None)
-        parent = prefix[: prefix.rfind("/") + 1]
         while True:
-            for name in self._below(parent, prefix, max(prefix, start), grouped=delimiter == "/"):
+            for name in self.names(prefix, start, grouped=delimiter == "/"):
                 if len(keys) + len(prefixes) == limit:
                     return ListingPage(keys, prefixes, start)
                 group = common_prefix(name, prefix, delimiter)
@@ -78,10 +80,7 @@ class Listing:
         return self._paths[f"{folder}/" if folder else ""] / name
 
     def _below(self, folder: str, prefix: str, start: str, *, grouped: bool) -> Iterator[str]:
-        """Yield the keys below the directory `folder`, which is "" or ends with a slash.
-
-        If they are to be `grouped`, a directory with keys from `start` only is yielded in the place of its keys.
-        """
+        """Yield the keys below the directory `folder`, which is "" or ends with a slash; see `names`."""
         if folder.startswith(prefix) and folder >= start and folder and self._is_marker(folder):
             yield folder
         entries = self._entries(folder, start)

@@ -1,7 +1,6 @@
 """Reads Parquet files of a bucket in the driver: whole sets, or the few rows with given values of a column."""
 
 import io
-from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -115,7 +114,10 @@ def _rows(file: parquet.ParquetFile, only: Only | None, columns: Sequence[str] |
     if column not in file.schema_arrow.names or not len(accepted):
         return file.schema_arrow.empty_table().select(present)
     found = [file.schema_arrow.empty_table().select(present)]
-    for group in _groups_with(file, column, only[1]):
+    position = file.schema_arrow.names.index(column)
+    for group in range(file.num_row_groups):
+        if not _may_have(file.metadata.row_group(group).column(position).statistics, accepted):
+            continue
         matches = compute.is_in(
             file.read_row_group(group, [column], use_threads=False)[column].cast(accepted.type), accepted
         )
@@ -132,21 +134,14 @@ def _rows(file: parquet.ParquetFile, only: Only | None, columns: Sequence[str] |
     return pa.concat_tables(found)
 
 
-def _groups_with(file: parquet.ParquetFile, column: str, values: Collection[Any]) -> list[int]:
-    """Return the row groups that may have one of `values` in `column`: by their statistics, if those are integers."""
-    groups, numbers = range(file.num_row_groups), sorted(value for value in values if isinstance(value, int))
-    if len(numbers) < len(values):
-        return list(groups)
-    position = file.schema_arrow.names.index(column)
-    return [group for group in groups if _may_have(file.metadata.row_group(group).column(position).statistics, numbers)]
-
-
-def _may_have(statistics: parquet.Statistics | None, numbers: list[int]) -> bool:
-    """Return whether one of the sorted `numbers` is between minimum and maximum."""
-    if statistics is None or not statistics.has_min_max or not isinstance(statistics.min, int):
+def _may_have(statistics: parquet.Statistics | None, accepted: pa.Array) -> bool:
+    """Return whether a row group has one of the `accepted` values, by its minimum and maximum if they are integers."""
+    if statistics is None or not statistics.has_min_max:
         return True
-    place = bisect_left(numbers, statistics.min)
-    return place < len(numbers) and numbers[place] <= statistics.max
+    if not isinstance(statistics.min, int) or not pa.types.is_integer(accepted.type):
+        return True
+    above, below = compute.greater_equal(accepted, statistics.min), compute.less_equal(accepted, statistics.max)
+    return bool(compute.any(compute.and_(above, below)).as_py())
 
 
 class _RangedObject(io.RawIOBase):

@@ -84,10 +84,9 @@ class Spare:
         fitting = process is not None and (not process.used or process.deployment == deployment)
         taken = process is not None and fitting and process.assign(assignment)
         if process and not taken:
-            process.end()
+            _end(process)
             if fitting and (reason := process.output[1].read()):
                 _LOG.warning("a JVM of job runs was not reused: %s", reason.decode("utf-8", "replace").strip())
-            _end(process)
             self.prepare()
         if process and taken:
             process.used, process.deployment = True, deployment

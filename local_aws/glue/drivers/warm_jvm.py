@@ -84,7 +84,7 @@ class _Drivers:
             status = self._statuses.readline()
         except BrokenPipeError:
             status = b""
-        return int(status) if status else -signal.SIGKILL  # somebody has killed the process that forks
+        return int(status) if status else -signal.SIGKILL  # the process that forks was killed
 
 
 def _left_after_run(jvm: Any, state: JvmState, files: set[Path]) -> list[str]:
