@@ -11,6 +11,8 @@ module "crawler" {
 
   security_configuration = local.security_configuration
   log_retention_days     = var.log_retention_days
+
+  role_defaults = local.role_defaults
 }
 
 module "drift" {
@@ -36,6 +38,8 @@ module "drift" {
     declared   = module.catalog.databases.ingested
     crawler    = module.crawler.arn
   }
+
+  role_defaults = local.role_defaults
 }
 
 # A crawl is billed for at least ten minutes, so it does not run after every ingest: see docs/cost.md.
@@ -59,4 +63,6 @@ module "crawl_schedule" {
   enabled     = var.crawl_schedule.enabled
   keep_missed = var.keep_missed_starts
   kms_key_arn = local.kms_key_arn
+
+  role_defaults = local.role_defaults
 }

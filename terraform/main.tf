@@ -1,23 +1,44 @@
 locals {
   declarations = jsondecode(file("${path.module}/tables.json"))
   code_version = coalesce(var.code_version, module.artifacts.package_hash)
-  kms_key_arn  = one(module.key[*].arn)
+  kms_key_arn  = one(data.aws_kms_alias.key[*].target_key_arn)
 
   python_modules    = var.wheels == null ? var.python_modules : module.artifacts.wheels
   certificates_name = "databases-ca.pem" # as in totelake/runtime/connections.py
   certificates      = var.ca_certificates == null ? null : local.certificates_name
 
-  security_configuration = one(module.key[*].security_configuration)
+  # The role that deploys may create only roles with this path and the boundary that `make bootstrap` created.
+  role_defaults = {
+    path = "/${var.prefix}/"
+    permissions_boundary = (
+      var.permissions_boundary
+      ? "arn:${data.aws_partition.current.partition}:iam::${data.aws_caller_identity.current.account_id}:policy/${var.prefix}-boundary"
+      : null
+    )
+  }
+
+  security_configuration = one(module.security_configuration[*].name)
 
   compacted_buckets   = [module.lake.buckets.ingested, module.lake.buckets.processed]
   compacted_databases = [module.catalog.databases.ingested, module.catalog.databases.processed]
 }
 
-module "key" {
-  source = "./modules/key"
+data "aws_caller_identity" "current" {}
+data "aws_partition" "current" {}
+
+# `make bootstrap` creates the key, so that neither a deployment nor its removal can change or delete it.
+data "aws_kms_alias" "key" {
+  count = var.encrypt_with_own_key ? 1 : 0
+
+  name = "alias/${var.prefix}"
+}
+
+module "security_configuration" {
+  source = "./modules/security_configuration"
   count  = var.encrypt_with_own_key ? 1 : 0
 
-  prefix = var.prefix
+  name        = var.prefix
+  kms_key_arn = local.kms_key_arn
 }
 
 module "lake" {
@@ -95,6 +116,8 @@ module "ingest" {
   writes         = [{ bucket = module.lake.buckets.ingested, keys = ["log/*", "checkpoints/*", "tables/*"] }]
   registers_in   = [module.catalog.databases.ingested]
   run_properties = { writes = module.workflow.arn }
+
+  role_defaults = local.role_defaults
 }
 
 module "transform" {
@@ -126,6 +149,8 @@ module "transform" {
   registers_in = [module.catalog.databases.processed]
   # A rebuild drops the partitions of the replaced batches.
   unregisters_in = [module.catalog.databases.processed]
+
+  role_defaults = local.role_defaults
 }
 
 module "load" {
@@ -152,6 +177,8 @@ module "load" {
   statements     = module.warehouse.statements
   reads          = [{ bucket = module.lake.buckets.processed, keys = ["log/*", "checkpoints/*", "tables/*"] }]
   run_properties = { reads = module.workflow.arn }
+
+  role_defaults = local.role_defaults
 }
 
 module "reconcile" {
@@ -182,6 +209,8 @@ module "reconcile" {
     { bucket = module.lake.buckets.ingested, keys = ["log/*", "checkpoints/*", "tables/*"] },
     { bucket = module.lake.buckets.processed, keys = ["log/*", "checkpoints/*", "quarantine/*"] },
   ]
+
+  role_defaults = local.role_defaults
 }
 
 module "compact" {
@@ -211,6 +240,8 @@ module "compact" {
   writes         = [for bucket in local.compacted_buckets : { bucket = bucket, keys = ["checkpoints/*", "tables/*"] }]
   registers_in   = local.compacted_databases
   unregisters_in = local.compacted_databases
+
+  role_defaults = local.role_defaults
 }
 
 module "verify" {
@@ -239,6 +270,8 @@ module "verify" {
   ]
   lists_versions_in   = [module.lake.buckets.ingested, module.lake.buckets.processed]
   lists_partitions_in = [module.catalog.databases.ingested, module.catalog.databases.processed]
+
+  role_defaults = local.role_defaults
 }
 
 module "workflow" {
@@ -262,6 +295,8 @@ module "schedule" {
   enabled     = var.schedule.enabled
   keep_missed = var.keep_missed_starts
   kms_key_arn = local.kms_key_arn
+
+  role_defaults = local.role_defaults
 }
 
 module "reconcile_schedule" {
@@ -273,6 +308,8 @@ module "reconcile_schedule" {
   enabled     = var.reconcile_schedule.enabled
   keep_missed = var.keep_missed_starts
   kms_key_arn = local.kms_key_arn
+
+  role_defaults = local.role_defaults
 }
 
 module "compact_schedule" {
@@ -284,6 +321,8 @@ module "compact_schedule" {
   enabled     = var.compact_schedule.enabled
   keep_missed = var.keep_missed_starts
   kms_key_arn = local.kms_key_arn
+
+  role_defaults = local.role_defaults
 }
 
 module "verify_schedule" {
@@ -295,6 +334,8 @@ module "verify_schedule" {
   enabled     = var.verify_schedule.enabled
   keep_missed = var.keep_missed_starts
   kms_key_arn = local.kms_key_arn
+
+  role_defaults = local.role_defaults
 }
 
 module "alerting" {

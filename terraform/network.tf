@@ -30,4 +30,6 @@ module "network" {
 
   kms_key_arn        = local.kms_key_arn
   log_retention_days = var.log_retention_days
+
+  role_defaults = local.role_defaults
 }

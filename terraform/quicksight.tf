@@ -8,17 +8,13 @@ module "quicksight" {
   source = "./modules/quicksight"
   count  = var.quicksight == null ? 0 : 1
 
-  name        = var.prefix
-  workgroup   = module.athena.workgroup
-  database    = module.catalog.databases.processed
-  lake        = { bucket = module.lake.buckets.processed, prefix = "tables/" }
-  results     = { bucket = module.lake.buckets.artifacts, prefix = "athena/" }
-  kms_key_arn = local.kms_key_arn
-  role        = var.quicksight.role
-  questions   = local.questions
-  queries     = var.queries
-  authors     = var.quicksight.authors
-  refresh     = var.quicksight.refresh
+  name      = var.prefix
+  workgroup = module.athena.workgroup
+  database  = module.catalog.databases.processed
+  questions = local.questions
+  queries   = var.queries
+  authors   = var.quicksight.authors
+  refresh   = var.quicksight.refresh
 }
 
 module "quicksight_dashboard" {

@@ -146,6 +146,12 @@ variable "keep_missed_starts" {
   default     = true
 }
 
+variable "permissions_boundary" {
+  description = "Whether the roles have the permissions boundary that `make bootstrap` creates."
+  type        = bool
+  default     = true
+}
+
 variable "encrypt_with_own_key" {
   description = "Whether the project's own KMS key encrypts buckets, secrets and alerts, instead of AWS's keys."
   type        = bool
@@ -318,11 +324,10 @@ variable "budget" {
 }
 
 variable "quicksight" {
-  description = "QuickSight dashboard on the lake: ARNs of users and groups that may view it (readers) and use its data sets (authors), the role that QuickSight uses for Athena, and the refresh schedule of its data; null for none."
+  description = "QuickSight dashboard on the lake: ARNs of users and groups that may view it (readers) and use its data sets (authors), and the refresh schedule of its data; null for none. `make bootstrap` with quicksight_role gives QuickSight access to the lake."
   type = object({
     readers = set(string)
     authors = optional(set(string), [])
-    role    = optional(string, "aws-quicksight-s3-consumers-role-v0")
     refresh = optional(object({
       interval        = optional(string, "DAILY")
       time_of_the_day = optional(string, "06:00")

@@ -20,4 +20,6 @@ module "warehouse" {
   kms_key_arn             = local.kms_key_arn
   recovery_window_in_days = var.secret_recovery_days
   log_retention_days      = var.log_retention_days
+
+  role_defaults = local.role_defaults
 }

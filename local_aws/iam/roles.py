@@ -63,20 +63,35 @@ class Session:
         return f"{self.role_id}:{self.name}"
 
     def documents(self) -> list[str]:
-        """Return the role's current policies; raises UnsupportedPolicyError when it has a permissions boundary.
+        """Return the role's current policies. A deleted role has none, even if a new role has its name."""
+        role = self._role()
+        if role is None:
+            return []
+        versions = [version for policy in role.managed_policies.values() for version in policy.versions]
+        return [*role.policies.values(), *(version.document for version in versions if version.is_default)]
 
-        A deleted role has none, even if a new role has its name.
+    def boundary(self) -> str | None:
+        """Return the role's permissions boundary, which limits its policies; None if it has none.
+
+        Raises UnsupportedPolicyError when the boundary has been deleted.
         """
+        role = self._role()
+        arn = role.permissions_boundary_arn if role else None
+        if not arn:
+            return None
+        try:
+            policy = iam_backends[self.account][PARTITION].get_policy(arn)
+        except NotFoundException as error:
+            raise UnsupportedPolicyError(f"The permissions boundary {arn}, which does not exist,") from error
+        return str(next(version.document for version in policy.versions if version.is_default))
+
+    def _role(self) -> Any:
+        """Return moto's role of this session; None if it has been deleted."""
         try:
             role = iam_backends[self.account][PARTITION].get_role(self.role)
         except NotFoundException:
-            return []
-        if role.id != self.role_id:
-            return []
-        if role.permissions_boundary_arn:
-            raise UnsupportedPolicyError(f"The permissions boundary of the role {self.role}")
-        versions = [version for policy in role.managed_policies.values() for version in policy.versions]
-        return [*role.policies.values(), *(version.document for version in versions if version.is_default)]
+            return None
+        return role if role.id == self.role_id else None
 
     def authorize(self, call: Call) -> None:
         """Raise AccessDeniedError or another IamError unless the policies allow everything that a call needs."""
@@ -96,6 +111,8 @@ class Session:
 
     def _require(self, needs: Iterable[Need], request: Context) -> None:
         policies = [(self.documents(), "identity-based policy")]
+        if boundary := self.boundary():
+            policies.append(([boundary], "permissions boundary"))
         if self.policy:
             policies.append(([self.policy], "session policy"))
         context = {

@@ -7,3 +7,8 @@ output "github_roles" {
   description = "ARNs of the roles deploy and plan of the GitHub workflows; null without a repository."
   value       = one(module.github[*].roles)
 }
+
+output "key_alias" {
+  description = "Alias of the key that encrypts the environment; null without a key."
+  value       = one(module.key[*].alias)
+}

@@ -12,6 +12,7 @@ lifecycle_rules = false
 force_destroy   = true
 
 # The provider waits for the propagation of a key, and 25 seconds for a queue, which a single local server does not need.
+permissions_boundary = false # without `make bootstrap`
 encrypt_with_own_key = false
 keep_missed_starts   = false
 secret_recovery_days = 0

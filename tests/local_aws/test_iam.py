@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError
 from moto.sts.models import sts_backends
 
 from local_aws import iam, redshift
+from local_aws.glue.jobs import mounts
 from local_aws.schedules.clock import SystemClock
 from local_aws.schedules.invocation import Target, invoke
 from tests import roles
@@ -212,14 +213,32 @@ def test_presigned_url_has_the_permissions_of_its_signer(clients_with: ClientsWi
         fetch("yours/3")
 
 
-def test_role_with_a_permissions_boundary_is_denied_everything(clients_with: ClientsWithPolicy, world: Any):
-    """Boundaries are not evaluated, so a role with one has no permissions."""
+def test_permissions_boundary_limits_a_role(clients_with: ClientsWithPolicy, world: Any):
+    """Its policies have effect only within the boundary; without the boundary's policy it has no permissions."""
     mine = clients_with(roles.ANYTHING)
     role = mine("sts").get_caller_identity()["Arn"].split("/")[1]
-    boundary = {"RoleName": role, "PermissionsBoundary": "arn:aws:iam::aws:policy/ReadOnlyAccess"}
-    world.aws.client("iam").put_role_permissions_boundary(**boundary)
+    iam_client = world.aws.client("iam")
+    document = {"Version": "2012-10-17", "Statement": [allow("s3:ListAllMyBuckets", "*")]}
+    boundary = iam_client.create_policy(PolicyName=f"{role}-boundary", PolicyDocument=json.dumps(document))["Policy"]
+    iam_client.put_role_permissions_boundary(RoleName=role, PermissionsBoundary=boundary["Arn"])
 
-    assert "permissions boundary" in refused(mine("s3").list_buckets)["Message"]
+    assert mine("s3").list_buckets()["Buckets"]
+    assert "no permissions boundary allows" in refused(mine("glue").get_connection, Name="totesys")["Message"]
+
+    iam_client.delete_policy(PolicyArn=boundary["Arn"])
+    assert "does not exist" in refused(mine("s3").list_buckets)["Message"]
+
+
+def test_folders_outside_a_permissions_boundary_are_not_mounted(world: Any):
+    """Spark reads folders directly, so the mounts of a job follow the boundary too."""
+    role, iam_client = f"role-{uuid.uuid4().hex[:8]}", world.aws.client("iam")
+    roles.create(iam_client, role, allow("s3:GetObject", f"arn:aws:s3:::{world.bucket}/*"))
+    assert list(mounts.folders(assume(role), world.bucket)) == [""]
+
+    document = {"Version": "2012-10-17", "Statement": [allow("s3:GetObject", f"arn:aws:s3:::{world.bucket}/mine/*")]}
+    boundary = iam_client.create_policy(PolicyName=f"{role}-boundary", PolicyDocument=json.dumps(document))["Policy"]
+    iam_client.put_role_permissions_boundary(RoleName=role, PermissionsBoundary=boundary["Arn"])
+    assert list(mounts.folders(assume(role), world.bucket)) == ["mine"]
 
 
 WRITES_AN_OBJECT = """

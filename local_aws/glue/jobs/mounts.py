@@ -56,12 +56,12 @@ def folders(session: Session, bucket: str) -> Iterator[str]:
 
 
 def _resources(session: Session, *, allowed: bool) -> Iterator[tuple[str, str]]:
-    """Yield the resources that policies of the role and the session allow, or deny, to be read or written.
+    """Yield the resources that policies, boundary or session policy allow, or deny, to be read or written.
 
     A deny with NotResource counts as a deny of everything.
     """
     rest = None if allowed else "*"
-    for document in (*session.documents(), *([session.policy] if session.policy else [])):
+    for document in [*session.documents(), *filter(None, (session.boundary(), session.policy))]:
         for statement in statements(document):
             for action in ("s3:GetObject", "s3:PutObject"):
                 if (statement["Effect"] == "Allow") == allowed and matches_element(statement, "Action", action):

@@ -134,4 +134,6 @@ module "role" {
       }],
     )
   })
+
+  role_defaults = var.role_defaults
 }

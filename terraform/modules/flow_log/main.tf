@@ -49,4 +49,6 @@ module "role" {
       },
     ]
   })
+
+  role_defaults = var.role_defaults
 }

@@ -18,3 +18,9 @@ variable "log_retention_days" {
   description = "Retention of the log, in days."
   type        = number
 }
+
+variable "role_defaults" {
+  description = "Path and permissions boundary of every role."
+  type        = object({ path = optional(string), permissions_boundary = optional(string) })
+  default     = {}
+}

@@ -73,6 +73,8 @@ module "role" {
   # AWS does not document which ARN Glue passes as aws:SourceArn.
   source_arn = "arn:${local.partition}:glue:${local.region}:${local.account}:*"
   policy     = jsonencode({ Version = "2012-10-17", Statement = local.statements })
+
+  role_defaults = var.role_defaults
 }
 
 # Otherwise Glue creates the groups with unlimited retention.

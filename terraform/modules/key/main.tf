@@ -53,25 +53,3 @@ resource "aws_kms_alias" "this" {
   name          = "alias/${var.prefix}"
   target_key_id = aws_kms_key.this.key_id
 }
-
-# Encryption of what Glue itself writes: logs, job bookmarks (unused) and files in S3.
-resource "aws_glue_security_configuration" "this" {
-  name = var.prefix
-
-  encryption_configuration {
-    cloudwatch_encryption {
-      cloudwatch_encryption_mode = "SSE-KMS"
-      kms_key_arn                = aws_kms_key.this.arn
-    }
-
-    job_bookmarks_encryption {
-      job_bookmarks_encryption_mode = "CSE-KMS"
-      kms_key_arn                   = aws_kms_key.this.arn
-    }
-
-    s3_encryption {
-      s3_encryption_mode = "SSE-KMS"
-      kms_key_arn        = aws_kms_key.this.arn
-    }
-  }
-}

@@ -196,4 +196,5 @@ module "flow_log" {
   vpc_id             = aws_vpc.this[0].id
   kms_key_arn        = var.kms_key_arn
   log_retention_days = var.log_retention_days
+  role_defaults      = var.role_defaults
 }

@@ -133,8 +133,10 @@ resource "aws_cloudwatch_log_group" "this" {
 }
 
 resource "aws_iam_role" "monitoring" {
-  name        = "${var.name}-monitoring"
-  description = "Enhanced monitoring of ${var.name}."
+  name                 = "${var.name}-monitoring"
+  path                 = var.role_defaults.path
+  permissions_boundary = var.role_defaults.permissions_boundary
+  description          = "Enhanced monitoring of ${var.name}."
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"

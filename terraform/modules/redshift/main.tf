@@ -107,8 +107,10 @@ resource "aws_cloudwatch_log_group" "this" {
 }
 
 resource "aws_iam_role" "copy" {
-  name        = "${var.name}-copy"
-  description = "Role of COPY in ${var.name}."
+  name                 = "${var.name}-copy"
+  path                 = var.role_defaults.path
+  permissions_boundary = var.role_defaults.permissions_boundary
+  description          = "Role of COPY in ${var.name}."
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"

@@ -76,3 +76,9 @@ variable "log_retention_days" {
   type        = number
   default     = 365
 }
+
+variable "role_defaults" {
+  description = "Path and permissions boundary of every role."
+  type        = object({ path = optional(string), permissions_boundary = optional(string) })
+  default     = {}
+}

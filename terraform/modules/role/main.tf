@@ -1,8 +1,10 @@
 data "aws_caller_identity" "current" {}
 
 resource "aws_iam_role" "this" {
-  name        = var.name
-  description = var.description
+  name                 = var.name
+  path                 = var.role_defaults.path
+  permissions_boundary = var.role_defaults.permissions_boundary
+  description          = var.description
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"

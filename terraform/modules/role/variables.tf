@@ -22,3 +22,9 @@ variable "policy" {
   description = "IAM policy of the role, as JSON."
   type        = string
 }
+
+variable "role_defaults" {
+  description = "Path and permissions boundary of every role."
+  type        = object({ path = optional(string), permissions_boundary = optional(string) })
+  default     = {}
+}

@@ -105,4 +105,6 @@ module "role" {
       }],
     )
   })
+
+  role_defaults = var.role_defaults
 }

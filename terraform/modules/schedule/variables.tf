@@ -34,3 +34,9 @@ variable "kms_key_arn" {
   type        = string
   default     = null
 }
+
+variable "role_defaults" {
+  description = "Path and permissions boundary of every role."
+  type        = object({ path = optional(string), permissions_boundary = optional(string) })
+  default     = {}
+}

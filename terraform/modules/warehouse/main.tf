@@ -28,6 +28,7 @@ module "postgres" {
 
   kms_key_arn        = var.kms_key_arn
   log_retention_days = var.log_retention_days
+  role_defaults      = var.role_defaults
 }
 
 module "redshift" {
@@ -49,6 +50,7 @@ module "redshift" {
 
   kms_key_arn        = var.kms_key_arn
   log_retention_days = var.log_retention_days
+  role_defaults      = var.role_defaults
 }
 
 module "connection" {
