@@ -23,10 +23,14 @@ locals {
       Resource = [for zone in ["ingested", "processed", "artifacts"] : "${local.arn_prefix}:s3:::${var.prefix}-${zone}*"]
     },
     {
-      Sid      = "DeleteTemporaryObjects"
-      Effect   = "Allow"
-      Action   = ["s3:DeleteObject"]
-      Resource = ["${local.arn_prefix}:s3:::${var.prefix}-artifacts/*"]
+      # Spark's committers delete their temporary objects, the load its manifests.
+      Sid    = "DeleteTemporaryObjects"
+      Effect = "Allow"
+      Action = ["s3:DeleteObject"]
+      Resource = [
+        for keys in ["artifacts/*", "ingested/*/__magic*", "ingested/*/_temporary/*", "processed/*/__magic*", "processed/*/_temporary/*"] :
+        "${local.arn_prefix}:s3:::${var.prefix}-${keys}"
+      ]
     },
     {
       Sid    = "UseGlue"
@@ -70,12 +74,18 @@ locals {
     },
     {
       # A job in a VPC has a network interface for each worker.
-      Sid    = "UseNetworkInterfaces"
+      Sid    = "CreateNetworkInterfaces"
       Effect = "Allow"
-      Action = ["ec2:CreateNetworkInterface", "ec2:CreateTags", "ec2:DeleteNetworkInterface", "ec2:DeleteTags"]
+      Action = ["ec2:CreateNetworkInterface"]
       Resource = [
         for kind in ["network-interface", "security-group", "subnet"] : "${local.arn_prefix}:ec2:${local.region_account}:${kind}/*"
       ]
+    },
+    {
+      Sid      = "ManageNetworkInterfaces"
+      Effect   = "Allow"
+      Action   = ["ec2:CreateTags", "ec2:DeleteNetworkInterface", "ec2:DeleteTags"]
+      Resource = ["${local.arn_prefix}:ec2:${local.region_account}:network-interface/*"]
     },
     {
       # None of these actions changes a resource or has resource-level permissions.

@@ -110,7 +110,7 @@ locals {
   look_up = {
     Sid       = "LookUp"
     Effect    = "Allow"
-    Action    = ["ec2:DescribeManagedPrefixLists", "ec2:DescribeSubnets", "ec2:DescribeVpcAttribute", "ec2:DescribeVpcs", "ec2:GetManagedPrefixListEntries", "kms:DescribeKey", "kms:ListAliases"]
+    Action    = ["ec2:DescribeManagedPrefixLists", "ec2:DescribeRouteTables", "ec2:DescribeSubnets", "ec2:DescribeVpcAttribute", "ec2:DescribeVpcs", "ec2:GetManagedPrefixListEntries", "kms:DescribeKey", "kms:ListAliases"]
     Resource  = ["*"]
     Condition = { StringEquals = local.in_region }
   }
@@ -179,16 +179,19 @@ locals {
 
   # Secrets that RDS and Redshift manage for the warehouses: created and tagged with the caller's permissions.
   manage_secrets = [{
-    Sid      = "CreateManagedSecrets"
-    Effect   = "Allow"
-    Action   = ["secretsmanager:CreateSecret", "secretsmanager:RotateSecret", "secretsmanager:TagResource"]
+    Sid    = "ManageManagedSecrets"
+    Effect = "Allow"
+    Action = [
+      "secretsmanager:CreateSecret", "secretsmanager:DeleteSecret", "secretsmanager:RotateSecret",
+      "secretsmanager:TagResource", "secretsmanager:UpdateSecret",
+    ]
     Resource = [for name in ["rds!*", "redshift!*"] : "${local.arn_prefix}:secretsmanager:${local.region_account}:secret:${name}"]
   }]
 
   use_key = [for arn in var.kms_key_arn[*] : {
     Sid      = "UseKey"
     Effect   = "Allow"
-    Action   = ["kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
+    Action   = ["kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*", "kms:RetireGrant"]
     Resource = [arn]
   }]
 
@@ -206,8 +209,9 @@ locals {
     Effect = "Allow"
     Action = [
       "cloudwatch:PutCompositeAlarm", "glue:CreateCrawler", "glue:CreateSecurityConfiguration",
-      "glue:DeleteSecurityConfiguration", "redshift-serverless:CreateUsageLimit", "redshift-serverless:DeleteUsageLimit",
-      "redshift-serverless:UpdateUsageLimit", "route53:AssociateVPCWithHostedZone", "sns:Unsubscribe",
+      "glue:DeleteSecurityConfiguration", "quicksight:CreateDataSource", "redshift-serverless:CreateUsageLimit", "redshift-serverless:DeleteUsageLimit",
+      "redshift-serverless:UpdateUsageLimit", "route53:AssociateVPCWithHostedZone",
+      "secretsmanager:GetRandomPassword", "sns:Unsubscribe",
     ]
     Resource  = ["*"]
     Condition = { StringEquals = local.in_region }

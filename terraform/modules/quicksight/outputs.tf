@@ -2,8 +2,3 @@ output "data_sets" {
   description = "ARN of each question's data set, by page and name: <page>_<name>."
   value       = { for key, data_set in aws_quicksight_data_set.this : key => data_set.arn }
 }
-
-output "policy" {
-  description = "Policy attached to QuickSight's role, as JSON."
-  value       = aws_iam_policy.this.policy
-}

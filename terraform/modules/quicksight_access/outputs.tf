@@ -1,4 +1,4 @@
-output "policy_arn" {
-  description = "ARN of the policy."
-  value       = aws_iam_policy.this.arn
+output "policy" {
+  description = "The policy of the role, as JSON."
+  value       = aws_iam_policy.this.policy
 }

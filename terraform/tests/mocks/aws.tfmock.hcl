@@ -84,3 +84,7 @@ mock_resource "aws_quicksight_data_source" {
 mock_resource "aws_quicksight_data_set" {
   defaults = { arn = "arn:aws:quicksight:eu-west-2:123456789012:dataset/mock" }
 }
+
+mock_data "aws_kms_alias" {
+  defaults = { target_key_arn = "arn:aws:kms:eu-west-2:123456789012:key/mock" }
+}
