@@ -23,6 +23,17 @@ run "key_is_limited_to_this_account" {
     ])
     error_message = "IAM policies of the account grant access; services may use the key only for this account."
   }
+}
+
+run "glue_encrypts_what_it_writes" {
+  module {
+    source = "./modules/security_configuration"
+  }
+
+  variables {
+    name        = "totelake-test"
+    kms_key_arn = "arn:aws:kms:eu-west-2:123456789012:key/mock"
+  }
 
   assert {
     condition = alltrue([

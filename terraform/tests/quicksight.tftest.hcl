@@ -146,11 +146,10 @@ run "data_set_query_qualifies_view_names" {
 
 run "quicksight_role_only_reads_the_lake_and_writes_results" {
   module {
-    source = "./modules/quicksight"
+    source = "./modules/quicksight_access"
   }
 
   variables {
-    queries     = "./tests/code/questions"
     kms_key_arn = "arn:aws:kms:eu-west-2:123456789012:key/mock"
   }
 

@@ -4,6 +4,7 @@ Nothing here needs an account: see `permissions`.
 """
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -91,6 +92,20 @@ def test_boundary_permits_what_the_roles_need(environment: Environment):
 
     assert {each.action.partition(":")[0] for each in granted} >= {"cloudwatch", "ec2", "glue", "logs", "s3"}
     assert permissions.missing(granted, [environment.boundary]) == []
+
+
+def test_roles_can_use_an_encrypted_catalog(environment: Environment):
+    """Whoever reads or writes metadata needs the key: the first ingest would fail after its commit."""
+    policies = {role.address: role.values["policy"] for role in environment.of_type("aws_iam_role_policy")}
+    users = {name: text for name, text in policies.items() if re.search('"glue:(Get|BatchCreate)Partition', text)}
+    through_glue: Context = {"kms:viaservice": f"glue.{REGION}.amazonaws.com"}
+    actions = ("kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey")
+
+    assert len(users) > 1
+    for name, policy in users.items():
+        needed = [Permission(action, KEY, through_glue, name) for action in actions]
+        assert permissions.missing(needed, [policy]) == []
+        assert permissions.missing(needed, [environment.boundary]) == []
 
 
 def test_neither_deploy_role_nor_any_role_that_it_makes_can_become_administrator(environment: Environment):

@@ -128,7 +128,7 @@ module "role" {
       [for arn in var.kms_key_arn == null ? [] : [var.kms_key_arn] : {
         Sid       = "UseKey"
         Effect    = "Allow"
-        Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
+        Action    = ["kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"]
         Resource  = [arn]
         Condition = { StringEquals = { "kms:ViaService" = [for service in ["glue", "s3"] : "${service}.${local.region}.amazonaws.com"] } }
       }],

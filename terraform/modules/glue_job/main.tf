@@ -248,7 +248,7 @@ locals {
     for arn in var.kms_key_arn == null ? [] : [var.kms_key_arn] : {
       Sid      = "UseKey"
       Effect   = "Allow"
-      Action   = ["kms:Decrypt", "kms:GenerateDataKey"]
+      Action   = ["kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"]
       Resource = [arn]
       Condition = {
         StringEquals = {
