@@ -87,10 +87,7 @@ run "existing_vpc_is_not_changed" {
   }
 
   assert {
-    condition = (
-      length(aws_vpc.this) + length(aws_subnet.this) + length(aws_route_table.this) + length(module.flow_log)
-      + length(aws_default_security_group.this) == 0
-    )
+    condition     = length(aws_vpc.this) + length(aws_subnet.this) + length(aws_route_table.this) + length(module.flow_log) == 0
     error_message = "Only the jobs' security group is created."
   }
 

@@ -37,6 +37,7 @@ locals {
 }
 
 resource "aws_vpc" "this" {
+  #checkov:skip=CKV2_AWS_12: Nothing uses the default security group; it has no tags, so changing it takes a permission on groups of others.
   count = local.is_new ? 1 : 0
 
   cidr_block           = var.cidr_block
@@ -44,15 +45,6 @@ resource "aws_vpc" "this" {
   enable_dns_hostnames = true # for private DNS names of the interface endpoints
 
   tags = { Name = var.prefix }
-}
-
-# Default for resources without a security group: no inbound and no outbound traffic.
-resource "aws_default_security_group" "this" {
-  count = local.is_new ? 1 : 0
-
-  vpc_id = aws_vpc.this[0].id
-
-  tags = { Name = "${var.prefix}-default-without-rules" }
 }
 
 resource "aws_subnet" "this" {
