@@ -141,7 +141,7 @@ variable "verify_schedule" {
 }
 
 variable "keep_missed_starts" {
-  description = "Whether failed scheduled starts are sent to a dead-letter queue."
+  description = "Whether failed scheduled starts and alerts that could not be published are sent to dead-letter queues."
   type        = bool
   default     = true
 }

@@ -163,11 +163,11 @@ def test_failed_run_exits_with_1_and_sends_an_alert(state, settings):
     assert [action["state"] for action in found["runs"][0]["actions"]] == ["failed", "waiting", "waiting"]
     assert found["runs"][0]["succeeded"] is False
     attempt = found["runs"][0]["actions"][0]["attempt"]
-    ended, error, run, log, _ = [line.strip('"') for line in found["alerts"][-1]["body"].splitlines()]
-    assert ended.startswith("The Glue job totelake-local-ingest ended as FAILED at ")
-    assert error.startswith("Error: SourceSchemaError: totesys.currency: column currency_code is missing.")
-    assert run == f"Run: {attempt}"
-    assert log.endswith(f"log-events/{attempt}")
+    mail = json.loads(found["alerts"][-1]["body"])
+    assert mail["alert"] == "The Glue job totelake-local-ingest ended as FAILED."
+    assert mail["error"].startswith("SourceSchemaError: totesys.currency: column currency_code is missing.")
+    assert mail["run"] == attempt
+    assert mail["log"].endswith(f"log-events/{attempt}")
 
 
 def test_logs_prints_the_latest_runs_of_all_jobs_or_of_one(state, settings):

@@ -98,6 +98,16 @@ def test_every_skipped_check_has_a_reason() -> None:
         assert re.fullmatch(r"\s*#checkov:skip=CKV2?_AWS_\d+: \S.{20,}\.", line), line
 
 
+def test_events_have_no_condition_in_policies_of_topics_and_keys() -> None:
+    """EventBridge supports none there, so a statement that has one never allows anything."""
+    resources = re.compile(r'^resource "aws_(?:sns_topic|kms_key)(?:_policy)?" .*?^\}$', re.MULTILINE | re.DOTALL)
+    found = [block for path in SOURCE.rglob("*.tf") for block in resources.findall(path.read_text())]
+
+    assert len(found) > 2
+    for statement in (statement for block in found for statement in re.split(r"\bEffect\b", block)):
+        assert "events.amazonaws.com" not in statement or "Condition" not in statement, statement
+
+
 def test_environments_have_no_passwords() -> None:
     """Logins are given by the user who applies the configuration."""
     for path in (SOURCE / "env").glob("*.tfvars"):

@@ -5,14 +5,17 @@ import json
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from local_aws.events import inputs
 from ops.deploy import build, terraform
 
 from .conftest import AppliedConfiguration, endpoint
 
+RULE = SimpleNamespace(arn="arn:aws:events:eu-west-2:123456789012:rule/x", name="x")
 STAGES = ("ingest", "transform", "load", "reconcile", "drift", "compact", "verify")
 
 
@@ -179,6 +182,43 @@ def test_job_failures_are_sent_to_the_inbox(deployment: AppliedConfiguration) ->
     (target,) = events.list_targets_by_rule(Rule="totelake-local-job-failed")["Targets"]
     (subscription,) = sns.list_subscriptions_by_topic(TopicArn=target["Arn"])["Subscriptions"]
     assert subscription["Protocol"] == "email"
+
+
+def _target(deployment: AppliedConfiguration, rule: str) -> dict[str, Any]:
+    target: dict[str, Any]
+    [target] = deployment.endpoint.client("events").list_targets_by_rule(Rule=rule)["Targets"]
+    return target
+
+
+def test_mail_of_a_failed_job_has_its_error_escaped_and_the_links_of_its_run(deployment: AppliedConfiguration) -> None:
+    """The mail remains JSON whatever is in the message; Glue writes what a run prints to the group `output`."""
+    target = _target(deployment, "totelake-local-job-failed")
+    detail = {
+        "jobName": "totelake-local-load",
+        "jobRunId": "jr_0123",
+        "state": "FAILED",
+        "message": 'StatementError: "a" is <job>\n\tDETAIL: C:\\new "line',
+    }
+
+    mail = json.loads(inputs.render(target, {"time": "2026-01-01T00:00:00Z", "detail": detail}, RULE))
+
+    assert mail["alert"] == "The Glue job totelake-local-load ended as FAILED."
+    assert (mail["job"], mail["run"], mail["error"]) == (detail["jobName"], detail["jobRunId"], detail["message"])
+    for field, group in (("log", "output"), ("system_log", "error")):
+        assert mail[field] == (
+            "https://eu-west-2.console.aws.amazon.com/cloudwatch/home?region=eu-west-2#logsV2:log-groups/log-group/"
+            f"$252Faws-glue$252Fjobs$252F{group}/log-events/jr_0123"
+        )
+
+
+def test_mail_of_a_failed_crawl_has_its_error_escaped_and_its_log(deployment: AppliedConfiguration) -> None:
+    """The event has the link to the log."""
+    target = _target(deployment, "totelake-local-crawler-failed")
+    detail = {"crawlerName": "totelake-local-ingested", "errorMessage": 'no "a"\n', "cloudWatchLogLink": "https://x"}
+
+    mail = json.loads(inputs.render(target, {"time": "2026-01-01T00:00:00Z", "detail": detail}, RULE))
+
+    assert (mail["crawler"], mail["error"], mail["log"]) == tuple(detail.values())
 
 
 def test_second_plan_has_no_changes(deployment: AppliedConfiguration) -> None:
