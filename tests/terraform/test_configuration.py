@@ -12,6 +12,7 @@ from ops.deploy.terraform import provider
 
 SOURCE = build.ROOT / "terraform"
 BOOTSTRAP = SOURCE / "bootstrap"
+VARIABLES = (SOURCE / "variables.tf").read_text()
 MODULES = sorted(folder.name for folder in (SOURCE / "modules").iterdir())
 
 
@@ -82,11 +83,31 @@ def test_jobs_are_shipped_with_the_tested_package_versions() -> None:
 
 def test_environments_set_only_declared_variables() -> None:
     """Terraform only warns about an undeclared variable, so a misspelling would leave the default in effect."""
-    declared = set(re.findall(r'^variable "(\w+)"', (SOURCE / "variables.tf").read_text(), re.MULTILINE))
+    declared = set(re.findall(r'^variable "(\w+)"', VARIABLES, re.MULTILINE))
 
     for path in (SOURCE / "env").glob("*.tfvars"):
         assigned = set(re.findall(r"^(\w+)\s*=", path.read_text(), re.MULTILINE))
         assert assigned <= declared, f"{path.name}: {', '.join(sorted(assigned - declared))}"
+
+
+@pytest.mark.parametrize("schedule", re.findall(r'^variable "(\w*schedule)"', VARIABLES, re.MULTILINE))
+@pytest.mark.parametrize("environment", ["dev", "prod"])
+def test_deployed_environments_enable_every_schedule(environment: str, schedule: str) -> None:
+    """With cron expressions: Scheduler starts a rate when it is created, so that an apply would start the target."""
+    values = (SOURCE / f"env/{environment}.tfvars").read_text()
+    block = re.search(rf"^{schedule} = \{{\n(.*?)^\}}", values, re.MULTILINE | re.DOTALL)
+
+    assert block, f"{environment}.tfvars does not set {schedule}"
+    assert re.search(r"^  enabled += true$", block[1], re.MULTILINE)
+    assert re.search(r'^  expression += "cron\(.+\)"$', block[1], re.MULTILINE)
+
+
+def test_default_schedules_are_cron_expressions() -> None:
+    """The local environment uses them."""
+    defaults = re.findall(r"^ +expression = optional\(string, (.*)\)$", VARIABLES, re.MULTILINE)
+
+    assert len(defaults) == 5
+    assert all(default.startswith('"cron(') for default in defaults)
 
 
 def test_every_skipped_check_has_a_reason() -> None:
@@ -104,7 +125,7 @@ def test_events_have_no_condition_in_policies_of_topics_and_keys() -> None:
     found = [block for path in SOURCE.rglob("*.tf") for block in resources.findall(path.read_text())]
 
     assert len(found) > 2
-    for statement in (statement for block in found for statement in re.split(r"\bEffect\b", block)):
+    for statement in (statement for block in found for statement in re.split(r"\bEffect\b", block)[1:]):
         assert "events.amazonaws.com" not in statement or "Condition" not in statement, statement
 
 

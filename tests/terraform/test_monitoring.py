@@ -168,7 +168,7 @@ def test_maximum_run_times_fit_into_the_interval_of_the_schedule() -> None:
     """The sum for the workflow's jobs is less than its 15 minutes."""
     text = (build.ROOT / "terraform/variables.tf").read_text()
     limits = re.search(r'"longest_seconds" \{.*?default\s*= \{(.*?)\}', text, re.DOTALL)
-    interval = re.search(r'"schedule" \{.*?"rate\((\d+) minutes\)"', text, re.DOTALL)
+    interval = re.search(r'"schedule" \{.*?"cron\(0/(\d+) \* ', text, re.DOTALL)
     assert limits
     assert interval
     seconds = {name: int(value) for name, value in re.findall(r"(\w+) = (\d+)", limits[1])}
