@@ -112,6 +112,23 @@ def test_state_has_no_password(deployment: AppliedConfiguration) -> None:
     assert stat.S_IMODE((deployment.folder / "settings.tfvars.json").stat().st_mode) == 0o600
 
 
+def test_plan_has_passwords_only_as_values_of_variables(
+    deployment: AppliedConfiguration, copy_of: Callable[[], Path]
+) -> None:
+    """Which is why `ops.deploy` removes every plan that it saves."""
+    folder = copy_of()
+    settings = folder / "settings.tfvars.json"
+    settings.write_text(json.dumps(deployment.variables))
+    saved = ("-out=plan", "-input=false", "-var-file=env/local.tfvars", f"-var-file={settings}")
+
+    terraform.run(folder, "plan", *saved, environment=deployment.endpoint.environment)
+
+    shown = json.loads(terraform.run(folder, "show", "-json", "plan"))
+    assert "open sesame" in json.dumps(shown.pop("variables"))
+    assert any(change["type"] == "aws_secretsmanager_secret_version" for change in shown["resource_changes"])
+    assert "sesame" not in json.dumps(shown)
+
+
 def test_catalog_has_the_declared_tables_and_views(deployment: AppliedConfiguration) -> None:
     """Columns, partition keys, locations and view queries are those of tables.json."""
     glue = deployment.endpoint.client("glue")
