@@ -129,6 +129,32 @@ def test_events_have_no_condition_in_policies_of_topics_and_keys() -> None:
         assert "events.amazonaws.com" not in statement or "Condition" not in statement, statement
 
 
+def test_workflows_pass_every_documented_variable_of_an_account() -> None:
+    """A deployment that lacks one would remove what it creates. The set-up names their source on GitHub."""
+    documents = [*SOURCE.glob("env/*.tfvars"), SOURCE / "README.md", *(build.ROOT / "docs/runbooks").glob("*.md")]
+    documented = {name for path in documents for name in re.findall(r"TF_VAR_(\w+)", path.read_text())}
+    set_up = (SOURCE / "README.md").read_text().partition("## Deploy from GitHub")[2].partition("\n## ")[0]
+
+    passed = [
+        dict(re.findall(r"^ +TF_VAR_(\w+): \$\{\{ ((?:vars|secrets)\.\w+) \}\}", path.read_text(), re.MULTILINE))
+        for path in (build.ROOT / f".github/workflows/{name}.yml" for name in ("deliver", "plan"))
+    ]
+
+    assert passed[0] == passed[1]
+    assert passed[0].keys() == documented
+    assert [source for source in passed[0].values() if f"`{source.partition('.')[2]}`" not in set_up] == []
+
+
+def test_production_sets_what_development_sets() -> None:
+    """Except what only makes it easy to destroy; a forgotten value would be a default that no deployment has tested."""
+    dev, prod = (
+        set(re.findall(r"^(\w+)\s*=", (SOURCE / f"env/{name}.tfvars").read_text(), re.MULTILINE))
+        for name in ("dev", "prod")
+    )
+
+    assert dev - prod == {"force_destroy", "secret_recovery_days"}
+
+
 def test_environments_have_no_passwords() -> None:
     """Logins are given by the user who applies the configuration."""
     for path in (SOURCE / "env").glob("*.tfvars"):
