@@ -9,6 +9,7 @@ postgres = {
   multi_az            = false
   backup_days         = 7
   deletion_protection = false
+  final_snapshot      = false
 }
 
 retention_days       = 30

@@ -11,6 +11,7 @@ postgres = {
   multi_az            = true
   backup_days         = 35
   deletion_protection = true
+  final_snapshot      = true
 }
 
 retention_days     = 365
