@@ -78,13 +78,6 @@ def test_attributes_that_change_without_a_reason_are_ignored(module: str, attrib
     assert f"ignore_changes = [{attribute}]" in (SOURCE / f"modules/{module}/main.tf").read_text()
 
 
-def test_key_is_deleted_after_the_buckets(configuration: Path) -> None:
-    """When buckets with data remain after a destroy, so does the key that decrypts it."""
-    graph = terraform.run(configuration, "graph")
-
-    assert '"module.lake.aws_s3_bucket.this" -> "module.key.' in graph
-
-
 def test_jobs_are_shipped_with_the_tested_package_versions() -> None:
     """`requirements.lock` has all pins of `glue_jobs/requirements.lock`."""
     shipped, tested = (

@@ -24,9 +24,6 @@ resource "aws_s3_bucket" "this" {
   bucket              = "${var.prefix}-${each.key}"
   force_destroy       = var.force_destroy
   object_lock_enabled = contains(local.zones, each.key)
-
-  # So the key is deleted after the buckets, and remains if they do.
-  depends_on = [var.kms_key_arn]
 }
 
 resource "aws_s3_bucket_ownership_controls" "this" {
