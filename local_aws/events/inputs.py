@@ -66,7 +66,7 @@ def _fill(template: str, values: Mapping[str, Any]) -> str:
 
 
 def _as_json(value: Any) -> str:
-    return json.dumps(None if value is _MISSING else value)
+    return json.dumps(None if value is _MISSING else value, ensure_ascii=False)
 
 
 def _as_text(value: Any) -> str:
