@@ -346,8 +346,11 @@ module "alerting" {
     module.ingest.name, module.transform.name, module.load.name, module.reconcile.name, module.drift.name,
     module.compact.name, module.verify.name,
   ]
-  crawlers    = [module.crawler.name]
-  email       = var.alert_email
-  kms_key_arn = local.kms_key_arn
-  log_group   = replace(module.ingest.log_groups.error, module.ingest.name, "<job>")
+  crawlers         = [module.crawler.name]
+  email            = var.alert_email
+  kms_key_arn      = local.kms_key_arn
+  keep_undelivered = var.keep_missed_starts
+  log_groups       = { for kind, group in module.ingest.log_groups : kind => replace(group, module.ingest.name, "<job>") }
+
+  role_defaults = local.role_defaults
 }

@@ -9,10 +9,12 @@ locals {
 module "monitoring" {
   source = "./modules/monitoring"
 
-  prefix        = var.prefix
-  declared      = local.measured
-  topic_arn     = module.alerting.topic_arn
-  missed_queues = local.missed_queues
+  prefix            = var.prefix
+  declared          = local.measured
+  topic_arn         = module.alerting.topic_arn
+  missed_queues     = local.missed_queues
+  alert_rules       = module.alerting.rules
+  undelivered_queue = module.alerting.undelivered_queue
   expected = {
     workflow  = var.schedule.enabled
     reconcile = var.reconcile_schedule.enabled

@@ -82,7 +82,7 @@ output "topic_arn" {
 }
 
 output "log_groups" {
-  description = "Log groups of each job's standard error and standard output."
+  description = "Log groups of each job: output for standard output and standard error, error for system logs."
   value = {
     ingest    = module.ingest.log_groups
     transform = module.transform.log_groups

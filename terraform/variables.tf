@@ -101,9 +101,9 @@ variable "alert_email" {
 }
 
 variable "schedule" {
-  description = "Schedule of the workflow: expression (rate or cron), time zone, and whether it is enabled."
+  description = "Schedule of the workflow: expression (cron), time zone, and whether it is enabled."
   type = object({
-    expression = optional(string, "rate(15 minutes)")
+    expression = optional(string, "cron(0/15 * * * ? *)")
     timezone   = optional(string, "Europe/London")
     enabled    = optional(bool, false)
   })
@@ -111,9 +111,9 @@ variable "schedule" {
 }
 
 variable "reconcile_schedule" {
-  description = "Schedule of the reconcile job: expression (rate or cron), time zone, and whether it is enabled."
+  description = "Schedule of the reconcile job: expression (cron), time zone, and whether it is enabled."
   type = object({
-    expression = optional(string, "rate(1 hour)")
+    expression = optional(string, "cron(10 * * * ? *)")
     timezone   = optional(string, "Europe/London")
     enabled    = optional(bool, false)
   })
@@ -121,9 +121,9 @@ variable "reconcile_schedule" {
 }
 
 variable "compact_schedule" {
-  description = "Schedule of the compaction job: expression (rate or cron), time zone, and whether it is enabled."
+  description = "Schedule of the compaction job: expression (cron), time zone, and whether it is enabled."
   type = object({
-    expression = optional(string, "rate(4 hours)")
+    expression = optional(string, "cron(40 2/4 * * ? *)")
     timezone   = optional(string, "Europe/London")
     enabled    = optional(bool, false)
   })
@@ -131,7 +131,7 @@ variable "compact_schedule" {
 }
 
 variable "verify_schedule" {
-  description = "Schedule of the check of the lake: expression (rate or cron), time zone, and whether it is enabled."
+  description = "Schedule of the check of the lake: expression (cron), time zone, and whether it is enabled."
   type = object({
     expression = optional(string, "cron(0 4 * * ? *)")
     timezone   = optional(string, "Europe/London")
@@ -141,7 +141,7 @@ variable "verify_schedule" {
 }
 
 variable "keep_missed_starts" {
-  description = "Whether failed scheduled starts are sent to a dead-letter queue."
+  description = "Whether failed scheduled starts and alerts that could not be published are sent to dead-letter queues."
   type        = bool
   default     = true
 }
@@ -194,7 +194,7 @@ variable "crawl_settings" {
 }
 
 variable "crawl_schedule" {
-  description = "Schedule of the crawl and the drift check: expression (rate or cron), time zone, and whether it is enabled."
+  description = "Schedule of the crawl and the drift check: expression (cron), time zone, and whether it is enabled."
   type = object({
     expression = optional(string, "cron(0 5 * * ? *)")
     timezone   = optional(string, "Europe/London")
@@ -236,6 +236,7 @@ variable "postgres" {
     multi_az            = optional(bool)
     backup_days         = optional(number)
     deletion_protection = optional(bool)
+    final_snapshot      = optional(bool)
   })
   default = {}
 }

@@ -46,9 +46,10 @@ def _predefined(event: Mapping[str, Any], rule: Any) -> dict[str, Any]:
 
 
 def _fill(template: str, values: Mapping[str, Any]) -> str:
-    """Replace each `<name>` by its value: as JSON, or as text within quotation marks.
+    """Replace each `<name>` by its value: as JSON, or within quotation marks as it is, without escapes.
 
-    AWS documents only that a variable whose path is not in the event "isn't created": here it is empty within quotation
+    So a value with a quotation mark or a line break makes invalid a JSON template in which it is quoted, as on AWS. AWS
+    documents only that a variable whose path is not in the event "isn't created": here it is empty within quotation
     marks and null outside them, so that a JSON template remains valid JSON. (Choice.)
     """
     quoted = False
@@ -65,11 +66,10 @@ def _fill(template: str, values: Mapping[str, Any]) -> str:
 
 
 def _as_json(value: Any) -> str:
-    return json.dumps(None if value is _MISSING else value)
+    return json.dumps(None if value is _MISSING else value, ensure_ascii=False)
 
 
 def _as_text(value: Any) -> str:
     if value is _MISSING:
         return ""
-    text = value if isinstance(value, str) else json.dumps(value)
-    return json.dumps(text)[1:-1]
+    return value if isinstance(value, str) else json.dumps(value)

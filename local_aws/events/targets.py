@@ -14,6 +14,7 @@ from moto.sqs import sqs_backends
 from moto.utilities.arns import parse_arn
 
 from local_aws.events.inputs import render
+from local_aws.iam import Call, assume
 
 type Receiver = Callable[[str, str], None]
 """Called with the name of the resource that is the target, and the id of the event."""
@@ -22,9 +23,15 @@ _LOG = logging.getLogger(__name__)
 
 
 def deliver(rule: Any, target: Mapping[str, Any], event: Mapping[str, Any]) -> bool:
-    """Send `event` to `target` as its Input, InputPath or InputTransformer says; False for an unknown target."""
+    """Send `event` to `target` as its Input, InputPath or InputTransformer says; False for an unknown target.
+
+    A topic is published to with the permissions of the target's role, if it has one; policies of topics and queues are
+    not evaluated. Raises IamError when the role cannot be assumed or lacks the permission.
+    """
     arn = parse_arn(target["Arn"])
     if arn.service == "sns":
+        if "RoleArn" in target:
+            _authorize_publish(rule, target, event)
         sns_backends[arn.account][arn.region].publish(message=render(target, event, rule), arn=target["Arn"])
     elif arn.service == "sqs":
         _send_to_queue(target, render(target, event, rule))
@@ -35,6 +42,19 @@ def deliver(rule: Any, target: Mapping[str, Any], event: Mapping[str, Any]) -> b
     else:
         return False
     return True
+
+
+def _authorize_publish(rule: Any, target: Mapping[str, Any], event: Mapping[str, Any]) -> None:
+    topic = parse_arn(target["Arn"])
+    session = assume(
+        target["RoleArn"],
+        service="events.amazonaws.com",
+        source_arn=rule.arn,
+        account=rule.account_id,
+        region=rule.region_name,
+        name=str(event["id"]),
+    )
+    session.authorize(Call("sns", "Publish", {"TopicArn": target["Arn"]}, topic.region, topic.account))
 
 
 def _receivers(rule: Any) -> Mapping[tuple[str, str], Receiver]:

@@ -1,5 +1,6 @@
 """The status of a local environment on the screen."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -35,8 +36,21 @@ def show(status: Status) -> None:
     for alert in status.alerts[-_LATEST_ALERTS:]:
         sent_at = f"  {alert['sent_at']:%Y-%m-%d %H:%M:%S}  "
         console.print(sent_at, styled(alert["subject"], "red"), sep="", soft_wrap=True)
-        for line in alert["body"].splitlines()[:_ALERT_LINES]:
-            console.print(f"    {line.strip('"')}", soft_wrap=True)
+        for line in first_lines(alert["body"]):
+            console.print(f"    {line}", soft_wrap=True)
+
+
+def first_lines(body: str) -> list[str]:
+    """Return the first lines of an e-mail; of one about a job or a crawler, which is JSON, its alert and its error."""
+    try:
+        fields = json.loads(body)
+    except ValueError:
+        fields = None
+    match fields:
+        case {"alert": str(alert), "error": str(error)}:
+            return [alert, *error.splitlines()[: _ALERT_LINES - 1]]
+        case _:
+            return body.splitlines()[:_ALERT_LINES]
 
 
 def show_schedules_and_alarms(next_starts: Mapping[str, datetime], alarms: Sequence[Mapping[str, Any]]) -> None:

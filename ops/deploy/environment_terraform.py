@@ -1,9 +1,10 @@
-"""Terraform for one environment: the state in the environment's bucket, the plan in a file."""
+"""Terraform for one environment: the state in the environment's bucket, the plan in a file until it is applied."""
 
 import contextlib
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,33 +36,24 @@ class Configuration:
         backend = (f"-backend-config={name}={value}" for name, value in bucket.items())
         self._run("init", "-reconfigure", "-lockfile=readonly", *backend)
 
-    def plan(self, *options: str) -> bool:
-        """Save and print a plan; return whether it contains changes.
+    def plan(self) -> None:
+        """Print a plan, without saving it."""
+        self._run("plan", _LOCK_TIMEOUT, *self.values)
 
-        The file contains the values of all variables, passwords too: only its owner can read it, and only a plan
-        with changes and without errors is kept.
+    def plan_and_apply(self, *options: str, confirm: Callable[[], None] = lambda: None) -> None:
+        """Save and print a plan, and apply it if it contains changes, unless `confirm` raises an error.
+
+        The file contains the values of all variables, passwords too: only its owner can read it, and it is removed when
+        this returns or raises.
         """
-        saved = (f"-out={self._plan}", *options, *self.values)
         self._plan.unlink(missing_ok=True)  # an existing file would keep its mode
-        has_changes = False
+        saved = (f"-out={self._plan}", *options, *self.values)
         try:
-            has_changes = self._run("plan", "-detailed-exitcode", _LOCK_TIMEOUT, *saved, umask=_PRIVATE) == _HAS_CHANGES
-        finally:
-            if not has_changes:
-                self._plan.unlink(missing_ok=True)
-        return has_changes
-
-    def apply(self) -> None:
-        """Apply the saved plan and remove it."""
-        try:
-            self._run("apply", _LOCK_TIMEOUT, str(self._plan))
+            if self._run("plan", "-detailed-exitcode", _LOCK_TIMEOUT, *saved, umask=_PRIVATE) == _HAS_CHANGES:
+                confirm()
+                self._run("apply", _LOCK_TIMEOUT, str(self._plan))
         finally:
             self._plan.unlink(missing_ok=True)
-
-    def plan_and_apply(self) -> None:
-        """Save a plan, and apply it if it contains changes."""
-        if self.plan():
-            self.apply()
 
     @property
     def _data(self) -> Path:

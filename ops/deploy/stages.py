@@ -51,11 +51,7 @@ def destroy(name: str, configuration: Path) -> None:
     environment = environments.read(name, configuration)
     if not sys.stdin.isatty():  # without a terminal the confirmation does not depend on the plan
         _confirm(environment)
-    terraform_root = _prepared(name, configuration)
-    if terraform_root.plan("-destroy"):
-        if sys.stdin.isatty():
-            _confirm(environment)
-        terraform_root.apply()
+    _prepared(name, configuration).plan_and_apply("-destroy", confirm=lambda: _confirm(environment))
     _print(f"Destroyed {name}; its state is still in the bucket {environment.state_bucket}")
 
 

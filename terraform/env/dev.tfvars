@@ -9,6 +9,7 @@ postgres = {
   multi_az            = false
   backup_days         = 7
   deletion_protection = false
+  final_snapshot      = false
 }
 
 retention_days       = 30
@@ -16,17 +17,17 @@ force_destroy        = true
 secret_recovery_days = 0
 
 schedule = {
-  expression = "rate(15 minutes)"
+  expression = "cron(0/15 * * * ? *)"
   enabled    = true
 }
 
 reconcile_schedule = {
-  expression = "rate(1 hour)"
+  expression = "cron(10 * * * ? *)"
   enabled    = true
 }
 
 compact_schedule = {
-  expression = "rate(4 hours)"
+  expression = "cron(40 2/4 * * ? *)"
   enabled    = true
 }
 
@@ -36,5 +37,6 @@ verify_schedule = {
 }
 
 crawl_schedule = {
-  enabled = true
+  expression = "cron(0 5 * * ? *)"
+  enabled    = true
 }

@@ -11,6 +11,7 @@ postgres = {
   multi_az            = true
   backup_days         = 35
   deletion_protection = true
+  final_snapshot      = true
 }
 
 retention_days     = 365
@@ -18,22 +19,27 @@ log_retention_days = 731
 encrypt_catalog    = true
 
 schedule = {
-  expression = "rate(15 minutes)"
+  expression = "cron(0/15 * * * ? *)"
   enabled    = true
 }
 
 reconcile_schedule = {
-  expression = "rate(1 hour)"
+  expression = "cron(10 * * * ? *)"
   enabled    = true
 }
 
 compact_schedule = {
-  expression = "rate(4 hours)"
+  expression = "cron(40 2/4 * * ? *)"
   enabled    = true
 }
 
 verify_schedule = {
   expression = "cron(0 4 * * ? *)"
+  enabled    = true
+}
+
+crawl_schedule = {
+  expression = "cron(0 5 * * ? *)"
   enabled    = true
 }
 

@@ -9,7 +9,10 @@ variables {
 
   crawlers = ["totelake-test-ingested"]
 
-  log_group = "/aws-glue/jobs/totelake-test-role/<job>/error"
+  log_groups = {
+    output = "/aws-glue/jobs/totelake-test-role/<job>/output"
+    error  = "/aws-glue/jobs/totelake-test-role/<job>/error"
+  }
 }
 
 run "failed_job_sends_an_e_mail" {
@@ -35,31 +38,97 @@ run "failed_job_sends_an_e_mail" {
   }
 
   assert {
-    condition = strcontains(
-      aws_cloudwatch_event_target.topic.input_transformer[0].input_template,
-      "#logsV2:log-groups/log-group/$252Faws-glue$252Fjobs$252Ftotelake-test-role$252F<job>$252Ferror/log-events/<run>",
-    )
-    error_message = "The link points to the log group of the failed job, with slashes encoded for the console."
-  }
-
-  assert {
     condition = alltrue([
-      for line in split("\n", aws_cloudwatch_event_target.topic.input_transformer[0].input_template) :
-      can(regex("^\"[^\"]+\"$", line))
+      for field, group in { log = "output", system_log = "error" } : strcontains(
+        aws_cloudwatch_event_target.topic.input_transformer[0].input_template,
+        "\"${field}\": \"https://eu-west-2.console.aws.amazon.com/cloudwatch/home?region=eu-west-2#logsV2:log-groups/log-group/$252Faws-glue$252Fjobs$252Ftotelake-test-role$252F<job>$252F${group}/log-events/<run>\"",
+      )
     ])
-    error_message = "EventBridge requires each line of a text in quotes."
+    error_message = "The links open the stream of the failed run, with slashes encoded for the console."
   }
 
   assert {
     condition     = aws_sns_topic_subscription.email[0].protocol == "email" && aws_sns_topic_subscription.email[0].endpoint == "someone@example.com"
     error_message = "The e-mail address is subscribed."
   }
+}
+
+run "alerts_are_published_with_a_role" {
+  module {
+    source = "./modules/alerting"
+  }
+
+  variables {
+    kms_key_arn = "arn:aws:kms:eu-west-2:123456789012:key/mock"
+  }
 
   assert {
-    condition = jsondecode(aws_sns_topic_policy.this.policy).Statement[0].Condition.ArnEquals["aws:SourceArn"] == [
-      aws_cloudwatch_event_rule.job_failed.arn, aws_cloudwatch_event_rule.crawler_failed.arn,
+    condition = alltrue([
+      for target in [aws_cloudwatch_event_target.topic, aws_cloudwatch_event_target.crawler_topic] :
+      target.role_arn == module.role.arn && target.dead_letter_config[0].arn == aws_sqs_queue.undelivered[0].arn
+    ])
+    error_message = "Both targets have the role and the dead-letter queue."
+  }
+
+  assert {
+    condition     = !strcontains(aws_sns_topic_policy.this.policy, "events.amazonaws.com")
+    error_message = "EventBridge supports no Condition in a topic's policy, so the policy does not admit it."
+  }
+
+  assert {
+    condition = jsondecode(module.role.policy).Statement == [
+      { Sid = "Publish", Effect = "Allow", Action = ["sns:Publish"], Resource = [aws_sns_topic.this.arn] },
+      {
+        Sid       = "EncryptMessages", Effect = "Allow", Action = ["kms:Decrypt", "kms:GenerateDataKey"], Resource = [var.kms_key_arn]
+        Condition = { StringEquals = { "kms:ViaService" = ["sns.eu-west-2.amazonaws.com"] } }
+      },
     ]
-    error_message = "Only these rules may publish to the topic."
+    error_message = "The role may publish to this topic only."
+  }
+
+  assert {
+    condition = jsondecode(module.role.trust).Statement[0].Principal.Service == "events.amazonaws.com" && jsondecode(module.role.trust).Statement[0].Condition == {
+      StringEquals = { "aws:SourceAccount" = "123456789012" }
+      ArnLike      = { "aws:SourceArn" = "arn:aws:events:eu-west-2:123456789012:rule/totelake-test-*" }
+    }
+    error_message = "Only EventBridge may assume the role, for rules of this prefix."
+  }
+
+  assert {
+    condition = jsondecode(aws_sqs_queue_policy.undelivered[0].policy).Statement == [{
+      Sid       = "AllowEventBridgeSend", Effect = "Allow", Principal = { Service = "events.amazonaws.com" }
+      Action    = "sqs:SendMessage", Resource = aws_sqs_queue.undelivered[0].arn
+      Condition = { ArnEquals = { "aws:SourceArn" = [aws_cloudwatch_event_rule.crawler_failed.arn, aws_cloudwatch_event_rule.job_failed.arn] } }
+    }]
+    error_message = "Only these rules may send to the dead-letter queue."
+  }
+
+  assert {
+    condition     = aws_sqs_queue.undelivered[0].sqs_managed_sse_enabled && output.undelivered_queue == "totelake-test-alerts-undelivered"
+    error_message = "The queue is encrypted without a key that EventBridge would have to use."
+  }
+}
+
+run "no_dead_letter_queue_when_switched_off" {
+  module {
+    source = "./modules/alerting"
+  }
+
+  variables {
+    keep_undelivered = false
+  }
+
+  assert {
+    condition = (
+      length(aws_sqs_queue.undelivered) + length(aws_sqs_queue_policy.undelivered)
+      + length(aws_cloudwatch_event_target.topic.dead_letter_config) == 0 && output.undelivered_queue == null
+    )
+    error_message = "There is no queue."
+  }
+
+  assert {
+    condition     = jsondecode(module.role.policy).Statement[*].Sid == ["Publish"]
+    error_message = "Without a key there is no permission for it."
   }
 }
 
@@ -116,5 +185,13 @@ run "failed_crawl_sends_an_e_mail" {
       strcontains(aws_cloudwatch_event_target.crawler_topic.input_transformer[0].input_template, "<${name}>")
     ])
     error_message = "Every value taken from the event is in the message."
+  }
+
+  assert {
+    condition = alltrue([
+      for field, path in { error = "message", log = "log" } :
+      strcontains(aws_cloudwatch_event_target.crawler_topic.input_transformer[0].input_template, "\"${field}\": <${path}>")
+    ])
+    error_message = "EventBridge escapes a value only outside of quotation marks."
   }
 }

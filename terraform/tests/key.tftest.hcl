@@ -36,6 +36,11 @@ run "glue_encrypts_what_it_writes" {
   }
 
   assert {
+    condition     = !strcontains(aws_kms_key.this.policy, "events.amazonaws.com")
+    error_message = "EventBridge supports no Condition in a key's policy, so it uses the key with a role."
+  }
+
+  assert {
     condition = alltrue([
       for encryption in aws_glue_security_configuration.this.encryption_configuration : [
         encryption.cloudwatch_encryption[0].cloudwatch_encryption_mode,

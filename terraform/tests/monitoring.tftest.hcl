@@ -3,10 +3,14 @@ mock_provider "aws" {
 }
 
 variables {
-  prefix          = "totelake-test"
-  declared        = jsondecode(file("metrics.json"))
-  topic_arn       = "arn:aws:sns:eu-west-2:123456789012:totelake-test-alerts"
-  missed_queues   = ["totelake-test-run-missed", "totelake-test-reconcile-run-missed"]
+  prefix        = "totelake-test"
+  declared      = jsondecode(file("metrics.json"))
+  topic_arn     = "arn:aws:sns:eu-west-2:123456789012:totelake-test-alerts"
+  missed_queues = ["totelake-test-run-missed", "totelake-test-reconcile-run-missed"]
+  alert_rules   = { job-failed = "totelake-test-job-failed" }
+
+  undelivered_queue = "totelake-test-alerts-undelivered"
+
   expected        = { workflow = true, reconcile = true, drift = true, compact = true, verify = true }
   longest_seconds = { ingest = 240, transform = 240, load = 240, reconcile = 900, compact = 1800, verify = 1800 }
   volume_band     = 3
@@ -23,6 +27,7 @@ run "all_alarms_are_created" {
       "freshness", "late", "reconcile-silent", "drift-silent", "compact-silent", "quarantine", "held", "reconcile", "drift",
       "uncompacted", "verify-silent", "lake-faults", "duration-ingest", "duration-transform", "duration-load", "duration-reconcile",
       "duration-compact", "duration-verify", "run-missed", "reconcile-run-missed", "volume", "unhealthy",
+      "undelivered-job-failed", "alerts-undelivered",
     ] : "totelake-test-${name}"])
     error_message = "All alarms exist, with the prefix."
   }
@@ -48,6 +53,14 @@ run "all_alarms_are_created" {
       aws_cloudwatch_metric_alarm.this["uncompacted"][part]
     ] == ["UncompactedBatches", "Minimum", 48, 3600]
     error_message = "The alarm is raised when more than 48 batches of a table have not been merged."
+  }
+
+  assert {
+    condition = [
+      for part in ["namespace", "metric_name", "dimensions", "threshold", "treat_missing_data"] :
+      aws_cloudwatch_metric_alarm.this["undelivered-job-failed"][part]
+    ] == ["AWS/Events", "FailedInvocations", tomap({ RuleName = "totelake-test-job-failed" }), 0, "notBreaching"]
+    error_message = "The alarm is raised when EventBridge could not publish an alert."
   }
 
   assert {
@@ -88,8 +101,11 @@ run "no_alarms_for_disabled_schedules" {
   variables {
     expected      = { workflow = false, reconcile = false, drift = false, compact = false, verify = false }
     missed_queues = []
+    alert_rules   = {}
     volume_band   = null
     composite     = false
+
+    undelivered_queue = null
   }
 
   assert {

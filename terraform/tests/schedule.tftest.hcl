@@ -8,7 +8,7 @@ variables {
     name = "totelake-test"
     arn  = "arn:aws:glue:eu-west-2:123456789012:workflow/totelake-test"
   }
-  expression = "rate(15 minutes)"
+  expression = "cron(0/15 * * * ? *)"
   timezone   = "Europe/London"
   enabled    = true
 
@@ -112,6 +112,20 @@ run "other_target_kinds_are_refused" {
   }
 
   expect_failures = [var.target]
+}
+
+run "rates_are_refused" {
+  command = plan
+
+  module {
+    source = "./modules/schedule"
+  }
+
+  variables {
+    expression = "rate(15 minutes)"
+  }
+
+  expect_failures = [var.expression]
 }
 
 run "disabled_schedule_without_queue" {

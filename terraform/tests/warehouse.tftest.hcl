@@ -63,6 +63,11 @@ run "postgres_is_private_encrypted_backed_up_and_monitored" {
   }
 
   assert {
+    condition     = can(regex("^totelake-test-warehouse-final-20[0-9]{12}$", aws_db_instance.this.final_snapshot_identifier))
+    error_message = "The snapshot of another instance of the same name does not prevent the deletion."
+  }
+
+  assert {
     condition = alltrue([
       for key in [aws_db_instance.this.kms_key_id, aws_db_instance.this.master_user_secret_kms_key_id, aws_db_instance.this.performance_insights_kms_key_id] :
       key == var.kms_key_arn
@@ -96,6 +101,52 @@ run "postgres_is_private_encrypted_backed_up_and_monitored" {
   assert {
     condition     = jsondecode(aws_iam_role.monitoring.assume_role_policy).Statement[0].Condition.ArnLike["aws:SourceArn"] == "arn:aws:rds:eu-west-2:123456789012:db:totelake-test-warehouse"
     error_message = "RDS may assume the role for this instance only."
+  }
+}
+
+run "temporary_postgres_leaves_nothing" {
+  module {
+    source = "./modules/postgres"
+  }
+
+  variables {
+    name                     = "totelake-test-warehouse"
+    database                 = "warehouse"
+    owner                    = "warehouse_owner"
+    vpc_id                   = "vpc-1"
+    subnet_ids               = ["subnet-1", "subnet-2"]
+    client_security_group_id = "sg-jobs"
+    deletion_protection      = false
+    final_snapshot           = false
+  }
+
+  assert {
+    condition = (
+      !aws_db_instance.this.deletion_protection && aws_db_instance.this.skip_final_snapshot
+      && aws_db_instance.this.delete_automated_backups
+    )
+    error_message = "Neither snapshot nor backups remain."
+  }
+}
+
+run "deletable_postgres_keeps_a_final_snapshot" {
+  module {
+    source = "./modules/postgres"
+  }
+
+  variables {
+    name                     = "totelake-test-warehouse"
+    database                 = "warehouse"
+    owner                    = "warehouse_owner"
+    vpc_id                   = "vpc-1"
+    subnet_ids               = ["subnet-1", "subnet-2"]
+    client_security_group_id = "sg-jobs"
+    deletion_protection      = false
+  }
+
+  assert {
+    condition     = !aws_db_instance.this.skip_final_snapshot && !aws_db_instance.this.delete_automated_backups
+    error_message = "Deletion protection has to be off before a deletion, which then keeps the data."
   }
 }
 

@@ -1,5 +1,6 @@
 """Few rows, which the driver reads and writes, become the same rows of the stars as with Spark's tasks."""
 
+import re
 from dataclasses import replace
 
 import boto3
@@ -83,6 +84,15 @@ def months(lake):
     """Return the months of each fact in each active part."""
     parts = [part for batch in active_batches(lake.processed_batches()) for part in batch.parts]
     return [{name: table.months for name, table in part.tables.items() if table.months} for part in parts]
+
+
+def test_files_of_few_rows_are_written_without_a_temporary_copy(lake):
+    """Object Lock would keep the copies that Spark, whose files are numbered, makes in `_temporary`."""
+    zones = [lake.folder / zone / "tables" for zone in (lake.ingested, lake.processed)]
+    names = [path.name for zone in zones for path in zone.rglob("*.parquet")]
+
+    assert len(names) > 30
+    assert [name for name in names if re.match(r"part-\d{5}-", name)] == []
 
 
 def test_spark_writes_the_same_rows_and_quarantine(lake, monkeypatch):

@@ -19,6 +19,7 @@ COMMITTER = "Spark's output committer"
 GLUE = "Glue itself: it starts the job, writes its log, publishes its metrics and stores temporary files"
 CRAWLER = "the crawler, whose calls AWS does not document"
 SCHEDULER = "EventBridge Scheduler"
+EVENTBRIDGE = "EventBridge, which publishes alerts"
 
 
 @dataclass(frozen=True)
@@ -164,6 +165,12 @@ def every_job(name: str) -> list[RoleCall]:
     ]
 
 
+def publishes_alerts(topic: str) -> RoleCall:
+    """Return the call that publishes to a topic of this account."""
+    arn = f"arn:aws:sns:eu-west-2:123456789012:{topic}"
+    return RoleCall("sns:Publish", "publish", {"TopicArn": arn, "Message": "an alert"}, EVENTBRIDGE)
+
+
 def _crawls(database: str) -> list[RoleCall]:
     table = {"DatabaseName": database, "TableName": "a-table"}
     definition = {"DatabaseName": database, "TableInput": {"Name": "a-table"}}
@@ -255,6 +262,7 @@ CALLS = {
         *_crawls("totesys_discovered"),
         *logs("/aws-glue/crawlers", CRAWLER),
     ],
+    "alerts": [publishes_alerts(f"{PREFIX}-alerts")],
     "run": [RoleCall("glue:StartWorkflowRun", "start_workflow_run", {"Name": PREFIX}, SCHEDULER)],
     "crawl-run": [RoleCall("glue:StartWorkflowRun", "start_workflow_run", {"Name": f"{PREFIX}-crawl"}, SCHEDULER)],
     "reconcile-run": [
@@ -292,6 +300,7 @@ FORBIDDEN = {
         *registers("totesys_ingested"),
         *reads(INGESTED, "log/1"),
     ],
+    "alerts": [publishes_alerts("others"), *connects("totesys")],
     "run": [RoleCall("glue:StartJobRun", "start_job_run", {"JobName": f"{PREFIX}-ingest"}), *connects("totesys")],
     "drift": [
         *reads(INGESTED, "tables/staff/1"),

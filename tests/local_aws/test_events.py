@@ -177,8 +177,8 @@ def test_rule_with_a_schedule_only_matches_no_event(client: Any, source: str) ->
                 }
             },
             (
-                r'{"job": {"name": "totelake-local-load"}, "first": "night", "gone": null,'
-                r' "text": "is {\"name\": \"totelake-local-load\"}"}'
+                '{"job": {"name": "totelake-local-load"}, "first": "night", "gone": null,'
+                ' "text": "is {"name": "totelake-local-load"}"}'
             ),
         ),
     ],
@@ -186,7 +186,7 @@ def test_rule_with_a_schedule_only_matches_no_event(client: Any, source: str) ->
 def test_target_gets_the_event_transformed_by_its_input_settings(
     client: Any, source: str, settings: dict[str, Any], expected: str
 ) -> None:
-    """Input, InputPath and InputTransformer; quotation marks of a template are kept, as on AWS."""
+    """Input, InputPath and InputTransformer; quotation marks of a template are kept, values within them not escaped."""
     listener = Listener(client, {"source": [source]}).by_topic(**settings)
 
     events.emit(source, "Test", DETAIL)
@@ -203,6 +203,54 @@ def test_input_template_can_use_the_predefined_variables(client: Any, source: st
 
     message = json.loads(listener.received()[0])
     assert (message["rule"], message["event"]["id"]) == (listener.name, event_id)
+
+
+def test_value_outside_of_quotation_marks_is_escaped_and_one_within_is_not(client: Any, source: str) -> None:
+    """A message with quotation marks, line breaks and backslashes breaks a template only where it is quoted."""
+    message = 'column "code" is missing\n\tin C:\\totesys <state>'
+    paths = {"InputPathsMap": {"message": "$.detail.message", "state": "$.detail.state"}}
+    listener = Listener(client, {"source": [source]}).by_topic(
+        InputTransformer=paths | {"InputTemplate": '{\n  "error": <message>,\n  "text": "<message>"\n}'}
+    )
+
+    events.emit(source, "Test", {"message": message, "state": "FAILED"})
+
+    assert listener.received() == [f'{{\n  "error": {json.dumps(message)},\n  "text": "{message}"\n}}']
+
+
+def document(statement: dict[str, Any]) -> str:
+    """Return a policy of one statement."""
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+PUBLISH = {"Effect": "Allow", "Action": "sns:Publish", "Resource": "*"}
+
+
+@pytest.mark.parametrize(
+    ("service", "statement", "published"),
+    [
+        ("events.amazonaws.com", PUBLISH, True),
+        ("events.amazonaws.com", PUBLISH | {"Resource": "arn:aws:sns:eu-west-2:123456789012:other"}, False),
+        ("scheduler.amazonaws.com", PUBLISH, False),
+    ],
+)
+def test_topic_is_published_to_with_the_role_of_the_target(
+    client: Any, source: str, service: str, statement: dict[str, Any], published: bool
+) -> None:
+    """The role has to trust EventBridge and allow the topic; otherwise the event is sent to the dead-letter queue."""
+    listener = Listener(client, {"source": [source]})
+    dead = Listener(client, {"source": ["nobody"]})
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": service}}
+    trust["Condition"] = {"ArnEquals": {"aws:SourceArn": listener.arn}}
+    iam = client("iam")
+    role = iam.create_role(RoleName=listener.name, AssumeRolePolicyDocument=document(trust))
+    iam.put_role_policy(RoleName=listener.name, PolicyName="role", PolicyDocument=document(statement))
+    listener.by_topic(RoleArn=role["Role"]["Arn"], DeadLetterConfig={"Arn": dead.queue_arn})
+
+    event_id = events.emit(source, "Test", {})
+
+    assert [json.loads(message)["id"] for message in listener.received()] == [event_id] * published
+    assert [json.loads(message)["id"] for message in dead.received()] == [event_id] * (not published)
 
 
 def test_put_events_reaches_topic_and_log_group(client: Any, source: str) -> None:

@@ -118,12 +118,15 @@ def deployed(local_aws: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
 def role(deployed: Any, request: pytest.FixtureRequest) -> Role:
     """Assume the role that the test names, as its service does."""
     name = f"{PREFIX}-{request.param}"
-    schedules = request.param.endswith("run")
-    resource = "scheduler:{}:{}:schedule-group/default" if schedules else "glue:{}:{}:job/any"
+    service, resource = "glue", "job/any"
+    if request.param == "alerts":
+        service, resource = "events", f"rule/{PREFIX}-job-failed"
+    elif request.param.endswith("run"):
+        service, resource = "scheduler", "schedule-group/default"
     session = iam.assume(
         name,
-        service="scheduler.amazonaws.com" if schedules else "glue.amazonaws.com",
-        source_arn=f"arn:aws:{resource.format(REGION, roles.ACCOUNT)}",
+        service=f"{service}.amazonaws.com",
+        source_arn=f"arn:aws:{service}:{REGION}:{roles.ACCOUNT}:{resource}",
         account=roles.ACCOUNT,
         region=REGION,
         name="a-test",

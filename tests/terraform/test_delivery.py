@@ -16,6 +16,7 @@ from .conftest import AwsEndpoint, endpoint
 # Features that the local endpoint lacks are off; artifacts are deployed as to an AWS account.
 VALUES = (build.ROOT / "terraform/env/local.tfvars").read_text()
 OWN_VALUES = {"environment": "stranger", "prefix": "totelake-stranger", "ssl_mode": "verify-full"}
+DESTROY, KEEP = "force_destroy   = true", "force_destroy   = false"
 LOGIN = '{"host": "db.example.com", "port": 5432, "database": "d", "username": "u", "password": "open sesame"}'
 
 
@@ -40,7 +41,8 @@ def configuration(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (clone / name).symlink_to(build.ROOT / name)
     (clone / "ca.pem").write_text("-----BEGIN CERTIFICATE-----")
     own = [re.sub(r"^(\w+)(\s*= ).*", _own_value, line) for line in VALUES.splitlines()]
-    (clone / "terraform/env/stranger.tfvars").write_text("\n".join([*own, 'ca_certificates = "../ca.pem"', ""]))
+    values = "\n".join([*own, 'ca_certificates = "../ca.pem"', ""])
+    (clone / "terraform/env/stranger.tfvars").write_text(values.replace(DESTROY, KEEP))
     return clone / "terraform"
 
 
@@ -61,7 +63,7 @@ def stranger(monkeypatch: pytest.MonkeyPatch, aws: AwsEndpoint) -> None:
 def test_bootstrap_deploy_and_destroy_in_an_empty_account(
     aws: AwsEndpoint, configuration: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Bootstrap is idempotent; only the bucket of the state remains after destroy."""
+    """Bootstrap is idempotent; only the bucket of the state remains after destroy, and data without `force_destroy`."""
     s3, glue = aws.client("s3"), aws.client("glue")
 
     def run(command: str) -> tuple[int, str, str]:
@@ -113,6 +115,16 @@ def test_bootstrap_deploy_and_destroy_in_an_empty_account(
     assert glue.get_jobs()["Jobs"]
 
     monkeypatch.setenv("CONFIRM", "totelake-stranger")
+    s3.put_object(Bucket="totelake-stranger-ingested", Key="tables/rows.parquet", Body=b"rows")
+    status, _, said = run("destroy")
+    assert status == 1
+    assert "BucketNotEmpty" in said
+    assert s3.get_object(Bucket="totelake-stranger-ingested", Key="tables/rows.parquet")["Body"].read() == b"rows"
+
+    values = configuration / "env/stranger.tfvars"
+    assert KEEP in values.read_text()
+    values.write_text(values.read_text().replace(KEEP, DESTROY))
+    assert run("deploy")[0] == 0
     assert run("destroy")[0] == 0
     assert glue.get_jobs()["Jobs"] == []
     assert [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]] == ["totelake-stranger-state"]

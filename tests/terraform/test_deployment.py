@@ -5,14 +5,17 @@ import json
 import stat
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from local_aws.events import inputs
 from ops.deploy import build, terraform
 
 from .conftest import AppliedConfiguration, endpoint
 
+RULE = SimpleNamespace(arn="arn:aws:events:eu-west-2:123456789012:rule/x", name="x")
 STAGES = ("ingest", "transform", "load", "reconcile", "drift", "compact", "verify")
 
 
@@ -109,6 +112,23 @@ def test_state_has_no_password(deployment: AppliedConfiguration) -> None:
     assert stat.S_IMODE((deployment.folder / "settings.tfvars.json").stat().st_mode) == 0o600
 
 
+def test_plan_has_passwords_only_as_values_of_variables(
+    deployment: AppliedConfiguration, copy_of: Callable[[], Path]
+) -> None:
+    """Which is why `ops.deploy` removes every plan that it saves."""
+    folder = copy_of()
+    settings = folder / "settings.tfvars.json"
+    settings.write_text(json.dumps(deployment.variables))
+    saved = ("-out=plan", "-input=false", "-var-file=env/local.tfvars", f"-var-file={settings}")
+
+    terraform.run(folder, "plan", *saved, environment=deployment.endpoint.environment)
+
+    shown = json.loads(terraform.run(folder, "show", "-json", "plan"))
+    assert "open sesame" in json.dumps(shown.pop("variables"))
+    assert any(change["type"] == "aws_secretsmanager_secret_version" for change in shown["resource_changes"])
+    assert "sesame" not in json.dumps(shown)
+
+
 def test_catalog_has_the_declared_tables_and_views(deployment: AppliedConfiguration) -> None:
     """Columns, partition keys, locations and view queries are those of tables.json."""
     glue = deployment.endpoint.client("glue")
@@ -179,6 +199,43 @@ def test_job_failures_are_sent_to_the_inbox(deployment: AppliedConfiguration) ->
     (target,) = events.list_targets_by_rule(Rule="totelake-local-job-failed")["Targets"]
     (subscription,) = sns.list_subscriptions_by_topic(TopicArn=target["Arn"])["Subscriptions"]
     assert subscription["Protocol"] == "email"
+
+
+def _target(deployment: AppliedConfiguration, rule: str) -> dict[str, Any]:
+    target: dict[str, Any]
+    [target] = deployment.endpoint.client("events").list_targets_by_rule(Rule=rule)["Targets"]
+    return target
+
+
+def test_mail_of_a_failed_job_has_its_error_escaped_and_the_links_of_its_run(deployment: AppliedConfiguration) -> None:
+    """The mail remains JSON whatever is in the message; Glue writes what a run prints to the group `output`."""
+    target = _target(deployment, "totelake-local-job-failed")
+    detail = {
+        "jobName": "totelake-local-load",
+        "jobRunId": "jr_0123",
+        "state": "FAILED",
+        "message": 'StatementError: "a" is <job>\n\tDETAIL: C:\\new "line',
+    }
+
+    mail = json.loads(inputs.render(target, {"time": "2026-01-01T00:00:00Z", "detail": detail}, RULE))
+
+    assert mail["alert"] == "The Glue job totelake-local-load ended as FAILED."
+    assert (mail["job"], mail["run"], mail["error"]) == (detail["jobName"], detail["jobRunId"], detail["message"])
+    for field, group in (("log", "output"), ("system_log", "error")):
+        assert mail[field] == (
+            "https://eu-west-2.console.aws.amazon.com/cloudwatch/home?region=eu-west-2#logsV2:log-groups/log-group/"
+            f"$252Faws-glue$252Fjobs$252F{group}/log-events/jr_0123"
+        )
+
+
+def test_mail_of_a_failed_crawl_has_its_error_escaped_and_its_log(deployment: AppliedConfiguration) -> None:
+    """The event has the link to the log."""
+    target = _target(deployment, "totelake-local-crawler-failed")
+    detail = {"crawlerName": "totelake-local-ingested", "errorMessage": 'no "a"\n', "cloudWatchLogLink": "https://x"}
+
+    mail = json.loads(inputs.render(target, {"time": "2026-01-01T00:00:00Z", "detail": detail}, RULE))
+
+    assert (mail["crawler"], mail["error"], mail["log"]) == tuple(detail.values())
 
 
 def test_second_plan_has_no_changes(deployment: AppliedConfiguration) -> None:

@@ -21,6 +21,8 @@ PUBLISHED = {
 }
 # SQS publishes it for every queue: docs.aws.amazon.com/AWSSimpleQueueService, "Available CloudWatch metrics".
 QUEUE = ("AWS/SQS", "ApproximateNumberOfMessagesVisible", ("QueueName",), "Count", "Maximum")
+# EventBridge publishes it for every rule: docs.aws.amazon.com/eventbridge, "Monitoring Amazon EventBridge".
+RULE = ("AWS/Events", "FailedInvocations", ("RuleName",), "Count", "Sum")
 QUEUES = ["totelake-test-run-missed", "totelake-test-reconcile-run-missed"]
 
 CONFIGURATION = """
@@ -35,6 +37,10 @@ module "monitoring" {
   declared        = local.declared
   topic_arn       = "arn:aws:sns:eu-west-2:123456789012:totelake-test-alerts"
   missed_queues   = %(queues)s
+  alert_rules     = { job-failed = "totelake-test-job-failed", crawler-failed = "totelake-test-crawler-failed" }
+
+  undelivered_queue = "totelake-test-alerts-undelivered"
+
   expected        = { workflow = true, reconcile = true, drift = true, compact = true, verify = true }
   longest_seconds = { ingest = 1, transform = 2, load = 3, reconcile = 4, compact = 5, verify = 6 }
   volume_band     = 3
@@ -104,12 +110,12 @@ def is_published(name: str, dimensions: dict[str, str]) -> bool:
 
 def test_every_alarm_uses_a_published_metric(alarms: list[dict[str, Any]]) -> None:
     """With its namespace, dimensions and unit, and one of its statistics."""
-    assert len(alarms) == 21
+    assert len(alarms) == 24
     for alarm in alarms:
         metric, dimensions = metric_of(alarm)
-        assert metric in PUBLISHED | {QUEUE}, alarm["AlarmName"]
-        assert dimensions.get("QueueName") in {None, *QUEUES}
-        assert metric == QUEUE or is_published(metric[1], dimensions), alarm["AlarmName"]
+        assert metric in PUBLISHED | {QUEUE, RULE}, alarm["AlarmName"]
+        assert dimensions.get("QueueName") in {None, *QUEUES, "totelake-test-alerts-undelivered"}
+        assert metric in {QUEUE, RULE} or is_published(metric[1], dimensions), alarm["AlarmName"]
 
 
 def test_every_graph_shows_published_metrics(widgets: list[dict[str, Any]]) -> None:
@@ -162,7 +168,7 @@ def test_maximum_run_times_fit_into_the_interval_of_the_schedule() -> None:
     """The sum for the workflow's jobs is less than its 15 minutes."""
     text = (build.ROOT / "terraform/variables.tf").read_text()
     limits = re.search(r'"longest_seconds" \{.*?default\s*= \{(.*?)\}', text, re.DOTALL)
-    interval = re.search(r'"schedule" \{.*?"rate\((\d+) minutes\)"', text, re.DOTALL)
+    interval = re.search(r'"schedule" \{.*?"cron\(0/(\d+) \* ', text, re.DOTALL)
     assert limits
     assert interval
     seconds = {name: int(value) for name, value in re.findall(r"(\w+) = (\d+)", limits[1])}

@@ -123,7 +123,7 @@ def runs_a_month(expression: str, timezone: str) -> float:
     if is_rate(expression):
         return HOURS / (period(expression) / timedelta(hours=1))
     starts, moment = 0, _START
-    while (following := next_fire(expression, timezone, moment)) and following < _START + _SAMPLE:
+    while (following := next_fire(expression, timezone, moment)) and following <= _START + _SAMPLE:
         starts, moment = starts + 1, following
     return starts * HOURS / (_SAMPLE / timedelta(hours=1))
 

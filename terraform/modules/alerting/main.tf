@@ -9,7 +9,10 @@ locals {
 
   console = "https://${local.region}.console.aws.amazon.com/cloudwatch/home?region=${local.region}"
   # The console requires double URL encoding of slashes, with $ in place of the second %.
-  log = "${local.console}#logsV2:log-groups/log-group/${replace(var.log_group, "/", "$252F")}/log-events/<run>"
+  logs = {
+    for kind, group in var.log_groups :
+    kind => "${local.console}#logsV2:log-groups/log-group/${replace(group, "/", "$252F")}/log-events/<run>"
+  }
 }
 
 resource "aws_sns_topic" "this" {
@@ -21,22 +24,11 @@ resource "aws_sns_topic" "this" {
 resource "aws_sns_topic_policy" "this" {
   arn = aws_sns_topic.this.arn
 
+  # EventBridge publishes with the role below. A statement for events.amazonaws.com could have no Condition, which
+  # EventBridge does not support in the policy of a topic, and would admit the rules of every account.
   policy = jsonencode({
     Version = "2012-10-17"
     Statement = [
-      {
-        Sid       = "AllowEventBridgePublish"
-        Effect    = "Allow"
-        Principal = { Service = "events.amazonaws.com" }
-        Action    = "sns:Publish"
-        Resource  = aws_sns_topic.this.arn
-        Condition = {
-          StringEquals = { "aws:SourceAccount" = local.account }
-          ArnEquals = {
-            "aws:SourceArn" = [aws_cloudwatch_event_rule.job_failed.arn, aws_cloudwatch_event_rule.crawler_failed.arn]
-          }
-        }
-      },
       {
         Sid       = "AllowCloudWatchPublish"
         Effect    = "Allow"
@@ -71,6 +63,68 @@ resource "aws_sns_topic_policy" "this" {
   })
 }
 
+module "role" {
+  source = "../role"
+
+  name        = "${var.prefix}-alerts"
+  description = "Lets EventBridge publish alerts of ${var.prefix}."
+  service     = "events.amazonaws.com"
+  source_arn  = "arn:${local.partition}:events:${local.region}:${local.account}:rule/${var.prefix}-*"
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = concat(
+      [{
+        Sid      = "Publish"
+        Effect   = "Allow"
+        Action   = ["sns:Publish"]
+        Resource = [aws_sns_topic.this.arn]
+      }],
+      [for arn in var.kms_key_arn[*] : {
+        Sid       = "EncryptMessages"
+        Effect    = "Allow"
+        Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
+        Resource  = [arn]
+        Condition = { StringEquals = { "kms:ViaService" = ["sns.${local.region}.amazonaws.com"] } }
+      }],
+    )
+  })
+
+  role_defaults = var.role_defaults
+}
+
+# Alerts that could not be published. The queue is encrypted by SQS's own key: EventBridge sends to a dead-letter queue
+# without a role, and supports no Condition in the policy of a key.
+resource "aws_sqs_queue" "undelivered" {
+  count = var.keep_undelivered ? 1 : 0
+
+  name                      = "${var.prefix}-alerts-undelivered"
+  message_retention_seconds = 1209600 # 14 days, the maximum of SQS
+  sqs_managed_sse_enabled   = true
+}
+
+resource "aws_sqs_queue_policy" "undelivered" {
+  count = length(aws_sqs_queue.undelivered)
+
+  queue_url = aws_sqs_queue.undelivered[count.index].url
+
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid       = "AllowEventBridgeSend"
+      Effect    = "Allow"
+      Principal = { Service = "events.amazonaws.com" }
+      Action    = "sqs:SendMessage"
+      Resource  = aws_sqs_queue.undelivered[count.index].arn
+      Condition = { ArnEquals = { "aws:SourceArn" = [for rule in local.rules : rule.arn] } }
+    }]
+  })
+}
+
+locals {
+  rules = { job-failed = aws_cloudwatch_event_rule.job_failed, crawler-failed = aws_cloudwatch_event_rule.crawler_failed }
+}
+
 resource "aws_sns_topic_subscription" "email" {
   count = var.email == null ? 0 : 1
 
@@ -95,10 +149,13 @@ resource "aws_cloudwatch_event_rule" "job_failed" {
   })
 }
 
+# The templates are JSON objects: outside of quotation marks EventBridge writes a value as JSON, so that quotation marks
+# and line breaks of a message are escaped; within them it does not escape, so only names and ids are there.
 resource "aws_cloudwatch_event_target" "topic" {
   rule      = aws_cloudwatch_event_rule.job_failed.name
   target_id = "topic"
   arn       = aws_sns_topic.this.arn
+  role_arn  = module.role.arn
 
   input_transformer {
     input_paths = {
@@ -109,17 +166,28 @@ resource "aws_cloudwatch_event_target" "topic" {
       time    = "$.time"
     }
 
-    # EventBridge requires each line of a text template in quotes.
-    input_template = join("\n", [for line in [
-      "The Glue job <job> ended as <state> at <time>.",
-      "Error: <message>",
-      "Run: <run>",
-      "Log: stream <run> of the log group ${var.log_group}, ${local.log}",
-      "Committed data is not affected; the next run continues from the last commit.",
-    ] : "\"${line}\""])
+    # Glue 5 and later write the standard output and error of a run to the group output.
+    input_template = <<-JSON
+      {
+        "alert": "The Glue job <job> ended as <state>.",
+        "job": <job>,
+        "run": <run>,
+        "time": <time>,
+        "error": <message>,
+        "log": "${local.logs.output}",
+        "system_log": "${local.logs.error}",
+        "data": "Committed data is not affected; the next run continues from the last commit."
+      }
+    JSON
   }
 
-  depends_on = [aws_sns_topic_policy.this]
+  dynamic "dead_letter_config" {
+    for_each = aws_sqs_queue.undelivered
+
+    content {
+      arn = dead_letter_config.value.arn
+    }
+  }
 }
 
 # A failed crawl is reported separately, because the drift check does not run after it.
@@ -138,6 +206,7 @@ resource "aws_cloudwatch_event_target" "crawler_topic" {
   rule      = aws_cloudwatch_event_rule.crawler_failed.name
   target_id = "topic"
   arn       = aws_sns_topic.this.arn
+  role_arn  = module.role.arn
 
   input_transformer {
     input_paths = {
@@ -147,13 +216,23 @@ resource "aws_cloudwatch_event_target" "crawler_topic" {
       time    = "$.time"
     }
 
-    input_template = join("\n", [for line in [
-      "The Glue crawler <crawler> failed at <time>.",
-      "Error: <message>",
-      "Log: <log>",
-      "The drift check did not run. The lake and the warehouse are not affected.",
-    ] : "\"${line}\""])
+    input_template = <<-JSON
+      {
+        "alert": "The Glue crawler <crawler> failed.",
+        "crawler": <crawler>,
+        "time": <time>,
+        "error": <message>,
+        "log": <log>,
+        "data": "The drift check did not run. The lake and the warehouse are not affected."
+      }
+    JSON
   }
 
-  depends_on = [aws_sns_topic_policy.this]
+  dynamic "dead_letter_config" {
+    for_each = aws_sqs_queue.undelivered
+
+    content {
+      arn = dead_letter_config.value.arn
+    }
+  }
 }

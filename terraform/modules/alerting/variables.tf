@@ -20,13 +20,25 @@ variable "email" {
 }
 
 variable "kms_key_arn" {
-  description = "Key that encrypts the topic, which EventBridge must be allowed to use; null for no encryption at rest."
+  description = "Key that encrypts the topic; null for no encryption at rest."
   type        = string
   default     = null
 }
 
-variable "log_group" {
-  description = "Log group of a run's standard error, with <job> as a placeholder for the job's name."
-  type        = string
-  default     = "/aws-glue/jobs/error"
+variable "keep_undelivered" {
+  description = "Whether alerts that could not be published are sent to a dead-letter queue."
+  type        = bool
+  default     = true
+}
+
+variable "log_groups" {
+  description = "Log groups of a run's own output and of its system logs, with <job> as a placeholder for the job's name."
+  type        = object({ output = string, error = string })
+  default     = { output = "/aws-glue/jobs/output", error = "/aws-glue/jobs/error" }
+}
+
+variable "role_defaults" {
+  description = "Path and permissions boundary of every role."
+  type        = object({ path = optional(string), permissions_boundary = optional(string) })
+  default     = {}
 }

@@ -18,7 +18,8 @@ resource "aws_secretsmanager_secret" "this" {
   recovery_window_in_days = var.recovery_window_in_days
 }
 
-# Write-only: the password is not in the state. A saved plan has it, as a value of a variable.
+# Write-only: the password is not in the state, and in a plan only as the value of a variable, which cannot be ephemeral:
+# the version below depends on it.
 resource "aws_secretsmanager_secret_version" "this" {
   count = local.has_password ? 1 : 0
 

@@ -14,6 +14,6 @@ output "role" {
 }
 
 output "log_groups" {
-  description = "Names of the log groups of a run's standard error and standard output."
+  description = "Names of the log groups of a run: output for its standard output and standard error, error for system logs."
   value       = { for kind in ["error", "output"] : kind => "${local.log_root}/${kind}" }
 }

@@ -25,10 +25,10 @@ resource "aws_kms_key" "this" {
         Resource  = "*"
       },
       {
-        # These services publish to the encrypted topic without a role.
+        # These services publish to the encrypted topic without a role. EventBridge has one: it supports no Condition here.
         Sid       = "AllowAlertPublishers"
         Effect    = "Allow"
-        Principal = { Service = ["budgets.amazonaws.com", "cloudwatch.amazonaws.com", "events.amazonaws.com"] }
+        Principal = { Service = ["budgets.amazonaws.com", "cloudwatch.amazonaws.com"] }
         Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
         Resource  = "*"
         Condition = { StringEquals = { "aws:SourceAccount" = local.account } }

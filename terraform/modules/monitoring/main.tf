@@ -14,6 +14,7 @@ locals {
     local.alarms_of_files,
     local.alarms_of_duration,
     local.alarms_of_schedules,
+    local.alarms_of_alerts,
   )
 
   # The attributes that most alarms share; each alarm overrides its own.
@@ -201,6 +202,37 @@ locals {
       action     = "Read the message; the next start does the pending work. Purge the queue after fixing the cause."
     })
   }
+}
+
+locals {
+  # CloudWatch sends its own notifications, so these arrive when EventBridge's do not.
+  alarms_of_alerts = merge(
+    {
+      for name, rule in var.alert_rules : "undelivered-${name}" => merge(local.defaults, {
+        namespace  = "AWS/Events"
+        metric     = "FailedInvocations"
+        dimensions = { RuleName = rule }
+        statistic  = "Sum"
+        unit       = "Count"
+        runbook    = "run-failed"
+        summary    = "An alert of the rule ${rule} could not be published, so its e-mail was not sent."
+        action     = "Check the last runs of the jobs and of the crawler, then the role ${var.prefix}-alerts and the topic's policy."
+      })
+    },
+    {
+      for queue in var.undelivered_queue[*] : queue => merge(local.defaults, {
+        namespace  = "AWS/SQS"
+        metric     = "ApproximateNumberOfMessagesVisible"
+        dimensions = { QueueName = queue }
+        statistic  = "Maximum"
+        unit       = "Count"
+        notify_ok  = true
+        runbook    = "run-failed"
+        summary    = "The queue ${queue} has events of failed jobs or crawlers that were not published as alerts."
+        action     = "Read the messages, which have the event and the error. Purge the queue after fixing the cause."
+      })
+    },
+  )
 }
 
 resource "aws_cloudwatch_metric_alarm" "this" {

@@ -28,6 +28,18 @@ variable "missed_queues" {
   default     = []
 }
 
+variable "alert_rules" {
+  description = "EventBridge rules that publish alerts: their names, by the names of their alarms."
+  type        = map(string)
+  default     = {}
+}
+
+variable "undelivered_queue" {
+  description = "Name of the dead-letter queue of those rules; null without one."
+  type        = string
+  default     = null
+}
+
 variable "expected" {
   description = "Whether workflow, reconcile, drift check, compaction and the check of the lake are scheduled, so that missing runs raise an alarm."
   type        = object({ workflow = bool, reconcile = bool, drift = bool, compact = bool, verify = bool })

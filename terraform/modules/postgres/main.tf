@@ -54,10 +54,10 @@ resource "aws_db_instance" "this" {
   backup_window             = "02:00-03:00"
   maintenance_window        = "sun:03:30-sun:04:30"
   copy_tags_to_snapshot     = true
-  delete_automated_backups  = !var.deletion_protection
+  delete_automated_backups  = !var.final_snapshot
   deletion_protection       = var.deletion_protection
-  skip_final_snapshot       = !var.deletion_protection
-  final_snapshot_identifier = "${var.name}-final"
+  skip_final_snapshot       = !var.final_snapshot
+  final_snapshot_identifier = "${var.name}-final-${formatdate("YYYYMMDDhhmmss", plantimestamp())}" # of the creation
 
   auto_minor_version_upgrade = true
 
@@ -66,6 +66,11 @@ resource "aws_db_instance" "this" {
   monitoring_interval             = 60
   monitoring_role_arn             = aws_iam_role.monitoring.arn
   enabled_cloudwatch_logs_exports = local.exported
+
+  lifecycle {
+    # The name of each instance's snapshot is its own, because the snapshot of an earlier one remains.
+    ignore_changes = [final_snapshot_identifier]
+  }
 
   depends_on = [aws_cloudwatch_log_group.this]
 }

@@ -82,7 +82,14 @@ variable "backup_days" {
 }
 
 variable "deletion_protection" {
-  description = "Whether deletion is refused, and a final snapshot and the backups are kept when the instance is deleted."
+  description = "Whether deletion is refused."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "final_snapshot" {
+  description = "Whether a final snapshot is made, and the backups are kept, when the instance is deleted."
   type        = bool
   default     = true
   nullable    = false

@@ -55,6 +55,12 @@ resource "aws_redshiftserverless_workgroup" "this" {
       parameter_value = config_parameter.value
     }
   }
+
+  lifecycle {
+    # Redshift adds parameters that are not declared, among them enable_large_strings_opt_in, which the provider refuses, so
+    # every plan would have a change that Redshift rejects. The parameters are set when the workgroup is created.
+    ignore_changes = [config_parameter]
+  }
 }
 
 resource "aws_redshiftserverless_usage_limit" "this" {

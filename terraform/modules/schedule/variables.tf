@@ -9,12 +9,17 @@ variable "target" {
 }
 
 variable "expression" {
-  description = "Schedule expression: rate(…) or cron(…) of EventBridge Scheduler."
+  description = "Schedule expression: cron(…) of EventBridge Scheduler."
   type        = string
+
+  validation {
+    condition     = startswith(var.expression, "cron(")
+    error_message = "expression must be cron(…): EventBridge Scheduler starts a rate(…) when it is created, so an apply would start the target."
+  }
 }
 
 variable "timezone" {
-  description = "Time zone of a cron expression."
+  description = "Time zone of the expression."
   type        = string
 }
 

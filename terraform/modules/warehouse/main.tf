@@ -25,6 +25,7 @@ module "postgres" {
   multi_az            = var.postgres.multi_az
   backup_days         = var.postgres.backup_days
   deletion_protection = var.postgres.deletion_protection
+  final_snapshot      = var.postgres.final_snapshot
 
   kms_key_arn        = var.kms_key_arn
   log_retention_days = var.log_retention_days

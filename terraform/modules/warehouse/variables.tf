@@ -69,6 +69,7 @@ variable "postgres" {
     multi_az            = optional(bool)
     backup_days         = optional(number)
     deletion_protection = optional(bool)
+    final_snapshot      = optional(bool)
   })
   default = {}
 }

@@ -57,6 +57,7 @@ def environment(crawls="rate(1 day)", **changed):
     [
         ("rate(30 minutes)", 1460),
         ("rate(1 hour)", 730),
+        ("cron(0/15 * * * ? *)", 2920),
         ("cron(0 5 * * ? *)", 730 / 24),
         ("cron(0/15 8-17 ? * MON-FRI *)", 4 * 10 * 20 * 730 / 672),
     ],

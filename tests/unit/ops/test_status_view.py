@@ -1,7 +1,9 @@
 """The status on the terminal."""
 
+import pytest
+
 from ops.cli.screen import Screen
-from ops.cli.status_view import batches, files
+from ops.cli.status_view import batches, files, first_lines
 from ops.sandbox.status import CommittedBatches, LiveFileCounts
 
 
@@ -29,3 +31,17 @@ def test_status_counts_live_files_and_batches_to_compact():
     """Of each zone."""
     assert files(LiveFileCounts(1234, 16)) == "1,234 live files, 16 batches not compacted yet"
     assert files(LiveFileCounts(11, 1)) == "11 live files, 1 batch not compacted yet"
+
+
+@pytest.mark.parametrize(
+    ("body", "lines"),
+    [
+        ('{"alert": "A job failed.", "error": "KeyError: \\"a\\"\\n  at b"}', ["A job failed.", 'KeyError: "a"']),
+        ("An alarm.\nIts reason.\nMore.", ["An alarm.", "Its reason."]),
+        ('{\n"other": 1\n}', ["{", '"other": 1']),
+        ("7", ["7"]),
+    ],
+)
+def test_first_lines_of_an_alert_are_its_alert_and_its_error(body, lines):
+    """Whether it is JSON, as those about jobs, or text, as those of alarms."""
+    assert first_lines(body) == lines
