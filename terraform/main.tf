@@ -3,7 +3,7 @@ locals {
   code_version = coalesce(var.code_version, module.artifacts.package_hash)
   kms_key_arn  = one(module.key[*].arn)
 
-  python_modules    = var.wheels == null ? var.python_modules : module.artifacts.wheels
+  python_modules    = var.wheels == null ? var.python_modules : [module.artifacts.wheels]
   certificates_name = "databases-ca.pem" # as in totelake/runtime/connections.py
   certificates      = var.ca_certificates == null ? null : local.certificates_name
 
@@ -84,6 +84,7 @@ module "ingest" {
 
   security_configuration = local.security_configuration
   log_retention_days     = var.log_retention_days
+  trust_conditions       = var.job_trust_conditions
 
   arguments = {
     "--source_connection" = module.totesys.name
@@ -111,6 +112,7 @@ module "transform" {
 
   security_configuration = local.security_configuration
   log_retention_days     = var.log_retention_days
+  trust_conditions       = var.job_trust_conditions
 
   arguments = {
     "--ingested"  = module.lake.buckets.ingested
@@ -143,6 +145,7 @@ module "load" {
 
   security_configuration = local.security_configuration
   log_retention_days     = var.log_retention_days
+  trust_conditions       = var.job_trust_conditions
 
   arguments = merge(module.warehouse.arguments, {
     "--processed" = module.lake.buckets.processed
@@ -169,6 +172,7 @@ module "reconcile" {
 
   security_configuration = local.security_configuration
   log_retention_days     = var.log_retention_days
+  trust_conditions       = var.job_trust_conditions
 
   arguments = merge(module.warehouse.arguments, {
     "--source_connection" = module.totesys.name
@@ -198,6 +202,7 @@ module "compact" {
 
   security_configuration = local.security_configuration
   log_retention_days     = var.log_retention_days
+  trust_conditions       = var.job_trust_conditions
 
   arguments = {
     "--ingested"  = module.lake.buckets.ingested
@@ -227,6 +232,7 @@ module "verify" {
 
   security_configuration = local.security_configuration
   log_retention_days     = var.log_retention_days
+  trust_conditions       = var.job_trust_conditions
 
   arguments = {
     "--ingested"  = module.lake.buckets.ingested
