@@ -1,4 +1,4 @@
-"""`make bootstrap`, `deploy`, `plan` and `destroy` on an empty account, which a moto server provides."""
+"""`make bootstrap`, `deploy`, `verify`, `plan` and `destroy` on an empty account, which a moto server provides."""
 
 import os
 import re
@@ -99,6 +99,11 @@ def test_bootstrap_deploy_and_destroy_in_an_empty_account(
     assert job["--extra-files"].endswith("/databases-ca.pem")
     connection = glue.get_connection(Name="totelake-stranger-warehouse")["Connection"]["ConnectionProperties"]
     assert connection["JDBC_CONNECTION_URL"].endswith("?sslmode=verify-full&sslrootcert=databases-ca.pem")
+
+    status, said, _ = run("verify")
+    assert status == 1  # nothing has run
+    assert "ok      jobs: 7 jobs with Glue 6.0\n" in said
+    assert "failed" not in said
 
     status, said, _ = run("plan")
     assert status == 0
