@@ -1,6 +1,6 @@
 # `make` alone lists the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup browser run test test-fast coverage bench growth chaos lint checks format lock generated docs images up down bootstrap plan deploy destroy clean
+.PHONY: help setup browser run test test-fast coverage bench growth chaos lint checks format lock generated docs images up down bootstrap plan deploy verify destroy clean
 PYTHON := .venv/bin/python
 TOTELAKE := $(PYTHON) -m ops.cli
 # Two test files in parallel, in the collected order, which starts with the slow ones.
@@ -107,6 +107,9 @@ plan: setup  ## Show what a deployment to ENV would change.
 
 deploy: setup  ## Deploy to ENV (a file in terraform/env): build, plan, apply that plan.
 	@$(PYTHON) -m ops.deploy deploy "$(ENV)"
+
+verify: setup  ## Check what is deployed to ENV and how its first runs ended, read-only (docs/runbooks/first-day.md).
+	@$(PYTHON) -m ops.deploy verify "$(ENV)"
 
 destroy: setup  ## Destroy everything deployed to ENV, after its prefix was typed or given as CONFIRM.
 	@$(PYTHON) -m ops.deploy destroy "$(ENV)"

@@ -3,7 +3,7 @@ locals {
   code_version = coalesce(var.code_version, module.artifacts.package_hash)
   kms_key_arn  = one(data.aws_kms_alias.key[*].target_key_arn)
 
-  python_modules    = var.wheels == null ? var.python_modules : module.artifacts.wheels
+  python_modules    = var.wheels == null ? var.python_modules : [module.artifacts.wheels]
   certificates_name = "databases-ca.pem" # as in totelake/runtime/connections.py
   certificates      = var.ca_certificates == null ? null : local.certificates_name
 
@@ -105,6 +105,7 @@ module "ingest" {
 
   security_configuration = local.security_configuration
   log_retention_days     = var.log_retention_days
+  trust_conditions       = var.job_trust_conditions
 
   arguments = {
     "--source_connection" = module.totesys.name
@@ -134,6 +135,7 @@ module "transform" {
 
   security_configuration = local.security_configuration
   log_retention_days     = var.log_retention_days
+  trust_conditions       = var.job_trust_conditions
 
   arguments = {
     "--ingested"  = module.lake.buckets.ingested
@@ -168,6 +170,7 @@ module "load" {
 
   security_configuration = local.security_configuration
   log_retention_days     = var.log_retention_days
+  trust_conditions       = var.job_trust_conditions
 
   arguments = merge(module.warehouse.arguments, {
     "--processed" = module.lake.buckets.processed
@@ -196,6 +199,7 @@ module "reconcile" {
 
   security_configuration = local.security_configuration
   log_retention_days     = var.log_retention_days
+  trust_conditions       = var.job_trust_conditions
 
   arguments = merge(module.warehouse.arguments, {
     "--source_connection" = module.totesys.name
@@ -227,6 +231,7 @@ module "compact" {
 
   security_configuration = local.security_configuration
   log_retention_days     = var.log_retention_days
+  trust_conditions       = var.job_trust_conditions
 
   arguments = {
     "--ingested"  = module.lake.buckets.ingested
@@ -258,6 +263,7 @@ module "verify" {
 
   security_configuration = local.security_configuration
   log_retention_days     = var.log_retention_days
+  trust_conditions       = var.job_trust_conditions
 
   arguments = {
     "--ingested"  = module.lake.buckets.ingested

@@ -44,13 +44,13 @@ variable "code_version" {
 }
 
 variable "wheels" {
-  description = "Folder of the wheels of the jobs' Python modules, installed without internet access; null for none."
+  description = "Zip of the wheels of the jobs' Python modules, installed without internet access; null for none."
   type        = string
-  default     = "../build/wheels"
+  default     = "../build/totelake.gluewheels.zip"
 
   validation {
-    condition     = var.wheels == null ? true : length(fileset(var.wheels, "*.whl")) > 0
-    error_message = "The folder contains no wheels: `python -m ops.deploy wheels` downloads them into ../build/wheels."
+    condition     = var.wheels == null ? true : endswith(var.wheels, ".gluewheels.zip") && fileexists(var.wheels)
+    error_message = "There is no such file, or its name does not end in .gluewheels.zip, by which Glue recognises a zip of wheels: `python -m ops.deploy wheels` creates ../build/totelake.gluewheels.zip."
   }
 }
 
@@ -264,6 +264,12 @@ variable "network" {
     services             = optional(set(string))
   })
   default = null
+}
+
+variable "job_trust_conditions" {
+  description = "Whether Glue can assume the jobs' roles for this account only (aws:SourceAccount, aws:SourceArn). AWS documents that crawlers send these keys, and not whether jobs do: false if no job can start."
+  type        = bool
+  default     = true
 }
 
 variable "encrypt_catalog" {

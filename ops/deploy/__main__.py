@@ -1,4 +1,4 @@
-"""The command line: `python -m ops.deploy bootstrap|plan|deploy|destroy ENV`, and `python -m ops.deploy wheels`."""
+"""The command line: `python -m ops.deploy bootstrap|plan|deploy|verify|destroy ENV`, `python -m ops.deploy wheels`."""
 
 import argparse
 import sys
@@ -9,7 +9,9 @@ from local_aws.visible_text import visible
 from ops.deploy import stages, terraform, wheels
 from ops.deploy.errors import DeployError
 
-_STAGES = {stage.__name__: stage for stage in (stages.bootstrap, stages.plan, stages.deploy, stages.destroy)}
+_STAGES = {
+    stage.__name__: stage for stage in (stages.bootstrap, stages.plan, stages.deploy, stages.verify, stages.destroy)
+}
 
 
 def main(argv: Sequence[str] | None = None, configuration: Path = terraform.CONFIGURATION) -> int:
@@ -19,7 +21,7 @@ def main(argv: Sequence[str] | None = None, configuration: Path = terraform.CONF
     for name, stage in _STAGES.items():
         summary = (stage.__doc__ or "").partition("\n")[0]
         commands.add_parser(name, help=summary, description=summary).add_argument("environment", metavar="ENV")
-    commands.add_parser("wheels", help="Download the wheels of the jobs' Python modules, and print their folder.")
+    commands.add_parser("wheels", help="Download the jobs' Python modules, and print the zip of their wheels.")
     arguments = parser.parse_args(argv)
     try:
         if arguments.command == "wheels":

@@ -30,16 +30,16 @@ def identify(environment: DeployEnvironment) -> str:
         raise AwsUnreachableError(
             f"the environment {environment.name} needs a local endpoint: set AWS_ENDPOINT_URL, or run `make up`"
         )
-    with _translated_errors():
-        return str(_client(environment, "sts").get_caller_identity()["Account"])
+    with translated_errors():
+        return str(client(environment, "sts").get_caller_identity()["Account"])
 
 
 def state_bucket_exists(environment: DeployEnvironment, account: str) -> bool:
     """Return whether the bucket of the state exists; raise `StateBucketError` when another account owns it."""
     bucket = environment.state_bucket
-    with _translated_errors():
+    with translated_errors():
         try:
-            _client(environment, "s3").head_bucket(Bucket=bucket, ExpectedBucketOwner=account)
+            client(environment, "s3").head_bucket(Bucket=bucket, ExpectedBucketOwner=account)
         except ClientError as error:
             status = error.response["ResponseMetadata"]["HTTPStatusCode"]
             if status == _NOT_FOUND:
@@ -57,19 +57,20 @@ def state_bucket_exists(environment: DeployEnvironment, account: str) -> bool:
 def create_state_bucket(environment: DeployEnvironment) -> None:
     """Create the bucket of the state with default settings; Terraform then imports and configures it."""
     location: dict[str, Any] = {"CreateBucketConfiguration": {"LocationConstraint": environment.region}}
-    with _translated_errors():
+    with translated_errors():
         # S3 rejects us-east-1 as a LocationConstraint.
-        _client(environment, "s3").create_bucket(
+        client(environment, "s3").create_bucket(
             Bucket=environment.state_bucket, **({} if environment.region == "us-east-1" else location)
         )
 
 
-def _client(environment: DeployEnvironment, service: str) -> Any:
+def client(environment: DeployEnvironment, service: str) -> Any:
+    """Return a boto3 client of `service` in the environment's region."""
     return boto3.session.Session(region_name=environment.region).client(service, config=_CONFIG)
 
 
 @contextmanager
-def _translated_errors() -> Iterator[None]:
+def translated_errors() -> Iterator[None]:
     """Translate boto3's exceptions in the block to errors that say what to do."""
     try:
         yield

@@ -6,7 +6,7 @@ import io
 import sys
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -30,18 +30,28 @@ _TIMESTAMP = (1980, 1, 1, 0, 0, 0)  # the earliest of the zip format
 
 
 def package_bytes(*folders: Path) -> bytes:
-    """Return a reproducible zip of the packages in `folders`, by default those of the jobs.
+    """Return a reproducible zip of the packages in `folders`, by default those of the jobs."""
+    return zip_bytes(
+        {
+            path.relative_to(folder.parent).as_posix(): path.read_bytes()
+            for folder in folders or _PACKAGES
+            for path in sorted(path for path in folder.rglob("*") if _is_shipped(path))
+        }
+    )
+
+
+def zip_bytes(contents: Mapping[str, bytes]) -> bytes:
+    """Return a reproducible zip of `contents`, by path.
 
     It is not compressed, since the output of a compressor depends on its version.
     """
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for folder in folders or _PACKAGES:
-            for path in sorted(path for path in folder.rglob("*") if _is_shipped(path)):
-                entry = zipfile.ZipInfo(path.relative_to(folder.parent).as_posix(), _TIMESTAMP)
-                entry.create_system = 3  # Unix, on every system
-                entry.external_attr = 0o644 << 16
-                archive.writestr(entry, path.read_bytes())
+        for name, content in contents.items():
+            entry = zipfile.ZipInfo(name, _TIMESTAMP)
+            entry.create_system = 3  # Unix, on every system
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, content)
     return buffer.getvalue()
 
 

@@ -8,7 +8,8 @@ DeployError
 ├── StateBucketError            the bucket of the state is missing, or belongs to another account
 ├── WheelsError                 the jobs' wheels could not be downloaded
 ├── TerraformFailedError        Terraform failed; it has printed its errors
-└── NotConfirmedError           the destruction was not confirmed
+├── NotConfirmedError           the destruction was not confirmed
+└── ChecksFailedError           checks of the deployment are not ok; they were printed
 """
 
 from ops.errors import OperationError
@@ -48,3 +49,7 @@ class TerraformFailedError(DeployError):
 
 class NotConfirmedError(DeployError):
     """The destruction was not confirmed."""
+
+
+class ChecksFailedError(DeployError):
+    """Checks of the deployment are not ok; they were printed."""

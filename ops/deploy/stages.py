@@ -1,13 +1,15 @@
-"""The commands on an environment: bootstrap, plan, deploy, destroy."""
+"""The commands on an environment: bootstrap, plan, deploy, verify, destroy."""
 
 import os
 import sys
 from pathlib import Path
 
-from ops.deploy import account, build, environments, wheels
+from local_aws.visible_text import visible
+from ops.deploy import account, build, deployment_checks, environments, wheels
+from ops.deploy.deployment_checks import Outcome
 from ops.deploy.environment_terraform import Configuration
 from ops.deploy.environments import DeployEnvironment
-from ops.deploy.errors import NotConfirmedError, StateBucketError
+from ops.deploy.errors import ChecksFailedError, NotConfirmedError, StateBucketError
 
 CONFIRM = "CONFIRM"
 """Environment variable with which a script confirms a destruction; its value is the prefix."""
@@ -38,9 +40,25 @@ def plan(name: str, configuration: Path) -> None:
 
 
 def deploy(name: str, configuration: Path) -> None:
-    """Build the package, download the wheels, plan, and apply that plan."""
+    """Build the package, download the modules, plan, and apply that plan."""
     _prepared(name, configuration).plan_and_apply()
     _print(f"Deployed the package {build.code_version()} to {name}")
+
+
+def verify(name: str, configuration: Path) -> None:
+    """Check the deployment and its first runs, read-only: one line for each check, with what to do.
+
+    Raises `ChecksFailedError` unless all checks are ok.
+    """
+    environment = environments.read(name, configuration)
+    account_id = account.identify(environment)
+    results = []
+    for result in deployment_checks.run(environment):
+        _print(visible(str(result)))
+        results.append(result)
+    open_checks = sum(result.outcome is not Outcome.OK for result in results)
+    if open_checks:
+        raise ChecksFailedError(f"{open_checks} of {len(results)} checks of {name} in account {account_id} are not ok")
 
 
 def destroy(name: str, configuration: Path) -> None:
@@ -56,7 +74,7 @@ def destroy(name: str, configuration: Path) -> None:
 
 
 def _prepared(name: str, configuration: Path) -> Configuration:
-    """Return the initialised configuration of the environment, with package and wheels built."""
+    """Return the initialised configuration of the environment, with package and zip of wheels built."""
     environment = environments.read(name, configuration)
     environments.check_settings(environment)
     account_id = account.identify(environment)

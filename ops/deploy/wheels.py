@@ -1,40 +1,48 @@
-"""The wheels of the jobs' Python modules, pinned in glue_jobs/requirements.lock, for the platform of Glue."""
+"""The jobs' Python modules: the wheels that glue_jobs/requirements.lock pins, for the platform of Glue, in one zip.
 
-import hashlib
-import shutil
+AWS documents such a zip of wheels for Glue 5.0 and later: its name ends in `.gluewheels.zip`, and its folder `wheels`
+has the wheels and a requirements.txt. With `--no-index`, Glue's pip installs from it alone.
+"""
+
+import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from local_aws import files
 from ops.deploy import build
 from ops.deploy.errors import WheelsError
 
 LOCK = build.ROOT / "glue_jobs/requirements.lock"
-FOLDER = build.FOLDER / "wheels"
+ARCHIVE = build.FOLDER / "totelake.gluewheels.zip"
 
-_STAMP = "complete"
+_REQUIREMENTS = "wheels/requirements.txt"
 # Glue 6.0: Python 3.13 on Amazon Linux 2023, whose glibc 2.34 satisfies all of these.
 _PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
 _PYTHON = "3.13"
 
 
-def fetch(lock: Path = LOCK, folder: Path = FOLDER) -> Path:
-    """Return `folder` with exactly the wheels that `lock` pins; download them unless they are there.
+def fetch(lock: Path = LOCK, archive: Path = ARCHIVE) -> Path:
+    """Return `archive` with exactly the wheels that `lock` pins; download them unless they are in it.
 
     pip checks each hash. Raises `WheelsError` with pip's error output.
     """
-    lock_digest = hashlib.sha256(lock.read_bytes()).hexdigest()
-    stamp = folder / _STAMP
-    if stamp.exists() and stamp.read_text() == lock_digest:
-        return folder
-    # Downloaded beside its place, so that an interrupted download leaves nothing that would be deployed.
-    unfinished = folder.with_name(f"{folder.name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    _download(lock, unfinished)
-    (unfinished / _STAMP).write_text(lock_digest)
-    shutil.rmtree(folder, ignore_errors=True)
-    unfinished.replace(folder)
-    return folder
+    pins = "".join(f"{pin}\n" for pin in re.findall(r"^[\w-]+==[^\s\\]+", lock.read_text(), re.MULTILINE)).encode()
+    if not _is_current(archive, pins):
+        with TemporaryDirectory() as folder:
+            _download(lock, Path(folder))
+            wheels = {f"wheels/{wheel.name}": wheel.read_bytes() for wheel in sorted(Path(folder).glob("*.whl"))}
+        files.replace(archive, build.zip_bytes({_REQUIREMENTS: pins, **wheels}))
+    return archive
+
+
+def _is_current(archive: Path, pins: bytes) -> bool:
+    if not archive.exists():
+        return False
+    with zipfile.ZipFile(archive) as content:
+        return content.read(_REQUIREMENTS) == pins
 
 
 def _download(lock: Path, folder: Path) -> None:

@@ -162,14 +162,14 @@ run "job_uses_deployed_wheels_and_certificates" {
   }
 
   variables {
-    python_modules = ["s3://totelake-test-artifacts/wheels/0/a-1-py3-none-any.whl", "s3://totelake-test-artifacts/wheels/1/b-2-py3-none-any.whl"]
+    python_modules = ["s3://totelake-test-artifacts/wheels/totelake-0.gluewheels.zip"]
     certificates   = "s3://totelake-test-artifacts/certificates/2/databases-ca.pem"
   }
 
   assert {
     condition = alltrue([
-      aws_glue_job.this.default_arguments["--additional-python-modules"] == join(",", var.python_modules),
-      aws_glue_job.this.default_arguments["--python-modules-installer-option"] == "--no-index --no-deps",
+      aws_glue_job.this.default_arguments["--additional-python-modules"] == one(var.python_modules),
+      aws_glue_job.this.default_arguments["--python-modules-installer-option"] == "--no-index",
       aws_glue_job.this.default_arguments["--extra-files"] == var.certificates,
     ])
     error_message = "pip uses no index, and the certificates are in the job's folder."

@@ -7,7 +7,7 @@ variables {
   prefix      = "totelake-test"
   scripts     = "./tests/code"
   package     = "./tests/code/package.txt"
-  wheels      = "./tests/code/wheels"
+  wheels      = "./tests/code/example.gluewheels.zip"
   ssl_mode    = "require"
   queries     = "./tests/code/queries"
   totesys     = { host = "source.example.com", port = 5432, database = "totesys", username = "reader", password = "r" }
@@ -90,15 +90,29 @@ run "resources_are_named_for_the_prefix" {
 
 run "the_jobs_modules_come_from_the_artifacts_bucket" {
   assert {
-    condition = module.artifacts.wheels == tolist([
-      "s3://totelake-test-artifacts/wheels/${substr(filesha256("./tests/code/wheels/example-1.0-py3-none-any.whl"), 0, 12)}/example-1.0-py3-none-any.whl"
-    ])
-    error_message = "Wheels keep their file names, in a folder named for the content hash."
+    condition     = module.artifacts.wheels == "s3://totelake-test-artifacts/wheels/totelake-${substr(filesha256("./tests/code/example.gluewheels.zip"), 0, 12)}.gluewheels.zip"
+    error_message = "The key of the zip of wheels changes with its content, and ends as Glue requires."
   }
 
   assert {
     condition     = module.artifacts.certificates == null
     error_message = "There are no certificates by default."
+  }
+}
+
+run "trust_conditions_can_be_dropped_for_all_jobs" {
+  variables {
+    job_trust_conditions = false
+  }
+
+  assert {
+    condition = alltrue([
+      for trust in [
+        module.ingest.trust, module.transform.trust, module.load.trust, module.reconcile.trust, module.drift.trust,
+        module.compact.trust, module.verify.trust,
+      ] : one(jsondecode(trust).Statement).Principal.Service == "glue.amazonaws.com" && !strcontains(trust, "Condition")
+    ])
+    error_message = "Every job's role trusts Glue without conditions, for a region where jobs do not send the keys."
   }
 }
 
@@ -112,11 +126,21 @@ run "verify_full_requires_certificates" {
   expect_failures = [var.ca_certificates]
 }
 
-run "folder_without_wheels_is_refused" {
+run "missing_zip_of_wheels_is_refused" {
   command = plan
 
   variables {
-    wheels = "./tests/code"
+    wheels = "./tests/code/missing.gluewheels.zip"
+  }
+
+  expect_failures = [var.wheels]
+}
+
+run "zip_that_glue_does_not_recognise_as_wheels_is_refused" {
+  command = plan
+
+  variables {
+    wheels = "./tests/code/package.txt"
   }
 
   expect_failures = [var.wheels]

@@ -7,7 +7,7 @@ variables {
   prefix      = "totelake-test"
   scripts     = "./tests/code"
   package     = "./tests/code/package.txt"
-  wheels      = "./tests/code/wheels"
+  wheels      = "./tests/code/example.gluewheels.zip"
   ssl_mode    = "require"
   totesys     = { host = "source.example.com", port = 5432, database = "totesys", username = "reader", password = "r" }
   warehouse   = { host = "warehouse.example.com", port = 5432, database = "warehouse", username = "owner", password = "w" }

@@ -33,3 +33,26 @@ run "role_trusts_one_service_for_one_kind_of_resource" {
     error_message = "The role has the given policy."
   }
 }
+
+run "role_without_a_source_trusts_the_service_for_any_resource" {
+  module {
+    source = "./modules/role"
+  }
+
+  variables {
+    name        = "totelake-test-ingest"
+    description = "What the job may do."
+    service     = "glue.amazonaws.com"
+    source_arn  = null
+    policy      = "{\"Version\":\"2012-10-17\",\"Statement\":[]}"
+  }
+
+  assert {
+    condition = jsondecode(output.trust).Statement == [{
+      Effect    = "Allow"
+      Action    = "sts:AssumeRole"
+      Principal = { Service = "glue.amazonaws.com" }
+    }]
+    error_message = "The statement has no condition, not an empty one, which IAM rejects."
+  }
+}

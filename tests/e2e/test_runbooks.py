@@ -13,6 +13,9 @@ RUNBOOKS = ROOT / "docs/runbooks"
 # A block marked `sh` is run; one marked `sh aws` needs an account or a change of the code.
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
+# What is run after the commands of a runbook.
+AFTERWARDS = {"first-day": f"{sys.executable} -m ops.deploy verify local"}
+
 pytestmark = pytest.mark.timeout(600)
 
 
@@ -43,7 +46,7 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.mark.parametrize("runbook", scripts())
 def test_every_command_of_a_runbook_runs(shell: str, runbook: str):
     """In a shell that stops at the first error."""
-    script = f"set -euo pipefail\n{shell}\n{scripts()[runbook]}"
+    script = f"set -euo pipefail\n{shell}\n{scripts()[runbook]}\n{AFTERWARDS.get(runbook, '')}"
     ended = subprocess.run(["bash"], input=script, capture_output=True, text=True, cwd=ROOT, timeout=300, check=False)
     assert ended.returncode == 0, f"{ended.stdout}\n{ended.stderr}"
     assert "FAILED" not in ended.stdout.split()

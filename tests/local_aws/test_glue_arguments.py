@@ -50,7 +50,7 @@ def test_conf_without_a_value_is_rejected():
         ("psycopg==3.0", "psycopg==3.0 is required and 3.3.9 is installed"),
         ("absent==1", "absent==1 is not installed"),
         ("s3://bucket/wheels/0a1b/psycopg-3.3.9-py3-none-any.whl", None),
-        ("s3://bucket/wheels/0a1b/typing_extensions-4.1-py3-none-any.whl", None),
+        ("wheels/typing_extensions-4.1-py3-none-any.whl", None),
         ("s3://b/psycopg-3.0-cp313-cp313-manylinux_2_28.whl", "psycopg==3.0 is required and 3.3.9 is installed"),
     ],
 )

@@ -6,10 +6,12 @@ import time
 import zipfile
 from typing import Any
 
+import boto3
 import psutil
 import pytest
 from botocore.exceptions import ClientError
 
+REQUIREMENTS = "wheels/requirements.txt"
 SLEEP = "import time\nprint('begun')\ntime.sleep(60)\n"
 
 
@@ -157,6 +159,34 @@ def test_missing_python_module_fails_the_run(world: Any):
     run = world.ended("modules", world.start("modules"))
     assert run["JobRunState"] == "FAILED"
     assert run["ErrorMessage"].startswith("ModuleNotFoundError: nothing-like-it==1.0 is not installed")
+
+
+@pytest.mark.parametrize(
+    ("names", "problem"),
+    [
+        ((REQUIREMENTS, f"wheels/boto3-{boto3.__version__}-py3-none-any.whl"), None),
+        ((REQUIREMENTS, "wheels/boto3-1.0-py3-none-any.whl"), "ModuleNotFoundError: boto3==1.0 is required and "),
+        ((REQUIREMENTS,), "InvalidInputException: {url} has no folder `wheels` with wheels and a requirements.txt"),
+        (("boto3-1.0-py3-none-any.whl",), "InvalidInputException: {url} has no folder `wheels`"),
+        ((), "InvalidInputException: {url} is not a zip of wheels: "),
+    ],
+    ids=["installed", "other-version", "no-wheels", "no-folder", "no-zip"],
+)
+def test_modules_in_a_zip_of_wheels_are_required(world: Any, names: tuple[str, ...], problem: str | None):
+    """Its wheels are compared with the installed packages, and its layout with the one that Glue documents."""
+    content = io.BytesIO()
+    if names:
+        with zipfile.ZipFile(content, "w") as archive:
+            for name in names:
+                archive.writestr(name, "")
+    job = f"wheels-{len(names)}-{len(''.join(names))}"
+    url = world.put(f"lib/{job}.gluewheels.zip", content.getvalue())
+    world.job(job, "", DefaultArguments={"--additional-python-modules": url})
+    run = world.ended(job, world.start(job))
+    assert (run["JobRunState"], run.get("ErrorMessage", "").startswith((problem or "").format(url=url))) == (
+        "FAILED" if problem else "SUCCEEDED",
+        True,
+    )
 
 
 def test_boto3_in_a_job_uses_the_local_endpoint(world: Any):

@@ -1,7 +1,10 @@
 """Static checks of the Terraform configuration: format, validity, module tests, versions and environments."""
 
 import itertools
+import os
 import re
+import shutil
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,6 +16,23 @@ from ops.deploy.terraform import provider
 SOURCE = build.ROOT / "terraform"
 BOOTSTRAP = SOURCE / "bootstrap"
 VARIABLES = (SOURCE / "variables.tf").read_text()
+# What Terraform has had since it and OpenTofu went separate ways, with the OpenTofu version that has it, or None.
+LANGUAGE_FEATURES = {
+    "`import` blocks": ("1.6", r"^import \{"),
+    "`removed` blocks": ("1.7", r"^removed \{"),
+    "provider-defined functions": ("1.7", r"\bprovider::"),
+    "`templatestring`": ("1.7", r"\btemplatestring\("),
+    "mocked providers in tests": ("1.8", r"^mock_provider "),
+    "overrides in tests": ("1.8", r"^\s*override_(resource|data|module) \{"),
+    "validation that refers to other variables": ("1.9", None),
+    "`use_lockfile` of the S3 backend": ("1.10", r"\buse_lockfile\b"),
+    "ephemeral values and write-only arguments": ("1.11", r"^ephemeral |\bephemeral\s*=|_wo\b|\bephemeralasnull\("),
+    "mocks in a file of their own": (None, r'^mock_provider "\w+" \{\s*source\b'),
+    "options of test runs": (None, r"^\s*(override_during|state_key|parallel|skip_cleanup)\s*="),
+    "`terraform.applying`": (None, r"\bterraform\.applying\b"),
+    "actions, queries and stores": (None, r"^\s*(action|action_trigger|list|state_store)\b.*\{$"),
+}
+VARIABLE = re.compile(r'^variable "(\w+)" \{\n(.*?)^\}', re.MULTILINE | re.DOTALL)
 MODULES = sorted(folder.name for folder in (SOURCE / "modules").iterdir())
 
 
@@ -167,3 +187,60 @@ def test_environments_have_no_passwords() -> None:
     """Logins are given by the user who applies the configuration."""
     for path in (SOURCE / "env").glob("*.tfvars"):
         assert not re.search(r"^\s*(password|totesys|warehouse)\s*=", path.read_text(), re.MULTILINE), path.name
+
+
+def _refers_to_other_variables(text: str) -> bool:
+    return any(
+        set(re.findall(r"\bvar\.(\w+)", validation)) - {name}
+        for name, body in VARIABLE.findall(text)
+        for validation in re.findall(r"^  validation \{\n(.*?)^  \}", body, re.MULTILINE | re.DOTALL)
+    )
+
+
+def test_language_features_are_listed_with_the_opentofu_version_that_has_them() -> None:
+    """The README lists what is used; what OpenTofu lacks is used in tests only."""
+    texts = {path.relative_to(SOURCE): path.read_text() for path in sorted(SOURCE.rglob("*")) if _is_hcl(path)}
+    used = {
+        feature: [
+            path
+            for path, text in texts.items()
+            if (re.search(pattern, text, re.MULTILINE) if pattern else _refers_to_other_variables(text))
+        ]
+        for feature, (_, pattern) in LANGUAGE_FEATURES.items()
+    }
+
+    listed = dict(re.findall(r"^\| (.+?) \| (1\.\d+|none) \| ", (SOURCE / "README.md").read_text(), re.MULTILINE))
+    assert listed == {
+        feature: version or "none" for feature, (version, _) in LANGUAGE_FEATURES.items() if used[feature]
+    }
+    for feature, (version, _) in LANGUAGE_FEATURES.items():
+        assert version or all(path.parts[0] == "tests" for path in used[feature]), f"{feature}: {used[feature]}"
+
+
+def _is_hcl(path: Path) -> bool:
+    return path.suffix in {".tf", ".hcl"} and ".terraform" not in path.parts and path.name != ".terraform.lock.hcl"
+
+
+@pytest.mark.skipif(shutil.which("tofu") is None, reason="OpenTofu is not installed")
+@pytest.mark.parametrize("source", [SOURCE, BOOTSTRAP], ids=["configuration", "bootstrap"])
+def test_configuration_is_valid_for_opentofu(source: Path, tmp_path: Path) -> None:
+    """OpenTofu asks its own registry for the provider; a mirror for Terraform's has the same program."""
+    terraform.copy(tmp_path / "configuration", source)
+    shutil.copytree(SOURCE / "modules", tmp_path / "modules")  # bootstrap's are beside it
+    mirror = terraform.provider_mirror()
+    if mirror:
+        for package in mirror.glob(f"{provider.REGISTRY}/{provider.PROVIDER}/*/*"):
+            own = tmp_path / "mirror/registry.opentofu.org" / package.relative_to(mirror / provider.REGISTRY)
+            own.parent.mkdir(parents=True, exist_ok=True)
+            own.symlink_to(package)
+    options = [f"-plugin-dir={tmp_path / 'mirror'}"] if mirror else []
+    for command in (["init", "-backend=false", *options], ["validate"]):
+        ended = subprocess.run(
+            ["tofu", *command, "-no-color"],
+            cwd=tmp_path / "configuration",
+            env=os.environ | {"CHECKPOINT_DISABLE": "1", "TF_INPUT": "0"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ended.returncode == 0, ended.stdout + ended.stderr

@@ -12,8 +12,7 @@ from typing import Any
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - Spark's own convention
-from pyspark.sql.pandas.types import to_arrow_schema
-from pyspark.sql.types import StructType
+from pyspark.sql.types import DecimalType, StructField, StructType
 
 from totelake.lake import parquet_files
 from totelake.lake.file_sets import FileSet
@@ -25,6 +24,16 @@ from totelake.tables.model import COMPACTED_LINEAGE, INGESTED_SEQUENCE, TAKEN_AT
 
 FEW_BYTES = 64 * 2**20
 """Up to this size, as text, few rows are held in the driver."""
+
+_ARROW = {
+    "int": pa.int32(),
+    "bigint": pa.int64(),
+    "boolean": pa.bool_(),
+    "string": pa.string(),
+    "date": pa.date32(),
+    "timestamp_ntz": pa.timestamp("us"),
+}
+"""Spark's own mapping of types is not public API."""
 
 
 def are_few(rows: Mapping[str, int], widest: Mapping[str, int]) -> bool:
@@ -132,7 +141,12 @@ def local_frame(spark: SparkSession, rows: pa.Table, types: StructType | None = 
 
 def arrow_schema(columns: Iterable[Column]) -> pa.Schema:
     """Return the Arrow schema of `columns`."""
-    return to_arrow_schema(schema(columns))
+    return pa.schema([(field.name, _arrow_type(field)) for field in schema(columns)])
+
+
+def _arrow_type(field: StructField) -> pa.DataType:
+    kind = field.dataType
+    return pa.decimal128(kind.precision, kind.scale) if isinstance(kind, DecimalType) else _ARROW[kind.simpleString()]
 
 
 def _conformed(rows: pa.Table, expected: pa.Schema) -> pa.Table:

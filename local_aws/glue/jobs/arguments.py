@@ -8,6 +8,9 @@ from local_aws.glue.errors import InvalidInputError
 RESERVED = frozenset({"--debug", "--mode", "--JOB_NAME", "--endpoint"})
 """Names that Glue reserves; values for them are ignored here. (Undocumented on AWS.)"""
 
+ZIP_OF_WHEELS = ".gluewheels.zip"
+"""End of the name by which Glue recognises a zip of wheels in `--additional-python-modules`."""
+
 CONSUMED = frozenset(
     {
         "--conf",
@@ -67,7 +70,7 @@ def listed(arguments: Mapping[str, str], name: str) -> list[str]:
 def missing_modules(requirements: Iterable[str], installed: Mapping[str, str]) -> list[str]:
     """Return a message for each of `requirements` that `installed` does not fulfil.
 
-    A requirement is `name[extra]==version` or the URL of a wheel, whose file name has both. `installed` maps
+    A requirement is `name[extra]==version` or the path of a wheel, whose file name has both. `installed` maps
     normalised names of distributions to versions. With other operators than `==` any version fulfils a requirement.
     """
     problems = []
@@ -82,7 +85,7 @@ def missing_modules(requirements: Iterable[str], installed: Mapping[str, str]) -
 
 
 def _named_by_wheel(requirement: str) -> str:
-    """Return `name==version` for the URL of a wheel, and any other requirement unchanged."""
+    """Return `name==version` for the path of a wheel, and any other requirement unchanged."""
     if not requirement.endswith(".whl"):
         return requirement
     name, version, *_ = requirement.rpartition("/")[2].split("-")

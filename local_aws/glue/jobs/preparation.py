@@ -1,6 +1,8 @@
 """Preparation of a job run: its modules are checked, its files fetched, its settings assembled."""
 
 import importlib.metadata
+import io
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,8 +52,8 @@ def prepare(world: World, session: Session, run: GlueJobRun, command: Mapping[st
 
     Raises PreparationError, naming what is missing, and InvalidInputError for an invalid `--conf`.
     """
-    _check_modules(run)
     s3 = world.client("s3", session)
+    _check_modules(run, s3)
     code: set[str] = set()
 
     def fetch(url: str) -> Path:
@@ -90,9 +92,13 @@ def prepare(world: World, session: Session, run: GlueJobRun, command: Mapping[st
     return Preparation(assignment, needs_own_jvm, deployment)
 
 
-def _check_modules(run: GlueJobRun) -> None:
+def _check_modules(run: GlueJobRun, s3: Any) -> None:
     """Raise PreparationError unless the modules that Glue would install are installed; nothing is installed here."""
-    wanted = arguments.listed(run.arguments, "--additional-python-modules")
+    wanted = [
+        module
+        for item in arguments.listed(run.arguments, "--additional-python-modules")
+        for module in (_zipped_wheels(s3, item) if item.endswith(arguments.ZIP_OF_WHEELS) else [item])
+    ]
     if not wanted:
         return
     installed = {
@@ -108,17 +114,38 @@ def _check_modules(run: GlueJobRun) -> None:
         )
 
 
-def _fetch(s3: Any, url: str, folder: Path) -> tuple[Path, bytes]:
-    """Download an object into the folder, and return its path and content."""
+def _zipped_wheels(s3: Any, url: str) -> list[str]:
+    """Return the paths of the wheels in a zip of wheels, whose folder `wheels` has them and a requirements.txt."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(_read(s3, url))) as archive:
+            names = archive.namelist()
+    except zipfile.BadZipFile as error:
+        raise PreparationError(f"InvalidInputException: {url} is not a zip of wheels: {error}") from error
+    wheels = [name for name in names if name.startswith("wheels/") and name.endswith(".whl")]
+    if "wheels/requirements.txt" not in names or not wheels:
+        raise PreparationError(
+            f"InvalidInputException: {url} has no folder `wheels` with wheels and a requirements.txt"
+        )
+    return wheels
+
+
+def _read(s3: Any, url: str) -> bytes:
+    """Return the content of an object."""
     scheme, _, rest = url.partition("://")
     bucket, _, key = rest.partition("/")
-    name = key.rpartition("/")[2]
-    if scheme not in ("s3", "s3a") or not name:
+    if scheme not in ("s3", "s3a") or not key or key.endswith("/"):
         raise PreparationError(f"InvalidInputException: {url!r} is not the URL of an object in S3")
     try:
         content: bytes = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
     except (ClientError, BotoCoreError) as error:
         raise PreparationError(f"Failed to download {url}: {error}") from error
+    return content
+
+
+def _fetch(s3: Any, url: str, folder: Path) -> tuple[Path, bytes]:
+    """Download an object into the folder, and return its path and content."""
+    content = _read(s3, url)
+    name = url.rpartition("/")[2]
     path = folder / name
     if name in _RESERVED_NAMES or (path.exists() and path.read_bytes() != content):
         raise PreparationError(f"InvalidInputException: {url}: the folder of the run has another file {name!r}")

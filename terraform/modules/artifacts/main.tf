@@ -7,14 +7,6 @@ locals {
     }
   }
   package_hash = substr(filesha256(var.package), 0, 12)
-
-  # pip parses a wheel's file name, so the hash is in the folder name.
-  wheels = {
-    for wheel in var.wheels == null ? [] : fileset(var.wheels, "*.whl") : wheel => {
-      source = "${var.wheels}/${wheel}"
-      key    = "wheels/${substr(filesha256("${var.wheels}/${wheel}"), 0, 12)}/${wheel}"
-    }
-  }
 }
 
 resource "aws_s3_object" "script" {
@@ -41,12 +33,13 @@ resource "aws_s3_object" "package" {
   }
 }
 
-resource "aws_s3_object" "wheel" {
-  for_each = local.wheels
+resource "aws_s3_object" "wheels" {
+  for_each = toset(var.wheels == null ? [] : [var.wheels])
 
-  bucket       = var.bucket
-  key          = each.value.key
-  source       = each.value.source
+  bucket = var.bucket
+  # Glue recognises a zip of wheels by the end of its name.
+  key          = "wheels/totelake-${substr(filesha256(each.value), 0, 12)}.gluewheels.zip"
+  source       = each.value
   content_type = "application/zip"
 
   lifecycle {

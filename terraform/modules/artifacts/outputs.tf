@@ -14,8 +14,8 @@ output "package_hash" {
 }
 
 output "wheels" {
-  description = "s3:// addresses of the wheels of the jobs' Python modules, sorted."
-  value       = sort([for wheel in aws_s3_object.wheel : "s3://${wheel.bucket}/${wheel.key}"])
+  description = "s3:// address of the zip of the wheels of the jobs' Python modules, which changes with its content; null if there is none."
+  value       = one([for file in aws_s3_object.wheels : "s3://${file.bucket}/${file.key}"])
 }
 
 output "certificates" {

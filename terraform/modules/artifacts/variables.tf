@@ -19,7 +19,7 @@ variable "package" {
 }
 
 variable "wheels" {
-  description = "Folder of the wheels that the jobs need in addition to the packages of Glue; null for none."
+  description = "Zip of the wheels that the jobs need in addition to the packages of Glue (.gluewheels.zip); null for none."
   type        = string
   default     = null
 }

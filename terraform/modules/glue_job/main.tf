@@ -16,7 +16,7 @@ locals {
     "spark.hadoop.fs.s3a.create.checksum.algorithm=CRC32",
   ]
 
-  # The wheels are complete and pinned by hash, so pip needs neither an index nor dependency resolution.
+  # The zip of wheels is complete, so pip needs no index.
   wheels_only = length(var.python_modules) > 0 && alltrue([for module in var.python_modules : startswith(module, "s3://")])
 
   arguments = {
@@ -24,7 +24,7 @@ locals {
     "--job-bookmark-option"              = "job-bookmark-disable"
     "--extra-py-files"                   = var.package
     "--additional-python-modules"        = join(",", var.python_modules)
-    "--python-modules-installer-option"  = local.wheels_only ? "--no-index --no-deps" : null
+    "--python-modules-installer-option"  = local.wheels_only ? "--no-index" : null
     "--extra-files"                      = var.certificates
     "--code_version"                     = var.code_version
     "--TempDir"                          = "s3://${local.temporary.bucket}/${local.temporary.prefix}"
@@ -71,7 +71,7 @@ module "role" {
   description = "Role of the Glue job ${var.name}."
   service     = "glue.amazonaws.com"
   # AWS does not document which ARN Glue passes as aws:SourceArn.
-  source_arn = "arn:${local.partition}:glue:${local.region}:${local.account}:*"
+  source_arn = var.trust_conditions ? "arn:${local.partition}:glue:${local.region}:${local.account}:*" : null
   policy     = jsonencode({ Version = "2012-10-17", Statement = local.statements })
 
   role_defaults = var.role_defaults

@@ -13,6 +13,11 @@ output "role" {
   value       = module.role.name
 }
 
+output "trust" {
+  description = "Trust policy of the job's role, as JSON."
+  value       = module.role.trust
+}
+
 output "log_groups" {
   description = "Names of the log groups of a run: output for its standard output and standard error, error for system logs."
   value       = { for kind in ["error", "output"] : kind => "${local.log_root}/${kind}" }

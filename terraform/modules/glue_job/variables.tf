@@ -24,7 +24,7 @@ variable "artifacts" {
 }
 
 variable "python_modules" {
-  description = "Python modules that Glue installs at start: s3:// addresses of wheels, or name==version."
+  description = "Python modules that Glue installs at start: the s3:// address of a zip of wheels, or name==version."
   type        = list(string)
 }
 
@@ -119,6 +119,12 @@ variable "run_properties" {
   description = "ARNs of the workflows whose run properties the job reads and writes; null for none."
   type        = object({ reads = optional(string), writes = optional(string) })
   default     = {}
+}
+
+variable "trust_conditions" {
+  description = "Whether Glue can assume the role for this account only (aws:SourceAccount, aws:SourceArn)."
+  type        = bool
+  default     = true
 }
 
 variable "kms_key_arn" {

@@ -8,15 +8,15 @@ resource "aws_iam_role" "this" {
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
-    Statement = [{
+    Statement = [{ for element, value in {
       Effect    = "Allow"
       Action    = "sts:AssumeRole"
       Principal = { Service = var.service }
-      Condition = {
+      Condition = var.source_arn == null ? null : {
         StringEquals = { "aws:SourceAccount" = data.aws_caller_identity.current.account_id }
         ArnLike      = { "aws:SourceArn" = var.source_arn }
       }
-    }]
+    } : element => value if value != null }]
   })
 }
 

@@ -14,7 +14,7 @@ variable "service" {
 }
 
 variable "source_arn" {
-  description = "ARN or ARN pattern of the resources for which the service assumes the role, in this account."
+  description = "ARN or ARN pattern of the resources for which the service assumes the role, in this account; null for any."
   type        = string
 }
 

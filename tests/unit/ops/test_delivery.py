@@ -4,6 +4,7 @@ import os
 import platform
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import boto3
@@ -110,7 +111,7 @@ def test_unreachable_endpoint_is_named(monkeypatch: pytest.MonkeyPatch):
 def test_state_bucket_of_another_account_is_rejected(monkeypatch: pytest.MonkeyPatch):
     """Bucket names are unique across all accounts."""
     client = boto3.client("s3", region_name=REGION, aws_access_key_id="local", aws_secret_access_key="local")
-    monkeypatch.setattr(account, "_client", lambda *_: client)
+    monkeypatch.setattr(account, "client", lambda *_: client)
     with Stubber(client) as answers:
         answers.add_client_error("head_bucket", "403", http_status_code=403)
         with pytest.raises(StateBucketError, match="the bucket totelake-dev-state belongs to another account"):
@@ -124,28 +125,47 @@ def test_unavailable_requirement_ships_no_wheels(tmp_path: Path, monkeypatch: py
     lock.write_text(f"totelake-nothing==1 --hash=sha256:{'0' * 64}\n")
 
     with pytest.raises(WheelsError, match=r"requirements\.lock pins could not be downloaded: .*totelake-nothing"):
-        wheels.fetch(lock, tmp_path / "wheels")
+        wheels.fetch(lock, tmp_path / "modules.gluewheels.zip")
 
-    assert not (tmp_path / "wheels").exists()
+    assert not (tmp_path / "modules.gluewheels.zip").exists()
 
 
-def test_downloaded_wheels_are_reused(monkeypatch: pytest.MonkeyPatch):
-    """As long as the lock file is unchanged."""
-    folder = wheels.fetch()
-    monkeypatch.setattr(wheels, "_download", lambda *_: pytest.fail("pip was run"))
+def test_downloaded_wheels_are_reused_until_a_pin_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The zip has the layout of AWS's documentation, and the same bytes for the same wheels."""
+    lock, archive = tmp_path / "requirements.lock", tmp_path / "modules.gluewheels.zip"
+    downloads = []
 
-    assert wheels.fetch() == folder
+    def download(lock: Path, folder: Path) -> None:
+        downloads.append(lock.read_text())
+        (folder / "example-1-py3-none-any.whl").write_bytes(b"a wheel")
+
+    monkeypatch.setattr(wheels, "_download", download)
+    lock.write_text("example==1 \\\n    --hash=sha256:00\n")
+    created = wheels.fetch(lock, archive).read_bytes()
+    with zipfile.ZipFile(archive) as content:
+        assert {name: content.read(name) for name in content.namelist()} == {
+            "wheels/requirements.txt": b"example==1\n",
+            "wheels/example-1-py3-none-any.whl": b"a wheel",
+        }
+    assert wheels.fetch(lock, archive).read_bytes() == created
+    assert len(downloads) == 1
+
+    lock.write_text("example==2 --hash=sha256:00\n")
+    wheels.fetch(lock, archive)
+    assert len(downloads) == 2
 
 
 @pytest.mark.skipif(
     (sys.platform, platform.machine()) != ("linux", "x86_64"), reason="the wheels are for the machines of Glue"
 )
 def test_package_imports_with_the_shipped_wheels_and_the_modules_of_glue(tmp_path: Path):
-    """Installed without an index and without dependencies, as Glue does; no other module is importable."""
+    """Installed from the zip alone, with their dependencies, as Glue does; no other module is importable."""
     target, glue = tmp_path / "modules", tmp_path / "glue"
-    folder = wheels.fetch()
-    install = ["install", "--quiet", "--disable-pip-version-check", "--no-index", "--no-deps", f"--target={target}"]
-    subprocess.run([sys.executable, "-m", "pip", *install, *folder.glob("*.whl")], check=True)
+    with zipfile.ZipFile(wheels.fetch()) as archive:
+        archive.extractall(tmp_path)
+    install = ["install", "--quiet", "--disable-pip-version-check", "--no-index", f"--target={target}"]
+    source = [f"--find-links={tmp_path / 'wheels'}", f"--requirement={tmp_path / 'wheels/requirements.txt'}"]
+    subprocess.run([sys.executable, "-m", "pip", *install, *source], check=True)
     glue.mkdir()
     for name in (*GLUE_HAS, *GLUE_NEEDS):
         (glue / name).symlink_to(SITE_PACKAGES / name)
