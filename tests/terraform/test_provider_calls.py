@@ -3,6 +3,8 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -69,27 +71,46 @@ def test_every_action_exists() -> None:
     assert not [each for each in actions if each not in _reference(each.partition(":")[0])]
 
 
-def test_provider_sends_what_the_table_has(copy_of: Callable[[], Path], variables: dict[str, Any]) -> None:
-    """A creation, a change and a destruction need no other actions, and need all; `endpoint` checks the parameters."""
+@dataclass(frozen=True)
+class Deployment:
+    """The types of resources and data sources of a deployment, and the actions that the provider needed in each phase."""
+
+    types: set[str]
+    sent: dict[str, set[str]]
+
+
+@pytest.fixture(scope="module")
+def deployment(copy_of: Callable[[], Path], variables: dict[str, Any]) -> Deployment:
+    """Create, change and destroy the configuration with `VALUES`."""
     folder = copy_of()
-    calls = {}
     with endpoint() as aws:
         values = variables | VALUES | {"network": {"peer": _peer(aws)}}
-        start = len(aws.calls())
+        steps = [len(aws.calls())]
         terraform.apply(folder, values, environment=aws.environment)
+        steps.append(len(aws.calls()))
         addresses = terraform.run(folder, "state", "list").splitlines()
-        calls["create"], start = aws.calls()[start:], len(aws.calls())
         terraform.apply(folder, values | CHANGES, environment=aws.environment)
-        calls["change"], start = aws.calls()[start:], len(aws.calls())
+        steps.append(len(aws.calls()))
         terraform.destroy(folder, environment=aws.environment)
-        calls["destroy"] = aws.calls()[start:]
-
+        calls = aws.calls()
     types = {"".join(re.findall(r"(?:^|\.)(data\.)?(aws_\w+)\.", address)[-1]) for address in addresses}
-    sent = {phase: {action for call in recorded for action in call.actions} for phase, recorded in calls.items()}
-    for phase, actions in sent.items():
-        assert actions - _actions(types, phase) == ACCOUNT_ID, phase
-    always = {action for name in types for part in ("create", "read", "delete") for action in TABLE[name].get(part, ())}
-    unsent = always - sent["create"] - sent["destroy"]
+    parts = [calls[start:end] for start, end in pairwise([*steps, len(calls)])]
+    sent = [{action for call in part for action in call.actions} for part in parts]
+    return Deployment(types, dict(zip(PHASES, sent, strict=True)))
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_provider_needs_only_actions_of_the_table(deployment: Deployment, phase: str) -> None:
+    """Each action is that of a type in the deployment."""
+    assert deployment.sent[phase] - _actions(deployment.types, phase) == ACCOUNT_ID
+
+
+def test_provider_needs_all_actions_of_the_table(deployment: Deployment) -> None:
+    """Those that creating, reading or deleting a resource always needs."""
+    entries = [TABLE[name] for name in deployment.types]
+    always = {action for entry in entries for part in ("create", "read", "delete") for action in entry.get(part, ())}
+    unsent = always - deployment.sent["create"] - deployment.sent["destroy"]
+
     assert {action for action in unsent if not WITH_OTHERS.fullmatch(action)} == UNSENT
 
 
