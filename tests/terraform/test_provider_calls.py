@@ -73,7 +73,7 @@ def test_every_action_exists() -> None:
 
 @dataclass(frozen=True)
 class Deployment:
-    """The types of resources and data sources of a deployment, and the actions that the provider needed in each phase."""
+    """The types of resources and data sources in a deployment, and the actions that each phase needed."""
 
     types: set[str]
     sent: dict[str, set[str]]
