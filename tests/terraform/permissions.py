@@ -112,7 +112,7 @@ _ATTRIBUTES = {
 }
 """The attributes that have values of the templates of ARNs; without it, the value is the resource's own name."""
 
-_SIBLINGS = {"SecretId": "aws_secretsmanager_secret", "TopicName": "aws_sns_topic"}
+_SIBLINGS = {"QueueName": "aws_sqs_queue", "SecretId": "aws_secretsmanager_secret", "TopicName": "aws_sns_topic"}
 """The type of the resource in the same module whose name is a value of the templates of ARNs."""
 
 _CHECKED_ELSEWHERE = {"iam:PassRole", "s3:BypassGovernanceRetention", "sts:GetCallerIdentity"}
