@@ -7,7 +7,7 @@ from psycopg import sql
 
 from totelake.runtime import log
 from totelake.runtime.errors import (
-    StatementError,
+    DatabaseRefusedError,
     WarehouseColumnsError,
     WarehouseDefinitionError,
     WarehouseTablesError,
@@ -33,7 +33,6 @@ _COMMENT = sql.SQL(
 ).format(SCHEMA, LEDGER)
 
 _BASE_TABLE = "BASE TABLE"
-_DENIED = "permission denied"
 
 # The catalog's names of types that the declarations give with Redshift's names.
 _FULL_NAMES = {
@@ -80,9 +79,7 @@ def _create(api: DataApi, missing: set[str]) -> None:
     """Create what is missing or outdated; raise `WarehouseDefinitionError` when the user may not create the missing."""
     try:
         _run(api, statements())
-    except StatementError as error:
-        if _DENIED not in str(error):
-            raise
+    except DatabaseRefusedError as error:
         if missing:
             raise WarehouseDefinitionError(sorted(missing)) from error
         log.event("definition_outdated", status="ok", stage="load")
