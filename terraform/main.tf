@@ -55,7 +55,7 @@ module "artifacts" {
   source = "./modules/artifacts"
 
   bucket  = module.lake.buckets.artifacts
-  stages  = ["ingest", "transform", "load", "reconcile", "drift", "compact", "verify"]
+  stages  = ["ingest", "transform", "load", "reconcile", "drift", "compact", "verify", "define"]
   scripts = var.scripts
   package = var.package
   wheels  = var.wheels
@@ -348,10 +348,10 @@ module "alerting" {
   source = "./modules/alerting"
 
   prefix = var.prefix
-  jobs = [
+  jobs = concat([
     module.ingest.name, module.transform.name, module.load.name, module.reconcile.name, module.drift.name,
     module.compact.name, module.verify.name,
-  ]
+  ], module.define[*].name)
   crawlers         = [module.crawler.name]
   email            = var.alert_email
   kms_key_arn      = local.kms_key_arn

@@ -24,8 +24,8 @@ output "connections" {
 }
 
 output "jobs" {
-  description = "Names of the jobs ingest, transform, load, reconcile, drift, compact and verify."
-  value = {
+  description = "Names of the jobs ingest, transform, load, reconcile, drift, compact and verify, and of define for a warehouse created here."
+  value = merge({
     ingest    = module.ingest.name
     transform = module.transform.name
     load      = module.load.name
@@ -33,7 +33,7 @@ output "jobs" {
     drift     = module.drift.name
     compact   = module.compact.name
     verify    = module.verify.name
-  }
+  }, { for define in module.define : "define" => define.name })
 }
 
 output "workflow" {
@@ -83,7 +83,7 @@ output "topic_arn" {
 
 output "log_groups" {
   description = "Log groups of each job: output for standard output and standard error, error for system logs."
-  value = {
+  value = merge({
     ingest    = module.ingest.log_groups
     transform = module.transform.log_groups
     load      = module.load.log_groups
@@ -91,7 +91,7 @@ output "log_groups" {
     drift     = module.drift.log_groups
     compact   = module.compact.log_groups
     verify    = module.verify.log_groups
-  }
+  }, { for define in module.define : "define" => define.log_groups })
 }
 
 output "athena_workgroup" {

@@ -26,7 +26,7 @@ variable "local" {
 }
 
 variable "scripts" {
-  description = "Folder of the jobs' entry scripts: ingest.py, transform.py, load.py, reconcile.py, drift.py, compact.py, verify.py."
+  description = "Folder of the jobs' entry scripts: ingest.py, transform.py, load.py, reconcile.py, drift.py, compact.py, verify.py, define.py."
   type        = string
   default     = "../glue_jobs"
 }
@@ -72,7 +72,7 @@ variable "totesys" {
 }
 
 variable "warehouse" {
-  description = "Existing warehouse database, and the login of the role that owns it; null for a warehouse created here."
+  description = "Existing warehouse database, and the login of the role that loads it; null for a warehouse created here."
   type        = object({ host = string, port = number, database = string, username = string, password = string })
   sensitive   = true
   default     = null

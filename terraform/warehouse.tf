@@ -23,3 +23,29 @@ module "warehouse" {
 
   role_defaults = local.role_defaults
 }
+
+# Started after a deployment: it creates the tables and roles of the warehouse, and is the only job with the owner's login.
+module "define" {
+  source = "./modules/glue_job"
+  count  = var.warehouse_kind == "existing" ? 0 : 1
+
+  name           = "${var.prefix}-define"
+  description    = "Creates the tables and roles of the warehouse, as its owner."
+  script         = module.artifacts.scripts.define
+  package        = module.artifacts.package
+  artifacts      = module.lake.buckets.artifacts
+  python_modules = local.python_modules
+  certificates   = module.artifacts.certificates
+  code_version   = local.code_version
+  kms_key_arn    = local.kms_key_arn
+
+  security_configuration = local.security_configuration
+  log_retention_days     = var.log_retention_days
+
+  reads       = []
+  arguments   = module.warehouse.definition.arguments
+  connections = module.warehouse.definition.connections
+  statements  = module.warehouse.definition.statements
+
+  role_defaults = local.role_defaults
+}

@@ -12,11 +12,12 @@ from psycopg import conninfo
 
 from ops.sandbox.postgres import SUPERUSER, Cluster
 from totelake.runtime.connections import Login
+from totelake.warehouse.names import LOADER, READER
+from totelake.warehouse.postgres import roles as warehouse_roles
 from totesys import roles
 
 PASSWORD = "a test's p@ss/word"
 WAREHOUSE_OWNER = "warehouse_owner"
-WAREHOUSE_READER = "warehouse_reader"
 
 
 @contextmanager
@@ -35,7 +36,8 @@ def postgres(**parameters: str) -> Iterator[Cluster]:
         with psycopg.connect(superuser(cluster, "postgres"), autocommit=True) as connection:
             roles.create(connection, owner_password=PASSWORD, reader_password=PASSWORD)
             roles.ensure_login(connection, WAREHOUSE_OWNER, PASSWORD)
-            roles.ensure_reader(connection, WAREHOUSE_READER, PASSWORD)
+            for name in (LOADER, READER):
+                warehouse_roles.ensure(connection, name, PASSWORD)
         yield cluster
     finally:
         cluster.remove()

@@ -80,6 +80,8 @@ def _check_node(node: exp.Expr) -> None:
         raise RedshiftSyntaxError(f"syntax error: '{node.name}' is not an identifier")
     if isinstance(node, exp.Merge):
         _check_merge(node)
+    if isinstance(node, exp.Delete):
+        _check_delete(node)
 
 
 def _check_statement_type(tree: exp.Expr, statement: str) -> None:
@@ -102,6 +104,13 @@ def _check_merge(merge: exp.Merge) -> None:
         raise RedshiftSyntaxError("MERGE: the target must not have an alias")
     if any(when.args.get("condition") for when in merge.find_all(exp.When)):
         raise RedshiftSyntaxError("MERGE: WHEN must not have an additional condition")
+
+
+def _check_delete(delete: exp.Delete) -> None:
+    """Raise `RedshiftSyntaxError` for syntax outside docs.aws.amazon.com/redshift/latest/dg/r_DELETE.html."""
+    tables = [delete.this, *(delete.args.get("using") or ())]
+    if any(not isinstance(table, exp.Table) or table.alias for table in tables):
+        raise RedshiftSyntaxError("DELETE: only tables, without aliases, are allowed")
 
 
 def _check_copy(copy: exp.Copy) -> None:

@@ -6,6 +6,7 @@ A role can connect only to databases that it owns or has been granted access to.
 import secrets
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 import psycopg
 from psycopg import sql
@@ -16,11 +17,19 @@ from ops.sandbox.settings import (
     SOURCE_DATABASE,
     SUPERUSER,
     WAREHOUSE_DATABASE,
+    WAREHOUSE_LOADER,
     WAREHOUSE_OWNER,
     WAREHOUSE_READER,
     SandboxSettings,
 )
+from totelake.runtime.connections import Login
+from totelake.runtime.errors import AlreadyRunningError, WarehouseSchemaError
+from totelake.warehouse.postgres import roles as warehouse_roles
+from totelake.warehouse.postgres import shape
+from totelake.warehouse.postgres.session import open_warehouse
 from totesys import roles, schema
+
+_UNENCRYPTED = (("sslmode", "disable"),)  # the server listens on 127.0.0.1 only
 
 
 def cluster(state: State, settings: SandboxSettings) -> Cluster:
@@ -36,29 +45,27 @@ def ensure(server: Cluster, settings: SandboxSettings) -> None:
     with psycopg.connect(settings.superuser_url, autocommit=True) as connection:
         roles.create(connection, owner_password=passwords[roles.OWNER], reader_password=passwords[roles.READER])
         roles.ensure_login(connection, WAREHOUSE_OWNER, passwords[WAREHOUSE_OWNER])
-        roles.ensure_reader(connection, WAREHOUSE_READER, passwords[WAREHOUSE_READER])
+        for name in (WAREHOUSE_LOADER, WAREHOUSE_READER):
+            warehouse_roles.ensure(connection, name, passwords[name])
         for system_database in ("postgres", "template1"):
             ensure_database(connection, system_database, SUPERUSER)
         ensure_database(connection, SOURCE_DATABASE, roles.OWNER)
         ensure_database(connection, WAREHOUSE_DATABASE, WAREHOUSE_OWNER)
     with psycopg.connect(settings.totesys_url, autocommit=True) as connection:
         schema.create(connection, reader=roles.READER)
-    with psycopg.connect(settings.warehouse_url) as connection:
-        let_reader_read(connection)
+    with suppress(WarehouseSchemaError, AlreadyRunningError):  # the next load reports it too
+        define_warehouse(settings)
 
 
-def let_reader_read(warehouse: psycopg.Connection) -> None:
-    """Let the role WAREHOUSE_READER read all tables and views, also those that loads create later.
+def define_warehouse(settings: SandboxSettings) -> None:
+    """Create what the warehouse lacks, as its owner, and grant the loader and the reader their rights.
 
-    `warehouse` is a connection of the owner.
+    Raises `WarehouseSchemaError` when a table has other columns than declared.
     """
-    database, reader = sql.Identifier(WAREHOUSE_DATABASE), sql.Identifier(WAREHOUSE_READER)
-    for grant in (
-        "GRANT CONNECT ON DATABASE {database} TO {reader}",
-        "GRANT SELECT ON ALL TABLES IN SCHEMA public TO {reader}",
-        "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO {reader}",
-    ):
-        warehouse.execute(sql.SQL(grant).format(database=database, reader=reader))
+    owner = settings.login(WAREHOUSE_DATABASE, WAREHOUSE_OWNER)
+    login = Login(owner["host"], owner["port"], owner["database"], owner["username"], owner["password"], _UNENCRYPTED)
+    with open_warehouse(login, "define") as connection:
+        shape.define(connection)
 
 
 def redshift_databases(state: State) -> Callable[[str, str], str]:

@@ -12,7 +12,7 @@ from local_aws.state import State
 from ops.deploy import build, terraform
 from ops.deploy.build import Steps
 from ops.sandbox.aws import OwnerClients
-from ops.sandbox.settings import SOURCE_DATABASE, WAREHOUSE_DATABASE, WAREHOUSE_OWNER, SandboxSettings
+from ops.sandbox.settings import SOURCE_DATABASE, WAREHOUSE_DATABASE, WAREHOUSE_LOADER, SandboxSettings
 from totelake.lake import catalog, zones
 from totelake.lake.batches import IngestedBatch, ProcessedBatch
 from totelake.lake.commit_log import CommitLog
@@ -92,7 +92,7 @@ def variables(settings: SandboxSettings) -> dict[str, Any]:
         "compact_schedule": {"enabled": settings.schedules},
         "verify_schedule": {"enabled": settings.schedules},
         "totesys": settings.login(SOURCE_DATABASE, READER),
-        "warehouse": settings.login(WAREHOUSE_DATABASE, WAREHOUSE_OWNER),
+        "warehouse": settings.login(WAREHOUSE_DATABASE, WAREHOUSE_LOADER),
     }
 
 

@@ -16,10 +16,11 @@ from totesys.role_names import OWNER, READER
 
 SUPERUSER = "postgres"
 WAREHOUSE_OWNER = "warehouse_owner"
+WAREHOUSE_LOADER = "warehouse_loader"  # as in totelake.warehouse.names, whose import takes longer
 WAREHOUSE_READER = "warehouse_reader"
 SOURCE_DATABASE = "totesys"
 WAREHOUSE_DATABASE = "warehouse"
-_ROLES = (SUPERUSER, OWNER, READER, WAREHOUSE_OWNER, WAREHOUSE_READER)
+_ROLES = (SUPERUSER, OWNER, READER, WAREHOUSE_OWNER, WAREHOUSE_LOADER, WAREHOUSE_READER)
 
 
 def _new_passwords() -> dict[str, str]:

@@ -173,6 +173,11 @@ run "redshift_in_a_new_vpc" {
   }
 
   assert {
+    condition     = output.jobs.define == "totelake-test-define" && contains(keys(output.log_groups), "define")
+    error_message = "A job defines a warehouse that is created here."
+  }
+
+  assert {
     condition     = module.totesys.grant.placement.availability_zone == "eu-west-2a"
     error_message = "The source connection is in the VPC."
   }

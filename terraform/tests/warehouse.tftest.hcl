@@ -13,7 +13,7 @@ variables {
   }
 }
 
-run "postgres_connection_uses_the_managed_secret" {
+run "only_the_define_job_has_the_login_of_the_owner" {
   module {
     source = "./modules/warehouse"
   }
@@ -29,9 +29,48 @@ run "postgres_connection_uses_the_managed_secret" {
 
   assert {
     condition = [for grant in output.connections : [grant.secret_arn, grant.placement.subnet_id]] == [
-      ["arn:aws:secretsmanager:eu-west-2:123456789012:secret:rds!mock", "subnet-1"],
+      [aws_secretsmanager_secret.roles["loader"].arn, "subnet-1"],
     ]
-    error_message = "The connection refers to the secret of RDS and has a VPC placement."
+    error_message = "The connection of the other jobs refers to the loader's secret and has a VPC placement."
+  }
+
+  assert {
+    condition = [for grant in output.definition.connections : [grant.name, grant.secret_arn, grant.placement.subnet_id]] == [
+      ["totelake-test-warehouse-owner", "arn:aws:secretsmanager:eu-west-2:123456789012:secret:rds!mock", "subnet-1"],
+    ]
+    error_message = "The connection of the define job refers to the secret of RDS."
+  }
+
+  assert {
+    condition = output.definition.arguments == {
+      "--warehouse_connection" = "totelake-test-warehouse-owner"
+      "--loader_secret"        = aws_secretsmanager_secret.roles["loader"].arn
+      "--reader_secret"        = aws_secretsmanager_secret.roles["reader"].arn
+    }
+    error_message = "The define job knows the secrets of the roles that it creates."
+  }
+
+  assert {
+    condition = { for statement in output.definition.statements : statement.Sid => statement.Action } == {
+      WriteRoleSecrets = ["secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"]
+    }
+    error_message = "It reads and writes them."
+  }
+}
+
+run "existing_warehouse_is_defined_by_its_owner" {
+  module {
+    source = "./modules/warehouse"
+  }
+
+  variables {
+    kind  = "existing"
+    login = { host = "db.example.com", port = 5432, database = "warehouse", username = "warehouse_loader", password = "w" }
+  }
+
+  assert {
+    condition     = output.definition == null && length(aws_secretsmanager_secret.roles) == 0
+    error_message = "There is no define job, and the secret is that of the given login only."
   }
 }
 
@@ -163,7 +202,7 @@ run "redshift_uses_the_data_api" {
     condition = output.arguments == {
       "--redshift_workgroup" = "totelake-test-warehouse"
       "--redshift_database"  = "warehouse"
-      "--redshift_secret"    = "arn:aws:secretsmanager:eu-west-2:123456789012:secret:redshift!mock"
+      "--redshift_secret"    = aws_secretsmanager_secret.roles["loader"].arn
       "--redshift_copy_role" = "arn:aws:iam::123456789012:role/mock"
     }
     error_message = "The jobs get workgroup, database, secret and the role of COPY."
@@ -178,9 +217,22 @@ run "redshift_uses_the_data_api" {
     condition = { for statement in output.statements : statement.Sid => statement.Resource } == {
       RunWarehouseStatements = ["arn:aws:redshift-serverless:eu-west-2:123456789012:workgroup/mock"]
       ReadOwnStatements      = ["*"]
-      ReadWarehouseSecret    = ["arn:aws:secretsmanager:eu-west-2:123456789012:secret:redshift!mock"]
+      ReadWarehouseSecret    = [aws_secretsmanager_secret.roles["loader"].arn]
     }
-    error_message = "Jobs may run statements in this workgroup, with this secret."
+    error_message = "Jobs may run statements in this workgroup, as the loader."
+  }
+
+  assert {
+    condition = (
+      output.definition.arguments["--redshift_secret"] == "arn:aws:secretsmanager:eu-west-2:123456789012:secret:redshift!mock"
+      && { for statement in output.definition.statements : statement.Sid => statement.Resource } == {
+        RunWarehouseStatements = ["arn:aws:redshift-serverless:eu-west-2:123456789012:workgroup/mock"]
+        ReadOwnStatements      = ["*"]
+        ReadWarehouseSecret    = ["arn:aws:secretsmanager:eu-west-2:123456789012:secret:redshift!mock"]
+        WriteRoleSecrets       = values(aws_secretsmanager_secret.roles)[*].arn
+      }
+    )
+    error_message = "Only the define job may run statements as the administrator."
   }
 
   assert {
@@ -200,6 +252,7 @@ run "redshift_is_private_encrypted_and_limited" {
     name       = "totelake-test-warehouse"
     database   = "warehouse"
     owner      = "warehouse_owner"
+    loader     = "warehouse_loader"
     vpc_id     = "vpc-1"
     subnet_ids = ["subnet-1", "subnet-2", "subnet-3"]
     copies = [
@@ -238,9 +291,9 @@ run "redshift_is_private_encrypted_and_limited" {
 
   assert {
     condition = jsondecode(aws_iam_role.copy.assume_role_policy).Statement[0].Condition.StringLike["sts:ExternalId"] == (
-      "arn:aws:redshift:eu-west-2:123456789012:dbuser:serverless-123456789012-*/warehouse_owner"
+      "arn:aws:redshift:eu-west-2:123456789012:dbuser:serverless-123456789012-*/warehouse_loader"
     )
-    error_message = "Only the owner of the warehouse may use the COPY role."
+    error_message = "Only the loader of the warehouse may use the COPY role."
   }
 }
 
@@ -270,6 +323,7 @@ run "redshift_in_two_zones_is_refused" {
     name       = "totelake-test-warehouse"
     database   = "warehouse"
     owner      = "warehouse_owner"
+    loader     = "warehouse_loader"
     vpc_id     = "vpc-1"
     subnet_ids = ["subnet-1", "subnet-2"]
     copies     = []

@@ -11,11 +11,10 @@ from playwright.sync_api import Locator, Page, expect
 from dashboards import formatting, questions, server, warehouse
 from dashboards.filters import Filters
 from local_aws.state import State
-from ops.sandbox import databases
-from ops.sandbox.settings import SandboxSettings
+from ops.sandbox.settings import WAREHOUSE_READER, SandboxSettings
 from tests.browsers import Window, chart_values, window
 from tests.chaos.outages import wait_until
-from tests.postgres_servers import PASSWORD, WAREHOUSE_OWNER, WAREHOUSE_READER, superuser
+from tests.postgres_servers import PASSWORD, WAREHOUSE_OWNER, superuser
 from totelake.warehouse import postgres
 from totesys import roles
 
@@ -105,7 +104,7 @@ def board(postgres_server, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         try:
             with psycopg.connect(settings.warehouse_url) as owner:
                 postgres.apply(owner)
-                databases.let_reader_read(owner)
+                postgres.grant(owner)
                 owner.execute(ROWS)
                 owner.execute(LEDGER, (1, 1, 1, 1))
             with server.serving(state) as served, window() as opened:

@@ -147,17 +147,19 @@ def test_load_with_too_many_statements_for_one_batch_copies_first(commit, side, 
 
 
 def test_manifest_lists_exactly_the_files_of_the_batches(commit, processed):
-    """Each with its length, which Parquet requires, without the orphans of a killed attempt."""
+    """Each with its length, which Parquet requires, without the orphans of a killed attempt and empty objects."""
     batches = [commit(FIRST), commit({"fact_purchase_order": [order(batch=2)]})]
     orphan = "tables/fact_purchase_order/batch_id=dead/month=2024-11/part-00000.parquet"
     star_batches.put(processed, orphan, STAR_TABLES["fact_purchase_order"], [order(9)])
     files = CopyFiles.of_load(f"s3://{processed}/temporary/")
 
+    s3 = boto3.client("s3")
     parts = [batch.tables["fact_purchase_order"] for batch in batches]
+    s3.put_object(Bucket=processed, Key=f"{parts[0].path}month=2024-11/")  # as S3A marks a directory
+    s3.put_object(Bucket=processed, Key=f"{parts[0].path}month=2024-11/empty.parquet")
     address = files.manifest(processed, "fact_purchase_order", parts)
 
     assert address.startswith(f"s3://{processed}/temporary/copy/")
-    s3 = boto3.client("s3")
     key = address.removeprefix(f"s3://{processed}/")
     manifest = json.loads(s3.get_object(Bucket=processed, Key=key)["Body"].read())
     keys = [f"{part.path}month=2024-11/part-00000.parquet" for part in parts]

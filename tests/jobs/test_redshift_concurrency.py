@@ -114,6 +114,6 @@ def test_staged_rows_of_a_killed_job_are_not_loaded(commit, side, run_load, quer
     commit(SMALL)
     shape.apply(side.warehouse.api)
     with psycopg.connect(side.url) as connection:
-        connection.execute("INSERT INTO staging.dim_currency VALUES (9, 'XXX', 'None', 1, NULL)")
+        connection.execute("INSERT INTO staging.staged_dim_currency VALUES (9, 'XXX', 'None', 1, NULL)")
     run_load()
     assert query("SELECT currency_id FROM dim_currency") == [(1,)]

@@ -110,6 +110,9 @@ def test_batch_is_one_transaction(run, rows):
         "MERGE INTO a USING (SELECT 1 AS x) AS b ON a.x = b.x WHEN MATCHED THEN DELETE",
         "MERGE INTO a AS t USING b ON t.x = b.x WHEN MATCHED THEN DELETE",
         "MERGE INTO a USING b ON a.x = b.x WHEN MATCHED AND a.y = 1 THEN DELETE",
+        "DELETE FROM a USING b AS t WHERE a.x = t.x",
+        "DELETE FROM a AS t WHERE t.x = 1",
+        "DELETE FROM a USING (SELECT 1 AS x) AS t WHERE a.x = t.x",
     ],
 )
 def test_statements_that_redshift_does_not_support_are_rejected(statement):

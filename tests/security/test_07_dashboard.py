@@ -24,14 +24,13 @@ from dashboards.pipeline import PipelineNode, PipelineWorkflow
 from dashboards.server import ServedDashboard
 from local_aws.state import State
 from ops.cli import dashboard as cli_dashboard
-from ops.sandbox import databases
 from ops.sandbox.errors import DashboardError
-from ops.sandbox.settings import SandboxSettings
+from ops.sandbox.settings import WAREHOUSE_READER, SandboxSettings
 from ops.sandbox.workflow_run import ActionState
 from tests.browsers import window
 from tests.chaos.outages import wait_until
 from tests.e2e.test_dashboard import LEDGER, ROWS
-from tests.postgres_servers import PASSWORD, WAREHOUSE_OWNER, WAREHOUSE_READER, superuser
+from tests.postgres_servers import PASSWORD, WAREHOUSE_OWNER, superuser
 from totelake.warehouse import postgres
 from totesys import roles
 
@@ -349,7 +348,7 @@ def test_warehouse_text_is_shown_literally(postgres_server, tmp_path):
         try:
             with psycopg.connect(settings.warehouse_url) as owner:
                 postgres.apply(owner)
-                databases.let_reader_read(owner)
+                postgres.grant(owner)
                 owner.execute(ROWS)
                 owner.execute(LEDGER, (1, 1, 1, 1))
                 owner.execute("UPDATE dim_currency SET currency_code = %s WHERE currency_id = 2", [HOSTILE])

@@ -56,12 +56,16 @@ def batch_of(path: str) -> str:
 
 
 def files_below(bucket: str, path: str, s3: Any = None) -> tuple[DataFile, ...]:
-    """Return the objects below `path`, with their names relative to it; `s3` is the client, if given."""
+    """Return the objects below `path`, with their names relative to it; `s3` is the client, if given.
+
+    Empty objects are left out: S3A's directory markers, which no reader of Parquet accepts as a file.
+    """
     pages = (s3 or boto3.client("s3")).get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=path)
     return tuple(
         DataFile(item["Key"].removeprefix(path), item["Size"], item["ETag"].strip('"'))
         for page in pages
         for item in page.get("Contents", [])
+        if item["Size"] and not item["Key"].endswith("/")
     )
 
 

@@ -130,8 +130,13 @@ def login(connection: str) -> Login:
     url = _JDBC_URL.fullmatch(properties["JDBC_CONNECTION_URL"])
     if not url:
         raise ConnectionSettingsError(connection, "its JDBC_CONNECTION_URL is not jdbc:postgresql://host:port/database")
-    secret = boto3.client("secretsmanager").get_secret_value(SecretId=properties["SECRET_ID"])["SecretString"]
-    credentials = json.loads(secret)
+    secrets = boto3.client("secretsmanager")
+    try:
+        credentials = json.loads(secrets.get_secret_value(SecretId=properties["SECRET_ID"])["SecretString"])
+    except secrets.exceptions.ResourceNotFoundException as error:
+        raise ConnectionSettingsError(
+            connection, "its secret has no value: the define job writes that of a warehouse that Terraform has created"
+        ) from error
     if missing := {"username", "password"} - credentials.keys():
         raise ConnectionSettingsError(connection, f"its secret has no {', '.join(sorted(missing))}")
     return Login(

@@ -1,5 +1,6 @@
 """The interface of a warehouse that a load uses, for each kind of warehouse."""
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
@@ -45,8 +46,15 @@ class Warehouse(Protocol):
     def place(self) -> str:
         """Its address and role, for messages."""
 
+    def define(self, run: "JobRun", passwords: Mapping[str, str]) -> None:
+        """Create what the warehouse lacks, as its owner, and the roles of `passwords` with their passwords and rights.
+
+        Lost tables are created empty. Raises `WarehouseSchemaError` when a table has other columns than declared, and
+        `AlreadyRunningError` when a load is running.
+        """
+
     def opened(self, run: "JobRun", bucket: str) -> AbstractContextManager[OpenWarehouse]:
-        """Open the warehouse for a load of `run` from the processed `bucket`, and create missing tables.
+        """Open the warehouse for a load of `run` from the processed `bucket`; its owner creates missing tables.
 
         Raises `AlreadyRunningError` when another load is running, `WarehouseSchemaError` when a table has other columns
         than declared, or lost all its rows; lost rows are restored by a run with the argument `rebuild`.

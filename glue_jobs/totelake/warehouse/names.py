@@ -10,6 +10,8 @@ from totelake.tables.model import DELETED_AT
 
 SCHEMA = "public"
 STAGING_SCHEMA = "staging"
+LOADER = "warehouse_loader"
+READER = "warehouse_reader"
 MAX_DUPLICATES = 5
 """The maximum number of duplicate staged keys in an error."""
 

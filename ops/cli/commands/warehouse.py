@@ -22,18 +22,23 @@ def ddl(
     folder: StateOption = DEFAULT_STATE,
     apply: Annotated[bool, typer.Option("--apply", help="Apply it to the local warehouse.")] = False,
     warehouse: Annotated[WarehouseKind, typer.Option("--warehouse", help="SQL dialect.")] = WarehouseKind.POSTGRES,
+    roles: Annotated[
+        bool, typer.Option("--roles", help="Print the roles of the load and of readers too, and their rights.")
+    ] = False,
 ) -> None:
     """Print the DDL of the warehouse, or apply it."""
     from totelake.warehouse import postgres, redshift
 
+    if roles and warehouse is not WarehouseKind.POSTGRES:
+        raise typer.BadParameter("the define job creates the users of Redshift", param_hint="--roles")
     if apply and warehouse is not WarehouseKind.POSTGRES:
         raise typer.BadParameter(
-            "the local warehouse is Postgres; in Redshift the load creates the tables", param_hint="--apply"
+            "the local warehouse is Postgres; in Redshift the define job creates the tables", param_hint="--apply"
         )
     if not apply:
         ddl_of = {WarehouseKind.POSTGRES: postgres.ddl, WarehouseKind.REDSHIFT: redshift.ddl}[warehouse]
         with report_errors(state_in(folder)):
-            print_data(ddl_of().removesuffix("\n"))
+            print_data((ddl_of() + (postgres.creation() if roles else "")).removesuffix("\n"))
         return
     import psycopg
 
@@ -43,4 +48,5 @@ def ddl(
         # Like a job's, so that it calls no function of another role.
         with psycopg.connect(settings.warehouse_url, options=session_options()) as connection:
             postgres.apply(connection)
-        console.print("The warehouse has all its tables, keys and views.")
+            postgres.grant(connection)
+        console.print("The warehouse has all its tables, keys and views, and its roles have their rights.")

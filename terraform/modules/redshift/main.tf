@@ -128,7 +128,7 @@ resource "aws_iam_role" "copy" {
       Condition = {
         StringLike = {
           "sts:ExternalId" = (
-            "arn:${local.partition}:redshift:${local.region}:${local.account}:dbuser:serverless-${local.account}-*/${var.owner}"
+            "arn:${local.partition}:redshift:${local.region}:${local.account}:dbuser:serverless-${local.account}-*/${var.loader}"
           )
         }
       }

@@ -13,6 +13,11 @@ variable "owner" {
   type        = string
 }
 
+variable "loader" {
+  description = "User that loads the warehouse, the only one that may use the role of COPY."
+  type        = string
+}
+
 variable "vpc_id" {
   description = "VPC of the workgroup."
   type        = string

@@ -1,8 +1,24 @@
-# Names that all kinds of warehouse share; the owner role creates the tables.
+# Names that all kinds of warehouse share. The owner defines the warehouse, in the job define only; the loader loads it, and
+# the reader reads it.
 locals {
   name     = "${var.prefix}-warehouse"
   database = "warehouse"
   owner    = "warehouse_owner"
+  loader   = "warehouse_loader" # as in totelake/warehouse/names.py
+
+  roles       = toset(var.kind == "existing" ? [] : ["loader", "reader"])
+  secret_arns = { for role, secret in aws_secretsmanager_secret.roles : role => secret.arn }
+}
+
+# Without a value: the job define writes the password that it gives the role.
+resource "aws_secretsmanager_secret" "roles" {
+  #checkov:skip=CKV2_AWS_57: The job define rotates it, with --rotate true: only it may set the password in the database.
+  for_each = local.roles
+
+  name                    = "${var.prefix}/warehouse-${each.key}"
+  description             = "User and password of the role warehouse_${each.key}."
+  kms_key_id              = var.kms_key_arn
+  recovery_window_in_days = var.recovery_window_in_days
 }
 
 module "postgres" {
@@ -39,6 +55,7 @@ module "redshift" {
   name     = local.name
   database = local.database
   owner    = local.owner
+  loader   = local.loader
 
   vpc_id             = var.network.vpc_id
   subnet_ids         = var.network.subnet_ids
@@ -60,7 +77,7 @@ module "connection" {
 
   prefix      = var.prefix
   name        = "warehouse"
-  description = "Warehouse, with the role that owns the database."
+  description = "Warehouse, with the role that loads it."
   login = var.kind == "existing" ? var.login : {
     host     = one(module.postgres[*].host)
     port     = one(module.postgres[*].port)
@@ -68,12 +85,30 @@ module "connection" {
     username = null
     password = null
   }
-  secret_arn              = one(module.postgres[*].secret_arn)
+  secret_arn              = lookup(local.secret_arns, "loader", null)
   ssl_mode                = var.ssl_mode
   certificates            = var.certificates
   placement               = var.network == null ? null : var.network.placement
   kms_key_arn             = var.kms_key_arn
   recovery_window_in_days = var.recovery_window_in_days
+}
+
+module "owner" {
+  source = "../connection"
+  count  = var.kind == "postgres" ? 1 : 0
+
+  prefix      = var.prefix
+  name        = "warehouse-owner"
+  description = "Warehouse, with the role that owns the database."
+  login = {
+    host     = one(module.postgres[*].host)
+    port     = one(module.postgres[*].port)
+    database = one(module.postgres[*].database)
+  }
+  secret_arn   = one(module.postgres[*].secret_arn)
+  ssl_mode     = var.ssl_mode
+  certificates = var.certificates
+  placement    = var.network.placement
 }
 
 locals {
@@ -82,33 +117,53 @@ locals {
     merge([for redshift in module.redshift : {
       "--redshift_workgroup" = redshift.workgroup.name
       "--redshift_database"  = redshift.database
-      "--redshift_secret"    = redshift.secret_arn
+      "--redshift_secret"    = local.secret_arns["loader"]
       "--redshift_copy_role" = redshift.copy_role_arn
     }]...),
   )
 
-  statements = flatten([for redshift in module.redshift : [
-    {
-      Sid       = "RunWarehouseStatements"
+  redshift_statements = {
+    for login, secret_arn in { loader = lookup(local.secret_arns, "loader", null), owner = one(module.redshift[*].secret_arn) } :
+    login => flatten([for redshift in module.redshift : [
+      {
+        Sid       = "RunWarehouseStatements"
+        Effect    = "Allow"
+        Action    = ["redshift-data:BatchExecuteStatement"]
+        Resource  = [redshift.workgroup.arn]
+        Condition = null
+      },
+      {
+        # Statements have no ARN; the condition limits access to own statements.
+        Sid       = "ReadOwnStatements"
+        Effect    = "Allow"
+        Action    = ["redshift-data:DescribeStatement", "redshift-data:GetStatementResult"]
+        Resource  = ["*"]
+        Condition = { StringEquals = { "redshift-data:statement-owner-iam-userid" = ["$${aws:userid}"] } }
+      },
+      {
+        Sid       = "ReadWarehouseSecret"
+        Effect    = "Allow"
+        Action    = ["secretsmanager:GetSecretValue"]
+        Resource  = [secret_arn]
+        Condition = null
+      },
+    ]])
+  }
+
+  definition = {
+    arguments = merge(
+      local.arguments,
+      { for owner in module.owner : "--warehouse_connection" => owner.name },
+      { for redshift in module.redshift : "--redshift_secret" => redshift.secret_arn },
+      { for role, arn in local.secret_arns : "--${role}_secret" => arn },
+    )
+    connections = module.owner[*].grant
+    statements = concat(local.redshift_statements["owner"], [{
+      Sid       = "WriteRoleSecrets"
       Effect    = "Allow"
-      Action    = ["redshift-data:BatchExecuteStatement"]
-      Resource  = [redshift.workgroup.arn]
+      Action    = ["secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"]
+      Resource  = values(local.secret_arns)
       Condition = null
-    },
-    {
-      # Statements have no ARN; the condition limits access to own statements.
-      Sid       = "ReadOwnStatements"
-      Effect    = "Allow"
-      Action    = ["redshift-data:DescribeStatement", "redshift-data:GetStatementResult"]
-      Resource  = ["*"]
-      Condition = { StringEquals = { "redshift-data:statement-owner-iam-userid" = ["$${aws:userid}"] } }
-    },
-    {
-      Sid       = "ReadWarehouseSecret"
-      Effect    = "Allow"
-      Action    = ["secretsmanager:GetSecretValue"]
-      Resource  = [redshift.secret_arn]
-      Condition = null
-    },
-  ]])
+    }])
+  }
 }

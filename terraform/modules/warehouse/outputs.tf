@@ -10,5 +10,10 @@ output "connections" {
 
 output "statements" {
   description = "Additional policy statements of a job that uses the warehouse: Redshift's Data API and secret."
-  value       = local.statements
+  value       = local.redshift_statements["loader"]
+}
+
+output "definition" {
+  description = "Arguments, connections and policy statements of the job that defines the warehouse as its owner; null for an existing one, whose owner does."
+  value       = one([for definition in [local.definition] : definition if var.kind != "existing"])
 }

@@ -24,7 +24,7 @@ variable "kind" {
 }
 
 variable "login" {
-  description = "Address of the existing warehouse and login of the role that owns it; null for a new one."
+  description = "Address of the existing warehouse and login of the role that loads it; null for a new one."
   type        = object({ host = string, port = number, database = string, username = string, password = string })
   sensitive   = true
   default     = null

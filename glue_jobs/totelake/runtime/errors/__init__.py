@@ -28,6 +28,7 @@ TotelakeError                       (base)
 ├── QuarantineError                 more rows break the rules of their table than the limit allows (lake)
 ├── WarehouseSchemaError            the warehouse's tables do not match the declarations and the ledger (warehouse)
 │   ├── WarehouseColumnsError       a table has other columns than its declaration (warehouse)
+│   ├── WarehouseDefinitionError    something is missing, and only the owner can create it (warehouse)
 │   ├── WarehouseTablesError        a table is missing or empty, although rows of it were loaded (warehouse)
 │   ├── WarehouseOwnerError         a table, a view or the staging schema belongs to another role (warehouse)
 │   ├── WarehouseKeysError          a table lacks a key, and its rows violate it (warehouse)
@@ -77,6 +78,7 @@ from totelake.runtime.errors.warehouse import (
     StagingError,
     StatementError,
     WarehouseColumnsError,
+    WarehouseDefinitionError,
     WarehouseKeysError,
     WarehouseOwnerError,
     WarehouseReferenceError,
@@ -122,6 +124,7 @@ __all__ = [
     "UnreadableTableError",
     "VerifyError",
     "WarehouseColumnsError",
+    "WarehouseDefinitionError",
     "WarehouseKeysError",
     "WarehouseOwnerError",
     "WarehouseReferenceError",

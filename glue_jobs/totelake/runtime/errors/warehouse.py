@@ -46,6 +46,18 @@ class WarehouseColumnsError(WarehouseSchemaError):
             )
 
 
+class WarehouseDefinitionError(WarehouseSchemaError):
+    """The warehouse lacks tables, views or keys, and the role of the load does not own it, so it cannot create them."""
+
+    def __init__(self, missing: list[str]) -> None:
+        """Take the names of what is missing, none if it is the schema of the staging tables."""
+        super().__init__(
+            f"The warehouse lacks {', '.join(missing) or 'the schema staging'}, which only its owner can create. "
+            "Nothing was loaded. Run the define job, or the statements of `totelake ddl --roles` as owner, then load."
+        )
+        self.missing = missing
+
+
 class WarehouseTablesError(WarehouseSchemaError):
     """Tables of the warehouse are missing or empty, although rows of them were loaded."""
 

@@ -10,6 +10,7 @@ from totelake.tables import STAR_TABLES, Column, StarTable
 from totelake.tables.ledger import LEDGER, LEDGER_COLUMNS, LEDGER_COMMENT
 from totelake.warehouse import comments, current_views
 from totelake.warehouse.names import SCHEMA, STAGING_SCHEMA, as_text, listed
+from totelake.warehouse.postgres import functions
 
 
 def ddl() -> str:
@@ -31,6 +32,7 @@ def statements() -> list[sql.Composed]:
     for table in STAR_TABLES.values():
         created += [_create_table(table), *comments.on_table(table), current_views.create_in_postgres(table)]
         created.append(comments.on_view(table))
+    created += functions.create({key.name: key.replace for key in foreign_keys()})
     mark = sql.Literal(staging_comment(created))
     return [*created, sql.SQL("COMMENT ON SCHEMA {} IS {}").format(sql.Identifier(STAGING_SCHEMA), mark)]
 
@@ -76,19 +78,22 @@ class ForeignKey:
     @property
     def add(self) -> sql.Composed:
         """The statement that adds it."""
-        key = sql.SQL("CONSTRAINT {name} FOREIGN KEY ({column}) REFERENCES {dimension} ({key})").format(
+        return _add(self.table, self._constraint)
+
+    @property
+    def replace(self) -> sql.Composed:
+        """The statement that adds it in place of an existing one of its name."""
+        return sql.SQL("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {}, ADD {}").format(
+            sql.Identifier(SCHEMA, self.table), sql.Identifier(self.name), self._constraint
+        )
+
+    @property
+    def _constraint(self) -> sql.Composed:
+        return sql.SQL("CONSTRAINT {name} FOREIGN KEY ({column}) REFERENCES {dimension} ({key})").format(
             name=sql.Identifier(self.name),
             column=sql.Identifier(self.column),
             dimension=sql.Identifier(SCHEMA, self.dimension),
             key=listed(self.key),
-        )
-        return _add(self.table, key)
-
-    @property
-    def drop(self) -> sql.Composed:
-        """The statement that drops it."""
-        return sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(
-            sql.Identifier(SCHEMA, self.table), sql.Identifier(self.name)
         )
 
 

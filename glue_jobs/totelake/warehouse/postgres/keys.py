@@ -5,10 +5,11 @@ from psycopg import sql
 
 from totelake.runtime import log
 from totelake.runtime.error_mapping import server_message
-from totelake.runtime.errors import WarehouseKeysError, WarehouseReferenceError
+from totelake.runtime.errors import WarehouseDefinitionError, WarehouseKeysError, WarehouseReferenceError
 from totelake.tables import STAR_TABLES
 from totelake.tables.ledger import LEDGER
 from totelake.warehouse.names import SCHEMA
+from totelake.warehouse.postgres import functions
 from totelake.warehouse.postgres.definition import Key, foreign_keys, keys
 
 # ON CONFLICT needs an index that is unique, valid, not partial and not deferrable.
@@ -70,6 +71,8 @@ def _replace(connection: psycopg.Connection, key: Key, statements: list[sql.Comp
                 connection.execute(statement)
     except psycopg.OperationalError:
         raise  # a lock timeout or a server problem, not one of the table
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise WarehouseDefinitionError([f"{key.definition} of {key.table}"]) from error
     except psycopg.Error as error:
         raise WarehouseKeysError(key.table, key.definition, key.add.as_string(), server_message(error)) from error
     log.event("key_restored", status="ok", stage="load", table=key.table, key=key.definition)
@@ -85,12 +88,8 @@ def add_foreign_keys(connection: psycopg.Connection) -> None:
     rows = connection.execute(_FOREIGN_KEYS, (SCHEMA, list(STAR_TABLES)))
     existing = {(table, name): definition for table, name, definition in rows}
     for key in foreign_keys():
-        definition = existing.get((key.table, key.name))
-        if definition == key.definition:
-            continue
-        if definition is not None:
-            connection.execute(key.drop)
-        connection.execute(key.add)
+        if existing.get((key.table, key.name)) != key.definition:
+            connection.execute(functions.add_foreign_key(key.name))
 
 
 def drop_foreign_keys(connection: psycopg.Connection) -> None:
@@ -103,9 +102,6 @@ def drop_foreign_keys(connection: psycopg.Connection) -> None:
     declared = {key.name for key in foreign_keys()}
     names = {"schema": SCHEMA, "stars": list(STAR_TABLES), "emptied": [LEDGER, *STAR_TABLES]}
     rows = connection.execute(_REFERENCES, names).fetchall()
-    ours = [row for row in rows if row[2] in declared]
     if others := [row for row in rows if row[2] not in declared and not row[5]]:
         raise WarehouseReferenceError([(table, name, star, text) for table, name, _, star, text, _ in others])
-    for table, name, *_ in ours:
-        # The server has quoted both.
-        connection.execute(sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(sql.SQL(table), sql.SQL(name)))
+    connection.execute(functions.drop_foreign_keys())

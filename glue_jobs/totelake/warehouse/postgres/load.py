@@ -1,6 +1,6 @@
 """The load into Postgres: files are copied to staging, one transaction merges them and inserts ledger entries."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from totelake.runtime.glue import JobRun
 from totelake.runtime.locks import named_blockers
 from totelake.tables import StarTable
 from totelake.warehouse.contract import FilesByTable, OpenWarehouse
-from totelake.warehouse.postgres import copying, keys, ledger, shape, staging
+from totelake.warehouse.postgres import copying, keys, ledger, roles, shape, staging
 from totelake.warehouse.postgres.merge import analyze, merge
 from totelake.warehouse.postgres.session import (
     application_name,
@@ -44,6 +44,18 @@ class Postgres:
     def place(self) -> str:
         """The role and the address of its database."""
         return self.login.place
+
+    def define(self, run: JobRun, passwords: Mapping[str, str]) -> None:
+        """Create the roles of `passwords`, or set theirs, and what the warehouse lacks, as its owner."""
+        name = application_name(run.id)
+        with (
+            statement_errors(self.login),
+            named_blockers(self.login, name, database="the warehouse", stage="define"),
+            open_warehouse(self.login, run.id) as connection,
+        ):
+            for role, password in passwords.items():
+                roles.ensure(connection, role, password)
+            shape.define(connection)
 
     @contextmanager
     def opened(self, run: JobRun, bucket: str) -> Iterator[OpenWarehouse]:

@@ -6,15 +6,15 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import scalar_row
 
-from totelake.runtime.errors import WarehouseColumnsError, WarehouseTablesError
+from totelake.runtime import log
+from totelake.runtime.errors import WarehouseColumnsError, WarehouseDefinitionError, WarehouseTablesError
 from totelake.tables import STAR_TABLES, StarTable
 from totelake.tables.ledger import LEDGER
 from totelake.warehouse.lost_tables import lost_tables, non_empty
 from totelake.warehouse.names import SCHEMA, STAGING_SCHEMA, as_text, relations
-from totelake.warehouse.postgres import keys
+from totelake.warehouse.postgres import functions, keys, roles, staging
 from totelake.warehouse.postgres.definition import staging_comment, statements
 from totelake.warehouse.postgres.owners import checked_relations
-from totelake.warehouse.postgres.session import as_triggers_expect
 
 _APPLY_LOCK = (0x746F7465, 2)
 
@@ -43,12 +43,13 @@ _LOCK_LEDGER = sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(sql.I
 
 
 def apply(connection: psycopg.Connection, *, with_foreign_keys: bool = True, rebuild: bool = False) -> None:
-    """Create what the warehouse of `connection` lacks.
+    """Create what the warehouse of `connection` lacks, as its owner; for another role it must be complete.
 
     A complete warehouse is only read, so its readers are not blocked. A load adds foreign keys at the end of its
     transaction, see `keys.add_foreign_keys`, and a `rebuild` recreates lost tables in its transaction, see `empty`.
     Raises `WarehouseSchemaError` when a table has other columns than declared, when it is missing or empty although
-    rows of it were loaded, or when its rows violate its key.
+    rows of it were loaded, or when its rows violate its key, and `WarehouseDefinitionError` when something is missing
+    and the role of `connection` may not create it.
     """
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", _APPLY_LOCK)
@@ -67,6 +68,22 @@ def apply(connection: psycopg.Connection, *, with_foreign_keys: bool = True, reb
             keys.add_foreign_keys(connection)
 
 
+def define(connection: psycopg.Connection) -> None:
+    """Create what the warehouse lacks but foreign keys, which a load adds, and grant the roles their rights.
+
+    `connection` is the owner's, from `open_warehouse`. Lost tables are created empty. Raises `WarehouseSchemaError`
+    when a table has other columns than declared, or its rows violate its key.
+    """
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(%s, %s)", _APPLY_LOCK)
+        checked_relations(connection)
+        _check_columns(connection)
+        _create_missing(connection)
+        keys.restore(connection)
+        roles.grant(connection)
+    staging.drop_all(connection)  # of loads of the owner: the loader cannot drop them
+
+
 def empty(connection: psycopg.Connection) -> None:
     """Truncate the star tables and drop their foreign keys, in the open transaction of `connection`.
 
@@ -77,9 +94,7 @@ def empty(connection: psycopg.Connection) -> None:
     _create_missing(connection)
     connection.execute(_LOCK_LEDGER)
     keys.drop_foreign_keys(connection)
-    tables = sql.SQL(", ").join(sql.Identifier(SCHEMA, name) for name in STAR_TABLES)
-    with as_triggers_expect(connection):
-        connection.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY").format(tables))
+    connection.execute(functions.truncate_star_tables())
     keys.restore(connection)
 
 
@@ -88,12 +103,19 @@ def _create_missing(connection: psycopg.Connection) -> None:
     missing = set(relations()) - _relation_kinds(connection).keys()
     comment = connection.execute(_COMMENT, (STAGING_SCHEMA,)).fetchone()
     if missing or comment != (staging_comment(statements()[:-1]),):
-        connection.execute(as_text(statements()).encode())
+        try:
+            with connection.transaction():
+                connection.execute(as_text(statements()).encode())
+        except psycopg.errors.InsufficientPrivilege as error:
+            if missing or comment is None:
+                raise WarehouseDefinitionError(sorted(missing)) from error
+            log.event("definition_outdated", status="ok", stage="load")
     checked_relations(connection)  # all exist now, so other roles can create none of them until the transaction ends
 
 
 def _create_staging_schema(connection: psycopg.Connection) -> None:
-    connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(STAGING_SCHEMA)))
+    if connection.execute("SELECT to_regnamespace(%s)", (STAGING_SCHEMA,)).fetchone() == (None,):
+        connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(STAGING_SCHEMA)))
     checked_relations(connection)  # another role may have created it meanwhile
 
 

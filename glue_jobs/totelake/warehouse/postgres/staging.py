@@ -14,7 +14,10 @@ from totelake.warehouse.names import MAX_DUPLICATES, STAGING_SCHEMA, listed
 _IDENTIFIER_LENGTH = 63
 # Executors of a killed driver may still lock a staging table for a moment; then the next load drops it.
 _DROP_WAIT = "5s"
-_STAGING_TABLES = "SELECT relname FROM pg_class WHERE relnamespace = %s::regnamespace AND relkind = 'r'"
+_STAGING_TABLES = """
+SELECT relname FROM pg_class
+WHERE relnamespace = %s::regnamespace AND relkind = 'r' AND relowner = current_user::regrole
+"""
 
 
 @contextmanager
@@ -36,7 +39,7 @@ def staging_tables(connection: psycopg.Connection, tables: list[StarTable], atte
 
 
 def drop_all(connection: psycopg.Connection) -> None:
-    """Drop every staging table that is not locked."""
+    """Drop every staging table of the role of `connection` that is not locked."""
     for (name,) in connection.execute(_STAGING_TABLES, (STAGING_SCHEMA,)).fetchall():
         try:
             with connection.transaction():

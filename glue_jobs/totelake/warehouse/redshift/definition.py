@@ -13,6 +13,7 @@ from totelake.tables import STAR_TABLES, Column, StarTable
 from totelake.tables.ledger import LEDGER, LEDGER_COLUMNS, LEDGER_COMMENT
 from totelake.warehouse import comments, current_views
 from totelake.warehouse.names import SCHEMA, STAGING_SCHEMA, as_text, listed
+from totelake.warehouse.redshift.merge import staging
 
 
 def ddl() -> str:
@@ -71,7 +72,7 @@ def _create_staging_table(table: StarTable) -> sql.Composed:
         for column in table.stored_columns
     )
     return sql.SQL("CREATE TABLE IF NOT EXISTS {} (\n    {}\n) {}").format(
-        sql.Identifier(STAGING_SCHEMA, table.name), columns, _distribution(table, default="EVEN")
+        staging(table), columns, _distribution(table, default="EVEN")
     )
 
 

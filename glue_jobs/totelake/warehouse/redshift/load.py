@@ -4,7 +4,7 @@ A submitted transaction runs to its end even if the job is killed or loses the r
 next run finds its entry in the ledger.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -20,7 +20,7 @@ from totelake.warehouse import ledger
 from totelake.warehouse.contract import FilesByTable, OpenWarehouse
 from totelake.warehouse.ledger import LedgerEntry
 from totelake.warehouse.redshift import ledger as redshift_ledger
-from totelake.warehouse.redshift import shape, transaction
+from totelake.warehouse.redshift import roles, shape, transaction
 from totelake.warehouse.redshift.data_api import MAX_STATEMENTS, DataApi
 from totelake.warehouse.redshift.files import CopyFiles
 from totelake.warehouse.redshift.merge import staging
@@ -50,6 +50,11 @@ class Redshift:
     def api(self) -> DataApi:
         """The client of its Data API."""
         return DataApi(self.workgroup, self.database, self.secret)
+
+    def define(self, run: JobRun, passwords: Mapping[str, str]) -> None:  # noqa: ARG002 - loads need not be excluded
+        """Create the users of `passwords`, or set theirs, and what the warehouse lacks, as its administrator."""
+        roles.ensure(self.api, passwords)
+        shape.define(self.api)
 
     @contextmanager
     def opened(self, run: JobRun, bucket: str) -> Iterator[OpenWarehouse]:

@@ -11,11 +11,12 @@ def delete_known(table: StarTable) -> sql.Composed:
     """Return the statement that deletes the rows from staging that `table` already has, so that new rows remain.
 
     A version of a fact exists if its identity does; a row of a dimension, if all columns but the batch are equal.
-    Redshift's MERGE has no condition for that, and would write equal rows.
+    Redshift's MERGE has no condition for that, and would write equal rows. Nor has its DELETE aliases:
+    docs.aws.amazon.com/redshift/latest/dg/r_DELETE.html.
     """
     compared = table.identity if table.is_fact else [name for name in _names(table) if name != "_ingested_sequence"]
     columns = [column for column in table.stored_columns if column.name in compared]
-    return sql.SQL("DELETE FROM {staging} USING {table} AS existing WHERE {same}").format(
+    return sql.SQL("DELETE FROM {staging} USING {table} WHERE {same}").format(
         staging=staging(table),
         table=sql.Identifier(SCHEMA, table.name),
         same=sql.SQL(" AND ").join(_same(table, column) for column in columns),
@@ -41,7 +42,12 @@ def insert_staged(table: StarTable) -> sql.Composed:
 
 def staging(table: StarTable) -> sql.Identifier:
     """Return the identifier of the staging table of `table`."""
-    return sql.Identifier(STAGING_SCHEMA, table.name)
+    return sql.Identifier(STAGING_SCHEMA, staging_name(table))
+
+
+def staging_name(table: StarTable) -> str:
+    """Return the name of the staging table of `table`: another than its own, so that neither needs an alias."""
+    return f"staged_{table.name}"
 
 
 def _append(table: StarTable, rows: sql.Composable) -> sql.Composed:
@@ -78,7 +84,7 @@ def _merge(table: StarTable) -> sql.Composed:
 
 def _same(table: StarTable, column: Column) -> sql.Composed:
     """Return the condition that a column is equal in both tables; Redshift has no IS NOT DISTINCT FROM."""
-    existing, staged = sql.Identifier("existing", column.name), sql.Identifier(table.name, column.name)
+    existing, staged = (sql.Identifier(name, column.name) for name in (table.name, staging_name(table)))
     equal = sql.SQL("{} = {}").format(existing, _cast(column, staged))
     if column.type == VARCHAR:
         # Redshift ignores trailing spaces in comparisons, but not in lengths.

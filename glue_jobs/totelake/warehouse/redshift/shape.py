@@ -5,12 +5,18 @@ from collections import defaultdict
 
 from psycopg import sql
 
-from totelake.runtime.errors import WarehouseColumnsError, WarehouseTablesError
+from totelake.runtime import log
+from totelake.runtime.errors import (
+    DatabaseRefusedError,
+    WarehouseColumnsError,
+    WarehouseDefinitionError,
+    WarehouseTablesError,
+)
 from totelake.tables import STAR_TABLES, StarTable
 from totelake.tables.ledger import LEDGER
 from totelake.warehouse.lost_tables import lost_tables, non_empty
 from totelake.warehouse.names import SCHEMA, relations
-from totelake.warehouse.redshift import ledger
+from totelake.warehouse.redshift import ledger, roles
 from totelake.warehouse.redshift.data_api import MAX_STATEMENTS, DataApi, Row
 from totelake.warehouse.redshift.definition import ledger_comment, statements
 
@@ -38,7 +44,7 @@ _FULL_NAMES = {
 
 
 def apply(api: DataApi, *, rebuild: bool = False) -> None:
-    """Create what the warehouse of `api` lacks.
+    """Create what the warehouse of `api` lacks, as its owner; for another user it must be complete.
 
     A complete warehouse is only read. Raises `WarehouseSchemaError` when a table has other columns than declared, or is
     missing or empty although rows of it were loaded. A `rebuild` creates such a table, and deletes all ledger entries
@@ -53,10 +59,35 @@ def apply(api: DataApi, *, rebuild: bool = False) -> None:
         raise WarehouseTablesError(lost)
     if lost and LEDGER in kinds:
         api.run([ledger.delete_entries()])
-    if kinds.keys() != set(relations()) or comment != [(ledger_comment(),)]:
-        create = statements()
-        for start in range(0, len(create), MAX_STATEMENTS):
-            api.run(create[start : start + MAX_STATEMENTS])
+    missing = set(relations()) - kinds.keys()
+    if missing or comment != [(ledger_comment(),)]:
+        _create(api, missing)
+
+
+def define(api: DataApi) -> None:
+    """Create what the warehouse of `api` lacks, as its owner, and grant the users their rights.
+
+    Lost tables are created empty. Raises `WarehouseSchemaError` when a table has other columns than declared.
+    """
+    columns, actual = api.run([_COLUMNS, _RELATIONS]).results()
+    _check_kinds({str(name): str(kind) for name, kind in actual})
+    _check_columns(columns)
+    _run(api, [*statements(), *roles.grants()])
+
+
+def _create(api: DataApi, missing: set[str]) -> None:
+    """Create what is missing or outdated; raise `WarehouseDefinitionError` when the user may not create the missing."""
+    try:
+        _run(api, statements())
+    except DatabaseRefusedError as error:
+        if missing:
+            raise WarehouseDefinitionError(sorted(missing)) from error
+        log.event("definition_outdated", status="ok", stage="load")
+
+
+def _run(api: DataApi, statements: list[sql.Composed]) -> None:
+    for start in range(0, len(statements), MAX_STATEMENTS):
+        api.run(statements[start : start + MAX_STATEMENTS])
 
 
 def _lost_tables(api: DataApi, kinds: dict[str, str]) -> dict[str, str]:
