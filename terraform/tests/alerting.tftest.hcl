@@ -95,9 +95,9 @@ run "alerts_are_published_with_a_role" {
   }
 
   assert {
-    condition = jsondecode(aws_sqs_queue_policy.undelivered[0].policy).Statement == [{
+    condition = jsondecode(aws_sqs_queue.undelivered[0].policy).Statement == [{
       Sid       = "AllowEventBridgeSend", Effect = "Allow", Principal = { Service = "events.amazonaws.com" }
-      Action    = "sqs:SendMessage", Resource = aws_sqs_queue.undelivered[0].arn
+      Action    = "sqs:SendMessage", Resource = "arn:aws:sqs:eu-west-2:123456789012:totelake-test-alerts-undelivered"
       Condition = { ArnEquals = { "aws:SourceArn" = [aws_cloudwatch_event_rule.crawler_failed.arn, aws_cloudwatch_event_rule.job_failed.arn] } }
     }]
     error_message = "Only these rules may send to the dead-letter queue."
@@ -120,8 +120,7 @@ run "no_dead_letter_queue_when_switched_off" {
 
   assert {
     condition = (
-      length(aws_sqs_queue.undelivered) + length(aws_sqs_queue_policy.undelivered)
-      + length(aws_cloudwatch_event_target.topic.dead_letter_config) == 0 && output.undelivered_queue == null
+      length(aws_sqs_queue.undelivered) + length(aws_cloudwatch_event_target.topic.dead_letter_config) == 0 && output.undelivered_queue == null
     )
     error_message = "There is no queue."
   }

@@ -98,15 +98,9 @@ module "role" {
 resource "aws_sqs_queue" "undelivered" {
   count = var.keep_undelivered ? 1 : 0
 
-  name                      = "${var.prefix}-alerts-undelivered"
+  name                      = local.queue
   message_retention_seconds = 1209600 # 14 days, the maximum of SQS
   sqs_managed_sse_enabled   = true
-}
-
-resource "aws_sqs_queue_policy" "undelivered" {
-  count = length(aws_sqs_queue.undelivered)
-
-  queue_url = aws_sqs_queue.undelivered[count.index].url
 
   policy = jsonencode({
     Version = "2012-10-17"
@@ -115,13 +109,14 @@ resource "aws_sqs_queue_policy" "undelivered" {
       Effect    = "Allow"
       Principal = { Service = "events.amazonaws.com" }
       Action    = "sqs:SendMessage"
-      Resource  = aws_sqs_queue.undelivered[count.index].arn
+      Resource  = "arn:${local.partition}:sqs:${local.region}:${local.account}:${local.queue}"
       Condition = { ArnEquals = { "aws:SourceArn" = [for rule in local.rules : rule.arn] } }
     }]
   })
 }
 
 locals {
+  queue = "${var.prefix}-alerts-undelivered"
   rules = { job-failed = aws_cloudwatch_event_rule.job_failed, crawler-failed = aws_cloudwatch_event_rule.crawler_failed }
 }
 
