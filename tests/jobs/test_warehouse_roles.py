@@ -17,6 +17,7 @@ from tests.warehouses import postgres_side, redshift_side
 from totelake.runtime.errors import WarehouseDefinitionError, WarehouseTablesError
 from totelake.tables.ledger import LEDGER
 from totelake.warehouse import define, load
+from totelake.warehouse import postgres as postgres_warehouse
 from totelake.warehouse.names import LOADER, READER, STAGING_SCHEMA
 from totelake.warehouse.postgres.load import Postgres
 from totelake.warehouse.redshift import roles as redshift_roles
@@ -295,3 +296,19 @@ def test_loader_of_redshift_loads_and_rebuilds_with_just_its_rights(
         owner.execute(f"DROP VIEW current_dim_currency; DROP TABLE {STAGING_SCHEMA}.staged_dim_currency")
     with pytest.raises(WarehouseDefinitionError, match="lacks current_dim_currency, which only its owner"):
         load.run(job_run(), processed, side.warehouse)
+
+
+def test_printed_statements_create_roles_with_the_same_rights(as_owner, master, side):
+    """For the owner of an existing warehouse, who may run them again."""
+    rights = """
+    SELECT table_name, grantee, privilege_type FROM information_schema.table_privileges
+    WHERE table_schema = 'public' AND grantee LIKE 'warehouse!_%' ESCAPE '!' ORDER BY 1, 2, 3
+    """
+    with psycopg.connect(master.conninfo, autocommit=True) as existing:
+        existing.execute("DROP SCHEMA IF EXISTS public, staging CASCADE; CREATE SCHEMA public")
+        for _ in range(2):
+            existing.execute(postgres_warehouse.ddl() + postgres_warehouse.creation())
+        printed = existing.execute(rights).fetchall()
+    granted = as_owner.execute(rights).fetchall()
+    assert printed == [each for each in granted if each[2] != "MAINTAIN"]
+    assert {grantee for _, grantee, _ in printed} == {LOADER, READER, WAREHOUSE_OWNER}

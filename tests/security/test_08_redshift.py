@@ -362,9 +362,8 @@ def test_database_of_an_earlier_version_gets_its_own_owner(world, place):
     old, later = (conninfo.make_conninfo(settings.warehouse_url, dbname=name) for name in names)
     for url in (old, later, settings.warehouse_url):
         with psycopg.connect(url) as connection:
-            connection.execute(
-                "CREATE SCHEMA staging; CREATE TABLE paid (n INTEGER GENERATED ALWAYS AS IDENTITY, x INTEGER)"
-            )
+            connection.execute("CREATE SCHEMA IF NOT EXISTS staging")
+            connection.execute("CREATE TABLE paid (n INTEGER GENERATED ALWAYS AS IDENTITY, x INTEGER)")
             connection.execute("CREATE TABLE staging.paid (x INTEGER); CREATE VIEW v AS SELECT x FROM paid")
             connection.execute("INSERT INTO paid (x) VALUES (7)")
 

@@ -43,8 +43,13 @@ def grant(connection: psycopg.Connection) -> None:
 
 
 def creation() -> str:
-    """Return the statements that create both roles, without passwords, and grant them their rights."""
-    create = [sql.SQL("CREATE ROLE {} LOGIN").format(sql.Identifier(name)) for name in (LOADER, READER)]
+    """Return the idempotent statements that create both roles, without passwords, and grant them their rights."""
+    create = [
+        sql.SQL("DO $$ BEGIN\n    CREATE ROLE {} LOGIN;\nEXCEPTION WHEN duplicate_object THEN NULL;\nEND $$").format(
+            sql.Identifier(name)
+        )
+        for name in (LOADER, READER)
+    ]
     return as_text([*create, _read_only(), *_grants()])
 
 
