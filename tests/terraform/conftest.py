@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import boto3
 import pytest
 
 from ops.deploy import build, terraform
+
+from . import recording
 
 REGION = "eu-west-2"
 
@@ -31,9 +34,10 @@ def configuration(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @dataclass(frozen=True)
 class AwsEndpoint:
-    """A local AWS on a port of 127.0.0.1."""
+    """A local AWS on a port of 127.0.0.1, and the file in which it records calls."""
 
     port: int
+    recorded: Path
 
     @property
     def environment(self) -> dict[str, str]:
@@ -55,17 +59,27 @@ class AwsEndpoint:
             aws_secret_access_key="local",
         )
 
+    def calls(self) -> list[recording.RecordedCall]:
+        """Return the calls until now."""
+        return recording.read(self.recorded)
+
 
 @contextmanager
 def endpoint() -> Iterator[AwsEndpoint]:
-    """Serve a local AWS in a separate process during the block."""
+    """Serve a local AWS in a separate process during the block, after which all calls must agree with AWS's models."""
     script = Path(__file__).with_name("local_aws_process.py")
-    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout
-            yield AwsEndpoint(int(process.stdout.readline()))
-        finally:
-            process.terminate()
+    with TemporaryDirectory() as folder:
+        recorded = Path(folder) / "calls"
+        recorded.touch()
+        command = [sys.executable, str(script), str(recorded)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                assert process.stdout
+                aws = AwsEndpoint(int(process.stdout.readline()), recorded)
+                yield aws
+            finally:
+                process.terminate()
+        assert not [problem for call in aws.calls() for problem in call.problems]
 
 
 @dataclass(frozen=True)
