@@ -1,6 +1,5 @@
 """Fixtures of the Terraform tests: an initialized copy of the configuration, and an endpoint to apply it to."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -69,13 +68,11 @@ class AwsEndpoint:
 def endpoint() -> Iterator[AwsEndpoint]:
     """Serve a local AWS in a separate process during the block, after which all calls must agree with AWS's models."""
     script = Path(__file__).with_name("local_aws_process.py")
-    # The provider attaches one of AWS's policies to the role of RDS.
-    environment = os.environ | {"MOTO_IAM_LOAD_MANAGED_POLICIES": "true"}
     with TemporaryDirectory() as folder:
         recorded = Path(folder) / "calls"
         recorded.touch()
         command = [sys.executable, str(script), str(recorded)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             try:
                 assert process.stdout
                 aws = AwsEndpoint(int(process.stdout.readline()), recorded)

@@ -56,7 +56,7 @@ _LOGIN = {"host": "db.example.com", "port": 5432, "database": "d", "username": "
 _VALUES = {
     "scripts": "./tests/code",
     "package": "./tests/code/package.txt",
-    "wheels": "./tests/code/wheels",
+    "wheels": "./tests/code/example.gluewheels.zip",
     "queries": "../dashboards/queries",
     "ssl_mode": "require",
     "totesys": _LOGIN,
@@ -282,7 +282,7 @@ def _needed(environment: Environment, resources: Iterable[Resource]) -> Iterator
     calls: dict[str, dict[str, Any]] = json.loads(_CALLS.read_text())
     for resource in resources:
         entry = calls[resource.type]
-        optional = [each for name, each in entry.get("with", {}).items() if resource.values.get(name)]
+        optional = [each for names, each in entry.get("with", {}).items() if all(map(resource.values.get, names.split("+")))]
         for phase in PHASES:
             actions = {action for each in (entry, *optional) for action in each.get(phase, ())}
             for action in sorted(actions - _CHECKED_ELSEWHERE):
