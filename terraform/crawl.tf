@@ -27,6 +27,7 @@ module "drift" {
 
   security_configuration = local.security_configuration
   log_retention_days     = var.log_retention_days
+  glue_metrics           = var.glue_metrics
 
   arguments = { "--crawler" = module.crawler.name }
 

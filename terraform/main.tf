@@ -84,6 +84,8 @@ module "ingest" {
 
   security_configuration = local.security_configuration
   log_retention_days     = var.log_retention_days
+  disable_proxy          = local.disable_proxy
+  glue_metrics           = var.glue_metrics
 
   arguments = {
     "--source_connection" = module.totesys.name
@@ -111,6 +113,7 @@ module "transform" {
 
   security_configuration = local.security_configuration
   log_retention_days     = var.log_retention_days
+  glue_metrics           = var.glue_metrics
 
   arguments = {
     "--ingested"  = module.lake.buckets.ingested
@@ -143,6 +146,8 @@ module "load" {
 
   security_configuration = local.security_configuration
   log_retention_days     = var.log_retention_days
+  disable_proxy          = local.disable_proxy
+  glue_metrics           = var.glue_metrics
 
   arguments = merge(module.warehouse.arguments, {
     "--processed" = module.lake.buckets.processed
@@ -169,6 +174,8 @@ module "reconcile" {
 
   security_configuration = local.security_configuration
   log_retention_days     = var.log_retention_days
+  disable_proxy          = local.disable_proxy
+  glue_metrics           = var.glue_metrics
 
   arguments = merge(module.warehouse.arguments, {
     "--source_connection" = module.totesys.name
@@ -198,6 +205,7 @@ module "compact" {
 
   security_configuration = local.security_configuration
   log_retention_days     = var.log_retention_days
+  glue_metrics           = var.glue_metrics
 
   arguments = {
     "--ingested"  = module.lake.buckets.ingested
@@ -227,6 +235,7 @@ module "verify" {
 
   security_configuration = local.security_configuration
   log_retention_days     = var.log_retention_days
+  glue_metrics           = var.glue_metrics
 
   arguments = {
     "--ingested"  = module.lake.buckets.ingested
