@@ -12,3 +12,8 @@ output "statements" {
   description = "Additional policy statements of a job that uses the warehouse: Redshift's Data API and secret."
   value       = local.statements
 }
+
+output "usage_limit" {
+  description = "Redshift's monthly limit of RPU-hours, and the dimensions of its metrics; null for Postgres."
+  value       = one(module.redshift[*].usage_limit)
+}
