@@ -16,12 +16,12 @@ force_destroy        = true
 secret_recovery_days = 0
 
 schedule = {
-  expression = "rate(15 minutes)"
+  expression = "cron(0/20 * * * ? *)"
   enabled    = true
 }
 
 reconcile_schedule = {
-  expression = "rate(1 hour)"
+  expression = "cron(10 0/2 * * ? *)"
   enabled    = true
 }
 
@@ -37,4 +37,9 @@ verify_schedule = {
 
 crawl_schedule = {
   enabled = true
+}
+
+# The first alert comes at 80 % of it, above the estimate of docs/cost.md.
+budget = {
+  monthly_usd = 200
 }

@@ -18,12 +18,12 @@ log_retention_days = 731
 encrypt_catalog    = true
 
 schedule = {
-  expression = "rate(15 minutes)"
+  expression = "cron(0/20 * * * ? *)"
   enabled    = true
 }
 
 reconcile_schedule = {
-  expression = "rate(1 hour)"
+  expression = "cron(10 0/2 * * ? *)"
   enabled    = true
 }
 
@@ -35,6 +35,11 @@ compact_schedule = {
 verify_schedule = {
   expression = "cron(0 4 * * ? *)"
   enabled    = true
+}
+
+# The first alert comes at 80 % of it, above the estimate of docs/cost.md.
+budget = {
+  monthly_usd = 500
 }
 
 # QuickSight, which is billed per user, is off: after the account has subscribed to it, set TF_VAR_quicksight.
