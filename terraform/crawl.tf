@@ -30,6 +30,7 @@ module "drift" {
   security_configuration = local.security_configuration
   log_retention_days     = var.log_retention_days
   trust_conditions       = var.job_trust_conditions
+  glue_metrics           = var.glue_metrics
 
   arguments = { "--crawler" = module.crawler.name }
 

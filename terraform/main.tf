@@ -106,6 +106,8 @@ module "ingest" {
   security_configuration = local.security_configuration
   log_retention_days     = var.log_retention_days
   trust_conditions       = var.job_trust_conditions
+  disable_proxy          = local.disable_proxy
+  glue_metrics           = var.glue_metrics
 
   arguments = {
     "--source_connection" = module.totesys.name
@@ -136,6 +138,7 @@ module "transform" {
   security_configuration = local.security_configuration
   log_retention_days     = var.log_retention_days
   trust_conditions       = var.job_trust_conditions
+  glue_metrics           = var.glue_metrics
 
   arguments = {
     "--ingested"  = module.lake.buckets.ingested
@@ -171,6 +174,8 @@ module "load" {
   security_configuration = local.security_configuration
   log_retention_days     = var.log_retention_days
   trust_conditions       = var.job_trust_conditions
+  disable_proxy          = local.disable_proxy
+  glue_metrics           = var.glue_metrics
 
   arguments = merge(module.warehouse.arguments, {
     "--processed" = module.lake.buckets.processed
@@ -200,6 +205,8 @@ module "reconcile" {
   security_configuration = local.security_configuration
   log_retention_days     = var.log_retention_days
   trust_conditions       = var.job_trust_conditions
+  disable_proxy          = local.disable_proxy
+  glue_metrics           = var.glue_metrics
 
   arguments = merge(module.warehouse.arguments, {
     "--source_connection" = module.totesys.name
@@ -232,6 +239,7 @@ module "compact" {
   security_configuration = local.security_configuration
   log_retention_days     = var.log_retention_days
   trust_conditions       = var.job_trust_conditions
+  glue_metrics           = var.glue_metrics
 
   arguments = {
     "--ingested"  = module.lake.buckets.ingested
@@ -264,6 +272,7 @@ module "verify" {
   security_configuration = local.security_configuration
   log_retention_days     = var.log_retention_days
   trust_conditions       = var.job_trust_conditions
+  glue_metrics           = var.glue_metrics
 
   arguments = {
     "--ingested"  = module.lake.buckets.ingested

@@ -22,6 +22,7 @@ module "monitoring" {
     compact   = var.compact_schedule.enabled
     verify    = var.verify_schedule.enabled
   }
+  redshift_limit  = module.warehouse.usage_limit
   longest_seconds = var.longest_seconds
   volume_band     = var.volume_band
   composite       = var.composite_alarm

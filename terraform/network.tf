@@ -1,9 +1,13 @@
 locals {
-  # AWS services that the jobs call; the Redshift Data API only for a Redshift warehouse.
+  # Services that the jobs call through the VPC. Those in disable_proxy go through Glue's own proxy otherwise, as the jobs'
+  # output to CloudWatch Logs always does; S3 and Secrets Manager call KMS themselves, and Glue assumes the role.
   services = setunion(
-    ["glue", "kms", "logs", "monitoring", "secretsmanager", "sts"],
+    ["secretsmanager"],
     var.warehouse_kind == "redshift" ? ["redshift-data"] : [],
+    local.disable_proxy ? ["glue", "monitoring"] : [],
   )
+
+  disable_proxy = var.network == null ? false : var.network.disable_proxy
 
   database_ports = concat(
     [nonsensitive(var.totesys.port)],
@@ -26,7 +30,9 @@ module "network" {
   peer                 = var.network.peer
   database_cidr_blocks = var.network.database_cidr_blocks
   database_ports       = local.database_ports
-  services             = coalesce(var.network.services, local.services)
+  https_cidr_blocks    = var.network.https_cidr_blocks
+  # The DNS names of an endpoint apply to all workloads of the VPC, so an existing VPC gets only those that are asked for.
+  services = coalesce(var.network.services, var.network.vpc_id == null ? local.services : [])
 
   kms_key_arn        = local.kms_key_arn
   log_retention_days = var.log_retention_days

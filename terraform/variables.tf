@@ -252,7 +252,7 @@ variable "redshift" {
 }
 
 variable "network" {
-  description = "VPC of the jobs: {} creates one, vpc_id uses an existing one; null if both databases are reached without a VPC. See the module network for the attributes."
+  description = "VPC of the jobs: {} creates one, vpc_id uses an existing one; null if both databases are reached without a VPC. disable_proxy also sends the jobs' calls of S3, CloudWatch and Glue through it. See the module network for the other attributes."
   type = object({
     vpc_id               = optional(string)
     subnet_ids           = optional(list(string))
@@ -261,7 +261,9 @@ variable "network" {
     zones                = optional(list(string))
     peer                 = optional(object({ vpc_id = string, cidr_block = string, route_table_ids = set(string) }))
     database_cidr_blocks = optional(list(string))
+    https_cidr_blocks    = optional(list(string))
     services             = optional(set(string))
+    disable_proxy        = optional(bool, false)
   })
   default = null
 }
@@ -270,6 +272,12 @@ variable "job_trust_conditions" {
   description = "Whether Glue can assume the jobs' roles for this account only (aws:SourceAccount, aws:SourceArn). AWS documents that crawlers send these keys, and not whether jobs do: false if no job can start."
   type        = bool
   default     = true
+}
+
+variable "glue_metrics" {
+  description = "Whether Glue publishes its own metrics of the jobs, for an investigation; they can cost more than the runs."
+  type        = bool
+  default     = false
 }
 
 variable "encrypt_catalog" {
@@ -309,7 +317,7 @@ variable "athena_gib_per_query" {
 variable "longest_seconds" {
   description = "Alarm limit of the duration of each stage in seconds; the sum of the workflow's stages should be below its schedule interval."
   type        = map(number)
-  default     = { ingest = 240, transform = 240, load = 240, reconcile = 900, compact = 1800, verify = 1800 }
+  default     = { ingest = 180, transform = 180, load = 180, reconcile = 900, compact = 1800, verify = 1800 }
 }
 
 variable "volume_band" {
@@ -327,7 +335,7 @@ variable "composite_alarm" {
 variable "budget" {
   description = "Monthly budget in US dollars, and whether only costs tagged project=totelake count; null for no budget."
   type        = object({ monthly_usd = number, own_costs_only = optional(bool, false) })
-  default     = { monthly_usd = 100 }
+  default     = null
 }
 
 variable "quicksight" {

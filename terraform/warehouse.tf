@@ -41,6 +41,9 @@ module "define" {
 
   security_configuration = local.security_configuration
   log_retention_days     = var.log_retention_days
+  trust_conditions       = var.job_trust_conditions
+  disable_proxy          = local.disable_proxy
+  glue_metrics           = var.glue_metrics
 
   reads       = []
   arguments   = module.warehouse.definition.arguments

@@ -17,12 +17,12 @@ force_destroy        = true
 secret_recovery_days = 0
 
 schedule = {
-  expression = "cron(0/15 * * * ? *)"
+  expression = "cron(0/20 * * * ? *)"
   enabled    = true
 }
 
 reconcile_schedule = {
-  expression = "cron(10 * * * ? *)"
+  expression = "cron(10 0/2 * * ? *)"
   enabled    = true
 }
 
@@ -39,4 +39,9 @@ verify_schedule = {
 crawl_schedule = {
   expression = "cron(0 5 * * ? *)"
   enabled    = true
+}
+
+# The first alert comes at 80 % of it, above the estimate of docs/cost.md.
+budget = {
+  monthly_usd = 200
 }

@@ -17,6 +17,4 @@ encrypt_with_own_key = false
 keep_missed_starts   = false
 secret_recovery_days = 0
 
-# Not supported locally: composite alarms, and budgets with tags.
-composite_alarm = false
-budget          = null
+composite_alarm = false # not supported locally

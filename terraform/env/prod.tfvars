@@ -19,12 +19,12 @@ log_retention_days = 731
 encrypt_catalog    = true
 
 schedule = {
-  expression = "cron(0/15 * * * ? *)"
+  expression = "cron(0/20 * * * ? *)"
   enabled    = true
 }
 
 reconcile_schedule = {
-  expression = "cron(10 * * * ? *)"
+  expression = "cron(10 0/2 * * ? *)"
   enabled    = true
 }
 
@@ -41,6 +41,11 @@ verify_schedule = {
 crawl_schedule = {
   expression = "cron(0 5 * * ? *)"
   enabled    = true
+}
+
+# The first alert comes at 80 % of it, above the estimate of docs/cost.md.
+budget = {
+  monthly_usd = 500
 }
 
 # QuickSight, which is billed per user, is off: after the account has subscribed to it, set TF_VAR_quicksight.

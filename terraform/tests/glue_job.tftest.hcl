@@ -208,6 +208,48 @@ run "job_without_wheels_and_certificates" {
   }
 }
 
+run "job_publishes_no_metrics_of_glue_and_uses_glues_proxy" {
+  module {
+    source = "./modules/glue_job"
+  }
+
+  assert {
+    condition = length(setintersection(
+      keys(aws_glue_job.this.default_arguments), ["--enable-metrics", "--enable-observability-metrics", "--disable-proxy-v2"]
+    )) == 0
+    error_message = "Glue's metrics are billed for each run, and an argument can be enabled by its presence."
+  }
+
+  assert {
+    condition     = strcontains(module.role.policy, "{\"StringEquals\":{\"cloudwatch:namespace\":[\"Totelake\"]}}")
+    error_message = "The job may publish only the platform's metrics."
+  }
+}
+
+run "job_with_metrics_of_glue_and_without_its_proxy" {
+  module {
+    source = "./modules/glue_job"
+  }
+
+  variables {
+    glue_metrics  = true
+    disable_proxy = true
+  }
+
+  assert {
+    condition = [
+      for name in ["--enable-metrics", "--enable-observability-metrics", "--disable-proxy-v2"] :
+      aws_glue_job.this.default_arguments[name]
+    ] == ["", "true", "true"]
+    error_message = "Glue publishes its metrics, and the job calls AWS through the VPC."
+  }
+
+  assert {
+    condition     = strcontains(module.role.policy, "{\"StringEquals\":{\"cloudwatch:namespace\":[\"Glue\",\"Totelake\"]}}")
+    error_message = "The job's role publishes Glue's metrics."
+  }
+}
+
 run "job_with_two_connections_reads_both_secrets" {
   module {
     source = "./modules/glue_job"

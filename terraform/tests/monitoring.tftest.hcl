@@ -93,6 +93,28 @@ run "all_alarms_are_created" {
   }
 }
 
+run "redshift_has_an_alarm_on_its_usage_limit" {
+  module {
+    source = "./modules/monitoring"
+  }
+
+  variables {
+    redshift_limit = {
+      rpu_hours  = 400
+      dimensions = { UsageLimitId = "limit-1", UsageType = "SERVERLESS_COMPUTE", Workgroup = "totelake-test-warehouse" }
+    }
+  }
+
+  assert {
+    condition = (
+      aws_cloudwatch_metric_alarm.this["rpu-hours"].namespace == "AWS/Redshift-Serverless"
+      && aws_cloudwatch_metric_alarm.this["rpu-hours"].threshold == 320
+      && aws_cloudwatch_metric_alarm.this["rpu-hours"].dimensions == var.redshift_limit.dimensions
+    )
+    error_message = "The alarm is raised at 80 % of the limit, before Redshift stops or costs more than planned."
+  }
+}
+
 run "no_alarms_for_disabled_schedules" {
   module {
     source = "./modules/monitoring"

@@ -83,12 +83,28 @@ run "existing_vpc_is_not_changed" {
     vpc_id               = "vpc-1"
     subnet_ids           = ["subnet-1", "subnet-2"]
     database_cidr_blocks = ["192.168.0.0/24"]
+    https_cidr_blocks    = ["0.0.0.0/0"]
     services             = []
   }
 
   assert {
-    condition     = length(aws_vpc.this) + length(aws_subnet.this) + length(aws_route_table.this) + length(module.flow_log) == 0
+    condition = (
+      length(aws_vpc.this) + length(aws_subnet.this) + length(aws_route_table.this) + length(module.flow_log)
+      + length(aws_route_table_association.this) + length(aws_route.to_peer)
+      + length(aws_route.from_peer) + length(module.endpoints.services) == 0
+      && !local.gateway
+    )
     error_message = "Only the jobs' security group is created."
+  }
+
+  assert {
+    condition     = local.shared_cidr_blocks == tolist(["10.1.0.0/16", "100.64.0.0/16"])
+    error_message = "All of the VPC may use the endpoints that are asked for."
+  }
+
+  assert {
+    condition     = aws_vpc_security_group_egress_rule.https["0.0.0.0/0"].to_port == 443
+    error_message = "The jobs may reach AWS through a NAT gateway if configured."
   }
 
   assert {
@@ -113,10 +129,15 @@ run "endpoints_are_limited_to_the_jobs_and_this_account" {
 
   variables {
     vpc_id                   = "vpc-1"
-    subnet_ids               = ["subnet-1", "subnet-2"]
+    subnet_id                = "subnet-1"
     gateway                  = true
     route_table_ids          = ["rtb-1"]
     client_security_group_id = "sg-jobs"
+  }
+
+  assert {
+    condition     = alltrue([for endpoint in aws_vpc_endpoint.interface : endpoint.subnet_ids == toset(["subnet-1"])])
+    error_message = "An endpoint is in one availability zone, because each zone is billed."
   }
 
   assert {
@@ -138,7 +159,34 @@ run "endpoints_are_limited_to_the_jobs_and_this_account" {
   }
 
   assert {
-    condition     = aws_vpc_security_group_ingress_rule.this[0].referenced_security_group_id == "sg-jobs" && aws_vpc_security_group_ingress_rule.this[0].to_port == 443
+    condition = [
+      for rule in values(aws_vpc_security_group_ingress_rule.this) : [rule.referenced_security_group_id == "sg-jobs", rule.to_port == 443]
+    ] == [[true, true]]
     error_message = "Only the jobs may connect to the endpoints."
+  }
+}
+
+run "endpoints_in_an_existing_vpc_serve_its_other_workloads" {
+  module {
+    source = "./modules/endpoints"
+  }
+
+  variables {
+    vpc_id                   = "vpc-1"
+    subnet_id                = "subnet-1"
+    gateway                  = true
+    route_table_ids          = ["rtb-1"]
+    client_security_group_id = "sg-jobs"
+    shared_cidr_blocks       = ["10.1.0.0/16", "100.64.0.0/16"]
+  }
+
+  assert {
+    condition     = toset(values(aws_vpc_security_group_ingress_rule.this)[*].cidr_ipv4) == toset(["10.1.0.0/16", "100.64.0.0/16"])
+    error_message = "The endpoints' DNS names apply to the whole VPC, so all of it may connect."
+  }
+
+  assert {
+    condition     = local.policy == null
+    error_message = "No request of other workloads is denied."
   }
 }

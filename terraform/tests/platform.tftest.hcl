@@ -161,8 +161,8 @@ run "redshift_in_a_new_vpc" {
   }
 
   assert {
-    condition     = module.network[0].services == tolist(["glue", "kms", "logs", "monitoring", "redshift-data", "secretsmanager", "sts"])
-    error_message = "The VPC has an endpoint for each service that a job calls, including Redshift's Data API."
+    condition     = module.network[0].services == tolist(["redshift-data", "secretsmanager"])
+    error_message = "The VPC has an endpoint for each service that a job calls and that Glue's proxy does not serve."
   }
 
   assert {
@@ -175,6 +175,11 @@ run "redshift_in_a_new_vpc" {
   assert {
     condition     = output.jobs.define == "totelake-test-define" && contains(keys(output.log_groups), "define")
     error_message = "A job defines a warehouse that is created here."
+  }
+
+  assert {
+    condition     = contains(output.alarms, "totelake-test-rpu-hours")
+    error_message = "The usage limit has an alarm."
   }
 
   assert {
@@ -206,4 +211,50 @@ run "invalid_prefix_is_refused" {
   }
 
   expect_failures = [var.prefix]
+}
+
+run "new_vpc_without_glues_proxy" {
+  command = plan
+
+  variables {
+    network = { disable_proxy = true }
+  }
+
+  assert {
+    condition     = module.network[0].services == tolist(["glue", "monitoring", "secretsmanager"])
+    error_message = "The VPC has an endpoint for each service that a job calls."
+  }
+
+  assert {
+    condition = [
+      for job in [module.ingest, module.transform, module.load, module.reconcile] : lookup(job.arguments, "--disable-proxy-v2", "")
+    ] == ["true", "", "true", "true"]
+    error_message = "The jobs with a connection do not use the proxy; the others are not in the VPC."
+  }
+}
+
+run "existing_vpc_gets_no_endpoint_unless_asked_for" {
+  command = plan
+
+  variables {
+    network = { vpc_id = "vpc-1", subnet_ids = ["subnet-1", "subnet-2"], disable_proxy = true }
+  }
+
+  assert {
+    condition     = length(module.network[0].services) == 0
+    error_message = "Interface endpoints would change how other workloads of the VPC reach AWS."
+  }
+}
+
+run "existing_vpc_gets_the_endpoints_asked_for" {
+  command = plan
+
+  variables {
+    network = { vpc_id = "vpc-1", subnet_ids = ["subnet-1", "subnet-2"], services = ["secretsmanager"] }
+  }
+
+  assert {
+    condition     = module.network[0].services == tolist(["secretsmanager"])
+    error_message = "The given services have endpoints."
+  }
 }

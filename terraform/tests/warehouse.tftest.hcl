@@ -272,7 +272,7 @@ run "redshift_is_private_encrypted_and_limited" {
   }
 
   assert {
-    condition     = aws_redshiftserverless_usage_limit.this.amount == 400 && aws_redshiftserverless_usage_limit.this.period == "monthly"
+    condition     = aws_redshiftserverless_usage_limit.this.amount == 600 && aws_redshiftserverless_usage_limit.this.period == "monthly"
     error_message = "There is a monthly usage limit."
   }
 

@@ -161,7 +161,6 @@ def every_job(name: str) -> list[RoleCall]:
         *deletes(ARTIFACTS, temporary, maker=GLUE),
         *(call for group in ("output", "error", "logs-v2") for call in logs(f"/aws-glue/jobs/{group}", GLUE)),
         publishes("Totelake"),
-        publishes("Glue", GLUE),
     ]
 
 

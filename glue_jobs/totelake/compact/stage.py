@@ -59,7 +59,7 @@ def run(run: JobRun, ingested: str, processed: str) -> None:
             _compact(run, sources, widest),
             _compact(run, stars, {name: _width(table, widest) for name, table in STAR_TABLES.items()}),
         ]
-        _measure(stage_metrics, {name: sets for files in live for name, sets in files.tables.items()})
+        _measure(stage_metrics, [each for files in live for sets in files.tables.values() for each in sets])
 
 
 def _width(table: StarTable, widest: Mapping[str, int]) -> int:
@@ -150,10 +150,9 @@ def _unregistered(sets: tuple[FileSet, ...], registered: list[list[str]]) -> lis
     return [files for files in sets if not known.issuperset(part.values for part in catalog.partitions_of(files))]
 
 
-def _measure(stage_metrics: StageMetrics, tables: Mapping[str, tuple[FileSet, ...]]) -> None:
-    sizes = {name: [file.bytes for each in sets for file in each.files] for name, sets in tables.items()}
-    stage_metrics.record(metrics.LIVE_FILES, {name: len(of_table) for name, of_table in sizes.items()})
-    partitions = {name: sum(len(each.months) or 1 for each in sets) for name, sets in tables.items()}
-    stage_metrics.record(metrics.LIVE_PARTITIONS, partitions)
-    averages = {name: sum(of_table) / len(of_table) for name, of_table in sizes.items() if of_table}
-    stage_metrics.record(metrics.FILE_BYTES, averages)
+def _measure(stage_metrics: StageMetrics, sets: list[FileSet]) -> None:
+    sizes = [file.bytes for each in sets for file in each.files]
+    stage_metrics.record(metrics.LIVE_FILES, len(sizes))
+    stage_metrics.record(metrics.LIVE_PARTITIONS, sum(len(each.months) or 1 for each in sets))
+    if sizes:
+        stage_metrics.record(metrics.FILE_BYTES, sum(sizes) / len(sizes))

@@ -84,13 +84,12 @@ def _read(
     batch = _batch(run, attempt, tables, written=written, counts=counts)
     source.check_unaltered(tables)
     figures |= {"tables": len(batch.tables), "total_rows": sum(table.rows for table in batch.tables.values())}
-    _measure(stage_metrics, baseline, batch, counts)
+    _measure(stage_metrics, baseline, batch)
     return batch
 
 
-def _measure(stage_metrics: StageMetrics, baseline: Baseline, batch: IngestedBatch, counts: dict[str, Count]) -> None:
-    stage_metrics.record(metrics.ROWS_IN, {name: count.changed for name, count in counts.items() if count.changed})
-    stage_metrics.record(metrics.ROWS_OUT, {name: table.rows for name, table in batch.tables.items()})
+def _measure(stage_metrics: StageMetrics, baseline: Baseline, batch: IngestedBatch) -> None:
+    stage_metrics.record(metrics.ROWS_OUT, sum(table.rows for table in batch.tables.values()))
     stage_metrics.record(metrics.BYTES, sum(table.bytes for table in batch.tables.values()))
     last = batch if batch.tables or baseline.previous is None else baseline.previous
     if changes := [table.highest_last_updated for table in last.tables.values() if table.highest_last_updated]:

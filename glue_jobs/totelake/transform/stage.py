@@ -1,6 +1,5 @@
 """The transform stage: builds the star tables from the batches ingested since the last run."""
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -132,7 +131,7 @@ def _run(
         figures["pending_batches"] = committed - covered
         if covered == committed and not (rebuild and last):
             figures["total_rows"] = 0
-            _measure(stage_metrics, [], None, processed_log.live_files())
+            _measure(stage_metrics, None, processed_log.live_files())
             stage_metrics.record(metrics.HELD_ROWS, _held(last))
             return None
         stage = _Stage(
@@ -153,23 +152,14 @@ def _run(
         figures |= {"batch_id": batch.batch_id, "quarantined": batch.quarantined, "total_rows": batch.rows.total()}
         failpoints.hit(failpoints.BEFORE_LOG_CREATED)
         processed_log.commit(batch)
-        _measure(stage_metrics, pending, batch, processed_log.live_files())
+        _measure(stage_metrics, batch, processed_log.live_files())
         stage_metrics.record(metrics.HELD_ROWS, _held(batch))
         return batch
 
 
-def _measure(
-    stage_metrics: StageMetrics,
-    covered: list[IngestedBatch],
-    batch: ProcessedBatch | None,
-    files: LiveFiles,
-) -> None:
-    rows_in: Counter[str] = Counter()
-    for ingested in covered:
-        rows_in.update({name: table.rows for name, table in ingested.tables.items()})
+def _measure(stage_metrics: StageMetrics, batch: ProcessedBatch | None, files: LiveFiles) -> None:
     broken = batch.broken if batch else {}
-    stage_metrics.record(metrics.ROWS_IN, rows_in)
-    stage_metrics.record(metrics.ROWS_OUT, batch.rows if batch else {})
+    stage_metrics.record(metrics.ROWS_OUT, sum(batch.rows.values()) if batch else 0)
     stage_metrics.record(metrics.BYTES, batch.bytes if batch else 0)
     stage_metrics.record(
         metrics.QUARANTINED_ROWS,

@@ -1,6 +1,5 @@
 """The load stage: loads every processed batch that the warehouse lacks, each in one transaction."""
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -76,7 +75,7 @@ def _load_pending(
     if not pending:
         with log.span("load", stage="load", batches=0, total_rows=0):
             opened.ensure_schema()
-        _measure(stage_metrics, [], {})
+        stage_metrics.record(metrics.ROWS_OUT, 0)
     for batch in pending:
         files = _files_by_table(run, commit_log, batch, batch.file_sets)
         full_refresh = batch.is_full_refresh and batch.sequence > 1
@@ -99,13 +98,7 @@ def _load(
     for table, rows in merged.items():
         with log.span("table_loaded", stage="load", table=table, rows=rows):
             opened.after_load(STAR_TABLES[table], rows)
-    _measure(stage_metrics, batches, merged)
-
-
-def _measure(stage_metrics: StageMetrics, batches: list[ProcessedBatch], merged: dict[str, int]) -> None:
-    stage_metrics.record(metrics.ROWS_IN, sum((batch.rows for batch in batches), Counter()))
-    stage_metrics.record(metrics.ROWS_OUT, merged)
-    stage_metrics.record(metrics.BYTES, sum(batch.bytes for batch in batches))
+    stage_metrics.record(metrics.ROWS_OUT, sum(merged.values()))
 
 
 def _files_by_table(

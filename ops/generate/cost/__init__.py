@@ -1,15 +1,17 @@
-"""Estimates the monthly cost of an environment from its Terraform plan and list prices."""
+"""Estimates the monthly cost of the environments from their Terraform plans and list prices."""
 
 from ops.generate.cost import document
-from ops.generate.cost.plan import resources
+from ops.generate.cost.plan import plans
 
-ENVIRONMENT = "dev"
-"""The environment of docs/cost.md."""
+
+def environments() -> dict[str, document.Plans]:
+    """Return the plans of the environments of docs/cost.md, the first in detail; runs `terraform test`."""
+    return {"dev": plans("dev", variants=True), "prod": plans("prod")}
 
 
 def page() -> str:
-    """Return docs/cost.md; runs `terraform test` to plan the environment, which takes some seconds."""
-    return document.page(ENVIRONMENT, resources(ENVIRONMENT))
+    """Return docs/cost.md."""
+    return document.page(environments())
 
 
-__all__ = ["ENVIRONMENT", "page"]
+__all__ = ["environments", "page"]

@@ -5,15 +5,14 @@ mock_provider "aws" {
 }
 
 variables {
-  totesys   = { host = "source.example.com", port = 5432, database = "totesys", username = "reader", password = "r" }
-  network   = {} # a VPC of its own, as in docs/runbooks/deploy.md
+  totesys = { host = "source.example.com", port = 5432, database = "totesys", username = "reader", password = "r" }
+  network = {} # a VPC of its own, as in docs/runbooks/deploy.md
 
   # Set by a deployment; they cost nothing.
   wheels          = null
   ca_certificates = "environment.tftest.hcl"
-
 }
 
-run "plan" {
+run "configured" {
   command = plan
 }

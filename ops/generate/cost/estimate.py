@@ -1,7 +1,7 @@
 """The monthly cost of an environment's scheduled runs and fixed resources. Pure functions."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,13 +17,23 @@ from ops.generate.cost.prices import (
     FREE,
     HOURS,
     INSTANCES,
+    LOG_MB_OF_RUN,
+    LOGS,
+    METRIC,
     MONTHLY,
+    NETWORK,
+    REDSHIFT,
+    REDSHIFT_MIN_MINUTES,
+    SECRET,
     SPARK,
     SPARK_MIN_MINUTES,
     Price,
 )
+from totelake.runtime.metrics import METRICS
 
-_DATABASE = "aws_db_instance"
+_POSTGRES = "aws_db_instance"
+_REDSHIFT = "aws_redshiftserverless_workgroup"
+_REDSHIFT_STAGES = ("load", "reconcile")
 _SAMPLE = timedelta(days=28)
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -56,6 +66,11 @@ class Job:
     flex_minute: float
 
     @property
+    def stage(self) -> str:
+        """Its name without the prefix."""
+        return self.name.rpartition("-")[2]
+
+    @property
     def run(self) -> float:
         """The minimum cost of a run on demand."""
         return self.minute * SPARK_MIN_MINUTES
@@ -81,13 +96,36 @@ class ScheduledStart:
 class FixedCost:
     """Resources with a fixed monthly price: their number, and the price of one."""
 
-    count: int
+    count: float
     price: Price
 
     @property
     def month(self) -> float:
         """The cost of a month."""
         return self.count * self.price.amount
+
+
+@dataclass(frozen=True, slots=True)
+class MonthlyCosts:
+    """The costs of a month, in US dollars."""
+
+    jobs: float
+    crawling: float
+    network: float
+    metrics: float
+    logs: float
+    other: float
+    database: float
+
+    @property
+    def platform(self) -> float:
+        """All of them without the database."""
+        return self.jobs + self.crawling + self.network + self.metrics + self.logs + self.other
+
+    @property
+    def total(self) -> float:
+        """All of them."""
+        return self.platform + self.database
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +149,11 @@ class EnvironmentSchedules:
     def jobs_month(self, pipeline_runs: float) -> float:
         """Return the monthly cost of those jobs on demand."""
         return sum(runs * job.run for job, runs in self.jobs(pipeline_runs))
+
+    def stage_runs(self, pipeline_runs: float) -> dict[str, float]:
+        """Return the runs a month of each stage, given those of the workflow."""
+        after_crawls = [(job, self.crawl.runs) for job in self.crawl.jobs]
+        return {job.stage: runs for job, runs in [*self.jobs(pipeline_runs), *after_crawls]}
 
     def recommended_frequency(self) -> str:
         """Return the highest of `FREQUENCIES` whose cost is within `CRAWL_SHARE` of the cost of the jobs."""
@@ -139,34 +182,93 @@ def environment(resources: Iterable[Resource]) -> EnvironmentSchedules:
     return EnvironmentSchedules(pipeline, crawl, tuple(others))
 
 
-def fixed_costs(resources: Iterable[Resource]) -> list[FixedCost]:
-    """Return the fixed costs of `resources`."""
+def month(resources: Iterable[Resource], pipeline_runs: float | None = None) -> MonthlyCosts:
+    """Return the costs of a month with `pipeline_runs` of the workflow, by default as scheduled."""
     resources = list(resources)
-    counts = {kind: sum(_quantity(resource, resources) for resource in _of_type(resources, kind)) for kind in MONTHLY}
-    costs = [FixedCost(count, MONTHLY[kind]) for kind, count in counts.items() if count]
-    databases = (database for database in _of_type(resources, _DATABASE) if _is_priced(database))
-    return costs + [cost for database in databases for cost in _database_costs(database)]
+    schedules = environment(resources)
+    runs = schedules.stage_runs(schedules.pipeline.runs if pipeline_runs is None else pipeline_runs)
+    return MonthlyCosts(
+        jobs=schedules.jobs_month(schedules.pipeline.runs if pipeline_runs is None else pipeline_runs),
+        crawling=schedules.crawl.runs * schedules.crawl_run,
+        network=_sum(fixed_costs(resources, NETWORK)),
+        metrics=metric_months(runs) * METRIC.amount,
+        logs=sum(runs.values()) * LOG_MB_OF_RUN / 1024 * LOGS.amount,
+        other=_sum(fixed_costs(resources)),
+        database=_sum(database_costs(resources, runs)),
+    )
+
+
+def metric_months(runs: Mapping[str, float]) -> float:
+    """Return the billed months of all metrics, given the runs a month of each stage; two in an hour count once."""
+    return sum(min(1.0, sum(runs.get(stage, 0.0) for stage in stages) / HOURS) for stages in _publishers())
+
+
+def series() -> int:
+    """Return the number of metrics with their dimensions."""
+    return len(_publishers())
+
+
+def _publishers() -> list[tuple[str, ...]]:
+    """Return the stages that publish each metric, for each combination of dimensions.
+
+    Those of tables and rules are omitted: they have values only when rows are quarantined.
+    """
+    return [
+        stages
+        for metric in METRICS
+        for names in metric.dimension_sets
+        if set(names) <= {"Stage"}
+        for stages in ([(stage,) for stage in metric.stages] if names else [metric.stages])
+    ]
+
+
+def fixed_costs(resources: Iterable[Resource], prices: Mapping[str, Price] = MONTHLY) -> list[FixedCost]:
+    """Return the fixed costs of those of `resources` that have one of `prices`."""
+    resources = list(resources)
+    counts = {kind: sum(map(_quantity, _of_type(resources, kind))) for kind in prices}
+    return [FixedCost(count, prices[kind]) for kind, count in counts.items() if count]
+
+
+def database_costs(resources: Iterable[Resource], runs: Mapping[str, float]) -> list[FixedCost]:
+    """Return the costs of a warehouse among `resources`, with its secret, given the runs a month of each stage."""
+    resources = list(resources)
+    postgres = [cost for database in _of_type(resources, _POSTGRES) for cost in _postgres_costs(database)]
+    redshift = [FixedCost(rpu_hours(group, runs), REDSHIFT) for group in _of_type(resources, _REDSHIFT)]
+    return [*postgres, *redshift, FixedCost(1, SECRET)] if postgres or redshift else []
+
+
+def rpu_hours(workgroup: Resource, runs: Mapping[str, float]) -> float:
+    """Return the minimum RPU-hours of a month, given the runs a month of each stage."""
+    sessions = sum(runs[stage] for stage in _REDSHIFT_STAGES)
+    hours: float = sessions * workgroup.values["base_capacity"] * REDSHIFT_MIN_MINUTES / 60
+    return hours
 
 
 def unpriced(resources: Iterable[Resource]) -> list[str]:
     """Return the types of resources without a declared price."""
-    known = (*MONTHLY, *FREE, "aws_glue_job", "aws_glue_crawler")
+    known = (*MONTHLY, *NETWORK, *FREE, "aws_redshiftserverless_", "aws_glue_job", "aws_glue_crawler")
     return sorted(
         {resource.type for resource in resources if not resource.type.startswith(known) and not _is_priced(resource)}
     )
 
 
 def _is_priced(resource: Resource) -> bool:
-    return resource.type == _DATABASE and resource.values["instance_class"] in INSTANCES
+    return resource.type == _POSTGRES and resource.values["instance_class"] in INSTANCES
 
 
-def _database_costs(database: Resource) -> list[FixedCost]:
-    """Return the costs of a database's instances and disks, including its standby."""
+def _postgres_costs(database: Resource) -> list[FixedCost]:
+    """Return the costs of a database's instances and disks, including its standby; none for an unknown class."""
     values, copies = database.values, 2 if database.values["multi_az"] else 1
+    if not _is_priced(database):
+        return []
     return [
         FixedCost(copies, INSTANCES[values["instance_class"]]),
         FixedCost(copies * values["allocated_storage"], DATABASE_STORAGE),
     ]
+
+
+def _sum(costs: Iterable[FixedCost]) -> float:
+    return sum(cost.month for cost in costs)
 
 
 def _start(schedule: dict[str, Any], resources: list[Resource], jobs: dict[str, Job]) -> ScheduledStart:
@@ -198,18 +300,14 @@ def _job(resource: Resource) -> Job:
     return Job(values["name"], size, on_demand.amount * dpu_minutes, flex.amount * dpu_minutes)
 
 
-def _quantity(resource: Resource, resources: list[Resource]) -> int:
+def _quantity(resource: Resource) -> int:
     """Return the number of priced units of a resource, such as the metrics of an alarm."""
     values = resource.values
     if resource.type == "aws_cloudwatch_metric_alarm":
         queries = values.get("metric_query") or []
         return max(1, sum(1 for query in queries if query.get("metric")))
     if resource.type == "aws_vpc_endpoint":
-        if values.get("vpc_endpoint_type") != "Interface":
-            return 0
-        # Planned subnets have no id yet; the endpoint is then in all subnets of its module.
-        subnets = [other for other in _of_type(resources, "aws_subnet") if other.module == resource.module]
-        return len(values.get("subnet_ids") or subnets)
+        return len(values["subnet_ids"]) if values.get("vpc_endpoint_type") == "Interface" else 0
     return 1
 
 

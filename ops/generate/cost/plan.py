@@ -9,7 +9,7 @@ from typing import Any
 from ops.deploy import build, terraform
 
 _FOLDER = build.FOLDER / "plan"
-_TEST = "environment.tftest.hcl"
+_CONFIGURED, _VARIANTS = "environment.tftest.hcl", "variants.tftest.hcl"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +26,17 @@ class Resource:
         return self.address.rpartition(f"{self.type}.")[0].rstrip(".")
 
 
-def resources(environment: str) -> list[Resource]:
+def plans(environment: str, *, variants: bool = False) -> dict[str, list[Resource]]:
     """Return the planned resources of an environment with the values in `terraform/env/<environment>.tfvars`.
 
-    The provider is mocked as in the configuration's tests, so no request is sent to AWS. Raises `TerraformError`.
+    By their name: `configured`, and with `variants` the runs of `variants.tftest.hcl`. The provider is mocked as in the
+    configuration's tests, so no request is sent to AWS. Raises `TerraformError`.
     """
     terraform.copy(_FOLDER)
     shutil.copytree(build.ROOT / "terraform" / "tests" / "mocks", _FOLDER / "tests" / "mocks", dirs_exist_ok=True)
-    shutil.copyfile(Path(__file__).with_name(_TEST), _FOLDER / _TEST)
+    tests = (_CONFIGURED, _VARIANTS) if variants else (_CONFIGURED,)
+    for name in tests:
+        shutil.copyfile(Path(__file__).with_name(name), _FOLDER / name)
     terraform.init(_FOLDER)
     paths = {
         "scripts": build.ROOT / "glue_jobs",
@@ -44,12 +47,16 @@ def resources(environment: str) -> list[Resource]:
     output = terraform.run(
         _FOLDER,
         *("test", "-json", "-verbose", f"-var-file=env/{environment}.tfvars"),
+        *(f"-filter={name}" for name in tests),
         *(f"-var={name}={path}" for name, path in paths.items()),
     )
     events = (json.loads(line) for line in output.splitlines() if line.startswith("{"))
-    [plan] = [event["test_plan"] for event in events if event["type"] == "test_plan"]
-    return [
-        Resource(change["address"], change["type"], change["change"]["after"])
-        for change in plan["resource_changes"]
-        if change["mode"] == "managed"
-    ]
+    return {
+        event["@testrun"]: [
+            Resource(change["address"], change["type"], change["change"]["after"])
+            for change in event["test_plan"]["resource_changes"]
+            if change["mode"] == "managed"
+        ]
+        for event in events
+        if event["type"] == "test_plan"
+    }

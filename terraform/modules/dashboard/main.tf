@@ -8,19 +8,13 @@ locals {
   single   = { for name, metric in var.declared.metrics : name => [local.namespace, name] }
   by_stage = { for name, metric in var.declared.metrics : name => [for stage in metric.stages : [local.namespace, name, "Stage", stage]] }
 
-  # SEARCH includes the tables that exist at display time.
-  by_table = "SEARCH('{${local.namespace},Stage,Table} MetricName=\"RowsOut\" Stage=\"load\"', 'Sum', ${local.period})"
-  by_rule  = "SEARCH('{${local.namespace},Rule,Table} MetricName=\"QuarantinedRows\"', 'Sum', ${local.period})"
-
-  # Files and partitions are also published for all tables together.
-  sizes = "SEARCH('{${local.namespace},Table} MetricName=\"AverageFileBytes\"', 'Average', ${local.period})"
+  # SEARCH includes the tables and rules that have values at display time.
+  by_rule = "SEARCH('{${local.namespace},Rule,Table} MetricName=\"QuarantinedRows\"', 'Sum', ${local.period})"
 
   graphs = concat([
     { title = "Warehouse age, seconds", statistic = "Maximum", lines = [local.single["WarehouseAge"]], limit = var.oldest_seconds },
-    { title = "Completed runs", statistic = "Sum", lines = local.by_stage["Heartbeat"] },
-    { title = "Rows read", statistic = "Sum", lines = local.by_stage["RowsIn"] },
+    { title = "Completed runs", statistic = "SampleCount", lines = local.by_stage["Seconds"] },
     { title = "Rows written", statistic = "Sum", lines = local.by_stage["RowsOut"] },
-    { title = "Rows loaded, by table", statistic = "Sum", lines = [[{ expression = local.by_table }]] },
     { title = "Duration of a run, seconds", statistic = "Maximum", lines = local.by_stage["Seconds"] },
     { title = "Parquet written, bytes", statistic = "Sum", lines = local.by_stage["Bytes"] },
     { title = "Age of the latest change in totesys, seconds", statistic = "Minimum", lines = [local.single["AgeOfNewestChange"]] },
@@ -32,7 +26,7 @@ locals {
     { title = "Batches that no compaction has merged", statistic = "Maximum", lines = [local.single["UncompactedBatches"]], limit = var.most_uncompacted },
     { title = "Time since the last compaction, seconds", statistic = "Maximum", lines = [local.single["CompactionAge"]] },
     { title = "Live files and partitions of the lake", statistic = "Maximum", lines = [local.single["LiveFiles"], local.single["LivePartitions"]] },
-    { title = "Average size of a live file, bytes, by table", statistic = "Average", lines = [[{ expression = local.sizes }]] },
+    { title = "Average size of a live file, bytes", statistic = "Average", lines = [local.single["AverageFileBytes"]] },
     ], [
     for queue in var.missed_queues : {
       title     = "Failed starts: ${queue}"

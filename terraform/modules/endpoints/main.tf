@@ -4,8 +4,11 @@ data "aws_region" "current" {}
 locals {
   region = data.aws_region.current.name
 
-  # Prevents exfiltration of data with credentials of another account.
-  policy = jsonencode({
+  shared = var.shared_cidr_blocks != null
+
+  # Prevents exfiltration of data with credentials of another account. Null, AWS's default, allows every request: other
+  # workloads of a shared VPC may use other accounts, or read public buckets without credentials.
+  policy = local.shared ? null : jsonencode({
     Version = "2012-10-17"
     Statement = [{
       Sid       = "OnlyThisAccount"
@@ -36,7 +39,7 @@ resource "aws_vpc_endpoint" "interface" {
   vpc_id              = var.vpc_id
   service_name        = "com.amazonaws.${local.region}.${each.key}"
   vpc_endpoint_type   = "Interface"
-  subnet_ids          = var.subnet_ids
+  subnet_ids          = [var.subnet_id] # the price is per availability zone, and the jobs run in one
   security_group_ids  = [aws_security_group.this[0].id]
   private_dns_enabled = true
   policy              = local.policy
@@ -54,12 +57,14 @@ resource "aws_security_group" "this" {
   tags = { Name = "${var.prefix}-endpoints" }
 }
 
+# The endpoints' DNS names apply to the whole VPC, so all of a shared one may connect.
 resource "aws_vpc_security_group_ingress_rule" "this" {
-  count = length(var.services) > 0 ? 1 : 0
+  for_each = toset(length(var.services) == 0 ? [] : coalesce(var.shared_cidr_blocks, ["jobs"]))
 
   security_group_id            = aws_security_group.this[0].id
-  description                  = "From the jobs."
-  referenced_security_group_id = var.client_security_group_id
+  description                  = local.shared ? "From the VPC." : "From the jobs."
+  referenced_security_group_id = local.shared ? null : var.client_security_group_id
+  cidr_ipv4                    = local.shared ? each.key : null
   ip_protocol                  = "tcp"
   from_port                    = 443
   to_port                      = 443

@@ -8,9 +8,9 @@ variable "vpc_id" {
   type        = string
 }
 
-variable "subnet_ids" {
-  description = "Subnets of the interface endpoints."
-  type        = list(string)
+variable "subnet_id" {
+  description = "Subnet of the interface endpoints."
+  type        = string
 }
 
 variable "gateway" {
@@ -31,4 +31,10 @@ variable "services" {
 variable "client_security_group_id" {
   description = "Security group of the jobs, which may connect to the endpoints."
   type        = string
+}
+
+variable "shared_cidr_blocks" {
+  description = "CIDR blocks of a VPC with other workloads, which may use the endpoints too; null if only the jobs use the VPC."
+  type        = list(string)
+  default     = null
 }

@@ -29,9 +29,10 @@ locals {
     "--code_version"                     = var.code_version
     "--TempDir"                          = "s3://${local.temporary.bucket}/${local.temporary.prefix}"
     "--conf"                             = join(" --conf ", local.spark_conf)
-    "--enable-metrics"                   = "" # enabled by its presence, whatever the value
-    "--enable-observability-metrics"     = "true"
+    "--enable-metrics"                   = var.glue_metrics ? "" : null # enabled by its presence, whatever the value
+    "--enable-observability-metrics"     = var.glue_metrics ? "true" : null
     "--enable-continuous-cloudwatch-log" = "true"
+    "--disable-proxy-v2"                 = var.disable_proxy && length(local.placements) > 0 ? "true" : null
   }
 }
 
@@ -173,7 +174,7 @@ locals {
     Effect    = "Allow"
     Action    = ["cloudwatch:PutMetricData"]
     Resource  = ["*"]
-    Condition = { StringEquals = { "cloudwatch:namespace" = ["Glue", "Totelake"] } }
+    Condition = { StringEquals = { "cloudwatch:namespace" = var.glue_metrics ? ["Glue", "Totelake"] : ["Totelake"] } }
   }
 
   partitions = {

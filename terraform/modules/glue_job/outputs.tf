@@ -22,3 +22,8 @@ output "log_groups" {
   description = "Names of the log groups of a run: output for its standard output and standard error, error for system logs."
   value       = { for kind in ["error", "output"] : kind => "${local.log_root}/${kind}" }
 }
+
+output "arguments" {
+  description = "Default arguments of a run."
+  value       = aws_glue_job.this.default_arguments
+}

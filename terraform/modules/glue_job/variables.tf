@@ -115,6 +115,18 @@ variable "connections" {
   default = []
 }
 
+variable "disable_proxy" {
+  description = "Whether a job in a VPC calls S3, CloudWatch and Glue through the VPC instead of Glue's own proxy."
+  type        = bool
+  default     = false
+}
+
+variable "glue_metrics" {
+  description = "Whether Glue publishes its own metrics of each run. They are billed as custom metrics, with the run as a dimension."
+  type        = bool
+  default     = false
+}
+
 variable "run_properties" {
   description = "ARNs of the workflows whose run properties the job reads and writes; null for none."
   type        = object({ reads = optional(string), writes = optional(string) })

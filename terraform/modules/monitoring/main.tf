@@ -15,6 +15,7 @@ locals {
     local.alarms_of_duration,
     local.alarms_of_schedules,
     local.alarms_of_alerts,
+    local.alarms_of_costs,
   )
 
   # The attributes that most alarms share; each alarm overrides its own.
@@ -54,9 +55,9 @@ locals {
     })
     reconcile-silent = merge(local.defaults, {
       enabled    = var.expected.reconcile
-      metric     = "Heartbeat"
+      metric     = "Seconds"
       dimensions = { Stage = "reconcile" }
-      statistic  = "Sum"
+      statistic  = "SampleCount"
       period     = 3600
       periods    = 3
       comparison = "LessThanThreshold"
@@ -69,9 +70,9 @@ locals {
     })
     drift-silent = merge(local.defaults, {
       enabled    = var.expected.drift
-      metric     = "Heartbeat"
+      metric     = "Seconds"
       dimensions = { Stage = "drift" }
-      statistic  = "Sum"
+      statistic  = "SampleCount"
       period     = 86400
       periods    = 2
       comparison = "LessThanThreshold"
@@ -125,9 +126,9 @@ locals {
   alarms_of_compaction = {
     compact-silent = merge(local.defaults, {
       enabled    = var.expected.compact
-      metric     = "Heartbeat"
+      metric     = "Seconds"
       dimensions = { Stage = "compact" }
-      statistic  = "Sum"
+      statistic  = "SampleCount"
       period     = 14400
       periods    = 3
       comparison = "LessThanThreshold"
@@ -154,9 +155,9 @@ locals {
   alarms_of_files = {
     verify-silent = merge(local.defaults, {
       enabled    = var.expected.verify
-      metric     = "Heartbeat"
+      metric     = "Seconds"
       dimensions = { Stage = "verify" }
-      statistic  = "Sum"
+      statistic  = "SampleCount"
       period     = 86400
       periods    = 2
       comparison = "LessThanThreshold"
@@ -233,6 +234,22 @@ locals {
       })
     },
   )
+
+  # A budget reports costs hours later, and Redshift itself does nothing but publish metrics when the limit is reached.
+  alarms_of_costs = {
+    for limit in var.redshift_limit[*] : "rpu-hours" => merge(local.defaults, {
+      namespace  = "AWS/Redshift-Serverless"
+      metric     = "UsageLimitConsumed"
+      dimensions = limit.dimensions
+      statistic  = "Maximum"
+      unit       = null
+      period     = 3600
+      threshold  = 0.8 * limit.rpu_hours
+      runbook    = "warehouse-usage"
+      summary    = "Redshift has used 80 % of its monthly limit of ${limit.rpu_hours} RPU-hours."
+      action     = "Find the statements that use it, then raise the limit or run the workflow less often."
+    })
+  }
 }
 
 resource "aws_cloudwatch_metric_alarm" "this" {

@@ -51,6 +51,12 @@ variable "oldest_seconds" {
   default     = 1800
 }
 
+variable "redshift_limit" {
+  description = "Redshift's monthly limit of RPU-hours, and the dimensions of its metrics; null without Redshift."
+  type        = object({ rpu_hours = number, dimensions = map(string) })
+  default     = null
+}
+
 variable "longest_seconds" {
   description = "Limit of the duration of each stage in seconds; the sum of the workflow's stages should be below its schedule interval."
   type        = map(number)

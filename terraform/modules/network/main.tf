@@ -28,6 +28,10 @@ locals {
   subnet_ids      = local.is_new ? values(aws_subnet.this)[*].id : var.subnet_ids
   route_table_ids = local.is_new ? aws_route_table.this[*].id : var.route_table_ids
 
+  # Of an existing VPC, only the given route tables change, and its other workloads may use the endpoints too.
+  gateway            = length(local.route_table_ids) > 0
+  shared_cidr_blocks = local.is_new ? null : data.aws_vpc.existing[0].cidr_block_associations[*].cidr_block
+
   # CIDR blocks and ports of databases: besides AWS itself, the jobs can connect only to these.
   database_cidr_blocks = distinct(concat([local.cidr_block], var.peer[*].cidr_block, var.database_cidr_blocks))
   databases = {
@@ -157,6 +161,17 @@ resource "aws_vpc_security_group_egress_rule" "aws" {
   to_port           = 443
 }
 
+resource "aws_vpc_security_group_egress_rule" "https" {
+  for_each = toset(var.https_cidr_blocks)
+
+  security_group_id = aws_security_group.jobs.id
+  description       = "To AWS outside the VPC."
+  cidr_ipv4         = each.key
+  ip_protocol       = "tcp"
+  from_port         = 443
+  to_port           = 443
+}
+
 resource "aws_vpc_security_group_egress_rule" "databases" {
   for_each = local.databases
 
@@ -173,11 +188,12 @@ module "endpoints" {
 
   prefix                   = var.prefix
   vpc_id                   = local.vpc_id
-  subnet_ids               = local.subnet_ids
-  gateway                  = local.is_new || length(var.route_table_ids) > 0
+  subnet_id                = local.subnet_ids[0]
+  gateway                  = local.gateway
   route_table_ids          = local.route_table_ids
   services                 = var.services
   client_security_group_id = aws_security_group.jobs.id
+  shared_cidr_blocks       = local.shared_cidr_blocks
 }
 
 module "flow_log" {

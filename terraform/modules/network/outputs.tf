@@ -29,6 +29,7 @@ output "placement" {
     aws_route_table_association.this,
     aws_vpc_security_group_egress_rule.aws,
     aws_vpc_security_group_egress_rule.databases,
+    aws_vpc_security_group_egress_rule.https,
     aws_vpc_security_group_egress_rule.s3,
     aws_vpc_security_group_egress_rule.workers,
     aws_vpc_security_group_ingress_rule.workers,

@@ -22,7 +22,7 @@ variable "subnet_ids" {
 }
 
 variable "route_table_ids" {
-  description = "Route tables of those subnets, for the S3 gateway endpoint; empty if the VPC has one."
+  description = "Route tables of those subnets that get a new S3 gateway endpoint and its route; empty to change none, if their subnets reach S3."
   type        = list(string)
   default     = []
   nullable    = false
@@ -75,8 +75,15 @@ variable "database_ports" {
   type        = list(number)
 }
 
+variable "https_cidr_blocks" {
+  description = "CIDR blocks outside the VPC that the jobs may reach on port 443, such as 0.0.0.0/0 behind a NAT gateway."
+  type        = list(string)
+  default     = []
+  nullable    = false
+}
+
 variable "services" {
-  description = "AWS services that get an interface endpoint, such as glue; empty if the VPC has endpoints."
+  description = "AWS services that get an interface endpoint in the jobs' subnet, such as secretsmanager; its DNS names apply to the whole VPC."
   type        = set(string)
 }
 

@@ -19,3 +19,15 @@ output "copy_role_arn" {
 
   depends_on = [aws_iam_role_policy.copy]
 }
+
+output "usage_limit" {
+  description = "The monthly limit of RPU-hours, and the dimensions of its metrics."
+  value = {
+    rpu_hours = var.monthly_limit.rpu_hours
+    dimensions = {
+      UsageLimitId = aws_redshiftserverless_usage_limit.this.id
+      UsageType    = "SERVERLESS_COMPUTE"
+      Workgroup    = aws_redshiftserverless_workgroup.this.workgroup_name
+    }
+  }
+}

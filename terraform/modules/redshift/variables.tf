@@ -61,7 +61,7 @@ variable "max_capacity" {
 variable "monthly_limit" {
   description = "Monthly limit of RPU-hours, and the action beyond it: log, emit-metric or deactivate, which blocks all statements."
   type        = object({ rpu_hours = number, action = string })
-  default     = { rpu_hours = 400, action = "emit-metric" }
+  default     = { rpu_hours = 600, action = "emit-metric" }
   nullable    = false
 
   validation {

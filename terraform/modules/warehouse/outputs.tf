@@ -17,3 +17,8 @@ output "definition" {
   description = "Arguments, connections and policy statements of the job that defines the warehouse as its owner; null for an existing one, whose owner does."
   value       = one([for definition in [local.definition] : definition if var.kind != "existing"])
 }
+
+output "usage_limit" {
+  description = "Redshift's monthly limit of RPU-hours, and the dimensions of its metrics; null for Postgres."
+  value       = one(module.redshift[*].usage_limit)
+}

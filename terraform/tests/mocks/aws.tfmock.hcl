@@ -47,7 +47,10 @@ mock_resource "aws_cloudwatch_event_rule" {
 }
 
 mock_data "aws_vpc" {
-  defaults = { cidr_block = "10.1.0.0/16" }
+  defaults = {
+    cidr_block              = "10.1.0.0/16"
+    cidr_block_associations = [{ cidr_block = "10.1.0.0/16" }, { cidr_block = "100.64.0.0/16" }]
+  }
 }
 
 mock_data "aws_subnet" {

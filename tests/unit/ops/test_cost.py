@@ -6,6 +6,7 @@ import pytest
 
 from ops.generate.cost import estimate
 from ops.generate.cost.plan import Resource
+from ops.generate.cost.prices import NETWORK
 
 WORKERS = {"glue_version": "6.0", "worker_type": "G.1X", "number_of_workers": 2}
 
@@ -36,20 +37,28 @@ def schedule(expression, state="ENABLED", **request):
     )
 
 
-def environment(crawls="rate(1 day)", **changed):
-    """Return an environment with a workflow of two jobs, two further jobs, and a workflow with a crawler."""
-    return estimate.environment(
-        [
-            *(job(name, **changed) for name in ("ingest", "load", "reconcile", "drift", "compact")),
-            *(trigger("main", job_name=name) for name in ("ingest", "load")),
-            trigger("crawl", crawler_name="ingested"),
-            trigger("crawl", job_name="drift"),
-            schedule("rate(15 minutes)", Name="main"),
-            schedule(crawls, Name="crawl"),
-            schedule("rate(1 hour)", JobName="reconcile"),
-            schedule("rate(4 hours)", JobName="compact"),
-        ]
-    )
+def database(**changed):
+    """Return a small database with 20 GB."""
+    return resource("aws_db_instance", **{"instance_class": "db.t4g.medium", "allocated_storage": 20, **changed})
+
+
+def plan(crawls="rate(1 day)", **changed):
+    """Return a plan with a workflow of two jobs, further jobs, and a workflow with a crawler."""
+    return [
+        *(job(name, **changed) for name in ("ingest", "load", "reconcile", "drift", "compact")),
+        *(trigger("main", job_name=name) for name in ("ingest", "load")),
+        trigger("crawl", crawler_name="ingested"),
+        trigger("crawl", job_name="drift"),
+        schedule("rate(15 minutes)", Name="main"),
+        schedule(crawls, Name="crawl"),
+        schedule("rate(1 hour)", JobName="reconcile"),
+        schedule("rate(4 hours)", JobName="compact"),
+    ]
+
+
+def environment(**changed):
+    """Return the schedules of such a plan."""
+    return estimate.environment(plan(**changed))
 
 
 @pytest.mark.parametrize(
@@ -107,24 +116,56 @@ def test_recommended_crawl_frequency_follows_the_cost():
 
 def test_fixed_costs_are_counted():
     """Alarms per metric, interface endpoints per zone, gateway endpoints not at all."""
-    costs = estimate.fixed_costs(
-        [
-            resource("aws_kms_key"),
-            resource("aws_cloudwatch_metric_alarm", metric_query=[]),
-            resource("aws_cloudwatch_metric_alarm", metric_query=[{"metric": [{}]}, {"metric": [{}]}, {"metric": []}]),
-            resource("aws_subnet"),
-            resource("aws_subnet"),
-            resource("aws_vpc_endpoint", vpc_endpoint_type="Interface"),
-            resource("aws_vpc_endpoint", vpc_endpoint_type="Interface", subnet_ids=["subnet-1"]),
-            resource("aws_vpc_endpoint", vpc_endpoint_type="Gateway"),
-        ]
-    )
+    planned = [
+        resource("aws_kms_key"),
+        resource("aws_cloudwatch_metric_alarm", metric_query=[]),
+        resource("aws_cloudwatch_metric_alarm", metric_query=[{"metric": [{}]}, {"metric": [{}]}, {"metric": []}]),
+        resource("aws_vpc_endpoint", vpc_endpoint_type="Interface", subnet_ids=[None]),
+        resource("aws_vpc_endpoint", vpc_endpoint_type="Interface", subnet_ids=["subnet-1", "subnet-2"]),
+        resource("aws_vpc_endpoint", vpc_endpoint_type="Gateway"),
+    ]
+    costs = [*estimate.fixed_costs(planned), *estimate.fixed_costs(planned, NETWORK)]
 
     assert {part.price.unit: (part.count, round(part.month, 2)) for part in costs} == {
         "key": (1, 1.0),
         "metric of an alarm": (3, 0.3),
-        "interface endpoint in one zone": (3, 21.9),
+        "interface endpoint in one zone": (3, 24.09),
     }
+
+
+def test_metric_is_billed_for_the_hours_in_which_it_has_values():
+    """Two runs in an hour count once, a run a day is a 24th of a month."""
+    stages = ("ingest", "transform", "load", "reconcile", "drift", "compact", "verify")
+    often, daily = (estimate.metric_months(dict.fromkeys(stages, runs)) for runs in (1460, 730 / 24))
+
+    assert often == estimate.series()
+    assert daily == pytest.approx(often / 24)
+
+
+def test_month_adds_up_all_costs():
+    """The platform is all but the database."""
+    planned = [*plan(), resource("aws_kms_key"), database(multi_az=False)]
+    costs = estimate.month(planned, 1460)
+
+    assert costs.jobs == pytest.approx((2 * 1460 + 730 + 182.5) * 2 * 0.308 / 60)
+    assert costs.other == 1.0
+    assert costs.logs == pytest.approx((2 * 1460 + 730 + 182.5 + 365 / 12) * 0.5 / 1024 * 0.5985)
+    assert costs.network == 0
+    assert costs.database == pytest.approx(0.065 * 730 + 20 * 0.133 + 0.40)
+    assert costs.total == pytest.approx(costs.platform + costs.database)
+    assert estimate.month(planned).jobs > costs.jobs
+
+
+def test_redshift_bills_a_minute_for_each_run_that_uses_it():
+    """Of eight RPUs, with its secret."""
+    group = resource("aws_redshiftserverless_workgroup", base_capacity=8)
+    runs = {"load": 1460, "reconcile": 365}
+
+    assert estimate.rpu_hours(group, runs) == pytest.approx(1825 * 8 / 60)
+    [compute, secret] = estimate.database_costs([group], runs)
+    assert compute.month == pytest.approx(1825 * 8 / 60 * 0.375)
+    assert (secret.count, secret.month) == (1, 0.40)
+    assert estimate.unpriced([group]) == []
 
 
 def test_resource_without_a_price_is_named():
@@ -135,17 +176,17 @@ def test_resource_without_a_price_is_named():
 
 
 @pytest.mark.parametrize(("multi_az", "instances"), [(True, 2), (False, 1)])
-def test_database_costs_its_instances_and_their_disks(multi_az, instances):
+def test_database_costs_its_instances_their_disks_and_its_secret(multi_az, instances):
     """A standby costs as much as the primary."""
-    database = resource("aws_db_instance", instance_class="db.t4g.medium", multi_az=multi_az, allocated_storage=20)
+    planned = [database(multi_az=multi_az)]
 
-    assert [part.count for part in estimate.fixed_costs([database])] == [instances, instances * 20]
-    assert estimate.unpriced([database]) == []
+    assert [part.count for part in estimate.database_costs(planned, {})] == [instances, instances * 20, 1]
+    assert estimate.unpriced(planned) == []
 
 
 def test_database_of_an_unknown_class_has_no_price():
     """It is listed as unpriced."""
-    database = resource("aws_db_instance", instance_class="db.x2g.16xlarge", multi_az=False, allocated_storage=20)
+    planned = [database(instance_class="db.x2g.16xlarge", multi_az=False)]
 
-    assert estimate.fixed_costs([database]) == []
-    assert estimate.unpriced([database]) == ["aws_db_instance"]
+    assert estimate.database_costs(planned, {}) == []
+    assert estimate.unpriced(planned) == ["aws_db_instance"]

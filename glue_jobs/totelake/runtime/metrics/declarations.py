@@ -1,7 +1,8 @@
 """The custom metrics of the platform, in the CloudWatch namespace `Totelake`.
 
-To CloudWatch the same name with other dimensions is another metric, and an alarm cannot add metrics up. So a metric per
-table is also published as the total that alarms use.
+To CloudWatch the same name with other dimensions is another metric, which is billed: only what an alarm or a graph uses
+is published. The figures of each table are in the logs of the jobs. An alarm cannot add metrics up, so quarantined rows
+are also published as the total that it uses.
 """
 
 from dataclasses import dataclass
@@ -39,34 +40,29 @@ class Metric:
         return (self.dimensions,) if self.total is None else (self.dimensions, self.total)
 
 
-ROWS_IN = Metric(
-    "RowsIn",
-    "Count",
-    (STAGE, "Table"),
-    SUM,
-    "Rows that a stage read: changed in totesys, in ingested or processed batches, compared by reconcile.",
-    stages=("ingest", "transform", "load", "reconcile"),
-    total=(STAGE,),
-)
 ROWS_OUT = Metric(
     "RowsOut",
     "Count",
-    (STAGE, "Table"),
+    (STAGE,),
     SUM,
     "Rows that a stage wrote: into a zone of the lake, or inserted or changed in the warehouse.",
     stages=("ingest", "transform", "load"),
-    total=(STAGE,),
 )
 BYTES = Metric(
     "Bytes",
     "Bytes",
     (STAGE,),
     SUM,
-    "Bytes of Parquet that ingest and transform wrote, and that the load read.",
-    stages=("ingest", "transform", "load"),
+    "Bytes of Parquet that a stage wrote.",
+    stages=("ingest", "transform"),
 )
-SECONDS = Metric("Seconds", "Seconds", (STAGE,), GAUGE, "Duration of a stage that completed.")
-HEARTBEAT = Metric("Heartbeat", "Count", (STAGE,), SUM, "One for each run of a stage that completed.")
+SECONDS = Metric(
+    "Seconds",
+    "Seconds",
+    (STAGE,),
+    (*GAUGE, "SampleCount"),
+    "Duration of a stage that completed; the number of its values is that of the completed runs.",
+)
 NEWEST_CHANGE = Metric(
     "AgeOfNewestChange",
     "Seconds",
@@ -96,20 +92,18 @@ HELD_ROWS = Metric("HeldRows", "Count", (), GAUGE, "Rows in quarantine after a t
 RECONCILE_DIFFERENCES = Metric(
     "ReconcileDifferences",
     "Count",
-    ("Table",),
+    (),
     SUM,
     "Records that differ between the warehouse and totesys, and that no pending batch explains.",
     stages=("reconcile",),
-    total=(),
 )
 RECONCILE_EXPLAINED = Metric(
     "ReconcileExplained",
     "Count",
-    ("Table",),
+    (),
     SUM,
     "Records that differ because a later run will load them.",
     stages=("reconcile",),
-    total=(),
 )
 DRIFT_DIFFERENCES = Metric(
     "DriftDifferences",
@@ -139,27 +133,25 @@ COMPACTION_AGE = Metric(
 LIVE_FILES = Metric(
     "LiveFiles",
     "Count",
-    ("Table",),
+    (),
     GAUGE,
-    "Files of the lake that have the rows of a table, after a compaction.",
+    "Files of the lake that have the rows of its tables, after a compaction.",
     stages=("compact",),
-    total=(),
 )
 LIVE_PARTITIONS = Metric(
     "LivePartitions",
     "Count",
-    ("Table",),
+    (),
     GAUGE,
-    "Partitions of a table, after a compaction.",
+    "Partitions of the lake's tables, after a compaction.",
     stages=("compact",),
-    total=(),
 )
 FILE_BYTES = Metric(
     "AverageFileBytes",
     "Bytes",
-    ("Table",),
+    (),
     GAUGE,
-    "Average size of the live files of a table, after a compaction.",
+    "Average size of the live files of the lake, after a compaction.",
     stages=("compact",),
 )
 
@@ -173,11 +165,9 @@ LAKE_FAULTS = Metric(
 )
 
 METRICS = (
-    ROWS_IN,
     ROWS_OUT,
     BYTES,
     SECONDS,
-    HEARTBEAT,
     NEWEST_CHANGE,
     WAREHOUSE_AGE,
     QUARANTINED_ROWS,

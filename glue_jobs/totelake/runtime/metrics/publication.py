@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from totelake.runtime.metrics.declarations import HEARTBEAT, NAMESPACE, SECONDS, STAGE, Metric
+from totelake.runtime.metrics.declarations import NAMESPACE, SECONDS, STAGE, Metric
 
 _MAX_METRICS_PER_CALL = 1000  # PutMetricData's limit
 # Retry when throttled: unpublished metrics are lost with the run.
@@ -49,7 +49,7 @@ class StageMetrics:
 
 @contextmanager
 def stage(name: str) -> Iterator[StageMetrics]:
-    """Publish the metrics that the block records when it completes, with its duration and a heartbeat.
+    """Publish the metrics that the block records when it completes, with its duration.
 
     When the block raises, only the metrics that it has published itself are published. An error of CloudWatch
     propagates: the run fails, and its committed data stays.
@@ -57,7 +57,6 @@ def stage(name: str) -> Iterator[StageMetrics]:
     began, recorded = time.monotonic(), StageMetrics(name)
     yield recorded
     recorded.record(SECONDS, time.monotonic() - began)
-    recorded.record(HEARTBEAT, 1)
     recorded.publish()
 
 
