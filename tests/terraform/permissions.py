@@ -282,7 +282,8 @@ def _needed(environment: Environment, resources: Iterable[Resource]) -> Iterator
     calls: dict[str, dict[str, Any]] = json.loads(_CALLS.read_text())
     for resource in resources:
         entry = calls[resource.type]
-        optional = [each for names, each in entry.get("with", {}).items() if all(map(resource.values.get, names.split("+")))]
+        conditional = entry.get("with", {}).items()
+        optional = [each for names, each in conditional if all(map(resource.values.get, names.split("+")))]
         for phase in PHASES:
             actions = {action for each in (entry, *optional) for action in each.get(phase, ())}
             for action in sorted(actions - _CHECKED_ELSEWHERE):

@@ -90,15 +90,7 @@ def test_bootstrap_deploy_and_destroy_in_an_empty_account(
     assert state_keys == {"bootstrap.tfstate", "totelake.tfstate"}  # and no lock
     state = s3.get_object(Bucket="totelake-stranger-state", Key="totelake.tfstate")["Body"].read().decode()
     assert "sesame" not in state
-    job = glue.get_job(JobName="totelake-stranger-load")["Job"]["DefaultArguments"]
-    bucket = "s3://totelake-stranger-artifacts/"
-    assert job["--extra-py-files"] == f"{bucket}packages/totelake-{build.code_version()}.zip"
-    modules = job["--additional-python-modules"]
-    shipped = s3.get_object(Bucket="totelake-stranger-artifacts", Key=modules.removeprefix(bucket))["Body"].read()
-    assert modules.endswith(".gluewheels.zip")  # by which Glue recognises it
-    assert shipped == wheels.ARCHIVE.read_bytes()
-    assert job["--python-modules-installer-option"] == "--no-index"
-    assert job["--extra-files"].endswith("/databases-ca.pem")
+    check_job(aws)
     connection = glue.get_connection(Name="totelake-stranger-warehouse")["Connection"]["ConnectionProperties"]
     assert connection["JDBC_CONNECTION_URL"].endswith("?sslmode=verify-full&sslrootcert=databases-ca.pem")
 
@@ -130,3 +122,21 @@ def test_bootstrap_deploy_and_destroy_in_an_empty_account(
     assert run("destroy")[0] == 0
     assert glue.get_jobs()["Jobs"] == []
     assert [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]] == ["totelake-stranger-state"]
+
+
+def check_job(aws: AwsEndpoint) -> None:
+    """Check what is shipped with a job, and that its role has the boundary that bootstrap created."""
+    s3, glue, iam = aws.client("s3"), aws.client("glue"), aws.client("iam")
+    job = glue.get_job(JobName="totelake-stranger-load")["Job"]["DefaultArguments"]
+    bucket = "s3://totelake-stranger-artifacts/"
+    assert job["--extra-py-files"] == f"{bucket}packages/totelake-{build.code_version()}.zip"
+    modules = job["--additional-python-modules"]
+    shipped = s3.get_object(Bucket="totelake-stranger-artifacts", Key=modules.removeprefix(bucket))["Body"].read()
+    assert modules.endswith(".gluewheels.zip")  # by which Glue recognises it
+    assert shipped == wheels.ARCHIVE.read_bytes()
+    assert job["--python-modules-installer-option"] == "--no-index"
+    assert job["--extra-files"].endswith("/databases-ca.pem")
+    role = iam.get_role(RoleName="totelake-stranger-load")["Role"]
+    assert role["Path"] == "/totelake-stranger/"
+    boundary = role["PermissionsBoundary"]["PermissionsBoundaryArn"]
+    assert iam.get_policy(PolicyArn=boundary)["Policy"]["PolicyName"] == "totelake-stranger-boundary"
