@@ -99,11 +99,16 @@ class Listing:
 
     def _has_key(self, folder: str) -> bool:
         """Return whether there is a key below the directory `folder`, or its own; its entries are not kept."""
-        if self._is_marker(folder):
-            return True
-        path = self._locate(folder)
-        entries = _scan(path, folder, "") if path is not None else ()
-        return any(not entry.endswith("/") or self._has_key(entry) for entry in entries)
+        walks = [iter((folder,))]  # not by recursion: a key may have more directories than Python has frames
+        while walks:
+            entry = next(walks[-1], None)
+            if entry is None:
+                walks.pop()
+            elif not entry.endswith("/") or self._is_marker(entry):
+                return True
+            elif (path := self._locate(entry)) is not None:
+                walks.append(_scan(path, entry, ""))
+        return False
 
     def _entries(self, folder: str, start: str) -> list[str]:
         """Return the keys of the files and directories (with a trailing slash) directly in `folder`, sorted.

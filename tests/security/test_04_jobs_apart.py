@@ -60,6 +60,41 @@ def test_detached_processes_end_with_their_run(world: GlueFixtures, how: str, st
     assert not sleepers(seconds)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives orphans to the process that leads a run")
+@pytest.mark.parametrize(
+    ("end", "state", "runs"),
+    [
+        ("os.kill(os.getpid(), signal.SIGKILL)", "FAILED", 2),
+        ("time.sleep(60)", "STOPPED", 2),
+        ("time.sleep(1)", "SUCCEEDED", 1),
+    ],
+    ids=["killed", "stopped", "last run of the JVM"],
+)
+def test_daemon_ends_with_a_run_that_ends_its_jvm(
+    world: GlueFixtures, monkeypatch: pytest.MonkeyPatch, end: str, state: str, runs: int
+):
+    """Otherwise it lost its parent, by which it is found, before it was looked for."""
+    seconds = str(72230 + len(state))
+    start = DETACHING["reparented without variables"]
+    script = START_DETACHED.format(sleep=shutil.which("sleep"), seconds=seconds, start=start)
+    name = world.job(f"hides-{seconds}", script + f"import os, signal, time; time.sleep(1); {end}", kind="glueetl")
+    executor = world.aws.glue.executor
+    monkeypatch.setattr(executor, "spare", Spare(world.aws.glue.world, runs))
+    executor.spare.prepare()
+    try:
+        run_id = world.start(name)
+        world.wait(lambda: sleepers(seconds), bool, seconds=60)
+        assert executor.spare.process_id is None, "the run does not use the spare"
+        if state == "STOPPED":
+            world.glue.batch_stop_job_run(JobName=name, JobRunIds=[run_id])
+        assert world.ended(name, run_id, seconds=60)["JobRunState"] == state
+        assert not sleepers(seconds)
+    finally:
+        executor.spare.close()
+        for left in sleepers(seconds):
+            left.kill()
+
+
 @pytest.fixture(scope="module")
 def jvm() -> Iterator[Any]:
     """Start a JVM with Spark's classes, but without a Spark session."""

@@ -50,6 +50,20 @@ def test_invalid_content_length_is_rejected(target, length):
     assert target.script == b"the script"
 
 
+@pytest.mark.parametrize("delimiter", ["", "/"])
+def test_key_with_many_directories_does_not_prevent_listings(target, delimiter):
+    """Whoever may write one key could otherwise make every later listing of the bucket fail."""
+    s3, key = target.client("s3"), "a/" * 511 + "b"
+    s3.put_object(Bucket=BUCKET, Key=key, Body=b"")
+    try:
+        response = s3.list_objects_v2(Bucket=BUCKET, Delimiter=delimiter)
+    finally:
+        s3.delete_object(Bucket=BUCKET, Key=key)
+    listed = [each["Prefix"] for each in response.get("CommonPrefixes", [])]
+    listed += [each["Key"] for each in response.get("Contents", [])]
+    assert ("a/" if delimiter else key) in listed
+
+
 @pytest.mark.parametrize("path", ["http://evil.example/", "/x#y", "*"])
 def test_request_target_that_is_not_a_path_is_rejected(target, path):
     """Different parsers would derive different paths from it."""

@@ -168,9 +168,9 @@ def main(mark: str, done: int, runs: int) -> None:
     for runs_left in reversed(range(runs)):
         line = lines.get()
         status = drivers.run(line)
-        if status < 0 or terminated.is_set() or not runs_left:
-            processes.exit_with_status(status)
-        if processes.kill_family(os.getpid(), tag, keep=(java.pid, drivers.process.pid)):
+        # Also before an exit: then this process is no longer the parent of the run's orphans.
+        left_running = processes.kill_family(os.getpid(), tag, keep=(java.pid, drivers.process.pid))
+        if left_running or status < 0 or terminated.is_set() or not runs_left:
             processes.exit_with_status(status)
         for output in (sys.stdout, sys.stderr):
             output.write(f"\0{mark}\n")
