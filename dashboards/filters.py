@@ -53,6 +53,19 @@ def filtered(query: str, filters: Filters) -> FilteredQuery:
     return FilteredQuery(tree.sql(_DIALECT), tuple(parameters))
 
 
+def qualified(query: str) -> str:
+    """Return `query` with the warehouse's schema before each table, for a session that searches only `pg_catalog`.
+
+    In other schemas, roles that may create functions and operators could have the session call theirs.
+    """
+    tree = sqlglot.parse_one(query, read=_DIALECT)
+    expressions = {expression.alias for expression in tree.find_all(exp.CTE)}
+    for table in tree.find_all(exp.Table):
+        if not table.db and table.name not in expressions:
+            table.set("db", exp.to_identifier(SCHEMA))
+    return tree.sql(_DIALECT)
+
+
 def _filtered_view(view: str, filters: Filters, parameters: list[object]) -> exp.CTE | None:
     """Return the common table expression that replaces `view`, or None if no filter applies to it."""
     conditions = list(_conditions(view, filters, parameters))

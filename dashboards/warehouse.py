@@ -8,13 +8,12 @@ import pandas as pd
 import psycopg
 from psycopg import RawCursor, sql
 
-from dashboards.filters import Filters, filtered
+from dashboards.connections import connected
+from dashboards.filters import Filters, filtered, qualified
 from dashboards.questions import Question
 from local_aws.visible_text import visible
 from totelake.tables.ledger import LEDGER
 from totelake.warehouse.names import SCHEMA
-
-_CONNECT_TIMEOUT_SECONDS = 5
 
 
 class EmptyWarehouseError(Exception):
@@ -46,8 +45,8 @@ def answer(url: str, question: Question, filters: Filters) -> pd.DataFrame:
     Control characters in texts are escaped, such as `\u202e`, which would reverse the text of a chart.
     """
     query = filtered(question.query, filters)
-    with _connected(url) as connection, RawCursor(connection) as cursor:
-        cursor.execute(query.query.encode(), query.parameters)
+    with connected(url) as connection, RawCursor(connection) as cursor:
+        cursor.execute(qualified(query.query).encode(), query.parameters)
         names = [column.name for column in cursor.description or ()]
         rows = pd.DataFrame(cursor.fetchall(), columns=names)
     for name in names:
@@ -60,7 +59,7 @@ def latest_batch(url: str) -> LatestBatch:
     query = sql.SQL(
         "SELECT processed_sequence, snapshot_taken_at, loaded_at FROM {} ORDER BY processed_sequence DESC LIMIT 1"
     ).format(sql.Identifier(SCHEMA, LEDGER))
-    with _connected(url) as connection:
+    with connected(url) as connection:
         try:
             row = connection.execute(query).fetchone()
         except psycopg.errors.UndefinedTable:
@@ -72,13 +71,13 @@ def latest_batch(url: str) -> LatestBatch:
 
 def choices(url: str) -> FilterChoices:
     """Return the choices of the filters."""
-    with _connected(url) as connection:
+    with connected(url) as connection:
 
         def column(query: str) -> tuple[str, ...]:
-            return tuple(value for (value,) in connection.execute(query.encode()).fetchall())
+            return tuple(value for (value,) in connection.execute(qualified(query).encode()).fetchall())
 
         def days(query: str) -> tuple[date, date]:
-            first, last = connection.execute(query.encode()).fetchone() or (None, None)
+            first, last = connection.execute(qualified(query).encode()).fetchone() or (None, None)
             return first or date.today(), last or date.today()  # noqa: DTZ011 - as the warehouse's current_date
 
         return FilterChoices(
@@ -90,12 +89,6 @@ def choices(url: str) -> FilterChoices:
             ),
             days("SELECT min(payment_date), max(payment_date) FROM fact_payment"),
         )
-
-
-def _connected(url: str) -> psycopg.Connection:
-    """Return a read-only connection."""
-    options = "-c default_transaction_read_only=on"
-    return psycopg.connect(url, connect_timeout=_CONNECT_TIMEOUT_SECONDS, options=options)
 
 
 def _chart_values(values: pd.Series) -> pd.Series:

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 
-import psycopg
 from rich.table import Table
 
-from dashboards import questions
+from dashboards import filters, questions
+from dashboards.connections import connected
 from local_aws.state import State
 from ops.cli import run_view, source_data, status_view, workflow_runs
 from ops.cli.screen import console, number, seconds, steps, styled
@@ -82,8 +82,9 @@ def _durations(prefix: str, runs: Sequence[WorkflowRunSummary]) -> Table:
 def _revenue(settings: SandboxSettings) -> Table:
     """Return a table of the latest months' revenue."""
     table = Table(title="Revenue by month and currency, the latest months", title_justify="left", title_style="bold")
-    with psycopg.connect(settings.warehouse_reader_url) as connection:
-        answer = connection.execute(questions.read("sales", "revenue_by_month").query.encode())
+    question = questions.read("sales", "revenue_by_month")
+    with connected(settings.warehouse_reader_url) as connection:
+        answer = connection.execute(filters.qualified(question.query).encode())
         for column in answer.description or ():
             table.add_column(column.name, justify="left" if column.name in {"month", "currency"} else "right")
         for row in answer.fetchmany(_ANSWER_ROWS):

@@ -6,6 +6,7 @@ import string
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Self
 from urllib.parse import quote
+from zlib import crc32
 
 from local_aws import files
 from local_aws.address import HOST, REGION
@@ -121,6 +122,7 @@ class SandboxSettings:
             "database": database,
             "username": role,
             "password": self.passwords[role],
+            "revision": crc32(f"{role}\n{self.passwords[role]}".encode()),  # Terraform's state is private, as they are
         }
 
     def aws_environment(self) -> dict[str, str]:

@@ -12,7 +12,10 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from dashboards import questions, warehouse
+from dashboards.filters import Filters
 from ops.cli.commands import warehouse as warehouse_commands
+from tests.e2e.test_dashboard import ROWS
 from tests.postgres_servers import PASSWORD, as_role, login_of, superuser
 from totelake.ingest import source
 from totelake.reconcile import stage as reconcile_stage
@@ -62,6 +65,15 @@ BEGIN
     RETURN a::text = b::text;
 END $$;
 CREATE OPERATOR public.= (FUNCTION = public.same, LEFTARG = varchar, RIGHTARG = varchar);
+LISTEN called
+"""
+OTHER_PRODUCT = """
+CREATE FUNCTION public.times(a int, b numeric) RETURNS numeric LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('called', current_user);
+    RETURN 0;
+END $$;
+CREATE OPERATOR public.* (FUNCTION = public.times, LEFTARG = int, RIGHTARG = numeric);
 LISTEN called
 """
 TYPE_OF_ITS_OWN = """
@@ -244,6 +256,24 @@ def test_operator_in_the_warehouse_does_not_compare_the_rows_of_a_merge(as_stran
         owner.execute("SELECT payment_type_name = 'SALES_PAYMENT'::varchar FROM public.dim_payment_type")
         [called] = stranger.notifies(timeout=5, stop_after=1)
         assert called.payload == login.user
+
+
+def test_operator_in_the_warehouse_does_not_multiply_in_the_queries_of_the_dashboard(as_stranger, warehouse_database):
+    """Nor in those of the demonstration, which have the same connection; a plain connection calls it."""
+    question = questions.read("sales", "revenue_by_month")
+    with psycopg.connect(warehouse_database) as owner:
+        shape.apply(owner)
+        owner.execute(ROWS)
+    stranger = as_stranger(warehouse_database)
+    stranger.execute(OTHER_PRODUCT)
+
+    revenue = warehouse.answer(warehouse_database, question, Filters(currencies=("GBP",)))["revenue"]
+    assert revenue.min() > 0
+    assert [*stranger.notifies(timeout=0.5)] == []
+
+    with psycopg.connect(warehouse_database) as connection:
+        connection.execute(question.query.encode())
+    assert next(iter(stranger.notifies(timeout=5, stop_after=1))).payload == login_of(warehouse_database).user
 
 
 @pytest.mark.parametrize("created", ["before the batch", "while the batch is read"])

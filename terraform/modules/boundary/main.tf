@@ -48,9 +48,10 @@ locals {
       )
     },
     {
-      Sid      = "ReadSecrets"
+      # The job define writes the passwords of the warehouse's roles.
+      Sid      = "UseSecrets"
       Effect   = "Allow"
-      Action   = ["secretsmanager:GetSecretValue"]
+      Action   = ["secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"]
       Resource = [for name in ["${var.prefix}/*", "redshift!${var.prefix}*"] : "${local.arn_prefix}:secretsmanager:${local.region_account}:secret:${name}"]
     },
     {

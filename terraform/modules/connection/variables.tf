@@ -32,6 +32,7 @@ variable "login" {
     database = string
     username = optional(string)
     password = optional(string)
+    revision = optional(number, 1)
   })
   sensitive = true
 }

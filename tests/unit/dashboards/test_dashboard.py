@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from dashboards import controls, formatting, pipeline, pipeline_charts, questions, server
-from dashboards.filters import Filters, filtered
+from dashboards.filters import Filters, filtered, qualified
 from local_aws.state import State
 from ops.sandbox.errors import DashboardError
 from ops.sandbox.workflow_run import ActionState, ActionSummary, WorkflowRunSummary
@@ -50,6 +50,16 @@ def test_query_without_filters_is_unchanged():
     query = "select  1 from current_fact_payment -- so"
 
     assert filtered(query, Filters()).query == query
+
+
+def test_tables_are_qualified_and_common_table_expressions_are_not():
+    """Also those of filters, which have the names of views."""
+    question = questions.read("purchases", "spend_against_revenue")
+    query = qualified(filtered(question.query, Filters(designs=("Linen",))).query)
+
+    assert "FROM public.current_fact_purchase_order" in query
+    assert "FROM current_fact_sales_order" in query
+    assert "public.moved" not in query
 
 
 def test_range_has_whole_months_across_years():
