@@ -23,6 +23,11 @@ run "key_is_limited_to_this_account" {
     ])
     error_message = "IAM policies of the account grant access; services may use the key only for this account."
   }
+
+  assert {
+    condition     = !strcontains(aws_kms_key.this.policy, "events.amazonaws.com")
+    error_message = "EventBridge supports no Condition in a key's policy, so it uses the key with a role."
+  }
 }
 
 run "glue_encrypts_what_it_writes" {
@@ -33,11 +38,6 @@ run "glue_encrypts_what_it_writes" {
   variables {
     name        = "totelake-test"
     kms_key_arn = "arn:aws:kms:eu-west-2:123456789012:key/mock"
-  }
-
-  assert {
-    condition     = !strcontains(aws_kms_key.this.policy, "events.amazonaws.com")
-    error_message = "EventBridge supports no Condition in a key's policy, so it uses the key with a role."
   }
 
   assert {

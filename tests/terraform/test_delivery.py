@@ -42,6 +42,7 @@ def configuration(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (clone / "ca.pem").write_text("-----BEGIN CERTIFICATE-----")
     own = [re.sub(r"^(\w+)(\s*= ).*", _own_value, line) for line in VALUES.splitlines()]
     values = "\n".join([*own, 'ca_certificates = "../ca.pem"', ""])
+    values = values.replace("permissions_boundary = false", "permissions_boundary = true")
     (clone / "terraform/env/stranger.tfvars").write_text(values.replace(DESTROY, KEEP))
     return clone / "terraform"
 

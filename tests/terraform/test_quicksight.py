@@ -34,13 +34,21 @@ module "quicksight" {
   name      = "totelake-test"
   workgroup = "totelake-test"
   database  = "totesys_processed"
-  lake      = { bucket = "totelake-test-processed", prefix = "tables/" }
-  results   = { bucket = "totelake-test-artifacts", prefix = "athena/" }
-  role      = "%(role)s"
   questions = local.questions
   queries   = "%(root)s/dashboards/queries"
   authors   = ["%(group)s/authors"]
   refresh   = { interval = "DAILY", time_of_the_day = "06:00", timezone = "Europe/London" }
+}
+
+module "quicksight_access" {
+  source = "%(root)s/terraform/modules/quicksight_access"
+
+  name      = "totelake-test"
+  workgroup = "totelake-test"
+  database  = "totesys_processed"
+  lake      = { bucket = "totelake-test-processed", prefix = "tables/" }
+  results   = { bucket = "totelake-test-artifacts", prefix = "athena/" }
+  role      = "%(role)s"
 }
 
 module "dashboard" {
