@@ -19,6 +19,7 @@ from ops.deploy.environments import DeployEnvironment
 STAGES = ("ingest", "transform", "load", "reconcile", "drift", "compact", "verify")
 
 _GLUE_VERSION = "6.0"
+_DEFINE = "define"
 _UNFINISHED = {"STARTING", "RUNNING", "STOPPING", "WAITING"}
 _KEYS_CHECKED = 10_000  # of each zone, which covers the first days
 # What S3A's committers leave behind, and the markers that Hadoop writes for empty folders.
@@ -86,6 +87,7 @@ def run(environment: DeployEnvironment) -> Iterator[CheckResult]:
     checks: dict[str, Callable[[_Deployment], _Answer]] = {
         "Lake Formation": _lake_formation,
         "jobs": _jobs,
+        "job define": _definition,
         **{f"job {stage}": partial(_last_run, stage=stage) for stage in STAGES},
         "workflow": _workflow,
         "logs": _logs,
@@ -131,6 +133,13 @@ def _jobs(deployment: _Deployment) -> _Answer:
     if wrong:
         return Outcome.FAILED, ", ".join(wrong), "deploy"
     return Outcome.OK, f"{len(STAGES)} jobs with Glue {_GLUE_VERSION}", ""
+
+
+def _definition(deployment: _Deployment) -> _Answer:
+    """Check the job that creates tables and roles of a warehouse that Terraform creates."""
+    if deployment.name(_DEFINE) not in {job["Name"] for job in deployment.listed("glue", "get_jobs", "Jobs")}:
+        return Outcome.OK, "none, because the owner of the warehouse defines it", ""
+    return _last_run(deployment, _DEFINE)
 
 
 def _last_run(deployment: _Deployment, stage: str) -> _Answer:

@@ -62,14 +62,15 @@ def test_everything_is_deployed_and_nothing_has_run(capsys: pytest.CaptureFixtur
     printed = capsys.readouterr()
     lines = dict(line.split(": ", 1) for line in printed.out.splitlines())
     assert status == 1
-    assert printed.err == "totelake: 10 of 16 checks of local in account 123456789012 are not ok\n"
+    assert printed.err == "totelake: 10 of 17 checks of local in account 123456789012 are not ok\n"
     assert lines["ok      jobs"] == "7 jobs with Glue 6.0"
     assert lines["ok      Lake Formation"] == "IAM alone controls new databases and tables"
     assert lines["ok      alerts"] == "alerts@totelake.local is subscribed"
     assert f"{PREFIX}-run disabled" in lines["ok      schedules"]
     start = f"has not run; start it: aws glue start-job-run --job-name {PREFIX}-"
     assert {name: line for name, line in lines.items() if " job " in name} == {
-        f"not yet job {stage}": f"{start}{stage}" for stage in deployment_checks.STAGES
+        "ok      job define": "none, because the owner of the warehouse defines it",
+        **{f"not yet job {stage}": f"{start}{stage}" for stage in deployment_checks.STAGES},
     }
     assert lines["not yet workflow"] == f"has not run; start it: aws glue start-workflow-run --name {PREFIX}"
 
@@ -125,6 +126,19 @@ def test_missing_and_outdated_jobs(client: Callable[[str], Any]) -> None:
         Outcome.FAILED,
         f"{PREFIX}-drift has Glue 5.0, {PREFIX}-verify is missing",
     )
+
+
+def test_warehouse_that_is_not_defined(client: Callable[[str], Any]) -> None:
+    """One that is created with the environment has a job for it, which has to run before the workflow."""
+    glue = client("glue")
+    job = glue.get_job(JobName=f"{PREFIX}-load")["Job"]
+    glue.create_job(Name=f"{PREFIX}-define", **{name: job[name] for name in ("Role", "Command", "GlueVersion")})
+    try:
+        result = _results()["job define"]
+    finally:
+        glue.delete_job(JobName=f"{PREFIX}-define")
+    assert result.outcome is Outcome.WAITING
+    assert result.action == f"start it: aws glue start-job-run --job-name {PREFIX}-define"
 
 
 def test_nobody_is_subscribed_to_the_alerts(client: Callable[[str], Any]) -> None:
