@@ -66,7 +66,7 @@ class WarehouseTablesError(WarehouseSchemaError):
         listed = "; ".join(f"{table} {problem}" for table, problem in problems.items())
         super().__init__(
             f"Tables of the warehouse lost their rows: {listed}. Nothing was loaded. Restore them from a backup, or "
-            f"run {_REBUILD}, which creates missing tables and loads every batch again."
+            f"run {_REBUILD}, which loads every batch again."
         )
         self.problems = problems
 
