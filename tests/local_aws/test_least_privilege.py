@@ -194,6 +194,11 @@ BY_AWS: list[tuple[str, str, dict[str, Any]]] = [
     ("kms:Decrypt", KEY, {"kms:viaservice": f"glue.{REGION}.amazonaws.com"}),
     ("kms:Decrypt", KEY, {"kms:viaservice": f"secretsmanager.{REGION}.amazonaws.com"}),
     ("kms:GenerateDataKey", KEY, {"kms:viaservice": f"s3.{REGION}.amazonaws.com"}),
+    # An encrypted catalog encrypts the metadata that the role writes.
+    *(
+        (f"kms:{action}", KEY, {"kms:viaservice": f"glue.{REGION}.amazonaws.com"})
+        for action in ("CreateGrant", "DescribeKey", "Encrypt", "GenerateDataKey")
+    ),
 ]
 """Permissions that only AWS services use, with a VPC and a KMS key that no local environment has."""
 

@@ -191,7 +191,9 @@ def test_event_trigger_starts_a_run_when_the_window_closes(world: Any):
     world.trigger("t-window-start", "t-window", world.job("t-window-1"), Type="EVENT", EventBatchingCondition=batching)
     world.aws.glue.notify("t-window", "event-1")
     (run,) = world.wait(lambda: world.glue.get_workflow_runs(Name="t-window")["Runs"], bool)
-    assert run["StartingEventBatchCondition"] == {"BatchSize": 1, "BatchWindow": 1}
+    started = run["StartingEventBatchCondition"]
+    assert started["BatchSize"] == 1
+    assert started["BatchWindow"] >= 1  # more on a busy machine
     world.workflow_ended("t-window", run["WorkflowRunId"])
 
 

@@ -53,7 +53,7 @@ def test_settings_are_saved_and_loaded(tmp_path):
     settings.save(state)
 
     assert SandboxSettings.load(state) == settings
-    assert len(set(settings.passwords.values())) == 5
+    assert len(set(settings.passwords.values())) == len(settings.passwords) == 6
 
 
 def test_repr_of_settings_has_no_passwords():
