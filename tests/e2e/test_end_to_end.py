@@ -578,8 +578,10 @@ def test_idle_run_changes_nothing_and_resets_the_warehouse_age(world, two_runs):
 def test_every_alarm_and_graph_has_data(world, two_runs):
     """The metrics in Terraform are those that the jobs publish, besides those that AWS's services would publish."""
     cloudwatch = world.client("cloudwatch")
-    for alarm in cloudwatch.describe_alarms()["MetricAlarms"]:
-        if alarm.get("Namespace") == "Totelake":
+    alarms = [alarm for alarm in cloudwatch.describe_alarms()["MetricAlarms"] if "MetricName" in alarm]
+    assert {alarm["Namespace"] for alarm in alarms} == {"Totelake", "AWS/Events"}
+    for alarm in alarms:
+        if alarm["Namespace"] == "Totelake":
             dimensions = {pair["Name"]: pair["Value"] for pair in alarm["Dimensions"]}
             assert metric_values(cloudwatch, alarm["MetricName"], alarm["Statistic"], alarm["Unit"], **dimensions), (
                 alarm

@@ -1,5 +1,6 @@
 """Glue triggers: validation, states, schedules, event batches, and triggers without a workflow."""
 
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -189,11 +190,12 @@ def test_event_trigger_starts_a_run_when_the_window_closes(world: Any):
     world.glue.create_workflow(Name="t-window")
     batching = {"BatchSize": 2, "BatchWindow": 1}
     world.trigger("t-window-start", "t-window", world.job("t-window-1"), Type="EVENT", EventBatchingCondition=batching)
+    notified = time.monotonic()
     world.aws.glue.notify("t-window", "event-1")
     (run,) = world.wait(lambda: world.glue.get_workflow_runs(Name="t-window")["Runs"], bool)
     started = run["StartingEventBatchCondition"]
     assert started["BatchSize"] == 1
-    assert started["BatchWindow"] >= 1  # more on a busy machine
+    assert 1 <= started["BatchWindow"] <= max(1, time.monotonic() - notified)  # it closes late on a busy machine
     world.workflow_ended("t-window", run["WorkflowRunId"])
 
 
