@@ -13,6 +13,9 @@ locals {
     for kind, group in var.log_groups :
     kind => "${local.console}#logsV2:log-groups/log-group/${replace(group, "/", "$252F")}/log-events/<run>"
   }
+
+  queue = "${var.prefix}-alerts-undelivered"
+  rules = { job-failed = aws_cloudwatch_event_rule.job_failed, crawler-failed = aws_cloudwatch_event_rule.crawler_failed }
 }
 
 resource "aws_sns_topic" "this" {
@@ -113,11 +116,6 @@ resource "aws_sqs_queue" "undelivered" {
       Condition = { ArnEquals = { "aws:SourceArn" = [for rule in local.rules : rule.arn] } }
     }]
   })
-}
-
-locals {
-  queue = "${var.prefix}-alerts-undelivered"
-  rules = { job-failed = aws_cloudwatch_event_rule.job_failed, crawler-failed = aws_cloudwatch_event_rule.crawler_failed }
 }
 
 resource "aws_sns_topic_subscription" "email" {

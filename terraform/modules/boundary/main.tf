@@ -102,7 +102,7 @@ locals {
       Condition = local.in_region
     },
     {
-      # The ARNs of workgroups have generated ids; their tags tell the environment.
+      # The ARNs of workgroups have generated ids, which the roles' own policies name.
       Sid       = "UseRedshift"
       Effect    = "Allow"
       Action    = ["redshift-data:BatchExecuteStatement", "redshift-data:ExecuteStatement", "redshift-serverless:GetCredentials"]

@@ -71,8 +71,8 @@ resource "aws_iam_role_policy" "state" {
   })
 }
 
-# The plan of a pull request compares the configuration with the state and does not refresh it: code that nobody has
-# reviewed can look up networks and the key, and reads neither rows nor secrets.
+# The plan of a pull request compares the configuration with the state and does not refresh it: unreviewed code can
+# look up networks and the key, and reads neither rows nor secrets.
 resource "aws_iam_role_policy" "plan" {
   #checkov:skip=CKV_AWS_355: These actions have no resource-level permissions; they are limited to the region.
   name = "plan"
