@@ -67,29 +67,15 @@ variable "python_modules" {
 
 variable "totesys" {
   description = "Source database, and the login of the role that reads it. A changed password is written only with a higher revision."
-  type = object({
-    host     = string
-    port     = number
-    database = string
-    username = string
-    password = string
-    revision = optional(number, 1)
-  })
-  sensitive = true
+  type        = object({ host = string, port = number, database = string, username = string, password = string, revision = optional(number, 1) })
+  sensitive   = true
 }
 
 variable "warehouse" {
   description = "Existing warehouse database, and the login of the role that loads it, like that of totesys; null for a warehouse created here."
-  type = object({
-    host     = string
-    port     = number
-    database = string
-    username = string
-    password = string
-    revision = optional(number, 1)
-  })
-  sensitive = true
-  default   = null
+  type        = object({ host = string, port = number, database = string, username = string, password = string, revision = optional(number, 1) })
+  sensitive   = true
+  default     = null
 }
 
 variable "ssl_mode" {
