@@ -82,10 +82,12 @@ class ForeignKey:
 
     @property
     def replace(self) -> sql.Composed:
-        """The statement that adds it in place of an existing one of its name."""
-        return sql.SQL("ALTER TABLE {} DROP CONSTRAINT IF EXISTS {}, ADD {}").format(
-            sql.Identifier(SCHEMA, self.table), sql.Identifier(self.name), self._constraint
-        )
+        """The statements of PL/pgSQL that add it in place of one of its name; only dropping one blocks readers."""
+        table, name = f"{SCHEMA}.{self.table}", self.name
+        return sql.SQL(
+            "IF EXISTS (SELECT FROM pg_constraint WHERE conrelid = {}::regclass AND conname = {}) THEN"
+            " ALTER TABLE {} DROP CONSTRAINT {}; END IF; {}"
+        ).format(table, name, sql.Identifier(SCHEMA, self.table), sql.Identifier(name), self.add)
 
     @property
     def _constraint(self) -> sql.Composed:

@@ -45,7 +45,7 @@ END""")
 
 
 def create(keys: Mapping[str, sql.Composed]) -> list[sql.Composed]:
-    """Return the statements that create the functions; `keys` has the statement that adds each foreign key."""
+    """Return the statements that create the functions; `keys` has the statements that add each foreign key."""
     cases = sql.SQL("\n").join(_CASE.format(name, statement) for name, statement in keys.items())
     drop = _DROP.format(schema=SCHEMA, names=_literals(keys), tables=_literals(STAR_TABLES))
     tables = sql.SQL(", ").join(sql.Identifier(SCHEMA, table) for table in STAR_TABLES)
