@@ -26,7 +26,8 @@ ACCOUNT_ID = {"iam:GetUser"}
 """How the provider finds the id of the account when it must not validate its credentials, as for a local AWS."""
 
 WITH_OTHERS = re.compile(
-    r"kms:(CreateGrant|Decrypt|Encrypt|GenerateDataKey|PutKeyPolicy)|iam:(CreateServiceLinkedRole|PassRole)|.*:Tag\w+"
+    r"kms:(CreateGrant|Decrypt|Encrypt|GenerateDataKey|PutKeyPolicy)|iam:(CreateServiceLinkedRole|PassRole)"
+    r"|.*:Tag\w+|ec2:CreateTags"
 )
 """Actions that AWS requires for a call of another operation."""
 
